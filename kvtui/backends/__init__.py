@@ -1,0 +1,1 @@
+"""Where machines live: a Kubernetes context or a libvirt connection."""

@@ -1,0 +1,1 @@
+"""Kubernetes contexts; the only package that imports `kubernetes`."""

@@ -1,0 +1,1 @@
+"""Scripted incidents in the simulated world."""

@@ -1,0 +1,79 @@
+"""The kinds that the demo cluster stores."""
+
+from __future__ import annotations
+
+from kvtui.demo.storage import Kind
+
+_ALL = ("all",)
+
+NAMESPACE = Kind("", "v1", "Namespace", "namespaces", False, ("ns",))
+NODE = Kind("", "v1", "Node", "nodes", False, ("no",))
+POD = Kind("", "v1", "Pod", "pods", True, ("po",), _ALL)
+EVENT = Kind("", "v1", "Event", "events", True, ("ev",), status=False)
+SERVICE = Kind("", "v1", "Service", "services", True, ("svc",), _ALL)
+SECRET = Kind("", "v1", "Secret", "secrets", status=False)
+CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps", True, ("cm",), status=False)
+PVC = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", True, ("pvc",))
+PV = Kind("", "v1", "PersistentVolume", "persistentvolumes", False, ("pv",))
+STORAGE_CLASS = Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", False, ("sc",), status=False)
+DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments", True, ("deploy",), _ALL)
+DAEMON_SET = Kind("apps", "v1", "DaemonSet", "daemonsets", True, ("ds",), _ALL)
+API_SERVICE = Kind("apiregistration.k8s.io", "v1", "APIService", "apiservices", False)
+CRD = Kind(
+    "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", False, ("crd", "crds")
+)
+KUBEVIRT = Kind("kubevirt.io", "v1", "KubeVirt", "kubevirts", True, ("kv", "kvs"), _ALL)
+VM = Kind("kubevirt.io", "v1", "VirtualMachine", "virtualmachines", True, ("vm", "vms"), _ALL)
+VMI = Kind(
+    "kubevirt.io", "v1", "VirtualMachineInstance", "virtualmachineinstances", True, ("vmi", "vmis"), _ALL, status=False
+)
+VMIM = Kind(
+    "kubevirt.io",
+    "v1",
+    "VirtualMachineInstanceMigration",
+    "virtualmachineinstancemigrations",
+    True,
+    ("vmim", "vmims"),
+    _ALL,
+)
+CDI = Kind("cdi.kubevirt.io", "v1beta1", "CDI", "cdis", False, ("cdi", "cdis"), status=False)
+CDI_CONFIG = Kind("cdi.kubevirt.io", "v1beta1", "CDIConfig", "cdiconfigs", False, status=False)
+DATA_VOLUME = Kind("cdi.kubevirt.io", "v1beta1", "DataVolume", "datavolumes", True, ("dv", "dvs"), _ALL)
+STORAGE_PROFILE = Kind("cdi.kubevirt.io", "v1beta1", "StorageProfile", "storageprofiles", False)
+MIGRATION_POLICY = Kind("migrations.kubevirt.io", "v1alpha1", "MigrationPolicy", "migrationpolicies", False)
+NAD = Kind(
+    "k8s.cni.cncf.io",
+    "v1",
+    "NetworkAttachmentDefinition",
+    "network-attachment-definitions",
+    True,
+    ("net-attach-def",),
+    status=False,
+)
+
+KINDS: tuple[Kind, ...] = (
+    NAMESPACE,
+    NODE,
+    POD,
+    EVENT,
+    SERVICE,
+    SECRET,
+    CONFIG_MAP,
+    PVC,
+    PV,
+    STORAGE_CLASS,
+    DEPLOYMENT,
+    DAEMON_SET,
+    API_SERVICE,
+    CRD,
+    KUBEVIRT,
+    VM,
+    VMI,
+    VMIM,
+    CDI,
+    CDI_CONFIG,
+    DATA_VOLUME,
+    STORAGE_PROFILE,
+    MIGRATION_POLICY,
+    NAD,
+)

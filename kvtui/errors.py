@@ -1,0 +1,65 @@
+"""The one tree of errors that a user may read: what failed, in whose words, and the way out."""
+
+from __future__ import annotations
+
+
+class KvtuiError(Exception):
+    """Something a user can be told: `title` in one clause, `detail` in the server's words, `hint` as the way out."""
+
+    def __init__(self, title: str, detail: str = "", hint: str = "") -> None:
+        super().__init__(title)
+        self.title = title
+        self.detail = detail
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = f"{self.title}: {self.detail}" if self.detail else self.title
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+class ConfigError(KvtuiError):
+    """The configuration, a kubeconfig or a theme cannot be used."""
+
+
+class BackendError(KvtuiError):
+    """A backend refused or failed; `code` is its status code, 0 where it has none."""
+
+    def __init__(self, title: str, detail: str = "", hint: str = "", code: int = 0) -> None:
+        super().__init__(title, detail, hint)
+        self.code = code
+
+
+class UnreachableError(BackendError):
+    """No answer: refused, timed out, cut, or TLS could not be agreed."""
+
+
+class UnauthorizedError(BackendError):
+    """The backend does not know who we are (401)."""
+
+
+class ForbiddenError(BackendError):
+    """The account may not do this (403)."""
+
+
+class AbsentError(BackendError):
+    """The object or its whole kind is not there (404)."""
+
+
+class ConflictError(BackendError):
+    """The object's state does not allow it, or it changed meanwhile (409)."""
+
+
+class GoneError(BackendError):
+    """The resource version asked for is compacted (410): list anew."""
+
+
+class BusyError(BackendError):
+    """The server asks to come back later (429, 503); `retry_after` in seconds, 0 when it did not say."""
+
+    def __init__(self, title: str, detail: str = "", hint: str = "", code: int = 0, retry_after: float = 0.0) -> None:
+        super().__init__(title, detail, hint, code)
+        self.retry_after = retry_after
+
+
+class ReadOnlyError(BackendError):
+    """A verb was called on a backend that kvtui was told only to read."""

@@ -1,0 +1,1 @@
+"""What is wrong and because of what: pure rules over the view."""

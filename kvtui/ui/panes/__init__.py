@@ -1,0 +1,1 @@
+"""The live panes and the strips around them."""
