@@ -95,7 +95,7 @@ class Storage:
         raise NotImplementedError
 
     def update(self, kind: Kind, obj: Object, *, status: bool = False) -> Object:
-        """Replace an object (with `status`: only its ``.status``; without: all but, where the kind has that subresource).
+        """Replace an object; with `status` only its ``.status``, without it all but that where the kind has the subresource.
 
         metadata that the server owns (uid, creationTimestamp, deletionTimestamp, generation) is kept; generation grows
         when anything outside metadata and status changed; a write that changes nothing has no revision. An object that
