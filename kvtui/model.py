@@ -1,0 +1,154 @@
+"""The vocabulary: identity, tones, cells, health, findings and the state of feeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import NamedTuple
+
+
+class Ref(NamedTuple):
+    """Identity of an object. Two objects that bore the same name one after the other differ by uid."""
+
+    backend: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str = ""
+
+    @property
+    def path(self) -> str:
+        """``namespace/name``, or the bare name of a cluster-wide object."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+class Tone(StrEnum):
+    """What a text means for the reader; themes turn it into colours, which never carry meaning alone."""
+
+    OK = "ok"
+    BUSY = "busy"
+    WARN = "warn"
+    BAD = "bad"
+    MUTED = "muted"
+
+
+class Cell(NamedTuple):
+    """The text of one column of one row."""
+
+    text: str
+    tone: Tone | None = None
+    sort: str | float | None = None
+    """What the column sorts by where the text does not; None sorts by the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How an object fares: a word for the STATUS column and, when it is not well, the reason in its own words."""
+
+    tone: Tone
+    word: str
+    reason: str = ""
+
+
+class Severity(IntEnum):
+    """How much a finding matters; the greater the worse."""
+
+    INFO = 1
+    WARN = 2
+    BAD = 3
+
+    @property
+    def glyph(self) -> str:
+        """The sign that stands for it where colours do not."""
+        return {"INFO": "i", "WARN": "!", "BAD": "x"}[self.name]
+
+    @property
+    def tone(self) -> Tone:
+        """The tone of its text."""
+        return {"INFO": Tone.MUTED, "WARN": Tone.WARN, "BAD": Tone.BAD}[self.name]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One observation behind a finding: where it stands and what it says."""
+
+    subject: str
+    field: str
+    value: str
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule found."""
+
+    rule: str
+    severity: Severity
+    subject: Ref
+    label: str
+    """The short word for the subject's kind: ``vm``, ``migration``, ``import``, ``node``, ``feed``."""
+    trouble: str
+    """What is wrong, in two or three words: ``does not start``."""
+    cause: str
+    """Because of what, in one sentence that names the culprit and its value."""
+    since: float | None = None
+    evidence: tuple[Evidence, ...] = ()
+    step: str = ""
+    """The next thing to do."""
+
+
+class FeedState(StrEnum):
+    """The state of one (backend, kind) stream."""
+
+    LOADING = "loading"
+    LIVE = "live"
+    STALE = "stale"
+    FORBIDDEN = "forbidden"
+    ABSENT = "absent"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """How well one kind of one backend is known."""
+
+    backend: str
+    kind: str
+    state: FeedState
+    since: float = 0.0
+    """When this state began, in seconds since the epoch."""
+    detail: str = ""
+    """The server's words, or what is being waited for."""
+    retry_at: float | None = None
+    """When it is tried again, where that is known."""
+    polled: bool = False
+    """Live, but by asking every now and then: the account may list and not watch."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether what the store holds of it is worth showing, be it old."""
+        return self.state in (FeedState.LIVE, FeedState.STALE)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a node or a pod uses, as metrics-server measured it: cores and bytes."""
+
+    cpu: float
+    memory: float
+
+
+@dataclass(frozen=True, slots=True)
+class BackendInfo:
+    """What the header says of a backend."""
+
+    name: str
+    address: str = ""
+    user: str = ""
+    version: str = ""
+    """The version of the API server or of libvirt."""
+    read_only: bool = False
+    namespace: str = ""
+    """The namespace that the context or the command line names; empty for all."""
+    trouble: str = ""
+    groups: frozenset[str] = field(default_factory=frozenset)

@@ -1,0 +1,107 @@
+"""What all Kubernetes records share: metadata, owners, conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+import msgspec
+
+from kvtui.model import Ref
+from kvtui.text import parse_time
+
+
+class Struct(msgspec.Struct, rename="camel", gc=False):
+    """A part of a record. Fields not declared cost nothing; every declared one has a default.
+
+    Records hold no cycles, so the garbage collector need not look at them.
+    """
+
+
+class Owner(Struct):
+    """One entry of ``metadata.ownerReferences``."""
+
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    controller: bool = False
+
+
+class Annotations(Struct):
+    """The annotations that something reads; the rest (a last-applied copy of the object among them) is not kept."""
+
+    heartbeat: str = msgspec.field(default="", name="kubevirt.io/heartbeat")
+    """Of virt-handler, on its node: RFC 3339."""
+    evacuation: str = msgspec.field(default="", name="kubevirt.io/evacuationMigration")
+    """On a migration: the node that is being emptied."""
+
+
+class Meta(Struct):
+    """``metadata``, without managedFields."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: str | None = None
+    deletion_timestamp: str | None = None
+    labels: dict[str, str] = {}
+    annotations: Annotations = msgspec.field(default_factory=Annotations)
+    owner_references: tuple[Owner, ...] = ()
+    finalizers: tuple[str, ...] = ()
+
+
+class Condition(Struct):
+    """A condition as every API of this field has it (some lack the one or other time)."""
+
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    last_transition_time: str | None = None
+
+
+class Record(Struct):
+    """One object as the API serves it."""
+
+    KIND: ClassVar[str] = ""
+
+    metadata: Meta = msgspec.field(default_factory=Meta)
+    fault: str = msgspec.field(default="", name="kvtui.dev/fault")
+    """Why the object could not be read beyond its metadata; empty for all that could."""
+
+    def ref(self, backend: str) -> Ref:
+        """The identity of this object in `backend`."""
+        meta = self.metadata
+        return Ref(backend, self.KIND, meta.namespace, meta.name, meta.uid)
+
+    def links(self) -> Iterable[tuple[str, str]]:
+        """What this object points at, as (link, value): the store finds it again by that pair."""
+        return ()
+
+    @property
+    def controller(self) -> Owner | None:
+        """The owner that manages this object."""
+        return next((owner for owner in self.metadata.owner_references if owner.controller), None)
+
+    @property
+    def created(self) -> float | None:
+        """When it was created, in seconds since the epoch."""
+        return parse_time(self.metadata.creation_timestamp)
+
+    @property
+    def deleted(self) -> float | None:
+        """When its deletion was asked for, in seconds since the epoch; None while nobody did."""
+        return parse_time(self.metadata.deletion_timestamp)
+
+
+def find_condition(conditions: Iterable[Condition], type_: str) -> Condition | None:
+    """The condition of that type."""
+    return next((condition for condition in conditions if condition.type == type_), None)
+
+
+def is_true(conditions: Iterable[Condition], type_: str) -> bool:
+    """Whether the condition of that type exists and is True."""
+    condition = find_condition(conditions, type_)
+    return condition is not None and condition.status == "True"

@@ -1,0 +1,93 @@
+"""Records of the Containerized Data Importer: kubevirt-api.md 2.5 to 2.7."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import msgspec
+
+from kvtui.records.base import Condition, Record, Struct
+from kvtui.records.kubernetes import ClaimSpec
+
+
+class SourceAddress(Struct):
+    """A source that has an address or a name."""
+
+    url: str = ""
+    namespace: str = ""
+    name: str = ""
+    image_stream: str = ""
+
+
+class DataSources(Struct):
+    """``spec.source``: exactly one of these is set."""
+
+    http: SourceAddress | None = None
+    s3: SourceAddress | None = None
+    gcs: SourceAddress | None = None
+    registry: SourceAddress | None = None
+    pvc: SourceAddress | None = None
+    snapshot: SourceAddress | None = None
+    imageio: SourceAddress | None = None
+    vddk: SourceAddress | None = None
+    upload: SourceAddress | None = None
+    blank: SourceAddress | None = None
+
+
+class SourceRef(Struct):
+    """``spec.sourceRef``."""
+
+    kind: str = ""
+    namespace: str | None = None
+    name: str = ""
+
+
+class DataVolumeSpec(Struct):
+    """``spec`` of a DataVolume."""
+
+    source: DataSources | None = None
+    source_ref: SourceRef | None = None
+    pvc: ClaimSpec | None = None
+    storage: ClaimSpec | None = None
+
+
+class DataVolumeStatus(Struct):
+    """``status`` of a DataVolume. `progress` is ``N/A`` or a percentage such as ``45.17%``."""
+
+    phase: str = ""
+    progress: str = ""
+    restart_count: int = 0
+    claim_name: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+
+class DataVolume(Record):
+    """A disk that is imported, cloned, uploaded or made blank."""
+
+    KIND: ClassVar[str] = "DataVolume"
+
+    spec: DataVolumeSpec = msgspec.field(default_factory=DataVolumeSpec)
+    status: DataVolumeStatus = msgspec.field(default_factory=DataVolumeStatus)
+
+    def links(self) -> Iterator[tuple[str, str]]:
+        """To its claim, as ``namespace/name``."""
+        name = self.status.claim_name or self.metadata.name
+        yield "claim", f"{self.metadata.namespace}/{name}"
+
+
+class CdiStatus(Struct):
+    """``status`` of the CDI installation."""
+
+    phase: str = ""
+    observed_version: str = ""
+    target_version: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+
+class Cdi(Record):
+    """The installation of CDI."""
+
+    KIND: ClassVar[str] = "CDI"
+
+    status: CdiStatus = msgspec.field(default_factory=CdiStatus)

@@ -1,0 +1,234 @@
+"""Records of Kubernetes itself: nodes, pods, events, claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import msgspec
+
+from kvtui.records.base import Condition, Record, Struct
+
+
+class Taint(Struct):
+    """A taint of a node."""
+
+    key: str = ""
+    value: str = ""
+    effect: str = ""
+
+
+class NodeSpec(Struct):
+    """``spec`` of a node."""
+
+    unschedulable: bool = False
+    taints: tuple[Taint, ...] = ()
+
+
+class NodeAddress(Struct):
+    """One address of a node."""
+
+    type: str = ""
+    address: str = ""
+
+
+class NodeSystem(Struct):
+    """``status.nodeInfo``."""
+
+    kernel_version: str = ""
+    os_image: str = ""
+    kubelet_version: str = ""
+    container_runtime_version: str = ""
+    architecture: str = ""
+    system_uuid: str = msgspec.field(default="", name="systemUUID")
+
+
+class NodeStatus(Struct):
+    """``status`` of a node; quantities as the API writes them."""
+
+    allocatable: dict[str, str] = {}
+    capacity: dict[str, str] = {}
+    conditions: tuple[Condition, ...] = ()
+    addresses: tuple[NodeAddress, ...] = ()
+    node_info: NodeSystem = msgspec.field(default_factory=NodeSystem)
+
+
+class Node(Record):
+    """A machine of the cluster."""
+
+    KIND: ClassVar[str] = "Node"
+
+    spec: NodeSpec = msgspec.field(default_factory=NodeSpec)
+    status: NodeStatus = msgspec.field(default_factory=NodeStatus)
+
+
+class Terminated(Struct):
+    """How a container ended."""
+
+    exit_code: int = 0
+    reason: str = ""
+    message: str = ""
+    finished_at: str | None = None
+
+
+class Waiting(Struct):
+    """What a container waits for."""
+
+    reason: str = ""
+    message: str = ""
+
+
+class ContainerState(Struct):
+    """One of the two states of interest, or neither while it runs."""
+
+    waiting: Waiting | None = None
+    terminated: Terminated | None = None
+
+
+class ContainerStatus(Struct):
+    """How one container of a pod fares."""
+
+    name: str = ""
+    ready: bool = False
+    restart_count: int = 0
+    state: ContainerState = msgspec.field(default_factory=ContainerState)
+    last_state: ContainerState = msgspec.field(default_factory=ContainerState)
+
+
+class Requests(Struct):
+    """What a container asks for; quantities as the API writes them."""
+
+    requests: dict[str, str] = {}
+    limits: dict[str, str] = {}
+
+
+class Container(Struct):
+    """One container of a pod."""
+
+    name: str = ""
+    resources: Requests = msgspec.field(default_factory=Requests)
+
+
+class PodSpec(Struct):
+    """``spec`` of a pod."""
+
+    node_name: str = ""
+    runtime_class_name: str = ""
+    containers: tuple[Container, ...] = ()
+    init_containers: tuple[Container, ...] = ()
+
+
+class PodStatus(Struct):
+    """``status`` of a pod."""
+
+    phase: str = ""
+    reason: str = ""
+    message: str = ""
+    start_time: str | None = None
+    conditions: tuple[Condition, ...] = ()
+    container_statuses: tuple[ContainerStatus, ...] = ()
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
+
+
+class Pod(Record):
+    """A pod, be it a launcher of a VM, an importer or anybody's.
+
+    Labels of launchers: kubevirt-api.md 2.10.
+    """
+
+    KIND: ClassVar[str] = "Pod"
+
+    spec: PodSpec = msgspec.field(default_factory=PodSpec)
+    status: PodStatus = msgspec.field(default_factory=PodStatus)
+
+    def links(self) -> Iterator[tuple[str, str]]:
+        """To its node, and a launcher to the uid of its VMI."""
+        if self.spec.node_name:
+            yield "node", self.spec.node_name
+        if self.is_launcher and (vmi := self.metadata.labels.get("kubevirt.io/created-by")):
+            yield "vmi", vmi
+
+    @property
+    def is_launcher(self) -> bool:
+        """Whether a VM runs, ran or will run in it."""
+        return self.metadata.labels.get("kubevirt.io") == "virt-launcher"
+
+
+class EventSource(Struct):
+    """Who reported an event."""
+
+    component: str = ""
+    host: str = ""
+
+
+class Involved(Struct):
+    """What an event is about."""
+
+    kind: str = ""
+    namespace: str = ""
+    name: str = ""
+    uid: str = ""
+
+
+class EventSeries(Struct):
+    """How often an event of the new API repeated itself."""
+
+    count: int = 0
+    last_observed_time: str | None = None
+
+
+class Event(Record):
+    """A core/v1 event; old and new style of times both occur."""
+
+    KIND: ClassVar[str] = "Event"
+
+    type: str = ""
+    reason: str = ""
+    message: str = ""
+    count: int | None = None
+    first_timestamp: str | None = None
+    last_timestamp: str | None = None
+    event_time: str | None = None
+    series: EventSeries | None = None
+    source: EventSource = msgspec.field(default_factory=EventSource)
+    reporting_component: str = ""
+    involved_object: Involved = msgspec.field(default_factory=Involved)
+
+    def links(self) -> Iterator[tuple[str, str]]:
+        """To the object that it is about, by uid."""
+        if self.involved_object.uid:
+            yield "about", self.involved_object.uid
+
+
+class ClaimSpec(Struct):
+    """``spec`` of a PersistentVolumeClaim."""
+
+    access_modes: tuple[str, ...] = ()
+    storage_class_name: str | None = None
+    volume_name: str = ""
+    volume_mode: str = ""
+    resources: Requests = msgspec.field(default_factory=Requests)
+
+
+class ClaimStatus(Struct):
+    """``status`` of a PersistentVolumeClaim."""
+
+    phase: str = ""
+    capacity: dict[str, str] = {}
+    access_modes: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+
+
+class Claim(Record):
+    """A PersistentVolumeClaim."""
+
+    KIND: ClassVar[str] = "PersistentVolumeClaim"
+
+    spec: ClaimSpec = msgspec.field(default_factory=ClaimSpec)
+    status: ClaimStatus = msgspec.field(default_factory=ClaimStatus)
+
+
+class Namespace(Record):
+    """A namespace."""
+
+    KIND: ClassVar[str] = "Namespace"

@@ -1,0 +1,359 @@
+"""Records of KubeVirt; the meaning of each field: kubevirt-api.md 2.1 to 2.4 and 2.7."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import msgspec
+
+from kvtui.records.base import Condition, Record, Struct
+
+
+class Cpu(Struct):
+    """vCPUs as sockets x cores x threads."""
+
+    cores: int = 0
+    sockets: int = 0
+    threads: int = 0
+    model: str = ""
+
+    @property
+    def count(self) -> int:
+        """How many vCPUs the guest sees; 0 when none is stated."""
+        stated = self.cores or self.sockets or self.threads
+        return max(1, self.cores) * max(1, self.sockets) * max(1, self.threads) if stated else 0
+
+
+class Memory(Struct):
+    """``domain.memory``."""
+
+    guest: str | None = None
+
+
+class DomainRequests(Struct):
+    """``domain.resources``; numbers occur beside quantities."""
+
+    requests: dict[str, str | int | float] = {}
+    limits: dict[str, str | int | float] = {}
+
+
+class Devices(Struct):
+    """``domain.devices``, as far as a console needs it."""
+
+    autoattach_serial_console: bool | None = None
+    log_serial_console: bool | None = None
+
+
+class Firmware(Struct):
+    """``domain.firmware``."""
+
+    uuid: str = ""
+
+
+class Domain(Struct):
+    """``spec.domain``."""
+
+    cpu: Cpu = msgspec.field(default_factory=Cpu)
+    memory: Memory = msgspec.field(default_factory=Memory)
+    resources: DomainRequests = msgspec.field(default_factory=DomainRequests)
+    devices: Devices = msgspec.field(default_factory=Devices)
+    firmware: Firmware = msgspec.field(default_factory=Firmware)
+
+
+class VolumeName(Struct):
+    """A volume source that names something."""
+
+    name: str = ""
+    claim_name: str = ""
+
+
+class ContainerDisk(Struct):
+    """A disk out of a container image."""
+
+    image: str = ""
+
+
+class Volume(Struct):
+    """One volume of a VM: the sources that point at other objects."""
+
+    name: str = ""
+    data_volume: VolumeName | None = None
+    persistent_volume_claim: VolumeName | None = None
+    container_disk: ContainerDisk | None = None
+
+
+class InstanceSpec(Struct):
+    """``spec`` of a VMI, and of a VM's template."""
+
+    domain: Domain = msgspec.field(default_factory=Domain)
+    volumes: tuple[Volume, ...] = ()
+    eviction_strategy: str = ""
+    termination_grace_period_seconds: int | None = None
+    node_selector: dict[str, str] = {}
+
+
+class Template(Struct):
+    """``spec.template`` of a VM."""
+
+    spec: InstanceSpec = msgspec.field(default_factory=InstanceSpec)
+
+
+class Named(Struct):
+    """A reference by name."""
+
+    name: str = ""
+    kind: str = ""
+
+
+class TemplateMeta(Struct):
+    """Metadata of a DataVolume template."""
+
+    name: str = ""
+
+
+class DataVolumeTemplate(Struct):
+    """One of ``spec.dataVolumeTemplates``."""
+
+    metadata: TemplateMeta = msgspec.field(default_factory=TemplateMeta)
+
+
+class MachineSpec(Struct):
+    """``spec`` of a VM."""
+
+    run_strategy: str = ""
+    running: bool | None = None
+    template: Template = msgspec.field(default_factory=Template)
+    instancetype: Named | None = None
+    data_volume_templates: tuple[DataVolumeTemplate, ...] = ()
+
+
+class StartFailure(Struct):
+    """Why a VM is held back from starting again."""
+
+    consecutive_fail_count: int = 0
+    retry_after_timestamp: str | None = None
+
+
+class StateChange(Struct):
+    """A start or stop that was asked for and is not done."""
+
+    action: str = ""
+    uid: str = ""
+
+
+class MachineStatus(Struct):
+    """``status`` of a VM."""
+
+    created: bool = False
+    ready: bool = False
+    printable_status: str = ""
+    run_strategy: str = ""
+    conditions: tuple[Condition, ...] = ()
+    start_failure: StartFailure | None = None
+    state_change_requests: tuple[StateChange, ...] = ()
+    snapshot_in_progress: str | None = None
+    restore_in_progress: str | None = None
+
+
+class VirtualMachine(Record):
+    """A VM: what shall run, and how its start fares."""
+
+    KIND: ClassVar[str] = "VirtualMachine"
+
+    spec: MachineSpec = msgspec.field(default_factory=MachineSpec)
+    status: MachineStatus = msgspec.field(default_factory=MachineStatus)
+
+    @property
+    def run_strategy(self) -> str:
+        """The strategy in force, also where the deprecated ``running`` states it."""
+        if self.spec.run_strategy:
+            return self.spec.run_strategy
+        if self.spec.running is None:
+            return self.status.run_strategy
+        return "Always" if self.spec.running else "Halted"
+
+    def links(self) -> Iterator[tuple[str, str]]:
+        """To the claims and DataVolumes of its disks, as ``namespace/name``."""
+        for volume in self.spec.template.spec.volumes:
+            if volume.data_volume:
+                yield "datavolume", f"{self.metadata.namespace}/{volume.data_volume.name}"
+            if volume.persistent_volume_claim:
+                yield "claim", f"{self.metadata.namespace}/{volume.persistent_volume_claim.claim_name}"
+
+
+class Interface(Struct):
+    """One of ``status.interfaces``."""
+
+    name: str = ""
+    mac: str = ""
+    ip_address: str = ""
+    ip_addresses: tuple[str, ...] = ()
+    interface_name: str = ""
+    info_source: str = ""
+
+
+class GuestOS(Struct):
+    """``status.guestOSInfo``: told by the guest's agent, so trust it as far as the guest."""
+
+    name: str = ""
+    pretty_name: str = ""
+    version: str = ""
+    kernel_release: str = ""
+
+
+class MigrationConfiguration(Struct):
+    """The limits in force for one migration."""
+
+    completion_timeout_per_gi_b: int | None = None
+    progress_timeout: int | None = None
+    allow_post_copy: bool | None = None
+    allow_auto_converge: bool | None = None
+
+
+class MigrationState(Struct):
+    """``status.migrationState``: the last migration of a VMI (kubevirt-api.md 2.4)."""
+
+    start_timestamp: str | None = None
+    end_timestamp: str | None = None
+    completed: bool = False
+    failed: bool = False
+    failure_reason: str = ""
+    mode: str = ""
+    abort_requested: bool = False
+    abort_status: str = ""
+    migration_uid: str = ""
+    source_node: str = ""
+    source_pod: str = ""
+    target_node: str = ""
+    target_pod: str = ""
+    migration_policy_name: str = ""
+    migration_configuration: MigrationConfiguration | None = None
+
+    @property
+    def in_progress(self) -> bool:
+        """Begun and not ended."""
+        return bool(self.start_timestamp) and not self.end_timestamp
+
+
+class VolumeStatus(Struct):
+    """One of ``status.volumeStatus``."""
+
+    name: str = ""
+    target: str = ""
+    phase: str = ""
+    reason: str = ""
+    message: str = ""
+
+
+class PhaseTransition(Struct):
+    """When a phase began."""
+
+    phase: str = ""
+    phase_transition_timestamp: str | None = None
+
+
+class InstanceMemory(Struct):
+    """``status.memory``."""
+
+    guest_current: str | None = None
+
+
+class InstanceStatus(Struct):
+    """``status`` of a VMI."""
+
+    phase: str = ""
+    reason: str = ""
+    node_name: str = ""
+    conditions: tuple[Condition, ...] = ()
+    interfaces: tuple[Interface, ...] = ()
+    guest_os_info: GuestOS = msgspec.field(default_factory=GuestOS, name="guestOSInfo")
+    migration_state: MigrationState | None = None
+    active_pods: dict[str, str] = {}
+    evacuation_node_name: str = ""
+    phase_transition_timestamps: tuple[PhaseTransition, ...] = ()
+    volume_status: tuple[VolumeStatus, ...] = ()
+    current_cpu_topology: Cpu | None = msgspec.field(default=None, name="currentCPUTopology")
+    memory: InstanceMemory | None = None
+
+
+class VirtualMachineInstance(Record):
+    """A running (or starting, or just ended) VM."""
+
+    KIND: ClassVar[str] = "VirtualMachineInstance"
+    FINAL: ClassVar[frozenset[str]] = frozenset({"Succeeded", "Failed"})
+
+    spec: InstanceSpec = msgspec.field(default_factory=InstanceSpec)
+    status: InstanceStatus = msgspec.field(default_factory=InstanceStatus)
+
+    def links(self) -> Iterator[tuple[str, str]]:
+        """To the node that it runs on, and the node that it moves to."""
+        if self.status.node_name:
+            yield "node", self.status.node_name
+        moving = self.status.migration_state
+        if moving and moving.in_progress and moving.target_node and moving.target_node != self.status.node_name:
+            yield "node", moving.target_node
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it has ended for good."""
+        return self.status.phase in self.FINAL
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the guest runs (or stands paused)."""
+        return self.status.phase == "Running"
+
+
+class MigrationSpec(Struct):
+    """``spec`` of a migration."""
+
+    vmi_name: str = ""
+    added_node_selector: dict[str, str] = {}
+
+
+class MigrationStatus(Struct):
+    """``status`` of a migration."""
+
+    phase: str = ""
+    conditions: tuple[Condition, ...] = ()
+    phase_transition_timestamps: tuple[PhaseTransition, ...] = ()
+    migration_state: MigrationState | None = None
+
+
+class Migration(Record):
+    """A VirtualMachineInstanceMigration."""
+
+    KIND: ClassVar[str] = "VirtualMachineInstanceMigration"
+    FINAL: ClassVar[frozenset[str]] = frozenset({"Succeeded", "Failed"})
+
+    spec: MigrationSpec = msgspec.field(default_factory=MigrationSpec)
+    status: MigrationStatus = msgspec.field(default_factory=MigrationStatus)
+
+    def links(self) -> Iterator[tuple[str, str]]:
+        """To the VMI that it moves, as ``namespace/name``."""
+        if self.spec.vmi_name:
+            yield "vmi", f"{self.metadata.namespace}/{self.spec.vmi_name}"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it has ended."""
+        return self.status.phase in self.FINAL
+
+
+class KubeVirtStatus(Struct):
+    """``status`` of the KubeVirt installation."""
+
+    phase: str = ""
+    observed_kube_virt_version: str = ""
+    target_kube_virt_version: str = ""
+    conditions: tuple[Condition, ...] = ()
+    outdated_virtual_machine_instance_workloads: int | None = None
+
+
+class KubeVirt(Record):
+    """The installation of KubeVirt. Ordinary users may list, not watch it."""
+
+    KIND: ClassVar[str] = "KubeVirt"
+
+    status: KubeVirtStatus = msgspec.field(default_factory=KubeVirtStatus)

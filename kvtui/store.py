@@ -1,0 +1,284 @@
+"""All live records. Reflectors append to the inbox at any rate; `Store.apply` takes a batch in and hands one delta out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from kvtui.model import Feed, FeedState, Ref, Usage
+from kvtui.records.base import Record
+
+R = TypeVar("R", bound=Record)
+
+_Key = tuple[str, str, str]
+"""Backend, namespace, name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """An object is there, or is there in a new state."""
+
+    backend: str
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """An object is gone. An empty uid means whichever bears the name."""
+
+    backend: str
+    type: type[Record]
+    namespace: str
+    name: str
+    uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """A whole kind was listed: what is not among `records` is gone."""
+
+    backend: str
+    type: type[Record]
+    records: Sequence[Record]
+
+
+@dataclass(frozen=True, slots=True)
+class SetUsage:
+    """What the nodes or pods (`kind`) of a backend use now, by (namespace, name)."""
+
+    backend: str
+    kind: str
+    usage: dict[tuple[str, str], Usage]
+
+
+Message = Put | Drop | Replace | Feed | SetUsage
+"""What a backend may append to the inbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Generic[R]):
+    """One object that came (`old` is None), changed, or went (`new` is None)."""
+
+    ref: Ref
+    old: R | None
+    new: R | None
+
+    @property
+    def record(self) -> R:
+        """The newest state known."""
+        record = self.new if self.new is not None else self.old
+        assert record is not None
+        return record
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What changed in one step."""
+
+    changes: tuple[Change[Record], ...] = ()
+    feeds: tuple[Feed, ...] = ()
+    usage: frozenset[tuple[str, str]] = frozenset()
+    """(backend, kind) whose usage was measured anew."""
+
+    def __bool__(self) -> bool:
+        return bool(self.changes or self.feeds or self.usage)
+
+
+class _Table:
+    """The objects of one kind over all backends, with their indexes."""
+
+    def __init__(self) -> None:
+        self.entries: dict[_Key, tuple[Ref, Record]] = {}
+        self.links: dict[tuple[str, str, str], dict[_Key, None]] = {}
+        self.owned: dict[str, dict[_Key, None]] = {}
+
+    def put(self, backend: str, record: Record) -> Change[Record] | None:
+        """Store the record; None when the very same version is there already."""
+        meta = record.metadata
+        key = (backend, meta.namespace, meta.name)
+        before = self.entries.get(key)
+        if before is not None:
+            ref, old = before
+            if ref.uid == meta.uid:
+                if meta.resource_version and old.metadata.resource_version == meta.resource_version:
+                    return None
+                self._unlink(key, old)
+                self.entries[key] = (ref, record)
+                self._link(key, record)
+                return Change(ref, old, record)
+            self._unlink(key, old)
+        ref = record.ref(backend)
+        self.entries[key] = (ref, record)
+        self._link(key, record)
+        return Change(ref, None, record)
+
+    def drop(self, key: _Key, uid: str) -> Change[Record] | None:
+        """Remove the object; None when it is not there or is another one of that name."""
+        entry = self.entries.get(key)
+        if entry is None or (uid and entry[0].uid != uid):
+            return None
+        del self.entries[key]
+        self._unlink(key, entry[1])
+        return Change(entry[0], entry[1], None)
+
+    def _link(self, key: _Key, record: Record) -> None:
+        for link, value in record.links():
+            self.links.setdefault((key[0], link, value), {})[key] = None
+        for owner in record.metadata.owner_references:
+            self.owned.setdefault(owner.uid, {})[key] = None
+
+    def _unlink(self, key: _Key, record: Record) -> None:
+        for link, value in record.links():
+            _forget(self.links, (key[0], link, value), key)
+        for owner in record.metadata.owner_references:
+            _forget(self.owned, owner.uid, key)
+
+
+K = TypeVar("K")
+
+
+def _forget(index: dict[K, dict[_Key, None]], at: K, key: _Key) -> None:
+    keys = index.get(at)
+    if keys is not None:
+        keys.pop(key, None)
+        if not keys:
+            del index[at]
+
+
+class View:
+    """The read-only side of the store."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, _Table] = {}
+        self._feeds: dict[tuple[str, str], Feed] = {}
+        self._usage: dict[tuple[str, str], dict[tuple[str, str], Usage]] = {}
+        self.version = 0
+        """Grows with every delta."""
+
+    def get(self, type_: type[R], backend: str, namespace: str, name: str) -> R | None:
+        """The object of that name, whichever its uid."""
+        entry = self._entries(type_).get((backend, namespace, name))
+        return entry[1] if entry is not None and isinstance(entry[1], type_) else None
+
+    def find(self, type_: type[R], ref: Ref) -> R | None:
+        """The very object that `ref` means: one of the same name and another uid is not it."""
+        entry = self._entries(type_).get((ref.backend, ref.namespace, ref.name))
+        if entry is None or not isinstance(entry[1], type_):
+            return None
+        return entry[1] if not ref.uid or entry[0].uid == ref.uid else None
+
+    def items(self, type_: type[R], backend: str | None = None) -> Iterator[tuple[Ref, R]]:
+        """All objects of a kind, of one backend or all."""
+        for ref, record in self._entries(type_).values():
+            if (backend is None or ref.backend == backend) and isinstance(record, type_):
+                yield ref, record
+
+    def count(self, type_: type[Record], backend: str | None = None) -> int:
+        """How many objects of a kind there are."""
+        entries = self._entries(type_)
+        return len(entries) if backend is None else sum(key[0] == backend for key in entries)
+
+    def linked(self, type_: type[R], backend: str, link: str, value: str) -> list[tuple[Ref, R]]:
+        """The objects whose `links` hold that pair: ``linked(Pod, backend, "node", "n1")``."""
+        table = self._tables.get(type_.KIND)
+        return self._collect(type_, table, table.links.get((backend, link, value), ()) if table else ())
+
+    def owned(self, type_: type[R], uid: str) -> list[tuple[Ref, R]]:
+        """The objects of a kind that name `uid` as an owner."""
+        table = self._tables.get(type_.KIND)
+        return self._collect(type_, table, table.owned.get(uid, ()) if table and uid else ())
+
+    def feed(self, backend: str, kind: str) -> Feed:
+        """The state of one stream; one never heard of is loading."""
+        return self._feeds.get((backend, kind)) or Feed(backend, kind, FeedState.LOADING)
+
+    def feeds(self) -> Iterable[Feed]:
+        """The state of all streams."""
+        return self._feeds.values()
+
+    def usage(self, backend: str, kind: str, namespace: str, name: str) -> Usage | None:
+        """What a node or pod uses, where metrics-server told."""
+        return self._usage.get((backend, kind), {}).get((namespace, name))
+
+    def _entries(self, type_: type[Record]) -> dict[_Key, tuple[Ref, Record]]:
+        table = self._tables.get(type_.KIND)
+        return table.entries if table else {}
+
+    @staticmethod
+    def _collect(type_: type[R], table: _Table | None, keys: Iterable[_Key]) -> list[tuple[Ref, R]]:
+        if table is None:
+            return []
+        found = (table.entries[key] for key in keys)
+        return [(ref, record) for ref, record in found if isinstance(record, type_)]
+
+
+class Store(View):
+    """The one owner of state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inbox: list[Message] = []
+        """Where backends append; taken by `drain`."""
+
+    def drain(self) -> Delta:
+        """Apply everything in the inbox."""
+        batch, self.inbox = self.inbox, []
+        return self.apply(batch)
+
+    def apply(self, batch: Iterable[Message]) -> Delta:
+        """Take a batch in, in its order; one delta comes out, with each object at most once."""
+        changes: dict[Ref, Change[Record]] = {}
+        feeds: dict[tuple[str, str], Feed] = {}
+        usage: set[tuple[str, str]] = set()
+        for message in batch:
+            match message:
+                case Put(backend, record):
+                    self._note(changes, self._put(backend, record, changes))
+                case Drop(backend, type_, namespace, name, uid):
+                    self._note(changes, self._table(type_).drop((backend, namespace, name), uid))
+                case Replace():
+                    self._replace(message, changes)
+                case Feed():
+                    at = (message.backend, message.kind)
+                    if self._feeds.get(at) != message:
+                        self._feeds[at] = feeds[at] = message
+                case SetUsage(backend, kind, measured):
+                    self._usage[backend, kind] = measured
+                    usage.add((backend, kind))
+        real = tuple(change for change in changes.values() if change.old is not change.new)
+        delta = Delta(real, tuple(feeds.values()), frozenset(usage))
+        if delta:
+            self.version += 1
+        return delta
+
+    def _put(self, backend: str, record: Record, changes: dict[Ref, Change[Record]]) -> Change[Record] | None:
+        table = self._table(type(record))
+        meta = record.metadata
+        key = (backend, meta.namespace, meta.name)
+        before = table.entries.get(key)
+        if before is not None and before[0].uid != meta.uid:
+            self._note(changes, table.drop(key, before[0].uid))
+        return table.put(backend, record)
+
+    def _replace(self, message: Replace, changes: dict[Ref, Change[Record]]) -> None:
+        table = self._table(message.type)
+        kept = {(message.backend, record.metadata.namespace, record.metadata.name) for record in message.records}
+        gone = [key for key in table.entries if key[0] == message.backend and key not in kept]
+        for key in gone:
+            self._note(changes, table.drop(key, ""))
+        for record in message.records:
+            self._note(changes, self._put(message.backend, record, changes))
+
+    @staticmethod
+    def _note(changes: dict[Ref, Change[Record]], change: Change[Record] | None) -> None:
+        if change is None:
+            return
+        earlier = changes.get(change.ref)
+        changes[change.ref] = change if earlier is None else Change(change.ref, earlier.old, change.new)
+
+    def _table(self, type_: type[Record]) -> _Table:
+        table = self._tables.get(type_.KIND)
+        if table is None:
+            table = self._tables[type_.KIND] = _Table()
+        return table

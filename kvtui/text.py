@@ -1,0 +1,162 @@
+"""Formatting and scrubbing of text: pure, no clock, no locale.
+
+`clean` is the one guard between other people's strings and the terminal: object fields, events, logs, guest agents and
+servers' words all pass it (as JSON through `scrub_json`, when a record is decoded).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+from wcwidth import wcwidth
+
+# C0 and C1 controls but for tab and newline, and the invisible characters that reorder or hide text (Trojan Source).
+_UNSAFE: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
+)
+_REPLACEMENT: Final = "\ufffd"
+
+# The same characters as JSON may spell them. Escaped backslashes are matched first so that `\\u001b` stays text.
+_UNSAFE_JSON: Final = re.compile(
+    rb"\\\\|\\(?:u00(?:0[0-8b-fB-F]|1[0-9a-fA-F]|7[fF]|[89][0-9a-fA-F])|[bfr]"
+    rb"|u061[cC]|u200[b-fB-F]|u202[89a-eA-E]|u206[0-9]|u[fF][eE][fF][fF]|u[fF]{3}[9abAB])"
+    rb"|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa0-\xa9]|\xef\xbb\xbf|\xef\xbf[\xb9-\xbb]"
+)
+# One of these is in every JSON text that `_UNSAFE_JSON` would find something in; a plain search for each is near free.
+_SUSPECTS: Final = (
+    b"\\u00", b"\\u06", b"\\u20", b"\\b", b"\\f", b"\\r", b"\\uf", b"\\uF",
+    b"\xc2", b"\xd8\x9c", b"\xe2\x80", b"\xe2\x81", b"\xef\xbb", b"\xef\xbf",
+)  # fmt: skip
+
+
+def clean(value: str) -> str:
+    """The text without anything that a terminal obeys or that hides other text; newlines and tabs stay."""
+    return value if value.isascii() and value.isprintable() else _UNSAFE.sub(_REPLACEMENT, value)
+
+
+def clean_line(value: str) -> str:
+    """The text cleaned and folded into one line."""
+    return value if value.isascii() and value.isprintable() else " ".join(clean(value).split())
+
+
+def scrub_json(raw: bytes) -> bytes:
+    """JSON text whose strings, once decoded, hold nothing that `clean` would replace. Any slice of JSON will do."""
+    if not any(suspect in raw for suspect in _SUSPECTS):
+        return raw
+    return _UNSAFE_JSON.sub(lambda found: found[0] if found[0] == b"\\\\" else b"\\ufffd", raw)
+
+
+def cells(value: str) -> int:
+    """How many terminal columns the text takes."""
+    if value.isascii():
+        return len(value)
+    return sum(max(0, wcwidth(character)) for character in value)
+
+
+def fit(value: str, width: int, *, right: bool = False) -> str:
+    """The text in exactly `width` columns: padded, or cut with an ellipsis; aligned right on demand."""
+    value = clean_line(value)
+    size = cells(value)
+    if size > width:
+        value = _cut(value, width)
+        size = cells(value)
+    padding = " " * (width - size)
+    return padding + value if right else value + padding
+
+
+def _cut(value: str, width: int) -> str:
+    if width <= 0:
+        return ""
+    kept: list[str] = []
+    room = width - 1
+    for character in value:
+        room -= max(0, wcwidth(character))
+        if room < 0:
+            break
+        kept.append(character)
+    return "".join(kept) + "…"
+
+
+def parse_time(value: str | None) -> float | None:
+    """Seconds since the epoch of an RFC 3339 time as Kubernetes writes it; None for a missing or broken one."""
+    if not value:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return moment.timestamp()
+
+
+def age(seconds: float | None) -> str:
+    """A duration as kubectl shows it, in at most two units: ``45s``, ``7m30s``, ``12m``, ``3h5m``, ``2d4h``, ``96d``."""
+    if seconds is None:
+        return "-"
+    left = max(0, int(seconds))
+    minutes, rest = divmod(left, 60)
+    if left < 120:
+        return f"{left}s"
+    if minutes < 10:
+        return f"{minutes}m{rest}s" if rest else f"{minutes}m"
+    hours, rest = divmod(minutes, 60)
+    if hours < 3:
+        return f"{minutes}m"
+    if hours < 8:
+        return f"{hours}h{rest}m" if rest else f"{hours}h"
+    days, rest = divmod(hours, 24)
+    if hours < 48:
+        return f"{hours}h"
+    if days < 8:
+        return f"{days}d{rest}h" if rest else f"{days}d"
+    years, rest = divmod(days, 365)
+    if years < 2:
+        return f"{days}d"
+    return f"{years}y{rest}d" if rest else f"{years}y"
+
+
+_SUFFIXES: Final = {
+    "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0,
+    "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18,
+    "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50, "Ei": 2.0**60,
+}  # fmt: skip
+_QUANTITY: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([numkMGTPE]|[KMGTPE]i)?)\Z")
+
+
+def quantity(value: str | float | None) -> float | None:
+    """The number that a Kubernetes quantity means (``"2Gi"``, ``"250m"``, ``"1e3"``, ``4``); None for anything else."""
+    if value is None or isinstance(value, (int, float)):
+        return None if value is None else float(value)
+    found = _QUANTITY.match(value)
+    if not found:
+        return None
+    number, exponent, suffix = found.groups()
+    return float(number + (exponent or "")) * _SUFFIXES[suffix or ""]
+
+
+def size(value: float | None) -> str:
+    """Bytes as people say them, in binary units and three digits: ``512Mi``, ``4Gi``, ``1.5Ti``."""
+    if value is None:
+        return "-"
+    amount = float(value)
+    for unit in ("", "Ki", "Mi", "Gi", "Ti", "Pi"):
+        if abs(amount) < 1024 or unit == "Pi":
+            break
+        amount /= 1024
+    digits = f"{amount:.1f}" if abs(amount) < 10 and unit else f"{amount:.0f}"
+    return digits.removesuffix(".0") + unit
+
+
+def rate(bytes_per_second: float | None) -> str:
+    """Bytes a second, as ``12Mi/s``."""
+    return "-" if bytes_per_second is None else f"{size(bytes_per_second)}/s"
+
+
+def percent(part: float | None, whole: float | None) -> str:
+    """``37%``; a dash when either is unknown or there is no whole."""
+    if part is None or not whole:
+        return "-"
+    return f"{100 * part / whole:.0f}%"
