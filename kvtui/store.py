@@ -1,4 +1,4 @@
-"""All live records. Reflectors append to the inbox at any rate; `Store.apply` takes a batch in and hands one delta out."""
+"""All live records: backends append to the inbox at any rate, `Store.drain` applies it and hands one delta out."""
 
 from __future__ import annotations
 
@@ -218,13 +218,16 @@ class Store(View):
 
     def __init__(self) -> None:
         super().__init__()
-        self.inbox: list[Message] = []
-        """Where backends append; taken by `drain`."""
+        self._inbox: list[Message] = []
+
+    def post(self, message: Message) -> None:
+        """Append to the inbox."""
+        self._inbox.append(message)
 
     def drain(self) -> Delta:
         """Apply everything in the inbox."""
-        batch, self.inbox = self.inbox, []
-        return self.apply(batch)
+        batch, self._inbox = self._inbox, []
+        return self.apply(batch) if batch else Delta()
 
     def apply(self, batch: Iterable[Message]) -> Delta:
         """Take a batch in, in its order; one delta comes out, with each object at most once."""

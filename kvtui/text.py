@@ -93,7 +93,7 @@ def parse_time(value: str | None) -> float | None:
 
 
 def age(seconds: float | None) -> str:
-    """A duration as kubectl shows it, in at most two units: ``45s``, ``7m30s``, ``12m``, ``3h5m``, ``2d4h``, ``96d``."""
+    """A duration as kubectl shows it, in at most two units: ``45s``, ``7m30s``, ``3h5m``, ``2d4h``, ``96d``."""
     if seconds is None:
         return "-"
     left = max(0, int(seconds))

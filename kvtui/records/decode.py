@@ -1,4 +1,4 @@
-"""From JSON to records: one guard against control characters, and an answer for objects that are not as they should be."""
+"""From JSON to records: one guard against control characters, and an answer for objects that are not as they should."""
 
 from __future__ import annotations
 

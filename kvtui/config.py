@@ -1,0 +1,82 @@
+"""Settings from the configuration file: strict keys, and the file and key named in every error."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import msgspec
+import platformdirs
+
+from kvtui.errors import ConfigError
+
+
+class ContextSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """``[context."NAME"]``; NAME may hold ``*``: what differs for those contexts."""
+
+    read_only: bool = False
+    namespace: str = ""
+
+
+class ConsoleSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """``[console]``."""
+
+    detach: str = "ctrl+right_square_bracket,ctrl+5"
+    """The chords that give the keyboard back to the list, in Textual's spelling."""
+    scrollback: int = 10_000
+    backspace: str = "delete"
+    """``delete`` (0x7f) or ``backspace`` (0x08), which some firmware wants."""
+
+
+class Settings(msgspec.Struct, forbid_unknown_fields=True):
+    """The whole file."""
+
+    theme: str = "kvtui-dark"
+    read_only: bool = False
+    slow_link: bool = False
+    """Fewer frames, for links where bytes are dear."""
+    mouse: bool = True
+    console: ConsoleSettings = msgspec.field(default_factory=ConsoleSettings)
+    context: dict[str, ContextSettings] = {}
+    keys: dict[str, str] = {}
+    """Action id to keys: ``"vm.start" = "f5"``."""
+
+    def for_context(self, name: str) -> ContextSettings:
+        """What holds for a context: its own section, else the first section whose pattern matches."""
+        if name in self.context:
+            return self.context[name]
+        return next((found for pattern, found in self.context.items() if fnmatchcase(name, pattern)), ContextSettings())
+
+
+def config_dir() -> Path:
+    """Where the user's configuration and themes are."""
+    return platformdirs.user_config_path("kvtui")
+
+
+def state_dir() -> Path:
+    """Where the audit log and other state are kept."""
+    return platformdirs.user_state_path("kvtui")
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """The settings of `path`, by default ``config.toml`` in the configuration folder, which need not exist.
+
+    Raises ConfigError that names file and key.
+    """
+    file = path or config_dir() / "config.toml"
+    try:
+        text = file.read_bytes()
+    except FileNotFoundError:
+        if path is None:
+            return Settings()
+        raise ConfigError(f"no configuration file {file}", hint="leave --config out to do without") from None
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}", error.strerror or str(error)) from error
+    try:
+        return msgspec.toml.decode(text, type=Settings)
+    except msgspec.ValidationError as error:
+        raise ConfigError(
+            f"{file} has a setting that kvtui does not know", str(error), "see README, Configuration"
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not valid TOML", str(error)) from error

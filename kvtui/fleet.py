@@ -1,0 +1,67 @@
+"""All backends, the one store they feed and the rules over it: what the screen and the command line both drive."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from kvtui.backends.base import Backend, Source
+from kvtui.resources import RESOURCES
+from kvtui.store import Delta, Store, View
+from kvtui.triage.engine import Engine
+
+TICK = 0.1
+"""Seconds between two steps of the store."""
+
+Listener = Callable[[Delta], None]
+
+
+class Fleet:
+    """Runs the backends and, ten times a second, moves what they learnt into the store."""
+
+    def __init__(self, backends: Iterable[Backend], *, clock: Callable[[], float] = time.time) -> None:
+        self.backends: dict[str, Backend] = {backend.name: backend for backend in backends}
+        self.store = Store()
+        self.engine = Engine()
+        self.clock = clock
+        self._listeners: list[Listener] = []
+
+    @property
+    def view(self) -> View:
+        """The read-only side of the store."""
+        return self.store
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` after every step that changed something; what is returned ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def step(self) -> Delta:
+        """Apply what is in the inbox and tell the listeners."""
+        delta = self.store.drain()
+        judged = self.engine.update(self.store, delta, self.clock())
+        if delta or judged:
+            for listener in tuple(self._listeners):
+                listener(delta)
+        return delta
+
+    async def run(self, sources: Sequence[Source] | None = None) -> None:
+        """Keep all backends live until cancelled. A backend that fails for good is a feed in trouble, not an end."""
+        wanted = tuple(sources) if sources is not None else all_sources()
+        async with asyncio.TaskGroup() as tasks:
+            for backend in self.backends.values():
+                tasks.create_task(backend.run(wanted, self.store.post), name=f"backend {backend.name}")
+            while True:
+                self.step()
+                await asyncio.sleep(TICK)
+
+    async def close(self) -> None:
+        """Let go of all backends."""
+        await asyncio.gather(*(backend.close() for backend in self.backends.values()))
+
+
+def all_sources() -> tuple[Source, ...]:
+    """Every source that a resource names, each kind once."""
+    found = {source.kind: source for resource in RESOURCES for source in resource.sources}
+    return tuple(found.values())

@@ -1,0 +1,115 @@
+"""What a resource is: the declaration of one kind, from which pane, command line, footer, palette and help are made."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+from kvtui.backends.base import Backend, Permission, Source
+from kvtui.model import Cell, Health, Ref
+from kvtui.records.base import Record
+from kvtui.store import View
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Column(Generic[Row]):
+    """One column. `cell` is pure: it gets the row and the present time in seconds since the epoch."""
+
+    title: str
+    cell: Callable[[Row, float], Cell]
+    width: int
+    """Columns of the terminal it asks for."""
+    rank: int = 1
+    """How soon it gives way when the terminal is narrow: 0 never, then the highest first."""
+    grow: int = 0
+    """Its share of the room that is left over."""
+    right: bool = False
+    ticks: bool = False
+    """Whether its text changes with time alone (an age, a countdown)."""
+    wide: bool = False
+    """Only shown by ``-o wide`` and in a zoomed pane."""
+
+
+class Danger(Enum):
+    """How an action is confirmed."""
+
+    NONE = "none"
+    ASK = "ask"
+    TYPE = "type"
+
+
+@dataclass(frozen=True)
+class Action(Generic[Row]):
+    """Something a user can do to rows. One declaration gives key, footer, palette, help, README line and test."""
+
+    id: str
+    """``vm.start``: what keymaps and the audit log call it."""
+    key: str
+    """In Textual's spelling: ``s``, ``S``, ``ctrl+k``."""
+    label: str
+    """One or two words for the footer: ``start``."""
+    help: str
+    """One sentence for help and palette."""
+    needs: Permission
+    when: Callable[[Row], str]
+    """Why it is not possible on this row; empty when it is. The user reads it when the key is pressed anyway."""
+    run: Callable[[Backend, Row], Awaitable[None]]
+    settled: Callable[[Row], bool]
+    """Whether the row, as watched now, shows that the action had its effect."""
+    awaits: str
+    """What the row says until then: ``starting``."""
+    danger: Danger = Danger.NONE
+    warn: Callable[[Row], tuple[str, ...]] = lambda _row: ()
+    """What a confirmation must say of this row, computed from the objects."""
+    usual: float = 60.0
+    """Seconds after which the effect is overdue."""
+    footer: bool = True
+
+
+Related = Callable[[View, Ref, Any], Iterable[Ref]]
+"""The rows that a changed record (its ref, its state) has a part in."""
+
+
+@dataclass(frozen=True)
+class Resource(Generic[Row]):
+    """One kind as users meet it."""
+
+    name: str
+    """As typed after ``kvtui get`` and ``:``: ``vms``."""
+    aliases: tuple[str, ...]
+    title: str
+    """As the pane's border shows it: ``VMs``."""
+    label: str
+    """One of them, in a word: ``vm``."""
+    sources: tuple[Source, ...]
+    """What must be live for its rows; the first is the one whose feed the pane's border tells of."""
+    refs: Callable[[View], Iterable[Ref]]
+    """All rows there are."""
+    row: Callable[[View, Ref], Row | None]
+    """One row, joined from the records that it stands for; None when there is none (any more)."""
+    related: Mapping[type[Record], Related]
+    """Which rows to make anew when a record of that type comes, changes or goes."""
+    ref: Callable[[Row], Ref]
+    health: Callable[[Row, float], Health]
+    columns: tuple[Column[Row], ...]
+    fields: Callable[[Row], Mapping[str, str]]
+    """Further values for ``field:value`` filters, lower-case names: node, os, image ..."""
+    labels: Callable[[Row], Mapping[str, str]]
+    """Kubernetes labels, for ``-l`` filters."""
+    sort: str = "NAME"
+    """The column that it is first sorted by."""
+    descending: bool = False
+    actions: tuple[Action[Row], ...] = ()
+
+
+AnyResource = Resource[Any]
+AnyAction = Action[Any]
+
+
+def itself(_view: View, ref: Ref, _record: Record) -> tuple[Ref, ...]:
+    """For `related`: the record is the row."""
+    return (ref,)
