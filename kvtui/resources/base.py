@@ -58,8 +58,8 @@ class Action(Generic[Row]):
     when: Callable[[Row], str]
     """Why it is not possible on this row; empty when it is. The user reads it when the key is pressed anyway."""
     run: Callable[[Backend, Row], Awaitable[None]]
-    settled: Callable[[Row], bool]
-    """Whether the row, as watched now, shows that the action had its effect."""
+    settled: Callable[[Row, Row], bool]
+    """Whether the row as it is now, beside the row as it was when the action was asked for, shows the effect."""
     awaits: str
     """What the row says until then: ``starting``."""
     danger: Danger = Danger.NONE

@@ -1,0 +1,193 @@
+"""From a key to its effect: is it possible, is it allowed, is it meant, what did the server say, and is it done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kvtui.backends.base import Permission, Verdict
+from kvtui.errors import KvtuiError
+from kvtui.fleet import Fleet
+from kvtui.model import Ref, Severity
+from kvtui.resources.base import AnyAction, AnyResource, Danger
+from kvtui.store import Delta
+from kvtui.text import age
+from kvtui.ui.dialogs.confirm import Question
+
+_AT_ONCE = 8
+"""Requests of a bulk action under way at a time."""
+_MASS = 2
+"""From how many rows on even a harmless action asks."""
+
+
+class Surroundings(Protocol):
+    """What the runner needs of the screen."""
+
+    async def ask(self, question: Question) -> bool:
+        """Put the question to the user."""
+
+    def tell(self, message: str, severity: Severity) -> None:
+        """Answer what the user did."""
+
+
+@dataclass(frozen=True)
+class Pending:
+    """An action that the server accepted and whose effect the watch has not shown yet."""
+
+    action: AnyAction
+    resource: AnyResource
+    before: Any
+    """The row as it was then."""
+    since: float
+
+
+class ActionRunner:
+    """Carries out actions and remembers which still await their effect."""
+
+    def __init__(self, fleet: Fleet, resources: Sequence[AnyResource], surroundings: Surroundings) -> None:
+        self._fleet = fleet
+        self._resources = {action.id: resource for resource in resources for action in resource.actions}
+        self._surroundings = surroundings
+        self._pending: dict[Ref, Pending] = {}
+        self._listeners: list[Callable[[Ref], None]] = []
+        fleet.listen(self._settle)
+
+    def listen(self, callback: Callable[[Ref], None]) -> None:
+        """Call back when a row's pending text begins or ends."""
+        self._listeners.append(callback)
+
+    def pending(self, ref: Ref) -> str | None:
+        """What the row awaits and since when: ``starting 3s``; None when nothing."""
+        found = self._pending.get(ref)
+        if found is None:
+            return None
+        waited = self._fleet.clock() - found.since
+        overdue = ", overdue" if waited > found.action.usual else ""
+        return f"{found.action.awaits} {age(waited)}{overdue}"
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether any row awaits an effect."""
+        return bool(self._pending)
+
+    def reason(self, action: AnyAction, rows: Sequence[Any]) -> str:
+        """Why the action is impossible on all of these rows; empty when it is possible on one of them."""
+        if not rows:
+            return "nothing is selected"
+        reasons = [self._why_not(action, row) for row in rows]
+        return "" if "" in reasons else reasons[0]
+
+    async def invoke(self, action: AnyAction, rows: Sequence[Any]) -> None:
+        """Do it to every row on which it is possible; the user is told of the others, asked first where it is due."""
+        resource = self._resources[action.id]
+        possible = [row for row in rows if not self._why_not(action, row)]
+        if not possible:
+            self._surroundings.tell(f"{action.label}: {self.reason(action, rows)}", Severity.WARN)
+            return
+        refusal = await self._refusal(action, resource, possible)
+        if refusal:
+            self._surroundings.tell(f"{action.label}: {refusal}", Severity.WARN)
+            return
+        question = self._question(action, resource, possible, len(rows) - len(possible))
+        if question is not None and not await self._surroundings.ask(question):
+            return
+        await self._run_all(action, resource, possible)
+
+    def _why_not(self, action: AnyAction, row: Any) -> str:
+        resource = self._resources[action.id]
+        ref = resource.ref(row)
+        backend = self._fleet.backends.get(ref.backend)
+        if backend is None:
+            return f"{ref.backend} is not connected"
+        if backend.info.read_only:
+            return f"{ref.backend} is read-only here"
+        if ref in self._pending:
+            return f"{ref.path} is {self.pending(ref)} already"
+        return action.when(row)
+
+    async def _refusal(self, action: AnyAction, resource: AnyResource, rows: Sequence[Any]) -> str:
+        """What the account lacks, in the first namespace where it lacks it."""
+        refs = {(ref.backend, ref.namespace): ref for ref in map(resource.ref, rows)}
+        for ref in refs.values():
+            verdict = await self._may(ref, action.needs)
+            if not verdict.allowed:
+                where = f"namespace {ref.namespace}" if ref.namespace else ref.backend
+                words = f": {verdict.reason}" if verdict.reason else ""
+                return f"needs {action.needs} in {where}{words}"
+        return ""
+
+    async def _may(self, ref: Ref, permission: Permission) -> Verdict:
+        try:
+            return await self._fleet.backends[ref.backend].may(permission, ref.namespace)
+        except KvtuiError as error:
+            return Verdict(False, f"the server could not be asked ({error})")
+
+    def _question(
+        self, action: AnyAction, resource: AnyResource, rows: Sequence[Any], left_out: int
+    ) -> Question | None:
+        many = len(rows) >= _MASS
+        if action.danger is Danger.NONE and not many:
+            return None
+        names = [resource.ref(row).path for row in rows]
+        warnings = list(dict.fromkeys(warning for row in rows for warning in action.warn(row)))
+        if left_out:
+            warnings.append(f"{left_out} of the marked are left out: there it is not possible")
+        subject = f"{len(rows)} {resource.title}" if many else f"{resource.label} {names[0]}"
+        word = ""
+        if action.danger is Danger.TYPE or (many and action.danger is Danger.ASK):
+            word = str(len(rows)) if many else resource.ref(rows[0]).name
+        return Question(f"{action.label} {subject}?", names, warnings, word)
+
+    async def _run_all(self, action: AnyAction, resource: AnyResource, rows: Sequence[Any]) -> None:
+        slots = asyncio.Semaphore(_AT_ONCE)
+
+        async def guarded(row: Any) -> str:
+            async with slots:
+                return await self._run(action, resource, row)
+
+        failures = [failure for failure in await asyncio.gather(*map(guarded, rows)) if failure]
+        done = len(rows) - len(failures)
+        if failures:
+            more = f"\nand {len(failures) - 3} more" if len(failures) > 3 else ""
+            accepted = f"\n{done} accepted" if done else ""
+            self._surroundings.tell("\n".join(failures[:3]) + more + accepted, Severity.BAD)
+        elif len(rows) > 1:
+            self._surroundings.tell(f"{action.label}: accepted for {done} {resource.title}", Severity.INFO)
+
+    async def _run(self, action: AnyAction, resource: AnyResource, row: Any) -> str:
+        """Do it to one row; the sentence of a failure, or nothing."""
+        ref = resource.ref(row)
+        self._pending[ref] = Pending(action, resource, row, self._fleet.clock())
+        self._announce(ref)
+        try:
+            await action.run(self._fleet.backends[ref.backend], row)
+        except KvtuiError as error:
+            self._forget(ref)
+            return f"{action.label} {ref.path}: {error}"
+        except asyncio.CancelledError:
+            self._forget(ref)
+            raise
+        self._settle_one(ref)
+        return ""
+
+    def _settle(self, _delta: Delta) -> None:
+        for ref in tuple(self._pending):
+            self._settle_one(ref)
+
+    def _settle_one(self, ref: Ref) -> None:
+        found = self._pending.get(ref)
+        if found is None:
+            return
+        row = found.resource.row(self._fleet.view, ref)
+        if row is None or found.action.settled(found.before, row):
+            self._forget(ref)
+
+    def _forget(self, ref: Ref) -> None:
+        if self._pending.pop(ref, None) is not None:
+            self._announce(ref)
+
+    def _announce(self, ref: Ref) -> None:
+        for listener in self._listeners:
+            listener(ref)
