@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kvtui.demo.storage import Kind
+from kvtui.demo.metadata import Kind
 
 _ALL = ("all",)
 
