@@ -12,10 +12,15 @@ import msgspec
 
 from kvtui.demo.metadata import Kind, Object, Owner, metadata_of
 
-encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder().encode
 decode: Callable[[bytes], Object] = msgspec.json.Decoder(dict[str, Any]).decode
 
 Key = tuple[str, str]
+
+
+def encode(obj: Object) -> bytes:
+    """The object as JSON bytes. Copied, because the encoder's own result keeps a third more memory than it shows."""
+    return bytes(memoryview(_encode(obj)))
 
 
 @dataclass(frozen=True, slots=True)
