@@ -1,0 +1,134 @@
+"""The terminal emulator of a console: bytes of the guest in, rows of styled text out.
+
+This is all that the screen and the sessions know of it, so that another emulator could take its place. Nothing here
+raises, whatever the guest sends, and no text that comes out holds a control character.
+"""
+
+from __future__ import annotations
+
+import codecs
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from kvtui.console.look import Look, Run, reversed_of
+from kvtui.console.modes import Modes
+from kvtui.console.screen import Screen
+from kvtui.console.tokenizer import Tokenizer
+
+__all__ = ["Cursor", "Emulator", "Look", "Run"]
+
+_REPLIES_AT_ONCE = 20
+_REPLIES_PER_SECOND = 10.0
+
+
+class Cursor(NamedTuple):
+    """Where the cursor is, from 0, and whether it is shown."""
+
+    x: int
+    y: int
+    visible: bool
+
+
+class Emulator:
+    """A terminal of `columns` by `lines` with `scrollback` lines above it.
+
+    `answer` takes what the terminal replies to questions of the guest (which terminal, where is the cursor); beyond
+    20 at once and 10 a second by `clock`, in seconds, questions stay without reply.
+    """
+
+    def __init__(
+        self,
+        columns: int = 80,
+        lines: int = 24,
+        scrollback: int = 10_000,
+        answer: Callable[[bytes], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._answer = answer
+        self._clock = clock
+        self._replies_left = float(_REPLIES_AT_ONCE)
+        self._replied_at = clock()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._screen = Screen(max(2, columns), max(1, lines), scrollback, self._reply)
+        self._tokenizer = Tokenizer(self._screen)
+        self._reported_cursor = self.cursor
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes of the guest: UTF-8, whose errors show as the replacement character."""
+        self._tokenizer.feed(self._decoder.decode(data))
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Change the size, at least 2 by 1. Lines that no longer fit go to the scrollback; columns are cut off."""
+        self._screen.resize(max(1, lines), max(2, columns))
+
+    def take_changed(self) -> frozenset[int] | None:
+        """Rows of the screen that changed since the last call, with the cursor's old and new one; None for all."""
+        screen, cursor = self._screen, self.cursor
+        changed, everything = set(screen.dirty), screen.all_dirty
+        if cursor != self._reported_cursor:
+            changed |= {self._reported_cursor.y, cursor.y}
+        screen.dirty.clear()
+        screen.all_dirty = False
+        self._reported_cursor = cursor
+        return None if everything else frozenset(changed)
+
+    def row(self, y: int) -> tuple[Run, ...]:
+        """The runs of a row, without the plain blanks at its end; -1 is the newest line of the scrollback.
+
+        A line of the scrollback is as long as the screen was wide when it left. Raises IndexError beyond either end.
+        """
+        screen = self._screen
+        runs = screen.rows[y].runs() if y >= 0 else screen.scrollback[y]
+        if screen.reverse_video:
+            return tuple(Run(run.text, reversed_of(run.look)) for run in runs)
+        return runs
+
+    def text(self) -> list[str]:
+        """The rows of the screen as plain text without trailing blanks."""
+        return ["".join(row.text).rstrip() for row in self._screen.rows]
+
+    @property
+    def columns(self) -> int:
+        """Width in columns."""
+        return self._screen.columns
+
+    @property
+    def lines(self) -> int:
+        """Height in rows."""
+        return self._screen.lines
+
+    @property
+    def cursor(self) -> Cursor:
+        """Where the cursor is and whether it is shown."""
+        cursor = self._screen.cursor
+        return Cursor(min(cursor.x, self._screen.columns - 1), cursor.y, not cursor.hidden)
+
+    @property
+    def scrollback_size(self) -> int:
+        """How many lines the scrollback holds now."""
+        return len(self._screen.scrollback)
+
+    @property
+    def scrolled_total(self) -> int:
+        """How many lines ever went into the scrollback; it never falls."""
+        return self._screen.scrolled_total
+
+    @property
+    def title(self) -> str:
+        """The title that the guest set, harmless and in one line."""
+        return self._screen.title
+
+    @property
+    def modes(self) -> Modes:
+        """What the guest asked of keyboard, mouse and screen."""
+        return self._screen.modes
+
+    def _reply(self, text: str) -> None:
+        now = self._clock()
+        earned = (now - self._replied_at) * _REPLIES_PER_SECOND
+        self._replied_at = now
+        self._replies_left = min(self._replies_left + earned, _REPLIES_AT_ONCE)
+        if self._replies_left >= 1:
+            self._replies_left -= 1
+            self._answer(text.encode())

@@ -1,0 +1,152 @@
+"""One line of the screen: cells side by side, and the edits terminals make to them.
+
+A wide character lies in its left cell, and its right cell holds the empty string. Every edit leaves that true: a wide
+character that loses a half becomes blank.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import groupby
+from typing import Final
+
+from wcwidth import wcwidth
+
+from kvtui.console.look import PLAIN, Look, Run
+
+_MARKS_PER_CELL: Final = 4
+_VARIATION_SELECTOR: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+
+
+@lru_cache(16_384)
+def columns_of(character: str) -> int:
+    """Columns that a character takes: 2, 1, 0 for a combining mark, -1 for what a cell cannot hold.
+
+    Format characters are the last: variation selectors, joiners and marks of direction. The guest's own programs count
+    each emoji of a joined sequence by itself (wcwidth of libc), and so do the cells when the joiner is left out.
+    """
+    if unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp") or _VARIATION_SELECTOR.match(character):
+        return -1
+    return wcwidth(character)
+
+
+class Line:
+    """The cells of one line: `text`, one string a cell, and `looks`, one look a cell."""
+
+    __slots__ = ("looks", "text")
+
+    def __init__(self, columns: int, look: Look = PLAIN) -> None:
+        self.text = [" "] * columns
+        self.looks = [look] * columns
+
+    @classmethod
+    def from_runs(cls, runs: Iterable[Run], columns: int) -> Line:
+        """The line that `runs` were made of, cut or filled to `columns`."""
+        line = cls(0)
+        for run in runs:
+            for character in run.text:
+                width = columns_of(character)
+                if width <= 0:
+                    line.combine(len(line.text) - 1, character)
+                else:
+                    line.text += [character, ""][:width]
+                    line.looks += [run.look] * width
+        line.fit(columns)
+        return line
+
+    def write(self, x: int, characters: Sequence[str], look: Look) -> None:
+        """Put narrow characters into the cells from `x` on; they must end within the line."""
+        end = x + len(characters)
+        text = self.text
+        if not text[x]:
+            text[x - 1] = " "
+        if end < len(text) and not text[end]:
+            text[end] = " "
+        text[x:end] = characters
+        self.looks[x:end] = [look] * (end - x)
+
+    def write_wide(self, x: int, character: str, look: Look) -> None:
+        """Put a wide character into the cells `x` and ``x + 1``."""
+        self.write(x, (character, " "), look)
+        self.text[x + 1] = ""
+
+    def combine(self, x: int, mark: str) -> None:
+        """Add a combining mark to the character that covers cell `x`; marks beyond a few are left out."""
+        if not self.text[x] and x:
+            x -= 1
+        joined = unicodedata.normalize("NFC", self.text[x] + mark)
+        if len(joined) <= 1 + _MARKS_PER_CELL:
+            self.text[x] = joined
+
+    def erase(self, start: int, end: int, look: Look) -> None:
+        """Blank the cells from `start` to before `end`."""
+        if start < end:
+            self.write(start, [" "] * (end - start), look)
+
+    def insert(self, x: int, count: int, look: Look) -> None:
+        """Insert blanks at `x`; what is pushed over the right end is lost."""
+        columns = len(self.text)
+        count = min(count, columns - x)
+        self._split(x)
+        self.text[x:x] = [" "] * count
+        self.looks[x:x] = [look] * count
+        self.fit(columns)
+
+    def delete(self, x: int, count: int, look: Look) -> None:
+        """Delete cells at `x`; blanks come in at the right end."""
+        columns = len(self.text)
+        end = min(x + count, columns)
+        self._split(x)
+        self._split(end)
+        del self.text[x:end], self.looks[x:end]
+        self.fit(columns, look)
+
+    def fit(self, columns: int, look: Look = PLAIN) -> None:
+        """Cut the line, or fill it with blanks, to `columns`."""
+        missing = columns - len(self.text)
+        if missing >= 0:
+            self.text += [" "] * missing
+            self.looks += [look] * missing
+        else:
+            self._split(columns)
+            del self.text[columns:], self.looks[columns:]
+
+    def runs(self) -> tuple[Run, ...]:
+        """The line as runs of one look; plain blanks at its end are left off."""
+        text, looks = self.text, self.looks
+        if len(set(map(id, looks))) == 1:
+            return _trimmed([Run("".join(text), looks[0])])
+        runs: list[Run] = []
+        start = 0
+        for _, group in groupby(looks, id):
+            same = list(group)
+            look, end = same[0], start + len(same)
+            cells = "".join(text[start:end])
+            # Equal looks are mostly the same object, yet not always: the cache that makes them is bounded.
+            if runs and runs[-1].look == look:
+                runs[-1] = Run(runs[-1].text + cells, look)
+            else:
+                runs.append(Run(cells, look))
+            start = end
+        return _trimmed(runs)
+
+    def is_blank(self) -> bool:
+        """Whether nothing but plain blanks is on the line."""
+        return not self.runs()
+
+    def _split(self, x: int) -> None:
+        """Blank the wide character that lies on both sides of the boundary before cell `x`."""
+        text = self.text
+        if 0 < x < len(text) and not text[x]:
+            text[x - 1] = text[x] = " "
+
+
+def _trimmed(runs: list[Run]) -> tuple[Run, ...]:
+    if runs and runs[-1].look == PLAIN:
+        text = runs.pop().text.rstrip(" ")
+        if text:
+            runs.append(Run(text, PLAIN))
+    return tuple(runs)
