@@ -1,0 +1,153 @@
+"""What a detail screen says of an object, as lines: health and why, columns, conditions, events. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from kvtui.model import Cell, Finding, Ref, Tone
+from kvtui.records.base import Condition, Record
+from kvtui.records.kubernetes import Event
+from kvtui.resources.base import AnyResource
+from kvtui.text import age, parse_time
+from kvtui.ui.lines import Line, Part, line, wrap
+
+# Conditions whose True is trouble; for all others False is. kubevirt-api.md 2.1, 2.2.
+_BAD_WHEN_TRUE = frozenset(
+    {
+        "AgentVersionNotSupported",
+        "DecentralizedLiveMigrationFailure",
+        "Degraded",
+        "DiskPressure",
+        "EvictionRequested",
+        "Failure",
+        "ManualRecoveryRequired",
+        "MemoryPressure",
+        "MigrationRequired",
+        "NetworkUnavailable",
+        "PIDPressure",
+        "Paused",
+        "RestartRequired",
+        "SoftwareEmulation",
+        "migrationAbortRequested",
+        "migrationRejectedByResourceQuota",
+    }
+)
+_NEUTRAL = frozenset({"HotMemoryChange", "HotVCPUChange", "Progressing", "Provisioning", "Running", "VolumesChange"})
+
+
+def overview(resource: AnyResource, row: Any, findings: Sequence[Finding], now: float, width: int) -> Iterator[Line]:
+    """The lines of the overview: health and why, every column, and the conditions of every record in the row."""
+    health = resource.health(row, now)
+    yield (Part("Status     ", "key"), Part(health.word, str(health.tone)))
+    for piece in wrap(health.reason, width, "           ") if health.reason else ():
+        yield line(piece)
+    for finding in findings:
+        yield line()
+        yield from finding_lines(finding, now, width)
+    yield line()
+    for column in resource.columns:
+        cell: Cell = column.cell(row, now)
+        if cell.text:
+            yield (Part(f"{column.title.capitalize():<16} ", "key"), Part(cell.text, str(cell.tone or "")))
+    for record in records_of(row):
+        yield from condition_lines(record, now, width)
+
+
+def finding_lines(finding: Finding, now: float, width: int) -> Iterator[Line]:
+    """A finding with its evidence and next step."""
+    since = f"  for {age(now - finding.since)}" if finding.since else ""
+    yield (Part(f"{finding.severity.glyph} {finding.trouble}", str(finding.severity.tone)), Part(since, "muted"))
+    for piece in wrap(finding.cause, width, "  "):
+        yield line(piece)
+    for evidence in finding.evidence:
+        for piece in wrap(f"{evidence.subject} {evidence.field}: {evidence.value}", width, "    "):
+            yield line(piece, Tone.MUTED)
+    if finding.step:
+        for piece in wrap(f"next: {finding.step}", width, "  "):
+            yield line(piece, "bold")
+
+
+def condition_lines(record: Record, now: float, width: int) -> Iterator[Line]:
+    """The conditions of a record, trouble first."""
+    conditions: tuple[Condition, ...] = getattr(getattr(record, "status", None), "conditions", ())
+    if not conditions and not record.fault:
+        return
+    yield line()
+    yield line(f"Conditions of {record.KIND} {record.metadata.name}", "title")
+    if record.fault:
+        yield line(f"  this object cannot be read in full: {record.fault}", Tone.BAD)
+    for condition in sorted(conditions, key=lambda item: (_tone(item) not in (Tone.BAD, Tone.WARN), item.type)):
+        since = parse_time(condition.last_transition_time)
+        yield (
+            Part(f"  {condition.type:<28} "),
+            Part(f"{condition.status:<8}", str(_tone(condition) or "")),
+            Part(f"{age(now - since) if since else '-':>8}  ", "muted"),
+            Part(condition.reason),
+        )
+        for piece in wrap(condition.message, width, "      ") if condition.message else ():
+            yield line(piece, Tone.MUTED)
+
+
+def _tone(condition: Condition) -> Tone | None:
+    if condition.type in _NEUTRAL:
+        return None
+    if condition.status == "Unknown":
+        return Tone.WARN
+    if condition.type in _BAD_WHEN_TRUE:
+        return Tone.WARN if condition.status == "True" else Tone.OK
+    return Tone.OK if condition.status == "True" else Tone.WARN
+
+
+def event_lines(events: Iterable[Event], now: float, width: int) -> Iterator[Line]:
+    """Events, the newest first."""
+    ordered = sorted(events, key=lambda event: _event_time(event) or 0.0, reverse=True)
+    if not ordered:
+        yield line("no events: the server forgets them after an hour or so", Tone.MUTED)
+    for event in ordered:
+        moment = _event_time(event)
+        count = event.series.count if event.series else event.count or 1
+        times = f" x{count}" if count > 1 else ""
+        tone = Tone.WARN if event.type == "Warning" else Tone.MUTED
+        about = f"{event.involved_object.kind}/{event.involved_object.name}"
+        yield (
+            Part(f"{age(now - moment) if moment else '-':>6}  ", "muted"),
+            Part(f"{event.type or 'Normal':<8} ", str(tone)),
+            Part(f"{event.reason}{times}  ", "bold"),
+            Part(about, "muted"),
+        )
+        for piece in wrap(event.message, width, "        "):
+            yield line(piece)
+
+
+def _event_time(event: Event) -> float | None:
+    series = event.series.last_observed_time if event.series else None
+    newest = series or event.last_timestamp or event.event_time or event.first_timestamp
+    return parse_time(newest) or event.created
+
+
+def yaml_line(text: str) -> Line:
+    """A line of YAML with its key set off."""
+    indent = len(text) - len(text.lstrip(" -"))
+    key, colon, value = text[indent:].partition(":")
+    if not colon or " " in key or (value and not value.startswith(" ")):
+        return line(text)
+    return (Part(text[:indent]), Part(key + colon, "key"), Part(value))
+
+
+def records_of(row: Any) -> Iterator[Record]:
+    """The records that a row is or was joined from."""
+    if isinstance(row, Record):
+        yield row
+    elif is_dataclass(row):
+        for field in fields(row):
+            value = getattr(row, field.name)
+            for item in value if isinstance(value, tuple) else (value,):
+                if isinstance(item, Record):
+                    yield item
+
+
+def parts_of(row: Any, backend: str) -> list[Ref]:
+    """The objects that belong to a row, but for the node: its events are other machines' too."""
+    return [record.ref(backend) for record in records_of(row) if record.KIND != "Node"]

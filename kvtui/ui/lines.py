@@ -1,0 +1,149 @@
+"""Read-only text that scrolls and can be searched: details, YAML, events, help."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, NamedTuple
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from kvtui.model import Tone
+from kvtui.text import cells, clean_line
+
+
+class Part(NamedTuple):
+    """A piece of a line."""
+
+    text: str
+    look: str = ""
+    """A tone, ``title``, ``key`` or ``bold``; empty for plain text."""
+
+
+Line = tuple[Part, ...]
+
+
+def line(text: str = "", look: str | Tone = "") -> Line:
+    """A line of one piece."""
+    return (Part(text, str(look)),)
+
+
+def wrap(text: str, width: int, indent: str = "") -> list[str]:
+    """The text in lines of at most `width` columns, broken between words where that is possible."""
+    room = max(8, width - len(indent))
+    result: list[str] = []
+    for paragraph in text.split("\n"):
+        current = ""
+        for word in paragraph.split():
+            while cells(word) > room:
+                head, word = word[:room], word[room:]
+                result.extend(filter(None, (current, head)))
+                current = ""
+            joined = f"{current} {word}" if current else word
+            if cells(joined) > room:
+                result.append(current)
+                joined = word
+            current = joined
+        result.append(current)
+    return [indent + piece for piece in result]
+
+
+class LinesView(ScrollView, can_focus=True):
+    """Shows lines; ``/`` is the screen's business, `search` and `next_match` move to what was found."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "lines--title",
+        "lines--key",
+        "lines--bold",
+        "lines--ok",
+        "lines--busy",
+        "lines--warn",
+        "lines--bad",
+        "lines--muted",
+        "lines--match",
+    }
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("k", "scroll_up", "up", show=False),
+        Binding("j", "scroll_down", "down", show=False),
+        Binding("g", "scroll_home", "top", show=False),
+        Binding("G", "scroll_end", "end", show=False),
+        Binding("space", "page_down", "page down", show=False),
+        Binding("b", "page_up", "page up", show=False),
+    ]
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
+        super().__init__(id=id)
+        self._lines: Sequence[Line] = ()
+        self._pattern: re.Pattern[str] | None = None
+        self._matches: list[int] = []
+
+    def show(self, lines: Iterable[Line]) -> None:
+        """Replace the text; the scroll position stays."""
+        self._lines = tuple(lines)
+        width = max((sum(cells(part.text) for part in item) for item in self._lines), default=0)
+        self.virtual_size = Size(width, len(self._lines))
+        self._find()
+        self.refresh()
+
+    @property
+    def text(self) -> str:
+        """All lines as plain text."""
+        return "\n".join("".join(part.text for part in item) for item in self._lines)
+
+    def search(self, words: str) -> int:
+        """Mark every occurrence, move to the first, and say how many lines have one; no words end the search."""
+        self._pattern = re.compile(re.escape(words), re.IGNORECASE) if words else None
+        self._find()
+        if self._matches:
+            self.next_match(here=True)
+        self.refresh()
+        return len(self._matches)
+
+    def next_match(self, step: int = 1, *, here: bool = False) -> None:
+        """Scroll to the next line found, or with ``-1`` the one before; round the end."""
+        if not self._matches:
+            return
+        top = self.scroll_offset.y
+        if step > 0:
+            after = [at for at in self._matches if at > top or (here and at == top)]
+            target = after[0] if after else self._matches[0]
+        else:
+            before = [at for at in self._matches if at < top]
+            target = before[-1] if before else self._matches[-1]
+        self.scroll_to(y=target, animate=False)
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the viewport."""
+        left, top = self.scroll_offset
+        width = self.size.width
+        if not 0 <= y + top < len(self._lines):
+            return Strip.blank(width, self.rich_style)
+        segments: list[Segment] = []
+        for text, look in self._lines[y + top]:
+            style = self.get_component_rich_style(f"lines--{look}") if look else self.rich_style
+            segments.extend(self._split(clean_line(text) if text.strip() else text, style))
+        return Strip(segments).crop_extend(left, left + width, self.rich_style)
+
+    def _split(self, text: str, style: Style) -> Iterable[Segment]:
+        if self._pattern is None:
+            yield Segment(text, style)
+            return
+        at = 0
+        for found in self._pattern.finditer(text):
+            yield Segment(text[at : found.start()], style)
+            yield Segment(found[0], style + self.get_component_rich_style("lines--match"))
+            at = found.end()
+        yield Segment(text[at:], style)
+
+    def _find(self) -> None:
+        pattern = self._pattern
+        self._matches = (
+            [at for at, item in enumerate(self._lines) if pattern.search("".join(part.text for part in item))]
+            if pattern
+            else []
+        )

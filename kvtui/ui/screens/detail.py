@@ -1,0 +1,231 @@
+"""One object in full: what it is and why it fares so, its events, its log, and the object itself as the API has it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Any, ClassVar
+
+import yaml
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Input, Static
+
+from kvtui.backends.base import Logs, Reader
+from kvtui.errors import KvtuiError
+from kvtui.fleet import Fleet
+from kvtui.model import Ref, Tone
+from kvtui.records.kubernetes import Event, Pod
+from kvtui.resources.base import AnyResource
+from kvtui.store import Delta
+from kvtui.ui.facts import event_lines, overview, parts_of, yaml_line
+from kvtui.ui.lines import Line, LinesView, line
+
+TABS = ("overview", "events", "yaml", "log")
+_REFRESH = 10.0
+"""Seconds between two looks at the events while they are shown."""
+_LOG_LINES = 5_000
+_LOG_PAUSE = 0.1
+"""Seconds between two drawings of a log, however fast it comes."""
+
+
+class DetailScreen(Screen[None]):
+    """Overview, events, YAML and log of one object."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "leave", "back"),
+        Binding("1,d", "tab('overview')", "overview"),
+        Binding("2,v", "tab('events')", "events"),
+        Binding("3,y", "tab('yaml')", "YAML"),
+        Binding("4,l", "tab('log')", "log"),
+        Binding("tab", "step(1)", "next", show=False),
+        Binding("shift+tab", "step(-1)", "previous", show=False),
+        Binding("slash", "search", "search"),
+        Binding("n", "match(1)", "next match", show=False),
+        Binding("N", "match(-1)", "previous match", show=False),
+        Binding("r", "reload", "read again"),
+    ]
+
+    def __init__(self, fleet: Fleet, resource: AnyResource, ref: Ref, tab: str = "overview") -> None:
+        super().__init__()
+        self._fleet = fleet
+        self._resource = resource
+        self._ref = ref
+        self._tab = tab if tab in TABS else "overview"
+        self._title = Static(classes="detail-title", markup=False)
+        self._tabs = Static(classes="detail-tabs", markup=False)
+        self._view = LinesView(id="detail-view")
+        self._find = Input(placeholder="search", classes="detail-search")
+        self._unlisten: Callable[[], None] = lambda: None
+
+    def compose(self) -> ComposeResult:
+        """Title, tabs, text, and the search line while it is wanted."""
+        yield self._title
+        yield self._tabs
+        yield self._view
+        self._find.display = False
+        yield self._find
+        yield Static(
+            "esc back   1 overview  2 events  3 YAML  4 log   / search  n N   r read again", classes="detail-keys"
+        )
+
+    def on_mount(self) -> None:
+        """Show the first tab and follow the object."""
+        self._unlisten = self._fleet.listen(self._on_delta)
+        self._view.focus()
+        self.action_tab(self._tab)
+
+    def on_unmount(self) -> None:
+        """Stop following."""
+        self._unlisten()
+
+    def on_resize(self) -> None:
+        """Wrap anew."""
+        if self._tab == "overview":
+            self._show_overview()
+
+    def action_leave(self) -> None:
+        """Back to the list; the first time only out of a search."""
+        if self._find.display:
+            self._end_search()
+        else:
+            self.dismiss()
+
+    def action_tab(self, name: str) -> None:
+        """Show a tab."""
+        self._tab = name
+        self.workers.cancel_group(self, "load")
+        self._view.search("")
+        self._view.scroll_home(animate=False)
+        self._draw_heading()
+        if name == "overview":
+            self._show_overview()
+        else:
+            self._view.show([line("reading ...", Tone.MUTED)])
+            self._load(name)
+
+    def action_step(self, by: int) -> None:
+        """Show the next or previous tab."""
+        self.action_tab(TABS[(TABS.index(self._tab) + by) % len(TABS)])
+
+    def action_reload(self) -> None:
+        """Read the tab again."""
+        self.action_tab(self._tab)
+
+    def action_search(self) -> None:
+        """Ask what to look for."""
+        self._find.display = True
+        self._find.value = ""
+        self._find.focus()
+
+    def action_match(self, step: int) -> None:
+        """Move to the next or previous match."""
+        self._view.next_match(step)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Search."""
+        found = self._view.search(event.value)
+        self._end_search()
+        if event.value and not found:
+            self.notify(f'"{event.value}" is not in this text', markup=False)
+
+    def _end_search(self) -> None:
+        self._find.display = False
+        self._view.focus()
+
+    def _on_delta(self, delta: Delta) -> None:
+        if self._tab == "overview" and any(self._concerns(change.ref) for change in delta.changes):
+            self._show_overview()
+            self._draw_heading()
+
+    def _concerns(self, ref: Ref) -> bool:
+        return ref.backend == self._ref.backend and (ref.name == self._ref.name or self._ref.name in ref.name)
+
+    def _row(self) -> Any:
+        return self._resource.row(self._fleet.view, self._ref)
+
+    def _draw_heading(self) -> None:
+        row = self._row()
+        health = self._resource.health(row, self._fleet.clock()) if row is not None else None
+        word = health.word if health else "gone"
+        self._title.update(f" {self._resource.label} {self._ref.path}   {word}   {self._ref.backend}")
+        self._tabs.update("  ".join(f"[{name}]" if name == self._tab else f" {name} " for name in TABS))
+
+    def _show_overview(self) -> None:
+        row = self._row()
+        if row is None:
+            self._view.show([line("this object is gone", Tone.WARN)])
+            return
+        findings = [finding for finding in self._fleet.engine.findings if finding.subject[:4] == self._ref[:4]]
+        width = max(40, self._view.size.width - 1)
+        self._view.show(overview(self._resource, row, findings, self._fleet.clock(), width))
+
+    @work(group="load", exclusive=True)
+    async def _load(self, name: str) -> None:
+        try:
+            if name == "events":
+                await self._follow_events()
+            elif name == "yaml":
+                await self._show_yaml()
+            else:
+                await self._follow_log()
+        except KvtuiError as error:
+            self._view.show([line(str(error), Tone.BAD), line("r reads again", Tone.MUTED)])
+
+    async def _follow_events(self) -> None:
+        backend = self._fleet.backends[self._ref.backend]
+        if not isinstance(backend, Reader):
+            self._view.show([line("this backend has no events", Tone.MUTED)])
+            return
+        while True:
+            refs = list(dict.fromkeys([self._ref, *parts_of(self._row(), self._ref.backend)]))
+            found = await asyncio.gather(*(backend.fetch_events(ref) for ref in refs))
+            events = {event.metadata.uid: event for part in found for event in part if isinstance(event, Event)}
+            self._view.show(event_lines(events.values(), self._fleet.clock(), max(40, self._view.size.width - 1)))
+            await asyncio.sleep(_REFRESH)
+
+    async def _show_yaml(self) -> None:
+        backend = self._fleet.backends[self._ref.backend]
+        if not isinstance(backend, Reader):
+            self._view.show([line("this backend does not show whole objects", Tone.MUTED)])
+            return
+        whole = await backend.fetch(self._ref)
+        text = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=10_000)
+        self._view.show(yaml_line(item) for item in text.splitlines())
+
+    async def _follow_log(self) -> None:
+        backend = self._fleet.backends[self._ref.backend]
+        pod = next(
+            (ref for ref in [self._ref, *parts_of(self._row(), self._ref.backend)] if ref.kind == Pod.KIND), None
+        )
+        if pod is None or not isinstance(backend, Logs):
+            self._view.show([line("there is no pod to read a log of", Tone.MUTED)])
+            return
+        lines: list[Line] = [line(f"log of pod {pod.path}", Tone.MUTED)]
+        self._view.show(lines)
+        arrived: list[str] = []
+        reading = asyncio.create_task(_collect(backend.follow_log(pod), arrived))
+        try:
+            while not reading.done() or arrived:
+                if arrived:
+                    following = self._view.scroll_offset.y >= self._view.max_scroll_y
+                    lines = (lines + [line(item) for item in arrived])[-_LOG_LINES:]
+                    arrived.clear()
+                    self._view.show(lines)
+                    if following:
+                        self._view.scroll_end(animate=False)
+                await asyncio.sleep(_LOG_PAUSE)
+            reading.result()
+        finally:
+            reading.cancel()
+            with suppress(asyncio.CancelledError, KvtuiError):
+                await reading
+        self._view.show([*lines, line("the log ends here", Tone.MUTED)])
+
+
+async def _collect(source: AsyncIterator[str], into: list[str]) -> None:
+    async for item in source:
+        into.append(item)  # noqa: PERF401 - each line is to be seen when it comes, not at the end of all
