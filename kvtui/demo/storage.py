@@ -18,6 +18,7 @@ from kvtui.demo.metadata import (
     Object,
     Owner,
     StorageError,
+    bad_request,
     check_name,
     conflict,
     exists,
@@ -69,6 +70,8 @@ class Storage:
         fresh = self._prepared(kind, obj, meta)
         name = fresh["metadata"]["name"]
         check_name(kind, name)
+        if kind.namespaced and not meta.namespace:
+            raise bad_request("an empty namespace may not be set during creation")
         if (meta.namespace if kind.namespaced else "", name) in self._table(kind).rows:
             raise exists(kind, name)
         created = fresh["metadata"]
@@ -239,7 +242,8 @@ class Storage:
 
     def _prepared(self, kind: Kind, obj: Object, meta: Metadata) -> Object:
         """A copy with apiVersion and kind, the right namespace and a name, its top levels free to change."""
-        fresh = {"apiVersion": kind.api_version, "kind": kind.kind, **obj, "metadata": dict(obj.get("metadata") or {})}
+        fresh = {"apiVersion": "", "kind": "", **obj, "metadata": dict(obj.get("metadata") or {})}
+        fresh |= {"apiVersion": kind.api_version, "kind": kind.kind}
         if not kind.namespaced:
             fresh["metadata"].pop("namespace", None)
         if not meta.name:
