@@ -8,24 +8,15 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import Final, Protocol, cast
+from typing import Final
 
 import pyte
 
 from kvtui.console.line import Line
-from kvtui.console.look import Look, Run, blank_of
+from kvtui.console.look import PLAIN, Look, Run, blank_of
 
 Charset = dict[int, str]
 ASCII: Final[Charset] = {}
-
-
-class _Cursor(Protocol):
-    """pyte's cursor; a column equal to the screen's width means that the next character wraps."""
-
-    x: int
-    y: int
-    attrs: Look
-    hidden: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +33,10 @@ class SavedCursor:
 
 
 class Grid(pyte.Screen):
-    """Rows of two screens and the scrollback of the main one."""
+    """Rows of two screens and the scrollback of the main one.
+
+    A cursor column equal to the width means that the next character wraps, as in pyte.
+    """
 
     def __init__(self, columns: int, lines: int, scrollback: int) -> None:
         self.rows: list[Line] = []
@@ -50,6 +44,7 @@ class Grid(pyte.Screen):
         self.scrolled_total = 0
         self.all_dirty = True
         self.alternate = False
+        self._look = PLAIN
         self._other_rows: list[Line] = []
         self._main_cursor_y = 0
         # How many of the newest scrollback lines a smaller screen pushed there, so that a larger one takes them back.
@@ -57,14 +52,6 @@ class Grid(pyte.Screen):
         self._saved: list[SavedCursor | None] = [None, None]
         self._graphics: list[Charset] = [ASCII, ASCII]
         super().__init__(columns, lines)
-
-    @property
-    def _look(self) -> Look:
-        return cast("_Cursor", self.cursor).attrs
-
-    @_look.setter
-    def _look(self, look: Look) -> None:
-        cast("_Cursor", self.cursor).attrs = look
 
     @property
     def _blank(self) -> Look:

@@ -123,13 +123,8 @@ class Line:
         start = 0
         for _, group in groupby(looks, id):
             same = list(group)
-            look, end = same[0], start + len(same)
-            cells = "".join(text[start:end])
-            # Equal looks are mostly the same object, yet not always: the cache that makes them is bounded.
-            if runs and runs[-1].look == look:
-                runs[-1] = Run(runs[-1].text + cells, look)
-            else:
-                runs.append(Run(cells, look))
+            end = start + len(same)
+            runs.append(Run("".join(text[start:end]), same[0]))
             start = end
         return _trimmed(runs)
 
@@ -145,7 +140,7 @@ class Line:
 
 
 def _trimmed(runs: list[Run]) -> tuple[Run, ...]:
-    if runs and runs[-1].look == PLAIN:
+    if runs and runs[-1].look is PLAIN:
         text = runs.pop().text.rstrip(" ")
         if text:
             runs.append(Run(text, PLAIN))

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
+from weakref import WeakValueDictionary
 
 _CUBE: Final = (0, 95, 135, 175, 215, 255)
 _INDEXED: Final = 5
 _DIRECT: Final = 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Look:
     """Colours and attributes of a cell.
 
@@ -41,7 +42,15 @@ class Run(NamedTuple):
     look: Look
 
 
-PLAIN: Final = Look()
+_looks: Final[WeakValueDictionary[Look, Look]] = WeakValueDictionary()
+
+
+def _unique(look: Look) -> Look:
+    """The one object of all equal looks in use, so that cells are compared by identity."""
+    return _looks.setdefault(look, look)
+
+
+PLAIN: Final = _unique(Look())
 
 _SWITCHES: Final[dict[int, dict[str, bool]]] = {
     1: {"bold": True},
@@ -97,19 +106,19 @@ def apply_sgr(look: Look, parameters: str) -> Look:
             changes["underline"] = _number(rest[0]) != 0
         else:
             changes.update(_SWITCHES.get(code) or _COLOURS.get(code) or {})
-    return replace(look, **changes)
+    return _unique(replace(look, **changes))
 
 
 @lru_cache(512)
 def blank_of(look: Look) -> Look:
     """The look of a cell erased while `look` is in force: its background and nothing else (as xterm's bce)."""
-    return Look(bg=look.bg) if look.bg else PLAIN
+    return _unique(Look(bg=look.bg))
 
 
 @lru_cache(512)
 def reversed_of(look: Look) -> Look:
     """The look on a screen whose colours are all reversed (DECSCNM)."""
-    return replace(look, reverse=not look.reverse)
+    return _unique(replace(look, reverse=not look.reverse))
 
 
 def palette_colour(index: int) -> str | None:

@@ -7,6 +7,7 @@ therefore replaced here. What a sequence means is taken from xterm's ctlseqs, wh
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any, Final
 
 from pyte import charsets
@@ -154,12 +155,17 @@ class Screen(Grid):
         if data.isascii():
             self._draw_narrow(data)
             return
-        widths = list(map(columns_of, data))
-        if min(widths) == max(widths) == 1:
-            self._draw_narrow(data)
-        else:
-            for character, width in zip(data, widths, strict=True):
-                self._draw_any(character, width)
+        start = 0
+        for width, same in groupby(map(columns_of, data)):
+            end = start + len(list(same))
+            if width == 1:
+                self._draw_narrow(data[start:end])
+            elif width == 2:
+                for character in data[start:end]:
+                    self._draw_wide(character)
+            elif width == 0:
+                self._combine(data[start:end])
+            start = end
 
     def _draw_narrow(self, data: str) -> None:
         """Write characters that take one column each."""
@@ -179,15 +185,6 @@ class Screen(Grid):
             start = end
         self._last_character = data[-1]
 
-    def _draw_any(self, character: str, width: int) -> None:
-        if width == 1:
-            self._draw_narrow(character)
-        elif width == 2:
-            self._draw_wide(character)
-        elif width == 0 and self.cursor.x:
-            self.rows[self.cursor.y].combine(self.cursor.x - 1, character)
-            self.dirty.add(self.cursor.y)
-
     def _draw_wide(self, character: str) -> None:
         x = self.cursor.x
         if x > self.columns - 2:
@@ -199,6 +196,13 @@ class Screen(Grid):
         self.dirty.add(self.cursor.y)
         self.cursor.x = x + 2
         self._last_character = character
+
+    def _combine(self, marks: str) -> None:
+        """Add combining marks to the character before the cursor; at the begin of a row there is none."""
+        if self.cursor.x:
+            row = self._row()
+            for mark in marks:
+                row.combine(self.cursor.x - 1, mark)
 
     def _wrap(self, width: int) -> int:
         """The column for a character of `width` that no longer fits; without auto-wrap the last one is overwritten."""
