@@ -1,0 +1,189 @@
+"""The split with the open consoles: one tab each, one of them shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message
+from textual.widgets import Static
+
+from kvtui.backends.base import Consoles
+from kvtui.config import Settings
+from kvtui.console.session import Session
+from kvtui.errors import BackendError
+from kvtui.fleet import Fleet
+from kvtui.model import Ref
+from kvtui.records.kubevirt import VirtualMachineInstance
+from kvtui.text import age, clean_line, size
+from kvtui.ui.screens.help import name_key
+from kvtui.ui.terminal import Terminal
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a VM runs: while this stays the same, its serial line has no reason to break by itself."""
+
+    uid: str
+    node: str
+    phase: str
+
+
+class ConsolePane(Vertical):
+    """Holds the terminals. Hidden while none is open."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+pageup", "step(-1)", "previous console", show=False, priority=True),
+        Binding("ctrl+pagedown", "step(1)", "next console", show=False, priority=True),
+    ]
+
+    class Left(Message):
+        """The keyboard goes back to the list."""
+
+    class Changed(Message):
+        """Consoles were opened or closed."""
+
+    def __init__(self, fleet: Fleet, settings: Settings) -> None:
+        super().__init__()
+        self._fleet = fleet
+        self._settings = settings
+        self._terminals: dict[Ref, Terminal] = {}
+        self._current: Ref | None = None
+        self._heading = Static(classes="console-tabs", markup=False)
+        self._status = Static(classes="console-status", markup=False)
+        self.display = False
+
+    def compose(self) -> ComposeResult:
+        """Tabs above, the state of the shown one below; terminals are mounted between them."""
+        yield self._heading
+        yield self._status
+
+    def on_mount(self) -> None:
+        """Counters and ages move once a second."""
+        self.set_interval(1.0, self._draw_status)
+
+    @property
+    def has_open(self) -> bool:
+        """Whether any console is open, live or ended."""
+        return bool(self._terminals)
+
+    @property
+    def current(self) -> Ref | None:
+        """The machine whose console is shown."""
+        return self._current
+
+    def open(self, ref: Ref) -> None:
+        """Show and focus the console of a machine, connecting unless it is open already."""
+        if ref not in self._terminals:
+            session = Session(
+                self._dial(ref), why_cut=self._judge_cut(ref), scrollback=self._settings.console.scrollback
+            )
+            terminal = Terminal(session, self._settings.console, slow_link=self._settings.slow_link)
+            session.observe(self._draw_status)
+            self._terminals[ref] = terminal
+            self.mount(terminal, before=self._status)
+            session.start()
+            self.post_message(self.Changed())
+        self._show(ref)
+        self._terminals[ref].focus()
+
+    async def close(self, ref: Ref | None = None) -> None:
+        """End the console of a machine, by default the shown one."""
+        target = ref or self._current
+        terminal = self._terminals.pop(target, None) if target else None
+        if terminal is None:
+            return
+        await terminal.session.stop()
+        await terminal.remove()
+        self._show(next(reversed(self._terminals), None))
+        self.post_message(self.Changed())
+        self.post_message(self.Left())
+
+    async def close_all(self) -> None:
+        """End every console."""
+        for ref in tuple(self._terminals):
+            await self.close(ref)
+
+    def action_step(self, by: int) -> None:
+        """Show the next or the previous console."""
+        refs = list(self._terminals)
+        if self._current in self._terminals and len(refs) > 1:
+            ref = refs[(refs.index(self._current) + by) % len(refs)]
+            self._show(ref)
+            self._terminals[ref].focus()
+
+    def on_terminal_detached(self, event: Terminal.Detached) -> None:
+        """Hand the keyboard back."""
+        event.stop()
+        self.post_message(self.Left())
+
+    def on_terminal_revived(self, event: Terminal.Revived) -> None:
+        """Connect again, as the user asked."""
+        event.stop()
+        event.session.retake()
+
+    def _show(self, ref: Ref | None) -> None:
+        self._current = ref
+        self.display = ref is not None
+        for other, terminal in self._terminals.items():
+            terminal.display = other == ref
+        self._draw_tabs()
+        self._draw_status()
+
+    def _draw_tabs(self) -> None:
+        tabs = Text(" console ")
+        for ref in self._terminals:
+            shown = ref == self._current
+            tabs.append(f" {clean_line(ref.path)} ", style="reverse" if shown else "")
+            tabs.append(" ")
+        self._heading.update(tabs)
+
+    def _draw_status(self) -> None:
+        if self._current is None or not self.is_mounted:
+            return
+        terminal = self._terminals[self._current]
+        session = terminal.session
+        parts = [session.sentence]
+        if session.received:
+            parts.append(f"in {size(session.received)}B")
+            if session.last_byte is not None:
+                parts.append(f"last byte {age(self._fleet.clock() - session.last_byte)} ago")
+        if terminal.scrolled_back:
+            parts.append(f"{terminal.scrolled_back} lines back")
+        chord = name_key(self._settings.console.detach)
+        parts.append("enter connects again" if not session.is_open else f"{chord.split()[0]} back to the list")
+        self._status.update("  ".join(f" {part}" for part in parts))
+
+    def _dial(self, ref: Ref) -> Callable[[], object]:
+        async def dial() -> object:
+            backend = self._fleet.backends.get(ref.backend)
+            if not isinstance(backend, Consoles):
+                raise BackendError(f"{ref.backend} has no serial consoles", code=405)
+            return await backend.open_console(ref)
+
+        return dial
+
+    def _judge_cut(self, ref: Ref) -> Callable[[], str]:
+        before: list[_Place | None] = [self._place(ref)]
+
+        def judge() -> str:
+            was, now = before[0], self._place(ref)
+            before[0] = now
+            if now is None or now.phase != "Running":
+                return "the VM stopped"
+            if was is not None and was.uid != now.uid:
+                return "the VM was restarted"
+            if was is not None and was.node != now.node:
+                return f"the VM moved to {now.node}"
+            return ""
+
+        return judge
+
+    def _place(self, ref: Ref) -> _Place | None:
+        vmi = self._fleet.view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
+        return _Place(vmi.metadata.uid, vmi.status.node_name, vmi.status.phase) if vmi else None

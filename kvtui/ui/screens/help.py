@@ -1,0 +1,92 @@
+"""The help: every key there is, made from the declarations that the keys themselves are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.keys import format_key
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from kvtui.model import Tone
+from kvtui.resources.base import AnyResource
+from kvtui.ui.lines import Line, LinesView, Part, line
+
+_KEY_NAMES = {
+    "slash": "/",
+    "colon": ":",
+    "question_mark": "?",
+    "exclamation_mark": "!",
+    "space": "space",
+    "escape": "esc",
+    "pageup": "pgup",
+    "pagedown": "pgdn",
+    "right_square_bracket": "]",
+}
+
+
+def name_key(key: str) -> str:
+    """A key as people write it: ``ctrl+]``, ``/``, ``shift+tab``; of several chords the first two."""
+    chords = []
+    for chord in key.split(",")[:2]:
+        *modifiers, last = chord.strip().split("+")
+        chords.append("+".join([*modifiers, _KEY_NAMES.get(last, last if len(last) > 1 else format_key(last))]))
+    return " ".join(chords)
+
+
+class HelpScreen(ModalScreen[None]):
+    """Lists the keys of the program and of every resource's actions."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark", "dismiss", "back")]
+
+    def __init__(self, resources: Sequence[AnyResource], bindings: Iterable[Binding], detach: str) -> None:
+        super().__init__()
+        self._resources = resources
+        self._listed = tuple(bindings)
+        self._chord = detach
+        self._view = LinesView(id="help-view")
+
+    def compose(self) -> ComposeResult:
+        """The text and the way back."""
+        yield self._view
+        yield Static("esc back   j k pgup pgdn move", classes="detail-keys")
+
+    def on_mount(self) -> None:
+        """Show the keys."""
+        self._view.show(help_lines(self._resources, self._listed, self._chord))
+        self._view.focus()
+
+
+def help_lines(resources: Sequence[AnyResource], bindings: Iterable[Binding], detach: str) -> Iterator[Line]:
+    """The lines of the help."""
+    yield line("Everywhere", "title")
+    for binding in bindings:
+        yield _entry(name_key(binding.key_display or binding.key), binding.tooltip or binding.description)
+    for resource in resources:
+        if resource.actions:
+            yield line()
+            yield line(f"On {resource.title}", "title")
+            for action in resource.actions:
+                yield _entry(name_key(action.key), action.help)
+    yield line()
+    yield line("In a console", "title")
+    yield _entry(name_key(detach), "give the keyboard back to the list; the console goes on")
+    yield _entry("shift+pgup pgdn", "scroll back and forth")
+    yield _entry("enter", "in a console that has ended: connect again")
+    yield line("  every other key is typed into the guest", Tone.MUTED)
+    yield line()
+    yield line("Filter ( / )", "title")
+    for example, meaning in (
+        ("web fedora", "rows with both words in any column"),
+        ("!running", "rows without the word"),
+        ("node:n3", "rows whose column or field holds the value; node!:n3 those whose does not"),
+        ("-l app=shop", "rows with the label"),
+    ):
+        yield _entry(example, meaning)
+
+
+def _entry(key: str, meaning: str) -> Line:
+    return (Part(f"  {key:<18} ", "key"), Part(meaning))

@@ -1,0 +1,188 @@
+"""The terminal of one console session: frames out of the emulator, keys into the session."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import ClassVar
+
+from rich.color import Color
+from rich.color_triplet import ColorTriplet
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from kvtui.config import ConsoleSettings
+from kvtui.console.keys import KeyOptions, encode
+from kvtui.console.look import Look, Run
+from kvtui.console.session import Session
+from kvtui.text import cells
+
+_FRAMES = 20
+_FRAMES_SLOW_LINK = 10
+_SCROLL_KEYS = {"shift+pageup": -1, "shift+pagedown": 1}
+
+
+class Terminal(Widget, can_focus=True):
+    """Shows a session and types into it. All keys but the detach chord, and those that scroll back, are the guest's."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"terminal--{index}" for index in range(16)} | {"terminal--cursor"}
+
+    class Detached(Message):
+        """The chord was pressed: the keyboard goes back to the list, the session goes on."""
+
+    class Revived(Message):
+        """Enter was pressed in a session that had ended."""
+
+        def __init__(self, session: Session) -> None:
+            super().__init__()
+            self.session = session
+
+    def __init__(self, session: Session, settings: ConsoleSettings, *, slow_link: bool = False) -> None:
+        super().__init__()
+        self.session = session
+        self._chords = frozenset(key.strip() for key in settings.detach.split(","))
+        self._options = KeyOptions(backspace=b"\x08" if settings.backspace == "backspace" else b"\x7f")
+        self._frame = 1 / (_FRAMES_SLOW_LINK if slow_link else _FRAMES)
+        self._frame_due = False
+        self._back = 0
+        self._palette: dict[str, Style] = {}
+        session.observe(self._on_session)
+
+    @property
+    def scrolled_back(self) -> int:
+        """Lines between the bottom of the view and the newest line."""
+        return self._back
+
+    def _on_session(self) -> None:
+        """Something came: draw it with the next frame, however much more comes until then."""
+        if not self._frame_due and self.is_mounted:
+            self._frame_due = True
+            self.set_timer(self._frame, self._draw)
+
+    def _draw(self) -> None:
+        self._frame_due = False
+        changed = self.session.emulator.take_changed()
+        if self._back:
+            return
+        if changed is None or len(changed) > self.size.height // 2:
+            self.refresh()
+        else:
+            self.refresh_lines_of(changed)
+
+    def refresh_lines_of(self, rows: frozenset[int]) -> None:
+        """Draw single rows of the emulator's screen."""
+        from textual.geometry import Region
+
+        top = self._first_row
+        width = self.size.width
+        self.refresh(*(Region(0, row - top, width, 1) for row in rows if 0 <= row - top < self.size.height))
+
+    @property
+    def _first_row(self) -> int:
+        """The emulator's row at the top of the view; negative rows are the scrollback."""
+        emulator = self.session.emulator
+        return max(0, emulator.lines - self.size.height) - self._back
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the view."""
+        emulator = self.session.emulator
+        row = y + self._first_row
+        width = self.size.width
+        if row >= emulator.lines or row < -emulator.scrollback_size:
+            return Strip.blank(width, self.rich_style)
+        runs = emulator.row(row)
+        strip = Strip([Segment(run.text, self._style(run.look)) for run in runs], sum(cells(run.text) for run in runs))
+        cursor = emulator.cursor
+        if row == cursor.y and cursor.visible and not self._back:
+            strip = self._with_cursor(strip.adjust_cell_length(max(strip.cell_length, cursor.x + 1)), cursor.x)
+        return strip.crop_extend(0, width, self.rich_style)
+
+    def _with_cursor(self, strip: Strip, x: int) -> Strip:
+        before, under, after = (strip.crop(0, x), strip.crop(x, x + 1), strip.crop(x + 1))
+        style = Style(reverse=True) if self.has_focus else Style(underline=True)
+        return Strip.join([before, under.apply_style(style), after])
+
+    def _style(self, look: Look) -> Style:
+        style = _attributes(look)
+        if look.fg:
+            style += Style(color=self._colour(look.fg))
+        if look.bg:
+            style += Style(bgcolor=self._colour(look.bg))
+        return self.rich_style + style
+
+    def _colour(self, name: str) -> Color:
+        if name.startswith("#"):
+            return _true_colour(name)
+        colour = self.get_component_rich_style(f"terminal--{name}").color
+        return colour if colour is not None else Color.default()
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """The emulator keeps the guest's size, which only the guest can change; the view shows its lower part."""
+        self._back = min(self._back, self.session.emulator.scrollback_size)
+        self.refresh()
+
+    def on_key(self, event: events.Key) -> None:
+        """The chord detaches, scroll keys scroll, and everything else is typed into the guest."""
+        event.stop()
+        event.prevent_default()
+        if event.key in self._chords or event.character == "\x1d":
+            self.post_message(self.Detached())
+        elif event.key in _SCROLL_KEYS:
+            self.scroll_back(_SCROLL_KEYS[event.key] * max(1, self.size.height - 1))
+        elif not self.session.is_open:
+            if event.key == "enter":
+                self.post_message(self.Revived(self.session))
+        else:
+            data = encode(event.key, event.character, self.session.emulator.modes, self._options)
+            if data:
+                self.scroll_back(self._back)
+                self.session.send(data)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Type the clipboard, paced for a serial line."""
+        event.stop()
+        if self.session.is_open:
+            self.session.paste(event.text)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Scroll back."""
+        event.stop()
+        self.scroll_back(-3)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Scroll towards the newest line."""
+        event.stop()
+        self.scroll_back(3)
+
+    def scroll_back(self, lines: int) -> None:
+        """Move the view by `lines`, negative ones into the past."""
+        back = min(max(0, self._back - lines), self.session.emulator.scrollback_size)
+        if back != self._back:
+            self._back = back
+            self.session.touch()
+            self.refresh()
+
+
+@lru_cache(256)
+def _attributes(look: Look) -> Style:
+    return Style(
+        bold=look.bold or None,
+        dim=look.dim or None,
+        italic=look.italic or None,
+        underline=look.underline or None,
+        reverse=look.reverse or None,
+        strike=look.strike or None,
+        conceal=look.conceal or None,
+    )
+
+
+@lru_cache(1024)
+def _true_colour(name: str) -> Color:
+    red, green, blue = (int(name[at : at + 2], 16) for at in (1, 3, 5))
+    return Color.from_triplet(ColorTriplet(red, green, blue))
+
+
+__all__ = ["Run", "Terminal"]
