@@ -1,0 +1,259 @@
+"""Server-side apply: the configuration of one manager merged into an object, with the record of who owns which field.
+
+Only appliers are recorded in ``metadata.managedFields``, so conflicts arise between appliers alone. Sources: structured
+merge-diff (``FieldsV1`` paths) and apimachinery ``pkg/util/managedfields``.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+from typing import Any
+
+import yaml
+
+from kvtui.demo.merge_keys import Path, merge_key, merges_as_set
+from kvtui.demo.metadata import Kind, Object, StorageError, bad_request
+
+Fields = dict[str, Any]
+"""``FieldsV1``: ``f:name`` for members, ``k:{...}`` for list elements by key, ``v:...`` for members of a set."""
+
+_FieldPath = tuple[str, ...]
+_IDENTITY = {"apiVersion", "kind"}
+_IDENTITY_METADATA = {"name", "namespace", "creationTimestamp", "uid", "resourceVersion", "generation", "managedFields"}
+
+
+def read_configuration(kind: Kind, body: bytes) -> Object:
+    """The applied configuration, YAML or JSON. Raises StorageError 400 when it is none, or of another kind."""
+    try:
+        document = yaml.safe_load(body)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise bad_request(f"error decoding YAML: {error}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("metadata", {}), dict):
+        raise bad_request("error decoding YAML: the configuration is not an object")
+    given = document.get("apiVersion"), document.get("kind")
+    if given != (kind.api_version, kind.kind):
+        raise bad_request(f"the configuration is {given[0]} {given[1]}, not {kind.api_version} {kind.kind}")
+    if document.get("metadata", {}).get("managedFields"):
+        raise bad_request("metadata.managedFields must be nil")
+    return document
+
+
+def apply(
+    kind: Kind,
+    present: Object | None,
+    configuration: Object,
+    *,
+    manager: str,
+    moment: str,
+    force: bool = False,
+    subresource: str = "",
+) -> Object:
+    """The object after `manager` applied its configuration; a new one when there is none yet.
+
+    Fields that the manager applied before and no longer names go, unless another applier has them too. `moment` is
+    RFC 3339. Raises StorageError 422 without a manager, and 409 when another applier has a field of another value and
+    `force` is not set.
+    """
+    if not manager:
+        words = "Required value: is required for apply patch"
+        message = f'PatchOptions.meta.k8s.io "" is invalid: fieldManager: {words}'
+        cause = {"reason": "FieldValueRequired", "message": words, "field": "fieldManager"}
+        about = {"group": "meta.k8s.io", "kind": "PatchOptions", "causes": [cause]}
+        raise StorageError(422, "Invalid", message, about)
+    target = copy.deepcopy(present) if present is not None else {"metadata": {}}
+    entries = list(target["metadata"].pop("managedFields", None) or ())
+    own = next((entry for entry in entries if _is_of(entry, manager, subresource)), None)
+    others = [entry for entry in entries if entry is not own]
+    fields = fields_of(kind, configuration)
+    _settle_conflicts(target, configuration, fields, others, force=force)
+    elsewhere = {path for entry in others for path in _leaves(entry.get("fieldsV1") or {})}
+    before = _leaves((own or {}).get("fieldsV1") or {})
+    for path in sorted(before - _leaves(fields) - elsewhere, key=len):
+        _discard(target, path)
+    merged: Object = _merge(kind, target, configuration, ())
+    written: Object = {"manager": manager, "operation": "Apply", "apiVersion": kind.api_version, "time": moment}
+    written |= {"fieldsType": "FieldsV1", "fieldsV1": fields} | ({"subresource": subresource} if subresource else {})
+    if own is None:
+        entries.insert(0, written)
+    elif own.get("fieldsV1") != fields:
+        entries[entries.index(own)] = written
+    merged["metadata"]["managedFields"] = [entry for entry in entries if entry.get("fieldsV1")]
+    return merged
+
+
+def fields_of(kind: Kind, configuration: Object) -> Fields:
+    """The fields that a configuration names, without those that only identify the object."""
+    named = {name: value for name, value in configuration.items() if name not in _IDENTITY}
+    metadata = {name: value for name, value in named.pop("metadata", {}).items() if name not in _IDENTITY_METADATA}
+    return _fields(kind, named | ({"metadata": metadata} if metadata else {}), ())
+
+
+def _fields(kind: Kind, value: Any, path: Path) -> Fields:
+    if isinstance(value, dict):
+        return {
+            f"f:{name}": _fields(kind, member, (*path, name)) for name, member in value.items() if member is not None
+        }
+    if not isinstance(value, list):
+        return {}
+    if merges_as_set(path):
+        return {_member(entry): {} for entry in value}
+    key = merge_key(path, custom=kind.custom)
+    if key is None:
+        return {}
+    return {_element(key, entry): {".": {}} | _fields(kind, entry, path) for entry in _keyed(value, key, path)}
+
+
+def _member(value: Any) -> str:
+    return "v:" + json.dumps(value)
+
+
+def _element(key: str, entry: Object) -> str:
+    return "k:" + json.dumps({key: entry[key]}, separators=(",", ":"))
+
+
+def _keyed(entries: list[Any], key: str, path: Path) -> list[Object]:
+    """The elements, all with their key. Raises StorageError 500 as the real server does for one without."""
+    for entry in entries:
+        if not isinstance(entry, dict) or key not in entry:
+            words = f"element 0: associative list with keys has an element that omits key field {json.dumps(key)}"
+            message = f"failed to create typed patch object: .{'.'.join(path)}: {words}"
+            raise StorageError(500, "InternalError", message)
+    return entries
+
+
+def _is_of(entry: Object, manager: str, subresource: str) -> bool:
+    same = entry.get("manager") == manager and entry.get("subresource", "") == subresource
+    return same and entry.get("operation") == "Apply"
+
+
+def _leaves(fields: Fields, path: _FieldPath = ()) -> set[_FieldPath]:
+    """The paths of all fields that hold a value of their own, and of the list elements that exist."""
+    found = set()
+    for name, inner in fields.items():
+        if name == ".":
+            found.add(path)
+        elif inner:
+            found |= _leaves(inner, (*path, name))
+        else:
+            found.add((*path, name))
+    return found
+
+
+def _settle_conflicts(
+    target: Object, configuration: Object, fields: Fields, others: list[Object], *, force: bool
+) -> None:
+    """Find the fields that another applier has with another value; take them over by `force`, else raise 409."""
+    mine = _leaves(fields)
+    contested = [
+        (entry, path)
+        for entry in others
+        for path in sorted(mine & _leaves(entry.get("fieldsV1") or {}))
+        if not path[-1].startswith("k:") and _find(target, path) != _find(configuration, path)
+    ]
+    if not contested:
+        return
+    if not force:
+        raise _conflicts(contested)
+    for entry, path in contested:
+        entry["fieldsV1"] = _without(entry["fieldsV1"], path)
+
+
+def _conflicts(contested: list[tuple[Object, _FieldPath]]) -> StorageError:
+    causes = [
+        {
+            "reason": "FieldManagerConflict",
+            "message": f'conflict with "{entry.get("manager", "")}" using {entry.get("apiVersion", "")}',
+            "field": _shown(path),
+        }
+        for entry, path in contested
+    ]
+    if len(causes) == 1:
+        told = f"Apply failed with 1 conflict: {causes[0]['message']}: {causes[0]['field']}"
+        return StorageError(409, "Conflict", told, {"causes": causes})
+    told = f"Apply failed with {len(causes)} conflicts:"
+    for message, group in itertools.groupby(causes, key=lambda cause: cause["message"]):
+        listed = "".join(f"\n- {cause['field']}" for cause in group)
+        told += f" {message.replace('conflict', 'conflicts', 1)}:{listed}"
+    return StorageError(409, "Conflict", told, {"causes": causes})
+
+
+def _shown(path: _FieldPath) -> str:
+    """The path as messages show it: ``.spec.containers[name="web"].image``."""
+    shown = ""
+    for step in path:
+        mark, _, rest = step.partition(":")
+        if mark == "f":
+            shown += f".{rest}"
+        elif mark == "k":
+            shown += "[" + ",".join(f"{key}={json.dumps(value)}" for key, value in json.loads(rest).items()) + "]"
+        else:
+            shown += f"[={rest}]"
+    return shown
+
+
+def _without(fields: Fields, path: _FieldPath) -> Fields:
+    """The fields without one path, and without parents that it leaves empty."""
+    first, rest = path[0], path[1:]
+    left = dict(fields)
+    inner = _without(left[first], rest) if rest and first in left else {}
+    if inner:
+        left[first] = inner
+    else:
+        left.pop(first, None)
+    return left
+
+
+def _find(value: Any, path: _FieldPath) -> Any:
+    for step in path:
+        if value is None:
+            return None
+        value = _step(value, step)
+    return value
+
+
+def _step(value: Any, step: str) -> Any:
+    mark, _, rest = step.partition(":")
+    if mark == "f":
+        return value.get(rest) if isinstance(value, dict) else None
+    wanted = json.loads(rest)
+    entries = value if isinstance(value, list) else []
+    if mark == "v":
+        return wanted if wanted in entries else None
+    return next((entry for entry in entries if wanted.items() <= entry.items()), None)
+
+
+def _discard(target: Any, path: _FieldPath) -> None:
+    """Take the field at `path` out of the object, and what it leaves empty; not a map that others have filled."""
+    parent, step = _find(target, path[:-1]), path[-1]
+    found = None if parent is None else _step(parent, step)
+    if found is None or (step.startswith("f:") and found and isinstance(found, dict)):
+        return
+    if isinstance(parent, list):
+        parent.remove(found)
+    else:
+        del parent[step.partition(":")[2]]
+    if not parent and len(path) > 1 and path[:-1] != ("f:metadata",):
+        _discard(target, path[:-1])
+
+
+def _merge(kind: Kind, target: Any, value: Any, path: Path) -> Any:
+    if isinstance(value, dict):
+        merged = dict(target) if isinstance(target, dict) else {}
+        for name, member in value.items():
+            if member is not None:
+                merged[name] = _merge(kind, merged.get(name), member, (*path, name))
+        return merged
+    if not isinstance(value, list):
+        return value
+    present = list(target) if isinstance(target, list) else []
+    if merges_as_set(path):
+        return [*present, *(entry for entry in value if entry not in present)]
+    key = merge_key(path, custom=kind.custom)
+    if key is None:
+        return copy.deepcopy(value)
+    for entry in _keyed(value, key, path):
+        at = next((at for at, old in enumerate(present) if old.get(key) == entry[key]), len(present))
+        present[at : at + 1] = [_merge(kind, present[at] if at < len(present) else {}, entry, path)]
+    return present

@@ -1,0 +1,318 @@
+"""The four kinds of PATCH: RFC 6902, RFC 7386, strategic merge, and (in `apply`) server-side apply.
+
+Every function answers a new object and leaves its arguments alone.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import msgspec
+
+from kvtui.demo.merge_keys import Path, merge_key, merges_as_set
+from kvtui.demo.metadata import Kind, Object, StorageError, bad_request
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+
+_MOST_OPERATIONS = 10_000
+
+
+def patch(kind: Kind, media_type: str, present: Object, body: bytes) -> Object:
+    """The object after a patch of any media type but apply.
+
+    Raises StorageError 400 for a body that cannot be read, 415 for a media type the kind does not take, 422 for a
+    patch that cannot be applied.
+    """
+    media_type = media_type.partition(";")[0].strip().lower()
+    check_media_type(kind, media_type)
+    try:
+        document = msgspec.json.decode(body)
+    except msgspec.DecodeError as error:
+        raise bad_request(f"error decoding patch: {error}") from error
+    if media_type == JSON_PATCH:
+        return _an_object(json_patch(present, _operations(document)))
+    if not isinstance(document, dict):
+        raise bad_request(f"error decoding patch: json: cannot unmarshal {_go_type(document)} into an object")
+    if media_type == STRATEGIC_PATCH:
+        return strategic_patch(present, document)
+    return _an_object(merge_patch(present, document))
+
+
+def check_media_type(kind: Kind, media_type: str) -> None:
+    """Raise StorageError 415 for a media type that the kind does not take; custom resources take no strategic merge."""
+    accepted = [JSON_PATCH, MERGE_PATCH, *([] if kind.custom else [STRATEGIC_PATCH]), APPLY_PATCH]
+    if media_type not in accepted:
+        message = "the body of the request was in an unknown format - accepted media types include: "
+        raise StorageError(415, "UnsupportedMediaType", message + ", ".join(accepted))
+
+
+def merge_patch(target: Any, document: Any) -> Any:
+    """RFC 7386."""
+    if not isinstance(document, dict):
+        return copy.deepcopy(document)
+    merged = dict(target) if isinstance(target, dict) else {}
+    for name, value in document.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge_patch(merged.get(name), value)
+    return merged
+
+
+def json_patch(target: Any, operations: list[Object]) -> Any:
+    """RFC 6902. Raises StorageError 422 when an operation fails, in the API server's (unhelpful) words."""
+    patched = copy.deepcopy(target)
+    for operation in operations:
+        try:
+            patched = _operate(patched, operation)
+        except (LookupError, ValueError, TypeError) as error:
+            raise _rejected() from error
+    return patched
+
+
+def _rejected() -> StorageError:
+    return StorageError(422, "Invalid", "the server rejected our request due to an error in our request", {})
+
+
+def _an_object(document: Any) -> Object:
+    if not isinstance(document, dict):
+        raise _rejected()
+    return document
+
+
+def _operations(document: Any) -> list[Object]:
+    if not isinstance(document, list) or not all(isinstance(operation, dict) for operation in document):
+        raise bad_request(
+            f"error decoding patch: json: cannot unmarshal {_go_type(document)} into a list of operations"
+        )
+    if len(document) > _MOST_OPERATIONS:
+        message = f"The allowed maximum operations in a JSON patch is {_MOST_OPERATIONS}, got {len(document)}"
+        raise StorageError(413, "RequestEntityTooLarge", message)
+    return document
+
+
+def _go_type(value: Any) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "bool"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case _:
+            return "object"
+
+
+def _operate(document: Any, operation: Object) -> Any:
+    path = _pointer(operation["path"])
+    match operation["op"]:
+        case "add":
+            return _add(document, path, copy.deepcopy(operation["value"]))
+        case "remove":
+            return _remove(document, path)
+        case "replace":
+            _look_up(document, path)
+            return _set(document, path, copy.deepcopy(operation["value"]))
+        case "move":
+            source = _pointer(operation["from"])
+            if path[: len(source)] == source and path != source:
+                raise ValueError("a value cannot move into itself")
+            value = _look_up(document, source)
+            return _add(_remove(document, source), path, value)
+        case "copy":
+            return _add(document, path, copy.deepcopy(_look_up(document, _pointer(operation["from"]))))
+        case "test":
+            if not _same(_look_up(document, path), operation["value"]):
+                raise ValueError("test failed")
+            return document
+        case unknown:
+            raise ValueError(f"unknown operation {unknown}")
+
+
+def _pointer(text: Any) -> list[str]:
+    """The steps of an RFC 6901 pointer."""
+    if not isinstance(text, str) or (text and not text.startswith("/")):
+        raise ValueError("not a JSON pointer")
+    return [step.replace("~1", "/").replace("~0", "~") for step in text.split("/")[1:]]
+
+
+def _position(step: str, size: int) -> int:
+    """A position in a list of `size`, which must be below it."""
+    if not (step == "0" or (step.isascii() and step.isdigit() and not step.startswith("0"))):
+        raise ValueError("not a list position")
+    if int(step) >= size:
+        raise IndexError("beyond the end of the list")
+    return int(step)
+
+
+def _look_up(document: Any, path: list[str]) -> Any:
+    for step in path:
+        if isinstance(document, list):
+            document = document[_position(step, len(document))]
+        elif isinstance(document, dict):
+            document = document[step]
+        else:
+            raise TypeError("a plain value has no members")
+    return document
+
+
+def _add(document: Any, path: list[str], value: Any) -> Any:
+    if path:
+        parent = _look_up(document, path[:-1])
+        if isinstance(parent, list):
+            position = len(parent) if path[-1] == "-" else _position(path[-1], len(parent) + 1)
+            parent.insert(position, value)
+            return document
+    return _set(document, path, value)
+
+
+def _set(document: Any, path: list[str], value: Any) -> Any:
+    if not path:
+        return value
+    parent = _look_up(document, path[:-1])
+    if isinstance(parent, list):
+        parent[_position(path[-1], len(parent))] = value
+    elif isinstance(parent, dict):
+        parent[path[-1]] = value
+    else:
+        raise TypeError("a plain value has no members")
+    return document
+
+
+def _remove(document: Any, path: list[str]) -> Any:
+    _look_up(document, path)
+    if not path:
+        return None
+    parent = _look_up(document, path[:-1])
+    del parent[_position(path[-1], len(parent)) if isinstance(parent, list) else path[-1]]
+    return document
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equality of JSON values: for Python true equals 1, for JSON it does not."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+_DELETE_FROM = "$deleteFromPrimitiveList/"
+_ORDER = "$setElementOrder/"
+
+
+def strategic_patch(target: Object, document: Object) -> Object:
+    """The strategic merge of built-in kinds, with ``$patch``, ``$retainKeys``, ``$deleteFromPrimitiveList`` and
+    ``$setElementOrder``.
+
+    Source: apimachinery ``pkg/util/strategicpatch/patch.go``. Raises StorageError 400 for a malformed directive, 500
+    for a list element without its key (as the real server does).
+    """
+    return _merge_map(target, document, ())
+
+
+def _merge_map(target: Object, document: Object, path: Path) -> Object:
+    match document.get("$patch"):
+        case None | "merge":
+            pass
+        case "replace":
+            return copy.deepcopy({name: value for name, value in document.items() if name != "$patch"})
+        case "delete":
+            return {}
+        case unknown:
+            raise _unknown_directive(unknown)
+    merged = _retained(target, document)
+    for name, value in document.items():
+        if name.startswith(_DELETE_FROM):
+            field = name.removeprefix(_DELETE_FROM)
+            merged[field] = [entry for entry in merged.get(field) or () if entry not in _a_list(value)]
+    for name, value in document.items():
+        if name.startswith("$"):
+            continue
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = _merge_value(merged.get(name), value, (*path, name))
+    for name, value in document.items():
+        field = name.removeprefix(_ORDER)
+        if name.startswith(_ORDER) and isinstance(merged.get(field), list):
+            merged[field] = _ordered(merged[field], _a_list(value), merge_key((*path, field), custom=False))
+    return merged
+
+
+def _retained(target: Object, document: Object) -> Object:
+    if "$retainKeys" not in document:
+        return dict(target)
+    kept = _a_list(document["$retainKeys"])
+    if any(name not in kept for name, value in document.items() if not name.startswith("$") and value is not None):
+        raise bad_request("invalid patch format of retainKeys")
+    return {name: value for name, value in target.items() if name in kept}
+
+
+def _merge_value(target: Any, value: Any, path: Path) -> Any:
+    if isinstance(value, dict):
+        return _merge_map(target if isinstance(target, dict) else {}, value, path)
+    if not isinstance(value, list):
+        return value
+    present = target if isinstance(target, list) else []
+    if merges_as_set(path):
+        return [*present, *(entry for entry in value if entry not in present)]
+    key = merge_key(path, custom=False)
+    return copy.deepcopy(value) if key is None else _merge_list(present, value, key, path)
+
+
+def _merge_list(present: list[Object], entries: list[Object], key: str, path: Path) -> list[Object]:
+    """Merge a list of objects by their key; an element ``$patch: replace`` makes the others the whole list."""
+    directives = {entry.get("$patch") for entry in entries if isinstance(entry, dict)}
+    if "replace" in directives:
+        return copy.deepcopy([entry for entry in entries if entry.get("$patch") != "replace"])
+    merged = list(present)
+    for entry in entries:
+        if not isinstance(entry, dict) or key not in entry:
+            raise StorageError(500, "InternalError", f"map: {entry} does not contain declared merge key: {key}")
+        at = next((at for at, old in enumerate(merged) if _identity(old, key) == entry[key]), None)
+        match entry.get("$patch"):
+            case "delete":
+                merged = [old for old in merged if _identity(old, key) != entry[key]]
+            case None | "merge":
+                if at is None:
+                    merged.append(_merge_map({}, entry, path))
+                else:
+                    merged[at] = _merge_map(merged[at], entry, path)
+            case unknown:
+                raise _unknown_directive(unknown)
+    return merged
+
+
+def _ordered(entries: list[Any], order: list[Any], key: str | None) -> list[Any]:
+    """The entries in the given order; what it does not name keeps its place at the end."""
+    wanted = [_identity(entry, key) for entry in order]
+
+    def rank(entry: Any) -> int:
+        identity = _identity(entry, key)
+        return wanted.index(identity) if identity in wanted else len(wanted)
+
+    return sorted(entries, key=rank)
+
+
+def _identity(entry: Any, key: str | None) -> Any:
+    """What an element of a list is known by: its key, or itself when it is no object."""
+    return entry.get(key) if key and isinstance(entry, dict) else entry
+
+
+def _a_list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise bad_request("invalid patch format of primitive list")
+    return value
+
+
+def _unknown_directive(directive: Any) -> StorageError:
+    return bad_request(f"unknown patch type found: {directive}")
