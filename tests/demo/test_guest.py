@@ -32,30 +32,23 @@ def make_guest(**changes: Any) -> Guest:
     return Guest(**{**facts, **changes})
 
 
-class AlternateScreen(pyte.Screen):  # type: ignore[misc]
-    """pyte's screen with the alternate screen of xterm, and a note of what the guest asked the terminal."""
+class AlternateScreen(pyte.Screen):
+    """pyte's screen with the alternate screen of xterm."""
 
     def __init__(self, columns: int, lines: int) -> None:
         super().__init__(columns, lines)
         self.normal: tuple[Any, Any] | None = None
-        self.modes: set[int] = set()
-        self.answers = b""
 
     def set_mode(self, *modes: int, **kwargs: Any) -> None:
         if 1049 in modes:
             self.normal = copy.deepcopy(self.buffer), copy.copy(self.cursor)
-        self.modes.update(modes)
         super().set_mode(*modes, **kwargs)
 
     def reset_mode(self, *modes: int, **kwargs: Any) -> None:
         if 1049 in modes and self.normal is not None:
             self.buffer, self.cursor = self.normal
             self.normal = None
-        self.modes.difference_update(modes)
         super().reset_mode(*modes, **kwargs)
-
-    def write_process_input(self, data: str) -> None:
-        self.answers += data.encode()
 
 
 class Terminal:
@@ -81,6 +74,12 @@ class Terminal:
         self.type("\x0c")
         self.type(command + "\r")
         return "\n".join(self.lines[1:])
+
+    def cursor_hidden(self) -> bool:
+        return self.screen.cursor.hidden
+
+    def power(self) -> str:
+        return self.guest.state
 
     @property
     def lines(self) -> list[str]:
@@ -112,9 +111,9 @@ def test_boot_log_comes_in_its_time_and_reaches_the_login() -> None:
     assert "GRUB" not in terminal.text
     terminal.guest.advance(2.5)
     assert "[    0.000000] Linux version 6.11.4" in "\n".join(terminal.guest.log_lines())
-    assert terminal.guest.state == "booting"
+    assert terminal.power() == "booting"
     terminal.guest.advance(20)
-    assert terminal.guest.state == "running"
+    assert terminal.power() == "running"
     assert "[  OK  ] Reached target multi-user.target" in terminal.text
     assert terminal.current == "db-2 login:"
     assert b"\x1b[0;32m  OK  " in terminal.raw
@@ -151,7 +150,7 @@ def test_output_while_nobody_is_attached_is_lost_but_logged(terminal: Terminal) 
     before = terminal.raw
     terminal.type("echo unseen\r")
     assert terminal.raw == before
-    assert "unseen" in terminal.guest.log_lines()
+    assert terminal.guest.log_lines()[-2].endswith("unseen")
 
 
 def test_windows_is_silent_after_the_firmware() -> None:
@@ -216,7 +215,7 @@ def test_ls_shows_directories_in_blue(terminal: Terminal) -> None:
         ("date", "UTC 2026"),
         ("free -h", "3.9Gi"),
         ("df -h", "/dev/vda2"),
-        ("ps aux", "[kthreadd]"),
+        ("ps aux | head -4", "[kthreadd]"),
         ("dmesg | tail -3", "systemd[1]: Detected architecture x86-64."),
         ("journalctl -n 3", "systemd[1]:"),
         ("systemctl status sshd", "● sshd.service - OpenSSH server daemon"),
@@ -257,7 +256,7 @@ def test_vi_edits_and_saves_what_cat_shows(terminal: Terminal) -> None:
     terminal.type("vi a.txt\r")
     assert terminal.lines[2] == "~"
     assert '"a.txt" [New]' in terminal.lines[-1]
-    assert {1049 << 0, 1 << 5} & terminal.screen.modes
+    assert b"\x1b[?1049h\x1b[?1h" in terminal.raw
     terminal.type("ione\rtwo\rthree")
     assert terminal.lines[:3] == ["one", "two", "three"]
     assert terminal.lines[-1].startswith("-- INSERT --")
@@ -310,13 +309,13 @@ def test_top_refreshes_every_three_seconds_and_quits(terminal: Terminal) -> None
     first = terminal.text
     assert terminal.lines[0].startswith("top - ")
     assert terminal.screen.buffer[6][0].reverse
-    assert terminal.screen.cursor.hidden
+    assert terminal.cursor_hidden()
     terminal.guest.advance(1)
     assert terminal.text == first
     terminal.guest.advance(2)
     assert terminal.lines[0] != first.splitlines()[0]
     terminal.type("q")
-    assert not terminal.screen.cursor.hidden
+    assert not terminal.cursor_hidden()
     assert terminal.current == "[root@db-2 ~]#"
     assert b"\x1b[?1l" in terminal.raw
 
@@ -427,13 +426,14 @@ def test_stty_changes_the_size_top_draws_in(terminal: Terminal) -> None:
     assert (terminal.guest.rows, terminal.guest.cols) == (12, 60)
     assert all(not line for line in terminal.lines[12:])
     assert all(len(line) <= 60 for line in terminal.lines)
-    assert "invalid integer argument: '0'" in (terminal.type("q") or terminal.run("stty rows 0"))
+    terminal.type("q")
+    assert "invalid integer argument: '0'" in terminal.run("stty rows 0")
 
 
 def test_resize_asks_the_terminal(terminal: Terminal) -> None:
     terminal.type("resize\r")
     assert terminal.raw.endswith(b"\x1b[6n")
-    terminal.type("\x1b[30;")
+    terminal.type("\x1b[30;", 0)
     terminal.type("100R")
     assert (terminal.guest.rows, terminal.guest.cols) == (30, 100)
     terminal.type("resize\r", 6)
@@ -462,7 +462,7 @@ def test_reboot_goes_down_and_boots_again(terminal: Terminal, command: str) -> N
 
 def test_power_off_is_silent_until_switched_on(terminal: Terminal) -> None:
     terminal.type("poweroff\r", 30)
-    assert terminal.guest.state == "off"
+    assert terminal.power() == "off"
     assert "reboot: Power down" in terminal.text
     said = terminal.raw
     terminal.type("hello\r", 30)
@@ -475,9 +475,9 @@ def test_power_off_is_silent_until_switched_on(terminal: Terminal) -> None:
 def test_the_power_button_shuts_down_in_order() -> None:
     terminal = Terminal(make_guest())
     terminal.guest.shut_down()
-    assert terminal.guest.state == "stopping"
+    assert terminal.power() == "stopping"
     terminal.guest.advance(10)
-    assert terminal.guest.state == "off"
+    assert terminal.power() == "off"
     assert "Stopped target multi-user.target" in terminal.text
 
 
@@ -540,10 +540,9 @@ def test_no_bytes_ever_raise(chunks: list[bytes]) -> None:
 def test_any_line_parses_or_is_a_syntax_error(line: str) -> None:
     try:
         steps = parse(line)
-    except ShellSyntaxError as error:
-        assert str(error)
-    else:
-        assert all(simple.words or simple.redirects for step in steps for simple in step.pipeline)
+    except ShellSyntaxError:
+        return
+    assert all(simple.words or simple.redirects for step in steps for simple in step.pipeline)
 
 
 @given(st.lists(st.sampled_from(["a", "ü", "日", "\x1b[A", "\x1bOB", "\x1b[1;5C", "\x7f", "\x1bb"])), st.data())
@@ -557,4 +556,4 @@ def test_keys_do_not_depend_on_how_the_bytes_arrive(keys: list[str], data: st.Da
 @given(st.text(), st.integers(0, 30))
 def test_clip_never_exceeds_the_columns(text: str, columns: int) -> None:
     assert text.startswith(clip(text, columns))
-    assert sum(width(char) for char in clip(text, columns) if width(char) > 0) <= columns or text.isascii()
+    assert sum(width(char) for char in clip(text, columns)) <= columns
