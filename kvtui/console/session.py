@@ -1,0 +1,272 @@
+"""One open console: a line to the guest, the emulator it feeds, and a state that the user can read.
+
+A new serial connection to a VM evicts the present one, and the one evicted sees nothing but a cut. So a session that
+was cut asks whether the VM itself explains it; if not, another user took the console, and only the user takes it back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final, NamedTuple, Protocol
+
+from kvtui.console.emulator import Emulator
+from kvtui.console.keys import encode_paste
+from kvtui.errors import BackendError, BusyError, UnreachableError
+from kvtui.text import clean_line
+
+_SLICE: Final = 16_384
+_QUEUE_LIMIT: Final = 1_048_576
+_PASTE_PIECE: Final = 1024
+_PASTE_PAUSE: Final = 0.05
+_RETRY_PAUSE: Final = 1.0
+# The connection breaks before the watch tells that the VM stopped or moved.
+_VERDICT_PAUSE: Final = 0.25
+_VERDICT_QUESTIONS: Final = 12
+# virt-handler's words when the VM has no serial device; the same code 400 as for a VM that is not running yet.
+_NO_DEVICE: Final = "No serial console"
+_CANCEL: Final = b"\x18"
+
+
+class Line(Protocol):
+    """The byte stream under a session."""
+
+    async def read(self) -> bytes:
+        """The next bytes; empty at a clean end. Raises BackendError when the line is cut."""
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes. Raises BackendError when the line is cut."""
+
+    async def close(self) -> None:
+        """End the line; a second call does nothing."""
+
+
+Dial = Callable[[], Awaitable[Line]]
+"""Opens a line. Raises BackendError."""
+
+Ask = Callable[[], str]
+"""Why a console was cut: a clause such as "the VM stopped", or "" while the VM runs on unchanged."""
+
+
+class State(enum.Enum):
+    """Where a session stands."""
+
+    CONNECTING = "connecting"
+    WAITING = "waiting"
+    SILENT = "silent"
+    LIVE = "live"
+    ENDED = "ended"
+    LOST = "lost"
+    TAKEN = "taken over"
+    REFUSED = "refused"
+
+
+_OPEN: Final = frozenset({State.CONNECTING, State.WAITING, State.SILENT, State.LIVE})
+
+
+class _Piece(NamedTuple):
+    """Bytes to send, and the pause in seconds that the guest gets after them."""
+
+    data: bytes
+    pause: float
+
+
+class Session:
+    """One console. `clock` gives the time of `last_byte`; `sleep` is asyncio's but for tests."""
+
+    def __init__(
+        self,
+        dial: Dial,
+        *,
+        why_cut: Ask,
+        columns: int = 80,
+        lines: int = 24,
+        scrollback: int = 10_000,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.emulator = Emulator(columns, lines, scrollback, answer=self._answer)
+        self.state = State.ENDED
+        self.sentence = "Not connected yet."
+        self.received = 0
+        """Bytes that came from the guest."""
+        self.sent = 0
+        """Bytes that went to the guest."""
+        self.last_byte: float | None = None
+        """When the guest last sent something, by the clock."""
+        self._dial = dial
+        self._why_cut = why_cut
+        self._clock = clock
+        self._sleep = sleep
+        self._observers: list[Callable[[], None]] = []
+        self._task: asyncio.Task[None] | None = None
+        self._queue: deque[_Piece] = deque()
+        self._queued = 0
+        self._queue_filled = asyncio.Event()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the session has a line or is about to; if not, `retake` opens it again."""
+        return self.state in _OPEN
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a line to type into."""
+        return self.state in (State.SILENT, State.LIVE)
+
+    def observe(self, changed: Callable[[], None]) -> None:
+        """Call `changed` after every change of the screen or the state; it must be quick."""
+        self._observers.append(changed)
+
+    def touch(self) -> None:
+        """Tell the observers."""
+        for changed in self._observers:
+            changed()
+
+    def start(self) -> None:
+        """Open the console, in a task of the running loop. Does nothing while it is open."""
+        if not self.is_open:
+            if self._task:
+                self._task.cancel()
+            self._become(State.CONNECTING, "Connecting.")
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def retake(self) -> None:
+        """Open the console again, which ends the session of whoever has it now."""
+        self.start()
+
+    async def stop(self) -> None:
+        """Close the console and wait until the line is closed."""
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+        if self.is_open:
+            self._become(State.ENDED, "Closed.")
+
+    def send(self, data: bytes) -> bool:
+        """Queue what the user typed; False if there is no line or the guest has not taken the last megabyte yet."""
+        return self._enqueue([_Piece(data, 0.0)])
+
+    def paste(self, text: str) -> bool:
+        """Queue pasted text, slowed down for a line without flow control; all of it or, with False, nothing."""
+        data = encode_paste(text, self.emulator.modes)
+        pieces = [data[start : start + _PASTE_PIECE] for start in range(0, len(data), _PASTE_PIECE)]
+        return self._enqueue([_Piece(piece, _PASTE_PAUSE) for piece in pieces])
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Change the size of the emulator; no guest learns of it over a serial line."""
+        self.emulator.resize(columns, lines)
+        self.touch()
+
+    async def _run(self) -> None:
+        line = await self._connect()
+        if line is None:
+            return
+        self._forget_queue()
+        # Whatever sequence the last line broke off in shall not swallow the begin of this one.
+        self.emulator.feed(_CANCEL)
+        self._become(State.SILENT, "Connected; the guest has sent nothing yet.")
+        try:
+            await self._serve(line)
+        except BackendError as error:
+            await self._explain_cut(error)
+        else:
+            self._become(State.ENDED, "The guest's end closed the console.")
+
+    async def _connect(self) -> Line | None:
+        """A line, after as many attempts as the VM needs to run; None when the server will not give one."""
+        while True:
+            try:
+                return await self._dial()
+            except BackendError as error:
+                words = clean_line(str(error))
+                if self._is_worth_waiting(error):
+                    self._become(State.WAITING, f"Waiting for the VM to run. {words}")
+                elif isinstance(error, UnreachableError | BusyError):
+                    self._become(State.LOST, f"No connection. {words}")
+                    return None
+                else:
+                    self._become(State.REFUSED, f"Refused. {words}")
+                    return None
+            await self._sleep(_RETRY_PAUSE)
+
+    def _is_worth_waiting(self, error: BackendError) -> bool:
+        if self.state is State.WAITING and isinstance(error, UnreachableError | BusyError):
+            return True
+        return error.code in (400, 404) and _NO_DEVICE not in f"{error.title} {error.detail}"
+
+    async def _serve(self, line: Line) -> None:
+        """Read and write until the line ends. Raises BackendError when it is cut."""
+        reader = asyncio.create_task(self._read(line))
+        writer = asyncio.create_task(self._write(line))
+        try:
+            done, _ = await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
+            (reader if reader in done else writer).result()
+        finally:
+            reader.cancel()
+            writer.cancel()
+            await asyncio.gather(reader, writer, return_exceptions=True)
+            with suppress(BackendError):
+                await line.close()
+
+    async def _read(self, line: Line) -> None:
+        while data := await line.read():
+            self.received += len(data)
+            self.last_byte = self._clock()
+            if self.state is State.SILENT:
+                self._become(State.LIVE, "Connected.")
+            for start in range(0, len(data), _SLICE):
+                self.emulator.feed(data[start : start + _SLICE])
+                self.touch()
+                # A flood must leave the loop to the keys and to the other panes.
+                await asyncio.sleep(0)
+
+    async def _write(self, line: Line) -> None:
+        while True:
+            await self._queue_filled.wait()
+            piece = self._queue.popleft()
+            if not self._queue:
+                self._queue_filled.clear()
+            await line.write(piece.data)
+            self._queued -= len(piece.data)
+            self.sent += len(piece.data)
+            if piece.pause:
+                await self._sleep(piece.pause)
+
+    async def _explain_cut(self, error: BackendError) -> None:
+        """Find out why the line was cut: the VM's doing, or another user's."""
+        self._become(State.LOST, "The connection was cut; looking for the reason.")
+        for _ in range(_VERDICT_QUESTIONS):
+            if reason := self._why_cut():
+                self._become(State.LOST, f"Connection lost: {clean_line(reason)}. {clean_line(error.detail)}".rstrip())
+                return
+            await self._sleep(_VERDICT_PAUSE)
+        self._become(State.TAKEN, "Taken over by another user; taking it back ends their session.")
+
+    def _answer(self, data: bytes) -> None:
+        self._enqueue([_Piece(data, 0.0)])
+
+    def _enqueue(self, pieces: list[_Piece]) -> bool:
+        size = sum(len(piece.data) for piece in pieces)
+        if not self.is_connected or self._queued + size > _QUEUE_LIMIT:
+            return False
+        self._queue.extend(piece for piece in pieces if piece.data)
+        self._queued += size
+        if self._queue:
+            self._queue_filled.set()
+        return True
+
+    def _forget_queue(self) -> None:
+        self._queue.clear()
+        self._queued = 0
+        self._queue_filled.clear()
+
+    def _become(self, state: State, sentence: str) -> None:
+        self.state, self.sentence = state, sentence
+        self.touch()
