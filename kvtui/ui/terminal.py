@@ -10,13 +10,14 @@ from rich.color_triplet import ColorTriplet
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
 from kvtui.config import ConsoleSettings
 from kvtui.console.keys import KeyOptions, encode
-from kvtui.console.look import Look, Run
+from kvtui.console.look import Look
 from kvtui.console.session import Session
 from kvtui.text import cells
 
@@ -74,8 +75,6 @@ class Terminal(Widget, can_focus=True):
 
     def refresh_lines_of(self, rows: frozenset[int]) -> None:
         """Draw single rows of the emulator's screen."""
-        from textual.geometry import Region
-
         top = self._first_row
         width = self.size.width
         self.refresh(*(Region(0, row - top, width, 1) for row in rows if 0 <= row - top < self.size.height))
@@ -183,6 +182,3 @@ def _attributes(look: Look) -> Style:
 def _true_colour(name: str) -> Color:
     red, green, blue = (int(name[at : at + 2], 16) for at in (1, 3, 5))
     return Color.from_triplet(ColorTriplet(red, green, blue))
-
-
-__all__ = ["Run", "Terminal"]

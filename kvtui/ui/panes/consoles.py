@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,7 +12,7 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Static
 
-from kvtui.backends.base import Consoles
+from kvtui.backends.base import ByteStream, Consoles
 from kvtui.config import Settings
 from kvtui.console.session import Session
 from kvtui.errors import BackendError
@@ -80,9 +79,7 @@ class ConsolePane(Vertical):
     def open(self, ref: Ref) -> None:
         """Show and focus the console of a machine, connecting unless it is open already."""
         if ref not in self._terminals:
-            session = Session(
-                self._dial(ref), why_cut=self._judge_cut(ref), scrollback=self._settings.console.scrollback
-            )
+            session = self._connect(ref)
             terminal = Terminal(session, self._settings.console, slow_link=self._settings.slow_link)
             session.observe(self._draw_status)
             self._terminals[ref] = terminal
@@ -159,30 +156,26 @@ class ConsolePane(Vertical):
         parts.append("enter connects again" if not session.is_open else f"{chord.split()[0]} back to the list")
         self._status.update("  ".join(f" {part}" for part in parts))
 
-    def _dial(self, ref: Ref) -> Callable[[], object]:
-        async def dial() -> object:
+    def _connect(self, ref: Ref) -> Session:
+        connected: list[_Place | None] = [None]
+
+        async def dial() -> ByteStream:
             backend = self._fleet.backends.get(ref.backend)
             if not isinstance(backend, Consoles):
                 raise BackendError(f"{ref.backend} has no serial consoles", code=405)
-            return await backend.open_console(ref)
+            stream = await backend.open_console(ref)
+            connected[0] = self._place(ref)
+            return stream
 
-        return dial
-
-    def _judge_cut(self, ref: Ref) -> Callable[[], str]:
-        before: list[_Place | None] = [self._place(ref)]
-
-        def judge() -> str:
-            was, now = before[0], self._place(ref)
-            before[0] = now
+        def explain_cut() -> str:
+            place, now = connected[0], self._place(ref)
             if now is None or now.phase != "Running":
                 return "the VM stopped"
-            if was is not None and was.uid != now.uid:
-                return "the VM was restarted"
-            if was is not None and was.node != now.node:
-                return f"the VM moved to {now.node}"
-            return ""
+            if place is None or place == now:
+                return ""
+            return f"the VM moved to {now.node}" if place.uid == now.uid else "the VM was restarted"
 
-        return judge
+        return Session(dial, why_cut=explain_cut, scrollback=self._settings.console.scrollback)
 
     def _place(self, ref: Ref) -> _Place | None:
         vmi = self._fleet.view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
