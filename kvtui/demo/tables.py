@@ -1,0 +1,102 @@
+"""Tables as ``kubectl get`` shows them: the columns of every kind, and the cells of one object.
+
+Custom resources have the ``additionalPrinterColumns`` of their CRDs; `printers` has what the server prints for its own.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from kvtui.demo import kinds
+from kvtui.demo.columns import AGE, NAME, Column, condition, created, field, find, plain
+from kvtui.demo.metadata import Kind, Object
+from kvtui.demo.pod_summary import ended
+from kvtui.demo.printers import COLUMNS
+
+_PATH_WORDS = "Custom resource definition column (in JSONPath format): "
+
+
+def _printed(
+    name: str, *path: str, type_: str = "string", priority: int = 0, description: str = "", shown: str = ""
+) -> Column:
+    words = description or f"{_PATH_WORDS}{shown or '.' + '.'.join(path)}"
+    return Column(name, field(*path, absent=None), type_, priority, words)
+
+
+def _condition(name: str, kind: str, priority: int = 0) -> Column:
+    words = f"{_PATH_WORDS}.status.conditions[?(@.type=='{kind}')].status"
+    return Column(name, condition(kind), priority=priority, description=words)
+
+
+def _first_address(vmi: Object) -> Any:
+    interfaces = find(vmi, "status", "interfaces") or ()
+    return interfaces[0].get("ipAddress") if interfaces else None
+
+
+_CREATED = Column("Age", created, "date", description=_PATH_WORDS + ".metadata.creationTimestamp")
+_PHASE = _printed("Phase", "status", "phase")
+_CUSTOM: dict[Kind, tuple[Column, ...]] = {
+    kinds.KUBEVIRT: (NAME, _CREATED, _PHASE),
+    kinds.VM: (
+        NAME,
+        _CREATED,
+        _printed("Status", "status", "printableStatus", description="Human Readable Status"),
+        _condition("Ready", "Ready"),
+    ),
+    kinds.VMI: (
+        NAME,
+        _CREATED,
+        _PHASE,
+        Column("IP", plain(_first_address), description=_PATH_WORDS + ".status.interfaces[0].ipAddress"),
+        _printed("NodeName", "status", "nodeName"),
+        _condition("Ready", "Ready"),
+        _condition("Live-Migratable", "LiveMigratable", 1),
+        _condition("Paused", "Paused", 1),
+    ),
+    kinds.VMIM: (
+        NAME,
+        _printed("Phase", "status", "phase", description="The current phase of VM instance migration"),
+        _printed("VMI", "spec", "vmiName", description="The name of the VMI to perform the migration on"),
+    ),
+    kinds.CDI: (NAME, _CREATED, _PHASE),
+    kinds.DATA_VOLUME: (
+        NAME,
+        _printed("Phase", "status", "phase", description="The phase the data volume is in"),
+        _printed(
+            "Progress",
+            "status",
+            "progress",
+            description="Transfer progress in percentage if known, N/A otherwise",
+        ),
+        _printed(
+            "Restarts",
+            "status",
+            "restartCount",
+            type_="integer",
+            description="The number of times the transfer has been restarted.",
+        ),
+        _CREATED,
+    ),
+}
+# A CRD without printer columns shows the age, in the words of the metadata.
+_DEFAULT = (NAME, Column("Age", created, "date", description=AGE.description))
+
+
+def _columns(kind: Kind) -> tuple[Column, ...]:
+    return COLUMNS.get(kind) or _CUSTOM.get(kind, _DEFAULT)
+
+
+def columns(kind: Kind) -> list[Object]:
+    """The ``columnDefinitions`` of a kind; columns of a priority above 0 are shown by ``-o wide`` only."""
+    return [column.definition() for column in _columns(kind)]
+
+
+def row(kind: Kind, obj: Object, now: datetime) -> list[Any]:
+    """The cells of one object, in the order of `columns`."""
+    return [column.cell(obj, now) for column in _columns(kind)]
+
+
+def row_conditions(kind: Kind, obj: Object) -> list[Object]:
+    """The ``conditions`` of a row: only pods that have ended have one. Empty for all others."""
+    return ended(obj) if kind == kinds.POD else []
