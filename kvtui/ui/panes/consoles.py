@@ -52,6 +52,8 @@ class ConsolePane(Vertical):
         self._fleet = fleet
         self._settings = settings
         self._terminals: dict[Ref, Terminal] = {}
+        self._places: dict[Ref, _Place] = {}
+        """Where each machine ran when its line was made."""
         self._current: Ref | None = None
         self._heading = Static(classes="console-tabs", markup=False)
         self._status = Static(classes="console-status", markup=False)
@@ -157,18 +159,17 @@ class ConsolePane(Vertical):
         self._status.update("  ".join(f" {part}" for part in parts))
 
     def _connect(self, ref: Ref) -> Session:
-        connected: list[_Place | None] = [None]
-
         async def dial() -> ByteStream:
             backend = self._fleet.backends.get(ref.backend)
             if not isinstance(backend, Consoles):
                 raise BackendError(f"{ref.backend} has no serial consoles", code=405)
             stream = await backend.open_console(ref)
-            connected[0] = self._place(ref)
+            if place := self._place(ref):
+                self._places[ref] = place
             return stream
 
         def explain_cut() -> str:
-            place, now = connected[0], self._place(ref)
+            place, now = self._places.get(ref), self._place(ref)
             if now is None or now.phase != "Running":
                 return "the VM stopped"
             if place is None or place == now:
