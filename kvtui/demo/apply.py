@@ -11,8 +11,6 @@ import itertools
 import json
 from typing import Any
 
-import yaml
-
 from kvtui.demo.merge_keys import Path, merge_key, merges_as_set
 from kvtui.demo.metadata import Kind, Object, StorageError, bad_request
 
@@ -24,37 +22,21 @@ _IDENTITY = {"apiVersion", "kind"}
 _IDENTITY_METADATA = {"name", "namespace", "creationTimestamp", "uid", "resourceVersion", "generation", "managedFields"}
 
 
-def read_configuration(kind: Kind, body: bytes) -> Object:
-    """The applied configuration, YAML or JSON. Raises StorageError 400 when it is none, or of another kind."""
-    try:
-        document = yaml.safe_load(body)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise bad_request(f"error decoding YAML: {error}") from error
-    if not isinstance(document, dict) or not isinstance(document.get("metadata", {}), dict):
-        raise bad_request("error decoding YAML: the configuration is not an object")
-    given = document.get("apiVersion"), document.get("kind")
-    if given != (kind.api_version, kind.kind):
-        raise bad_request(f"the configuration is {given[0]} {given[1]}, not {kind.api_version} {kind.kind}")
-    if document.get("metadata", {}).get("managedFields"):
-        raise bad_request("metadata.managedFields must be nil")
-    return document
-
-
 def apply(
     kind: Kind,
     present: Object | None,
-    configuration: Object,
+    configuration: Any,
     *,
     manager: str,
     moment: str,
     force: bool = False,
     subresource: str = "",
 ) -> Object:
-    """The object after `manager` applied its configuration; a new one when there is none yet.
+    """The object after `manager` applied its decoded configuration; a new one when there is none yet.
 
     Fields that the manager applied before and no longer names go, unless another applier has them too. `moment` is
-    RFC 3339. Raises StorageError 422 without a manager, and 409 when another applier has a field of another value and
-    `force` is not set.
+    RFC 3339. Raises StorageError 400 for a configuration of another kind, 422 without a manager, and 409 when another
+    applier has a field of another value and `force` is not set.
     """
     if not manager:
         words = "Required value: is required for apply patch"
@@ -62,6 +44,7 @@ def apply(
         cause = {"reason": "FieldValueRequired", "message": words, "field": "fieldManager"}
         about = {"group": "meta.k8s.io", "kind": "PatchOptions", "causes": [cause]}
         raise StorageError(422, "Invalid", message, about)
+    _check_configuration(kind, configuration)
     target = copy.deepcopy(present) if present is not None else {"metadata": {}}
     entries = list(target["metadata"].pop("managedFields", None) or ())
     own = next((entry for entry in entries if _is_of(entry, manager, subresource)), None)
@@ -83,10 +66,23 @@ def apply(
     return merged
 
 
+def _check_configuration(kind: Kind, configuration: Any) -> None:
+    metadata = configuration.get("metadata") or {} if isinstance(configuration, dict) else None
+    if not isinstance(metadata, dict):
+        raise bad_request("error decoding YAML: the configuration is not an object")
+    given = configuration.get("apiVersion"), configuration.get("kind")
+    if given != (kind.api_version, kind.kind):
+        raise bad_request(f"the configuration is {given[0]} {given[1]}, not {kind.api_version} {kind.kind}")
+    if metadata.get("managedFields"):
+        raise bad_request("metadata.managedFields must be nil")
+
+
 def fields_of(kind: Kind, configuration: Object) -> Fields:
     """The fields that a configuration names, without those that only identify the object."""
     named = {name: value for name, value in configuration.items() if name not in _IDENTITY}
-    metadata = {name: value for name, value in named.pop("metadata", {}).items() if name not in _IDENTITY_METADATA}
+    metadata = {
+        name: value for name, value in (named.pop("metadata", None) or {}).items() if name not in _IDENTITY_METADATA
+    }
     return _fields(kind, named | ({"metadata": metadata} if metadata else {}), ())
 
 

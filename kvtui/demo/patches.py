@@ -8,8 +8,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import msgspec
-
+from kvtui.demo.apply import apply
 from kvtui.demo.merge_keys import Path, merge_key, merges_as_set
 from kvtui.demo.metadata import Kind, Object, StorageError, bad_request
 
@@ -21,18 +20,28 @@ APPLY_PATCH = "application/apply-patch+yaml"
 _MOST_OPERATIONS = 10_000
 
 
-def patch(kind: Kind, media_type: str, present: Object, body: bytes) -> Object:
-    """The object after a patch of any media type but apply.
+def apply_patch(
+    kind: Kind,
+    present: Object | None,
+    document: Any,
+    media_type: str,
+    *,
+    manager: str = "",
+    force: bool = False,
+    moment: str = "",
+    subresource: str = "",
+) -> Object:
+    """The object after a patch, whose decoded body is `document`; `present` may be None for an apply alone.
 
-    Raises StorageError 400 for a body that cannot be read, 415 for a media type the kind does not take, 422 for a
-    patch that cannot be applied.
+    `manager`, `force`, `moment` (RFC 3339) and `subresource` are those of a server-side apply, which needs a manager.
+    Raises StorageError 400 for a malformed patch, 409 for conflicts between appliers, 415 for a media type that the
+    kind does not take, 422 for a patch that cannot be carried out.
     """
-    media_type = media_type.partition(";")[0].strip().lower()
     check_media_type(kind, media_type)
-    try:
-        document = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
-        raise bad_request(f"error decoding patch: {error}") from error
+    if media_type == APPLY_PATCH:
+        return apply(kind, present, document, manager=manager, force=force, moment=moment, subresource=subresource)
+    if present is None:
+        raise ValueError("only an apply can create")
     if media_type == JSON_PATCH:
         return _an_object(json_patch(present, _operations(document)))
     if not isinstance(document, dict):
