@@ -160,7 +160,7 @@ class ConsolePane(Vertical):
 
     def _connect(self, ref: Ref) -> Session:
         async def dial() -> ByteStream:
-            backend = self._fleet.backends.get(ref.backend)
+            backend = self._fleet.backends[ref.backend]
             if not isinstance(backend, Consoles):
                 raise BackendError(f"{ref.backend} has no serial consoles", code=405)
             stream = await backend.open_console(ref)
