@@ -79,10 +79,11 @@ class Emulator:
         A line of the scrollback is as long as the screen was wide when it left. Raises IndexError beyond either end.
         """
         screen = self._screen
-        runs = screen.rows[y].runs() if y >= 0 else screen.scrollback[y]
+        if y < 0:
+            return screen.scrollback[y]
         if screen.reverse_video:
-            return tuple(Run(run.text, reversed_of(run.look)) for run in runs)
-        return runs
+            return tuple(Run(run.text, reversed_of(run.look)) for run in screen.rows[y].all_runs())
+        return screen.rows[y].runs()
 
     def text(self) -> list[str]:
         """The rows of the screen as plain text without trailing blanks."""

@@ -116,9 +116,18 @@ class Line:
 
     def runs(self) -> tuple[Run, ...]:
         """The line as runs of one look; plain blanks at its end are left off."""
+        runs = self.all_runs()
+        if runs[-1].look is PLAIN:
+            text = runs.pop().text.rstrip(" ")
+            if text:
+                runs.append(Run(text, PLAIN))
+        return tuple(runs)
+
+    def all_runs(self) -> list[Run]:
+        """The line as runs of one look, to its very end."""
         text, looks = self.text, self.looks
         if len(set(map(id, looks))) == 1:
-            return _trimmed([Run("".join(text), looks[0])])
+            return [Run("".join(text), looks[0])]
         runs: list[Run] = []
         start = 0
         for _, group in groupby(looks, id):
@@ -126,7 +135,7 @@ class Line:
             end = start + len(same)
             runs.append(Run("".join(text[start:end]), same[0]))
             start = end
-        return _trimmed(runs)
+        return runs
 
     def is_blank(self) -> bool:
         """Whether nothing but plain blanks is on the line."""
@@ -137,11 +146,3 @@ class Line:
         text = self.text
         if 0 < x < len(text) and not text[x]:
             text[x - 1] = text[x] = " "
-
-
-def _trimmed(runs: list[Run]) -> tuple[Run, ...]:
-    if runs and runs[-1].look is PLAIN:
-        text = runs.pop().text.rstrip(" ")
-        if text:
-            runs.append(Run(text, PLAIN))
-    return tuple(runs)

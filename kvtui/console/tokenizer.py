@@ -1,7 +1,8 @@
 """Splits what a guest sends into text, controls and escape sequences, and calls the screen's method for each.
 
 The grammar is that of ECMA-48 and xterm. Any way of cutting the stream into pieces gives the same calls: what is
-incomplete at the end of a piece waits for the next. What is unknown is swallowed whole, never printed.
+incomplete at the end of a piece waits for the next. What is unknown is swallowed whole, never printed, unless its
+parameters run to more than 256 characters.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ _TOKEN: Final = re.compile(
 )
 _TEXT, _CSI, _CONTROL, _STRING, _ESCAPE, _INCOMPLETE = range(1, 7)
 
-# OSC, DCS, APC, PM and SOS have no legal use for a line feed, so one ends them: noise on a line that happens to look
-# like their begin costs no more than that line.
-_STRING_BODY: Final = re.compile(r"[^\x07\x18\x1a\x1b\n]*+")
+# Whoever sends OSC, DCS, APC, PM or SOS breaks no lines in them, so the end of a line ends them: noise that happens to
+# look like their begin costs no more than that line.
+_STRING_BODY: Final = re.compile(r"[^\x07\x18\x1a\x1b\r\n]*+")
 _STRING_ENDS: Final = "\x07\x1b"
 
 _C1: Final = re.compile("[\x80-\x9f]")
