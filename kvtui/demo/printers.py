@@ -121,6 +121,13 @@ def _class_name(storage_class: Object) -> str:
     return f"{storage_class['metadata']['name']} (default)" if default else str(storage_class["metadata"]["name"])
 
 
+def _quota(quota: Object, *, limits: bool) -> str:
+    """``requests.cpu: 1/4, pods: 3/10`` for what is requested, or the same for the limits."""
+    hard, used = (find(quota, "status", name) or {} for name in ("hard", "used"))
+    shown = [name for name in sorted(hard) if name.startswith("limits.") == limits]
+    return ", ".join(f"{name}: {used.get(name, 0)}/{hard[name]}" for name in shown)
+
+
 # Events
 
 
@@ -312,6 +319,12 @@ COLUMNS: dict[Kind, tuple[Column, ...]] = {
         Column("Reason", field("status", "reason")),
         AGE,
         _wide("VolumeMode", field("spec", "volumeMode", absent=UNSET)),
+    ),
+    kinds.RESOURCE_QUOTA: (
+        NAME,
+        Column("Request", plain(lambda quota: _quota(quota, limits=False))),
+        Column("Limit", plain(lambda quota: _quota(quota, limits=True))),
+        AGE,
     ),
     kinds.STORAGE_CLASS: (
         Column("Name", plain(_class_name), "string", 0, NAME.description, NAME.format),
