@@ -11,7 +11,17 @@ import msgspec
 Object = dict[str, Any]
 """One API object as decoded JSON. The storage hands out private copies: change them freely."""
 
-_BUILT_IN = frozenset({"", "apps", "storage.k8s.io", "apiregistration.k8s.io", "apiextensions.k8s.io"})
+_BUILT_IN = frozenset(
+    {
+        "",
+        "apps",
+        "policy",
+        "coordination.k8s.io",
+        "storage.k8s.io",
+        "apiregistration.k8s.io",
+        "apiextensions.k8s.io",
+    }
+)
 _WITHOUT_GENERATION = frozenset({"storage.k8s.io", "apiregistration.k8s.io"})
 
 

@@ -1,0 +1,135 @@
+"""The insides of the running machines: one serial guest for each instance that someone looks at.
+
+Guests are made when they are first asked for, with the past they would have had, and follow virtual time.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from datetime import datetime
+
+from kvtui.demo import kinds
+from kvtui.demo.behaviour import system_of
+from kvtui.demo.guest import Guest
+from kvtui.demo.objects import amount, has_condition
+from kvtui.demo.storage import Change, Object
+from kvtui.demo.world import World
+
+_MIB = 1024**2
+
+
+def running_since(vmi: Object) -> datetime | None:
+    """When the instance began to run, or None."""
+    for entry in vmi.get("status", {}).get("phaseTransitionTimestamps") or ():
+        if entry["phase"] == "Running":
+            return datetime.fromisoformat(entry["phaseTransitionTimestamp"])
+    return None
+
+
+def _new_guest(vmi: Object, now: datetime) -> Guest:
+    meta, spec, status = vmi["metadata"], vmi["spec"], vmi.get("status", {})
+    system = system_of(vmi)
+    domain = spec.get("domain", {})
+    cpu = domain.get("cpu", {})
+    memory = amount(
+        domain.get("memory", {}).get("guest") or domain.get("resources", {}).get("requests", {}).get("memory")
+    )
+    since = running_since(vmi) or now
+    interfaces = status.get("interfaces") or [{}]
+    return Guest(
+        hostname=spec.get("hostname") or meta["name"],
+        os_name=system.name,
+        os_version=system.version,
+        kernel=system.kernel,
+        memory_mib=round(memory / _MIB) or 1024,
+        cpus=int(cpu.get("cores", 1)) * int(cpu.get("sockets", 1)) * int(cpu.get("threads", 1)),
+        ip=interfaces[0].get("ipAddress") or "10.0.2.2",
+        seed=zlib.crc32(meta["uid"].encode()),
+        booted_ago=max((now - since).total_seconds(), 0.0) or None,
+        epoch=since.timestamp(),
+    )
+
+
+class Machine:
+    """One running instance with its guest."""
+
+    def __init__(self, uid: str, node: str, guest: Guest, now: datetime) -> None:
+        self.uid = uid
+        self.node = node
+        self.guest = guest
+        self.paused = False
+        self.on_lost: Callable[[], None] | None = None
+        """Called when the line to the guest breaks: it was stopped, or it moved to another node."""
+        self._seen = now
+
+    def catch_up(self, now: datetime) -> None:
+        """Let the guest live until `now`."""
+        passed = (now - self._seen).total_seconds()
+        self._seen = now
+        if passed > 0 and not self.paused:
+            self.guest.advance(passed)
+
+    def lose(self) -> None:
+        """Break the line."""
+        if self.on_lost is not None:
+            self.on_lost()
+
+
+class Machines:
+    """The guests by the place of their instance."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._machines: dict[tuple[str, str], Machine] = {}
+        self._unsubscribe = world.storage.subscribe(self._on_change)
+
+    def close(self) -> None:
+        """Stop following the storage."""
+        self._unsubscribe()
+
+    def of(self, vmi: Object) -> Machine:
+        """The machine of a running instance, up to date."""
+        meta, now = vmi["metadata"], self._world.clock.now
+        key = meta["namespace"], meta["name"]
+        machine = self._machines.get(key)
+        if machine is None or machine.uid != meta["uid"]:
+            machine = Machine(meta["uid"], vmi["status"].get("nodeName", ""), _new_guest(vmi, now), now)
+            machine.paused = has_condition(vmi, "Paused", "True")
+            self._machines[key] = machine
+        machine.catch_up(now)
+        return machine
+
+    def catch_up(self) -> None:
+        """Bring all guests that someone looked at up to now."""
+        for machine in [*self._machines.values()]:
+            machine.catch_up(self._world.clock.now)
+
+    def _on_change(self, change: Change) -> None:
+        if change.kind != kinds.VMI:
+            return
+        key = change.namespace, change.name
+        machine = self._machines.get(key)
+        if machine is None:
+            return
+        vmi = self._world.storage.find(kinds.VMI, *key)
+        ended = vmi is None or vmi["metadata"]["uid"] != machine.uid
+        if vmi is None or ended or vmi.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+            del self._machines[key]
+            machine.guest.power_off()
+            machine.lose()
+            return
+        self._follow(machine, vmi)
+
+    def _follow(self, machine: Machine, vmi: Object) -> None:
+        """Take over what the change did to the guest."""
+        now = self._world.clock.now
+        machine.catch_up(now)
+        machine.paused = has_condition(vmi, "Paused", "True")
+        if "deletionTimestamp" in vmi["metadata"] and machine.guest.state in ("booting", "running"):
+            machine.guest.shut_down()
+        node = vmi["status"].get("nodeName", "")
+        if node and node != machine.node:
+            moved, machine.node = bool(machine.node), node
+            if moved:
+                machine.lose()
