@@ -1,0 +1,218 @@
+"""The program on the screen: connects after the first frame, runs the fleet, and ends at once when told to."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from rich.text import Text
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from kvtui.config import Settings, state_dir
+from kvtui.errors import KvtuiError
+from kvtui.fleet import Fleet
+from kvtui.model import Severity
+from kvtui.resources import RESOURCES
+from kvtui.resources.base import AnyResource
+from kvtui.ui.actions import ActionRunner
+from kvtui.ui.dialogs.confirm import ConfirmDialog, Question
+from kvtui.ui.palette import commands
+from kvtui.ui.screens.connect import ConnectScreen
+from kvtui.ui.screens.help import HelpScreen
+from kvtui.ui.screens.main import MainScreen
+from kvtui.ui.themes import DEFAULT, fallback_variables, load_themes, own_folder, shipped_folder
+
+PANES = ("nodes", "vms", "migrations", "imports")
+"""The resources that have a pane, in the order of their numbers."""
+_CLOSING = 0.2
+"""Seconds that backends get to let go when the program ends."""
+
+Connect = Callable[[], Awaitable[Fleet]]
+"""Makes the fleet: may import heavy packages and read configuration, but waits for no server. Raises KvtuiError."""
+Words = Literal["information", "warning", "error"]
+_SEVERITIES: dict[Severity, Words] = {
+    Severity.INFO: "information", Severity.WARN: "warning", Severity.BAD: "error",
+}  # fmt: skip
+
+
+class KvtuiApp(App[int], inherit_bindings=False):
+    """kvtui."""
+
+    TITLE = "kvtui"
+    CSS_PATH = "style.tcss"
+    ESCAPE_TO_MINIMIZE = False
+    CLOSE_TIMEOUT = _CLOSING
+    # Without priority, so that a console gets these keys first.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+p", "command_palette", "palette", tooltip="every action and place, searched by name"),
+        Binding("ctrl+c", "leave", "quit", show=False),
+        Binding("ctrl+z", "suspend_process", "suspend", show=False),
+    ]
+
+    def __init__(self, connect: Connect, settings: Settings, *, where: str = "") -> None:
+        super().__init__()
+        self._connect = connect
+        self.settings = settings
+        self._where = where
+        self.fleet: Fleet | None = None
+        self.actions: ActionRunner | None = None
+        self.main: MainScreen | None = None
+        self._live: asyncio.Task[None] | None = None
+        self.crash_log: Path | None = None
+        self.animation_level = "none"
+        self._theme_troubles = self._load_themes()
+        self.set_keymap(settings.keys)
+
+    # Themes --------------------------------------------------------------------------------------------------------
+
+    def _load_themes(self) -> list[str]:
+        themes, troubles = load_themes([shipped_folder(), own_folder()])
+        for name in self.available_themes:
+            self.unregister_theme(name)
+        for theme in themes.values():
+            self.register_theme(theme)
+        wanted = self.settings.theme
+        if wanted not in themes:
+            troubles.append(f'there is no theme "{wanted}": {DEFAULT} it is')
+        self.theme = wanted if wanted in themes else DEFAULT
+        return troubles
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Values of kvtui's own colour names, for themes that do not know them."""
+        return fallback_variables()
+
+    @property
+    def theme_names(self) -> list[str]:
+        """The themes there are."""
+        return sorted(self.available_themes)
+
+    # Life ----------------------------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """Show the first frame, and connect only then."""
+        self.push_screen(ConnectScreen(self._where))
+        self.call_after_refresh(self.connect)
+        if self._theme_troubles:
+            self.notify("\n".join(self._theme_troubles), title="themes", severity="warning", timeout=15)
+
+    def connect(self) -> None:
+        """Make the fleet and show it."""
+        self.run_worker(self._open(), group="connect", exclusive=True)
+
+    async def _open(self) -> None:
+        try:
+            fleet = await self._connect()
+        except KvtuiError as error:
+            screen = self.screen
+            if isinstance(screen, ConnectScreen):
+                screen.show_failure(error)
+            return
+        self.show_fleet(fleet)
+
+    def show_fleet(self, fleet: Fleet) -> None:
+        """Keep the fleet live and show it."""
+        self.fleet = fleet
+        resources = chosen_resources()
+        self.actions = ActionRunner(fleet, RESOURCES, self)
+        self.main = MainScreen(fleet, resources, self.actions, self.settings)
+        self.switch_screen(self.main)
+        self._live = asyncio.create_task(fleet.run(), name="fleet")
+        self._live.add_done_callback(self._fleet_ended)
+
+    def _fleet_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._handle_exception(error if isinstance(error, Exception) else RuntimeError(str(error)))
+
+    async def on_unmount(self) -> None:
+        """Cancel everything that runs."""
+        if self._live is not None:
+            self._live.cancel()
+            with suppress(asyncio.CancelledError, TimeoutError):
+                await asyncio.wait_for(self._live, _CLOSING)
+        if self.fleet is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.fleet.close(), _CLOSING)
+
+    async def action_leave(self) -> None:
+        """Quit, asking first while consoles are open."""
+        self.run_worker(self._leave(), group="leave", exclusive=True)
+
+    async def _leave(self) -> None:
+        if self.main is not None and self.main.consoles.has_open:
+            question = Question("quit and close the open consoles?", [ref.path for ref in self.main.consoles.refs])
+            if not await self.ask(question):
+                return
+        self.exit(0)
+
+    # What actions need of the screen -------------------------------------------------------------------------------
+
+    async def ask(self, question: Question) -> bool:
+        """Put a question to the user."""
+        return bool(await self.push_screen_wait(ConfirmDialog(question)))
+
+    def tell(self, message: str, severity: Severity) -> None:
+        """Answer what the user did."""
+        self.notify(message, severity=_SEVERITIES[severity], timeout=4 if severity is Severity.INFO else 10)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: Words = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Show a toast. Markup stays off whatever a caller says: messages hold other people's words."""
+        del markup
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
+
+    def action_help(self) -> None:
+        """Show the help."""
+        bindings = [*_own_bindings(self.screen), *_own_bindings(self)]
+        self.push_screen(HelpScreen(chosen_resources(), bindings, self.settings.console.detach))
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """What the palette offers."""
+        yield from commands(self, screen)
+
+    # Crashes -------------------------------------------------------------------------------------------------------
+
+    def _fatal_error(self) -> None:
+        """End with a sentence; the traceback goes to a file."""
+        self.crash_log = write_crash_log(traceback.format_exc() if self._exception is None else self._exception)
+        self.panic(Text(f"kvtui ended because of a fault of its own. The details are in {self.crash_log}"))
+
+
+def write_crash_log(error: BaseException | str) -> Path:
+    """Keep a traceback for a bug report; the path of the file."""
+    words = error if isinstance(error, str) else "".join(traceback.format_exception(error))
+    path = state_dir() / f"crash-{time.strftime('%Y%m%d-%H%M%S')}.log"
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(words, encoding="utf-8")
+        path.chmod(0o600)
+    return path
+
+
+def chosen_resources() -> list[AnyResource]:
+    """The resources that have a pane."""
+    by_name = {resource.name: resource for resource in RESOURCES}
+    return [by_name[name] for name in PANES if name in by_name]
+
+
+def _own_bindings(owner: Any) -> list[Binding]:
+    return [binding for binding in type(owner).BINDINGS if isinstance(binding, Binding) and binding.tooltip]
+
+
+def run(settings: Settings, connect: Connect, *, where: str = "") -> int:
+    """Run the program until the user quits; the exit status. `where` names what is being connected to."""
+    app = KvtuiApp(connect, settings, where=where)
+    return app.run(mouse=settings.mouse) or app.return_code or 0

@@ -1,0 +1,83 @@
+"""The state of feeds in words, for titles, empty panes and the problems strip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from kvtui.backends.base import Source
+from kvtui.model import Feed, FeedState, Tone
+from kvtui.resources.base import AnyResource
+from kvtui.store import View
+from kvtui.text import age
+
+_WORST_FIRST = (
+    FeedState.FAILED, FeedState.FORBIDDEN, FeedState.ABSENT, FeedState.STALE, FeedState.LOADING, FeedState.LIVE,
+)  # fmt: skip
+
+
+def feeds_of(view: View, source: Source, backends: Iterable[str]) -> list[Feed]:
+    """The feed of a kind in each backend."""
+    return [view.feed(backend, source.kind) for backend in backends]
+
+
+def worst_feed(view: View, resource: AnyResource, backends: Sequence[str]) -> Feed | None:
+    """The feed that a resource's border should tell of: its own before those it joins, the worst first."""
+    own, *joined = resource.sources
+    for sources in ([own], joined):
+        feeds = [feed for source in sources if not source.polled for feed in feeds_of(view, source, backends)]
+        feeds = [feed for feed in feeds if feed.state is not FeedState.LIVE]
+        if feeds:
+            return min(feeds, key=lambda feed: _WORST_FIRST.index(feed.state))
+    return None
+
+
+def state_words(feed: Feed, now: float) -> tuple[str, Tone]:
+    """The state in a word or two: ``stale 40s``."""
+    match feed.state:
+        case FeedState.LIVE:
+            return "live", Tone.OK
+        case FeedState.LOADING:
+            return "loading", Tone.BUSY
+        case FeedState.STALE:
+            return f"stale {age(now - feed.since)}" if feed.since else "stale", Tone.WARN
+        case FeedState.FORBIDDEN:
+            return "forbidden", Tone.WARN
+        case FeedState.ABSENT:
+            return "not installed", Tone.WARN
+        case FeedState.FAILED:
+            return "failed", Tone.BAD
+
+
+def retry_words(feed: Feed, now: float) -> str:
+    """When it is tried again: ``again in 12s``; empty when that is not known."""
+    if feed.retry_at is None:
+        return ""
+    left = feed.retry_at - now
+    return f"again in {age(left)}" if left >= 1 else "trying now"
+
+
+def empty_lines(resource: AnyResource, feed: Feed | None, now: float, *, filtered: int, scope: str) -> tuple[str, ...]:
+    """Why a pane has no rows. `filtered` is how many a filter hides, `scope` where was looked."""
+    title = resource.title
+    own = feed is not None and feed.kind == resource.sources[0].kind
+    if filtered:
+        return (f"none of {filtered} {title} matches the filter", "esc clears it")
+    if feed is None or not own:
+        return (f"no {title} in {scope}",)
+    source = resource.sources[0]
+    plural = f"{source.plural}.{source.group}" if source.group else source.plural
+    detail = (feed.detail,) if feed.detail else ()
+    again = retry_words(feed, now)
+    more = (*detail, again) if again else detail
+    match feed.state:
+        case FeedState.LOADING:
+            return (f"loading {title} ...", *detail)
+        case FeedState.FORBIDDEN:
+            return (f"this account may not list {plural}", *more)
+        case FeedState.ABSENT:
+            return (f"{plural} is not installed on this cluster", "the pane fills by itself once it is")
+        case FeedState.FAILED:
+            return (f"{title} cannot be read", *more)
+        case FeedState.STALE:
+            return (f"no {title} when last heard of, {age(now - feed.since)} ago", *more)
+    return (f"no {title} in {scope}",)

@@ -1,0 +1,139 @@
+"""The first line: where we are, what runs there, how many problems, and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+
+from kvtui.fleet import Fleet
+from kvtui.model import FeedState, Finding, Severity
+from kvtui.records.base import is_true
+from kvtui.records.cdi import Cdi
+from kvtui.records.kubernetes import Node
+from kvtui.records.kubevirt import KubeVirt
+from kvtui.store import View
+from kvtui.ui.bar import Bar, Piece
+
+_GAP = "   "
+
+
+class Header(Horizontal):
+    """Context and namespace at the left; health and clock at the right. It gives way in narrow terminals."""
+
+    def __init__(self, fleet: Fleet, *, read_only: bool) -> None:
+        super().__init__()
+        self._fleet = fleet
+        self._read_only = read_only
+        self._namespace = ""
+        self._bar = Bar(classes="header-bar")
+        self._clock = Bar(classes="header-clock")
+
+    def compose(self) -> ComposeResult:
+        """The line, and the clock apart: it changes each second, the line seldom."""
+        yield self._bar
+        yield self._clock
+
+    def show_namespace(self, namespace: str) -> None:
+        """Say which namespace is shown; empty for all."""
+        self._namespace = namespace
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Show the present state."""
+        findings = tuple(self._fleet.engine.findings)
+        self._bar.set_pieces(
+            [*self._place(), *versions(self._fleet)], [*counts(self._fleet.view, findings), *self._mode()]
+        )
+
+    def tick(self) -> None:
+        """Show the present time."""
+        moment = datetime.fromtimestamp(self._fleet.clock()).astimezone()
+        self._clock.set_pieces([Piece(f" {moment:%H:%M:%S} ", "muted")])
+
+    def _place(self) -> list[Piece]:
+        names = list(self._fleet.backends)
+        where = names[0] if len(names) == 1 else f"{len(names)} contexts" if names else "no cluster"
+        return [
+            Piece(" kvtui", "title", rank=9),
+            Piece("  "),
+            Piece(where, "accent"),
+            Piece(" > ", "muted"),
+            Piece(self._namespace or "all namespaces"),
+        ]
+
+    def _mode(self) -> list[Piece]:
+        backends = self._fleet.backends.values()
+        only = self._read_only or (bool(backends) and all(backend.info.read_only for backend in backends))
+        return [Piece("  "), Piece(" READ-ONLY ", "alarm")] if only else []
+
+
+def versions(fleet: Fleet) -> list[Piece]:
+    """What runs the machines, with its version and how it fares."""
+    pieces: list[Piece] = []
+    for name in fleet.backends:
+        trouble = fleet.backends[name].info.trouble
+        if trouble:
+            pieces += [Piece(_GAP), Piece("not reached", "bad")]
+        if len(fleet.backends) == 1 and not trouble:
+            pieces += _kubevirt(fleet.view, name) + _cdi(fleet.view, name)
+    return pieces
+
+
+def _kubevirt(view: View, backend: str) -> list[Piece]:
+    found = next((record for _, record in view.items(KubeVirt, backend)), None)
+    if found is None:
+        return _unknown(view, backend, "KubeVirt", KubeVirt.KIND, rank=5)
+    status = found.status
+    word, tone = _judge(status.phase, is_true(status.conditions, "Available"), is_true(status.conditions, "Degraded"))
+    version = status.observed_kube_virt_version.removeprefix("v")
+    return [Piece(_GAP, rank=5), Piece(f"KubeVirt {version} ", rank=5), Piece(word, tone, rank=5)]
+
+
+def _cdi(view: View, backend: str) -> list[Piece]:
+    found = next((record for _, record in view.items(Cdi, backend)), None)
+    if found is None:
+        return _unknown(view, backend, "CDI", Cdi.KIND, rank=6)
+    status = found.status
+    word, tone = _judge(status.phase, is_true(status.conditions, "Available"), is_true(status.conditions, "Degraded"))
+    version = status.observed_version.removeprefix("v")
+    return [Piece(_GAP, rank=6), Piece(f"CDI {version} ", rank=6), Piece(word, tone, rank=6)]
+
+
+def _judge(phase: str, available: bool, degraded: bool) -> tuple[str, str]:
+    if phase and phase != "Deployed":
+        return phase, "busy"
+    if degraded:
+        return "degraded", "bad"
+    return ("ok", "ok") if available else ("not available", "bad")
+
+
+def _unknown(view: View, backend: str, title: str, kind: str, rank: int) -> list[Piece]:
+    words = {
+        FeedState.LOADING: ("...", "muted"),
+        FeedState.ABSENT: ("not installed", "warn"),
+        FeedState.FORBIDDEN: ("not visible to you", "muted"),
+        FeedState.LIVE: ("not installed", "warn"),
+    }
+    word, tone = words.get(view.feed(backend, kind).state, ("unknown", "warn"))
+    return [Piece(_GAP, rank=rank), Piece(f"{title} ", rank=rank), Piece(word, tone, rank=rank)]
+
+
+def counts(view: View, findings: Iterable[Finding]) -> list[Piece]:
+    """Nodes that are ready of all there are, and how many problems there are."""
+    nodes = [record for _, record in view.items(Node)]
+    ready = sum(is_true(node.status.conditions, "Ready") for node in nodes)
+    pieces: list[Piece] = []
+    if nodes:
+        tone = "" if ready == len(nodes) else "bad"
+        pieces = [Piece("nodes ", rank=4), Piece(f"{ready}/{len(nodes)}", tone, rank=4), Piece(_GAP, rank=4)]
+    problems = [finding for finding in findings if finding.severity > Severity.INFO]
+    if problems:
+        worst = max(finding.severity for finding in problems)
+        noun = "problem" if len(problems) == 1 else "problems"
+        pieces.append(Piece(f"{len(problems)} {noun}", worst.tone.value))
+    else:
+        pieces.append(Piece("no problems known", "muted", rank=3))
+    return pieces

@@ -1,0 +1,164 @@
+"""The strip over the panes: what is wrong now, the worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from kvtui.fleet import Fleet
+from kvtui.model import Cell, FeedState, Finding, Ref, Severity, Tone
+from kvtui.resources.base import AnyResource, Column
+from kvtui.text import age
+from kvtui.ui.bar import Piece
+from kvtui.ui.feeds import state_words, worst_feed
+from kvtui.ui.panes.title import PaneTitle
+from kvtui.ui.table import LiveTable
+
+Key = tuple[str, Ref]
+"""A finding's rule and subject, by which it stays the same finding while its words change."""
+
+_COLUMNS: tuple[Column[Finding], ...] = (
+    Column("", lambda finding, _now: Cell(finding.severity.glyph, finding.severity.tone), 1, rank=0),
+    Column("KIND", lambda finding, _now: Cell(finding.label, Tone.MUTED), 9, rank=3),
+    Column("SUBJECT", lambda finding, _now: Cell(finding.subject.path), 22, rank=0, grow=1),
+    Column("TROUBLE", lambda finding, _now: Cell(finding.trouble, finding.severity.tone), 20, rank=0),
+    Column("CAUSE", lambda finding, _now: Cell(finding.cause), 20, rank=1, grow=6),
+    Column(
+        "AGE",
+        lambda finding, now: Cell(age(now - finding.since) if finding.since is not None else "", Tone.MUTED),
+        5,
+        rank=2,
+        right=True,
+        ticks=True,
+    ),
+)
+
+
+class _Findings:
+    """The rows of the strip."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._keys: list[Key] = []
+        self._found: dict[Key, Finding] = {}
+
+    @property
+    def keys(self) -> Sequence[Key]:
+        return self._keys
+
+    def index(self, key: Key) -> int | None:
+        return self._keys.index(key) if key in self._found else None
+
+    def cell(self, key: Key, column: int, now: float) -> Cell:
+        return _COLUMNS[column].cell(self._found[key], now)
+
+    def now(self) -> float:
+        return self._fleet.clock()
+
+    def find(self, key: Key | None) -> Finding | None:
+        return self._found.get(key) if key else None
+
+    def take(self, findings: Sequence[Finding]) -> tuple[set[Key], bool]:
+        """The findings of now; what is returned are those that read differently, and whether the order changed."""
+        ordered = sorted(findings, key=lambda finding: (-finding.severity, finding.subject.path, finding.rule))
+        found = {(finding.rule, finding.subject): finding for finding in ordered}
+        changed = {key for key, finding in found.items() if self._found.get(key) != finding}
+        keys = list(found)
+        moved = keys != self._keys
+        self._found, self._keys = found, keys
+        return changed, moved
+
+
+class ProblemsPane(Vertical):
+    """Findings, one a line. Enter leads to the row that a finding is about."""
+
+    def __init__(self, fleet: Fleet, resources: Sequence[AnyResource]) -> None:
+        super().__init__()
+        self._fleet = fleet
+        self._resources = resources
+        self._rows = _Findings(fleet)
+        self._title = PaneTitle()
+        self.table: LiveTable[Key] = LiveTable(_COLUMNS, self._rows, header=False, id="problems-table")
+        self._most = 5
+
+    def compose(self) -> ComposeResult:
+        """Title and lines."""
+        yield self._title
+        yield self.table
+
+    def on_mount(self) -> None:
+        """Show what is known already."""
+        self.redraw()
+
+    def allow(self, lines: int) -> None:
+        """How many findings may show at once."""
+        if lines != self._most:
+            self._most = lines
+            self._fit_height()
+
+    def redraw(self) -> None:
+        """Show the findings of now."""
+        changed, moved = self._rows.take(tuple(self._fleet.engine.findings))
+        self._say_nothing()
+        self._fit_height()
+        self.table.update_rows(changed, moved=moved)
+        self._draw_title()
+
+    def tick(self) -> None:
+        """Let ages go on."""
+        self.table.tick()
+
+    def show_focus(self, focused: bool) -> None:
+        """Show that the keyboard is here."""
+        self._title.show_focus(focused)
+
+    @property
+    def finding(self) -> Finding | None:
+        """The finding under the cursor."""
+        return self._rows.find(self.table.cursor)
+
+    def _fit_height(self) -> None:
+        height = max(1, min(len(self._rows.keys), self._most))
+        if self.table.styles.height is None or self.table.styles.height.value != height:
+            self.table.styles.height = height
+
+    def _draw_title(self) -> None:
+        count = len(self._rows.keys)
+        left = [Piece("─", "line"), Piece(" 0 ", "key"), Piece("Problems ", "title")]
+        if count:
+            worst = max((finding.severity for finding in self._fleet.engine.findings), default=Severity.INFO)
+            left.append(Piece(f"{count} ", worst.tone.value))
+        hidden = count - self._most
+        right = [Piece(f" {hidden} more below ", "muted"), Piece("─", "line")] if hidden > 0 else []
+        self._title.set_pieces(left, right)
+
+    def _say_nothing(self) -> None:
+        """Say what was looked at; claim nothing of what could not be seen."""
+        self.table.show_message(quiet_words(self._fleet, self._resources))
+
+
+def quiet_words(fleet: Fleet, resources: Sequence[AnyResource]) -> str:
+    """What an empty strip says: what was checked, and what was not and why."""
+    now = fleet.clock()
+    checked: list[str] = []
+    blind: list[str] = []
+    for resource in resources:
+        feed = worst_feed(fleet.view, resource, list(fleet.backends))
+        if feed is None:
+            checked.append(resource.title)
+        elif feed.state is FeedState.LOADING:
+            blind.append(f"{resource.title} loading")
+        else:
+            blind.append(f"{resource.title} {state_words(feed, now)[0]}")
+    if not fleet.backends or (not checked and all(words.endswith("loading") for words in blind)):
+        return "nothing checked yet: loading"
+    if blind:
+        seen = f"no problems in {_enumerate(checked)}" if checked else "nothing could be checked"
+        return f"{seen}; not checked: {', '.join(blind)}"
+    return f"no problems found in {_enumerate(checked)}"
+
+
+def _enumerate(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -1,0 +1,319 @@
+"""A live pane of one resource: title with counts and feed state, and the table."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message
+
+from kvtui.fleet import Fleet
+from kvtui.model import Cell, FeedState, Ref, Tone
+from kvtui.resources.base import AnyAction, AnyResource
+from kvtui.resources.listing import Listing
+from kvtui.store import Delta
+from kvtui.ui.actions import ActionRunner
+from kvtui.ui.bar import Piece
+from kvtui.ui.feeds import empty_lines, state_words, worst_feed
+from kvtui.ui.panes.title import PaneTitle
+from kvtui.ui.table import LiveTable
+
+_STATUS = ("STATUS", "PHASE")
+"""The column in which a row says that it awaits the effect of an action."""
+
+
+class _ListedRows:
+    """A listing as a table wants it, with what is pending written over the status."""
+
+    def __init__(self, listing: Listing, fleet: Fleet, runner: ActionRunner) -> None:
+        self._listing = listing
+        self._fleet = fleet
+        self._runner = runner
+        self._columns = listing.resource.columns
+        titles = [column.title for column in self._columns]
+        self._status = next((titles.index(title) for title in _STATUS if title in titles), -1)
+
+    @property
+    def keys(self) -> Sequence[Ref]:
+        return self._listing.refs
+
+    def index(self, key: Ref) -> int | None:
+        return self._listing.index(key)
+
+    def cell(self, key: Ref, column: int, now: float) -> Cell:
+        if column == self._status:
+            pending = self._runner.pending(key)
+            if pending is not None:
+                return Cell(pending, Tone.BUSY)
+        row = self._listing.row(key)
+        return Cell("") if row is None else self._columns[column].cell(row, now)
+
+    def now(self) -> float:
+        return self._fleet.clock()
+
+
+class ResourcePane(Vertical):
+    """The rows of one resource. `make_pane` gives it the keys of the resource's actions."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "mark", "mark", tooltip="mark the row, or unmark it", id="pane.mark"),
+        Binding("ctrl+space,ctrl+@", "mark_range", "mark range", tooltip="mark from the last marked row to here",
+                id="pane.mark_range"),
+        Binding("o", "sort_next", "sort", tooltip="sort by the next column", id="pane.sort"),
+        Binding("O", "sort_reverse", "reverse", tooltip="reverse the order", id="pane.sort_reverse"),
+        Binding("y", "open_tab('yaml')", "YAML", tooltip="the object itself", id="pane.yaml"),
+        Binding("d", "open_tab('overview')", "describe", tooltip="the object and its parts", id="pane.describe"),
+        Binding("v", "open_tab('events')", "events", tooltip="the events about the row", id="pane.events"),
+        Binding("l", "open_tab('log')", "logs", tooltip="the log of the row's pod", id="pane.logs"),
+        Binding("w", "open_tab('overview')", "why", tooltip="what is wrong with the row, and why", id="pane.why"),
+    ]  # fmt: skip
+
+    class Opened(Message):
+        """The row under the cursor is to be shown in full."""
+
+        def __init__(self, resource: AnyResource, ref: Ref, tab: str) -> None:
+            super().__init__()
+            self.resource = resource
+            self.ref = ref
+            self.tab = tab
+
+    class Changed(Message):
+        """The cursor, the marks or the count are others than before."""
+
+        def __init__(self, pane: ResourcePane) -> None:
+            super().__init__()
+            self.pane = pane
+
+    def __init__(self, number: int, resource: AnyResource, fleet: Fleet, runner: ActionRunner) -> None:
+        super().__init__(id=f"pane-{resource.name}")
+        self.number = number
+        self.resource = resource
+        self._fleet = fleet
+        self._runner = runner
+        self.listing = Listing(resource, fleet.view, fleet.clock())
+        self._neighbours: tuple[Piece, ...] = ()
+        self._title = PaneTitle()
+        self.table: LiveTable[Ref] = LiveTable(
+            resource.columns, _ListedRows(self.listing, fleet, runner), id=f"table-{resource.name}"
+        )
+
+    def compose(self) -> ComposeResult:
+        """Title and table."""
+        yield self._title
+        yield self.table
+
+    def on_mount(self) -> None:
+        """Show what is known already."""
+        self.table.show_sort(self.listing.sort_column, self.listing.descending)
+        self._say_empty()
+        self.table.update_rows((), moved=True)
+        self.draw_title()
+
+    # What the screen says ------------------------------------------------------------------------------------------
+
+    def take(self, delta: Delta) -> None:
+        """Follow the store."""
+        change = self.listing.apply(delta, self._fleet.clock())
+        if delta.feeds:
+            self._say_empty()
+        if change.changed or change.moved:
+            self._say_empty()
+            self.table.update_rows(change.changed, moved=change.moved)
+            self.post_message(self.Changed(self))
+        if delta.feeds or change.moved:
+            self.draw_title()
+
+    def redraw_row(self, ref: Ref) -> None:
+        """A row's pending text began or ended."""
+        if self.listing.index(ref) is not None:
+            self.table.update_rows((ref,), moved=False)
+            self.post_message(self.Changed(self))
+
+    def tick(self) -> None:
+        """Let ages and countdowns go on."""
+        if self._runner.has_pending:
+            pending = [ref for ref in self.table.visible if self._runner.pending(ref)]
+            self.table.update_rows(pending, moved=False)
+        self.table.tick()
+        self._say_empty()
+        self.draw_title()
+
+    def show_focus(self, focused: bool) -> None:
+        """Show that the keyboard is here."""
+        self._title.show_focus(focused)
+
+    def show_neighbours(self, pieces: Sequence[Piece]) -> None:
+        """While this pane stands alone: name the others and their counts in the title."""
+        self._neighbours = tuple(pieces)
+        self.draw_title()
+
+    def filter(self, text: str) -> None:
+        """Show only rows that match. Raises ValueError with a sentence when the filter makes no sense."""
+        self.listing.set_filter(text, self._fleet.clock())
+        self._shown_anew()
+
+    def show_faults(self, only: bool) -> None:
+        """Show only rows that are not well, or all."""
+        self.listing.set_faults(only, self._fleet.clock())
+        self._shown_anew()
+
+    def show_namespace(self, namespace: str) -> None:
+        """Show one namespace; empty for all."""
+        self.listing.set_namespace(namespace, self._fleet.clock())
+        self._shown_anew()
+
+    def sort_by(self, column: int, descending: bool) -> None:
+        """Put the rows in order of a column."""
+        self.listing.set_sort(column, descending, self._fleet.clock())
+        self.table.show_sort(column, descending)
+        self._shown_anew()
+
+    def _shown_anew(self) -> None:
+        self._say_empty()
+        self.table.update_all()
+        self.draw_title()
+        self.post_message(self.Changed(self))
+
+    # What the screen asks ------------------------------------------------------------------------------------------
+
+    @property
+    def count(self) -> str:
+        """How many rows: ``412``, or ``12/412`` while a filter hides some."""
+        shown, total = len(self.listing.refs), self.listing.total
+        if total == 0 and self._feed_is(FeedState.LOADING, FeedState.FORBIDDEN, FeedState.ABSENT, FeedState.FAILED):
+            return "?" if not self._feed_is(FeedState.ABSENT) else "-"
+        return str(total) if shown == total else f"{shown}/{total}"
+
+    @property
+    def chosen(self) -> list[Any]:
+        """The marked rows, or the one under the cursor."""
+        refs = self.table.marks or ((self.table.cursor,) if self.table.cursor else ())
+        return [row for row in map(self.listing.row, refs) if row is not None]
+
+    @property
+    def current(self) -> Ref | None:
+        """The row under the cursor."""
+        return self.table.cursor
+
+    def reasons(self) -> dict[str, str]:
+        """By action, why it is impossible on the chosen rows; empty where it is possible."""
+        rows = self.chosen
+        return {action.id: self._runner.reason(action, rows) for action in self.resource.actions}
+
+    def _feed_is(self, *states: FeedState) -> bool:
+        kind = self.resource.sources[0].kind
+        return any(self._fleet.view.feed(backend, kind).state in states for backend in self._fleet.backends)
+
+    # Drawing -------------------------------------------------------------------------------------------------------
+
+    def draw_title(self) -> None:
+        """Say what is shown, how much of it, and how well it is known."""
+        left = [
+            Piece("━" if self._title.has_class("-focused") else "─", "line"),
+            Piece(f" {self.number} ", "key"),
+            Piece(f"{self.resource.title} ", "title"),
+            Piece(f"{self.count} "),
+        ]
+        marked = len(self.table.marks)
+        if marked:
+            left.append(Piece(f"* {marked} marked ", "warn"))
+        if self.listing.faults:
+            left.append(Piece("! faults only ", "warn"))
+        if self.listing.filter_text:
+            left.append(Piece(f"/{self.listing.filter_text} ", "accent"))
+        self._title.set_pieces(left, [*self._state_pieces(), *self._neighbours])
+
+    def _state_pieces(self) -> list[Piece]:
+        backends = list(self._fleet.backends)
+        feed = worst_feed(self._fleet.view, self.resource, backends)
+        if feed is None:
+            return []
+        words, tone = state_words(feed, self._fleet.clock())
+        if feed.kind != self.resource.sources[0].kind:
+            words = f"{feed.kind} {words}"
+        if len(backends) > 1:
+            words = f"{feed.backend}: {words}"
+        return [Piece(f" {words} ", tone.value), Piece("─", "line")]
+
+    def _say_empty(self) -> None:
+        if self.listing.refs:
+            return
+        feed = worst_feed(self._fleet.view, self.resource, list(self._fleet.backends))
+        namespace = self.listing.namespace
+        scope = f"namespace {namespace}" if namespace else "any namespace"
+        now = self._fleet.clock()
+        self.table.show_message(*empty_lines(self.resource, feed, now, filtered=self.listing.total, scope=scope))
+
+    # Keys ----------------------------------------------------------------------------------------------------------
+
+    async def action_act(self, action_id: str) -> None:
+        """Do one of the resource's actions to the chosen rows."""
+        action = next(action for action in self.resource.actions if action.id == action_id)
+        self.start(action)
+
+    def start(self, action: AnyAction) -> None:
+        """Do an action to the chosen rows, beside the loop of messages: it may ask and wait."""
+        self.app.run_worker(self._runner.invoke(action, self.chosen), group="actions")
+
+    def action_mark(self) -> None:
+        """Mark or unmark."""
+        self.table.toggle_mark()
+        self.draw_title()
+
+    def action_mark_range(self) -> None:
+        """Mark from the last marked row to here."""
+        self.table.mark_range()
+        self.draw_title()
+
+    def action_sort_next(self) -> None:
+        """Sort by the next column that is on the screen."""
+        shown = [slot.index for slot in self.table.slots]
+        here = shown.index(self.listing.sort_column) if self.listing.sort_column in shown else -1
+        if shown:
+            self.sort_by(shown[(here + 1) % len(shown)], False)
+
+    def action_sort_reverse(self) -> None:
+        """Reverse the order."""
+        self.sort_by(self.listing.sort_column, not self.listing.descending)
+
+    def action_open_tab(self, tab: str) -> None:
+        """Show the row under the cursor in full."""
+        if self.current is not None:
+            self.post_message(self.Opened(self.resource, self.current, tab))
+
+    def on_live_table_activated(self, event: LiveTable.Activated) -> None:
+        """Show the row in full."""
+        event.stop()
+        self.action_open_tab("overview")
+
+    def on_live_table_moved(self, event: LiveTable.Moved) -> None:
+        """Tell the footer."""
+        event.stop()
+        self.draw_title()
+        self.post_message(self.Changed(self))
+
+    def on_live_table_sort_picked(self, event: LiveTable.SortPicked) -> None:
+        """Sort by the column; a second click reverses."""
+        event.stop()
+        same = event.column == self.listing.sort_column
+        self.sort_by(event.column, same and not self.listing.descending)
+
+
+def make_pane(number: int, resource: AnyResource, fleet: Fleet, runner: ActionRunner) -> ResourcePane:
+    """The pane of a resource, with a key for each of its actions."""
+    bindings = [
+        Binding(action.key, f"act('{action.id}')", action.label, id=action.id, tooltip=action.help)
+        for action in resource.actions
+    ]
+    cls = type(f"{resource.label.title()}Pane", (ResourcePane,), {"BINDINGS": bindings})
+    pane = cls(number, resource, fleet, runner)
+    assert isinstance(pane, ResourcePane)
+    return pane
+
+
+def find_rows(panes: Collection[ResourcePane], ref: Ref) -> ResourcePane | None:
+    """The pane that has a row of that identity, of the same name if not of the same uid."""
+    return next((pane for pane in panes if pane.listing.index(ref) is not None), None)

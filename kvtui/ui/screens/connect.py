@@ -1,0 +1,53 @@
+"""The first frame: what is being connected to, and why it cannot be when it cannot."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Static
+
+from kvtui.errors import KvtuiError
+from kvtui.ui.bar import Bar, Piece
+
+
+class ConnectScreen(Screen[None]):
+    """Shown until there is a fleet to show."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "again", "try again"),
+        Binding("q,escape", "app.leave", "quit"),
+    ]
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self._where = where
+        self._bar = Bar(classes="header-bar")
+        self._words = Static(classes="connect-words", markup=False)
+        self._failed = False
+
+    def compose(self) -> ComposeResult:
+        """The header as it will stay, and a sentence."""
+        yield self._bar
+        yield self._words
+
+    def on_mount(self) -> None:
+        """Say what is being done."""
+        self._bar.set_pieces([Piece(" kvtui", "title"), Piece("  "), Piece(self._where, "accent")])
+        self._words.update(Text(f"connecting to {self._where} ..." if self._where else "connecting ..."))
+
+    def show_failure(self, error: KvtuiError) -> None:
+        """Say what went wrong and the way out."""
+        self._failed = True
+        lines = [f"x {error.title}", error.detail, error.hint, "", "r  try again    q  quit"]
+        self._words.update(Text("\n".join(text for text in lines if text or text == "")))
+
+    def action_again(self) -> None:
+        """Try again."""
+        if self._failed:
+            self._failed = False
+            self.on_mount()
+            self.app.call_later(self.app.connect)

@@ -1,0 +1,392 @@
+"""The screen with the four panes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.screen import Screen
+
+from kvtui.config import Settings
+from kvtui.fleet import Fleet
+from kvtui.model import Ref
+from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
+from kvtui.resources.base import AnyResource
+from kvtui.store import Delta
+from kvtui.ui.actions import ActionRunner
+from kvtui.ui.bar import Piece
+from kvtui.ui.goto import Places, Target, complete, understand
+from kvtui.ui.panes.consoles import ConsolePane
+from kvtui.ui.panes.footer import Footer, entry
+from kvtui.ui.panes.header import Header
+from kvtui.ui.panes.problems import ProblemsPane
+from kvtui.ui.panes.prompt import Prompt
+from kvtui.ui.panes.resource import ResourcePane, find_rows, make_pane
+from kvtui.ui.screens.detail import DetailScreen
+from kvtui.ui.table import LiveTable
+
+WIDE = (110, 30)
+"""Columns and lines from which all panes stand side by side."""
+BESIDE = 160
+"""Columns from which consoles stand beside the panes, not below."""
+_CONSOLE_KINDS = (VirtualMachine.KIND, VirtualMachineInstance.KIND)
+
+
+class MainScreen(Screen[None]):
+    """Header, problems, the panes, the consoles, and the line of keys."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(str(number), f"go({number})", f"pane {number}", show=False, tooltip=tooltip)
+            for number, tooltip in enumerate(
+                ("problems", "first pane", "second pane", "third pane", "fourth pane", "the open console")
+            )
+        ),
+        Binding("tab", "step(1)", "next pane", show=False, id="main.next"),
+        Binding("shift+tab", "step(-1)", "previous pane", show=False, id="main.previous"),
+        Binding("z", "zoom", "zoom", tooltip="show this pane alone, or all again", id="main.zoom"),
+        Binding("slash", "filter", "filter", tooltip="filter the rows of this pane", id="main.filter"),
+        Binding("colon", "go_to", "go to", tooltip="go to a resource or namespace (ns NAME)", id="main.goto"),
+        Binding("exclamation_mark", "faults", "faults", tooltip="show only rows that are not well", id="main.faults"),
+        Binding("c", "console", "console", tooltip="the serial console of the VM", id="main.console"),
+        Binding("question_mark", "app.help", "help", tooltip="this help", id="main.help"),
+        Binding("escape", "back", "back", tooltip="take back marks, filter, faults only, zoom: one at a time"),
+        Binding("q", "app.leave", "quit", id="main.quit"),
+    ]
+
+    def __init__(self, fleet: Fleet, resources: Sequence[AnyResource], runner: ActionRunner, settings: Settings) -> None:
+        super().__init__()
+        self._fleet = fleet
+        self._settings = settings
+        self._runner = runner
+        self._zoomed = False
+        self._footer_due = False
+        self._header = Header(fleet, read_only=settings.read_only)
+        self.problems = ProblemsPane(fleet, resources)
+        self.panes = [make_pane(number, resource, fleet, runner) for number, resource in enumerate(resources, start=1)]
+        self.consoles = ConsolePane(fleet, settings)
+        self._prompt = Prompt()
+        self._footer = Footer()
+        self._current = next((pane for pane in self.panes if pane.resource.name == "vms"), self.panes[0])
+        self._filter_before = ""
+        self._unlisten: Callable[[], None] = lambda: None
+
+    def compose(self) -> ComposeResult:
+        """From the first line to the last."""
+        yield self._header
+        yield self.problems
+        with Container(id="body"):
+            with Container(id="panes"):
+                yield from self.panes
+            yield self.consoles
+        yield self._prompt
+        yield self._footer
+
+    def on_mount(self) -> None:
+        """Follow the store and the clock."""
+        self._unlisten = self._fleet.listen(self._take)
+        self._runner.listen(self._redraw_row)
+        self.set_interval(1.0, self.tick)
+        self._arrange()
+        self._header.redraw()
+        self._current.table.focus()
+        self.tick()
+
+    def on_unmount(self) -> None:
+        """Stop following."""
+        self._unlisten()
+
+    # The store and the clock ---------------------------------------------------------------------------------------
+
+    def _take(self, delta: Delta) -> None:
+        for pane in self.panes:
+            pane.take(delta)
+        self.problems.redraw()
+        self._header.redraw()
+        self._fit_problems()
+        self._show_neighbours()
+
+    def tick(self) -> None:
+        """Once a second: what shows the time."""
+        self._header.tick()
+        self.problems.tick()
+        for pane in self.panes:
+            if pane.display:
+                pane.tick()
+
+    def _redraw_row(self, ref: Ref) -> None:
+        for pane in self.panes:
+            pane.redraw_row(ref)
+
+    # Arrangement ---------------------------------------------------------------------------------------------------
+
+    @property
+    def single(self) -> bool:
+        """Whether one pane stands alone."""
+        width, height = self.size
+        if self.consoles.display:
+            if width < BESIDE:
+                return True
+            width -= width * 2 // 5
+        return self._zoomed or width < WIDE[0] or height < WIDE[1]
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Arrange the panes for the new size."""
+        self._arrange()
+
+    def _arrange(self) -> None:
+        single = self.single
+        self.set_class(single, "-single")
+        self.set_class(self.size.width >= BESIDE, "-beside")
+        self.set_class(self.consoles.display, "-console")
+        for pane in self.panes:
+            pane.display = pane is self._current or not single
+            pane.table.wide = single and self.size.width >= WIDE[0]
+        self._fit_problems()
+        self._show_neighbours()
+
+    def _fit_problems(self) -> None:
+        room = self.size.height // 7
+        self.problems.allow(1 if self.consoles.display and self.size.height < WIDE[1] else max(1, min(5, room)))
+
+    def _show_neighbours(self) -> None:
+        """A pane that stands alone names the others, with their keys and counts."""
+        single = self.single
+        for pane in self.panes:
+            others = [other for other in self.panes if other is not pane] if single else []
+            pane.show_neighbours([piece for other in others for piece in _tab(other)])
+
+    def _choose(self, pane: ResourcePane) -> None:
+        """Give a pane the keyboard."""
+        self._current = pane
+        self._arrange()
+        pane.table.focus()
+
+    def on_descendant_focus(self, _event: events.DescendantFocus) -> None:
+        """Show where the keyboard is."""
+        for pane in self.panes:
+            pane.show_focus(pane.table.has_focus)
+            if pane.table.has_focus:
+                self._current = pane
+        self.problems.show_focus(self.problems.table.has_focus)
+        self._draw_footer()
+
+    @property
+    def current(self) -> ResourcePane:
+        """The pane that has the keyboard, or had it last."""
+        return self._current
+
+    # The footer ----------------------------------------------------------------------------------------------------
+
+    def on_resource_pane_changed(self, event: ResourcePane.Changed) -> None:
+        """Judge anew which keys are possible, once for all that changed in this step."""
+        event.stop()
+        if not self._footer_due:
+            self._footer_due = True
+            self.call_after_refresh(self._draw_footer)
+
+    def _draw_footer(self) -> None:
+        self._footer_due = False
+        pane = self._current
+        if self.consoles.has_focus_within:
+            detach = self._settings.console.detach.split(",")[0]
+            self._footer.set_pieces([Piece(" "), *entry(detach, "back to the list", rank=0)])
+        elif self.problems.table.has_focus:
+            self._footer.show_actions((), {}, {}, entry("enter", "go to the row", rank=2))
+        else:
+            more = entry("enter", "open", rank=40)
+            if pane.resource.sources[0].kind in _CONSOLE_KINDS:
+                more = entry("c", "console", rank=2) + more
+            self._footer.show_actions(pane.resource.actions, pane.reasons(), self._settings.keys, more)
+
+    # Moving about --------------------------------------------------------------------------------------------------
+
+    def action_go(self, number: int) -> None:
+        """Go to the problems (0), a pane (1 to 4) or the open console (5)."""
+        if number == 0:
+            self.problems.table.focus()
+        elif number <= len(self.panes):
+            self._choose(self.panes[number - 1])
+        elif self.consoles.current is not None:
+            self.consoles.open(self.consoles.current)
+
+    def action_step(self, by: int) -> None:
+        """Go to the next or previous pane."""
+        if self.problems.table.has_focus:
+            self._choose(self.panes[0 if by > 0 else -1])
+            return
+        index = self.panes.index(self._current) + by
+        if 0 <= index < len(self.panes):
+            self._choose(self.panes[index])
+        else:
+            self.problems.table.focus()
+
+    def action_zoom(self) -> None:
+        """Show the pane alone, or all again."""
+        self._zoomed = not self._zoomed
+        self._arrange()
+
+    def action_faults(self) -> None:
+        """Show only rows that are not well, or all."""
+        self._current.show_faults(not self._current.listing.faults)
+
+    def action_back(self) -> None:
+        """Take back the latest of what narrows the view; from the problems, go to the panes."""
+        pane = self._current
+        if self.problems.table.has_focus:
+            self._choose(pane)
+        elif pane.table.clear_marks():
+            pane.draw_title()
+        elif pane.listing.filter_text:
+            pane.filter("")
+        elif pane.listing.faults:
+            pane.show_faults(False)
+        elif self._zoomed:
+            self.action_zoom()
+
+    def on_key(self, event: events.Key) -> None:
+        """The chord that leaves a console leads back into it."""
+        chords = [chord.strip() for chord in self._settings.console.detach.split(",")]
+        if event.key in chords and self.consoles.current is not None:
+            event.stop()
+            self.action_go(len(self.panes) + 1)
+
+    def on_live_table_activated(self, event: LiveTable.Activated) -> None:
+        """From a problem, go to the row that it is about."""
+        finding = self.problems.finding
+        if event.table is self.problems.table and finding is not None:
+            self.jump(finding.subject)
+
+    def jump(self, ref: Ref) -> None:
+        """Put the cursor on a row, taking back a filter that hides it."""
+        pane = find_rows(self.panes, ref)
+        if pane is None:
+            kinds = {source.kind: pane for pane in self.panes for source in reversed(pane.resource.sources)}
+            pane = kinds.get(ref.kind)
+            if pane is None:
+                self.notify(f"{ref.path} is on none of the panes", severity="warning")
+                return
+            pane.filter("")
+            pane.show_faults(False)
+        self._choose(pane)
+        pane.table.move_to(ref)
+
+    def on_resource_pane_opened(self, event: ResourcePane.Opened) -> None:
+        """Show a row in full."""
+        event.stop()
+        self.app.push_screen(DetailScreen(self._fleet, event.resource, event.ref, event.tab))
+
+    # Consoles ------------------------------------------------------------------------------------------------------
+
+    def action_console(self) -> None:
+        """Open the serial console of the chosen VM."""
+        ref = self._current.current
+        if self.problems.table.has_focus:
+            ref = self.problems.finding.subject if self.problems.finding else None
+        if ref is None or ref.kind not in _CONSOLE_KINDS:
+            self.notify("a console belongs to a VM: choose one among the VMs", severity="warning")
+            return
+        self.consoles.open(ref)
+
+    def on_console_pane_left(self, event: ConsolePane.Left) -> None:
+        """The keyboard comes back to the list."""
+        event.stop()
+        self._choose(self._current)
+
+    def on_console_pane_changed(self, event: ConsolePane.Changed) -> None:
+        """Make or take back room."""
+        event.stop()
+        self._arrange()
+
+    # Filter and go-to ----------------------------------------------------------------------------------------------
+
+    @property
+    def places(self) -> Places:
+        """Where one can go now."""
+        namespaces = sorted({ref.namespace for pane in self.panes for ref in pane.listing.known if ref.namespace})
+        return Places(
+            [pane.resource for pane in self.panes], namespaces, list(self._fleet.backends), sorted(self.app.available_themes)
+        )
+
+    def action_filter(self) -> None:
+        """Ask for a filter of this pane."""
+        self._filter_before = self._current.listing.filter_text
+        self._open_prompt("/", self._filter_before)
+
+    def action_go_to(self) -> None:
+        """Ask where to go."""
+        self._open_prompt(":", "")
+
+    def _open_prompt(self, sign: str, text: str) -> None:
+        places = self.places
+        self._footer.display = False
+        self._prompt.ask(sign, text, (lambda typed: complete(typed, places)) if sign == ":" else lambda _typed: ())
+
+    def on_prompt_typed(self, event: Prompt.Typed) -> None:
+        """Filter while it is typed."""
+        event.stop()
+        if self._prompt.sign == "/":
+            self._try_filter(event.text)
+
+    def on_prompt_ended(self, event: Prompt.Ended) -> None:
+        """Keep the filter or go there; what was given up is as it was before."""
+        event.stop()
+        if self._prompt.sign == "/":
+            if not self._try_filter(event.text if event.submitted else self._filter_before):
+                return
+        elif event.submitted and event.text:
+            try:
+                target = understand(event.text, self.places)
+            except ValueError as error:
+                self._prompt.complain(str(error))
+                return
+            self._close_prompt()
+            self.go_to(target)
+            return
+        self._close_prompt()
+
+    def _close_prompt(self) -> None:
+        self._prompt.close()
+        self._footer.display = True
+        self._current.table.focus()
+
+    def _try_filter(self, text: str) -> bool:
+        try:
+            self._current.filter(text)
+        except ValueError as error:
+            self._prompt.complain(str(error))
+            return False
+        return True
+
+    def go_to(self, target: Target) -> None:
+        """Go where a text leads."""
+        if target.namespace is not None:
+            self.show_namespace(target.namespace)
+        if target.theme is not None:
+            self.app.theme = target.theme
+        pane = next((pane for pane in self.panes if pane.resource.name == target.resource), None)
+        if pane is not None:
+            self._choose(pane)
+        if target.word == "problems":
+            self.action_go(0)
+        elif target.word:
+            self.call_later(self.run_action, {"help": "app.help", "quit": "app.leave"}[target.word])
+
+    def show_namespace(self, namespace: str) -> None:
+        """Show one namespace in all panes; empty for all."""
+        self._header.show_namespace(namespace)
+        for pane in self.panes:
+            pane.show_namespace(namespace)
+        self._show_neighbours()
+
+
+def _tab(pane: ResourcePane) -> list[Piece]:
+    key = str(pane.number)
+    return [
+        Piece(f" {key} ", "key", rank=pane.number + 1, key=key),
+        Piece(f"{pane.resource.title} {pane.count} ", "", rank=pane.number + 1, key=key),
+    ]

@@ -1,0 +1,559 @@
+"""A table of live rows on Textual's Line API: a changed row repaints its own line and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Sequence
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from kvtui.model import Cell, Tone
+from kvtui.resources.base import Column
+from kvtui.text import cells, fit
+from kvtui.ui.columns import GAP, Slot, lay_out
+
+K = TypeVar("K", bound=Hashable)
+
+_GUTTER = 2
+"""Terminal columns left of the first one: the cursor's sign and the mark's."""
+_WHEEL = 3
+"""Rows that one notch of the mouse wheel scrolls."""
+
+
+class Rows(Protocol[K]):
+    """What a table shows: keys in their order, and the cells of each."""
+
+    @property
+    def keys(self) -> Sequence[K]:
+        """All rows, in the order of the screen."""
+
+    def index(self, key: K) -> int | None:
+        """Where a row is; None when it is not there (any more)."""
+
+    def cell(self, key: K, column: int, now: float) -> Cell:
+        """The cell of one of the columns."""
+
+    def now(self) -> float:
+        """The present time, in seconds since the epoch."""
+
+
+class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
+    """Rows with a cursor and marks. Cursor and marks belong to keys, never to line numbers."""
+
+    ALLOW_SELECT = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "table--header", "table--sorted", "table--cursor", "table--idle-cursor", "table--marked", "table--scrollbar",
+        "table--message", "table--ok", "table--busy", "table--warn", "table--bad", "table--muted",
+    }  # fmt: skip
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "up", show=False),
+        Binding("down,j", "move(1)", "down", show=False),
+        Binding("pageup,ctrl+b", "page(-1)", "page up", show=False),
+        Binding("pagedown,ctrl+f", "page(1)", "page down", show=False),
+        Binding("home,g", "first", "first row", show=False),
+        Binding("end,G", "last", "last row", show=False),
+        Binding("enter", "activate", "open", show=False),
+    ]
+
+    class Moved(Message):
+        """The cursor stands on another row, or on none."""
+
+        def __init__(self, table: LiveTable[Any]) -> None:
+            super().__init__()
+            self.table = table
+
+        @property
+        def control(self) -> LiveTable[Any]:
+            """The table."""
+            return self.table
+
+    class Activated(Moved):
+        """Enter was pressed on the row under the cursor, or it was clicked twice."""
+
+    class SortPicked(Message):
+        """A column's title was clicked."""
+
+        def __init__(self, table: LiveTable[Any], column: int) -> None:
+            super().__init__()
+            self.table = table
+            self.column = column
+
+        @property
+        def control(self) -> LiveTable[Any]:
+            """The table."""
+            return self.table
+
+    def __init__(
+        self,
+        columns: Sequence[Column[Any]],
+        rows: Rows[K],
+        *,
+        header: bool = True,
+        id: str | None = None,  # noqa: A002 - the name that every Textual widget uses
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self._columns = tuple(columns)
+        self._rows = rows
+        self._header = header
+        self._wide = False
+        self._sort: tuple[int, bool] | None = None
+        self._message: tuple[str, ...] = ()
+        self._slots: tuple[Slot, ...] = ()
+        self._top = 0
+        self._cursor: K | None = None
+        self._cursor_index = 0
+        self._marks: dict[K, None] = {}
+        self._anchor: K | None = None
+        self._texts: dict[K, list[Cell]] = {}
+        self._strips: dict[tuple[K, bool, bool], Strip] = {}
+        self._styles: dict[str, Style] = {}
+        self._painted: list[K] = []
+        self._thumb = (0, 0)
+
+    # What the owner says -------------------------------------------------------------------------------------------
+
+    def update_rows(self, changed: Collection[K], *, moved: bool) -> None:
+        """Some rows changed; `moved` when any came, went or changed places."""
+        for key in changed:
+            self._forget(key)
+        if not moved:
+            self._repaint(changed)
+            return
+        keys = self._rows.keys
+        self._marks = {key: None for key in self._marks if self._rows.index(key) is not None}
+        before, old_index = self._cursor, self._cursor_index
+        self._follow_cursor(keys)
+        if self._top:
+            self._top += self._cursor_index - old_index
+        self._show_cursor()
+        self._repaint(changed)
+        if self._cursor != before:
+            self.post_message(self.Moved(self))
+
+    def update_all(self) -> None:
+        """Anything may have changed: forget what was drawn and draw anew."""
+        self._texts.clear()
+        self._strips.clear()
+        self.update_rows((), moved=True)
+        self.refresh()
+
+    def tick(self) -> None:
+        """Time went by: redraw the visible rows in which it shows, and forget the hidden ones."""
+        ticking = [slot.index for slot in self._slots if self._columns[slot.index].ticks]
+        if not ticking:
+            return
+        now = self._rows.now()
+        visible = set(self.visible)
+        for key in [key for key in self._texts if key not in visible]:
+            self._forget(key)
+        changed = [
+            key
+            for key, texts in self._texts.items()
+            if any(self._rows.cell(key, index, now)[:2] != texts[index][:2] for index in ticking)
+        ]
+        for key in changed:
+            self._forget(key)
+        self._repaint(changed)
+
+    def show_sort(self, column: int, descending: bool) -> None:
+        """Tell in the header by which column the rows stand in order."""
+        self._sort = (column, descending)
+        self._refresh_header()
+
+    def show_message(self, *lines: str) -> None:
+        """What is said where rows would be, while there are none."""
+        if lines != self._message:
+            self._message = lines
+            if not self._rows.keys:
+                self.refresh()
+
+    @property
+    def wide(self) -> bool:
+        """Whether columns meant for wide output stand too."""
+        return self._wide
+
+    @wide.setter
+    def wide(self, wide: bool) -> None:
+        if wide != self._wide:
+            self._wide = wide
+            self._lay_out()
+
+    # What the owner asks -------------------------------------------------------------------------------------------
+
+    @property
+    def cursor(self) -> K | None:
+        """The row under the cursor."""
+        return self._cursor
+
+    @property
+    def cursor_line(self) -> int:
+        """The widget's line that the cursor stands on."""
+        return self._cursor_index - self._top + self._header
+
+    @property
+    def marks(self) -> tuple[K, ...]:
+        """The marked rows, in the order of the screen."""
+        return tuple(sorted(self._marks, key=lambda key: self._rows.index(key) or 0))
+
+    @property
+    def visible(self) -> Sequence[K]:
+        """The rows on the screen."""
+        return self._rows.keys[self._top : self._top + self._height]
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """The columns that have room now."""
+        return self._slots
+
+    # Cursor and marks ----------------------------------------------------------------------------------------------
+
+    def move_to(self, key: K) -> bool:
+        """Put the cursor on a row; False when it is not there."""
+        index = self._rows.index(key)
+        if index is not None:
+            self._go(index)
+        return index is not None
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor by some rows."""
+        self._go(self._cursor_index + by)
+
+    def action_page(self, by: int) -> None:
+        """Move the cursor by screenfuls."""
+        self._go(self._cursor_index + by * max(1, self._height - 1))
+
+    def action_first(self) -> None:
+        """Go to the first row."""
+        self._go(0)
+
+    def action_last(self) -> None:
+        """Go to the last row."""
+        self._go(len(self._rows.keys) - 1)
+
+    def action_activate(self) -> None:
+        """Open the row under the cursor."""
+        if self._cursor is not None:
+            self.post_message(self.Activated(self))
+
+    def toggle_mark(self) -> None:
+        """Mark or unmark the row under the cursor and go on to the next."""
+        key = self._cursor
+        if key is None:
+            return
+        if key in self._marks:
+            del self._marks[key]
+        else:
+            self._marks[key] = None
+        self._anchor = key
+        self._refresh_key(key)
+        self._go(self._cursor_index + 1, tell=True)
+
+    def mark_range(self) -> None:
+        """Mark all rows from the one marked last to the one under the cursor."""
+        if self._cursor is None:
+            return
+        start = self._rows.index(self._anchor) if self._anchor is not None else None
+        start = self._cursor_index if start is None else start
+        low, high = sorted((start, self._cursor_index))
+        self._marks.update(dict.fromkeys(self._rows.keys[low : high + 1]))
+        self._anchor = self._cursor
+        self.refresh()
+        self.post_message(self.Moved(self))
+
+    def clear_marks(self) -> bool:
+        """Unmark all; False when nothing was marked."""
+        had = bool(self._marks)
+        self._marks.clear()
+        self._anchor = None
+        if had:
+            self.refresh()
+            self.post_message(self.Moved(self))
+        return had
+
+    def _go(self, index: int, *, tell: bool = False) -> None:
+        keys = self._rows.keys
+        if not keys:
+            return
+        before = self._cursor
+        self._cursor_index = min(max(0, index), len(keys) - 1)
+        self._cursor = keys[self._cursor_index]
+        if self._cursor != before:
+            if before is not None:
+                self._refresh_key(before)
+            self._refresh_key(self._cursor)
+        if self._show_cursor():
+            self._paint_all()
+        if tell or self._cursor != before:
+            self.post_message(self.Moved(self))
+
+    def _follow_cursor(self, keys: Sequence[K]) -> None:
+        """Stay on the same row; where it went away, on the one that took its place."""
+        index = None if self._cursor is None else self._rows.index(self._cursor)
+        self._cursor_index = min(self._cursor_index, max(0, len(keys) - 1)) if index is None else index
+        self._cursor = keys[self._cursor_index] if keys else None
+
+    def _show_cursor(self) -> bool:
+        """Scroll as little as needed; whether it scrolled."""
+        height = self._height
+        top = min(self._top, self._cursor_index)
+        top = max(top, self._cursor_index - height + 1)
+        return self._scroll(top)
+
+    def _scroll(self, top: int) -> bool:
+        before = self._top
+        self._top = min(max(0, top), max(0, len(self._rows.keys) - self._height))
+        return self._top != before
+
+    # Drawing -------------------------------------------------------------------------------------------------------
+
+    @property
+    def _height(self) -> int:
+        return max(1, self.size.height - self._header)
+
+    def _forget(self, key: K) -> None:
+        if self._texts.pop(key, None) is not None:
+            for cursor in (False, True):
+                for marked in (False, True):
+                    self._strips.pop((key, cursor, marked), None)
+
+    def _repaint(self, changed: Collection[K]) -> None:
+        """Refresh the lines that show other rows than before, or changed ones; all at once when they are many."""
+        visible = list(self.visible)
+        painted, self._painted = self._painted, visible
+        stale = set(changed)
+        lines = {
+            line
+            for line in range(max(len(visible), len(painted)))
+            if line >= len(visible) or line >= len(painted) or visible[line] != painted[line] or visible[line] in stale
+        }
+        lines |= self._stale_thumb_lines()
+        if (bool(painted) != bool(visible)) or len(lines) > self._height // 2:
+            self.refresh()
+        else:
+            for line in lines:
+                self._refresh_line(line)
+
+    def _paint_all(self) -> None:
+        self._painted = list(self.visible)
+        self._thumb = self._find_thumb()
+        self.refresh()
+
+    def _refresh_key(self, key: K) -> None:
+        index = self._rows.index(key)
+        if index is not None:
+            self._refresh_line(index - self._top)
+
+    def _refresh_line(self, line: int) -> None:
+        if 0 <= line < self._height:
+            self.refresh(Region(0, line + self._header, self.size.width, 1))
+
+    def _refresh_header(self) -> None:
+        if self._header:
+            self.refresh(Region(0, 0, self.size.width, 1))
+
+    def _find_thumb(self) -> tuple[int, int]:
+        """First line and length of the scrollbar's thumb; length 0 when all rows fit."""
+        total, height = len(self._rows.keys), self._height
+        if total <= height:
+            return 0, 0
+        length = max(1, height * height // total)
+        return round(self._top * (height - length) / (total - height)), length
+
+    def _stale_thumb_lines(self) -> set[int]:
+        (old, old_length), (new, length) = self._thumb, self._find_thumb()
+        self._thumb = (new, length)
+        if bool(old_length) != bool(length):
+            self._lay_out()
+        return set(range(old, old + old_length)) ^ set(range(new, new + length))
+
+    def _lay_out(self) -> None:
+        room = self.size.width - _GUTTER - 1
+        self._slots = lay_out(self._columns, max(1, room), wide=self._wide)
+        self._strips.clear()
+        self._paint_all()
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the widget: the header, a row, or nothing."""
+        if self._header and y == 0:
+            return self._render_header()
+        line = y - self._header
+        keys = self._rows.keys
+        if not keys:
+            return self._render_message(line)
+        index = self._top + line
+        if index >= len(keys):
+            return Strip.blank(self.size.width, self._style("base"))
+        strip = self._render_row(keys[index], index == self._cursor_index)
+        start, length = self._thumb
+        if not length:
+            return strip
+        bar = Segment("▐" if start <= line < start + length else " ", self._style("scrollbar"))
+        return Strip([*strip.crop(0, self.size.width - 1), bar], self.size.width)
+
+    def _render_row(self, key: K, cursor: bool) -> Strip:
+        marked = key in self._marks
+        found = self._strips.get((key, cursor, marked))
+        if found is None:
+            found = self._strips[key, cursor, marked] = self._make_row(key, cursor, marked)
+        return found
+
+    def _make_row(self, key: K, cursor: bool, marked: bool) -> Strip:
+        texts = self._texts.get(key)
+        if texts is None:
+            now = self._rows.now()
+            texts = self._texts[key] = [self._rows.cell(key, index, now) for index in range(len(self._columns))]
+        base = self._row_style(cursor, marked)
+        line = _Line(base)
+        line.add((">" if cursor and self.has_focus else " ") + ("*" if marked else " "), base)
+        for slot in self._slots:
+            cell = texts[slot.index]
+            line.pad_to(_GUTTER + slot.left)
+            style = base + self._style(cell.tone.value) if cell.tone else base
+            line.add(fit(cell.text, slot.width, right=self._columns[slot.index].right), style)
+        return line.strip(self.size.width)
+
+    def _row_style(self, cursor: bool, marked: bool) -> Style:
+        style = self._style("base")
+        if marked:
+            style += self._style("marked")
+        if cursor:
+            style += self._style("cursor" if self.has_focus else "idle-cursor")
+        return style
+
+    def _render_header(self) -> Strip:
+        plain, chosen = self._style("header"), self._style("sorted")
+        line = _Line(plain)
+        line.add(" " * _GUTTER, plain)
+        for slot in self._slots:
+            column = self._columns[slot.index]
+            line.pad_to(_GUTTER + slot.left)
+            if self._sort and self._sort[0] == slot.index:
+                arrow = "▼" if self._sort[1] else "▲"
+                room = slot.width - 1
+                title = fit(column.title, min(cells(column.title), room)) + arrow
+                line.add(fit(title, slot.width, right=column.right), chosen)
+            else:
+                line.add(fit(column.title, slot.width, right=column.right), plain)
+        return line.strip(self.size.width)
+
+    def _render_message(self, line: int) -> Strip:
+        text = self._message[line] if line < len(self._message) else ""
+        return Strip([Segment(fit(" " * _GUTTER + text, self.size.width), self._style("message"))], self.size.width)
+
+    def _style(self, name: str) -> Style:
+        found = self._styles.get(name)
+        if found is None:
+            found = self.rich_style if name == "base" else self._component(name)
+            self._styles[name] = found
+        return found
+
+    def _component(self, name: str) -> Style:
+        whole = name in {"header", "sorted", "message", "scrollbar"}
+        return self.get_component_rich_style(f"table--{name}", partial=not whole)
+
+    # What Textual says ---------------------------------------------------------------------------------------------
+
+    def notify_style_update(self) -> None:
+        """Colours changed."""
+        super().notify_style_update()
+        self._styles.clear()
+        self._strips.clear()
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Share out the columns anew."""
+        self._show_cursor()
+        self._lay_out()
+
+    def on_focus(self) -> None:
+        """The cursor looks different with the focus."""
+        self._focus_changed()
+
+    def on_blur(self) -> None:
+        """The cursor looks different without the focus."""
+        self._focus_changed()
+
+    def _focus_changed(self) -> None:
+        self._strips = {key: strip for key, strip in self._strips.items() if not key[1]}
+        if self._cursor is not None:
+            self._refresh_key(self._cursor)
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the row, or the column of the header, under the mouse."""
+        event.stop()
+        if self._header and event.y == 0:
+            self._click_header(event.x - _GUTTER)
+            return
+        index = self._top + event.y - self._header
+        keys = self._rows.keys
+        if not 0 <= index < len(keys):
+            return
+        if event.chain > 1 and keys[index] == self._cursor:
+            self.action_activate()
+        else:
+            self._go(index)
+
+    def _click_header(self, x: int) -> None:
+        for slot in self._slots:
+            if slot.left <= x < slot.left + slot.width + GAP:
+                self.post_message(self.SortPicked(self, slot.index))
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Scroll without moving the cursor off its row."""
+        event.stop()
+        self._wheel(_WHEEL)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Scroll without moving the cursor off its row."""
+        event.stop()
+        self._wheel(-_WHEEL)
+
+    def _wheel(self, by: int) -> None:
+        if self._scroll(self._top + by):
+            self._paint_all()
+
+    def get_content_height(self, _container: Size, _viewport: Size, _width: int) -> int:
+        """As many lines as there are rows, and the header's."""
+        return len(self._rows.keys) + self._header
+
+
+class _Line:
+    """Builds one line out of as few segments as possible: each costs an escape sequence on the wire."""
+
+    def __init__(self, base: Style) -> None:
+        self._base = base
+        self._parts: list[tuple[str, Style]] = []
+        self._width = 0
+
+    def add(self, text: str, style: Style) -> None:
+        """Append text."""
+        body = text.rstrip(" ") if style != self._base else text
+        self._append(body, style)
+        self._append(text[len(body) :], self._base)
+        self._width += cells(text)
+
+    def pad_to(self, column: int) -> None:
+        """Append blanks up to a column."""
+        self._append(" " * (column - self._width), self._base)
+        self._width = max(self._width, column)
+
+    def strip(self, width: int) -> Strip:
+        """The line in exactly `width` columns."""
+        self.pad_to(width)
+        line = Strip([Segment(text, style) for text, style in self._parts], self._width)
+        return line if self._width == width else line.crop(0, width)
+
+    def _append(self, text: str, style: Style) -> None:
+        if not text:
+            return
+        if self._parts and self._parts[-1][1] == style:
+            self._parts[-1] = (self._parts[-1][0] + text, style)
+        else:
+            self._parts.append((text, style))

@@ -1,0 +1,162 @@
+"""Themes from TOML files: those that come with kvtui, and the user's own beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+from textual.color import Color, ColorParseError
+from textual.theme import Theme
+
+from kvtui.config import config_dir
+from kvtui.errors import ConfigError
+
+DEFAULT = "kvtui-dark"
+
+
+class Colors(msgspec.Struct, forbid_unknown_fields=True):
+    """``[colors]``: surfaces and what stands out."""
+
+    background: str
+    foreground: str
+    bar: str
+    line: str
+    accent: str
+    cursor: str
+    cursor_idle: str
+    marked: str
+    dialog: str
+
+
+class Tones(msgspec.Struct, forbid_unknown_fields=True):
+    """``[tones]``: what a text means for the reader."""
+
+    ok: str
+    busy: str
+    warn: str
+    bad: str
+    muted: str
+
+
+class Console(msgspec.Struct, forbid_unknown_fields=True):
+    """``[console]``: the sixteen colours of a guest's console, in the order of their numbers."""
+
+    black: str
+    red: str
+    green: str
+    yellow: str
+    blue: str
+    magenta: str
+    cyan: str
+    white: str
+    bright_black: str
+    bright_red: str
+    bright_green: str
+    bright_yellow: str
+    bright_blue: str
+    bright_magenta: str
+    bright_cyan: str
+    bright_white: str
+
+
+class ThemeFile(msgspec.Struct, forbid_unknown_fields=True):
+    """A whole file."""
+
+    name: str
+    dark: bool
+    colors: Colors
+    tones: Tones
+    console: Console
+
+
+def own_folder() -> Path:
+    """Where a user's own themes are."""
+    return config_dir() / "themes"
+
+
+def shipped_folder() -> Path:
+    """Where the themes are that come with kvtui: in the package, or beside it in a working copy."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "themes"
+    return inside if inside.is_dir() else package.parent / "themes"
+
+
+def load_themes(folders: Iterable[Path]) -> tuple[dict[str, Theme], list[str]]:
+    """All themes of the folders by name, the later folder prevailing; and a sentence for every file that is no theme."""
+    themes: dict[str, Theme] = {}
+    troubles: list[str] = []
+    for folder in folders:
+        for path in sorted(folder.glob("*.toml")):
+            try:
+                theme = load_theme(path)
+            except ConfigError as error:
+                troubles.append(str(error))
+            else:
+                themes[theme.name] = theme
+    return themes, troubles
+
+
+def load_theme(path: Path) -> Theme:
+    """The theme of one file. Raises ConfigError that names the file and the key."""
+    try:
+        file = msgspec.toml.decode(path.read_bytes(), type=ThemeFile)
+    except OSError as error:
+        raise ConfigError(f"cannot read theme {path}", error.strerror or str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"theme {path.name}", str(error)) from error
+    if not file.name.strip():
+        raise ConfigError(f"theme {path.name}", "name is empty")
+    for section in ("colors", "tones", "console"):
+        for key, value in msgspec.structs.asdict(getattr(file, section)).items():
+            try:
+                Color.parse(value)
+            except ColorParseError:
+                raise ConfigError(f"theme {path.name}", f'{section}.{key} = "{value}" is no colour') from None
+    return _make_theme(file)
+
+
+def _make_theme(file: ThemeFile) -> Theme:
+    colors, tones = file.colors, file.tones
+    return Theme(
+        name=file.name,
+        primary=colors.accent,
+        secondary=colors.accent,
+        accent=colors.accent,
+        warning=tones.warn,
+        error=tones.bad,
+        success=tones.ok,
+        foreground=colors.foreground,
+        background=colors.background,
+        surface=colors.bar,
+        panel=colors.dialog,
+        dark=file.dark,
+        text_alpha=1.0,
+        variables=_make_variables(file),
+    )
+
+
+def _make_variables(file: ThemeFile) -> dict[str, str]:
+    """The names that `style.tcss` uses beside Textual's own."""
+    named = {**msgspec.structs.asdict(file.colors), **msgspec.structs.asdict(file.tones)}
+    variables = {f"kv-{key.replace('_', '-')}": value for key, value in named.items()}
+    variables |= {f"kv-console-{number}": value for number, value in enumerate(msgspec.structs.astuple(file.console))}
+    return variables | {
+        "block-cursor-background": file.colors.cursor,
+        "block-cursor-foreground": file.colors.foreground,
+        "block-cursor-text-style": "bold",
+        "input-cursor-background": file.colors.accent,
+        "input-selection-background": file.colors.cursor,
+        "border": file.colors.line,
+        "scrollbar": file.colors.line,
+        "scrollbar-background": file.colors.background,
+    }
+
+
+def fallback_variables() -> dict[str, str]:
+    """Values of kvtui's own names for themes that are Textual's and do not know them."""
+    return _make_variables(_read_default())
+
+
+def _read_default() -> ThemeFile:
+    return msgspec.toml.decode((shipped_folder() / f"{DEFAULT}.toml").read_bytes(), type=ThemeFile)
