@@ -15,6 +15,7 @@ SECRET = Kind("", "v1", "Secret", "secrets", status=False)
 CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps", True, ("cm",), status=False)
 PVC = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", True, ("pvc",))
 PV = Kind("", "v1", "PersistentVolume", "persistentvolumes", False, ("pv",))
+RESOURCE_QUOTA = Kind("", "v1", "ResourceQuota", "resourcequotas", True, ("quota",))
 STORAGE_CLASS = Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", False, ("sc",), status=False)
 DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments", True, ("deploy",), _ALL)
 DAEMON_SET = Kind("apps", "v1", "DaemonSet", "daemonsets", True, ("ds",), _ALL)
@@ -61,6 +62,7 @@ KINDS: tuple[Kind, ...] = (
     CONFIG_MAP,
     PVC,
     PV,
+    RESOURCE_QUOTA,
     STORAGE_CLASS,
     DEPLOYMENT,
     DAEMON_SET,

@@ -1,0 +1,1 @@
+"""What the demo cluster consists of: nodes, storage, platform, applications."""

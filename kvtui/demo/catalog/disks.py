@@ -1,0 +1,82 @@
+"""Storage classes and CDI's profiles of them."""
+
+from __future__ import annotations
+
+from kvtui.demo.storage import Object
+
+SHARED = "ceph-rbd"
+"""Block storage that all nodes reach: RWX for virtual machines, the default of virtualization."""
+FILES = "cephfs"
+LOCAL = "local-lvm"
+"""A disk of one node; bound when its first consumer is scheduled."""
+BROKEN = "nfs-archive"
+"""A class whose provisioner is not installed."""
+
+_CLASSES = (
+    (SHARED, "rook-ceph.rbd.csi.ceph.com", "Immediate", {"storageclass.kubevirt.io/is-default-virt-class": "true",
+                                                          "storageclass.kubernetes.io/is-default-class": "true"}),
+    (FILES, "rook-ceph.cephfs.csi.ceph.com", "Immediate", {}),
+    (LOCAL, "topolvm.io", "WaitForFirstConsumer", {}),
+    (BROKEN, "nfs.csi.k8s.io", "Immediate", {}),
+)  # fmt: skip
+_PROPERTIES: dict[str, list[Object]] = {
+    SHARED: [
+        {"accessModes": ["ReadWriteMany"], "volumeMode": "Block"},
+        {"accessModes": ["ReadWriteOnce"], "volumeMode": "Block"},
+        {"accessModes": ["ReadWriteOnce"], "volumeMode": "Filesystem"},
+    ],
+    FILES: [{"accessModes": ["ReadWriteMany"], "volumeMode": "Filesystem"}],
+    LOCAL: [{"accessModes": ["ReadWriteOnce"], "volumeMode": "Filesystem"}],
+    BROKEN: [{"accessModes": ["ReadWriteMany"], "volumeMode": "Filesystem"}],
+}
+
+
+def storage_classes(created: str) -> list[Object]:
+    """The StorageClasses."""
+    return [
+        {
+            "apiVersion": "storage.k8s.io/v1",
+            "kind": "StorageClass",
+            "metadata": {"name": name, "creationTimestamp": created, "annotations": annotations},
+            "provisioner": provisioner,
+            "reclaimPolicy": "Delete",
+            "volumeBindingMode": mode,
+            "allowVolumeExpansion": True,
+        }
+        for name, provisioner, mode, annotations in _CLASSES
+    ]
+
+
+def storage_profiles(created: str) -> list[Object]:
+    """CDI's StorageProfiles, one for each class."""
+    return [
+        {
+            "apiVersion": "cdi.kubevirt.io/v1beta1",
+            "kind": "StorageProfile",
+            "metadata": {
+                "name": name,
+                "creationTimestamp": created,
+                "generation": 2,
+                "labels": {"app": "containerized-data-importer", "cdi.kubevirt.io": ""},
+            },
+            "spec": {},
+            "status": {
+                "claimPropertySets": _PROPERTIES[name],
+                "cloneStrategy": "csi-clone" if "ceph" in provisioner else "copy",
+                "conditions": [
+                    {
+                        "lastHeartbeatTime": created,
+                        "lastTransitionTime": created,
+                        "message": "Provisioner is recognized",
+                        "reason": "",
+                        "status": "True",
+                        "type": "Recognized",
+                    }
+                ],
+                "dataImportCronSourceFormat": "snapshot" if "ceph" in provisioner else "pvc",
+                "provisioner": provisioner,
+                "storageClass": name,
+            },
+        }
+        for name, provisioner, _, _ in _CLASSES
+    ]

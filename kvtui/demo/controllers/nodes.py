@@ -1,0 +1,167 @@
+"""Nodes: their heartbeats, and what the node controllers do when one falls silent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kvtui.demo import kinds
+from kvtui.demo.controllers.base import Controller
+from kvtui.demo.controllers.events import VM_CONTROLLER
+from kvtui.demo.controllers.instance import enter_phase
+from kvtui.demo.controllers.printable import FINAL
+from kvtui.demo.objects import deleting
+from kvtui.demo.storage import Change, Object
+
+if TYPE_CHECKING:
+    from kvtui.demo.world import World
+
+HEARTBEAT = "kubevirt.io/heartbeat"
+_TOLERANCE = 300.0
+"""Seconds after which pods are evicted from a silent node and virt-controller gives up its instances."""
+_UNREACHABLE = "node.kubernetes.io/unreachable"
+
+
+class Nodes(Controller):
+    """Kubelet and virt-handler heartbeats, node lifecycle, virt-controller's node loop."""
+
+    kinds = (kinds.NODE,)
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._addresses: dict[str, str] = {}
+        self._silent: set[str] = set()
+
+    def start(self) -> None:
+        """Read the nodes of the seed and begin their heartbeats, spread over the interval."""
+        nodes = self.storage.list(kinds.NODE)
+        # A beat every two seconds at most for the whole cluster, yet each node within virt-controller's five minutes.
+        self._interval = min(240.0, max(80.0, len(nodes) / 2.0))
+        for number, node in enumerate(nodes):
+            self._observe_node(node)
+            self.enqueue(("", node["metadata"]["name"]), self._interval * (number + 1) / len(nodes))
+
+    def observe(self, change: Change) -> None:
+        """Only new nodes matter here; heartbeats go by the clock."""
+        if change.type == "ADDED":
+            node = self.storage.find(kinds.NODE, "", change.name)
+            if node:
+                self._observe_node(node)
+                self.enqueue(("", change.name), self._interval)
+
+    def _observe_node(self, node: Object) -> None:
+        for address in node["status"].get("addresses", ()):
+            if address["type"] == "InternalIP":
+                self._addresses[node["metadata"]["name"]] = address["address"]
+        if any(item["type"] == "Ready" and item["status"] != "True" for item in node["status"].get("conditions", ())):
+            self._silent.add(node["metadata"]["name"])
+
+    def address(self, node: str) -> str:
+        """The InternalIP of a node."""
+        return self._addresses.get(node, "")
+
+    def answers(self, node: str) -> bool:
+        """Whether kubelet and virt-handler of the node are alive."""
+        return node not in self._silent
+
+    def reconcile(self, namespace: str, name: str) -> None:
+        """Beat, unless the node is silent; then see what follows from that."""
+        if self.storage.find(kinds.NODE, "", name) is None:
+            return
+        if name in self._silent:
+            if self.elapsed(("", name), name, "silent", _TOLERANCE):
+                self._give_up(name)
+            return
+        now = self.clock.stamp()
+
+        def beat(node: Object) -> None:
+            node["metadata"].setdefault("annotations", {})[HEARTBEAT] = now
+            for condition in node["status"].get("conditions", ()):
+                condition["lastHeartbeatTime"] = now
+
+        self.storage.modify(kinds.NODE, "", name, beat)
+        self.enqueue(("", name), self._interval * self.random.uniform(0.9, 1.1))
+
+    def silence(self, name: str) -> None:
+        """The node stops answering, as after a power failure."""
+        now = self.clock.stamp()
+        self._silent.add(name)
+
+        def lost(node: Object) -> None:
+            for condition in node["status"]["conditions"]:
+                condition |= {
+                    "status": "Unknown",
+                    "lastTransitionTime": now,
+                    "reason": "NodeStatusUnknown",
+                    "message": "Kubelet stopped posting node status.",
+                }
+            taints = node["spec"].setdefault("taints", [])
+            taints += [
+                {"key": _UNREACHABLE, "effect": "NoSchedule", "timeAdded": now},
+                {"key": _UNREACHABLE, "effect": "NoExecute", "timeAdded": now},
+            ]
+
+        node = self.storage.modify(kinds.NODE, "", name, lost)
+        if node:
+            self.world.events.normal(
+                kinds.NODE, node, "node-controller", "NodeNotReady", f"Node {name} status is now: NodeNotReady"
+            )
+        self.enqueue(("", name))
+
+    def revive(self, name: str) -> None:
+        """The node answers again."""
+        now = self.clock.stamp()
+        self._silent.discard(name)
+        self.restart_stage(name, "silent")
+
+        def back(node: Object) -> None:
+            node["metadata"]["labels"]["kubevirt.io/schedulable"] = "true"
+            node["spec"]["taints"] = [item for item in node["spec"].get("taints", ()) if item["key"] != _UNREACHABLE]
+            for condition, good in zip(node["status"]["conditions"], HEALTHY, strict=False):
+                condition |= {**good, "lastTransitionTime": now}
+
+        self.storage.modify(kinds.NODE, "", name, back)
+        self.enqueue(("", name))
+        for pod in self.storage.list(kinds.POD):
+            if pod["spec"].get("nodeName") == name:
+                self.world.kubelet.enqueue((pod["metadata"]["namespace"], pod["metadata"]["name"]))
+
+    def _give_up(self, name: str) -> None:
+        """Five minutes of silence: pods are evicted, instances are taken for failed."""
+        node = self.storage.modify(
+            kinds.NODE, "", name,
+            lambda found: found["metadata"]["labels"].__setitem__("kubevirt.io/schedulable", "false"),
+        )  # fmt: skip
+        if node:
+            told = "virt-handler is not responsive, marking node as unresponsive"
+            self.world.events.warning(kinds.NODE, node, VM_CONTROLLER, "NodeUnresponsive", told)
+        now = self.clock.stamp()
+        for vmi in self.storage.list(kinds.VMI, labels={"kubevirt.io/nodeName": name}):
+            if vmi["status"].get("phase") in FINAL:
+                continue
+
+            def fail(found: Object) -> None:
+                enter_phase(found, "Failed", now)
+                found["status"]["reason"] = "NodeUnresponsive"
+
+            meta = vmi["metadata"]
+            self.storage.modify(kinds.VMI, meta["namespace"], meta["name"], fail)
+            told = f"virt-handler on node {name} is not responsive, marking VMI as failed"
+            self.world.events.warning(kinds.VMI, vmi, VM_CONTROLLER, "NodeUnresponsive", told)
+        for pod in self.storage.list(kinds.POD):
+            tolerates = any(
+                item.get("operator") == "Exists" and "key" not in item for item in pod["spec"].get("tolerations", ())
+            )
+            if pod["spec"].get("nodeName") == name and not deleting(pod) and not tolerates:
+                self.world.delete_pod(pod["metadata"]["namespace"], pod["metadata"]["name"])
+
+
+HEALTHY: tuple[Object, ...] = (
+    {"type": "MemoryPressure", "status": "False", "reason": "KubeletHasSufficientMemory",
+     "message": "kubelet has sufficient memory available"},
+    {"type": "DiskPressure", "status": "False", "reason": "KubeletHasNoDiskPressure",
+     "message": "kubelet has no disk pressure"},
+    {"type": "PIDPressure", "status": "False", "reason": "KubeletHasSufficientPID",
+     "message": "kubelet has sufficient PID available"},
+    {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status"},
+)  # fmt: skip
+"""The conditions of a node that is well, in the kubelet's order."""
