@@ -19,6 +19,13 @@ from .screens import picture
 
 NUMBERS = st.integers(0, 30).map(str) | st.sampled_from(["", "9999", "47", "1047", "1049", "2004", "38;5;200"])
 PARAMETERS = st.lists(NUMBERS, max_size=4).map(";".join)
+
+
+def _repeated(character: str) -> st.SearchStrategy[str]:
+    """So many that the sequence is just within or just beyond what the tokenizer takes."""
+    return st.sampled_from([3, 4, 5, 6, 255, 256, 257]).map(lambda count: character * count)
+
+
 SEQUENCES = st.one_of(
     st.builds(
         "\x1b[{}{}{}{}".format,
@@ -30,6 +37,9 @@ SEQUENCES = st.one_of(
     st.sampled_from([f"\x1b{c}" for c in "78DEHMZc=>\\"] + ["\x1b(0", "\x1b(B", "\x1b)0", "\x1b#8", "\x1b%G"]),
     st.builds(
         "\x1b{}{}{}".format, st.sampled_from("]P_^X"), st.text(max_size=8), st.sampled_from(["\x07", "\x1b\\", ""])
+    ),
+    st.builds(
+        "\x1b{}{}{}".format, st.just("[") | st.just(""), st.sampled_from([" ", "1"]).flatmap(_repeated), st.just("m")
     ),
     st.sampled_from(list("\r\n\b\t\x0e\x0f\x18\x1b")),
     st.text(max_size=12),
@@ -184,6 +194,15 @@ def test_a_larger_screen_takes_back_nothing_that_scrolled_away() -> None:
     emulator.resize(20, 12)
     assert emulator.text()[0] == "line 4"
     assert emulator.scrollback_size == 4
+
+
+def test_what_a_smaller_screen_displaced_stays_above_once_more_has_scrolled() -> None:
+    emulator = numbered(10)
+    emulator.resize(20, 4)
+    emulator.feed(b"\r\nnew")
+    emulator.resize(20, 10)
+    assert emulator.text()[:4] == ["line 7", "line 8", "line 9", "new"]
+    assert history(emulator)[-1] == "line 6"
 
 
 def test_the_main_screen_keeps_its_lines_when_resized_behind_the_alternate() -> None:
