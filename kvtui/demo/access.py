@@ -15,8 +15,7 @@ _DISCOVERY = ("/api", "/apis", "/openapi")
 _NON_RESOURCE_RULES: list[Object] = [
     {
         "verbs": ["get"],
-        "nonResourceURLs": ["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*"]
-        + ["/readyz", "/version", "/version/"],
+        "nonResourceURLs": [*_PUBLIC, *_DISCOVERY, *(f"{path}/*" for path in _DISCOVERY)],
     },
     {"verbs": ["get"], "nonResourceURLs": list(_PUBLIC)},
 ]
@@ -67,7 +66,7 @@ class Access:
         }
 
     def authenticate(self, authorization: str | None) -> Account:
-        """The user of an ``Authorization`` header; nobody's without one. Raises StorageError 401 for an unknown token."""
+        """The user of an ``Authorization`` header; nobody without one. Raises StorageError 401 for an unknown token."""
         if not authorization:
             return ANONYMOUS
         scheme, _, token = authorization.partition(" ")

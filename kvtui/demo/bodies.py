@@ -8,6 +8,7 @@ import msgspec
 import yaml
 from aiohttp import web
 
+from kvtui.demo import protobuf
 from kvtui.demo.metadata import bad_request
 from kvtui.demo.storage import Kind, Object, StorageError
 
@@ -22,6 +23,8 @@ def media_type(request: web.BaseRequest) -> str:
 
 def parse(data: bytes, content_type: str) -> Any:
     """The decoded body. Raises StorageError 400 when it is neither JSON nor, where allowed, YAML."""
+    if content_type == protobuf.MEDIA_TYPE:
+        return protobuf.parse(data)
     try:
         if content_type in _YAML:
             return yaml.safe_load(data)
@@ -33,7 +36,7 @@ def parse(data: bytes, content_type: str) -> Any:
 async def read_object(request: web.BaseRequest, kind: Kind, namespace: str, name: str = "") -> Object:
     """The object of a create or update, fit for its address. Raises StorageError 400, 415 or 422."""
     content_type = media_type(request)
-    if content_type and content_type != "application/json" and content_type not in _YAML:
+    if content_type not in ("", "application/json", protobuf.MEDIA_TYPE, *_YAML):
         raise StorageError(
             415,
             "UnsupportedMediaType",

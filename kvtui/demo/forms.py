@@ -66,11 +66,8 @@ def _partial(raw: bytes) -> bytes:
 
 def _row(kind: Kind, raw: bytes, form: Form, now: datetime) -> bytes:
     cells = encode(tables.row(kind, _decode(raw), now))
-    if form.include == "None":
-        shown = b"null"
-    else:
-        shown = raw if form.include == "Object" else _partial(raw)
-    return b'{"cells":%b,"object":%b}' % (cells, shown)
+    shown = raw if form.include == "Object" else _partial(raw)
+    return b'{"cells":%b,"object":%b}' % (cells, b"null" if form.include == "None" else shown)
 
 
 def _table_head(kind: Kind, metadata: Object) -> bytes:

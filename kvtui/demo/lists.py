@@ -13,7 +13,7 @@ from aiohttp import web
 from kvtui.demo.clock import Clock
 from kvtui.demo.forms import Form, form_of, list_body
 from kvtui.demo.metadata import bad_request
-from kvtui.demo.replies import Expired, stream
+from kvtui.demo.replies import ExpiredError, stream
 from kvtui.demo.selection import Selection
 from kvtui.demo.storage import Kind, Object, Storage, StorageError, Stored
 
@@ -195,7 +195,7 @@ class Lists:
                 raise
             if not start:
                 raise StorageError(410, "Expired", _EXPIRED_VERSION) from None
-            raise Expired(_EXPIRED_TOKEN, _encode_token(-1, start)) from None
+            raise ExpiredError(_EXPIRED_TOKEN, _encode_token(-1, start)) from None
 
 
 def _after(row: Stored, namespace: str, start: str) -> bool:

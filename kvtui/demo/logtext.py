@@ -78,7 +78,7 @@ def _kubevirt(pod: Object, container: str, moment: datetime, number: int) -> str
     return _json_line(container, moment, position, message, pod)
 
 
-def _importer(pod: Object, container: str, moment: datetime, number: int) -> str:
+def _importer(_pod: Object, _container: str, moment: datetime, number: int) -> str:
     start = ("importer.go:103", "Starting importer"), ("importer.go:172", "begin import process")
     if number < len(start):
         return _klog_line(moment, *start[number])

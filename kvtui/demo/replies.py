@@ -23,7 +23,7 @@ _SUBJECT = re.compile(
 encode = msgspec.json.Encoder().encode
 
 
-class Expired(StorageError):
+class ExpiredError(StorageError):
     """410 for a page of a list, with a continue token that goes on from the present state."""
 
     def __init__(self, message: str, token: str) -> None:
@@ -88,7 +88,7 @@ def page_not_found() -> web.Response:
 def status_of(error: StorageError) -> Object:
     """`error` as a Status."""
     body = status(error.code, error.reason, error.message, error.details)
-    if isinstance(error, Expired):
+    if isinstance(error, ExpiredError):
         body["metadata"] = {"continue": error.token}
     return body
 
@@ -131,7 +131,7 @@ async def _compressed(slices: Iterable[bytes]) -> AsyncIterator[bytes]:
 
 
 async def stream(request: web.BaseRequest, parts: Iterable[bytes], size: int) -> web.StreamResponse:
-    """Send a JSON body of `size` bytes made of `parts`: small ones at once, large ones in slices, gzip when asked for."""
+    """Send a JSON body of `size` bytes made of `parts`, large ones in slices and with gzip when asked for it."""
     if size <= GZIP_FROM:
         return web.Response(body=b"".join(parts), headers={"Content-Type": JSON})
     response = web.StreamResponse(headers={"Content-Type": JSON, "Vary": "Accept-Encoding"})

@@ -94,7 +94,7 @@ class ServedKinds:
         present = {crd["metadata"]["name"] for crd in storage.list(CRD)}
         storage.load(CRD, [definition(kind) for name, kind in self._known.items() if name not in present])
         self._kinds: dict[tuple[str, str, str], Kind] = {}
-        self._listeners: list[Callable[[Kind], None]] = []
+        self._listeners: list[Callable[[Kind], object]] = []
         self._read()
         self._unsubscribe = storage.subscribe(self._on_change)
 
@@ -102,7 +102,7 @@ class ServedKinds:
         """Stop following the storage."""
         self._unsubscribe()
 
-    def on_removed(self, listener: Callable[[Kind], None]) -> None:
+    def on_removed(self, listener: Callable[[Kind], object]) -> None:
         """Call `listener` with every kind that is served no more."""
         self._listeners.append(listener)
 

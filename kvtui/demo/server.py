@@ -53,7 +53,7 @@ class Server:
         self.served = ServedKinds(world.storage)
         self.watches = Watches(world.storage, world.clock, self.faults, bookmark_interval)
         self.consoles = Consoles(world)
-        self.served.on_removed(self.watches.cut)
+        self.served.on_removed(lambda kind: self.watches.cut(kind))
         self._discovery = Discovery(self.served)
         self._lists = Lists(world.storage, world.clock)
         self._writes = Writes(world)
@@ -125,7 +125,8 @@ class Server:
         if path.startswith(_HEALTH):
             return text("ok")
         if first == "openapi":
-            return openapi.respond(request, self.served.kinds)
+            found = openapi.document("/".join(rest), self.served.kinds)
+            return answer(found) if found else page_not_found()
         return page_not_found()
 
     def _discovered(self, request: web.BaseRequest, first: str, rest: list[str]) -> web.StreamResponse:
