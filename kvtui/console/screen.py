@@ -297,8 +297,11 @@ class Screen(Grid):
         self.all_dirty = True
 
     def erase_in_line(self, how: int = 0, *_: Any, **__: Any) -> None:
-        """EL: 0 from the cursor on, 1 up to and with it, 2 the whole row."""
-        x = self._settle()
+        """EL: 0 from the cursor on, 1 up to and with it, 2 the whole row.
+
+        After a full row 0 erases nothing, as in VTE and unlike xterm: `grep` and `gcc` erase behind each coloured word.
+        """
+        x = self.cursor.x if how == 0 else self._settle()
         spans = {0: (x, self.columns), 1: (0, x + 1), 2: (0, self.columns)}
         if how in spans:
             self._row().erase(*spans[how], self._blank)
