@@ -56,7 +56,7 @@ class Storage:
         self._random = random.Random(seed)
         self._tables: dict[Kind, Table] = {}
         self._by_uid: dict[str, Stored] = {}
-        self._dependants: dict[str, dict[tuple[Kind, Key], None]] = {}
+        self._dependents: dict[str, dict[tuple[Kind, Key], None]] = {}
         self._known: set[tuple[str, str]] = set()
         self._log = ChangeLog(log_size, self.revision)
 
@@ -207,7 +207,7 @@ class Storage:
         propagation: str = "Background",
         grace: int | None = None,
     ) -> Object:
-        """Delete, or with finalizers only mark by deletionTimestamp. Dependants by ownerReferences go too, unless
+        """Delete, or with finalizers only mark by deletionTimestamp. Dependents by ownerReferences go too, unless
         `propagation` is Orphan; Foreground keeps the object until those that block it are gone.
 
         A pod that runs on a node is marked and stays for `grace` seconds (None: its own terminationGracePeriodSeconds)
@@ -221,7 +221,7 @@ class Storage:
 
     def owned(self, uid: str) -> Places:
         """Kind, namespace and name of everything that names this uid as an owner."""
-        return [(kind, *key) for kind, key in self._dependants.get(uid, ())]
+        return [(kind, *key) for kind, key in self._dependents.get(uid, ())]
 
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Call `listener` after every change, in order and synchronously; what is returned ends it.
@@ -288,8 +288,8 @@ class Storage:
         meta = present["metadata"]
         _check_preconditions(row, meta["resourceVersion"], uid, resource_version)
         if propagation == "Orphan":
-            for dependant in self._dependants_of(row.uid):
-                self._drop_owners(dependant, {row.uid})
+            for dependent in self._dependents_of(row.uid):
+                self._drop_owners(dependent, {row.uid})
         finalizers = [*row.finalizers]
         if propagation == "Foreground" and FOREGROUND not in finalizers:
             finalizers.append(FOREGROUND)
@@ -309,8 +309,8 @@ class Storage:
             meta["finalizers"] = finalizers
         marked = self._commit("MODIFIED", row.kind, present, row)
         if propagation == "Foreground":
-            for dependant in self._dependants_of(row.uid):
-                self._collect(dependant)
+            for dependent in self._dependents_of(row.uid):
+                self._collect(dependent)
             self._release(row.uid)
         return decode(marked.raw)
 
@@ -330,30 +330,30 @@ class Storage:
         self._table(row.kind).drop(row.key)
         self._unindex(row)
         self._record("DELETED", row, encode(last), row)
-        for dependant in self._dependants_of(row.uid):
-            self._collect(dependant)
+        for dependent in self._dependents_of(row.uid):
+            self._collect(dependent)
         for owner in row.owners:
             self._release(owner.uid)
 
     # Garbage collection
 
     def _collect(self, row: Stored) -> None:
-        """What the garbage collector does with one dependant: nothing while an owner lives, else it is deleted."""
+        """What the garbage collector does with one dependent: nothing while an owner lives, else it is deleted."""
         gone = {owner.uid for owner in row.owners if self._is_gone(owner)}
-        waiting = {owner.uid for owner in row.owners if self._waits_for_dependants(owner.uid)}
+        waiting = {owner.uid for owner in row.owners if self._waits_for_dependents(owner.uid)}
         if not gone and not waiting:
             return
         if any(owner.uid not in gone | waiting for owner in row.owners):
             self._drop_owners(row, gone | waiting)
         elif not row.deleting:
-            propagation = "Foreground" if waiting and self._dependants.get(row.uid) else "Background"
+            propagation = "Foreground" if waiting and self._dependents.get(row.uid) else "Background"
             self._delete(row, propagation=propagation)
 
     def _is_gone(self, owner: Owner) -> bool:
         """Owners of kinds that are not stored here are believed to live, as the real collector does."""
         return owner.uid not in self._by_uid and (owner.api_version, owner.kind) in self._known
 
-    def _waits_for_dependants(self, uid: str) -> bool:
+    def _waits_for_dependents(self, uid: str) -> bool:
         row = self._by_uid.get(uid)
         return row is not None and row.deleting and FOREGROUND in row.finalizers
 
@@ -366,17 +366,17 @@ class Storage:
         self._replace(row, decode(row.raw), fresh)
 
     def _release(self, uid: str) -> None:
-        """Let an owner in foreground deletion go when no dependant blocks it any more."""
-        if not self._waits_for_dependants(uid) or any(row.blocks(uid) for row in self._dependants_of(uid)):
+        """Let an owner in foreground deletion go when no dependent blocks it any more."""
+        if not self._waits_for_dependents(uid) or any(row.blocks(uid) for row in self._dependents_of(uid)):
             return
         row = self._by_uid[uid]
         fresh = decode(row.raw)
         fresh["metadata"]["finalizers"].remove(FOREGROUND)
         self._replace(row, decode(row.raw), fresh)
 
-    def _dependants_of(self, uid: str) -> Iterator[Stored]:
-        """The dependants there are now; those that go while this is read are left out."""
-        for kind, key in [*self._dependants.get(uid, ())]:
+    def _dependents_of(self, uid: str) -> Iterator[Stored]:
+        """The dependents there are now; those that go while this is read are left out."""
+        for kind, key in [*self._dependents.get(uid, ())]:
             row = self._table(kind).rows.get(key)
             if row is not None:
                 yield row
@@ -401,15 +401,15 @@ class Storage:
             self._unindex(previous)
         self._by_uid[row.uid] = row
         for owner in row.owners:
-            self._dependants.setdefault(owner.uid, {})[row.kind, row.key] = None
+            self._dependents.setdefault(owner.uid, {})[row.kind, row.key] = None
 
     def _unindex(self, row: Stored) -> None:
         self._by_uid.pop(row.uid, None)
         for owner in row.owners:
-            dependants = self._dependants.get(owner.uid, {})
-            dependants.pop((row.kind, row.key), None)
-            if not dependants:
-                self._dependants.pop(owner.uid, None)
+            dependents = self._dependents.get(owner.uid, {})
+            dependents.pop((row.kind, row.key), None)
+            if not dependents:
+                self._dependents.pop(owner.uid, None)
 
     def _record(self, event: ChangeType, row: Stored, raw: bytes, previous: Stored | None) -> None:
         labels, before = (None, None) if previous is None else (previous.labels, previous.raw)

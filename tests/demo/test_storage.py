@@ -261,7 +261,7 @@ def family(storage: Storage, *, block: bool = True) -> tuple[Object, Object]:
     return parent, child
 
 
-def test_background_deletion_takes_the_dependants(storage: Storage) -> None:
+def test_background_deletion_takes_the_dependents(storage: Storage) -> None:
     parent, _ = family(storage)
     storage.delete(kinds.VM, "shop", "web-1")
     assert storage.find(kinds.VM, "shop", "web-1") is None
@@ -286,14 +286,14 @@ def test_foreground_deletion_does_not_wait_for_what_does_not_block(storage: Stor
     assert storage.count(kinds.POD) == 1
 
 
-def test_orphaned_dependants_lose_their_owner_and_stay(storage: Storage) -> None:
+def test_orphaned_dependents_lose_their_owner_and_stay(storage: Storage) -> None:
     family(storage)
     storage.delete(kinds.VM, "shop", "web-1", propagation="Orphan")
     assert storage.find(kinds.VM, "shop", "web-1") is None
     assert "ownerReferences" not in storage.get(kinds.VMI, "shop", "web-1")["metadata"]
 
 
-def test_a_dependant_of_two_owners_stays_while_one_lives(storage: Storage) -> None:
+def test_a_dependent_of_two_owners_stays_while_one_lives(storage: Storage) -> None:
     owners = [owner(storage.create(kinds.VM, vm(name))) for name in ("a", "b")]
     storage.create(kinds.PVC, {"metadata": {"name": "data", "namespace": "shop", "ownerReferences": owners}})
     storage.delete(kinds.VM, "shop", "a")
@@ -389,7 +389,7 @@ _KINDS = st.sampled_from([kinds.VM, kinds.VMI, kinds.POD])
 
 
 class StorageMachine(RuleBasedStateMachine):
-    """Random writes; whoever only reads the log must know the same state, and no dependant outlives its owners."""
+    """Random writes; whoever only reads the log must know the same state, and no dependent outlives its owners."""
 
     def __init__(self) -> None:
         super().__init__()
