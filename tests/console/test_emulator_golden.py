@@ -50,7 +50,7 @@ CASES: dict[str, tuple[int, int, str | bytes]] = {
     "save-restore-twice": (20, 4, f"{CSI}3;3H{CSI}31m\x1b7{CSI}0m{CSI}H\x1b8a\x1b8b"),
     "soft-reset-decstr": (20, 4, f"{CSI}?1h{CSI}?25l{CSI}2;3r{CSI}4h{CSI}1;31m\x1b(0{CSI}!pq text stays"),
     "cursor-style-decscusr": (20, 2, f"a{CSI}2 q{CSI} qb"),
-    "private-csi": (30, 2, f"{CSI}?1;2ra{CSI}?uc{CSI}=1;1ud{CSI}<uE{CSI}=cf{CSI}?2026$pg{CSI}>qh{CSI}?1;2mi"),
+    "private-csi": (30, 2, f"{CSI}?1;2ra{CSI}?uc{CSI}=1;1ud{CSI}<u5{CSI}=cf{CSI}?2026$pg{CSI}>qh{CSI}?1;2mi"),
     "modify-other-keys": (20, 2, f"{CSI}>4;2mX"),
     "sgr-colons": (
         30,
