@@ -21,7 +21,7 @@ class Piece(NamedTuple):
     look: str = ""
     """A tone, or ``key``, ``title``, ``accent``, ``alarm``; empty for plain text."""
     rank: int = 0
-    """How soon it gives way when there is no room: 0 never, then the highest first, of equals the last."""
+    """How soon it gives way when there is no room: 0 never, then the highest first; pieces of one rank go together."""
     key: str = ""
     """The key that a click on it stands for."""
 
@@ -82,15 +82,15 @@ class Bar(Widget):
 
 
 def give_way(left: Sequence[Piece], right: Sequence[Piece], room: int) -> tuple[list[Piece], list[Piece]]:
-    """The pieces that have room. Without a piece of rank 0 to let go of, the last one at the left is cut."""
-    lefts = [piece._replace(text=clean_line_keeping_blanks(piece.text)) for piece in left]
-    rights = [piece._replace(text=clean_line_keeping_blanks(piece.text)) for piece in right]
+    """The pieces that have room: those of the greatest rank go first, all together. What then is too long is cut."""
+    lefts = [piece._replace(text=_clean(piece.text)) for piece in left]
+    rights = [piece._replace(text=_clean(piece.text)) for piece in right]
     while _width(lefts) + _width(rights) > room:
-        both = [(piece.rank, at, side) for side in (lefts, rights) for at, piece in enumerate(side) if piece.rank]
-        if not both:
+        rank = max(piece.rank for piece in (*lefts, *rights))
+        if rank == 0:
             break
-        rank, at, side = max(both, key=lambda found: (found[0], found[1]))
-        del side[at], rank
+        lefts = [piece for piece in lefts if piece.rank != rank]
+        rights = [piece for piece in rights if piece.rank != rank]
     over = _width(lefts) + _width(rights) - room
     while over > 0 and lefts:
         last = lefts.pop()
@@ -101,7 +101,7 @@ def give_way(left: Sequence[Piece], right: Sequence[Piece], room: int) -> tuple[
     return lefts, rights
 
 
-def clean_line_keeping_blanks(text: str) -> str:
+def _clean(text: str) -> str:
     """The text cleaned, with the blanks at its ends that set it apart from its neighbours."""
     if text.isascii() and text.isprintable():
         return text

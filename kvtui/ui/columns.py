@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,14 +23,17 @@ class Slot:
     width: int
 
 
-def lay_out(columns: Sequence[Column[Any]], room: int, *, wide: bool = False) -> tuple[Slot, ...]:
-    """Share out `room` terminal columns: the greatest ranks give way first, the rest grows into what is left.
+def lay_out(
+    columns: Sequence[Column[Any]], room: int, *, widest: Mapping[int, int] | None = None, wide: bool = False
+) -> tuple[Slot, ...]:
+    """Share out `room` terminal columns: the greatest ranks give way first, then cut texts get what is left.
 
-    Columns of rank 0 never give way; when even they are too wide, they are cut from the right. A column marked `wide`
-    stands only when `wide` asks for it, and gives way before all others.
+    `widest` says by column how wide its widest text is; a column becomes wider than it asked for only up to that, the
+    lowest ranks first. Columns of rank 0 never give way; when even they are too wide, they are cut from the right. A
+    column marked `wide` stands only when `wide` asks for it, and gives way before all others.
     """
     kept = [index for index, column in enumerate(columns) if wide or not column.wide]
-    widths = {index: max(columns[index].width, cells(columns[index].title)) for index in kept}
+    widths = {index: max(columns[index].width, _title_width(columns[index])) for index in kept}
 
     def total() -> int:
         return sum(widths[index] for index in kept) + GAP * max(0, len(kept) - 1)
@@ -40,7 +43,41 @@ def lay_out(columns: Sequence[Column[Any]], room: int, *, wide: bool = False) ->
         if not movable:
             break
         kept.remove(max(movable, key=lambda index: (columns[index].wide, columns[index].rank, index)))
-    _grow(columns, kept, widths, room - total())
+    _widen(columns, kept, widths, widest or {}, room - total())
+    return _place(kept, widths, room)
+
+
+def _title_width(column: Column[Any]) -> int:
+    """The title, and the arrow of the sorted column."""
+    return cells(column.title) + 1 if column.title else 0
+
+
+def _widen(
+    columns: Sequence[Column[Any]], kept: Sequence[int], widths: dict[int, int], widest: Mapping[int, int], spare: int
+) -> None:
+    """Give cut texts the room that is left, and failing that the room that other columns ask for and do not use."""
+    by_rank = sorted(kept, key=lambda index: (columns[index].rank, -columns[index].grow, index))
+    idle = {
+        index: max(0, widths[index] - max(widest[index], _title_width(columns[index])))
+        for index in kept
+        if index in widest
+    }
+    for index in by_rank:
+        need = widest.get(index, 0) - widths[index]
+        if need <= 0:
+            continue
+        more = min(spare, need)
+        spare -= more
+        for other in reversed(by_rank):
+            lent = min(idle.get(other, 0), need - more)
+            if lent > 0:
+                idle[other] -= lent
+                widths[other] -= lent
+                more += lent
+        widths[index] += more
+
+
+def _place(kept: Sequence[int], widths: Mapping[int, int], room: int) -> tuple[Slot, ...]:
     slots: list[Slot] = []
     left = 0
     for index in kept:
@@ -50,15 +87,3 @@ def lay_out(columns: Sequence[Column[Any]], room: int, *, wide: bool = False) ->
         slots.append(Slot(index, left, width))
         left += width + GAP
     return tuple(slots)
-
-
-def _grow(columns: Sequence[Column[Any]], kept: Sequence[int], widths: dict[int, int], spare: int) -> None:
-    shares = sum(columns[index].grow for index in kept)
-    if spare <= 0 or not shares:
-        return
-    left = spare
-    for index in kept:
-        share = spare * columns[index].grow // shares
-        widths[index] += share
-        left -= share
-    widths[next(index for index in kept if columns[index].grow)] += left

@@ -117,6 +117,8 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         self._styles: dict[str, Style] = {}
         self._painted: list[K] = []
         self._thumb = (0, 0)
+        self._widest: dict[int, int] = {}
+        self._layout_due = False
 
     # What the owner says -------------------------------------------------------------------------------------------
 
@@ -151,7 +153,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         if not ticking:
             return
         now = self._rows.now()
-        visible = set(self.visible)
+        visible = set(self.visible_keys)
         for key in [key for key in self._texts if key not in visible]:
             self._forget(key)
         changed = [
@@ -204,7 +206,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         return tuple(sorted(self._marks, key=lambda key: self._rows.index(key) or 0))
 
     @property
-    def visible(self) -> Sequence[K]:
+    def visible_keys(self) -> Sequence[K]:
         """The rows on the screen."""
         return self._rows.keys[self._top : self._top + self._height]
 
@@ -326,7 +328,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
 
     def _repaint(self, changed: Collection[K]) -> None:
         """Refresh the lines that show other rows than before, or changed ones; all at once when they are many."""
-        visible = list(self.visible)
+        visible = list(self.visible_keys)
         painted, self._painted = self._painted, visible
         stale = set(changed)
         lines = {
@@ -342,7 +344,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
                 self._refresh_line(line)
 
     def _paint_all(self) -> None:
-        self._painted = list(self.visible)
+        self._painted = list(self.visible_keys)
         self._thumb = self._find_thumb()
         self.refresh()
 
@@ -376,7 +378,8 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
 
     def _lay_out(self) -> None:
         room = self.size.width - _GUTTER - 1
-        self._slots = lay_out(self._columns, max(1, room), wide=self._wide)
+        self._layout_due = False
+        self._slots = lay_out(self._columns, max(1, room), widest=self._widest, wide=self._wide)
         self._strips.clear()
         self._paint_all()
 
@@ -410,6 +413,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         if texts is None:
             now = self._rows.now()
             texts = self._texts[key] = [self._rows.cell(key, index, now) for index in range(len(self._columns))]
+            self._measure(texts)
         base = self._row_style(cursor, marked)
         line = _Line(base)
         line.add((">" if cursor and self.has_focus else " ") + ("*" if marked else " "), base)
@@ -419,6 +423,16 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
             style = base + self._style(cell.tone.value) if cell.tone else base
             line.add(fit(cell.text, slot.width, right=self._columns[slot.index].right), style)
         return line.strip(self.size.width)
+
+    def _measure(self, texts: Sequence[Cell]) -> None:
+        """Remember the widest text of each column; where one does not fit, share out the room anew, once a frame."""
+        for slot in self._slots:
+            size = cells(texts[slot.index].text)
+            if size > self._widest.get(slot.index, 0):
+                self._widest[slot.index] = size
+                if size > slot.width and not self._layout_due:
+                    self._layout_due = True
+                    self.call_after_refresh(self._lay_out)
 
     def _row_style(self, cursor: bool, marked: bool) -> Style:
         style = self._style("base")

@@ -22,9 +22,9 @@ Key = tuple[str, Ref]
 _COLUMNS: tuple[Column[Finding], ...] = (
     Column("", lambda finding, _now: Cell(finding.severity.glyph, finding.severity.tone), 1, rank=0),
     Column("KIND", lambda finding, _now: Cell(finding.label, Tone.MUTED), 9, rank=3),
-    Column("SUBJECT", lambda finding, _now: Cell(finding.subject.path), 22, rank=0, grow=1),
+    Column("SUBJECT", lambda finding, _now: Cell(finding.subject.path), 22, rank=0),
     Column("TROUBLE", lambda finding, _now: Cell(finding.trouble, finding.severity.tone), 20, rank=0),
-    Column("CAUSE", lambda finding, _now: Cell(finding.cause), 20, rank=1, grow=6),
+    Column("CAUSE", lambda finding, _now: Cell(finding.cause), 20, rank=1),
     Column(
         "AGE",
         lambda finding, now: Cell(age(now - finding.since) if finding.since is not None else "", Tone.MUTED),

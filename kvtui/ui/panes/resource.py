@@ -135,7 +135,7 @@ class ResourcePane(Vertical):
     def tick(self) -> None:
         """Let ages and countdowns go on."""
         if self._runner.has_pending:
-            pending = [ref for ref in self.table.visible if self._runner.pending(ref)]
+            pending = [ref for ref in self.table.visible_keys if self._runner.pending(ref)]
             self.table.update_rows(pending, moved=False)
         self.table.tick()
         self._say_empty()

@@ -39,6 +39,7 @@ _CONSOLE_KINDS = (VirtualMachine.KIND, VirtualMachineInstance.KIND)
 class MainScreen(Screen[None]):
     """Header, problems, the panes, the consoles, and the line of keys."""
 
+    AUTO_FOCUS = "#table-vms"
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
             Binding(str(number), f"go({number})", f"pane {number}", show=False, tooltip=tooltip)
@@ -93,7 +94,6 @@ class MainScreen(Screen[None]):
         self.set_interval(1.0, self.tick)
         self._arrange()
         self._header.redraw()
-        self._current.table.focus()
         self.tick()
 
     def on_unmount(self) -> None:
