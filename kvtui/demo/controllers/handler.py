@@ -66,6 +66,8 @@ class Handler(Controller):
         self.storage.modify(kinds.VMI, *key, lambda found: run_guest(claims, found, pod, now))
         self._event(vmi, "Created", "VirtualMachineInstance defined.")
         self._event(vmi, "Started", "VirtualMachineInstance started.")
+        if vmi["spec"].get("startStrategy") == "Paused":
+            self.pause_guest(*key, "PausedByUser", "VMI was paused by user")
 
     def _await_agent(self, vmi: Object) -> None:
         meta = vmi["metadata"]

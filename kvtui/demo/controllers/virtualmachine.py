@@ -180,7 +180,10 @@ class VirtualMachines(Controller):
         return False
 
     def _start(self, vm: Object) -> None:
-        made = self.storage.create(kinds.VMI, new_instance(self.world, vm))
+        instance = new_instance(self.world, vm)
+        if _request(vm, None).get("data", {}).get("paused") == "true":
+            instance["spec"]["startStrategy"] = "Paused"
+        made = self.storage.create(kinds.VMI, instance)
         self.world.events.normal(
             kinds.VM, vm, VM_CONTROLLER, "SuccessfulCreate",
             f"Started the virtual machine by creating the new virtual machine instance {made['metadata']['name']}",

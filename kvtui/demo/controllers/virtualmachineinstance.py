@@ -255,9 +255,14 @@ class VirtualMachineInstances(Controller):
         meta = vmi["metadata"]
         key = (meta["namespace"], meta["name"])
         phase = vmi["status"].get("phase", "")
+        period: int = vmi["spec"].get("terminationGracePeriodSeconds", 30)
+        # The launcher gets half a minute more than the guest, but for a forced stop.
+        grace = period + 30 if period > 1 else 1
         for pod in pods:
-            if not deleting(pod):
-                grace = self._grace(vmi)
+            if deleting(pod):
+                if pod["metadata"].get("deletionGracePeriodSeconds", 0) > grace:
+                    self.world.delete_pod(pod["metadata"]["namespace"], pod["metadata"]["name"], grace)
+            else:
                 self.world.delete_pod(pod["metadata"]["namespace"], pod["metadata"]["name"], grace)
                 self.world.events.normal(
                     kinds.VMI, vmi, VM_CONTROLLER, "SuccessfulDelete",
@@ -268,7 +273,7 @@ class VirtualMachineInstances(Controller):
             self._write(vmi, remaining, phase)
             return
         if phase not in FINAL:
-            obeyed = self.world.guest(*key).shutdown <= vmi["spec"].get("terminationGracePeriodSeconds", 30)
+            obeyed = self.world.guest(*key).shutdown <= period
             ran = phase == "Running"
             self._write(vmi, [], "Succeeded" if ran and obeyed else "Failed")
             if ran:
@@ -281,12 +286,6 @@ class VirtualMachineInstances(Controller):
         else:
             self.forget(meta["uid"])
             self.storage.modify(kinds.VMI, *key, lambda found: remove_finalizer(found, FINALIZERS[0]))
-
-    def _grace(self, vmi: Object) -> int | None:
-        """Seconds for the guest to shut down: its own, or what a forced stop said."""
-        forced = vmi["metadata"].get("deletionGracePeriodSeconds", 0)
-        period: int = vmi["spec"].get("terminationGracePeriodSeconds", 30)
-        return period + 30 if not forced else int(forced)
 
 
 def current_pod(vmi: Object, pods: list[Object]) -> Object | None:

@@ -1,0 +1,284 @@
+"""What the API server's defaults and the webhooks of KubeVirt and CDI do to objects on their way in.
+
+Sources: KubeVirt 1.9 ``pkg/virt-api/webhooks`` (reference sections 2.3, 2.10, 3.4), CDI ``pkg/apiserver/webhooks``
+(section 6.3), recordings ``create-invalid-*`` and ``vmim-create-*``.
+"""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+from kvtui.demo import kinds
+from kvtui.demo.controllers.instance import complete_instance
+from kvtui.demo.controllers.migration import FINALIZER
+from kvtui.demo.controllers.printable import FINAL
+from kvtui.demo.objects import amount, condition
+from kvtui.demo.seed import default_machine
+from kvtui.demo.storage import Kind, Object, StorageError
+
+if TYPE_CHECKING:
+    from kvtui.demo.world import World
+
+Operation = Literal["CREATE", "UPDATE", "DELETE"]
+_STRATEGIES = ("Always", "Halted", "Manual", "Once", "RerunOnFailure", "WaitAsReceiver")
+_Admitter = Callable[["World", Object, Object | None], Object]
+
+
+def admit(world: World, kind: Kind, obj: Object, old: Object | None, operation: Operation) -> Object:
+    """The object as it is to be stored: a copy with defaults. Deletions are always allowed.
+
+    Raises StorageError with the webhook's code and words when it is refused.
+    """
+    admitter = _ADMITTERS.get(kind)
+    if admitter is None or operation == "DELETE":
+        return obj
+    return admitter(world, copy.deepcopy(obj), old)
+
+
+def _denied(webhook: str, code: int, reason: str, message: str, details: Object | None = None) -> StorageError:
+    return StorageError(code, reason, f'admission webhook "{webhook}" denied the request: {message}', details)
+
+
+def _invalid(webhook: str, causes: list[Object], joint: str = ", ", lead: str = "") -> StorageError:
+    """422 with causes, their messages joined as the webhook does."""
+    message = lead + joint.join(cause["message"] for cause in causes)
+    return _denied(webhook, 422, "Invalid", message, {"causes": causes})
+
+
+def _cause(field: str, message: str, reason: str = "FieldValueInvalid") -> Object:
+    return {"reason": reason, "message": message, "field": field}
+
+
+# VirtualMachine
+
+_VM_MUTATOR = "virtualmachines-mutator.kubevirt.io"
+_VM_VALIDATOR = "virtualmachine-validator.kubevirt.io"
+_TYPES: tuple[tuple[tuple[str, ...], type, str], ...] = (
+    (("runStrategy",), str, "string"),
+    (("running",), bool, "boolean"),
+    (("template",), dict, "object"),
+    (("dataVolumeTemplates",), list, "array"),
+)
+
+
+def _admit_machine(world: World, vm: Object, old: Object | None) -> Object:
+    _check_types(vm.get("spec") or {})
+    causes = _machine_causes(vm.get("spec") or {})
+    if causes:
+        raise _invalid(_VM_VALIDATOR, causes)
+    if old is None:
+        default_machine(vm, _random_uuid(world), _random_uuid(world))
+    return vm
+
+
+def _check_types(spec: Object) -> None:
+    for path, wanted, word in _TYPES:
+        value = spec.get(path[0])
+        if value is not None and not isinstance(value, wanted):
+            told = f'spec.{".".join(path)} in body must be of type {word}: "{_json_type(value)}"'
+            raise _denied(_VM_MUTATOR, 422, "Invalid", told, {"causes": [{"message": told}]})
+
+
+def _json_type(value: Any) -> str:
+    names = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
+    return names.get(type(value), "null")
+
+
+def _machine_causes(spec: Object) -> list[Object]:
+    causes: list[Object] = []
+    if "template" not in spec:
+        return [_cause("spec.template", "missing virtual machine template.", "FieldValueRequired")]
+    if "running" in spec and "runStrategy" in spec:
+        causes.append(_cause("spec.running", "Running and RunStrategy are mutually exclusive"))
+    elif "running" not in spec and "runStrategy" not in spec:
+        causes.append(_cause("spec.running", "One of Running or RunStrategy must be specified"))
+    elif "runStrategy" in spec and spec["runStrategy"] not in _STRATEGIES:
+        causes.append(_cause("spec.runStrategy", f"Invalid RunStrategy ({spec['runStrategy']})"))
+    return causes + _instance_causes("spec.template.spec", spec["template"].get("spec") or {})
+
+
+def _instance_causes(path: str, spec: Object) -> list[Object]:
+    """Disks need volumes and interfaces networks of their name; memory must be positive."""
+    causes = []
+    domain = spec.get("domain") or {}
+    devices = domain.get("devices") or {}
+    volumes = {volume.get("name") for volume in spec.get("volumes") or ()}
+    networks = {network.get("name") for network in spec.get("networks") or ()}
+    for number, disk in enumerate(devices.get("disks") or ()):
+        if disk.get("name") not in volumes:
+            field = f"{path}.domain.devices.disks[{number}].Name"
+            causes.append(_cause(field, f"{field} '{disk.get('name', '')}' not found."))
+    for number, interface in enumerate(devices.get("interfaces") or ()):
+        if networks and interface.get("name") not in networks:
+            field = f"{path}.domain.devices.interfaces[{number}].name"
+            causes.append(_cause(field, f"{field} '{interface.get('name', '')}' not found."))
+    guest = (domain.get("memory") or {}).get("guest")
+    if guest is not None and amount(guest) <= 0:
+        field = f"{path}.domain.memory.guest"
+        causes.append(_cause(field, f"{field} '{guest}': must be greater than 0."))
+    return causes
+
+
+def _random_uuid(world: World) -> str:
+    return str(uuid.UUID(int=world.random.getrandbits(128), version=4))
+
+
+# VirtualMachineInstance
+
+_VMI_CREATE = "virtualmachineinstances-create-validator.kubevirt.io"
+_VMI_UPDATE = "virtualmachineinstances-update-validator.kubevirt.io"
+
+
+def _admit_instance(world: World, vmi: Object, old: Object | None) -> Object:
+    if old is not None:
+        if vmi.get("spec") != old.get("spec"):
+            told = "update of VMI object is restricted"
+            raise _invalid(_VMI_UPDATE, [_cause("", told, "FieldValueNotSupported")])
+        return vmi
+    causes = _instance_causes("spec", vmi.setdefault("spec", {}))
+    if causes:
+        raise _invalid(_VMI_CREATE, causes)
+    vmi["spec"].setdefault("domain", {}).setdefault("firmware", {}).setdefault("uuid", _random_uuid(world))
+    return complete_instance(world, vmi)
+
+
+# VirtualMachineInstanceMigration
+
+_MIGRATION_CREATE = "migration-create-validator.kubevirt.io"
+_MIGRATION_UPDATE = "migration-update-validator.kubevirt.io"
+
+
+def _admit_migration(world: World, job: Object, old: Object | None) -> Object:
+    if old is not None:
+        if job.get("spec") != old.get("spec"):
+            told = "update of Migration object's spec is restricted"
+            raise _invalid(_MIGRATION_UPDATE, [_cause("", told, "FieldValueNotSupported")])
+        return job
+    meta, spec = job["metadata"], job.get("spec") or {}
+    name, namespace = spec.get("vmiName", ""), meta.get("namespace", "")
+    if not name:
+        raise _invalid(_MIGRATION_CREATE, [_cause("spec.vmiName", "vmiName is missing", "FieldValueRequired")])
+    if spec.get("priority"):
+        told = "Migration priority queue, only virt-controller is allowed to set priority field"
+        raise _invalid(_MIGRATION_CREATE, [_cause("spec.priority", told)])
+    _check_movable(world, namespace, name)
+    meta.setdefault("labels", {})["kubevirt.io/vmi-name"] = name
+    if FINALIZER not in meta.setdefault("finalizers", []):
+        meta["finalizers"].append(FINALIZER)
+    return job
+
+
+def _check_movable(world: World, namespace: str, name: str) -> None:
+    vmi = world.storage.find(kinds.VMI, namespace, name)
+    if vmi is None:
+        raise _denied(_MIGRATION_CREATE, 400, "", f'the VMI "{namespace}/{name}" does not exist')
+    if vmi["status"].get("phase") in FINAL:
+        raise _denied(_MIGRATION_CREATE, 400, "", "Cannot migrate VMI in finalized state.")
+    movable = condition(vmi, "LiveMigratable")
+    if movable and movable["status"] == "False":
+        told = f"Cannot migrate VMI, Reason: {movable.get('reason', '')}, Message: {movable.get('message', '')}"
+        raise _denied(_MIGRATION_CREATE, 400, "", told)
+    for job in world.storage.list(kinds.VMIM, namespace):
+        if job["spec"].get("vmiName") == name and job.get("status", {}).get("phase") not in FINAL:
+            told = (
+                f"in-flight migration detected. Active migration job ({job['metadata']['uid']}) is currently already "
+                f"in progress for VMI {name}."
+            )
+            raise _denied(_MIGRATION_CREATE, 400, "", told)
+
+
+# DataVolume
+
+_DV_VALIDATOR = "datavolume-validate.cdi.kubevirt.io"
+_SOURCES = ("http", "s3", "gcs", "registry", "pvc", "snapshot", "upload", "blank", "imageio", "vddk")
+
+
+def _admit_data_volume(world: World, volume: Object, old: Object | None) -> Object:
+    if old is not None:
+        if volume.get("spec") != old.get("spec"):
+            raise _bad_volume("spec", "Cannot update DataVolume Spec")
+        return volume
+    spec = volume.get("spec") or {}
+    meta = volume["metadata"]
+    source = spec.get("source")
+    if source is None and not spec.get("sourceRef"):
+        told = "Data volume should have either Source or SourceRef, or be externally populated"
+        raise _bad_volume("spec.source", told)
+    if source is not None:
+        given = [name for name in _SOURCES if name in source]
+        if not given:
+            raise _bad_volume("spec.source", "Missing source")
+        if len(given) > 1:
+            raise _bad_volume("spec.source", "Multiple dataVolume sources")
+    if spec.get("pvc") is None and spec.get("storage") is None:
+        raise _bad_volume("spec.PVC", "Missing Data volume PVC")
+    if spec.get("pvc") is not None and spec.get("storage") is not None:
+        told = "Duplicate storage definition, both target storage and target pvc defined"
+        raise _bad_volume("spec.PVC", told)
+    name = meta.get("name", "")
+    if name and world.storage.find(kinds.PVC, meta.get("namespace", ""), name):
+        raise _bad_volume("DataVolume.Name", f"Destination PVC {meta.get('namespace', '')}/{name} already exists")
+    return volume
+
+
+def _bad_volume(field: str, message: str) -> StorageError:
+    # CDI puts a blank before each cause.
+    return _invalid(_DV_VALIDATOR, [_cause(field, message)], joint=" ", lead=" ")
+
+
+# Kubernetes' own defaults
+
+
+def _admit_claim(world: World, claim: Object, old: Object | None) -> Object:
+    if old is not None:
+        return claim
+    spec = claim.setdefault("spec", {})
+    if "storageClassName" not in spec:
+        for item in world.storage.list(kinds.STORAGE_CLASS):
+            if item["metadata"].get("annotations", {}).get("storageclass.kubernetes.io/is-default-class") == "true":
+                spec["storageClassName"] = item["metadata"]["name"]
+    spec.setdefault("volumeMode", "Filesystem")
+    finalizers = claim["metadata"].setdefault("finalizers", [])
+    if "kubernetes.io/pvc-protection" not in finalizers:
+        finalizers.append("kubernetes.io/pvc-protection")
+    claim["status"] = {"phase": "Pending"}
+    return claim
+
+
+def _admit_pod(_world: World, pod: Object, old: Object | None) -> Object:
+    if old is not None:
+        return pod
+    spec = pod.setdefault("spec", {})
+    for name, value in (
+        ("restartPolicy", "Always"),
+        ("terminationGracePeriodSeconds", 30),
+        ("schedulerName", "default-scheduler"),
+        ("dnsPolicy", "ClusterFirst"),
+    ):
+        spec.setdefault(name, value)
+    spec.setdefault("containers", [])
+    pod["status"] = {"phase": "Pending", "qosClass": "BestEffort"}
+    return pod
+
+
+def _admit_namespace(_world: World, namespace: Object, old: Object | None) -> Object:
+    if old is None:
+        labels = namespace["metadata"].setdefault("labels", {})
+        labels["kubernetes.io/metadata.name"] = namespace["metadata"].get("name", "")
+        namespace.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
+        namespace["status"] = {"phase": "Active"}
+    return namespace
+
+
+_ADMITTERS: dict[Kind, _Admitter] = {
+    kinds.VM: _admit_machine,
+    kinds.VMI: _admit_instance,
+    kinds.VMIM: _admit_migration,
+    kinds.DATA_VOLUME: _admit_data_volume,
+    kinds.PVC: _admit_claim,
+    kinds.POD: _admit_pod,
+    kinds.NAMESPACE: _admit_namespace,
+}
