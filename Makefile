@@ -52,6 +52,10 @@ format: $(STAMP) ## let ruff mend and format
 screenshots: $(STAMP) ## draw the README's pictures from the demo cluster
 	$(BIN)/python -m tests.screenshots
 
+.PHONY: readme
+readme: $(STAMP) ## renew the table of keys in README.md
+	$(BIN)/python -m tests.readme
+
 .PHONY: bench
 bench: $(STAMP) ## measure what has a budget
 	$(BIN)/python -m tests.bench
