@@ -14,10 +14,10 @@ from textual.widgets import Static
 
 from kvtui.backends.base import ByteStream, Consoles
 from kvtui.config import Settings
-from kvtui.console.session import Session
+from kvtui.console.session import Session, State
 from kvtui.errors import BackendError
 from kvtui.fleet import Fleet
-from kvtui.model import Ref
+from kvtui.model import FeedState, Ref
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.text import age, clean_line, size
 from kvtui.ui.screens.help import name_key
@@ -55,6 +55,7 @@ class ConsolePane(Vertical):
         self._places: dict[Ref, _Place] = {}
         """Where each machine ran when its line was made."""
         self._current: Ref | None = None
+        self._shown_state: State | None = None
         self._heading = Static(classes="console-tabs", markup=False)
         self._status = Static(classes="console-status", markup=False)
         self.display = False
@@ -83,7 +84,7 @@ class ConsolePane(Vertical):
         if ref not in self._terminals:
             session = self._connect(ref)
             terminal = Terminal(session, self._settings.console, slow_link=self._settings.slow_link)
-            session.observe(self._draw_status)
+            session.observe(self._on_session)
             self._terminals[ref] = terminal
             self.mount(terminal, before=self._status)
             session.start()
@@ -142,11 +143,18 @@ class ConsolePane(Vertical):
             tabs.append(" ")
         self._heading.update(tabs)
 
+    def _on_session(self) -> None:
+        """Draw a new state at once; counters and ages wait for the next second."""
+        terminal = self._terminals.get(self._current) if self._current else None
+        if terminal is not None and terminal.session.state is not self._shown_state:
+            self._draw_status()
+
     def _draw_status(self) -> None:
         if self._current is None or not self.is_mounted:
             return
         terminal = self._terminals[self._current]
         session = terminal.session
+        self._shown_state = session.state
         parts = [session.sentence]
         if session.received:
             parts.append(f"in {size(session.received)}B")
@@ -169,6 +177,8 @@ class ConsolePane(Vertical):
             return stream
 
         def explain_cut() -> str:
+            if self._fleet.view.feed(ref.backend, VirtualMachineInstance.KIND).state is FeedState.STALE:
+                return f"{ref.backend} does not answer"
             place, now = self._places.get(ref), self._place(ref)
             if now is None or now.phase != "Running":
                 return "the VM stopped"
