@@ -1,0 +1,132 @@
+"""From HTTP answers to the tree of errors, in the server's own words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from time import time
+from typing import Final
+
+import msgspec
+
+from kvtui.errors import (
+    AbsentError,
+    BackendError,
+    BusyError,
+    ConflictError,
+    ForbiddenError,
+    GoneError,
+    UnauthorizedError,
+    UnreachableError,
+)
+from kvtui.text import clean_line
+
+_LONGEST: Final = 2000
+"""Characters of a server's words that are kept."""
+
+
+class CutError(UnreachableError):
+    """An answer that had begun broke off; `silent` when nothing came for too long."""
+
+    def __init__(self, title: str, detail: str = "", hint: str = "", *, silent: bool = False) -> None:
+        super().__init__(title, detail, hint)
+        self.silent = silent
+
+
+class Status(msgspec.Struct):
+    """A ``Status`` object, as far as anybody reads it."""
+
+    kind: str = ""
+    message: str | None = None
+    reason: str | None = None
+    code: int | None = None
+
+
+# What says who speaks, not what is wrong; kubevirt-api.md 3 and 3.4.
+_PREFIXES: Final = re.compile(
+    r"(?:Operation cannot be fulfilled on \S+ \"[^\"]*\": |Internal error occurred: "
+    r"|admission webhook \"[^\"]*\" denied the request: )+"
+)
+
+_TITLES: Final = {
+    401: "the server does not know this account",
+    403: "not allowed",
+    404: "not there",
+    409: "not possible now",
+    410: "too old",
+    429: "the server is busy",
+    503: "the server is busy",
+}
+_UNAUTHORIZED_HINT: Final = "log in again, or check the user of this context in the kubeconfig"
+
+
+def error_from_answer(code: int, body: bytes, headers: Mapping[str, str]) -> BackendError:
+    """The error that an HTTP answer of 300 and above means."""
+    status = _status(body)
+    words = status.message if status is not None and status.message else _plain_words(body, headers)
+    reason = status.reason if status is not None else ""
+    return _error(code, reason or "", words, _retry_after(headers.get("Retry-After", "")))
+
+
+def error_from_status(raw: bytes | msgspec.Raw) -> BackendError:
+    """The error that the ``Status`` of an ERROR event in a watch means."""
+    status = _status(bytes(raw)) or Status()
+    return _error(status.code or 500, status.reason or "", status.message or "", 0.0)
+
+
+def strip_prefix(words: str) -> str:
+    """The text that matters of a refusal: without who refused and on what."""
+    return _PREFIXES.sub("", words, count=1) if _PREFIXES.match(words) else words
+
+
+def _error(code: int, reason: str, words: str, retry_after: float) -> BackendError:
+    detail = clean_line(strip_prefix(words))[:_LONGEST]
+    title = _TITLES.get(code) or ("the server failed" if code >= 500 else "the server refused")
+    if "Too large resource version" in words:
+        # A server that was restored, or that lags behind the one asked before, knows no such future.
+        return GoneError("the server is behind", detail, code=code)
+    if code == 410 or reason in ("Expired", "Gone"):
+        return GoneError("too old", detail, code=410)
+    match code:
+        case 401:
+            return UnauthorizedError(title, detail, _UNAUTHORIZED_HINT, code)
+        case 403:
+            return ForbiddenError(title, detail, code=code)
+        case 404:
+            return AbsentError(title, detail, code=code)
+        case 409:
+            return ConflictError(title, detail, code=code)
+        case 429 | 503:
+            return BusyError(title, detail, code=code, retry_after=retry_after)
+        case _:
+            return BackendError(title, detail or f"HTTP {code}", code=code)
+
+
+def _status(body: bytes) -> Status | None:
+    # virt-api writes "Bad Request\n" before some of its Status objects.
+    start = body.find(b"{")
+    if start < 0:
+        return None
+    try:
+        found = msgspec.json.decode(body[start:], type=Status)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return found if found.kind == "Status" else None
+
+
+def _plain_words(body: bytes, headers: Mapping[str, str]) -> str:
+    if "html" in headers.get("Content-Type", "") or body[:1] == b"<":
+        return "a page of HTML came instead of an answer: is a proxy or a login page in between?"
+    return body[: 4 * _LONGEST].decode(errors="replace")
+
+
+def _retry_after(value: str) -> float:
+    if not value:
+        return 0.0
+    if value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
+    except ValueError:
+        return 0.0

@@ -1,0 +1,256 @@
+"""A Kubernetes context as a backend: kubeconfig in, kinds kept live, objects, verbs, consoles and logs out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+import msgspec
+
+from kvtui.audit import AuditLog
+from kvtui.backends.base import ByteStream, Inbox, Permission, Source, Verdict
+from kvtui.backends.kubernetes.backoff import Backoff
+from kvtui.backends.kubernetes.discovery import Discovery, object_path
+from kvtui.backends.kubernetes.kubeconfig import (
+    IN_CLUSTER,
+    ContextInfo,
+    in_cluster,
+    in_cluster_namespace,
+    load_contexts,
+    read_kubeconfig,
+)
+from kvtui.backends.kubernetes.masking import masked
+from kvtui.backends.kubernetes.metrics import Metrics
+from kvtui.backends.kubernetes.reflector import Reflector, Scope
+from kvtui.backends.kubernetes.server import Server, Target, decode
+from kvtui.backends.kubernetes.streams import follow_log, open_console
+from kvtui.backends.kubernetes.timings import Timings
+from kvtui.backends.kubernetes.verbs import KUBEVIRT, KUBEVIRT_VERSIONS, PLURALS, Permissions, Verbs
+from kvtui.errors import AbsentError, BackendError, ForbiddenError, KvtuiError
+from kvtui.model import BackendInfo, Ref
+from kvtui.records.base import Record
+from kvtui.records.decode import decode_records
+from kvtui.records.kubernetes import Event
+
+__all__ = ["IN_CLUSTER", "ContextInfo", "KubernetesBackend", "Timings", "connect", "load_contexts"]
+
+_CORE = {
+    "Node": "nodes",
+    "Pod": "pods",
+    "Event": "events",
+    "Namespace": "namespaces",
+    "PersistentVolumeClaim": "persistentvolumeclaims",
+}
+_EVENTS = 500
+"""Events of one object that are asked for."""
+
+
+class _Version(msgspec.Struct, rename="camel"):
+    git_version: str = ""
+
+
+class _User(msgspec.Struct):
+    username: str = ""
+
+
+class _SubjectStatus(msgspec.Struct, rename="camel"):
+    user_info: _User = msgspec.field(default_factory=_User)
+
+
+class _Subject(msgspec.Struct):
+    status: _SubjectStatus = msgspec.field(default_factory=_SubjectStatus)
+
+
+class _RawList(msgspec.Struct):
+    items: list[msgspec.Raw] | None = None
+
+
+def connect(
+    kubeconfig: str | None,
+    context: str | None,
+    namespace: str,
+    read_only: bool,
+    audit: AuditLog,
+    *,
+    timings: Timings | None = None,
+) -> KubernetesBackend:
+    """A backend for a context (by default the current one), shown in `namespace` alone or, when empty, in all.
+
+    Reads the kubeconfig and asks nobody: the first request does. In a pod without kubeconfig it is the cluster
+    around it. Raises ConfigError that names file and way out.
+    """
+    if kubeconfig is None and context in (None, IN_CLUSTER) and in_cluster():
+        first = load_contexts()[0]
+        if first.name == IN_CLUSTER:
+            info = ContextInfo(IN_CLUSTER, namespace=in_cluster_namespace())
+            return KubernetesBackend(Target(None, IN_CLUSTER), info, namespace, read_only, audit, timings or Timings())
+    config = read_kubeconfig(kubeconfig)
+    info = config.context(context)
+    return KubernetesBackend(Target(config, info.name), info, namespace, read_only, audit, timings or Timings())
+
+
+class KubernetesBackend:
+    """One context. Implements Backend, Reader, Lifecycle, Consoles and Logs."""
+
+    def __init__(
+        self, target: Target, context: ContextInfo, namespace: str, read_only: bool, audit: AuditLog, timings: Timings
+    ) -> None:
+        self._name = context.name
+        self._scope = Scope(namespace, context.namespace)
+        self._server = Server(target, timings)
+        self._discovery = Discovery(self._server)
+        self._info = BackendInfo(
+            name=context.name, user=context.user, read_only=read_only, namespace=namespace or context.namespace
+        )
+        self._verbs = Verbs(self._server, self._discovery, audit, read_only, lambda: self._info.user)
+        self._permissions = Permissions(self._server)
+        self._sources: dict[str, Source] = {}
+        self._reflectors: dict[str, Reflector] = {}
+
+    @property
+    def name(self) -> str:
+        """The name of the context."""
+        return self._name
+
+    @property
+    def info(self) -> BackendInfo:
+        """What is known of the server and of us there."""
+        return replace(self._info, address=self._server.address)
+
+    async def run(self, sources: Sequence[Source], inbox: Inbox) -> None:
+        """Keep every source live until cancelled. Trouble becomes the state of a feed and heals by itself."""
+        self._sources = {source.kind: source for source in sources}
+        self._reflectors = {
+            source.kind: Reflector(self._name, source, self._server, self._discovery, self._scope, inbox)
+            for source in sources
+        }
+        metrics = Metrics(self._name, self._server, self._discovery, self._scope, inbox)
+        async with asyncio.TaskGroup() as tasks:
+            for kind, reflector in self._reflectors.items():
+                tasks.create_task(reflector.run(), name=f"{self._name} {kind}")
+            tasks.create_task(self._introduce(), name=f"{self._name} introduction")
+            tasks.create_task(metrics.run(), name=f"{self._name} metrics")
+
+    def retry(self, kind: str = "") -> None:
+        """Try again at once what is being waited for, in one kind or in all."""
+        for name, reflector in self._reflectors.items():
+            if kind in ("", name):
+                reflector.retry()
+
+    async def close(self) -> None:
+        """Let go of all connections, at once."""
+        await self._server.close()
+
+    async def may(self, permission: Permission, namespace: str, name: str = "") -> Verdict:
+        """Whether the account may do it; the server's answer is believed for a minute."""
+        return await self._permissions.may(permission, namespace, name)
+
+    # Reader
+
+    async def fetch(self, ref: Ref) -> dict[str, object]:
+        """The whole object as the API serves it, secrets masked. Raises BackendError."""
+        group, versions, plural = self._place(ref.kind)
+        version = (await self._discovery.versions(group, versions))[0]
+        path = object_path(group, version, plural, ref.namespace, ref.name)
+        return masked(decode(await self._server.request("GET", path), dict[str, object]))
+
+    async def fetch_events(self, ref: Ref) -> Sequence[Record]:
+        """The events about the object, whatever reported them. Raises BackendError."""
+        about = {"involvedObject.name": ref.name}
+        if ref.uid and ref.kind != "Node":
+            about["involvedObject.uid"] = ref.uid
+        else:
+            # The kubelet gives the name of its node as the uid.
+            about["involvedObject.kind"] = ref.kind
+        query = {
+            "fieldSelector": ",".join(f"{key}={value}" for key, value in about.items()),
+            "limit": str(_EVENTS),
+        }
+        # Events of what has no namespace lie in `default`, most of them.
+        namespaces = [ref.namespace] if ref.namespace else ["", "default"]
+        for last, namespace in enumerate(namespaces, 1):
+            try:
+                raw = await self._server.request("GET", object_path("", "v1", "events", namespace), query=query)
+            except ForbiddenError:
+                if last == len(namespaces):
+                    raise
+            else:
+                items = decode(raw, _RawList).items or ()
+                return decode_records(b"[%b]" % b",".join(map(bytes, items)), Event)
+        raise AssertionError
+
+    # Lifecycle
+
+    async def start(self, ref: Ref) -> None:
+        """Start a VM."""
+        await self._verbs.start(ref)
+
+    async def stop(self, ref: Ref, *, grace: int | None = None) -> None:
+        """Stop a VM, or delete a VMI that has none."""
+        await self._verbs.stop(ref, grace=grace)
+
+    async def restart(self, ref: Ref) -> None:
+        """Stop a VM and start it again."""
+        await self._verbs.restart(ref)
+
+    async def pause(self, ref: Ref) -> None:
+        """Freeze the vCPUs."""
+        await self._verbs.pause(ref)
+
+    async def unpause(self, ref: Ref) -> None:
+        """Let the vCPUs run on."""
+        await self._verbs.unpause(ref)
+
+    async def migrate(self, ref: Ref) -> None:
+        """Move a VM or VMI to another node."""
+        await self._verbs.migrate(ref)
+
+    async def cancel_migration(self, ref: Ref) -> None:
+        """Abort a migration; `ref` is the migration."""
+        await self._verbs.cancel_migration(ref)
+
+    # Consoles, Logs
+
+    async def open_console(self, ref: Ref) -> ByteStream:
+        """The serial console of a VM or VMI. Whoever holds it now loses it."""
+        return await open_console(self._server, self._discovery, ref)
+
+    def follow_log(self, ref: Ref, *, container: str = "", tail: int = 500, follow: bool = True) -> AsyncIterator[str]:
+        """Lines of a pod's log, cleaned."""
+        return follow_log(self._server, ref, container=container, tail=tail, follow=follow)
+
+    def _place(self, kind: str) -> tuple[str, tuple[str, ...], str]:
+        source = self._sources.get(kind)
+        if source is not None:
+            return source.group, source.versions, source.plural
+        if kind in PLURALS:
+            return KUBEVIRT, KUBEVIRT_VERSIONS, PLURALS[kind]
+        if kind in _CORE:
+            return "", ("v1",), _CORE[kind]
+        raise AbsentError(f"kvtui does not know where {kind} objects are served")
+
+    async def _introduce(self) -> None:
+        """Learn the server's version and our name there."""
+        backoff = Backoff(self._server.timings.retry_first, self._server.timings.retry_most)
+        while True:
+            try:
+                version = await self._server.get("/version", _Version)
+                self._info = replace(self._info, version=version.git_version, trouble="")
+                await self._learn_user()
+                return
+            except ForbiddenError:
+                return
+            except KvtuiError as error:
+                self._info = replace(self._info, trouble=str(error))
+                await asyncio.sleep(backoff.next())
+
+    async def _learn_user(self) -> None:
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        try:
+            raw = await self._server.request("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=body)
+        except BackendError:
+            # Servers before 1.28, and accounts that may not ask: the kubeconfig's name for the user must do.
+            return
+        if user := decode(raw, _Subject).status.user_info.username:
+            self._info = replace(self._info, user=user)

@@ -1,0 +1,45 @@
+"""How long the Kubernetes backend waits for what: one place, so that tests can be quick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds, all of them."""
+
+    connect: float = 10.0
+    """Until TCP and TLS stand."""
+    answer: float = 30.0
+    """Until an ordinary answer begins, and between its parts."""
+    list_answer: float = 60.0
+    """Until a list begins, and between its parts: a cold server reads it from etcd first."""
+    watch_silence: float = 90.0
+    """Without an event or a bookmark in a watch: servers send a bookmark about each minute."""
+    watch_shortest: float = 240.0
+    """Watches are asked to last between this ..."""
+    watch_longest: float = 360.0
+    """... and this, at random, so that not all end at once."""
+    settled: float = 5.0
+    """A watch that ends sooner and brought nothing counts as a failure."""
+    retry_first: float = 0.5
+    retry_most: float = 30.0
+    poll: float = 30.0
+    """Between two lists of a kind that is not watched."""
+    forbidden: float = 30.0
+    """Until a forbidden kind is tried again."""
+    absent: float = 15.0
+    """Until a kind that the server does not serve is looked for again."""
+    metrics: float = 15.0
+    metrics_absent: float = 60.0
+    permission: float = 60.0
+    """How long an answer to "may I?" is believed."""
+    plugin: float = 120.0
+    """An exec plugin may wait for a login in the browser."""
+    plugin_retry: float = 10.0
+    """Until a failed plugin is run again."""
+    handshake: float = 15.0
+    """Until a console is open: the server dials the node first."""
+    heartbeat: float = 20.0
+    """Between two pings on a console."""
