@@ -94,7 +94,7 @@ def guest_os_info(world: World, vmi: Object) -> Object:
     """VirtualMachineInstanceGuestAgentInfo."""
     return {
         "apiVersion": _API_VERSION,
-        "fsFreezeStatus": "thawed",
+        "fsFreezeStatus": vmi["status"].get("fsFreezeStatus") or "thawed",
         "fsInfo": {"disks": _file_systems(vmi)},
         "guestAgentVersion": "9.1.0",
         "hostname": vmi["spec"].get("hostname") or vmi["metadata"]["name"],

@@ -59,6 +59,8 @@ class Machine:
         self.node = node
         self.guest = guest
         self.paused = False
+        self.told_off = False
+        """Whether the end of the guest is known outside of it."""
         self.on_lost: Callable[[], None] | None = None
         """Called when the line to the guest breaks: it was stopped, or it moved to another node."""
         self._seen = now
@@ -102,8 +104,12 @@ class Machines:
 
     def catch_up(self) -> None:
         """Bring all guests that someone looked at up to now."""
-        for machine in [*self._machines.values()]:
+        for (namespace, name), machine in [*self._machines.items()]:
             machine.catch_up(self._world.clock.now)
+            if machine.guest.state == "off" and not machine.told_off:
+                # Somebody typed poweroff: QEMU ends, and the instance with it.
+                machine.told_off = True
+                self._world.handler.end_guest(namespace, name, crashed=False)
 
     def _on_change(self, change: Change) -> None:
         if change.kind != kinds.VMI:
@@ -127,6 +133,7 @@ class Machines:
         machine.catch_up(now)
         machine.paused = has_condition(vmi, "Paused", "True")
         if "deletionTimestamp" in vmi["metadata"] and machine.guest.state in ("booting", "running"):
+            machine.told_off = True
             machine.guest.shut_down()
         node = vmi["status"].get("nodeName", "")
         if node and node != machine.node:

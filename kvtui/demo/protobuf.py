@@ -149,7 +149,8 @@ def parse(data: bytes) -> Object:
         kind = envelope.get("type", {})
         message = _MESSAGES.get(kind.get("kind", ""))
         if message is not None:
-            return kind | _message(message, envelope.get("raw", b""))
+            found: Object = kind | _message(message, envelope.get("raw", b""))
+            return found
     except ValueError as error:
         raise bad_request(f"couldn't decode the protobuf body: {error}") from None
     raise StorageError(

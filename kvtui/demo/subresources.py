@@ -38,6 +38,9 @@ _VMI_VERBS: dict[str, _Verb] = {
     "unpause": lifecycle.unpause,
     "softreboot": lifecycle.softreboot,
     "reset": lifecycle.reset,
+    "freeze": lifecycle.freeze,
+    "unfreeze": lifecycle.unfreeze,
+    "evacuate/cancel": lifecycle.evacuate_cancel,
 }
 """Answered with 200."""
 
@@ -73,14 +76,26 @@ def _missing(kind: str, name: str) -> StorageError:
     return StorageError(404, "NotFound", f'{kind}.kubevirt.io "{name}" not found')
 
 
+class _Options(msgspec.Struct, rename="camel", omit_defaults=True):
+    """All options of the verbs, with their types."""
+
+    paused: bool = False
+    grace_period: int | None = None
+    grace_period_seconds: int | None = None
+    added_node_selector: dict[str, str] | None = None
+    evacuation_node_name: str = ""
+    dry_run: list[str] | None = None
+
+
 async def _read_options(request: web.BaseRequest) -> Object:
     data = await request.read()
     if not data.strip():
         return {}
     try:
-        return msgspec.json.decode(data, type=Object)
+        options: Object = msgspec.to_builtins(msgspec.json.decode(data, type=_Options))
     except msgspec.DecodeError as error:
         raise bad_request(f"Can not unmarshal Request body to struct, error: json: {error}") from None
+    return options
 
 
 class Subresources:
@@ -106,9 +121,7 @@ class Subresources:
             case "virtualmachines", verb, "PUT" if verb in _VM_VERBS:
                 return await self._act(request, target, _VM_VERBS[verb], 202)
             case "virtualmachineinstances", verb, "PUT" if verb in _VMI_VERBS:
-                response = await self._act(request, target, _VMI_VERBS[verb], 200)
-                self._reboot(target)
-                return response
+                return await self._act(request, target, _VMI_VERBS[verb], 200)
             case "virtualmachineinstances", info, "GET" if info in _INFOS:
                 return self._ask_agent(target, _INFOS[info])
             case "virtualmachines", "expand-spec", "GET":
@@ -135,17 +148,20 @@ class Subresources:
             raise _missing("virtualmachineinstance", target.name)
         return found
 
+    def _check_started(self, target: Target) -> None:
+        self._vm(target)
+        if self._world.storage.find(kinds.VMI, target.namespace, target.name) is None:
+            message = f'Operation cannot be fulfilled on virtualmachine.kubevirt.io "{target.name}": VMI is not started'
+            raise StorageError(409, "Conflict", message)
+
     async def _act(self, request: web.BaseRequest, target: Target, verb: _Verb, code: int) -> web.Response:
         if not _accepts_anything(request):
             return not_acceptable()
         options = await _read_options(request)
         verb(self._world, target.namespace, target.name, options)
-        return web.Response(status=code)
-
-    def _reboot(self, target: Target) -> None:
-        """Let the guest do what was asked of it."""
-        if target.rest in ("reset", "softreboot"):
+        if target.rest in ("reset", "softreboot") and not options.get("dryRun"):
             self._consoles.machines.of(self._vmi(target)).guest.reboot()
+        return web.Response(status=code)
 
     def _ask_agent(self, target: Target, info: _Info) -> web.Response:
         """Failures are 500 with plain text, even for an instance that is not there."""
