@@ -65,9 +65,7 @@ class ListReader(Generic[R]):
         if len(self._buffer) < self._enough:
             return []
         if not self._beginning:
-            self._trim()
-            found = _BEGINNING.match(self._buffer)
-            self._beginning = found[0] if found else b"{"
+            self._beginning = self._first_beginning()
         return self._cut()
 
     def close(self) -> tuple[list[R], ListMeta]:
@@ -81,22 +79,24 @@ class ListReader(Generic[R]):
 
     def _find_items(self) -> bool:
         """Move everything up to the items from the buffer to the head."""
-        for found in _ITEMS.finditer(self._buffer, self._searched):
-            head = bytes(self._buffer[: found.end()])
+        # A match that is kept would keep the buffer from being shortened.
+        for end in [found.end() for found in _ITEMS.finditer(self._buffer, self._searched)]:
+            head = bytes(self._buffer[:end])
             try:
                 # Within a string or another object, the brackets would not match.
                 msgspec.json.decode(head + b"]}", type=_List)
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 continue
-            del self._buffer[: found.end()]
+            del self._buffer[:end]
             self._head = head
             return True
         # `"items" : [` may be cut in two.
         self._searched = max(0, len(self._buffer) - 64)
         return False
 
-    def _trim(self) -> None:
-        del self._buffer[: len(self._buffer) - len(self._buffer.lstrip(_SPACE))]
+    def _first_beginning(self) -> bytes:
+        found = _BEGINNING.match(bytes(self._buffer).lstrip(_SPACE))
+        return found[0] if found else b"{"
 
     def _cut(self) -> list[R]:
         end = len(self._buffer)
