@@ -157,22 +157,28 @@ def _settle_conflicts(
 
 
 def _conflicts(contested: list[tuple[Object, _FieldPath]]) -> StorageError:
+    """409 in the words of ``getConflictMessage`` of apimachinery ``pkg/util/managedfields/internal/conflict.go``."""
+    told = sorted((_named(entry), _shown(path)) for entry, path in contested)
     causes = [
-        {
-            "reason": "FieldManagerConflict",
-            "message": f'conflict with "{entry.get("manager", "")}" using {entry.get("apiVersion", "")}',
-            "field": _shown(path),
-        }
-        for entry, path in contested
+        {"reason": "FieldManagerConflict", "message": f"conflict with {manager}", "field": path}
+        for manager, path in told
     ]
-    if len(causes) == 1:
-        told = f"Apply failed with 1 conflict: {causes[0]['message']}: {causes[0]['field']}"
-        return StorageError(409, "Conflict", told, {"causes": causes})
-    told = f"Apply failed with {len(causes)} conflicts:"
-    for message, group in itertools.groupby(causes, key=lambda cause: cause["message"]):
-        listed = "".join(f"\n- {cause['field']}" for cause in group)
-        told += f" {message.replace('conflict', 'conflicts', 1)}:{listed}"
-    return StorageError(409, "Conflict", told, {"causes": causes})
+    if len(told) == 1:
+        ((manager, path),) = told
+        message = f"Apply failed with 1 conflict: conflict with {manager}: {path}"
+    else:
+        lines = []
+        for manager, group in itertools.groupby(told, key=lambda pair: pair[0]):
+            lines += [f"conflicts with {manager}:", *(f"- {path}" for _, path in group)]
+        message = f"Apply failed with {len(told)} conflicts: " + "\n".join(lines)
+    return StorageError(409, "Conflict", message, {"causes": causes})
+
+
+def _named(entry: Object) -> str:
+    """A manager as messages name it."""
+    subresource = entry.get("subresource", "")
+    name = json.dumps(entry.get("manager", ""))
+    return f"{name} with subresource {json.dumps(subresource)}" if subresource else name
 
 
 def _shown(path: _FieldPath) -> str:

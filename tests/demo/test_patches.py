@@ -367,9 +367,7 @@ def test_appliers_conflict_unless_one_forces() -> None:
     with pytest.raises(StorageError) as refusal:
         applied(present, configuration(spec={"runStrategy": "Always"}))
     assert refusal.value.code == 409
-    assert refusal.value.message == (
-        'Apply failed with 1 conflict: conflict with "first" using kubevirt.io/v1: .spec.runStrategy'
-    )
+    assert refusal.value.message == ('Apply failed with 1 conflict: conflict with "first": .spec.runStrategy')
     forced = applied(present, configuration(spec={"runStrategy": "Always"}), force=True)
     assert forced["spec"]["runStrategy"] == "Always"
     assert [entry["manager"] for entry in forced["metadata"]["managedFields"]] == ["kvtui"]
@@ -377,11 +375,12 @@ def test_appliers_conflict_unless_one_forces() -> None:
 
 def test_several_conflicts_are_listed() -> None:
     present = applied(None, configuration(labels={"a": "1"}, spec={"runStrategy": "Halted"}), "first")
+    present = applied(present, configuration(spec={"runStrategy": "Halted"}), "second")
     with pytest.raises(StorageError) as refusal:
         applied(present, configuration(labels={"a": "2"}, spec={"runStrategy": "Always"}))
     assert refusal.value.message == (
-        'Apply failed with 2 conflicts: conflicts with "first" using kubevirt.io/v1:\n'
-        "- .metadata.labels.a\n- .spec.runStrategy"
+        'Apply failed with 3 conflicts: conflicts with "first":\n'
+        '- .metadata.labels.a\n- .spec.runStrategy\nconflicts with "second":\n- .spec.runStrategy'
     )
 
 
