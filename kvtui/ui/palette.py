@@ -54,6 +54,4 @@ def _places(screen: MainScreen) -> Iterable[SystemCommand]:
     yield SystemCommand("go to problems", "0", partial(screen.go_to, Target(word="problems")))
     for namespace in ("", *places.namespaces):
         name = namespace or "all"
-        yield SystemCommand(
-            f"namespace {name}", f":ns {name}", partial(screen.go_to, Target(namespace=namespace))
-        )
+        yield SystemCommand(f"namespace {name}", f":ns {name}", partial(screen.go_to, Target(namespace=namespace)))

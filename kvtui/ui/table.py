@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from kvtui.model import Cell, Tone
+from kvtui.model import Cell
 from kvtui.resources.base import Column
 from kvtui.text import cells, fit
 from kvtui.ui.columns import GAP, Slot, lay_out
@@ -426,13 +426,13 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
 
     def _measure(self, texts: Sequence[Cell]) -> None:
         """Remember the widest text of each column; where one does not fit, share out the room anew, once a frame."""
-        for slot in self._slots:
-            size = cells(texts[slot.index].text)
-            if size > self._widest.get(slot.index, 0):
-                self._widest[slot.index] = size
-                if size > slot.width and not self._layout_due:
-                    self._layout_due = True
-                    self.call_after_refresh(self._lay_out)
+        grown = {
+            index: size for index, cell in enumerate(texts) if (size := cells(cell.text)) > self._widest.get(index, 0)
+        }
+        self._widest.update(grown)
+        if not self._layout_due and any(slot.width < grown.get(slot.index, 0) for slot in self._slots):
+            self._layout_due = True
+            self.call_later(self._lay_out)
 
     def _row_style(self, cursor: bool, marked: bool) -> Style:
         style = self._style("base")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from kvtui.config import config_dir
 from kvtui.errors import ConfigError
 
 DEFAULT = "kvtui-dark"
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 class Colors(msgspec.Struct, forbid_unknown_fields=True):
@@ -83,7 +85,7 @@ def shipped_folder() -> Path:
 
 
 def load_themes(folders: Iterable[Path]) -> tuple[dict[str, Theme], list[str]]:
-    """All themes of the folders by name, the later folder prevailing; and a sentence for every file that is no theme."""
+    """All themes of the folders by name, the later folder prevailing; and a sentence for each file that is none."""
     themes: dict[str, Theme] = {}
     troubles: list[str] = []
     for folder in folders:
@@ -105,8 +107,8 @@ def load_theme(path: Path) -> Theme:
         raise ConfigError(f"cannot read theme {path}", error.strerror or str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"theme {path.name}", str(error)) from error
-    if not file.name.strip():
-        raise ConfigError(f"theme {path.name}", "name is empty")
+    if not _NAME.fullmatch(file.name):
+        raise ConfigError(f"theme {path.name}", "name may hold letters, digits, dots and dashes only")
     for section in ("colors", "tones", "console"):
         for key, value in msgspec.structs.asdict(getattr(file, section)).items():
             try:

@@ -35,4 +35,3 @@ def entry(key: str, word: str, *, rank: int, possible: bool = True) -> list[Piec
         Piece(shown, "key" if possible else "muted", rank=rank, key=key),
         Piece(f" {word}  ", "" if possible else "muted", rank=rank, key=key),
     ]
-

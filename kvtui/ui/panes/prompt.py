@@ -71,7 +71,9 @@ class Prompt(Horizontal):
         self.sign = ""
         self._complete: Completer = lambda _text: ()
         self._sign_bar = Bar(classes="prompt-sign")
-        self._line = _Line(compact=True, select_on_focus=False, suggester=_FirstCandidate(lambda text: self._complete(text)))
+        self._line = _Line(
+            compact=True, select_on_focus=False, suggester=_FirstCandidate(lambda text: self._complete(text))
+        )
         self._hint = Bar(classes="prompt-hint")
         self.display = False
 

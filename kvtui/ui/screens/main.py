@@ -59,7 +59,9 @@ class MainScreen(Screen[None]):
         Binding("q", "app.leave", "quit", id="main.quit"),
     ]
 
-    def __init__(self, fleet: Fleet, resources: Sequence[AnyResource], runner: ActionRunner, settings: Settings) -> None:
+    def __init__(
+        self, fleet: Fleet, resources: Sequence[AnyResource], runner: ActionRunner, settings: Settings
+    ) -> None:
         super().__init__()
         self._fleet = fleet
         self._settings = settings
@@ -309,7 +311,10 @@ class MainScreen(Screen[None]):
         """Where one can go now."""
         namespaces = sorted({ref.namespace for pane in self.panes for ref in pane.listing.known if ref.namespace})
         return Places(
-            [pane.resource for pane in self.panes], namespaces, list(self._fleet.backends), sorted(self.app.available_themes)
+            [pane.resource for pane in self.panes],
+            namespaces,
+            list(self._fleet.backends),
+            sorted(self.app.available_themes),
         )
 
     def action_filter(self) -> None:

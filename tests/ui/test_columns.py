@@ -1,0 +1,74 @@
+"""Columns share a line."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kvtui.model import Cell
+from kvtui.resources.base import Column
+from kvtui.ui.columns import GAP, lay_out
+
+
+def column(title: str, width: int, rank: int = 1, *, wide: bool = False) -> Column[Any]:
+    return Column(title, lambda _row, _now: Cell(""), width, rank=rank, wide=wide)
+
+
+COLUMNS = (
+    column("NAME", 10, 0), column("STATUS", 8, 0), column("NODE", 8, 2), column("IP", 14, 3), column("AGE", 5, 2),
+)  # fmt: skip
+
+
+def titles(room: int, **options: Any) -> list[str]:
+    return [COLUMNS[slot.index].title for slot in lay_out(COLUMNS, room, **options)]
+
+
+def test_all_stand_where_there_is_room() -> None:
+    assert titles(100) == ["NAME", "STATUS", "NODE", "IP", "AGE"]
+
+
+def test_the_greatest_rank_gives_way_first_and_the_last_of_equals() -> None:
+    assert titles(50) == ["NAME", "STATUS", "NODE", "AGE"]
+    assert titles(32) == ["NAME", "STATUS", "NODE"]
+    assert titles(25) == ["NAME", "STATUS"]
+
+
+def test_rank_zero_stays_and_is_cut() -> None:
+    slots = lay_out(COLUMNS, 15)
+    assert [(slot.left, slot.width) for slot in slots] == [(0, 10), (12, 3)]
+
+
+def test_wide_columns_stand_only_when_asked_for() -> None:
+    columns = (*COLUMNS, column("UID", 20, wide=True))
+    assert all(slot.index != 5 for slot in lay_out(columns, 200))
+    assert any(slot.index == 5 for slot in lay_out(columns, 200, wide=True))
+    assert all(slot.index != 5 for slot in lay_out(columns, 50, wide=True))
+
+
+def test_a_text_that_is_too_long_takes_room_that_is_left_then_what_others_do_not_use() -> None:
+    widths = {slot.index: slot.width for slot in lay_out(COLUMNS, 100, widest={1: 18})}
+    assert widths[1] == 18
+    assert widths[0] == 10
+    narrow = {slot.index: slot.width for slot in lay_out(COLUMNS, 20, widest={0: 4, 1: 12})}
+    assert narrow == {0: 6, 1: 12}
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 30), st.integers(0, 5), st.booleans()), max_size=12),
+    st.integers(1, 150),
+    st.dictionaries(st.integers(0, 11), st.integers(0, 60)),
+)
+def test_columns_never_overlap_nor_leave_the_line(
+    shapes: list[tuple[int, int, bool]], room: int, widest: dict[int, int]
+) -> None:
+    columns = tuple(column("T", width, rank, wide=wide) for width, rank, wide in shapes)
+    slots = lay_out(columns, room, widest=widest, wide=True)
+    assert [slot.index for slot in slots] == sorted(slot.index for slot in slots)
+    for left, right in pairwise(slots):
+        assert left.left + left.width + GAP == right.left
+    if slots:
+        assert slots[-1].left + slots[-1].width <= room
+        assert all(slot.width > 0 for slot in slots)
