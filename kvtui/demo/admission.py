@@ -6,7 +6,6 @@ Sources: KubeVirt 1.9 ``pkg/virt-api/webhooks`` (reference sections 2.3, 2.10, 3
 
 from __future__ import annotations
 
-import copy
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +14,7 @@ from kvtui.demo import kinds
 from kvtui.demo.controllers.instance import complete_instance
 from kvtui.demo.controllers.migration import FINALIZER
 from kvtui.demo.controllers.printable import FINAL
-from kvtui.demo.objects import amount, condition
+from kvtui.demo.objects import amount, condition, copy_of
 from kvtui.demo.seed import default_machine
 from kvtui.demo.storage import Kind, Object, StorageError
 
@@ -35,7 +34,7 @@ def admit(world: World, kind: Kind, obj: Object, old: Object | None, operation: 
     admitter = _ADMITTERS.get(kind)
     if admitter is None or operation == "DELETE":
         return obj
-    return admitter(world, copy.deepcopy(obj), old)
+    return admitter(world, copy_of(obj), old)
 
 
 def _denied(webhook: str, code: int, reason: str, message: str, details: Object | None = None) -> StorageError:

@@ -1,4 +1,4 @@
-"""What runs inside the machines, and what lies behind image addresses: the part of the world that no API object tells."""
+"""What runs inside the machines and lies behind image addresses: the part of the world that no object tells."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ SYSTEMS: dict[str, OperatingSystem] = {
                         f"{_DISKS}/opensuse-leap:16.0", f"{_MIRROR}/leap-16.0.qcow2", agent_id="opensuse-leap"),
         OperatingSystem("centos", "CentOS Stream", "10 (Coughlan)", "10", "CentOS Stream 10 (Coughlan)",
                         "6.12.0-150.el10.x86_64", f"{_DISKS}/centos-stream:10", f"{_MIRROR}/centos-stream-10.qcow2"),
-        OperatingSystem("windows", "Microsoft Windows", "Microsoft Windows Server 2025", "2025", "Windows Server 2025 Standard",
-                        "26100", "registry.example.org/windows/server:2025", f"{_MIRROR}/windows-server-2025.vhdx", "10.0",
-                        "mswindows"),
+        OperatingSystem("windows", "Microsoft Windows", "Microsoft Windows Server 2025", "2025",
+                        "Windows Server 2025 Standard", "26100", "registry.example.org/windows/server:2025",
+                        f"{_MIRROR}/windows-server-2025.vhdx", "10.0", "mswindows"),
     )
 }  # fmt: skip
 OS_ANNOTATION = "vm.kubevirt.io/os"

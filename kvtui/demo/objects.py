@@ -12,6 +12,13 @@ GI = 1024**3
 MI = 1024**2
 
 
+def copy_of(value: Any) -> Any:
+    """A deep copy of JSON data, quicker than ``copy.deepcopy``."""
+    if isinstance(value, dict):
+        return {key: copy_of(item) for key, item in value.items()}
+    return [copy_of(item) for item in value] if isinstance(value, list) else value
+
+
 def condition(obj: Object, kind: str) -> Object | None:
     """The condition of that type in ``.status.conditions``, or None."""
     found: Object

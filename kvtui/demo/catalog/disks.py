@@ -12,7 +12,7 @@ LOCAL = "local-lvm"
 BROKEN = "nfs-archive"
 """A class whose provisioner is not installed."""
 
-_CLASSES = (
+_CLASSES: tuple[tuple[str, str, str, dict[str, str]], ...] = (
     (SHARED, "rook-ceph.rbd.csi.ceph.com", "Immediate", {"storageclass.kubevirt.io/is-default-virt-class": "true",
                                                           "storageclass.kubernetes.io/is-default-class": "true"}),
     (FILES, "rook-ceph.cephfs.csi.ceph.com", "Immediate", {}),

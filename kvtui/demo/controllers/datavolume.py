@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from kvtui.demo import kinds
 from kvtui.demo.controllers.base import Controller, Key
 from kvtui.demo.controllers.binder import SELECTED_NODE
-from kvtui.demo.controllers.importer import prime_name
 from kvtui.demo.objects import condition, deleting, owner_reference
 from kvtui.demo.storage import Change, Object
 
@@ -124,30 +123,26 @@ class DataVolumes(Controller):
 
     def _write(self, volume: Object, claim: Object) -> None:
         meta = volume["metadata"]
-        prime = None
-        if claim["metadata"].get("uid"):
-            prime = self.storage.find(kinds.PVC, meta["namespace"], prime_name(claim["metadata"]["uid"]))
-        phase = self._phase(volume, claim, prime)
+        phase = self._phase(volume, claim)
         old = volume.get("status", {}).get("phase", "")
         now = self.clock.stamp()
         notes = claim["metadata"].get("annotations", {})
-        pod_notes = (prime or claim)["metadata"].get("annotations", {})
 
         def write(found: Object) -> None:
             status = found.setdefault("status", {})
             status["claimName"] = meta["name"]
             status["phase"] = phase
             status["progress"] = _progress(phase, notes, status.get("progress", "N/A"))
-            restarts = int(pod_notes.get("cdi.kubevirt.io/storage.pod.restarts", status.get("restartCount", 0)))
+            restarts = int(notes.get("cdi.kubevirt.io/storage.pod.restarts", status.get("restartCount", 0)))
             if restarts or phase not in _NOT_SCHEDULED:
                 status["restartCount"] = restarts
-            _judge(found, claim, pod_notes, phase, now)
+            _judge(found, claim, notes, phase, now)
 
         self.storage.modify(kinds.DATA_VOLUME, meta["namespace"], meta["name"], write)
         if phase != old:
             self._tell(volume, phase)
 
-    def _phase(self, volume: Object, claim: Object, prime: Object | None) -> str:
+    def _phase(self, volume: Object, claim: Object) -> str:
         notes = claim["metadata"].get("annotations", {})
         if notes.get("cdi.kubevirt.io/storage.import.fatalError") == "true":
             return "Failed"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING
 
 from kvtui.demo import kinds
-from kvtui.demo.objects import amount, binary, owner_reference
+from kvtui.demo.objects import amount, binary, copy_of, owner_reference
 from kvtui.demo.storage import Object
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def cluster_configuration(world: World) -> Object:
 def new_instance(world: World, vm: Object) -> Object:
     """The instance for a VirtualMachine that is to run now, in phase Pending."""
     meta = vm["metadata"]
-    template = copy.deepcopy(vm["spec"]["template"])
+    template = copy_of(vm["spec"]["template"])
     from_template = template.get("metadata", {})
     generation = meta.get("generation", 1)
     vmi: Object = {
@@ -65,7 +64,8 @@ def complete_instance(world: World, vmi: Object, revision: str = "") -> Object:
     memory.setdefault("guest", guest)
     memory.setdefault("maxGuest", binary(amount(guest) * _LARGEST_GUEST_FACTOR))
     spec.setdefault("architecture", "amd64")
-    spec.setdefault("evictionStrategy", cluster_configuration(world).get("evictionStrategy", "None"))
+    if "evictionStrategy" not in spec:
+        spec["evictionStrategy"] = cluster_configuration(world).get("evictionStrategy", "None")
     spec.setdefault("terminationGracePeriodSeconds", 30)
     for volume in spec.get("volumes", ()):
         if "containerDisk" in volume:

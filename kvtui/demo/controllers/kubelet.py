@@ -200,10 +200,8 @@ class Kubelet(Controller):
         meta = pod["metadata"]
         key = (meta["namespace"], meta["name"])
         grace = float(meta.get("deletionGracePeriodSeconds", 0))
-        if pod["status"]["phase"] in ("Succeeded", "Failed"):
-            wanted = 0.5
-        else:
-            wanted = min(grace, self._time_to_stop(pod))
+        over = pod["status"]["phase"] in ("Succeeded", "Failed")
+        wanted = 0.5 if over else min(grace, self._time_to_stop(pod))
         # A later, shorter grace period overrides the one that runs.
         if not self.elapsed(key, meta["uid"], f"end {grace}", wanted):
             return

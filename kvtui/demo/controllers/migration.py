@@ -114,10 +114,10 @@ class Migrations(Controller):
             self._schedule(job, vmi)
             return
         target = self._target(job, vmi)
-        if target is None or target["status"]["phase"] in FINAL:
-            if not (ours and move.get("completed")):
-                self._fail(job, "Migration failed because target pod shutdown during migration")
-                return
+        lost = target is None or target["status"]["phase"] in FINAL
+        if lost and not (ours and move.get("completed")):
+            self._fail(job, "Migration failed because target pod shutdown during migration")
+            return
         if phase == "Scheduling" and target:
             self._await_target(job, vmi, target)
         elif phase == "Scheduled" and target:
@@ -178,7 +178,8 @@ class Migrations(Controller):
             self._enter(job, "Scheduled")
             return
         if has_condition(target, "PodScheduled", "False", "Unschedulable"):
-            told = f"Migration target pod for VMI [{meta['namespace']}/{vmi['metadata']['name']}] is currently unschedulable."
+            who = f"{meta['namespace']}/{vmi['metadata']['name']}"
+            told = f"Migration target pod for VMI [{who}] is currently unschedulable."
             self.world.events.warning(kinds.VMIM, job, VM_CONTROLLER, "migrationTargetPodUnschedulable", told)
             if self.elapsed(key, meta["uid"], "unschedulable", _UNSCHEDULABLE_LIMIT):
                 self._drop_target(target)

@@ -65,10 +65,10 @@ class Nodes(Controller):
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Beat, unless the node is silent; then see what follows from that."""
-        if self.storage.find(kinds.NODE, "", name) is None:
+        if self.storage.find(kinds.NODE, namespace, name) is None:
             return
         if name in self._silent:
-            if self.elapsed(("", name), name, "silent", _TOLERANCE):
+            if self.elapsed((namespace, name), name, "silent", _TOLERANCE):
                 self._give_up(name)
             return
         now = self.clock.stamp()

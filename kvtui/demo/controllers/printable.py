@@ -90,5 +90,5 @@ def _is_provisioning(volume: Object | None, claim: Object | None) -> bool:
     phase = volume.get("status", {}).get("phase", "")
     if phase in ("Succeeded", "PendingPopulation"):
         return False
-    bound = claim is not None and claim.get("status", {}).get("phase") == "Bound"
+    bound: bool = claim is not None and claim.get("status", {}).get("phase") == "Bound"
     return bound or phase != "WaitForFirstConsumer"

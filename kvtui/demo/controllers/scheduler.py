@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -52,7 +52,12 @@ class _Node:
     taints: list[Object]
     unschedulable: bool
     allocatable: dict[str, float]
-    used: Counter[str] = field(default_factory=Counter)
+    used: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    def take(self, wanted: dict[str, float], sign: float = 1.0) -> None:
+        """Count a pod's requests in, or out with a negative sign."""
+        for name, value in wanted.items():
+            self.used[name] += sign * value
 
 
 _decode = msgspec.json.Decoder(_Pod).decode
@@ -60,11 +65,11 @@ _decode = msgspec.json.Decoder(_Pod).decode
 
 def requests_of(containers: Iterable[Object]) -> dict[str, float]:
     """The resources that the containers ask for, summed."""
-    total: Counter[str] = Counter({"pods": 1})
+    total: dict[str, float] = defaultdict(float, pods=1.0)
     for container in containers:
         for name, value in container.get("resources", {}).get("requests", {}).items():
             if name in _COUNTED:
-                total[name] += amount(value)  # type: ignore[assignment]  # Counter is typed for whole numbers
+                total[name] += amount(value)
     return dict(total)
 
 
@@ -106,7 +111,7 @@ class Scheduler(Controller):
         if old is None:
             for node, wanted in self._placed.values():
                 if node == new.name:
-                    new.used.update(wanted)  # type: ignore[arg-type]  # see requests_of
+                    new.take(wanted)
         else:
             new.used = old.used
         self._nodes[new.name] = new
@@ -136,12 +141,12 @@ class Scheduler(Controller):
         wanted = requests_of(containers)
         self._placed[uid] = (node, wanted)
         if node in self._nodes:
-            self._nodes[node].used.update(wanted)  # type: ignore[arg-type]  # see requests_of
+            self._nodes[node].take(wanted)
 
     def _release(self, uid: str) -> bool:
         node, wanted = self._placed.pop(uid, ("", {}))
         if node in self._nodes:
-            self._nodes[node].used.subtract(wanted)  # type: ignore[arg-type]  # see requests_of
+            self._nodes[node].take(wanted, -1.0)
         return bool(node)
 
     def start(self) -> None:
@@ -149,7 +154,7 @@ class Scheduler(Controller):
         self._nodes = {node["metadata"]["name"]: _remember(node) for node in self.storage.list(kinds.NODE)}
         for name, wanted in self._placed.values():
             if name in self._nodes:
-                self._nodes[name].used.update(wanted)  # type: ignore[arg-type]  # see requests_of
+                self._nodes[name].take(wanted)
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Bind the pod to the best node, or say why it cannot be."""

@@ -1,4 +1,4 @@
-"""virt-handler's part in a migration: the target listens, memory is copied while the guest changes it, the guest moves."""
+"""virt-handler's part in a migration: the target listens, memory is copied while the guest changes it."""
 
 from __future__ import annotations
 

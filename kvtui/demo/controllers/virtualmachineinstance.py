@@ -1,4 +1,4 @@
-"""virt-controller's loop for instances: the launcher pod, the phases up to Scheduled, readiness, and the clearing away."""
+"""virt-controller's loop for instances: launcher pod, phases up to Scheduled, readiness, clearing away."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.demo import kinds
 from kvtui.demo.controllers.base import Controller, Key
+from kvtui.demo.controllers.binder import select_node
 from kvtui.demo.controllers.events import HANDLER, VM_CONTROLLER
 from kvtui.demo.controllers.instance import FINALIZERS, enter_phase
 from kvtui.demo.controllers.kubelet import UNPAUSED
@@ -135,17 +136,9 @@ class VirtualMachineInstances(Controller):
                 continue
             node = self.world.scheduler.node_for(launcher_pod(vmi))
             meta = volume["metadata"]
-            if node:
-                self.storage.modify(
-                    kinds.PVC,
-                    meta["namespace"],
-                    meta["name"],
-                    lambda claim, node=node: (
-                        claim["metadata"]
-                        .setdefault("annotations", {})
-                        .__setitem__("volume.kubernetes.io/selected-node", node)
-                    ),
-                )
+            claim = self.storage.find(kinds.PVC, meta["namespace"], meta["name"])
+            if node and claim:
+                select_node(self, claim, node)
 
     def _block_claims(self, vmi: Object) -> frozenset[str]:
         namespace = vmi["metadata"]["namespace"]
@@ -330,9 +323,9 @@ def _copy_ready(vmi: Object, pod: Object, now: str) -> None:
     old = condition(vmi, "Ready")
     if old and old["status"] == ready["status"] and old.get("reason", "") == ready.get("reason", ""):
         return
-    new = {key: ready[key] for key in ("status", "reason", "message") if key in ready}
+    new: Object = {key: ready[key] for key in ("status", "reason", "message") if key in ready}
     conditions = vmi["status"].setdefault("conditions", [])
-    built = {"lastProbeTime": None, "lastTransitionTime": now, **new, "type": "Ready"}
+    built: Object = {"lastProbeTime": None, "lastTransitionTime": now, **new, "type": "Ready"}
     if old:
         conditions[conditions.index(old)] = built
     else:
