@@ -1,6 +1,7 @@
 """Label and field selectors of lists and watches, with the API server's answers to bad ones.
 
-Sources: apimachinery ``pkg/labels/selector.go`` and ``pkg/fields/selector.go``; the fields of ``core/v1/conversion.go``.
+Sources: apimachinery ``pkg/labels/selector.go`` and ``pkg/fields/selector.go``;
+the fields of ``core/v1/conversion.go``.
 """
 
 from __future__ import annotations
