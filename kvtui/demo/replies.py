@@ -53,8 +53,8 @@ def status(code: int, reason: str, message: str, details: Object | None = None) 
     body: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message}
     if reason:
         body["reason"] = reason
-    found = details_of(message, reason) if details is None else details
-    if found:
+    found = details if details is not None else details_of(message, reason) or None
+    if found is not None:
         body["details"] = found
     body["code"] = code
     return body

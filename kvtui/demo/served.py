@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Annotated, Literal
+
+import msgspec
 
 from kvtui.demo.kinds import CRD, KINDS
+from kvtui.demo.metadata import invalid
 from kvtui.demo.storage import Change, Kind, Object, Storage
 
 _SERVED_TOO: tuple[Kind, ...] = (
@@ -63,20 +67,53 @@ def definition(kind: Kind) -> Object:
     }
 
 
-def _defined(crd: Object) -> Kind:
-    spec = crd["spec"]
-    names = spec["names"]
-    version = next((v for v in spec["versions"] if v.get("storage")), spec["versions"][0])
-    return Kind(
-        spec["group"],
-        version["name"],
-        names["kind"],
-        names["plural"],
-        spec.get("scope") == "Namespaced",
-        tuple(names.get("shortNames") or ()),
-        tuple(names.get("categories") or ()),
-        "status" in (version.get("subresources") or {}),
+class _Names(msgspec.Struct, rename="camel"):
+    plural: str
+    kind: str
+    short_names: list[str] = []
+    categories: list[str] = []
+
+
+class _Version(msgspec.Struct):
+    name: str
+    storage: bool = False
+    subresources: dict[str, object] = {}
+
+
+class _Spec(msgspec.Struct):
+    group: str
+    names: _Names
+    scope: Literal["Namespaced", "Cluster"]
+    versions: Annotated[list[_Version], msgspec.Meta(min_length=1)]
+
+
+class _Definition(msgspec.Struct):
+    spec: _Spec
+
+
+def kind_of(crd: Object) -> Kind:
+    """The kind that a CustomResourceDefinition defines. Raises StorageError 422 for one that cannot be served."""
+    name = crd["metadata"].get("name", "")
+    try:
+        spec = msgspec.convert(crd, _Definition).spec
+    except msgspec.ValidationError as error:
+        raise invalid(CRD, name, "spec", "FieldValueInvalid", f"Invalid value: {error}") from None
+    names = spec.names
+    version = next((version for version in spec.versions if version.storage), spec.versions[0])
+    kind = Kind(
+        spec.group,
+        version.name,
+        names.kind,
+        names.plural,
+        spec.scope == "Namespaced",
+        tuple(names.short_names),
+        tuple(names.categories),
+        "status" in version.subresources,
     )
+    if name != definition_name(kind):
+        words = f'Invalid value: "{name}": must be spec.names.plural+"."+spec.group'
+        raise invalid(CRD, name, "metadata.name", "FieldValueInvalid", words)
+    return kind
 
 
 class ServedKinds:
@@ -108,7 +145,7 @@ class ServedKinds:
 
     def _read(self) -> None:
         definitions = [crd for crd in self._storage.list(CRD) if "deletionTimestamp" not in crd["metadata"]]
-        custom = [self._known.get(crd["metadata"]["name"]) or _defined(crd) for crd in definitions]
+        custom = [self._known.get(crd["metadata"]["name"]) or kind_of(crd) for crd in definitions]
         before = set(self._kinds.values())
         self._kinds = {(kind.group, kind.version, kind.plural): kind for kind in (*self._built_in, *custom)}
         for kind in before - set(self._kinds.values()):

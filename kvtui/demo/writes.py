@@ -15,6 +15,7 @@ from kvtui.demo.metadata import check_name, conflict, exists, not_found
 from kvtui.demo.patches import APPLY_PATCH, apply_patch, check_media_type
 from kvtui.demo.paths import Target
 from kvtui.demo.replies import JSON, answer, encode, success
+from kvtui.demo.served import kind_of
 from kvtui.demo.storage import Kind, Object, StorageError
 from kvtui.demo.world import World
 
@@ -97,6 +98,10 @@ class Writes:
             obj.pop("status", None)
         obj["metadata"].pop("resourceVersion", None)
         obj["metadata"].pop("uid", None)
+        if obj["metadata"].get("name"):
+            check_name(kind, obj["metadata"]["name"])
+        if kind == kinds.CRD:
+            kind_of(obj)
         admitted = admit(self._world, kind, obj, None, "CREATE")
         if dry_run:
             return self._as_created(kind, admitted)
@@ -115,6 +120,8 @@ class Writes:
         return obj
 
     def _update(self, kind: Kind, obj: Object, old: Object, *, status: bool, dry_run: bool) -> Object:
+        if kind == kinds.CRD:
+            kind_of(obj)
         admitted = obj if status else admit(self._world, kind, obj, old, "UPDATE")
         if not dry_run:
             return self._storage.update(kind, admitted, status=status)
