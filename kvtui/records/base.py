@@ -34,6 +34,8 @@ class Annotations(Struct):
     """Of virt-handler, on its node: RFC 3339."""
     evacuation: str = msgspec.field(default="", name="kubevirt.io/evacuationMigration")
     """On a migration: the node that is being emptied."""
+    provisioning: str = msgspec.field(default="", name="kubevirt.io/ephemeral-provisioning")
+    """On a launcher that only binds a volume to a node and runs no guest."""
 
 
 class Meta(Struct):

@@ -8,6 +8,7 @@ from typing import ClassVar
 import msgspec
 
 from kvtui.records.base import Condition, Record, Struct
+from kvtui.text import parse_time
 
 
 class Taint(Struct):
@@ -198,6 +199,23 @@ class Event(Record):
         """To the object that it is about, by uid."""
         if self.involved_object.uid:
             yield "about", self.involved_object.uid
+
+    @property
+    def times(self) -> int:
+        """How often it happened."""
+        return max(1, self.series.count if self.series is not None else self.count or 1)
+
+    @property
+    def last_seen(self) -> float | None:
+        """When it happened last, in seconds since the epoch."""
+        series = self.series.last_observed_time if self.series is not None else None
+        newest = series or self.last_timestamp or self.event_time or self.first_timestamp
+        return parse_time(newest) or self.created
+
+    @property
+    def first_seen(self) -> float | None:
+        """When it happened first, in seconds since the epoch."""
+        return parse_time(self.first_timestamp or self.event_time) or self.created
 
 
 class ClaimSpec(Struct):

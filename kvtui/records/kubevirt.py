@@ -82,6 +82,21 @@ class Volume(Struct):
     persistent_volume_claim: VolumeName | None = None
     container_disk: ContainerDisk | None = None
 
+    @property
+    def claim(self) -> str:
+        """The claim behind it, which bears the name of its DataVolume; empty for any other volume."""
+        if self.data_volume is not None:
+            return self.data_volume.name
+        return self.persistent_volume_claim.claim_name if self.persistent_volume_claim is not None else ""
+
+
+def _disk_links(namespace: str, volumes: tuple[Volume, ...]) -> Iterator[tuple[str, str]]:
+    for volume in volumes:
+        if volume.data_volume:
+            yield "datavolume", f"{namespace}/{volume.data_volume.name}"
+        if volume.persistent_volume_claim:
+            yield "claim", f"{namespace}/{volume.persistent_volume_claim.claim_name}"
+
 
 class InstanceSpec(Struct):
     """``spec`` of a VMI, and of a VM's template."""
@@ -175,11 +190,7 @@ class VirtualMachine(Record):
 
     def links(self) -> Iterator[tuple[str, str]]:
         """To the claims and DataVolumes of its disks, as ``namespace/name``."""
-        for volume in self.spec.template.spec.volumes:
-            if volume.data_volume:
-                yield "datavolume", f"{self.metadata.namespace}/{volume.data_volume.name}"
-            if volume.persistent_volume_claim:
-                yield "claim", f"{self.metadata.namespace}/{volume.persistent_volume_claim.claim_name}"
+        return _disk_links(self.metadata.namespace, self.spec.template.spec.volumes)
 
 
 class Interface(Struct):
@@ -287,7 +298,10 @@ class VirtualMachineInstance(Record):
     status: InstanceStatus = msgspec.field(default_factory=InstanceStatus)
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """To the node that it runs on, and the node that it moves to."""
+        """To the node that it runs on and the one that it moves to; without a VM that says so, to its disks."""
+        owner = self.controller
+        if owner is None or owner.kind != VirtualMachine.KIND:
+            yield from _disk_links(self.metadata.namespace, self.spec.volumes)
         if self.status.node_name:
             yield "node", self.status.node_name
         moving = self.status.migration_state
@@ -331,9 +345,11 @@ class Migration(Record):
     status: MigrationStatus = msgspec.field(default_factory=MigrationStatus)
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """To the VMI that it moves, as ``namespace/name``."""
+        """To the VMI that it moves, as ``namespace/name``; and ``unfinished`` while it has not ended."""
         if self.spec.vmi_name:
             yield "vmi", f"{self.metadata.namespace}/{self.spec.vmi_name}"
+        if not self.is_final:
+            yield "unfinished", "true"
 
     @property
     def is_final(self) -> bool:

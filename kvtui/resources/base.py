@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
-from kvtui.backends.base import Backend, Permission, Source
+from kvtui.backends.base import Backend, Lifecycle, Permission, Source
+from kvtui.errors import BackendError
 from kvtui.model import Cell, Health, Ref
 from kvtui.records.base import Record
 from kvtui.store import View
@@ -32,6 +33,8 @@ class Column(Generic[Row]):
     """Whether its text changes with time alone (an age, a countdown)."""
     wide: bool = False
     """Only shown by ``-o wide`` and in a zoomed pane."""
+    measured: bool = False
+    """Whether its text comes from what a metrics server measures now and then."""
 
 
 class Danger(Enum):
@@ -113,3 +116,10 @@ AnyAction = Action[Any]
 def itself(_view: View, ref: Ref, _record: Record) -> tuple[Ref, ...]:
     """For `related`: the record is the row."""
     return (ref,)
+
+
+def lifecycle(backend: Backend) -> Lifecycle:
+    """The backend as one that can start and stop. Raises BackendError when it cannot."""
+    if not isinstance(backend, Lifecycle):
+        raise BackendError(f"{backend.name} can show VMs, not start, stop or move them")
+    return backend

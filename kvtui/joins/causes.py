@@ -1,0 +1,238 @@
+"""Why a machine is not as it should be, read from structure: conditions, phases, states of containers.
+
+Where the facts stand: kubevirt-api.md 2.1, 2.2, 2.5, and the catalogue in 9.1 and 9.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kvtui.joins.machine import Machine
+from kvtui.model import Evidence
+from kvtui.records.base import find_condition
+from kvtui.records.cdi import DataVolume
+from kvtui.records.kubernetes import Claim, ContainerStatus, Pod
+from kvtui.text import parse_time
+
+# Of a Running condition that is False while all is well, or that only says that it is not its turn yet.
+_BENIGN_TRANSFER = frozenset(
+    {"", "Completed", "Pending", "ContainerCreating", "PodInitializing", "CreatingScratchSpace"}
+)
+_BENIGN_WORDS = ("scratch space required",)
+_BENIGN_WAITS = frozenset({"ContainerCreating", "PodInitializing", ""})
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What holds something up: the culprit and its value in one sentence, where that stands, and what to do."""
+
+    sentence: str
+    evidence: Evidence
+    step: str = ""
+
+
+def find_cause(machine: Machine) -> Cause | None:
+    """The first thing that explains why a machine does not run as wanted; None when its records say nothing."""
+    return next(_causes(machine), None)
+
+
+def _causes(machine: Machine) -> Iterator[Cause]:
+    yield from _of_instance(machine)
+    yield from _of_launcher(machine)
+    yield from _of_disks(machine)
+    yield from _of_vm(machine)
+
+
+def _of_instance(machine: Machine) -> Iterator[Cause]:
+    vmi = machine.vmi
+    if vmi is None:
+        return
+    subject = f"VMI {vmi.metadata.name}"
+    synchronized = find_condition(vmi.status.conditions, "Synchronized")
+    if synchronized is not None and synchronized.status == "False":
+        words = synchronized.message or synchronized.reason
+        since = parse_time(synchronized.last_transition_time)
+        evidence = Evidence(subject, f"Synchronized=False {synchronized.reason}", words, since)
+        yield Cause(words, evidence, _SYNC_STEPS.get(synchronized.reason, ""))
+    scheduled = find_condition(vmi.status.conditions, "PodScheduled")
+    if scheduled is not None and scheduled.status == "False":
+        words = scheduled.message or scheduled.reason
+        since = parse_time(scheduled.last_transition_time)
+        evidence = Evidence(subject, f"PodScheduled=False {scheduled.reason}", words, since)
+        yield Cause(f"no node takes it: {words}", evidence, _scheduling_step(words))
+    if vmi.is_final and vmi.status.reason:
+        yield Cause(
+            f"its instance ended with {vmi.status.reason}",
+            Evidence(subject, f"phase {vmi.status.phase}", vmi.status.reason),
+        )
+
+
+_SYNC_STEPS = {
+    "FailedPvcNotFound": "create the claim, or correct claimName in the VM",
+    "ErrImagePull": "check the image's name, the registry and its pull secret",
+    "ImagePullBackOff": "check the image's name, the registry and its pull secret",
+    "FailedCreate": "read the message: quota, pod security or a missing network attachment",
+}
+
+
+def _scheduling_step(words: str) -> str:
+    if "devices.kubevirt.io/kvm" in words:
+        return "check KVM on the nodes: BIOS, nested virtualization, virt-handler"
+    if "Insufficient" in words:
+        return "free capacity, add a node, or make the VM smaller"
+    if "untolerated taint" in words or "unschedulable" in words:
+        return "uncordon a node, or give the VM a toleration"
+    if "volume node affinity" in words:
+        return "its volume lives on another node: start it there"
+    if "node affinity" in words or "node selector" in words:
+        return "compare its node selector and CPU model with the labels of the nodes"
+    return ""
+
+
+def _of_launcher(machine: Machine) -> Iterator[Cause]:
+    pod = machine.launcher
+    if pod is None:
+        return
+    for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
+        yield from _of_container(pod, status)
+    if pod.status.phase == "Failed" and pod.status.reason:
+        words = pod.status.message or pod.status.reason
+        yield Cause(
+            f"launcher pod {pod.metadata.name} failed: {words}",
+            Evidence(f"Pod {pod.metadata.name}", pod.status.reason, words),
+        )
+
+
+def _of_container(pod: Pod, status: ContainerStatus) -> Iterator[Cause]:
+    waiting, ended = status.state.waiting, status.state.terminated
+    subject = f"Pod {pod.metadata.name}"
+    if waiting is not None and waiting.reason not in _BENIGN_WAITS:
+        words = waiting.message or waiting.reason
+        yield Cause(
+            f"container {status.name} of the launcher waits: {words}",
+            Evidence(subject, f"container {status.name} waiting {waiting.reason}", words),
+        )
+    if ended is not None and ended.exit_code:
+        words = ended.message or ended.reason or f"exit code {ended.exit_code}"
+        step = "give the VM more memory, or look for memory pressure on the node" if ended.reason == "OOMKilled" else ""
+        yield Cause(
+            f"container {status.name} of the launcher ended: {words}",
+            Evidence(subject, f"container {status.name} exit code {ended.exit_code}", ended.reason),
+            step,
+        )
+
+
+def _of_disks(machine: Machine) -> Iterator[Cause]:
+    for volume in machine.volumes:
+        cause = find_import_cause(volume)
+        if cause is not None:
+            yield cause
+    for claim in machine.claims:
+        cause = find_claim_cause(claim)
+        if cause is not None:
+            yield cause
+    for volume in machine.volumes:
+        if volume.status.phase not in {"Succeeded", "PendingPopulation", "WaitForFirstConsumer"}:
+            progress = f", {volume.status.progress}" if "%" in volume.status.progress else ""
+            yield Cause(
+                f"its disk {volume.metadata.name} is being filled: {volume.status.phase or 'not begun'}{progress}",
+                Evidence(f"DataVolume {volume.metadata.name}", "phase", volume.status.phase),
+            )
+
+
+def find_claim_cause(claim: Claim) -> Cause | None:
+    """Why a claim cannot be used: it is lost, or waits for a volume."""
+    name, phase = claim.metadata.name, claim.status.phase
+    if phase not in {"Pending", "Lost"}:
+        return None
+    class_ = claim.spec.storage_class_name
+    of_class = f' (storage class "{class_}")' if class_ else " (no storage class)" if class_ is None else ""
+    step = "bring back its volume, or restore from a backup" if phase == "Lost" else "read the events of the claim"
+    return Cause(
+        f"PVC {claim.metadata.namespace}/{name} is {phase}{of_class}",
+        Evidence(f"PVC {name}", "phase", phase, claim.created),
+        step,
+    )
+
+
+def find_import_cause(volume: DataVolume) -> Cause | None:
+    """Why a DataVolume does not fill, told by its conditions; None while it fares as it should.
+
+    CDI sets phase Failed for almost nothing: an importer that crashes shows in `Running` and the restarts.
+    """
+    subject = f"DataVolume {volume.metadata.name}"
+    if volume.status.phase == "Succeeded":
+        return None
+    running = find_condition(volume.status.conditions, "Running")
+    if running is not None and running.status == "False" and not _is_benign(running.reason, running.message):
+        words = running.message or running.reason
+        since = parse_time(running.last_transition_time)
+        return Cause(
+            f"DataVolume {volume.metadata.namespace}/{volume.metadata.name}: {words}",
+            Evidence(subject, f"Running=False {running.reason}", words, since),
+            import_step(running.reason, words),
+        )
+    bound = find_condition(volume.status.conditions, "Bound")
+    if bound is not None and bound.status == "False" and bound.reason in {"ClaimLost", "ErrExceededQuota"}:
+        words = bound.message or bound.reason
+        since = parse_time(bound.last_transition_time)
+        evidence = Evidence(subject, f"Bound=False {bound.reason}", words, since)
+        return Cause(f"DataVolume {volume.metadata.namespace}/{volume.metadata.name}: {words}", evidence)
+    if volume.status.phase == "Failed":
+        return Cause(
+            f"DataVolume {volume.metadata.namespace}/{volume.metadata.name} is Failed",
+            Evidence(subject, "phase", "Failed"),
+            "read its events; delete it and make it anew",
+        )
+    return None
+
+
+def _is_benign(reason: str, message: str) -> bool:
+    return reason in _BENIGN_TRANSFER or any(words in message.lower() for words in _BENIGN_WORDS)
+
+
+def import_step(reason: str, words: str) -> str:
+    """What to do about a transfer that fails (kubevirt-api.md 6.4 and 9.3)."""
+    for sign, step in _IMPORT_STEPS:
+        if sign in words or sign == reason:
+            return step
+    return ""
+
+
+_IMPORT_STEPS = (
+    ("got 404", "correct the URL"),
+    ("got 401", "give it a secret with the right user and password"),
+    ("got 403", "give it a secret with the right user and password"),
+    ("x509", "give it the server's CA in certConfigMap"),
+    ("ChecksumError", "correct the checksum or the image, delete the DataVolume and make it anew"),
+    ("checksum mismatch", "correct the checksum or the image, delete the DataVolume and make it anew"),
+    ("too small", "ask for a larger volume"),
+    ("larger PVC", "ask for a larger volume"),
+    ("ImagePullFailed", "check the image's name, the registry and its pull secret"),
+    ("Unschedulable", "see why no node takes the importer pod: resources, affinity of its volume"),
+    ("OOMKilled", "raise podResourceRequirements in the CDI resource"),
+    ("ErrExceededQuota", "enlarge the quota of the namespace"),
+    ("CloneSourceInUse", "stop the VM that uses the source, or clone from a snapshot"),
+)
+
+
+def _of_vm(machine: Machine) -> Iterator[Cause]:
+    vm = machine.vm
+    if vm is None:
+        return
+    subject = f"VM {vm.metadata.name}"
+    for type_ in ("ManualRecoveryRequired", "Failure"):
+        condition = find_condition(vm.status.conditions, type_)
+        if condition is not None and condition.status == "True":
+            words = condition.message or condition.reason
+            since = parse_time(condition.last_transition_time)
+            yield Cause(words, Evidence(subject, f"{type_}=True {condition.reason}", words, since))
+    failure = vm.status.start_failure
+    if failure is not None and failure.consecutive_fail_count:
+        times = "once" if failure.consecutive_fail_count == 1 else f"{failure.consecutive_fail_count} times in a row"
+        yield Cause(
+            f"its instance ended {times} soon after its start",
+            Evidence(subject, "startFailure.consecutiveFailCount", str(failure.consecutive_fail_count)),
+            "read the log of its last launcher pod and its console",
+        )

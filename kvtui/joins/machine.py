@@ -1,0 +1,229 @@
+"""A machine: a VM joined with its instance, launcher pod, node, migration and disks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from kvtui.model import Ref, Usage
+from kvtui.records.base import Record, find_condition, is_true
+from kvtui.records.cdi import DataVolume
+from kvtui.records.kubernetes import Claim, Node, Pod
+from kvtui.records.kubevirt import (
+    InstanceSpec,
+    Migration,
+    MigrationState,
+    VirtualMachine,
+    VirtualMachineInstance,
+)
+from kvtui.store import View
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A VM, its instance while it has one, and what both stand on. At least one of `vm` and `vmi` is there."""
+
+    backend: str
+    vm: VirtualMachine | None
+    vmi: VirtualMachineInstance | None
+    launcher: Pod | None = None
+    node: Node | None = None
+    migration: Migration | None = None
+    """The migration that has not ended yet."""
+    volumes: tuple[DataVolume, ...] = ()
+    """The DataVolumes of its disks."""
+    claims: tuple[Claim, ...] = ()
+    usage: Usage | None = None
+    """Of the launcher pod."""
+
+    @property
+    def record(self) -> VirtualMachine | VirtualMachineInstance:
+        """The VM, or the instance of one that has no VM."""
+        record = self.vm or self.vmi
+        assert record is not None
+        return record
+
+    @property
+    def ref(self) -> Ref:
+        """Identity of the row."""
+        return self.record.ref(self.backend)
+
+    @property
+    def live(self) -> VirtualMachineInstance | None:
+        """The instance, unless it has ended."""
+        return self.vmi if self.vmi is not None and not self.vmi.is_final else None
+
+    @property
+    def spec(self) -> InstanceSpec:
+        """What runs, or would run."""
+        if self.vmi is not None:
+            return self.vmi.spec
+        return self.vm.spec.template.spec if self.vm is not None else InstanceSpec()
+
+    @property
+    def running(self) -> bool:
+        """Whether the guest runs or stands paused."""
+        return self.vmi is not None and self.vmi.is_running
+
+    @property
+    def paused(self) -> bool:
+        """Whether its vCPUs stand still."""
+        return self.vmi is not None and self.running and is_true(self.vmi.status.conditions, "Paused")
+
+    @property
+    def moving(self) -> MigrationState | None:
+        """The state of the migration under way; None while none has begun."""
+        state = self.vmi.status.migration_state if self.vmi is not None else None
+        return state if state is not None and state.in_progress else None
+
+    @property
+    def run_strategy(self) -> str:
+        """The strategy in force; empty for an instance without VM."""
+        return self.vm.run_strategy if self.vm is not None else ""
+
+
+def join_machine(view: View, ref: Ref) -> Machine | None:
+    """The machine that `ref` means: a VM, or an instance without VM. None where there is no such row."""
+    backend, _, namespace, name, _ = ref
+    vm = view.get(VirtualMachine, backend, namespace, name)
+    if ref.kind == VirtualMachine.KIND:
+        if vm is None or (ref.uid and vm.metadata.uid != ref.uid):
+            return None
+        vmi = view.get(VirtualMachineInstance, backend, namespace, name)
+    else:
+        vmi = view.find(VirtualMachineInstance, ref) if vm is None else None
+        if vmi is None:
+            return None
+    volumes, claims = _disks(view, backend, vm, vmi)
+    if vmi is None:
+        return Machine(backend, vm, None, volumes=volumes, claims=claims)
+    launcher = current_launcher(view, backend, vmi)
+    return Machine(
+        backend,
+        vm,
+        vmi,
+        launcher,
+        view.get(Node, backend, "", vmi.status.node_name) if vmi.status.node_name else None,
+        active_migration(view, backend, namespace, name),
+        volumes,
+        claims,
+        view.usage(backend, Pod.KIND, namespace, launcher.metadata.name) if launcher is not None else None,
+    )
+
+
+def _disks(
+    view: View, backend: str, vm: VirtualMachine | None, vmi: VirtualMachineInstance | None
+) -> tuple[tuple[DataVolume, ...], tuple[Claim, ...]]:
+    """The DataVolumes and claims behind the disks; the claim of a DataVolume bears its name (kubevirt-api.md 2.10)."""
+    record = vmi or vm
+    if record is None:
+        return (), ()
+    spec = vmi.spec if vmi is not None else vm.spec.template.spec if vm is not None else InstanceSpec()
+    namespace = record.metadata.namespace
+    volumes: list[DataVolume] = []
+    claims: list[Claim] = []
+    for volume in spec.volumes:
+        name = volume.claim
+        if not name:
+            continue
+        data_volume = view.get(DataVolume, backend, namespace, name)
+        if data_volume is not None:
+            volumes.append(data_volume)
+        claim = view.get(Claim, backend, namespace, name)
+        if claim is not None:
+            claims.append(claim)
+    return tuple(volumes), tuple(claims)
+
+
+def current_launcher(view: View, backend: str, vmi: VirtualMachineInstance) -> Pod | None:
+    """The pod in which the instance runs: on its node when it has one, the newest wins (kubevirt-api.md 2.10)."""
+    node = vmi.status.node_name
+    found: Pod | None = None
+    for _, pod in view.linked(Pod, backend, "vmi", vmi.metadata.uid):
+        if (node and pod.spec.node_name != node) or pod.metadata.annotations.provisioning:
+            continue
+        if found is None or (pod.metadata.creation_timestamp or "") > (found.metadata.creation_timestamp or ""):
+            found = pod
+    return found
+
+
+def active_migration(view: View, backend: str, namespace: str, vmi_name: str) -> Migration | None:
+    """The migration of an instance that has not ended, the newest of them."""
+    active = [
+        migration
+        for _, migration in view.linked(Migration, backend, "vmi", f"{namespace}/{vmi_name}")
+        if not migration.is_final
+    ]
+    return max(active, key=lambda migration: migration.metadata.creation_timestamp or "", default=None)
+
+
+def all_machines(view: View) -> Iterator[Ref]:
+    """Every VM, and every instance without VM."""
+    for ref, _ in view.items(VirtualMachine):
+        yield ref
+    for ref, _ in view.items(VirtualMachineInstance):
+        if view.get(VirtualMachine, ref.backend, ref.namespace, ref.name) is None:
+            yield ref
+
+
+def machines_named(view: View, backend: str, namespace: str, name: str) -> Iterator[Ref]:
+    """The VM and the instance of that name, as far as they exist."""
+    vm = view.get(VirtualMachine, backend, namespace, name)
+    if vm is not None:
+        yield vm.ref(backend)
+        return
+    vmi = view.get(VirtualMachineInstance, backend, namespace, name)
+    if vmi is not None:
+        yield vmi.ref(backend)
+
+
+def machines_of_vm(view: View, ref: Ref, _record: Record) -> Iterator[Ref]:
+    """For `related`: the VM, and the instance that has or loses its own row because of it."""
+    yield ref
+    vmi = view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
+    if vmi is not None:
+        yield vmi.ref(ref.backend)
+
+
+def machines_of_instance(view: View, ref: Ref, _record: Record) -> Iterator[Ref]:
+    """For `related`: the instance's own row, or that of its VM."""
+    yield from machines_named(view, ref.backend, ref.namespace, ref.name)
+    yield ref
+
+
+def machines_of_pod(view: View, ref: Ref, pod: Pod) -> Iterable[Ref]:
+    """For `related`: the machine that a launcher carries."""
+    owner = pod.controller
+    if owner is None or owner.kind != VirtualMachineInstance.KIND:
+        return ()
+    return machines_named(view, ref.backend, ref.namespace, owner.name)
+
+
+def machines_of_migration(view: View, ref: Ref, migration: Migration) -> Iterable[Ref]:
+    """For `related`: the machine that a migration moves."""
+    return machines_named(view, ref.backend, ref.namespace, migration.spec.vmi_name)
+
+
+def machines_of_node(view: View, ref: Ref, _record: Record) -> Iterator[Ref]:
+    """For `related`: the machines on a node."""
+    for instance, _ in view.linked(VirtualMachineInstance, ref.backend, "node", ref.name):
+        yield from machines_named(view, instance.backend, instance.namespace, instance.name)
+
+
+def machines_of_volume(view: View, ref: Ref, _record: Record) -> Iterator[Ref]:
+    """For `related`: the machines that use a DataVolume or the claim of that name."""
+    for link in ("datavolume", "claim"):
+        for type_ in (VirtualMachine, VirtualMachineInstance):
+            for user, _ in view.linked(type_, ref.backend, link, ref.path):
+                yield from machines_named(view, user.backend, user.namespace, user.name)
+
+
+def migratable(machine: Machine) -> tuple[bool | None, str]:
+    """Whether a running machine can be moved, and why not; None while nobody has said."""
+    vmi = machine.vmi
+    condition = find_condition(vmi.status.conditions, "LiveMigratable") if vmi is not None else None
+    if condition is None or condition.status not in {"True", "False"}:
+        return None, ""
+    if condition.status == "True":
+        return True, ""
+    return False, f"{condition.reason}: {condition.message}" if condition.message else condition.reason

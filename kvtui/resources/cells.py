@@ -1,0 +1,67 @@
+"""Cells and columns that several resources share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from kvtui.model import Cell, Health, Tone
+from kvtui.records.base import Record
+from kvtui.resources.base import Column
+from kvtui.text import age
+
+Row = TypeVar("Row")
+
+NOTHING = Cell("-", Tone.MUTED)
+"""Not known, or does not apply."""
+
+
+def text_cell(value: str, tone: Tone | None = None) -> Cell:
+    """The text, or a dash where there is none."""
+    return Cell(value, tone) if value else NOTHING
+
+
+def age_cell(moment: float | None, now: float, tone: Tone | None = None) -> Cell:
+    """How long ago; the youngest sorts first."""
+    return NOTHING if moment is None else Cell(age(now - moment), tone, -moment)
+
+
+def number_cell(value: float | None, text: str, tone: Tone | None = None) -> Cell:
+    """A number with its text; unknown numbers sort last."""
+    return NOTHING if value is None else Cell(text, tone, value)
+
+
+def yes_no(value: bool | None, *, no_tone: Tone | None = Tone.MUTED) -> Cell:
+    """``yes``, ``no``, or ``?`` while nobody has said."""
+    if value is None:
+        return Cell("?", Tone.MUTED)
+    return Cell("yes") if value else Cell("no", no_tone)
+
+
+def health_cell(health: Health) -> Cell:
+    """The word of a STATUS column."""
+    return Cell(health.word, health.tone)
+
+
+def name_column(width: int = 16) -> Column[Record]:
+    """NAME of a row that is a record."""
+    return Column("NAME", lambda row, _now: Cell(row.metadata.name), width, rank=0, grow=3)
+
+
+def namespace_column() -> Column[Record]:
+    """NAMESPACE of a row that is a record."""
+    return Column("NAMESPACE", lambda row, _now: Cell(row.metadata.namespace), 10, rank=1, grow=1)
+
+
+def age_column(created: Callable[[Row], float | None]) -> Column[Row]:
+    """AGE since creation."""
+    return Column("AGE", lambda row, now: age_cell(created(row), now), 5, rank=3, right=True, ticks=True)
+
+
+def reason_column(health: Callable[[Row, float], Health], *, wide: bool = False, rank: int = 4) -> Column[Row]:
+    """REASON: why the status is what it is."""
+    return Column("REASON", lambda row, now: _reason(health(row, now)), 20, rank=rank, grow=3, wide=wide)
+
+
+def _reason(health: Health) -> Cell:
+    return Cell(health.reason, health.tone if health.tone in (Tone.WARN, Tone.BAD) else Tone.MUTED)

@@ -1,0 +1,234 @@
+"""Imports: DataVolumes, be they imports, clones, uploads or blank disks. Phases: kubevirt-api.md 2.5 and 6.
+
+Rate and time left are averages since the worker pod runs, reckoned from the progress and the size of the disk: the API
+tells neither. A dash stands where the progress is not known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from kvtui.joins.causes import find_import_cause
+from kvtui.model import Cell, Health, Ref, Tone
+from kvtui.records.base import find_condition
+from kvtui.records.cdi import DataVolume, SourceAddress
+from kvtui.records.kubernetes import Claim
+from kvtui.resources import sources
+from kvtui.resources.base import Column, Resource
+from kvtui.resources.cells import NOTHING, age_column, number_cell, reason_column, text_cell
+from kvtui.store import View
+from kvtui.text import age, parse_time, quantity, rate, size
+
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?)%\Z")
+_BAR = 10
+_WAITS = frozenset({"WaitForFirstConsumer", "PendingPopulation", "UploadReady", "Paused"})
+"""Phases in which it rightly waits for somebody."""
+_LATER = 1e11
+"""Puts what is done behind what goes on, whatever its age in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """A DataVolume with its claim."""
+
+    backend: str
+    volume: DataVolume
+    claim: Claim | None
+
+    @property
+    def size(self) -> float | None:
+        """Of the disk, in bytes: what it has, else what it asks for."""
+        has = quantity(self.claim.status.capacity.get("storage")) if self.claim is not None else None
+        spec = self.volume.spec
+        asked = next((part.resources.requests.get("storage") for part in (spec.pvc, spec.storage) if part), None)
+        return has or quantity(asked)
+
+    @property
+    def progress(self) -> float | None:
+        """Part that is done, from 0 to 1; None where CDI says ``N/A``."""
+        found = _PERCENT.match(self.volume.status.progress)
+        return min(1.0, float(found[1]) / 100) if found else None
+
+    @property
+    def began(self) -> float | None:
+        """Since when the worker pod runs, in seconds since the epoch; None while it does not."""
+        running = find_condition(self.volume.status.conditions, "Running")
+        if running is None or running.status != "True":
+            return None
+        return parse_time(running.last_transition_time)
+
+
+def _row(view: View, ref: Ref) -> Import | None:
+    volume = view.find(DataVolume, ref)
+    if volume is None:
+        return None
+    claim = view.get(Claim, ref.backend, ref.namespace, volume.status.claim_name or ref.name)
+    return Import(ref.backend, volume, claim)
+
+
+def _refs(view: View) -> Iterable[Ref]:
+    return (ref for ref, _ in view.items(DataVolume))
+
+
+def _of_volume(_view: View, ref: Ref, _record: DataVolume) -> tuple[Ref, ...]:
+    return (ref,)
+
+
+def _of_claim(view: View, ref: Ref, _record: Claim) -> Iterator[Ref]:
+    for volume, _ in view.linked(DataVolume, ref.backend, "claim", ref.path):
+        yield volume
+
+
+def _health(row: Import, _now: float) -> Health:
+    phase = row.volume.status.phase
+    if row.volume.fault:
+        return Health(Tone.BAD, phase or "Unreadable", f"cannot be read in full: {row.volume.fault}")
+    if row.volume.metadata.deletion_timestamp:
+        return Health(Tone.BUSY, "Terminating")
+    cause = find_import_cause(row.volume)
+    if cause is not None:
+        return Health(Tone.BAD, phase or "Pending", cause.evidence.value or cause.sentence)
+    if phase == "Succeeded":
+        return Health(Tone.OK, phase)
+    if phase in _WAITS:
+        return Health(Tone.MUTED, phase, _WAIT_WORDS.get(phase, ""))
+    if phase == "Unknown":
+        return Health(Tone.WARN, phase)
+    return Health(Tone.BUSY, phase or "Pending", _last_words(row.volume) if row.volume.status.restart_count else "")
+
+
+_WAIT_WORDS = {
+    "WaitForFirstConsumer": "its storage class waits until a VM uses it",
+    "PendingPopulation": "its storage class waits until a VM uses it",
+    "UploadReady": "ready for an upload",
+    "Paused": "waits for its next checkpoint",
+}
+
+
+def _last_words(volume: DataVolume) -> str:
+    running = find_condition(volume.status.conditions, "Running")
+    return (running.message or running.reason) if running is not None and running.status == "False" else ""
+
+
+def _phase(row: Import, now: float) -> Cell:
+    health = _health(row, now)
+    done = row.volume.status.phase == "Succeeded"
+    return Cell(health.word, health.tone, (_LATER if done else 0.0) - (row.volume.created or 0.0))
+
+
+def _source(row: Import, _now: float) -> Cell:
+    return text_cell(_source_text(row.volume))
+
+
+def _source_text(volume: DataVolume) -> str:
+    spec = volume.spec
+    if spec.source_ref is not None:
+        place = spec.source_ref.namespace or volume.metadata.namespace
+        return f"{spec.source_ref.kind} {place}/{spec.source_ref.name}"
+    if spec.source is None:
+        return ""
+    for kind in ("http", "s3", "gcs", "registry", "imageio", "vddk"):
+        address: SourceAddress | None = getattr(spec.source, kind)
+        if address is not None:
+            return f"{kind} {_short_url(address.url or address.image_stream)}"
+    for kind in ("pvc", "snapshot"):
+        address = getattr(spec.source, kind)
+        if address is not None:
+            return f"{kind} {address.namespace or volume.metadata.namespace}/{address.name}"
+    return "upload" if spec.source.upload is not None else "blank" if spec.source.blank is not None else ""
+
+
+def _short_url(url: str) -> str:
+    """Host and path: no scheme, and never the user, password or query, which may be secret."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "(not a URL)"
+    return f"{host}:{port}{parts.path}" if port else host + parts.path
+
+
+def _progress(row: Import, _now: float) -> Cell:
+    done = row.progress
+    if row.volume.status.phase == "Succeeded":
+        return Cell("done", Tone.MUTED, 1.0)
+    if done is None:
+        return text_cell(row.volume.status.progress, Tone.MUTED)
+    return Cell(f"[{'=' * int(done * _BAR):<{_BAR}}] {100 * done:.0f}%", None, done)
+
+
+def _moved(row: Import, now: float) -> float | None:
+    """Part that is done a second."""
+    if not row.progress or row.began is None or now - row.began < 1:
+        return None
+    return row.progress / (now - row.began)
+
+
+def _rate(row: Import, now: float) -> Cell:
+    speed, whole = _moved(row, now), row.size
+    if speed is None or whole is None or row.volume.status.phase == "Succeeded":
+        return NOTHING
+    return number_cell(speed * whole, rate(speed * whole))
+
+
+def _eta(row: Import, now: float) -> Cell:
+    speed, done = _moved(row, now), row.progress
+    if speed is None or done is None or row.volume.status.phase == "Succeeded":
+        return NOTHING
+    left = (1 - done) / speed
+    return number_cell(left, age(left))
+
+
+def _restarts(row: Import, _now: float) -> Cell:
+    count = row.volume.status.restart_count
+    return Cell(str(count), Tone.WARN if count > 2 and row.volume.status.phase != "Succeeded" else None, count)
+
+
+def _size(row: Import, _now: float) -> Cell:
+    return number_cell(row.size, size(row.size))
+
+
+def _class(row: Import) -> str:
+    for part in (row.claim.spec if row.claim is not None else None, row.volume.spec.pvc, row.volume.spec.storage):
+        if part is not None and part.storage_class_name:
+            return part.storage_class_name
+    return ""
+
+
+def _fields(row: Import) -> Mapping[str, str]:
+    kind = _source_text(row.volume).partition(" ")[0]
+    return {"class": _class(row), "claim": row.volume.status.claim_name or row.volume.metadata.name, "kind": kind}
+
+
+RESOURCE: Resource[Import] = Resource(
+    name="imports",
+    aliases=("import", "dv", "dvs", "datavolumes", "datavolume"),
+    title="Imports",
+    label="import",
+    sources=(sources.DATA_VOLUMES, sources.CLAIMS),
+    refs=_refs,
+    row=_row,
+    related={DataVolume: _of_volume, Claim: _of_claim},
+    ref=lambda row: row.volume.ref(row.backend),
+    health=_health,
+    columns=(
+        Column("NAMESPACE", lambda row, _now: Cell(row.volume.metadata.namespace), 10, rank=6, grow=1),
+        Column("NAME", lambda row, _now: Cell(row.volume.metadata.name), 12, rank=0, grow=2),
+        Column("SOURCE", _source, 14, rank=4, grow=2),
+        Column("PHASE", _phase, 16, rank=0),
+        Column("PROGRESS", _progress, 17, rank=1),
+        Column("RATE", _rate, 8, rank=5, right=True, ticks=True),
+        Column("ETA", _eta, 6, rank=3, right=True, ticks=True),
+        Column("RESTARTS", _restarts, 8, rank=5, right=True),
+        Column("SIZE", _size, 5, rank=5, right=True),
+        age_column(lambda row: row.volume.created),
+        reason_column(_health, rank=7),
+        Column("CLASS", lambda row, _now: text_cell(_class(row)), 14, rank=7, wide=True),
+    ),
+    fields=_fields,
+    labels=lambda row: row.volume.metadata.labels,
+    sort="PHASE",
+)

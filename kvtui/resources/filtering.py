@@ -1,0 +1,117 @@
+"""Filters as users type them: words, ``!word``, ``field:value``, ``field!:value`` and ``-l`` label selectors."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+class FilterError(ValueError):
+    """A filter that makes no sense; its text is a sentence for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a filter looks at in one row. Each part is only reckoned when the filter asks for it."""
+
+    text: Callable[[], str]
+    """All columns, in lower case."""
+    fields: Callable[[], Mapping[str, str]]
+    """By lower-case name: the columns and the resource's further fields."""
+    labels: Callable[[], Mapping[str, str]]
+
+
+Test = Callable[[Subject], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A parsed filter: all of its tests must hold. Without tests it lets everything pass."""
+
+    tests: tuple[Test, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.tests)
+
+    def matches(self, subject: Subject) -> bool:
+        """Whether the row passes."""
+        return all(test(subject) for test in self.tests)
+
+
+_FIELD = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9 _-]*?)(?P<no>!?):(?P<value>.+)\Z", re.DOTALL)
+
+
+def parse_filter(text: str, known: frozenset[str]) -> Filter:
+    """The filter that `text` means; `known` are the lower-case names of columns and fields.
+
+    A word with a colon whose first part is no such name is a plain word: addresses and images have colons too.
+    Raises FilterError.
+    """
+    try:
+        words = shlex.split(text, posix=True)
+    except ValueError:
+        raise FilterError("the quotation mark has no partner") from None
+    tests: list[Test] = []
+    rest = iter(words)
+    for word in rest:
+        if word == "-l" or word.startswith("-l="):
+            selector = word[3:] or next(rest, "") if word != "-l" else next(rest, "")
+            tests.extend(parse_selector(selector))
+        else:
+            tests.append(_word_test(word, known))
+    return Filter(tuple(tests))
+
+
+def _word_test(word: str, known: frozenset[str]) -> Test:
+    found = _FIELD.match(word)
+    if found and found["name"].lower() in known:
+        return _field_test(found["name"].lower(), found["value"].lower(), bool(found["no"]))
+    if word.startswith("!"):
+        if len(word) == 1:
+            raise FilterError("! stands before the word that rows must not have: !web")
+        return _text_test(word[1:].lower(), True)
+    return _text_test(word.lower(), False)
+
+
+def _text_test(word: str, inverted: bool) -> Test:
+    return lambda subject: (word in subject.text()) is not inverted
+
+
+def _field_test(name: str, value: str, inverted: bool) -> Test:
+    return lambda subject: (value in subject.fields().get(name, "").lower()) is not inverted
+
+
+_SET = re.compile(r"(?P<key>[\w./-]+)\s+(?P<no>not)?(?:in|\s+in)\s*\((?P<values>[^)]*)\)\Z")
+_EQUAL = re.compile(r"(?P<key>[\w./-]+)\s*(?P<sign>!=|==|=)\s*(?P<value>[\w./-]*)\Z")
+_EXISTS = re.compile(r"(?P<no>!?)\s*(?P<key>[\w./-]+)\Z")
+
+
+def parse_selector(selector: str) -> list[Test]:
+    """The tests of a Kubernetes label selector: ``a=b,c!=d,e in (f,g),!h``. Raises FilterError."""
+    if not selector.strip():
+        raise FilterError("-l wants a label selector: -l app=web")
+    return [_selector_test(part.strip()) for part in re.split(r",(?![^(]*\))", selector)]
+
+
+def _selector_test(part: str) -> Test:
+    found = _SET.match(part)
+    if found:
+        values = frozenset(value.strip() for value in found["values"].split(","))
+        return _label_in(found["key"], values, bool(found["no"]))
+    found = _EQUAL.match(part)
+    if found:
+        return _label_in(found["key"], frozenset({found["value"]}), found["sign"] == "!=")
+    found = _EXISTS.match(part)
+    if found:
+        return _label_exists(found["key"], bool(found["no"]))
+    raise FilterError(f"{part!r} is no label selector; write key=value, key!=value, key in (a,b), key or !key")
+
+
+def _label_in(key: str, values: frozenset[str], inverted: bool) -> Test:
+    return lambda subject: (subject.labels().get(key) in values) is not inverted
+
+
+def _label_exists(key: str, inverted: bool) -> Test:
+    return lambda subject: (key in subject.labels()) is not inverted

@@ -1,0 +1,265 @@
+"""A table without a screen: which rows of a resource are shown, in which order, kept up to date delta by delta."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kvtui.model import Cell, Ref, Tone
+from kvtui.resources.base import AnyResource, Column
+from kvtui.resources.filtering import Filter, Subject, parse_filter
+from kvtui.resources.ordering import Key, sort_key
+from kvtui.store import Delta, View
+
+_MANY = 64
+"""From how many changed rows on, sorting anew is cheaper than placing each."""
+_FAULTY = frozenset({Tone.WARN, Tone.BAD})
+
+
+@dataclass(frozen=True, slots=True)
+class ListingChange:
+    """What a step changed."""
+
+    changed: set[Ref] = field(default_factory=set)
+    """Rows that are shown and may read differently."""
+    moved: bool = False
+    """Whether rows came, went or changed places."""
+
+
+class Listing:
+    """The rows of one resource in a view. Nothing here is read from a clock: `now` is given."""
+
+    def __init__(self, resource: AnyResource, view: View, now: float) -> None:
+        self.resource = resource
+        self._view = view
+        self._rows: dict[Ref, Any] = {}
+        self._texts: dict[Ref, str] = {}
+        self._keys: dict[Ref, Key] = {}
+        self._order: list[Key] = []
+        self._refs: list[Ref] = []
+        self._filter = Filter()
+        self.filter_text = ""
+        self.faults = False
+        self.namespace = ""
+        titles = [column.title for column in resource.columns]
+        self.sort_column = titles.index(resource.sort)
+        self.descending = resource.descending
+        self._known = frozenset(title.lower() for title in titles) | _field_names(resource)
+        self.rebuild(now)
+
+    # What is shown -------------------------------------------------------------------------------------------------
+
+    @property
+    def refs(self) -> Sequence[Ref]:
+        """The rows that are shown, in their order."""
+        return self._refs
+
+    @property
+    def total(self) -> int:
+        """How many rows there are without the filter."""
+        if not self.namespace:
+            return len(self._rows)
+        return sum(ref.namespace == self.namespace for ref in self._rows)
+
+    def row(self, ref: Ref) -> Any | None:
+        """The row of an identity, shown or not; None when there is none."""
+        found = self._rows.get(ref)
+        if found is None and ref in self._rows:
+            found = self._rows[ref] = self.resource.row(self._view, ref)
+        return found
+
+    def index(self, ref: Ref) -> int | None:
+        """Where a row stands; None while it is not shown."""
+        key = self._keys.get(ref)
+        return None if key is None else bisect_left(self._order, key)
+
+    # What the user asks for ----------------------------------------------------------------------------------------
+
+    def set_filter(self, text: str, now: float) -> None:
+        """Show only rows that match (see `filtering`). Raises FilterError and leaves all as it was."""
+        if text.strip():
+            self._known |= self._fields_of_some_row()
+        self._filter = parse_filter(text, self._known)
+        self.filter_text = text.strip()
+        self._select(now)
+
+    def set_faults(self, only: bool, now: float) -> None:
+        """Show only rows whose health is a warning or worse, or all."""
+        self.faults = only
+        self._select(now)
+
+    def set_namespace(self, namespace: str, now: float) -> None:
+        """Show one namespace, or all for an empty name. Rows without a namespace stay."""
+        self.namespace = namespace
+        self._select(now)
+
+    def set_sort(self, column: int, descending: bool, now: float) -> None:
+        """Put the rows in order of a column."""
+        self.sort_column, self.descending = column, descending
+        self._select(now)
+
+    # Keeping up ----------------------------------------------------------------------------------------------------
+
+    def rebuild(self, now: float) -> None:
+        """Make everything anew from the view."""
+        self._texts.clear()
+        self._rows = {
+            ref: row
+            for ref in self.resource.refs(self._view)
+            if (row := self.resource.row(self._view, ref)) is not None
+        }
+        self._select(now)
+
+    def apply(self, delta: Delta, now: float) -> ListingChange:
+        """Follow the store: only rows that the delta has a part in are made anew."""
+        touched = self._touched(delta)
+        if not touched and not delta.usage:
+            return ListingChange()
+        moved = self._renew(touched, now) if touched else False
+        changed = {ref for ref in touched if ref in self._keys}
+        if delta.usage:
+            measured, resorted = self._measure(delta, now)
+            changed |= measured
+            moved = moved or resorted
+        return ListingChange(changed, moved)
+
+    def _touched(self, delta: Delta) -> dict[Ref, None]:
+        touched: dict[Ref, None] = {}
+        for change in delta.changes:
+            related = self.resource.related.get(type(change.record))
+            if related is None:
+                continue
+            for record in (change.old, change.new):
+                if record is not None:
+                    touched.update(dict.fromkeys(related(self._view, change.ref, record)))
+        return touched
+
+    def _renew(self, touched: Iterable[Ref], now: float) -> bool:
+        """Make rows anew; whether any came, went or changed places."""
+        gone: list[Ref] = []
+        come: list[tuple[Key, Ref]] = []
+        for ref in touched:
+            row = self.resource.row(self._view, ref)
+            self._texts.pop(ref, None)
+            if row is None:
+                self._rows.pop(ref, None)
+            else:
+                self._rows[ref] = row
+            key = self._key(ref, row, now) if row is not None and self._shows(ref, row, now) else None
+            if key == self._keys.get(ref):
+                continue
+            if ref in self._keys:
+                gone.append(ref)
+            if key is not None:
+                come.append((key, ref))
+        if not gone and not come:
+            return False
+        self._take_out(gone)
+        self._put_in(come)
+        return True
+
+    def _take_out(self, refs: list[Ref]) -> None:
+        if len(refs) > _MANY:
+            out = {self._keys.pop(ref) for ref in refs}
+            kept = [(key, ref) for key, ref in zip(self._order, self._refs, strict=True) if key not in out]
+            self._order = [key for key, _ in kept]
+            self._refs = [ref for _, ref in kept]
+            return
+        for ref in refs:
+            at = bisect_left(self._order, self._keys.pop(ref))
+            del self._order[at], self._refs[at]
+
+    def _put_in(self, entries: list[tuple[Key, Ref]]) -> None:
+        self._keys.update((ref, key) for key, ref in entries)
+        if len(entries) > _MANY:
+            self._set_order([*zip(self._order, self._refs, strict=True), *entries])
+            return
+        for key, ref in entries:
+            at = bisect_left(self._order, key)
+            self._order.insert(at, key)
+            self._refs.insert(at, ref)
+
+    def _set_order(self, entries: list[tuple[Key, Ref]]) -> None:
+        # Keys end in the ref's own parts, so no two are equal and the refs are never compared.
+        entries.sort()
+        self._order = [key for key, _ in entries]
+        self._refs = [ref for _, ref in entries]
+
+    def _measure(self, delta: Delta, now: float) -> tuple[set[Ref], bool]:
+        """Usage was measured anew: rows that hold it are made again when they are next looked at."""
+        kinds = {source.kind for source in self.resource.sources}
+        backends = {backend for backend, kind in delta.usage if kind in kinds}
+        if not backends or not any(column.measured for column in self.resource.columns):
+            return set(), False
+        for ref in self._rows:
+            if ref.backend in backends:
+                self._rows[ref] = None
+                self._texts.pop(ref, None)
+        resorted = self._sorted_by.measured
+        if resorted:
+            self._select(now)
+        return {ref for ref in self._refs if ref.backend in backends}, resorted
+
+    # One row -------------------------------------------------------------------------------------------------------
+
+    @property
+    def _sorted_by(self) -> Column[Any]:
+        return self.resource.columns[self.sort_column]
+
+    def _select(self, now: float) -> None:
+        """Choose and order the rows anew."""
+        entries: list[tuple[Key, Ref]] = []
+        for ref in self._rows:
+            row = self.row(ref)
+            if row is not None and self._shows(ref, row, now):
+                entries.append((self._key(ref, row, now), ref))
+        self._keys = {ref: key for key, ref in entries}
+        self._set_order(entries)
+
+    def _key(self, ref: Ref, row: Any, now: float) -> Key:
+        return sort_key(self._sorted_by.cell(row, now), ref, self.descending)
+
+    def _shows(self, ref: Ref, row: Any, now: float) -> bool:
+        if self.namespace and ref.namespace and ref.namespace != self.namespace:
+            return False
+        if self.faults and self.resource.health(row, now).tone not in _FAULTY:
+            return False
+        return not self._filter or self._filter.matches(self._subject(ref, row, now))
+
+    def _subject(self, ref: Ref, row: Any, now: float) -> Subject:
+        return Subject(
+            text=lambda: self._text(ref, row, now),
+            fields=lambda: row_fields(self.resource, row, now),
+            labels=lambda: self.resource.labels(row),
+        )
+
+    def _text(self, ref: Ref, row: Any, now: float) -> str:
+        """What plain words are looked for in: all columns but those that change by themselves."""
+        text = self._texts.get(ref)
+        if text is None:
+            cells = (column.cell(row, now) for column in self.resource.columns if not column.ticks)
+            text = self._texts[ref] = "\n".join(cell.text for cell in cells).lower()
+        return text
+
+    def _fields_of_some_row(self) -> frozenset[str]:
+        for ref in self._rows:
+            row = self.row(ref)
+            if row is not None:
+                return frozenset(self.resource.fields(row))
+        return frozenset()
+
+
+def _field_names(resource: AnyResource) -> frozenset[str]:
+    """Short spellings of columns: ``run strategy`` is ``runstrategy`` too."""
+    return frozenset(column.title.lower().replace(" ", "") for column in resource.columns)
+
+
+def row_fields(resource: AnyResource, row: Any, now: float) -> Mapping[str, str]:
+    """The values that ``field:value`` looks at: every column under its title, and the resource's further fields."""
+    found: dict[str, str] = {}
+    for column in resource.columns:
+        cell: Cell = column.cell(row, now)
+        found[column.title.lower()] = found[column.title.lower().replace(" ", "")] = cell.text
+    return {**found, **resource.fields(row)}

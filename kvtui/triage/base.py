@@ -1,0 +1,39 @@
+"""What a rule is: a pure judgement over one subject, and the word of when to look again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kvtui.model import Finding, Ref
+from kvtui.records.base import Record
+from kvtui.store import View
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a rule says of its subject now."""
+
+    finding: Finding | None = None
+    again: float | None = None
+    """When it may say something else though nothing changed, in seconds since the epoch."""
+
+
+WELL = Judgement()
+"""Nothing is wrong, and only a change can alter that."""
+
+
+Related = Callable[[View, Ref, Any], Iterable[Ref]]
+"""The subjects that a changed record (its ref, its state) has a part in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A pure function over the view. It judges one subject at a time, so that a fleet costs what changes in it."""
+
+    id: str
+    judge: Callable[[View, Ref, float], Judgement]
+    """The subject may be gone: then all is well."""
+    related: Mapping[type[Record], Related]
+    """Which subjects to judge anew when a record of that type comes, changes or goes."""

@@ -1,0 +1,250 @@
+"""VMs that are not as their run strategy wants them. Evidence: kubevirt-api.md 9.1 and 9.2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kvtui.joins.causes import Cause, find_cause
+from kvtui.joins.machine import (
+    Machine,
+    join_machine,
+    machines_of_instance,
+    machines_of_pod,
+    machines_of_vm,
+    machines_of_volume,
+)
+from kvtui.model import Evidence, Finding, Ref, Severity
+from kvtui.records.base import find_condition
+from kvtui.records.cdi import DataVolume
+from kvtui.records.kubernetes import Claim, Event, Pod
+from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
+from kvtui.store import View
+from kvtui.text import parse_time
+from kvtui.triage.base import WELL, Judgement, Rule
+
+SETTLE = 15.0
+"""Seconds that a complaint must stand before it counts: controllers retry."""
+START_LIMIT = 300.0
+"""Seconds that a start may take without a word of complaint."""
+BIND_LIMIT = 60.0
+"""Seconds that a disk may be unbound: with WaitForFirstConsumer it is until the VM has a node."""
+STOPPED_LIMIT = 60.0
+"""Seconds that a VM may be off which its run strategy wants on: the controller needs a moment."""
+STOP_LIMIT = 60.0
+"""Seconds beyond the grace period."""
+
+_DEFAULT_GRACE = 30
+_ERRORS = frozenset(
+    {
+        "ErrorPvcNotFound",
+        "DataVolumeError",
+        "DataVolumeNotFound",
+        "ErrorDataVolumeNotFound",
+        "ErrorUnschedulable",
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "CrashLoopBackOff",
+        "Unknown",
+    }
+)
+
+
+def _judge(view: View, ref: Ref, now: float) -> Judgement:
+    machine = join_machine(view, ref)
+    if machine is None:
+        return WELL
+    if machine.running:
+        return _judge_running(machine)
+    if machine.live is not None and machine.live.metadata.deletion_timestamp:
+        return _judge_stopping(machine, now)
+    if machine.vm is None:
+        return _judge_instance(view, machine, now)
+    if machine.vm.metadata.deletion_timestamp:
+        return WELL
+    status = machine.vm.status.printable_status
+    if status in _ERRORS:
+        return Judgement(_not_starting(view, machine, Severity.BAD))
+    if machine.live is not None or status in {"Starting", "Provisioning", "WaitingForVolumeBinding"}:
+        return _judge_starting(view, machine, now)
+    if status == "Stopped" and machine.run_strategy == "Always":
+        return _judge_stopped(machine, now)
+    return WELL
+
+
+def _judge_running(machine: Machine) -> Judgement:
+    """What may be wrong with a guest that runs or stands paused."""
+    vmi = machine.vmi
+    assert vmi is not None
+    for condition in vmi.status.conditions:
+        since = parse_time(condition.last_transition_time)
+        evidence = Evidence(
+            f"VMI {vmi.metadata.name}", f"{condition.type}={condition.status} {condition.reason}", condition.message
+        )
+        if condition.type == "Paused" and condition.status == "True" and condition.reason == "PausedIOError":
+            words = condition.message or condition.reason
+            step = "mend its storage, then unpause it"
+            finding = _finding(machine, Severity.BAD, "is paused", words, since, (evidence,), step)
+            return Judgement(finding)
+        if condition.type == "Synchronized" and condition.status == "False" and not machine.moving:
+            words = condition.message or condition.reason
+            return Judgement(_finding(machine, Severity.WARN, "is out of sync", words, since, (evidence,)))
+    return _judge_recovery(machine)
+
+
+def _judge_recovery(machine: Machine) -> Judgement:
+    conditions = machine.vm.status.conditions if machine.vm is not None else ()
+    condition = find_condition(conditions, "ManualRecoveryRequired")
+    if condition is None or condition.status != "True":
+        return WELL
+    words = condition.message or condition.reason or "a migration of its volumes was interrupted"
+    since = parse_time(condition.last_transition_time)
+    step = "let its volumes point at the source claims again"
+    return Judgement(_finding(machine, Severity.BAD, "needs recovery", words, since, (), step))
+
+
+def _judge_stopping(machine: Machine, now: float) -> Judgement:
+    live = machine.live
+    asked = live.deleted if live is not None else None
+    if live is None or asked is None:
+        return WELL
+    stated = live.spec.termination_grace_period_seconds
+    grace = stated if stated is not None else _DEFAULT_GRACE
+    limit = asked + grace + STOP_LIMIT
+    if now < limit:
+        return Judgement(again=limit)
+    held = f"; finalizers {', '.join(live.metadata.finalizers)}" if live.metadata.finalizers else ""
+    finding = _finding(
+        machine,
+        Severity.WARN,
+        "does not stop",
+        f"its guest has not ended in its grace period of {grace}s{held}",
+        asked,
+        (Evidence(f"VMI {live.metadata.name}", "deletionTimestamp", live.metadata.deletion_timestamp or ""),),
+        "force it to stop",
+    )
+    return Judgement(finding)
+
+
+def _judge_instance(view: View, machine: Machine, now: float) -> Judgement:
+    """An instance without a VM: nobody starts it again."""
+    vmi = machine.vmi
+    if vmi is not None and vmi.status.phase == "Failed":
+        cause = find_cause(machine)
+        words = cause.sentence if cause is not None else "its instance ended with phase Failed"
+        return Judgement(_finding(machine, Severity.WARN, "has failed", words, _phase_since(machine)))
+    return _judge_starting(view, machine, now) if machine.live is not None else WELL
+
+
+def _judge_starting(view: View, machine: Machine, now: float) -> Judgement:
+    """Complaints count after a moment, silence after a while."""
+    began = _start_since(machine)
+    cause = find_cause(machine)
+    limit = (began or now) + START_LIMIT
+    if cause is not None and _holds_up(cause):
+        since = cause.evidence.since if cause.evidence.since is not None else began
+        patience = BIND_LIMIT if cause.evidence.subject.startswith("PVC") else SETTLE
+        limit = (since or now) + patience
+    elif cause is not None:
+        # A disk is being filled: the import itself is judged elsewhere.
+        return WELL
+    if now < limit:
+        return Judgement(again=limit)
+    return Judgement(_not_starting(view, machine, Severity.BAD if cause is not None else Severity.WARN))
+
+
+def _holds_up(cause: Cause) -> bool:
+    """Whether the cause is a complaint, and not a transfer on its way."""
+    return not (cause.evidence.subject.startswith("DataVolume") and cause.evidence.field == "phase")
+
+
+def _judge_stopped(machine: Machine, now: float) -> Judgement:
+    vm = machine.vm
+    assert vm is not None
+    ready = find_condition(vm.status.conditions, "Ready")
+    off = (parse_time(ready.last_transition_time) if ready is not None else None) or vm.created or now
+    if now < off + STOPPED_LIMIT:
+        return Judgement(again=off + STOPPED_LIMIT)
+    cause = find_cause(machine)
+    words = cause.sentence if cause is not None else "no instance is made for it; see virt-controller"
+    evidence = (cause.evidence,) if cause is not None else ()
+    return Judgement(_finding(machine, Severity.BAD, "does not run", words, off, evidence))
+
+
+def _not_starting(view: View, machine: Machine, severity: Severity) -> Finding:
+    cause = find_cause(machine)
+    status = machine.vm.status.printable_status if machine.vm is not None else ""
+    trouble = "crashes at start" if status == "CrashLoopBackOff" else "does not start"
+    if cause is None:
+        phase = machine.vmi.status.phase if machine.vmi is not None else "missing"
+        words = f"its status is {status or 'unset'} and its instance {phase}; no condition says why"
+        return _finding(machine, severity, trouble, words, _start_since(machine))
+    words = cause.sentence
+    evidence = (cause.evidence, *_claim_events(view, machine, cause))
+    if len(evidence) > 1:
+        words = f"{words}: {evidence[-1].value}"
+    since = cause.evidence.since if cause.evidence.since is not None else _start_since(machine)
+    return _finding(machine, severity, trouble, words, since, evidence, cause.step)
+
+
+def _claim_events(view: View, machine: Machine, cause: Cause) -> Iterable[Evidence]:
+    """The newest warning about the claim that is the culprit: only it says what the provisioner lacks."""
+    for claim in machine.claims:
+        if cause.evidence.subject != f"PVC {claim.metadata.name}":
+            continue
+        about = view.linked(Event, machine.backend, "about", claim.metadata.uid)
+        warnings = [event for _, event in about if event.type == "Warning"]
+        newest = max(warnings, key=lambda event: event.last_seen or 0.0, default=None)
+        if newest is not None:
+            yield Evidence(f"Event of PVC {claim.metadata.name}", newest.reason, newest.message, newest.first_seen)
+
+
+def _start_since(machine: Machine) -> float | None:
+    if machine.vmi is not None:
+        return machine.vmi.created
+    vm = machine.vm
+    ready = find_condition(vm.status.conditions, "Ready") if vm is not None else None
+    return (parse_time(ready.last_transition_time) if ready is not None else None) or machine.record.created
+
+
+def _phase_since(machine: Machine) -> float | None:
+    if machine.vmi is None:
+        return None
+    for step in machine.vmi.status.phase_transition_timestamps:
+        if step.phase == machine.vmi.status.phase:
+            return parse_time(step.phase_transition_timestamp)
+    return machine.vmi.created
+
+
+def _finding(
+    machine: Machine,
+    severity: Severity,
+    trouble: str,
+    cause: str,
+    since: float | None,
+    evidence: tuple[Evidence, ...] = (),
+    step: str = "",
+) -> Finding:
+    return Finding("vm.state", severity, machine.ref, "vm", trouble, cause, since, evidence, step)
+
+
+def _of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
+    about = event.involved_object
+    if about.kind != Claim.KIND or event.type != "Warning":
+        return ()
+    return machines_of_volume(view, Ref(ref.backend, Claim.KIND, about.namespace, about.name), event)
+
+
+RULES = (
+    Rule(
+        "vm.state",
+        _judge,
+        {
+            VirtualMachine: machines_of_vm,
+            VirtualMachineInstance: machines_of_instance,
+            Pod: machines_of_pod,
+            DataVolume: machines_of_volume,
+            Claim: machines_of_volume,
+            Event: _of_event,
+        },
+    ),
+)

@@ -1,0 +1,123 @@
+"""Nodes that do not carry VMs as they should. Evidence: kubevirt-api.md 2.9 and 9.7."""
+
+from __future__ import annotations
+
+from kvtui.model import Evidence, Finding, Ref, Severity
+from kvtui.records.base import find_condition
+from kvtui.records.kubernetes import Node
+from kvtui.records.kubevirt import VirtualMachineInstance
+from kvtui.store import View
+from kvtui.text import parse_time, quantity
+from kvtui.triage.base import WELL, Judgement, Rule
+
+HEARTBEAT_LIMIT = 300.0
+"""Seconds after which KubeVirt itself takes a node without heartbeat for lost."""
+
+_PRESSURE = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
+
+
+def _judge(view: View, ref: Ref, now: float) -> Judgement:
+    node = view.find(Node, ref)
+    if node is None:
+        return WELL
+    ready = find_condition(node.status.conditions, "Ready")
+    if ready is None or ready.status != "True":
+        return Judgement(_not_ready(view, node, ref))
+    beat = parse_time(node.metadata.annotations.heartbeat)
+    if beat is not None and now - beat > HEARTBEAT_LIMIT:
+        return Judgement(_silent(node, ref, beat))
+    again = beat + HEARTBEAT_LIMIT + 1 if beat is not None else None
+    return Judgement(_not_schedulable(node, ref) or _pressed(node, ref) or _without_kvm(node, ref), again)
+
+
+def _not_ready(view: View, node: Node, ref: Ref) -> Finding:
+    ready = find_condition(node.status.conditions, "Ready")
+    words = (ready.message or ready.reason) if ready is not None else "the node has not reported yet"
+    on_it = view.linked(VirtualMachineInstance, ref.backend, "node", ref.name)
+    count = sum(1 for _, vmi in on_it if vmi.status.node_name == ref.name and not vmi.is_final)
+    vms = f"; it carries {count} VM{'s' if count != 1 else ''}" if count else ""
+    return Finding(
+        rule="node.state",
+        severity=Severity.BAD,
+        subject=ref,
+        label="node",
+        trouble="is not ready",
+        cause=words + vms,
+        since=parse_time(ready.last_transition_time) if ready is not None else node.created,
+        evidence=(Evidence(f"Node {ref.name}", f"Ready={ready.status if ready is not None else 'missing'}", words),),
+        step="look at the machine; make sure that it is off before you force its VMs away",
+    )
+
+
+def _silent(node: Node, ref: Ref, beat: float) -> Finding:
+    return Finding(
+        rule="node.state",
+        severity=Severity.BAD,
+        subject=ref,
+        label="node",
+        trouble="has no heartbeat",
+        cause="virt-handler has not renewed its heartbeat for more than five minutes; KubeVirt starts no VM here",
+        since=beat,
+        evidence=(Evidence(f"Node {ref.name}", "kubevirt.io/heartbeat", node.metadata.annotations.heartbeat, beat),),
+        step="see the virt-handler pod of the node and its log",
+    )
+
+
+def _not_schedulable(node: Node, ref: Ref) -> Finding | None:
+    if node.metadata.labels.get("kubevirt.io/schedulable") != "false":
+        return None
+    return Finding(
+        rule="node.state",
+        severity=Severity.WARN,
+        subject=ref,
+        label="node",
+        trouble="takes no VMs",
+        cause="label kubevirt.io/schedulable is false: virt-handler is not ready or its device plugins are down",
+        evidence=(Evidence(f"Node {ref.name}", "kubevirt.io/schedulable", "false"),),
+        step="see the virt-handler pod of the node and its log",
+    )
+
+
+def _pressed(node: Node, ref: Ref) -> Finding | None:
+    for type_ in _PRESSURE:
+        condition = find_condition(node.status.conditions, type_)
+        if condition is not None and condition.status == "True":
+            return Finding(
+                rule="node.state",
+                severity=Severity.WARN,
+                subject=ref,
+                label="node",
+                trouble=_PRESSURE_WORDS[type_],
+                cause=condition.message or condition.reason,
+                since=parse_time(condition.last_transition_time),
+                evidence=(Evidence(f"Node {ref.name}", f"{type_}=True {condition.reason}", condition.message),),
+            )
+    return None
+
+
+_PRESSURE_WORDS = {
+    "MemoryPressure": "is short of memory",
+    "DiskPressure": "is short of disk",
+    "PIDPressure": "is short of processes",
+    "NetworkUnavailable": "has no network",
+}
+
+
+def _without_kvm(node: Node, ref: Ref) -> Finding | None:
+    """A node that KubeVirt uses offers /dev/kvm; one that never did has no such resource."""
+    amount = node.status.allocatable.get("devices.kubevirt.io/kvm")
+    if amount is None or quantity(amount):
+        return None
+    return Finding(
+        rule="node.state",
+        severity=Severity.WARN,
+        subject=ref,
+        label="node",
+        trouble="offers no KVM",
+        cause="devices.kubevirt.io/kvm is 0 in its allocatable resources",
+        evidence=(Evidence(f"Node {ref.name}", "allocatable devices.kubevirt.io/kvm", amount),),
+        step="check virtualization in the BIOS, the kvm module and virt-handler",
+    )
+
+
+RULES = (Rule("node.state", _judge, {Node: lambda _view, ref, _record: (ref,)}),)

@@ -1,0 +1,16 @@
+"""All rules, by theme."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kvtui.triage import control_plane, imports, machines, migration, nodes
+from kvtui.triage.base import Rule
+
+RULES: Final[tuple[Rule, ...]] = (
+    *control_plane.RULES,
+    *nodes.RULES,
+    *machines.RULES,
+    *migration.RULES,
+    *imports.RULES,
+)
