@@ -195,7 +195,10 @@ class Reflector:
                 return
             except AbsentError as error:
                 absent = error
-        raise AbsentError(f"{source.plural}.{source.group} is not installed", absent.detail, code=404) from absent
+        raise self._absence(absent) from absent
+
+    def _absence(self, error: AbsentError) -> AbsentError:
+        return AbsentError(f"{self._source.plural}.{self._source.group} is not installed", error.detail, code=404)
 
     async def _list_here(self) -> None:
         try:
@@ -259,15 +262,23 @@ class Reflector:
 
     async def _follow(self) -> float:
         """Watch until a new list is needed; the seconds to wait before it. Raises BackendError."""
+        barren = 0
         while True:
             began = time.monotonic()
             version = self._version
             self._stands = False
             try:
                 await self._watch()
-                if self._version == version and time.monotonic() - began < self._timings.settled:
+                if self._version != version or time.monotonic() - began >= self._timings.settled:
+                    barren = 0
+                    continue
+                barren += 1
+                if barren > 1:
                     raise BackendError("the server ends watches at once")
-            except (GoneError, UnauthorizedError, AbsentError):
+                raise CutError("the server ended the watch")
+            except AbsentError as error:
+                raise self._absence(error) from error
+            except (GoneError, UnauthorizedError):
                 raise
             except ForbiddenError:
                 self._say(FeedState.LIVE, self._narrowed or "watching is not allowed", polled=True)
