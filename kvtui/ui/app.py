@@ -5,32 +5,28 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from rich.text import Text
-from textual.app import App, SystemCommand
+from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from kvtui.config import Settings, state_dir
 from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
 from kvtui.model import Severity
 from kvtui.resources import RESOURCES
-from kvtui.resources.base import AnyResource
 from kvtui.ui.actions import ActionRunner
 from kvtui.ui.dialogs.confirm import ConfirmDialog, Question
-from kvtui.ui.palette import commands
+from kvtui.ui.palette import KvtuiCommands
 from kvtui.ui.screens.connect import ConnectScreen
 from kvtui.ui.screens.help import HelpScreen
 from kvtui.ui.screens.main import MainScreen
 from kvtui.ui.themes import DEFAULT, fallback_variables, load_themes, own_folder, shipped_folder
 
-PANES = ("nodes", "vms", "migrations", "imports")
-"""The resources that have a pane, in the order of their numbers."""
 _CLOSING = 0.2
 """Seconds that backends get to let go when the program ends."""
 
@@ -49,6 +45,7 @@ class KvtuiApp(App[int], inherit_bindings=False):
     CSS_PATH = "style.tcss"
     ESCAPE_TO_MINIMIZE = False
     CLOSE_TIMEOUT = _CLOSING
+    COMMANDS = {KvtuiCommands}  # noqa: RUF012 - Textual's declaration
     # Without priority, so that a console gets these keys first.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+p", "command_palette", "palette", tooltip="every action and place, searched by name"),
@@ -98,12 +95,15 @@ class KvtuiApp(App[int], inherit_bindings=False):
     def on_mount(self) -> None:
         """Show the first frame, and connect only then."""
         self.push_screen(ConnectScreen(self._where))
-        self.call_after_refresh(self.connect)
+        self.call_after_refresh(self._connect_now)
         if self._theme_troubles:
             self.notify("\n".join(self._theme_troubles), title="themes", severity="warning", timeout=15)
 
-    def connect(self) -> None:
-        """Make the fleet and show it."""
+    def on_connect_screen_again(self) -> None:
+        """Try again."""
+        self._connect_now()
+
+    def _connect_now(self) -> None:
         self.run_worker(self._open(), group="connect", exclusive=True)
 
     async def _open(self) -> None:
@@ -119,9 +119,8 @@ class KvtuiApp(App[int], inherit_bindings=False):
     def show_fleet(self, fleet: Fleet) -> None:
         """Keep the fleet live and show it."""
         self.fleet = fleet
-        resources = chosen_resources()
         self.actions = ActionRunner(fleet, RESOURCES, self)
-        self.main = MainScreen(fleet, resources, self.actions, self.settings)
+        self.main = MainScreen(fleet, RESOURCES, self.actions, self.settings)
         self.switch_screen(self.main)
         self._live = asyncio.create_task(fleet.run(), name="fleet")
         self._live.add_done_callback(self._fleet_ended)
@@ -155,7 +154,8 @@ class KvtuiApp(App[int], inherit_bindings=False):
 
     async def ask(self, question: Question) -> bool:
         """Put a question to the user."""
-        return bool(await self.push_screen_wait(ConfirmDialog(question)))
+        answer: bool = await self.push_screen_wait(ConfirmDialog(question))
+        return answer
 
     def tell(self, message: str, severity: Severity) -> None:
         """Answer what the user did."""
@@ -177,11 +177,7 @@ class KvtuiApp(App[int], inherit_bindings=False):
     def action_help(self) -> None:
         """Show the help."""
         bindings = [*_own_bindings(self.screen), *_own_bindings(self)]
-        self.push_screen(HelpScreen(chosen_resources(), bindings, self.settings.console.detach))
-
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """What the palette offers."""
-        yield from commands(self, screen)
+        self.push_screen(HelpScreen(RESOURCES, bindings, self.settings.console.detach))
 
     # Crashes -------------------------------------------------------------------------------------------------------
 
@@ -200,12 +196,6 @@ def write_crash_log(error: BaseException | str) -> Path:
         path.write_text(words, encoding="utf-8")
         path.chmod(0o600)
     return path
-
-
-def chosen_resources() -> list[AnyResource]:
-    """The resources that have a pane."""
-    by_name = {resource.name: resource for resource in RESOURCES}
-    return [by_name[name] for name in PANES if name in by_name]
 
 
 def _own_bindings(owner: Any) -> list[Binding]:

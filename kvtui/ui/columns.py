@@ -11,6 +11,8 @@ from kvtui.text import cells
 
 GAP = 2
 """Blank columns of the terminal between two columns of a table."""
+_WHOLE = 24
+"""Up to this width a column of rank 0 shows its texts whole before any other column stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +26,24 @@ class Slot:
 
 
 def lay_out(
-    columns: Sequence[Column[Any]], room: int, *, widest: Mapping[int, int] | None = None, wide: bool = False
+    columns: Sequence[Column[Any]],
+    room: int,
+    *,
+    widest: Mapping[int, int] | None = None,
+    wide: bool = False,
+    sort: int | None = None,
 ) -> tuple[Slot, ...]:
     """Share out `room` terminal columns: the greatest ranks give way first, then cut texts get what is left.
 
-    `widest` says by column how wide its widest text is; a column becomes wider than it asked for only up to that, the
-    lowest ranks first. Columns of rank 0 never give way; when even they are too wide, they are cut from the right. A
-    column marked `wide` stands only when `wide` asks for it, and gives way before all others.
+    `widest` says by column how wide its widest text is: a column takes no more than that, less than it asked for if its
+    texts are short, and more if they are long and there is room, the lowest ranks first. Columns of rank 0 never give
+    way; when even they are too wide, they are cut from the right. A column marked `wide` stands only when `wide` asks
+    for it, and gives way before all others. `sort` is the column whose title bears an arrow.
     """
+    known = widest or {}
     kept = [index for index, column in enumerate(columns) if wide or not column.wide]
-    widths = {index: max(columns[index].width, _title_width(columns[index])) for index in kept}
+    titles = {index: cells(columns[index].title) + (index == sort) for index in kept}
+    widths = {index: max(titles[index], _ask(columns[index], known.get(index))) for index in kept}
 
     def total() -> int:
         return sum(widths[index] for index in kept) + GAP * max(0, len(kept) - 1)
@@ -43,38 +53,20 @@ def lay_out(
         if not movable:
             break
         kept.remove(max(movable, key=lambda index: (columns[index].wide, columns[index].rank, index)))
-    _widen(columns, kept, widths, widest or {}, room - total())
+    spare = room - total()
+    for index in sorted(kept, key=lambda index: (columns[index].rank, -columns[index].grow, index)):
+        more = min(spare, max(0, known.get(index, 0) - widths[index]))
+        if more > 0:
+            widths[index] += more
+            spare -= more
     return _place(kept, widths, room)
 
 
-def _title_width(column: Column[Any]) -> int:
-    """The title, and the arrow of the sorted column."""
-    return cells(column.title) + 1 if column.title else 0
-
-
-def _widen(
-    columns: Sequence[Column[Any]], kept: Sequence[int], widths: dict[int, int], widest: Mapping[int, int], spare: int
-) -> None:
-    """Give cut texts the room that is left, and failing that the room that other columns ask for and do not use."""
-    by_rank = sorted(kept, key=lambda index: (columns[index].rank, -columns[index].grow, index))
-    idle = {
-        index: max(0, widths[index] - max(widest[index], _title_width(columns[index])))
-        for index in kept
-        if index in widest
-    }
-    for index in by_rank:
-        need = widest.get(index, 0) - widths[index]
-        if need <= 0:
-            continue
-        more = min(spare, need)
-        spare -= more
-        for other in reversed(by_rank):
-            lent = min(idle.get(other, 0), need - more)
-            if lent > 0:
-                idle[other] -= lent
-                widths[other] -= lent
-                more += lent
-        widths[index] += more
+def _ask(column: Column[Any], widest: int | None) -> int:
+    """What a column wants before any gives way; the whole text where the column says what a row is."""
+    if widest is None:
+        return column.width
+    return min(widest, max(column.width, _WHOLE) if column.rank == 0 else column.width)
 
 
 def _place(kept: Sequence[int], widths: Mapping[int, int], room: int) -> tuple[Slot, ...]:

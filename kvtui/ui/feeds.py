@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from kvtui.backends.base import Source
 from kvtui.model import Feed, FeedState, Tone
+from kvtui.records.kubevirt import VirtualMachineInstance
+from kvtui.resources import RESOURCES
 from kvtui.resources.base import AnyResource
 from kvtui.store import View
 from kvtui.text import age
@@ -29,6 +31,12 @@ def worst_feed(view: View, resource: AnyResource, backends: Sequence[str]) -> Fe
         if feeds:
             return min(feeds, key=lambda feed: _WORST_FIRST.index(feed.state))
     return None
+
+
+def kind_words(kind: str) -> str:
+    """A kind as its pane calls it."""
+    titles = {resource.sources[0].kind: resource.title for resource in RESOURCES}
+    return titles.get(kind) or {VirtualMachineInstance.KIND: "VM instances"}.get(kind, kind)
 
 
 def state_words(feed: Feed, now: float) -> tuple[str, Tone]:

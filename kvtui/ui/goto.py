@@ -78,7 +78,7 @@ def understand(text: str, places: Places) -> Target:
         raise ValueError(f'"{" ".join(rest[1:])}" is one word too many')
     if head in _WORDS and not rest:
         return Target(word=_WORDS[head])
-    if head in ("ns", "namespace"):
+    if head in ("ns", "namespace") and value:
         return Target(namespace=_pick(value, places.namespaces, "namespace"))
     if head in ("ctx", "context"):
         return Target(backend=_pick(value, places.backends, "context"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import RenderableType
 from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.screen import Screen
@@ -24,7 +23,7 @@ def record_frames(app: App[Any]) -> list[str]:
     frames: list[str] = []
     display = app._display
 
-    def record(screen: Screen[Any], renderable: RenderableType | None) -> None:
+    def record(screen: Screen[Any], renderable: Any) -> None:
         if isinstance(renderable, CompositorUpdate):
             frames.append(renderable.render_segments(app.console))
         display(screen, renderable)

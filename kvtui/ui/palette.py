@@ -2,56 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import NamedTuple
 
-from textual.app import SystemCommand
-from textual.screen import Screen
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
 
 from kvtui.ui.goto import Target
 from kvtui.ui.panes.resource import ResourcePane
 from kvtui.ui.screens.help import name_key
 from kvtui.ui.screens.main import MainScreen
 
-if TYPE_CHECKING:
-    from kvtui.ui.app import KvtuiApp
+
+class Command(NamedTuple):
+    """One line of the palette."""
+
+    name: str
+    note: str
+    run: Callable[[], object]
 
 
-def commands(app: KvtuiApp, screen: Screen[Any]) -> Iterator[SystemCommand]:
-    """Every command that makes sense on the screen."""
-    if isinstance(screen, MainScreen):
-        yield from _actions(screen.current)
-        yield from _sorts(screen.current)
-        yield from _places(screen)
-    for name in app.theme_names:
-        yield SystemCommand(f"theme {name}", "change the colours", partial(setattr, app, "theme", name))
-    yield SystemCommand("help", "every key there is", app.action_help)
-    yield SystemCommand("quit", "leave kvtui", partial(app.call_later, app.action_leave))
+class KvtuiCommands(Provider):
+    """Finds commands by name; before anything is typed they stand in the order of their use."""
+
+    async def discover(self) -> Hits:
+        """Every command."""
+        for command in self._commands():
+            yield DiscoveryHit(Content(command.name), command.run, text=command.name, help=command.note)
+
+    async def search(self, query: str) -> Hits:
+        """The commands that match."""
+        matcher = self.matcher(query)
+        for command in self._commands():
+            score = matcher.match(command.name)
+            if score > 0:
+                yield Hit(score, matcher.highlight(command.name), command.run, text=command.name, help=command.note)
+
+    def _commands(self) -> Iterator[Command]:
+        if isinstance(self.screen, MainScreen):
+            yield from main_commands(self.screen)
+        for name in sorted(self.app.available_themes):
+            yield Command(f"theme {name}", f":theme {name}", partial(setattr, self.app, "theme", name))
+        yield Command("help", "every key there is", partial(self._run, "app.help"))
+        yield Command("quit", "leave kvtui", partial(self._run, "app.leave"))
+
+    def _run(self, action: str) -> None:
+        self.app.call_later(self.app.run_action, action)
 
 
-def _actions(pane: ResourcePane) -> Iterable[SystemCommand]:
-    reasons = pane.reasons()
-    rows = pane.chosen
-    subject = f"{len(rows)} {pane.resource.title}" if len(rows) != 1 else pane.resource.ref(rows[0]).path
+def main_commands(screen: MainScreen) -> Iterator[Command]:
+    """What can be done on the main screen, the nearest first."""
+    pane = screen.current
+    yield from _actions(pane)
+    places = screen.places
+    for resource in places.resources:
+        yield Command(f"go to {resource.title}", f":{resource.name}", partial(screen.go_to, Target(resource.name)))
+    yield Command("go to problems", "0", partial(screen.go_to, Target(word="problems")))
+    for index, column in enumerate(pane.resource.columns):
+        yield Command(f"sort {pane.resource.title} by {column.title}", "", partial(pane.sort_by, index, False))
+    for namespace in ("", *places.namespaces):
+        name = namespace or "all"
+        yield Command(f"namespace {name}", f":ns {name}", partial(screen.go_to, Target(namespace=namespace)))
+
+
+def _actions(pane: ResourcePane) -> Iterator[Command]:
+    rows, reasons = pane.chosen, pane.reasons()
+    subject = pane.resource.ref(rows[0]).path if len(rows) == 1 else f"{len(rows)} {pane.resource.title}"
     for action in pane.resource.actions:
         reason = reasons[action.id]
         note = f"not now: {reason}" if reason else action.help
-        yield SystemCommand(f"{action.label} {subject}  ({name_key(action.key)})", note, partial(pane.start, action))
-
-
-def _sorts(pane: ResourcePane) -> Iterable[SystemCommand]:
-    for index, column in enumerate(pane.resource.columns):
-        title = f"sort {pane.resource.title} by {column.title}"
-        yield SystemCommand(title, "click on the column's title does the same", partial(pane.sort_by, index, False))
-
-
-def _places(screen: MainScreen) -> Iterable[SystemCommand]:
-    places = screen.places
-    for resource in places.resources:
-        target = Target(resource=resource.name)
-        yield SystemCommand(f"go to {resource.title}", f":{resource.name}", partial(screen.go_to, target))
-    yield SystemCommand("go to problems", "0", partial(screen.go_to, Target(word="problems")))
-    for namespace in ("", *places.namespaces):
-        name = namespace or "all"
-        yield SystemCommand(f"namespace {name}", f":ns {name}", partial(screen.go_to, Target(namespace=namespace)))
+        yield Command(f"{action.label} {subject}  ({name_key(action.key)})", note, partial(pane.start, action))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from collections.abc import Collection, Sequence
+from typing import Any, ClassVar, Generic
 
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
+from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -18,30 +18,14 @@ from kvtui.model import Cell
 from kvtui.resources.base import Column
 from kvtui.text import cells, fit
 from kvtui.ui.columns import GAP, Slot, lay_out
-
-K = TypeVar("K", bound=Hashable)
+from kvtui.ui.rows import K, Rows
+from kvtui.ui.segments import SegmentedLine
+from kvtui.ui.viewport import Viewport
 
 _GUTTER = 2
 """Terminal columns left of the first one: the cursor's sign and the mark's."""
 _WHEEL = 3
 """Rows that one notch of the mouse wheel scrolls."""
-
-
-class Rows(Protocol[K]):
-    """What a table shows: keys in their order, and the cells of each."""
-
-    @property
-    def keys(self) -> Sequence[K]:
-        """All rows, in the order of the screen."""
-
-    def index(self, key: K) -> int | None:
-        """Where a row is; None when it is not there (any more)."""
-
-    def cell(self, key: K, column: int, now: float) -> Cell:
-        """The cell of one of the columns."""
-
-    def now(self) -> float:
-        """The present time, in seconds since the epoch."""
 
 
 class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
@@ -107,7 +91,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         self._sort: tuple[int, bool] | None = None
         self._message: tuple[str, ...] = ()
         self._slots: tuple[Slot, ...] = ()
-        self._top = 0
+        self._port = Viewport()
         self._cursor: K | None = None
         self._cursor_index = 0
         self._marks: dict[K, None] = {}
@@ -116,7 +100,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         self._strips: dict[tuple[K, bool, bool], Strip] = {}
         self._styles: dict[str, Style] = {}
         self._painted: list[K] = []
-        self._thumb = (0, 0)
+        self._thumb = range(0)
         self._widest: dict[int, int] = {}
         self._layout_due = False
 
@@ -133,9 +117,9 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         self._marks = {key: None for key in self._marks if self._rows.index(key) is not None}
         before, old_index = self._cursor, self._cursor_index
         self._follow_cursor(keys)
-        if self._top:
-            self._top += self._cursor_index - old_index
-        self._show_cursor()
+        self._fit()
+        self._port.scroll_to(self._port.top + (self._cursor_index - old_index if self._port.top else 0))
+        self._port.show(self._cursor_index)
         self._repaint(changed)
         if self._cursor != before:
             self.post_message(self.Moved(self))
@@ -168,6 +152,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
     def show_sort(self, column: int, descending: bool) -> None:
         """Tell in the header by which column the rows stand in order."""
         self._sort = (column, descending)
+        self._lay_out()
         self._refresh_header()
 
     def show_message(self, *lines: str) -> None:
@@ -198,7 +183,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
     @property
     def cursor_line(self) -> int:
         """The widget's line that the cursor stands on."""
-        return self._cursor_index - self._top + self._header
+        return self._cursor_index - self._port.top + self._header
 
     @property
     def marks(self) -> tuple[K, ...]:
@@ -208,7 +193,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
     @property
     def visible_keys(self) -> Sequence[K]:
         """The rows on the screen."""
-        return self._rows.keys[self._top : self._top + self._height]
+        return self._rows.keys[self._port.top : self._port.top + self._port.height]
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -230,7 +215,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
 
     def action_page(self, by: int) -> None:
         """Move the cursor by screenfuls."""
-        self._go(self._cursor_index + by * max(1, self._height - 1))
+        self._go(self._cursor_index + by * max(1, self._port.height - 1))
 
     def action_first(self) -> None:
         """Go to the first row."""
@@ -291,7 +276,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
             if before is not None:
                 self._refresh_key(before)
             self._refresh_key(self._cursor)
-        if self._show_cursor():
+        if self._port.show(self._cursor_index):
             self._paint_all()
         if tell or self._cursor != before:
             self.post_message(self.Moved(self))
@@ -302,23 +287,10 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         self._cursor_index = min(self._cursor_index, max(0, len(keys) - 1)) if index is None else index
         self._cursor = keys[self._cursor_index] if keys else None
 
-    def _show_cursor(self) -> bool:
-        """Scroll as little as needed; whether it scrolled."""
-        height = self._height
-        top = min(self._top, self._cursor_index)
-        top = max(top, self._cursor_index - height + 1)
-        return self._scroll(top)
-
-    def _scroll(self, top: int) -> bool:
-        before = self._top
-        self._top = min(max(0, top), max(0, len(self._rows.keys) - self._height))
-        return self._top != before
-
     # Drawing -------------------------------------------------------------------------------------------------------
 
-    @property
-    def _height(self) -> int:
-        return max(1, self.size.height - self._header)
+    def _fit(self) -> None:
+        self._port.fit(len(self._rows.keys), self.size.height - self._header)
 
     def _forget(self, key: K) -> None:
         if self._texts.pop(key, None) is not None:
@@ -337,7 +309,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
             if line >= len(visible) or line >= len(painted) or visible[line] != painted[line] or visible[line] in stale
         }
         lines |= self._stale_thumb_lines()
-        if (bool(painted) != bool(visible)) or len(lines) > self._height // 2:
+        if (bool(painted) != bool(visible)) or len(lines) > self._port.height // 2:
             self.refresh()
         else:
             for line in lines:
@@ -345,43 +317,35 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
 
     def _paint_all(self) -> None:
         self._painted = list(self.visible_keys)
-        self._thumb = self._find_thumb()
+        self._thumb = self._port.thumb
         self.refresh()
 
     def _refresh_key(self, key: K) -> None:
         index = self._rows.index(key)
         if index is not None:
-            self._refresh_line(index - self._top)
+            self._refresh_line(index - self._port.top)
 
     def _refresh_line(self, line: int) -> None:
-        if 0 <= line < self._height:
+        if 0 <= line < self._port.height:
             self.refresh(Region(0, line + self._header, self.size.width, 1))
 
     def _refresh_header(self) -> None:
         if self._header:
             self.refresh(Region(0, 0, self.size.width, 1))
 
-    def _find_thumb(self) -> tuple[int, int]:
-        """First line and length of the scrollbar's thumb; length 0 when all rows fit."""
-        total, height = len(self._rows.keys), self._height
-        if total <= height:
-            return 0, 0
-        length = max(1, height * height // total)
-        return round(self._top * (height - length) / (total - height)), length
-
     def _stale_thumb_lines(self) -> set[int]:
-        (old, old_length), (new, length) = self._thumb, self._find_thumb()
-        self._thumb = (new, length)
-        if bool(old_length) != bool(length):
-            self._lay_out()
-        return set(range(old, old + old_length)) ^ set(range(new, new + length))
+        old, self._thumb = self._thumb, self._port.thumb
+        return set(old) ^ set(self._thumb)
 
     def _lay_out(self) -> None:
-        room = self.size.width - _GUTTER - 1
         self._layout_due = False
-        self._slots = lay_out(self._columns, max(1, room), widest=self._widest, wide=self._wide)
-        self._strips.clear()
-        self._paint_all()
+        room = max(1, self.size.width - _GUTTER - 1)
+        sort = self._sort[0] if self._sort else None
+        slots = lay_out(self._columns, room, widest=self._widest, wide=self._wide, sort=sort)
+        if slots != self._slots:
+            self._slots = slots
+            self._strips.clear()
+            self._paint_all()
 
     def render_line(self, y: int) -> Strip:
         """One line of the widget: the header, a row, or nothing."""
@@ -391,14 +355,13 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         keys = self._rows.keys
         if not keys:
             return self._render_message(line)
-        index = self._top + line
+        index = self._port.top + line
         if index >= len(keys):
             return Strip.blank(self.size.width, self._style("base"))
         strip = self._render_row(keys[index], index == self._cursor_index)
-        start, length = self._thumb
-        if not length:
+        if not self._thumb:
             return strip
-        bar = Segment("▐" if start <= line < start + length else " ", self._style("scrollbar"))
+        bar = Segment("▐" if line in self._thumb else " ", self._style("scrollbar"))
         return Strip([*strip.crop(0, self.size.width - 1), bar], self.size.width)
 
     def _render_row(self, key: K, cursor: bool) -> Strip:
@@ -415,7 +378,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
             texts = self._texts[key] = [self._rows.cell(key, index, now) for index in range(len(self._columns))]
             self._measure(texts)
         base = self._row_style(cursor, marked)
-        line = _Line(base)
+        line = SegmentedLine(base)
         line.add((">" if cursor and self.has_focus else " ") + ("*" if marked else " "), base)
         for slot in self._slots:
             cell = texts[slot.index]
@@ -425,12 +388,12 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         return line.strip(self.size.width)
 
     def _measure(self, texts: Sequence[Cell]) -> None:
-        """Remember the widest text of each column; where one does not fit, share out the room anew, once a frame."""
+        """Remember the widest text of each column; when one is wider than all before, share out the room anew."""
         grown = {
             index: size for index, cell in enumerate(texts) if (size := cells(cell.text)) > self._widest.get(index, 0)
         }
         self._widest.update(grown)
-        if not self._layout_due and any(slot.width < grown.get(slot.index, 0) for slot in self._slots):
+        if grown and not self._layout_due:
             self._layout_due = True
             self.call_later(self._lay_out)
 
@@ -444,7 +407,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
 
     def _render_header(self) -> Strip:
         plain, chosen = self._style("header"), self._style("sorted")
-        line = _Line(plain)
+        line = SegmentedLine(plain)
         line.add(" " * _GUTTER, plain)
         for slot in self._slots:
             column = self._columns[slot.index]
@@ -483,8 +446,11 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
 
     def on_resize(self, _event: events.Resize) -> None:
         """Share out the columns anew."""
-        self._show_cursor()
+        self._fit()
+        self._port.show(self._cursor_index)
+        self._strips.clear()
         self._lay_out()
+        self._paint_all()
 
     def on_focus(self) -> None:
         """The cursor looks different with the focus."""
@@ -505,7 +471,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         if self._header and event.y == 0:
             self._click_header(event.x - _GUTTER)
             return
-        index = self._top + event.y - self._header
+        index = self._port.top + event.y - self._header
         keys = self._rows.keys
         if not 0 <= index < len(keys):
             return
@@ -530,44 +496,5 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         self._wheel(-_WHEEL)
 
     def _wheel(self, by: int) -> None:
-        if self._scroll(self._top + by):
+        if self._port.scroll_to(self._port.top + by):
             self._paint_all()
-
-    def get_content_height(self, _container: Size, _viewport: Size, _width: int) -> int:
-        """As many lines as there are rows, and the header's."""
-        return len(self._rows.keys) + self._header
-
-
-class _Line:
-    """Builds one line out of as few segments as possible: each costs an escape sequence on the wire."""
-
-    def __init__(self, base: Style) -> None:
-        self._base = base
-        self._parts: list[tuple[str, Style]] = []
-        self._width = 0
-
-    def add(self, text: str, style: Style) -> None:
-        """Append text."""
-        body = text.rstrip(" ") if style != self._base else text
-        self._append(body, style)
-        self._append(text[len(body) :], self._base)
-        self._width += cells(text)
-
-    def pad_to(self, column: int) -> None:
-        """Append blanks up to a column."""
-        self._append(" " * (column - self._width), self._base)
-        self._width = max(self._width, column)
-
-    def strip(self, width: int) -> Strip:
-        """The line in exactly `width` columns."""
-        self.pad_to(width)
-        line = Strip([Segment(text, style) for text, style in self._parts], self._width)
-        return line if self._width == width else line.crop(0, width)
-
-    def _append(self, text: str, style: Style) -> None:
-        if not text:
-            return
-        if self._parts and self._parts[-1][1] == style:
-            self._parts[-1] = (self._parts[-1][0] + text, style)
-        else:
-            self._parts.append((text, style))

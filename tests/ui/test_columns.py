@@ -48,12 +48,27 @@ def test_wide_columns_stand_only_when_asked_for() -> None:
     assert all(slot.index != 5 for slot in lay_out(columns, 50, wide=True))
 
 
-def test_a_text_that_is_too_long_takes_room_that_is_left_then_what_others_do_not_use() -> None:
-    widths = {slot.index: slot.width for slot in lay_out(COLUMNS, 100, widest={1: 18})}
-    assert widths[1] == 18
-    assert widths[0] == 10
-    narrow = {slot.index: slot.width for slot in lay_out(COLUMNS, 20, widest={0: 4, 1: 12})}
-    assert narrow == {0: 6, 1: 12}
+def widths(room: int, widest: dict[int, int]) -> dict[int, int]:
+    return {slot.index: slot.width for slot in lay_out(COLUMNS, room, widest=widest)}
+
+
+def test_a_long_text_takes_the_room_that_is_left() -> None:
+    assert widths(100, {1: 18})[1] == 18
+    assert widths(100, {1: 18})[0] == 10
+    assert widths(25, {1: 30}) == {0: 10, 1: 13}
+
+
+def test_what_a_row_is_is_shown_whole_before_other_columns_stand() -> None:
+    assert widths(40, {1: 18}) == {0: 10, 1: 18, 2: 8}
+
+
+def test_a_column_with_short_texts_asks_for_less_but_for_its_title() -> None:
+    assert widths(100, {0: 2, 3: 9}) == {0: 4, 1: 8, 2: 8, 3: 9, 4: 5}
+
+
+def test_the_arrow_of_the_sorted_column_has_room() -> None:
+    slots = lay_out(COLUMNS, 100, widest={0: 2}, sort=0)
+    assert slots[0].width == len("NAME") + 1
 
 
 @given(

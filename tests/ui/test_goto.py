@@ -30,7 +30,6 @@ PLACES = Places(RESOURCES, ["data", "shop"], ["prod"], ["kvtui-dark", "kvtui-lig
         ("dv shop", Target(resource="imports", namespace="shop")),
         ("vms all", Target(resource="vms", namespace="")),
         ("ns shop", Target(namespace="shop")),
-        ("ns", Target(namespace="")),
         ("ns all", Target(namespace="")),
         ("theme kvtui-light", Target(theme="kvtui-light")),
         ("problems", Target(word="problems")),

@@ -70,6 +70,11 @@ class ConsolePane(Vertical):
         self.set_interval(1.0, self._draw_status)
 
     @property
+    def refs(self) -> tuple[Ref, ...]:
+        """The machines whose consoles are open."""
+        return tuple(self._terminals)
+
+    @property
     def has_open(self) -> bool:
         """Whether any console is open, live or ended."""
         return bool(self._terminals)

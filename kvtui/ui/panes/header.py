@@ -9,7 +9,8 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from kvtui.fleet import Fleet
-from kvtui.model import FeedState, Finding, Severity
+from kvtui.joins.installation import judge_installation
+from kvtui.model import FeedState, Finding, Health, Severity, Tone
 from kvtui.records.base import is_true
 from kvtui.records.cdi import Cdi
 from kvtui.records.kubernetes import Node
@@ -87,9 +88,8 @@ def _kubevirt(view: View, backend: str) -> list[Piece]:
     if found is None:
         return _unknown(view, backend, "KubeVirt", KubeVirt.KIND, rank=5)
     status = found.status
-    word, tone = _judge(status.phase, is_true(status.conditions, "Available"), is_true(status.conditions, "Degraded"))
-    version = status.observed_kube_virt_version.removeprefix("v")
-    return [Piece(_GAP, rank=5), Piece(f"KubeVirt {version} ", rank=5), Piece(word, tone, rank=5)]
+    health = judge_installation(status.phase, status.conditions)
+    return _installed("KubeVirt", status.observed_kube_virt_version, health, rank=5)
 
 
 def _cdi(view: View, backend: str) -> list[Piece]:
@@ -97,17 +97,16 @@ def _cdi(view: View, backend: str) -> list[Piece]:
     if found is None:
         return _unknown(view, backend, "CDI", Cdi.KIND, rank=6)
     status = found.status
-    word, tone = _judge(status.phase, is_true(status.conditions, "Available"), is_true(status.conditions, "Degraded"))
-    version = status.observed_version.removeprefix("v")
-    return [Piece(_GAP, rank=6), Piece(f"CDI {version} ", rank=6), Piece(word, tone, rank=6)]
+    return _installed("CDI", status.observed_version, judge_installation(status.phase, status.conditions), rank=6)
 
 
-def _judge(phase: str, available: bool, degraded: bool) -> tuple[str, str]:
-    if phase and phase != "Deployed":
-        return phase, "busy"
-    if degraded:
-        return "degraded", "bad"
-    return ("ok", "ok") if available else ("not available", "bad")
+def _installed(title: str, version: str, health: Health, rank: int) -> list[Piece]:
+    """An installation that is not well does not give way."""
+    well = health.tone is Tone.OK
+    rank = rank if well else 0
+    name = f"{title} {version.removeprefix('v')} " if version else f"{title} "
+    word = "ok" if well else health.word
+    return [Piece(_GAP, rank=rank), Piece(name, rank=rank), Piece(word, health.tone, rank=rank)]
 
 
 def _unknown(view: View, backend: str, title: str, kind: str, rank: int) -> list[Piece]:

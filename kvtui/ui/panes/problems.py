@@ -62,8 +62,7 @@ class _Findings:
 
     def take(self, findings: Sequence[Finding]) -> tuple[set[Key], bool]:
         """The findings of now; what is returned are those that read differently, and whether the order changed."""
-        ordered = sorted(findings, key=lambda finding: (-finding.severity, finding.subject.path, finding.rule))
-        found = {(finding.rule, finding.subject): finding for finding in ordered}
+        found = {(finding.rule, finding.subject): finding for finding in findings}
         changed = {key for key, finding in found.items() if self._found.get(key) != finding}
         keys = list(found)
         moved = keys != self._keys
@@ -125,12 +124,15 @@ class ProblemsPane(Vertical):
             self.table.styles.height = height
 
     def _draw_title(self) -> None:
-        count = len(self._rows.keys)
+        severities = [finding.severity for finding in self._fleet.engine.findings]
+        problems = sum(severity > Severity.INFO for severity in severities)
+        notes = len(severities) - problems
         left = [Piece("─", "line"), Piece(" 0 ", "key"), Piece("Problems ", "title")]
-        if count:
-            worst = max((finding.severity for finding in self._fleet.engine.findings), default=Severity.INFO)
-            left.append(Piece(f"{count} ", worst.tone.value))
-        hidden = count - self._most
+        if problems:
+            left.append(Piece(f"{problems} ", max(severities).tone.value))
+        if notes:
+            left.append(Piece(f"and {notes} {'note' if notes == 1 else 'notes'} ", "muted"))
+        hidden = len(severities) - self._most
         right = [Piece(f" {hidden} more below ", "muted"), Piece("─", "line")] if hidden > 0 else []
         self._title.set_pieces(left, right)
 

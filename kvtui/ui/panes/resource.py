@@ -17,7 +17,7 @@ from kvtui.resources.listing import Listing
 from kvtui.store import Delta
 from kvtui.ui.actions import ActionRunner
 from kvtui.ui.bar import Piece
-from kvtui.ui.feeds import empty_lines, state_words, worst_feed
+from kvtui.ui.feeds import empty_lines, kind_words, state_words, worst_feed
 from kvtui.ui.panes.title import PaneTitle
 from kvtui.ui.table import LiveTable
 
@@ -88,6 +88,7 @@ class ResourcePane(Vertical):
             self.pane = pane
 
     def __init__(self, number: int, resource: AnyResource, fleet: Fleet, runner: ActionRunner) -> None:
+        """`number` is the key that leads here, 0 for a pane that is only reached by its name."""
         super().__init__(id=f"pane-{resource.name}")
         self.number = number
         self.resource = resource
@@ -213,7 +214,7 @@ class ResourcePane(Vertical):
         """Say what is shown, how much of it, and how well it is known."""
         left = [
             Piece("━" if self._title.has_class("-focused") else "─", "line"),
-            Piece(f" {self.number} ", "key"),
+            Piece(f" {self.number or ':'} ", "key"),
             Piece(f"{self.resource.title} ", "title"),
             Piece(f"{self.count} "),
         ]
@@ -233,7 +234,7 @@ class ResourcePane(Vertical):
             return []
         words, tone = state_words(feed, self._fleet.clock())
         if feed.kind != self.resource.sources[0].kind:
-            words = f"{feed.kind} {words}"
+            words = f"{kind_words(feed.kind)} {words}"
         if len(backends) > 1:
             words = f"{feed.backend}: {words}"
         return [Piece(f" {words} ", tone.value), Piece("─", "line")]

@@ -7,6 +7,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -21,6 +22,9 @@ class ConnectScreen(Screen[None]):
         Binding("r", "again", "try again"),
         Binding("q,escape", "app.leave", "quit"),
     ]
+
+    class Again(Message):
+        """It is to be tried again."""
 
     def __init__(self, where: str) -> None:
         super().__init__()
@@ -50,4 +54,4 @@ class ConnectScreen(Screen[None]):
         if self._failed:
             self._failed = False
             self.on_mount()
-            self.app.call_later(self.app.connect)
+            self.post_message(self.Again())

@@ -14,6 +14,7 @@ from textual.screen import Screen
 from kvtui.config import Settings
 from kvtui.fleet import Fleet
 from kvtui.model import Ref
+from kvtui.records.kubernetes import Namespace
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.resources.base import AnyResource
 from kvtui.store import Delta
@@ -29,6 +30,8 @@ from kvtui.ui.panes.resource import ResourcePane, find_rows, make_pane
 from kvtui.ui.screens.detail import DetailScreen
 from kvtui.ui.table import LiveTable
 
+PANES = ("nodes", "vms", "migrations", "imports")
+"""The resources that have a pane of their own, in the order of their numbers. All others are shown on demand."""
 WIDE = (110, 30)
 """Columns and lines from which all panes stand side by side."""
 BESIDE = 160
@@ -68,13 +71,17 @@ class MainScreen(Screen[None]):
         self._runner = runner
         self._zoomed = False
         self._footer_due = False
+        self._namespace = ""
+        self._resources = {resource.name: resource for resource in resources}
+        chosen = [self._resources[name] for name in PANES if name in self._resources]
         self._header = Header(fleet, read_only=settings.read_only)
-        self.problems = ProblemsPane(fleet, resources)
-        self.panes = [make_pane(number, resource, fleet, runner) for number, resource in enumerate(resources, start=1)]
+        self.problems = ProblemsPane(fleet, chosen)
+        self.panes = [make_pane(number, resource, fleet, runner) for number, resource in enumerate(chosen, start=1)]
+        self._guest: ResourcePane | None = None
         self.consoles = ConsolePane(fleet, settings)
         self._prompt = Prompt()
         self._footer = Footer()
-        self._current = next((pane for pane in self.panes if pane.resource.name == "vms"), self.panes[0])
+        self._current = self._home
         self._filter_before = ""
         self._unlisten: Callable[[], None] = lambda: None
 
@@ -105,7 +112,7 @@ class MainScreen(Screen[None]):
     # The store and the clock ---------------------------------------------------------------------------------------
 
     def _take(self, delta: Delta) -> None:
-        for pane in self.panes:
+        for pane in self._all_panes():
             pane.take(delta)
         self.problems.redraw()
         self._header.redraw()
@@ -116,13 +123,16 @@ class MainScreen(Screen[None]):
         """Once a second: what shows the time."""
         self._header.tick()
         self.problems.tick()
-        for pane in self.panes:
+        for pane in self._all_panes():
             if pane.display:
                 pane.tick()
 
     def _redraw_row(self, ref: Ref) -> None:
-        for pane in self.panes:
+        for pane in self._all_panes():
             pane.redraw_row(ref)
+
+    def _all_panes(self) -> list[ResourcePane]:
+        return self.panes if self._guest is None else [*self.panes, self._guest]
 
     # Arrangement ---------------------------------------------------------------------------------------------------
 
@@ -134,7 +144,7 @@ class MainScreen(Screen[None]):
             if width < BESIDE:
                 return True
             width -= width * 2 // 5
-        return self._zoomed or width < WIDE[0] or height < WIDE[1]
+        return self._zoomed or self._current is self._guest or width < WIDE[0] or height < WIDE[1]
 
     def on_resize(self, _event: events.Resize) -> None:
         """Arrange the panes for the new size."""
@@ -145,7 +155,7 @@ class MainScreen(Screen[None]):
         self.set_class(single, "-single")
         self.set_class(self.size.width >= BESIDE, "-beside")
         self.set_class(self.consoles.display, "-console")
-        for pane in self.panes:
+        for pane in self._all_panes():
             pane.display = pane is self._current or not single
             pane.table.wide = single and self.size.width >= WIDE[0]
         self._fit_problems()
@@ -158,19 +168,31 @@ class MainScreen(Screen[None]):
     def _show_neighbours(self) -> None:
         """A pane that stands alone names the others, with their keys and counts."""
         single = self.single
-        for pane in self.panes:
+        for pane in self._all_panes():
             others = [other for other in self.panes if other is not pane] if single else []
             pane.show_neighbours([piece for other in others for piece in _tab(other)])
 
     def _choose(self, pane: ResourcePane) -> None:
         """Give a pane the keyboard."""
         self._current = pane
+        if self._guest is not None and pane is not self._guest:
+            self._guest.remove()
+            self._guest = None
         self._arrange()
         pane.table.focus()
 
+    async def _invite(self, resource: AnyResource) -> None:
+        """Show a resource that has no pane of its own."""
+        if self._guest is not None:
+            await self._guest.remove()
+        self._guest = make_pane(0, resource, self._fleet, self._runner)
+        self._guest.listing.set_namespace(self._namespace, self._fleet.clock())
+        await self.query_one("#panes").mount(self._guest)
+        self._choose(self._guest)
+
     def on_descendant_focus(self, _event: events.DescendantFocus) -> None:
         """Show where the keyboard is."""
-        for pane in self.panes:
+        for pane in self._all_panes():
             pane.show_focus(pane.table.has_focus)
             if pane.table.has_focus:
                 self._current = pane
@@ -221,7 +243,7 @@ class MainScreen(Screen[None]):
         if self.problems.table.has_focus:
             self._choose(self.panes[0 if by > 0 else -1])
             return
-        index = self.panes.index(self._current) + by
+        index = self._current.number - 1 + by
         if 0 <= index < len(self.panes):
             self._choose(self.panes[index])
         else:
@@ -249,6 +271,13 @@ class MainScreen(Screen[None]):
             pane.show_faults(False)
         elif self._zoomed:
             self.action_zoom()
+        elif pane is self._guest:
+            self._choose(self._home)
+
+    @property
+    def _home(self) -> ResourcePane:
+        """The pane to begin in."""
+        return next((pane for pane in self.panes if pane.resource.name == "vms"), self.panes[0])
 
     def on_key(self, event: events.Key) -> None:
         """The chord that leaves a console leads back into it."""
@@ -267,8 +296,7 @@ class MainScreen(Screen[None]):
         """Put the cursor on a row, taking back a filter that hides it."""
         pane = find_rows(self.panes, ref)
         if pane is None:
-            kinds = {source.kind: pane for pane in self.panes for source in reversed(pane.resource.sources)}
-            pane = kinds.get(ref.kind)
+            pane = self._pane_of_kind(ref.name if ref.kind == "Feed" else ref.kind)
             if pane is None:
                 self.notify(f"{ref.path} is on none of the panes", severity="warning")
                 return
@@ -277,9 +305,23 @@ class MainScreen(Screen[None]):
         self._choose(pane)
         pane.table.move_to(ref)
 
+    def _pane_of_kind(self, kind: str) -> ResourcePane | None:
+        """The pane whose rows are of a kind, else one whose rows are joined with it."""
+        ranked = [
+            (position, pane.number, pane)
+            for pane in self.panes
+            for position, source in enumerate(pane.resource.sources)
+            if source.kind == kind
+        ]
+        return min(ranked, key=lambda found: found[:2])[2] if ranked else None
+
     def on_resource_pane_opened(self, event: ResourcePane.Opened) -> None:
-        """Show a row in full."""
+        """Show a row in full; of a namespace, what is in it."""
         event.stop()
+        if event.ref.kind == Namespace.KIND and event.tab == "overview":
+            self.show_namespace(event.ref.name)
+            self._choose(self._home)
+            return
         self.app.push_screen(DetailScreen(self._fleet, event.resource, event.ref, event.tab))
 
     # Consoles ------------------------------------------------------------------------------------------------------
@@ -309,10 +351,12 @@ class MainScreen(Screen[None]):
     @property
     def places(self) -> Places:
         """Where one can go now."""
-        namespaces = sorted({ref.namespace for pane in self.panes for ref in pane.listing.known if ref.namespace})
+        view = self._fleet.view
+        found = {ref.name for ref, _ in view.items(Namespace)}
+        found |= {ref.namespace for pane in self.panes for ref in pane.resource.refs(view)}
         return Places(
-            [pane.resource for pane in self.panes],
-            namespaces,
+            list(self._resources.values()),
+            sorted(found - {""}),
             list(self._fleet.backends),
             sorted(self.app.available_themes),
         )
@@ -376,6 +420,8 @@ class MainScreen(Screen[None]):
         pane = next((pane for pane in self.panes if pane.resource.name == target.resource), None)
         if pane is not None:
             self._choose(pane)
+        elif target.resource is not None:
+            self.call_later(self._invite, self._resources[target.resource])
         if target.word == "problems":
             self.action_go(0)
         elif target.word:
@@ -383,8 +429,9 @@ class MainScreen(Screen[None]):
 
     def show_namespace(self, namespace: str) -> None:
         """Show one namespace in all panes; empty for all."""
+        self._namespace = namespace
         self._header.show_namespace(namespace)
-        for pane in self.panes:
+        for pane in self._all_panes():
             pane.show_namespace(namespace)
         self._show_neighbours()
 
