@@ -94,24 +94,21 @@ class _Table:
         self.owned: dict[str, dict[_Key, None]] = {}
 
     def put(self, backend: str, record: Record) -> Change[Record] | None:
-        """Store the record; None when the very same version is there already."""
+        """Store the record; None when the very same version is there already.
+
+        Another object of its name must have been dropped before.
+        """
         meta = record.metadata
         key = (backend, meta.namespace, meta.name)
         before = self.entries.get(key)
-        if before is not None:
-            ref, old = before
-            if ref.uid == meta.uid:
-                if meta.resource_version and old.metadata.resource_version == meta.resource_version:
-                    return None
-                self._unlink(key, old)
-                self.entries[key] = (ref, record)
-                self._link(key, record)
-                return Change(ref, old, record)
+        ref, old = before or (record.ref(backend), None)
+        if old is not None:
+            if meta.resource_version and old.metadata.resource_version == meta.resource_version:
+                return None
             self._unlink(key, old)
-        ref = record.ref(backend)
         self.entries[key] = (ref, record)
         self._link(key, record)
-        return Change(ref, None, record)
+        return Change(ref, old, record)
 
     def drop(self, key: _Key, uid: str) -> Change[Record] | None:
         """Remove the object; None when it is not there or is another one of that name."""
@@ -201,6 +198,10 @@ class View:
         """What a node or pod uses, where metrics-server told."""
         return self._usage.get((backend, kind), {}).get((namespace, name))
 
+    def has_usage(self, backend: str, kind: str) -> bool:
+        """Whether the usage of nodes or pods has been measured at all."""
+        return bool(self._usage.get((backend, kind)))
+
     def _entries(self, type_: type[Record]) -> dict[_Key, tuple[Ref, Record]]:
         table = self._tables.get(type_.KIND)
         return table.entries if table else {}
@@ -221,7 +222,7 @@ class Store(View):
         self._inbox: list[Message] = []
 
     def post(self, message: Message) -> None:
-        """Append to the inbox."""
+        """Append to the inbox. Only for the thread that drains it."""
         self._inbox.append(message)
 
     def drain(self) -> Delta:

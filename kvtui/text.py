@@ -6,29 +6,31 @@ servers' words all pass it (as JSON through `scrub_json`, when a record is decod
 
 from __future__ import annotations
 
+import math
 import re
+import sys
 from datetime import UTC, datetime
 from typing import Final
 
 from wcwidth import wcwidth
 
-# C0 and C1 controls but for tab and newline, and the invisible characters that reorder or hide text (Trojan Source).
+# C0 and C1 controls but for tab and newline, the invisible characters that reorder or hide text (Trojan Source), and
+# lone surrogates, which no terminal's encoding can carry.
 _UNSAFE: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
 _REPLACEMENT: Final = "\ufffd"
 
-# The same characters as JSON may spell them. Escaped backslashes are matched first so that `\\u001b` stays text.
-_UNSAFE_JSON: Final = re.compile(
-    rb"\\\\|\\(?:u00(?:0[0-8b-fB-F]|1[0-9a-fA-F]|7[fF]|[89][0-9a-fA-F])|[bfr]"
+# The same characters as JSON may spell them: escaped, or as their UTF-8. JSON itself forbids unescaped C0 controls and
+# lone surrogates. Escaped backslashes are matched too so that `\\u001b` stays text.
+_UNSAFE_ESCAPES: Final = re.compile(
+    rb"\\(?:\\|u00(?:0[0-8b-fB-F]|1[0-9a-fA-F]|7[fF]|[89][0-9a-fA-F])|[bfr]"
     rb"|u061[cC]|u200[b-fB-F]|u202[89a-eA-E]|u206[0-9]|u[fF][eE][fF][fF]|u[fF]{3}[9abAB])"
-    rb"|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa0-\xa9]|\xef\xbb\xbf|\xef\xbf[\xb9-\xbb]"
 )
-# One of these is in every JSON text that `_UNSAFE_JSON` would find something in; a plain search for each is near free.
-_SUSPECTS: Final = (
-    b"\\u00", b"\\u06", b"\\u20", b"\\b", b"\\f", b"\\r", b"\\uf", b"\\uF",
-    b"\xc2", b"\xd8\x9c", b"\xe2\x80", b"\xe2\x81", b"\xef\xbb", b"\xef\xbf",
-)  # fmt: skip
+_UNSAFE_BYTES: Final = re.compile(
+    rb"\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa0-\xa9]|\xef\xbb\xbf|\xef\xbf[\xb9-\xbb]"
+)
+_REPLACEMENT_JSON: Final = rb"\ufffd"
 
 
 def clean(value: str) -> str:
@@ -42,14 +44,20 @@ def clean_line(value: str) -> str:
 
 
 def scrub_json(raw: bytes) -> bytes:
-    """JSON text whose strings, once decoded, hold nothing that `clean` would replace. Any slice of JSON will do."""
-    if not any(suspect in raw for suspect in _SUSPECTS):
-        return raw
-    return _UNSAFE_JSON.sub(lambda found: found[0] if found[0] == b"\\\\" else b"\\ufffd", raw)
+    """JSON text whose strings, once decoded, hold nothing that `clean` would replace.
+
+    Any run of whole values will do; a cut within a string may part an escape from its backslash.
+    """
+    # The conditions cost next to nothing beside the searches, and few objects need the second one.
+    if b"\\" in raw:
+        raw = _UNSAFE_ESCAPES.sub(lambda found: found[0] if found[0] == rb"\\" else _REPLACEMENT_JSON, raw)
+    if not raw.isascii() or b"\x7f" in raw:
+        raw = _UNSAFE_BYTES.sub(lambda _found: _REPLACEMENT_JSON, raw)
+    return raw
 
 
 def cells(value: str) -> int:
-    """How many terminal columns the text takes."""
+    """How many terminal columns the text takes, each character by itself, as the console's emulator counts them."""
     if value.isascii():
         return len(value)
     return sum(max(0, wcwidth(character)) for character in value)
@@ -93,7 +101,11 @@ def parse_time(value: str | None) -> float | None:
 
 
 def age(seconds: float | None) -> str:
-    """A duration as kubectl shows it, in at most two units: ``45s``, ``7m30s``, ``3h5m``, ``2d4h``, ``96d``."""
+    """A duration as kubectl shows it, in at most two units: ``45s``, ``7m30s``, ``3h5m``, ``2d4h``, ``96d``.
+
+    The thresholds are those of HumanDuration in k8s.io/apimachinery/pkg/util/duration. A time in the future, which
+    kubectl calls invalid, is ``0s``: clocks differ.
+    """
     if seconds is None:
         return "-"
     left = max(0, int(seconds))
@@ -115,7 +127,7 @@ def age(seconds: float | None) -> str:
     years, rest = divmod(days, 365)
     if years < 2:
         return f"{days}d"
-    return f"{years}y{rest}d" if rest else f"{years}y"
+    return f"{years}y{rest}d" if rest and years < 8 else f"{years}y"
 
 
 _SUFFIXES: Final = {
@@ -123,16 +135,25 @@ _SUFFIXES: Final = {
     "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18,
     "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50, "Ei": 2.0**60,
 }  # fmt: skip
-_QUANTITY: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([numkMGTPE]|[KMGTPE]i)?)\Z")
+_QUANTITY: Final = re.compile(
+    r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(?:([eE][+-]?[0-9]+)|([numkMGTPE]|[KMGTPE]i)?)\Z"
+)
 
 
 def quantity(value: str | float | None) -> float | None:
-    """The number that a Kubernetes quantity means (``"2Gi"``, ``"250m"``, ``"1e3"``, ``4``); None for anything else."""
-    if value is None or isinstance(value, (int, float)):
-        return None if value is None else float(value)
+    """The number that a Kubernetes quantity means (``"2Gi"``, ``"250m"``, ``"1e3"``, ``4``); None for anything else,
+    and for numbers beyond what a float can hold.
+    """
+    if value is None:
+        return None
+    amount = _parse_quantity(value) if isinstance(value, str) else value
+    return float(amount) if abs(amount) <= sys.float_info.max else None
+
+
+def _parse_quantity(value: str) -> float:
     found = _QUANTITY.match(value)
     if not found:
-        return None
+        return math.nan
     number, exponent, suffix = found.groups()
     return float(number + (exponent or "")) * _SUFFIXES[suffix or ""]
 
@@ -143,7 +164,8 @@ def size(value: float | None) -> str:
         return "-"
     amount = float(value)
     for unit in ("", "Ki", "Mi", "Gi", "Ti", "Pi"):
-        if abs(amount) < 1024 or unit == "Pi":
+        # From 1023.5 on, the digits would round up to 1024 of this unit.
+        if abs(amount) < 1023.5 or unit == "Pi":
             break
         amount /= 1024
     digits = f"{amount:.1f}" if abs(amount) < 10 and unit else f"{amount:.0f}"

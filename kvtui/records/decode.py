@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from typing import TypeVar
 
@@ -13,12 +12,6 @@ from kvtui.records.base import Meta, Record
 from kvtui.text import clean_line, scrub_json
 
 R = TypeVar("R", bound=Record)
-
-
-class _Shell(msgspec.Struct):
-    """An object of which only the metadata is asked for."""
-
-    metadata: Meta = msgspec.field(default_factory=Meta)
 
 
 @cache
@@ -33,11 +26,9 @@ def decode_record(raw: bytes | msgspec.Raw, type_: type[R]) -> R:
     """
     text = scrub_json(bytes(raw))
     try:
-        record = _decoder(type_).decode(text)
+        record = _decode(text, type_)
     except msgspec.ValidationError as error:
         return _salvage(text, type_, str(error))
-    except msgspec.DecodeError as error:
-        raise BackendError("the server sent broken JSON", clean_line(str(error))) from error
     assert isinstance(record, type_)
     return record
 
@@ -46,39 +37,65 @@ def decode_records(raw: bytes, type_: type[R]) -> list[R]:
     """The objects of a JSON array.
 
     Missing fields take their defaults and nulls count as missing. An object with a field of the wrong type keeps its
-    metadata and says in `fault` what is wrong, so that it is shown, not lost. Raises BackendError for broken JSON.
+    metadata and says in `fault` what is wrong, so that it is shown, not lost. Raises BackendError for broken JSON and
+    for anything but an array of objects.
     """
     text = scrub_json(raw)
     try:
-        records = _decoder(list[type_]).decode(text)  # type: ignore[valid-type]
+        records = _decode(text, list[type_])  # type: ignore[valid-type]
     except msgspec.ValidationError:
-        items = _decode_raw(text)
-        return [decode_record(item, type_) for item in items]
-    except msgspec.DecodeError as error:
-        raise BackendError("the server sent broken JSON", clean_line(str(error))) from error
+        return [decode_record(item, type_) for item in _decode_items(text)]
     assert isinstance(records, list)
     return records
 
 
-def _decode_raw(text: bytes) -> Sequence[msgspec.Raw]:
+def _decode(text: bytes, type_: object) -> object:
+    """Raises ValidationError for a value of another type, BackendError for text that no value can be read from."""
     try:
-        return msgspec.json.decode(text, type=list[msgspec.Raw])
-    except msgspec.DecodeError as error:
+        return _decoder(type_).decode(text)
+    except msgspec.ValidationError:
+        raise
+    except RecursionError as error:
+        raise BackendError("the server sent JSON that is nested too deeply") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BackendError("the server sent broken JSON", clean_line(str(error))) from error
+
+
+def _decode_items(text: bytes) -> list[msgspec.Raw]:
+    try:
+        items = _decode(text, list[msgspec.Raw])
+    except msgspec.ValidationError as error:
         raise BackendError("the server sent a list that is none", clean_line(str(error))) from error
+    assert isinstance(items, list)
+    return items
 
 
 def _salvage(text: bytes, type_: type[R], fault: str) -> R:
-    """Read an object without its nulls; failing that, its metadata; failing that, an object that has but a fault."""
-    whole = _drop_nulls(msgspec.json.decode(text))
+    """Read an object without its nulls; failing that, what its metadata still tells, with the fault."""
     try:
-        return msgspec.convert(whole, type_)
-    except msgspec.ValidationError:
-        pass
+        whole = _decode(text, dict[str, object])
+    except msgspec.ValidationError as error:
+        raise BackendError("the server sent an object that is none", clean_line(str(error))) from error
+    assert isinstance(whole, dict)
     try:
-        shell = msgspec.convert(whole, _Shell)
+        return msgspec.convert(_drop_nulls(whole), type_)
+    except (msgspec.ValidationError, RecursionError):
+        return type_(metadata=_salvage_meta(whole.get("metadata")), fault=clean_line(fault))
+
+
+def _salvage_meta(metadata: object) -> Meta:
+    """The fields of the metadata that can be read, each by itself: a bad label must not cost the name."""
+    if not isinstance(metadata, dict):
+        return Meta()
+    return msgspec.convert({key: value for key, value in metadata.items() if _fits(key, value)}, Meta)
+
+
+def _fits(key: str, value: object) -> bool:
+    try:
+        msgspec.convert({key: value}, Meta)
     except msgspec.ValidationError:
-        shell = _Shell()
-    return type_(metadata=shell.metadata, fault=clean_line(fault))
+        return False
+    return True
 
 
 def _drop_nulls(value: object) -> object:
