@@ -13,6 +13,7 @@ from kvtui.model import Evidence
 from kvtui.records.base import find_condition
 from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim, ContainerStatus, Pod
+from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.text import parse_time
 
 # Of a Running condition that is False while all is well, or that only says that it is not its turn yet.
@@ -55,18 +56,38 @@ def _of_instance(machine: Machine) -> Iterator[Cause]:
         since = parse_time(synchronized.last_transition_time)
         evidence = Evidence(subject, f"Synchronized=False {synchronized.reason}", words, since)
         yield Cause(words, evidence, _SYNC_STEPS.get(synchronized.reason, ""))
-    scheduled = find_condition(vmi.status.conditions, "PodScheduled")
-    if scheduled is not None and scheduled.status == "False":
-        words = scheduled.message or scheduled.reason
-        since = parse_time(scheduled.last_transition_time)
-        evidence = Evidence(subject, f"PodScheduled=False {scheduled.reason}", words, since)
-        yield Cause(f"no node takes it: {words}", evidence, _scheduling_step(words))
+    yield from _of_scheduling(machine, vmi)
     if vmi.is_final and vmi.status.reason:
         yield Cause(
             f"its instance ended with {vmi.status.reason}",
             Evidence(subject, f"phase {vmi.status.phase}", vmi.status.reason),
         )
 
+
+def _of_scheduling(machine: Machine, vmi: VirtualMachineInstance) -> Iterator[Cause]:
+    """Why no node takes it, in the words of the launcher pod where there are such.
+
+    The condition of the instance keeps the message that it first got: it names a missing claim long after the claim
+    has come.
+    """
+    own = find_condition(vmi.status.conditions, "PodScheduled")
+    if own is None or own.status != "False":
+        return
+    subject, condition = f"VMI {vmi.metadata.name}", own
+    pod = machine.launcher
+    of_pod = find_condition(pod.status.conditions, "PodScheduled") if pod is not None else None
+    if pod is not None and of_pod is not None and of_pod.status == "False":
+        subject, condition = f"Pod {pod.metadata.name}", of_pod
+    words = condition.message or condition.reason
+    if _UNBOUND in words:
+        yield from (cause for cause in map(find_claim_cause, machine.claims) if cause is not None)
+    since = parse_time(condition.last_transition_time)
+    evidence = Evidence(subject, f"PodScheduled=False {condition.reason}", words, since)
+    yield Cause(f"no node takes it: {words}", evidence, _scheduling_step(words))
+
+
+_UNBOUND = "unbound immediate PersistentVolumeClaims"
+"""The scheduler's words for a pod whose claims are not bound yet."""
 
 _SYNC_STEPS = {
     "FailedPvcNotFound": "create the claim, or correct claimName in the VM",

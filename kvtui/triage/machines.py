@@ -187,15 +187,20 @@ def _not_starting(view: View, machine: Machine, severity: Severity) -> Finding:
 
 
 def _claim_events(view: View, machine: Machine, cause: Cause) -> Iterable[Evidence]:
-    """The newest warning about the claim that is the culprit: only it says what the provisioner lacks."""
+    """The newest event that tells what the claim that is the culprit waits for: no field of it does."""
     for claim in machine.claims:
         if cause.evidence.subject != f"PVC {claim.metadata.name}":
             continue
         about = view.linked(Event, machine.backend, "about", claim.metadata.uid)
-        warnings = [event for _, event in about if event.type == "Warning"]
-        newest = max(warnings, key=lambda event: event.last_seen or 0.0, default=None)
+        telling = [event for _, event in about if _tells(event)]
+        newest = max(telling, key=lambda event: event.last_seen or 0.0, default=None)
         if newest is not None:
-            yield Evidence(f"Event of PVC {claim.metadata.name}", newest.reason, newest.message, newest.first_seen)
+            words = newest.message.partition(". ")[0].rstrip(".")
+            yield Evidence(f"Event of PVC {claim.metadata.name}", newest.reason, words, newest.first_seen)
+
+
+def _tells(event: Event) -> bool:
+    return event.type == "Warning" or event.reason in {"ExternalProvisioning", "FailedBinding"}
 
 
 def _start_since(machine: Machine) -> float | None:
@@ -229,7 +234,7 @@ def _finding(
 
 def _of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
     about = event.involved_object
-    if about.kind != Claim.KIND or event.type != "Warning":
+    if about.kind != Claim.KIND or not _tells(event):
         return ()
     return machines_of_volume(view, Ref(ref.backend, Claim.KIND, about.namespace, about.name), event)
 

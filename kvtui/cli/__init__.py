@@ -1,0 +1,59 @@
+"""The command line. Heavy packages are imported inside functions: help and version answer at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+
+from kvtui.cli.arguments import make_parser
+from kvtui.errors import KvtuiError, UnreachableError
+
+OK, FAILED, USAGE, PARTIAL = 0, 1, 2, 3
+INTERRUPTED = 128 + signal.SIGINT
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run kvtui with the arguments of the command line; the exit code (see the end of ``--help``)."""
+    options = make_parser().parse_args(argv)
+    try:
+        return _run(options)
+    except KvtuiError as error:
+        _complain(error)
+        return PARTIAL if isinstance(error, UnreachableError) else FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone. Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _run(options: Namespace) -> int:
+    match options.command:
+        case "version":
+            from kvtui import __version__
+
+            sys.stdout.write(f"kvtui {__version__}\n")
+            return OK
+        case "get":
+            from kvtui.cli.get import get
+
+            return get(options)
+        case "demo":
+            from kvtui.cli.demo import demo
+
+            return demo(options)
+        case _:
+            from kvtui.cli.screen import show
+
+            return show(options)
+
+
+def _complain(error: KvtuiError) -> None:
+    detail = f": {error.detail}" if error.detail else ""
+    sys.stderr.write(f"kvtui: {error.title}{detail}\n")
+    if error.hint:
+        sys.stderr.write(f"hint: {error.hint}\n")

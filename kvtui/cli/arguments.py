@@ -1,0 +1,113 @@
+"""What may be written after ``kvtui``."""
+
+from __future__ import annotations
+
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from pathlib import Path
+
+_ABOUT = """\
+See what is broken with your virtual machines, why, and mend it: KubeVirt in one terminal program.
+
+Without a command, kvtui opens the screen on the current context of your kubeconfig. Press ? there for its keys."""
+
+_EXIT_CODES = """\
+exit codes:
+  0    done
+  1    failed: a setting, a kubeconfig or an object that was named is not as it should be
+  2    the command line makes no sense
+  3    the cluster does not answer, or the answer is partial; what is known is printed
+  130  interrupted"""
+
+_GET_ABOUT = """\
+Print the rows of a resource: the same records and columns as on the screen.
+
+resources: nodes, vms, migrations, imports, pods, pvcs, events, namespaces, kubevirts, cdis,
+           or any of their aliases: node, vm, vmi, vmim, dv, pod, pvc, ev, ns ..."""
+
+_GET_MORE = f"""\
+filters (--filter), as behind / on the screen:
+  web !test            rows with "web" and without "test" in any column
+  status:running       a column or field holds the text; status!:running is the opposite
+  "two words"          quotation marks keep spaces
+
+json: a list of objects with the keys backend, kind, namespace, name, uid, created (RFC 3339 or null),
+  health (tone: ok, busy, warn, bad, muted; word; reason), columns (title in lower case, spaces as _, to text),
+  fields and labels. With --watch it is one object a line; "gone": true marks a row that has gone.
+
+{_EXIT_CODES}"""
+
+
+def make_parser() -> ArgumentParser:
+    """The parser. Global options may stand before or after the command."""
+    shared = _shared_options()
+    parser = ArgumentParser(
+        prog="kvtui", description=_ABOUT, epilog=_EXIT_CODES, formatter_class=RawDescriptionHelpFormatter,
+        parents=[shared],
+    )  # fmt: skip
+    parser.set_defaults(command=None, kubeconfig=None, context=[], namespace=None, all_namespaces=False)
+    parser.set_defaults(read_only=False, config=None, theme=None, slow_link=False, no_mouse=False)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    _add_get(commands.add_parser(
+        "get", parents=[shared], help="print rows: vms, nodes, migrations, imports ...",
+        description=_GET_ABOUT, epilog=_GET_MORE, formatter_class=RawDescriptionHelpFormatter,
+    ))  # fmt: skip
+    _add_demo(commands.add_parser(
+        "demo", parents=[shared], help="try kvtui on a simulated cluster, without a real one",
+        description="Open the screen on a simulated KubeVirt cluster of this machine. It speaks the Kubernetes API, "
+        "so kubectl and virtctl can be used on it too. It ends with the program.",
+    ))  # fmt: skip
+    commands.add_parser("version", parents=[shared], help="print the version")
+    return parser
+
+
+def _shared_options() -> ArgumentParser:
+    shared = ArgumentParser(add_help=False, argument_default=SUPPRESS)
+    where = shared.add_argument_group("where")
+    where.add_argument("--kubeconfig", metavar="FILE", help="kubeconfig (default: $KUBECONFIG or ~/.kube/config)")
+    where.add_argument("--context", action="append", metavar="NAME",
+                       help="context of the kubeconfig; several may be given (default: the current one)")  # fmt: skip
+    scope = where.add_mutually_exclusive_group()
+    scope.add_argument("-n", "--namespace", metavar="NAME", help="only this namespace")
+    scope.add_argument("-A", "--all-namespaces", action="store_true",
+                       help="all namespaces (the default, unless the configuration names one)")  # fmt: skip
+    how = shared.add_argument_group("how")
+    how.add_argument("--read-only", action="store_true", help="forbid every action that changes something")
+    how.add_argument(
+        "--config", type=Path, metavar="FILE", help="configuration file (default: config.toml, see README)"
+    )
+    how.add_argument("--theme", metavar="NAME", help="theme of the screen")
+    how.add_argument("--slow-link", action="store_true", help="draw less often, for links where bytes are dear")
+    how.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+    return shared
+
+
+def _add_get(parser: ArgumentParser) -> None:
+    parser.add_argument("resource", metavar="RESOURCE", help="what to print")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these: NAME or NAMESPACE/NAME")
+    parser.add_argument("-o", "--output", choices=("table", "wide", "json", "name"), default="table",
+                        help="table, wide (all columns), json, or name (NAMESPACE/NAME)")  # fmt: skip
+    parser.add_argument("-l", "--selector", metavar="SELECTOR", help="only rows with these labels: app=web,tier!=db")
+    parser.add_argument("-f", "--filter", metavar="TEXT", default="", help="only rows that match, see below")
+    parser.add_argument("--faults", action="store_true", help="only rows that are not well")
+    parser.add_argument("-w", "--watch", action="store_true", help="go on and print every row that changes")
+    parser.add_argument("--timeout", type=_seconds, default=15.0, metavar="SECONDS",
+                        help="how long to wait for the cluster (default: %(default)g)")  # fmt: skip
+
+
+def _add_demo(parser: ArgumentParser) -> None:
+    parser.add_argument("--size", type=int, metavar="N", help="number of VMs, up to 10000; a node for every 20")
+    parser.add_argument("--speed", type=float, metavar="X", help="virtual seconds that pass in a real one")
+    parser.add_argument("--seed", type=int, metavar="N", help="the same seed makes the same world")
+    parser.add_argument("--user", choices=("admin", "edit", "view"), help="whose rights to have (default: admin)")
+    parser.add_argument("--serve", action="store_true",
+                        help="no screen: print the path of a kubeconfig and serve until interrupted")  # fmt: skip
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a number of seconds") from None
+    if not 0 < value < 86400:
+        raise ArgumentTypeError("give a number of seconds between 0 and 86400")
+    return value

@@ -1,0 +1,37 @@
+"""From options and settings to backends."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from kvtui.config import Settings, load_settings, state_dir
+
+if TYPE_CHECKING:
+    from kvtui.fleet import Fleet
+
+
+def read_settings(options: Namespace) -> Settings:
+    """The configuration with what the command line says over it. Raises ConfigError."""
+    settings = load_settings(options.config)
+    settings.read_only = settings.read_only or options.read_only
+    settings.slow_link = settings.slow_link or options.slow_link
+    settings.mouse = settings.mouse and not options.no_mouse
+    settings.theme = options.theme or settings.theme
+    return settings
+
+
+def make_fleet(options: Namespace, settings: Settings) -> Fleet:
+    """A fleet of the contexts that were asked for; no server is asked yet. Raises ConfigError."""
+    from kvtui.audit import AuditLog
+    from kvtui.backends.kubernetes.client import connect, load_contexts
+    from kvtui.fleet import Fleet
+
+    audit = AuditLog(state_dir() / "audit.log")
+    names = list(dict.fromkeys(options.context)) or [load_contexts(options.kubeconfig)[0].name]
+    backends = []
+    for name in names:
+        own = settings.for_context(name)
+        namespace = "" if options.all_namespaces else options.namespace or own.namespace
+        backends.append(connect(options.kubeconfig, name, namespace, settings.read_only or own.read_only, audit))
+    return Fleet(backends)

@@ -1,0 +1,89 @@
+"""``kvtui demo``: the screen on a simulated cluster that runs as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from kvtui.cli.connecting import make_fleet, read_settings
+from kvtui.cli.screen import run_screen
+from kvtui.errors import KvtuiError
+
+if TYPE_CHECKING:
+    from kvtui.fleet import Fleet
+
+_PATIENCE: Final = 3.0
+"""Seconds that the cluster gets to end by itself."""
+
+
+def demo(options: Namespace) -> int:
+    """Run the demo; the exit code."""
+    arguments = _arguments(options)
+    if options.serve:
+        sys.stdout.flush()
+        os.execv(sys.executable, [sys.executable, "-m", "kvtui.demo", *arguments])
+    settings = read_settings(options)
+    with DemoCluster(arguments) as cluster:
+
+        async def connect() -> Fleet:
+            options.kubeconfig = await asyncio.to_thread(cluster.wait_for_kubeconfig)
+            return make_fleet(options, settings)
+
+        return run_screen(settings, connect, where="the demo cluster")
+
+
+def _arguments(options: Namespace) -> list[str]:
+    given = ((name, getattr(options, name)) for name in ("size", "speed", "seed", "user"))
+    return [word for name, value in given if value is not None for word in (f"--{name}", str(value))]
+
+
+class DemoCluster:
+    """The cluster's process: begun on entering, ended on leaving, come what may."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._arguments = arguments
+        # What it complains of is kept off the screen and told when it does not start.
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed on leaving
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> DemoCluster:
+        # A session of its own keeps the terminal's signals from it; the pipe ends it with us, even if we are killed.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "kvtui.demo", "--with-parent", *self._arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._complaints,
+            start_new_session=True,
+        )
+        return self
+
+    def wait_for_kubeconfig(self) -> str:
+        """The path of its kubeconfig, as soon as it serves. Raises KvtuiError when it ended instead."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline().decode().strip()
+        if line:
+            return line
+        self._complaints.seek(0)
+        said = self._complaints.read().decode(errors="replace").strip().splitlines()
+        raise KvtuiError("the demo cluster did not start", said[-1] if said else "it said nothing")
+
+    def __exit__(self, *_: object) -> None:
+        process = self._process
+        if process is not None:
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
+            process.terminate()
+            try:
+                process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._complaints.close()

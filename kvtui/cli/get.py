@@ -1,0 +1,285 @@
+"""``kvtui get``: rows as text or JSON, the same as on the screen."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from kvtui.cli.connecting import make_fleet, read_settings
+from kvtui.errors import KvtuiError
+from kvtui.fleet import Fleet
+from kvtui.model import Feed, FeedState, Ref
+from kvtui.resources import RESOURCES, find
+from kvtui.resources.base import AnyResource
+from kvtui.resources.filtering import FilterError
+from kvtui.resources.listing import Listing
+from kvtui.store import Delta
+from kvtui.text import cells, clean_line, fit
+
+_METRICS_WAIT: Final = 0.7
+"""Seconds that measured usage may lag behind the lists before we go without."""
+_TICK: Final = 0.05
+_GAP: Final = "   "
+
+
+def get(options: Namespace) -> int:
+    """Print what was asked for; the exit code."""
+    resource = find(options.resource)
+    if resource is None:
+        known = ", ".join(resource.name for resource in RESOURCES)
+        sys.stderr.write(f"kvtui get: there is no resource {options.resource!r}; known are {known}\n")
+        return 2
+    fleet = make_fleet(options, read_settings(options))
+    return asyncio.run(_get(options, resource, fleet))
+
+
+async def _get(options: Namespace, resource: AnyResource, fleet: Fleet) -> int:
+    live = asyncio.create_task(fleet.run(resource.sources))
+    try:
+        await _wait_for_lists(options, resource, fleet, live)
+        try:
+            listing = _list(options, resource, fleet)
+        except FilterError as error:
+            sys.stderr.write(f"kvtui get: {error}\n")
+            return 2
+        printer = _Printer(options, listing, fleet)
+        missing = printer.print_all()
+        for name in missing:
+            sys.stderr.write(f"kvtui: no {resource.label} named {name}\n")
+        troubles = _troubles(resource, fleet)
+        for words in _say(troubles):
+            sys.stderr.write(f"kvtui: {words}\n")
+        if options.watch:
+            await printer.follow(live)
+        return 3 if troubles else 1 if missing else 0
+    finally:
+        live.cancel()
+        with suppress(asyncio.CancelledError):
+            await live
+        await fleet.close()
+
+
+async def _wait_for_lists(options: Namespace, resource: AnyResource, fleet: Fleet, live: asyncio.Task[None]) -> None:
+    """Until every kind of every backend is known or known not to be had, and a moment for what is measured."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + options.timeout
+    while any(feed.state is FeedState.LOADING for feed in _feeds(resource, fleet)) and loop.time() < deadline:
+        await _pause(live)
+    shown = [column for column in resource.columns if options.output != "table" or not column.wide]
+    if any(column.measured for column in shown) and options.output != "name":
+        deadline = min(deadline, loop.time() + _METRICS_WAIT)
+        while not _measured(resource, fleet) and loop.time() < deadline:
+            await _pause(live)
+
+
+async def _pause(live: asyncio.Task[None]) -> None:
+    await asyncio.wait({live}, timeout=_TICK)
+    if live.done():
+        live.result()
+        raise KvtuiError("the backends ended by themselves")
+
+
+def _feeds(resource: AnyResource, fleet: Fleet) -> list[Feed]:
+    return [fleet.view.feed(backend, source.kind) for backend in fleet.backends for source in resource.sources]
+
+
+def _measured(resource: AnyResource, fleet: Fleet) -> bool:
+    kinds = {source.kind for source in resource.sources}
+    return any(fleet.view.has_usage(backend, kind) for backend in fleet.backends for kind in kinds)
+
+
+def _troubles(resource: AnyResource, fleet: Fleet) -> list[Feed]:
+    """What the rows lack: a kind that is not installed counts only where it is the rows' own."""
+    own = resource.sources[0].kind
+    return [
+        feed
+        for feed in _feeds(resource, fleet)
+        if feed.state is not FeedState.LIVE and not (feed.state is FeedState.ABSENT and feed.kind != own)
+    ]
+
+
+_STATES: Final = {
+    FeedState.LOADING: "not answered in time",
+    FeedState.STALE: "cut off, what is shown is old",
+    FeedState.FORBIDDEN: "forbidden to this account",
+    FeedState.ABSENT: "not installed there",
+    FeedState.FAILED: "cannot be read",
+}
+
+
+def _say(troubles: Iterable[Feed]) -> list[str]:
+    """One sentence for all kinds of a backend that suffer the same."""
+    kinds: dict[tuple[str, FeedState, str], list[str]] = {}
+    for feed in troubles:
+        kinds.setdefault((feed.backend, feed.state, feed.detail), []).append(feed.kind)
+    return [
+        f"{backend}: {', '.join(names)} {_STATES[state]}{f': {detail}' if detail else ''}"
+        for (backend, state, detail), names in kinds.items()
+    ]
+
+
+def _list(options: Namespace, resource: AnyResource, fleet: Fleet) -> Listing:
+    now = fleet.clock()
+    listing = Listing(resource, fleet.view, now)
+    if options.namespace:
+        listing.set_namespace(options.namespace, now)
+    if options.faults:
+        listing.set_faults(True, now)
+    selector = f" -l {shlex.quote(options.selector)}" if options.selector else ""
+    listing.set_filter(f"{options.filter}{selector}", now)
+    return listing
+
+
+class _Printer:
+    """Writes rows in one of the forms."""
+
+    def __init__(self, options: Namespace, listing: Listing, fleet: Fleet) -> None:
+        self._options = options
+        self._listing = listing
+        self._fleet = fleet
+        wide = options.output in ("wide", "json")
+        self._columns = [column for column in listing.resource.columns if wide or not column.wide]
+        self._several = len(fleet.backends) > 1
+        self._widths: list[int] = []
+        self._known: dict[Ref, object] = {}
+        self._awake = asyncio.Event()
+
+    def print_all(self) -> list[str]:
+        """Print the rows there are; the names asked for that no row bears."""
+        refs = [ref for ref in self._listing.refs if self._wants(ref)]
+        match self._options.output:
+            case "json" if not self._options.watch:
+                items = [self._object(ref) for ref in refs]
+                sys.stdout.write(msgspec.json.format(msgspec.json.encode(items), indent=2).decode() + "\n")
+            case "table" | "wide":
+                self._print_table(refs)
+            case _:
+                self._print_lines(refs)
+        sys.stdout.flush()
+        names = {ref.name for ref in refs} | {ref.path for ref in refs}
+        return [name for name in self._options.names if name not in names]
+
+    async def follow(self, live: asyncio.Task[None]) -> None:
+        """Print rows that change, until interrupted."""
+        self._known = {ref: self._look(ref) for ref in self._listing.refs if self._wants(ref)}
+        pending: list[Delta] = []
+
+        def listen(delta: Delta) -> None:
+            pending.append(delta)
+            self._awake.set()
+
+        stop: Callable[[], None] = self._fleet.listen(listen)
+        try:
+            while True:
+                waiter = asyncio.ensure_future(self._awake.wait())
+                await asyncio.wait({waiter, live}, return_when=asyncio.FIRST_COMPLETED)
+                waiter.cancel()
+                if live.done():
+                    live.result()
+                    return
+                self._awake.clear()
+                self._print_changes(pending)
+        finally:
+            stop()
+
+    def _print_changes(self, pending: list[Delta]) -> None:
+        touched: dict[Ref, None] = {}
+        while pending:
+            change = self._listing.apply(pending.pop(0), self._fleet.clock())
+            touched.update(dict.fromkeys(ref for ref in change.changed if self._wants(ref)))
+            touched.update(dict.fromkeys(ref for ref in self._known if self._listing.index(ref) is None))
+        for ref in touched:
+            if self._listing.index(ref) is None:
+                self._print_gone(ref)
+                continue
+            looks = self._look(ref)
+            if self._known.get(ref) != looks:
+                self._known[ref] = looks
+                self._print_lines([ref])
+        sys.stdout.flush()
+
+    def _wants(self, ref: Ref) -> bool:
+        names = self._options.names
+        return not names or ref.name in names or ref.path in names
+
+    def _look(self, ref: Ref) -> object:
+        """What a row says but for its ages: lines are printed when this changes."""
+        row, now = self._listing.row(ref), self._fleet.clock()
+        return [column.cell(row, now).text for column in self._columns if not column.ticks and not column.measured]
+
+    def _cells(self, ref: Ref) -> list[str]:
+        row, now = self._listing.row(ref), self._fleet.clock()
+        texts = [clean_line(column.cell(row, now).text) or "-" for column in self._columns]
+        return [ref.backend, *texts] if self._several else texts
+
+    @property
+    def _titles(self) -> list[str]:
+        titles = [column.title for column in self._columns]
+        return ["CONTEXT", *titles] if self._several else titles
+
+    def _print_table(self, refs: Sequence[Ref]) -> None:
+        own = self._listing.resource.sources[0].kind
+        if not refs and all(self._fleet.view.feed(name, own).usable for name in self._fleet.backends):
+            sys.stderr.write(f"no {self._listing.resource.title} found\n")
+        lines = [self._cells(ref) for ref in refs]
+        titles = self._titles
+        self._widths = [max([cells(titles[at]), *(cells(line[at]) for line in lines)]) for at in range(len(titles))]
+        if refs or self._options.watch:
+            self._write([titles])
+        self._write(lines)
+
+    def _print_lines(self, refs: Iterable[Ref]) -> None:
+        for ref in refs:
+            match self._options.output:
+                case "json":
+                    sys.stdout.write(msgspec.json.encode(self._object(ref)).decode() + "\n")
+                case "name":
+                    sys.stdout.write(f"{ref.path}\n")
+                case _:
+                    self._write([self._cells(ref)])
+
+    def _print_gone(self, ref: Ref) -> None:
+        self._known.pop(ref, None)
+        if self._options.output == "json":
+            gone = {"backend": ref.backend, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
+            sys.stdout.write(msgspec.json.encode({**gone, "uid": ref.uid, "gone": True}).decode() + "\n")
+        elif self._options.output != "name":
+            sys.stdout.write(f"{ref.path} is gone\n")
+
+    def _write(self, lines: Iterable[Sequence[str]]) -> None:
+        for line in lines:
+            padded = [fit(text, max(width, cells(text))) for text, width in zip(line, self._widths, strict=True)]
+            sys.stdout.write(_GAP.join(padded).rstrip() + "\n")
+
+    def _object(self, ref: Ref) -> dict[str, Any]:
+        resource, now = self._listing.resource, self._fleet.clock()
+        row = self._listing.row(ref)
+        health = resource.health(row, now)
+        return {
+            "backend": ref.backend,
+            "kind": ref.kind,
+            "namespace": ref.namespace,
+            "name": ref.name,
+            "uid": ref.uid,
+            "created": self._created(ref),
+            "health": {"tone": health.tone.value, "word": health.word, "reason": health.reason},
+            "columns": {
+                column.title.lower().replace(" ", "_"): column.cell(row, now).text for column in resource.columns
+            },
+            "fields": dict(resource.fields(row)),
+            "labels": dict(resource.labels(row)),
+        }
+
+    def _created(self, ref: Ref) -> str | None:
+        type_ = next((type_ for type_ in self._listing.resource.related if ref.kind == type_.KIND), None)
+        record = self._fleet.view.find(type_, ref) if type_ is not None else None
+        moment = record.created if record is not None else None
+        return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat()

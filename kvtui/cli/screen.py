@@ -1,0 +1,34 @@
+"""``kvtui``: the screen."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from kvtui.cli.connecting import make_fleet, read_settings
+from kvtui.config import Settings
+from kvtui.errors import KvtuiError
+
+if TYPE_CHECKING:
+    from kvtui.fleet import Fleet
+
+
+def show(options: Namespace) -> int:
+    """Open the screen on the contexts that were asked for; the exit code."""
+    settings = read_settings(options)
+
+    async def connect() -> Fleet:
+        return make_fleet(options, settings)
+
+    return run_screen(settings, connect, where=", ".join(options.context) or "the current context")
+
+
+def run_screen(settings: Settings, connect: Callable[[], Awaitable[Fleet]], *, where: str) -> int:
+    """Run the screen on what `connect` makes. Raises KvtuiError where there is no terminal."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise KvtuiError("the screen needs a terminal", hint="kvtui get prints the same rows without one")
+    from kvtui.ui.app import run
+
+    return run(settings, connect, where=where)
