@@ -129,7 +129,7 @@ async def kept(
 
 
 def write_kubeconfig(
-    folder: Path, server: str, user: dict[str, Any] | None = None, *, namespace: str = "", **cluster: Any
+    folder: Path, server: str, user: dict[str, Any] | None = None, namespace: str = "", **cluster: Any
 ) -> Path:
     """A kubeconfig with one context, `test`."""
     context: dict[str, Any] = {"cluster": "test", "user": "tester"}

@@ -140,6 +140,8 @@ class KubernetesBackend:
 
     async def close(self) -> None:
         """Let go of all connections, at once."""
+        self._discovery.close()
+        self._permissions.close()
         await self._server.close()
 
     async def may(self, permission: Permission, namespace: str, name: str = "") -> Verdict:

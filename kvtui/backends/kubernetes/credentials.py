@@ -13,7 +13,9 @@ import json
 import os
 import re
 import shlex
+import signal
 import ssl
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -315,13 +317,35 @@ async def _run_command(
     command: list[str], environment: Mapping[str, str], limit: float, file: Path, install: str
 ) -> bytes:
     """What a plugin prints. It gets no standard input and no terminal: those are the screen's."""
+    process = _spawn(command, environment, file, install)
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
+        async with asyncio.timeout(limit):
+            out, err = await asyncio.to_thread(process.communicate)
+    except TimeoutError:
+        raise ConfigError(
+            f"{command[0]!r} gave no answer within {limit:.0f} s", hint="log in with it in a shell first"
+        ) from None
+    finally:
+        if process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode:
+        words = clean_line(err.decode(errors="replace"))[-500:]
+        raise ConfigError(
+            f"{command[0]!r}, which {file} asks for, failed with {process.returncode}", words, "log in again"
+        )
+    return out
+
+
+def _spawn(command: list[str], environment: Mapping[str, str], file: Path, install: str) -> subprocess.Popen[bytes]:
+    # Not asyncio's subprocesses: cancelled while they start, those wait for ever (CPython 3.11).
+    try:
+        return subprocess.Popen(
+            command,
             env=os.environ | dict(environment),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             start_new_session=True,
         )
     except OSError as error:
@@ -330,23 +354,6 @@ async def _run_command(
             clean_line(error.strerror or str(error)),
             clean_line(install) or "install it, or correct the kubeconfig",
         ) from error
-    try:
-        async with asyncio.timeout(limit):
-            out, err = await process.communicate()
-    except TimeoutError:
-        raise ConfigError(
-            f"{command[0]!r} gave no answer within {limit:.0f} s", hint="log in with it in a shell first"
-        ) from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode:
-        words = clean_line(err.decode(errors="replace"))[-500:]
-        raise ConfigError(
-            f"{command[0]!r}, which {file} asks for, failed with {process.returncode}", words, "log in again"
-        )
-    return out
 
 
 def _credential(out: bytes, spec: Mapping[str, Any]) -> dict[str, Any]:

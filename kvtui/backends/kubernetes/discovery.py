@@ -51,6 +51,11 @@ class Discovery:
         if asked is not None and asked.done():
             del self._groups[group]
 
+    def close(self) -> None:
+        """Leave every question that is still open."""
+        for asked in self._groups.values():
+            asked.cancel()
+
     async def _served(self, group: str) -> frozenset[str] | None:
         asked = self._groups.get(group)
         if asked is None:

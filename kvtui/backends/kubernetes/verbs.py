@@ -185,6 +185,11 @@ class Permissions:
             self._answers.pop(key, None)
             return Verdict(False, str(error))
 
+    def close(self) -> None:
+        """Leave every question that is still open."""
+        for _, asked in self._answers.values():
+            asked.cancel()
+
     async def _ask(self, permission: Permission, namespace: str, name: str) -> Verdict:
         attributes = {
             "verb": permission.verb,
