@@ -47,7 +47,8 @@ class World:
         """
         warm_up = WARM_UP if troubles else 0.0
         self.clock = Clock((start or datetime.now(UTC)) - timedelta(seconds=warm_up))
-        self.random = Random(seed)
+        # Its own sequence: the storage draws uids from one that begins with the seed itself.
+        self.random = Random(f"world {seed}")
         self.storage = Storage(self.clock.stamp, seed=seed)
         self.events = Recorder(self)
         self.outside = Outside()

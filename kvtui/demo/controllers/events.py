@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 LIFETIME = 3600.0
 """Seconds after which the API server forgets an event (its --event-ttl)."""
 
+SIMILAR = 10
+"""Messages of one reason about one object before client-go combines them."""
+
 VM_CONTROLLER = "virtualmachine-controller"
 HANDLER = "virt-handler"
 SCHEDULER = "default-scheduler"
@@ -26,6 +29,7 @@ class Recorder:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._messages: dict[tuple[str, ...], set[str]] = {}
         self._known: dict[tuple[str, ...], tuple[str, str]] = {}
         self._expiry: deque[tuple[float, tuple[str, ...], str, str]] = deque()
 
@@ -44,10 +48,10 @@ class Recorder:
         self._expire()
         meta = obj["metadata"]
         namespace = meta.get("namespace") or "default"
-        identity = (meta["uid"], source, severity, reason, message)
+        identity, message = self._aggregate((meta["uid"], source, severity, reason), message)
         now = self._world.clock.stamp()
         known = self._known.get(identity)
-        if known and self._count(known, source, now):
+        if known and self._count(known, source, now, message):
             return
         name = f"{meta['name']}.{self._world.random.getrandbits(60) | 1 << 60:x}"
         event: Object = {
@@ -64,8 +68,17 @@ class Recorder:
         self._known[identity] = (namespace, name)
         self._expiry.append((self._world.clock.elapsed + LIFETIME, identity, namespace, name))
 
-    def _count(self, known: tuple[str, str], source: str, now: str) -> bool:
+    def _aggregate(self, about: tuple[str, ...], message: str) -> tuple[tuple[str, ...], str]:
+        """What the event is counted by, and its message: the eleventh different message and those after it are one."""
+        messages = self._messages.setdefault(about, set())
+        if message in messages or len(messages) < SIMILAR:
+            messages.add(message)
+            return (*about, message), message
+        return about, f"(combined from similar events): {message}"
+
+    def _count(self, known: tuple[str, str], source: str, now: str, message: str) -> bool:
         def again(event: Object) -> None:
+            event["message"] = message
             if source == SCHEDULER:
                 series = event.get("series") or {"count": 1}
                 event["series"] = {"count": series["count"] + 1, "lastObservedTime": _micro(now)}
@@ -81,6 +94,7 @@ class Recorder:
             _, identity, namespace, name = self._expiry.popleft()
             if self._known.get(identity) == (namespace, name):
                 del self._known[identity]
+                self._messages.pop(identity[:4], None)
             if self._world.storage.find(kinds.EVENT, namespace, name):
                 self._world.storage.delete(kinds.EVENT, namespace, name)
 

@@ -133,11 +133,15 @@ class Importer(Controller):
                 self._break_off(claim, pod, _refusal(download.status))
             return
         state = self._running.setdefault(uid, _Import(download, 0.0, self.clock.elapsed))
-        passed, state.updated = self.clock.elapsed - state.updated, self.clock.elapsed
+        passed = self.clock.elapsed - state.updated
+        if passed < _TICK - 0.01:
+            # Woken by a change, such as the importer's own note of its progress.
+            self.enqueue(key, _TICK - passed)
+            return
+        state.updated = self.clock.elapsed
         state.done = min(download.size, state.done + passed * download.rate * self.random.uniform(0.6, 1.3))
         if state.done < download.size:
-            if passed:
-                self._note(claim, {"populator.progress": f"{100 * state.done / download.size:.2f}%"})
+            self._note(claim, {"populator.progress": f"{100 * state.done / download.size:.2f}%"})
             self.enqueue(key, _TICK)
         elif download.checksum_matches:
             self._succeed(claim, pod)

@@ -21,6 +21,11 @@ _MOUNTS = (
     ("libvirt-runtime", "/var/run/libvirt"),
     ("sockets", "/var/run/kubevirt/sockets"),
 )
+_NODE_LOSS: tuple[Object, ...] = tuple(
+    {"key": f"node.kubernetes.io/{taint}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+    for taint in ("not-ready", "unreachable")
+)
+"""What the API server adds to every pod: five minutes of patience with a lost node."""
 _LABELS = ("kubevirt.io/nodeName", "kubevirt.io/migrationTargetNodeName", "kubevirt.io/outdatedLauncherImage")
 
 
@@ -108,15 +113,7 @@ def launcher_pod(vmi: Object, *, migration: Object | None = None, block: frozens
             "automountServiceAccountToken": False,
             "hostname": name,
             "schedulerName": "default-scheduler",
-            "tolerations": [
-                {
-                    "key": f"node.kubernetes.io/{taint}",
-                    "operator": "Exists",
-                    "effect": "NoExecute",
-                    "tolerationSeconds": 300,
-                }
-                for taint in ("not-ready", "unreachable")
-            ],
+            "tolerations": [*spec.get("tolerations", ()), *_NODE_LOSS],
             "priority": 0,
             "readinessGates": [{"conditionType": "kubevirt.io/virtual-machine-unpaused"}],
             "enableServiceLinks": False,

@@ -63,7 +63,7 @@ class Migrations(Controller):
             )
         else:
             name = change.name
-        return tuple(self._of_instance.get((change.namespace, name), ()))
+        return sorted(self._of_instance.get((change.namespace, name), ()))
 
     def __init__(self, world: World) -> None:
         super().__init__(world)

@@ -215,11 +215,11 @@ class Scheduler(Controller):
         hosts = set()
         for term in terms:
             labels = term["labelSelector"].get("matchLabels", {})
-            for other in self._pods_created_by(pod["metadata"]["namespace"], labels):
+            for other in self._pods_created_by(labels):
                 hosts.add(other["spec"].get("nodeName", ""))
         return hosts
 
-    def _pods_created_by(self, namespace: str, labels: dict[str, str]) -> list[Object]:
+    def _pods_created_by(self, labels: dict[str, str]) -> list[Object]:
         owner = labels.get("kubevirt.io/created-by", "")
         found = [
             self.storage.find(kind, space, name) for kind, space, name in self.storage.owned(owner) if kind is kinds.POD

@@ -50,7 +50,7 @@ class VirtualMachines(Controller):
         key = (change.namespace, change.name)
         if change.kind in (kinds.VM, kinds.VMI):
             return (key,)
-        return tuple(self._claims.get(key, ()))
+        return sorted(self._claims.get(key, ()))
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Compare machine and instance, act, and write the status."""

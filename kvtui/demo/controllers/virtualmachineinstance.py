@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 _NO_POD = ("PodNotExists", "virt-launcher pod has not yet been scheduled")
 _POD_TERMINATING = ("PodTerminating", "virt-launcher pod is terminating")
 _NOT_RUNNING = ("GuestNotRunning", "Guest VM is not reported as running")
-_CREATE_RETRY = 15.0
+_LONGEST_RETRY = 300.0
+"""Seconds between two attempts to make a pod that is refused."""
 
 
 class VirtualMachineInstances(Controller):
@@ -44,6 +45,7 @@ class VirtualMachineInstances(Controller):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._claims: dict[Key, set[Key]] = {}
+        self._refusals: dict[str, int] = {}
 
     def keys_for(self, change: Change) -> Iterable[Key]:
         """Instances themselves, the instance of a launcher pod, and those that wait for a claim."""
@@ -52,7 +54,7 @@ class VirtualMachineInstances(Controller):
         if change.kind is kinds.POD:
             name = change.labels.get("vm.kubevirt.io/name")
             return ((change.namespace, name),) if name else ()
-        return tuple(self._claims.get((change.namespace, change.name), ()))
+        return sorted(self._claims.get((change.namespace, change.name), ()))
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Take one instance a step on."""
@@ -88,12 +90,16 @@ class VirtualMachineInstances(Controller):
             return
         if not self._data_volumes_ready(vmi):
             return
+        key = (meta["namespace"], meta["name"])
+        tries = self._refusals.get(meta["uid"], 0)
+        if tries and not self.elapsed(key, meta["uid"], f"create {tries}", min(_LONGEST_RETRY, 5.0 * 2**tries)):
+            return
         pod = launcher_pod(vmi, block=self._block_claims(vmi))
         refusal = exceeded_quota(self.storage, pod, self.random)
         if refusal:
             self._refuse(vmi, "FailedCreate", f"failed to create virtual machine pod: {refusal}")
             self.world.events.warning(kinds.VMI, vmi, VM_CONTROLLER, "FailedCreate", f"Error creating pod: {refusal}")
-            self.enqueue((meta["namespace"], meta["name"]), _CREATE_RETRY)
+            self._refusals[meta["uid"]] = tries + 1
             return
         made = self.storage.create(kinds.POD, pod)
         self.world.events.normal(
@@ -278,6 +284,7 @@ class VirtualMachineInstances(Controller):
             self.storage.modify(kinds.VMI, *key, lambda found: remove_finalizer(found, FINALIZERS[1]))
         else:
             self.forget(meta["uid"])
+            self._refusals.pop(meta["uid"], None)
             self.storage.modify(kinds.VMI, *key, lambda found: remove_finalizer(found, FINALIZERS[0]))
 
 

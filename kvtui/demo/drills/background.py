@@ -1,4 +1,4 @@
-"""Everyday life: now and then a machine is moved, an image is imported, a guest restarts, a build runner comes or goes."""
+"""Everyday life: now and then a machine is moved, an image imported, a guest restarted, a runner comes or goes."""
 
 from __future__ import annotations
 

@@ -32,7 +32,12 @@ def cordoned(world: World) -> None:
 def not_ready(world: World) -> None:
     """A node lost its power; the machine that is tied to it cannot run elsewhere."""
     name = _workers(world)[-1]
+    taint = {"key": "dedicated", "value": "edge", "effect": "NoSchedule"}
+    world.storage.modify(kinds.NODE, "", name, lambda node: node["spec"].setdefault("taints", []).append(taint))
     vm = small_machine("erp", "label-printer-1", system="windows", memory="4Gi")
-    vm["spec"]["template"]["spec"]["nodeSelector"] = {"kubernetes.io/hostname": name}
+    vm["spec"]["template"]["spec"] |= {
+        "nodeSelector": {"kubernetes.io/hostname": name},
+        "tolerations": [{"key": "dedicated", "operator": "Equal", "value": "edge", "effect": "NoSchedule"}],
+    }
     create(world, kinds.VM, vm)
     world.clock.call_later(180.0, lambda: world.nodes.silence(name))
