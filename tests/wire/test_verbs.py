@@ -1,0 +1,268 @@
+"""What changes something: sent once, to the right object, logged, and never on a read-only backend."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from kvtui.backends.base import Consoles, Lifecycle, Logs, Permission, Reader
+from kvtui.backends.kubernetes.client import KubernetesBackend
+from kvtui.errors import BackendError, ConflictError, ForbiddenError, ReadOnlyError, UnreachableError
+from kvtui.model import Ref
+from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
+from tests.cluster import running_cluster
+from tests.wire.fake import Fake, machine, serving, status
+from tests.wire.support import INSTANCES, MACHINES, MIGRATIONS, QUICK, Kept, eventually, kept, write_kubeconfig
+
+VM = Ref("test", "VirtualMachine", "shop", "a", "uid-a")
+VMI = VM._replace(kind="VirtualMachineInstance")
+VMIM = Ref("test", "VirtualMachineInstanceMigration", "shop", "m", "uid-m")
+KUBEVIRT = "/apis/kubevirt.io/v1/namespaces/shop"
+SUBRESOURCES = "/apis/subresources.kubevirt.io/v1/namespaces/shop"
+
+Verb = Callable[[KubernetesBackend], Awaitable[None]]
+VERBS: dict[str, Verb] = {
+    "start": lambda backend: backend.start(VM),
+    "stop": lambda backend: backend.stop(VM),
+    "pull the plug": lambda backend: backend.stop(VM, grace=0),
+    "restart": lambda backend: backend.restart(VM),
+    "pause": lambda backend: backend.pause(VM),
+    "unpause": lambda backend: backend.unpause(VM),
+    "migrate": lambda backend: backend.migrate(VM),
+    "stop a bare VMI": lambda backend: backend.stop(VMI),
+    "migrate a bare VMI": lambda backend: backend.migrate(VMI),
+    "cancel": lambda backend: backend.cancel_migration(VMIM),
+}
+WIRE: dict[str, tuple[str, Any]] = {
+    "start": (f"PUT {SUBRESOURCES}/virtualmachines/a/start", {}),
+    "stop": (f"PUT {SUBRESOURCES}/virtualmachines/a/stop", {}),
+    "pull the plug": (f"PUT {SUBRESOURCES}/virtualmachines/a/stop", {"gracePeriod": 0}),
+    "restart": (f"PUT {SUBRESOURCES}/virtualmachines/a/restart", {}),
+    "pause": (f"PUT {SUBRESOURCES}/virtualmachineinstances/a/pause", {}),
+    "unpause": (f"PUT {SUBRESOURCES}/virtualmachineinstances/a/unpause", {}),
+    "migrate": (f"PUT {SUBRESOURCES}/virtualmachines/a/migrate", {}),
+    "stop a bare VMI": (
+        f"DELETE {KUBEVIRT}/virtualmachineinstances/a",
+        {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": "uid-a"}},
+    ),
+    "migrate a bare VMI": (
+        f"POST {KUBEVIRT}/virtualmachineinstancemigrations",
+        {
+            "apiVersion": "kubevirt.io/v1",
+            "kind": "VirtualMachineInstanceMigration",
+            "metadata": {"generateName": "a-"},
+            "spec": {"vmiName": "a"},
+        },
+    ),
+    "cancel": (
+        f"DELETE {KUBEVIRT}/virtualmachineinstancemigrations/m",
+        {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": "uid-m"}},
+    ),
+}
+
+
+class Server(Fake):
+    """Serves the objects, takes every verb, and remembers the bodies."""
+
+    def __init__(self) -> None:
+        super().__init__(self.take, self.take)
+        self.sent: list[tuple[str, Any]] = []
+        self.refusal: web.Response | None = None
+        groups = ("kubevirt.io", "subresources.kubevirt.io")
+        self.other = {f"/apis/{group}": self.versions for group in groups}
+
+    async def versions(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response({"versions": [{"version": "v1"}]})
+
+    async def take(self, request: web.Request) -> web.StreamResponse:
+        raise NotImplementedError
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        if request.path in self.other:
+            return await super().answer(request)
+        self.asked.append(request)
+        name = request.path.rsplit("/", 1)[-1]
+        if request.method == "GET":
+            return web.json_response(machine(name))
+        assert request.headers["Accept"] == ("*/*" if "subresources" in request.path else "application/json")
+        self.sent.append((f"{request.method} {request.path}", await request.json()))
+        return self.refusal or web.Response(status=202)
+
+
+def audited(state: Kept) -> list[dict[str, str]]:
+    return [json.loads(line) for line in state.audit.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_a_verb_is_sent_once_and_logged(tmp_path: Path, verb: str) -> None:
+    server = Server()
+    async with serving(server), kept(write_kubeconfig(tmp_path, server.url)) as state:
+        await VERBS[verb](state.backend)
+        assert server.sent == [WIRE[verb]]
+        lines = audited(state)
+    assert [line["result"] for line in lines] == ["asked", "accepted"]
+    assert {(line["backend"], line["account"], line["namespace"]) for line in lines} == {("test", "tester", "shop")}
+    assert lines[0]["uid"].startswith("uid-")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_a_read_only_backend_sends_nothing(tmp_path: Path, verb: str) -> None:
+    server = Server()
+    async with serving(server), kept(write_kubeconfig(tmp_path, server.url), read_only=True) as state:
+        with pytest.raises(ReadOnlyError, match="read-only"):
+            await VERBS[verb](state.backend)
+        assert not server.asked
+        assert state.backend.info.read_only
+        assert not state.audit.exists()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_another_object_of_that_name_is_left_alone(tmp_path: Path, verb: str) -> None:
+    server = Server()
+
+    async def another(request: web.Request) -> web.StreamResponse:
+        return web.json_response(machine("a", uid="another"))
+
+    for path in ("virtualmachines/a", "virtualmachineinstances/a", "virtualmachineinstancemigrations/m"):
+        server.other[f"{KUBEVIRT}/{path}"] = another
+    async with serving(server), kept(write_kubeconfig(tmp_path, server.url)) as state:
+        with pytest.raises(ConflictError, match="re-created since"):
+            await VERBS[verb](state.backend)
+        assert not server.sent
+        assert [line["result"] for line in audited(state)] == ["asked", "refused"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_what_cannot_be_logged_is_not_done(tmp_path: Path, verb: str) -> None:
+    server = Server()
+    async with serving(server), kept(write_kubeconfig(tmp_path, server.url)) as state:
+        state.audit.mkdir()
+        with pytest.raises(BackendError, match="audit log"):
+            await VERBS[verb](state.backend)
+        assert not server.asked
+
+
+async def test_a_refusal_is_in_the_servers_words(tmp_path: Path) -> None:
+    server = Server()
+    words = 'Operation cannot be fulfilled on virtualmachine.kubevirt.io "a": VM is already running'
+    server.refusal = status(409, words, "Conflict")
+    async with serving(server), kept(write_kubeconfig(tmp_path, server.url)) as state:
+        with pytest.raises(ConflictError) as caught:
+            await state.backend.start(VM)
+        assert caught.value.detail == "VM is already running"
+        assert audited(state)[-1]["result"] == "refused"
+        assert audited(state)[-1]["words"] == "VM is already running"
+
+
+async def test_a_verb_is_not_sent_again_when_the_connection_breaks(tmp_path: Path) -> None:
+    server = Server()
+
+    async def break_off(request: web.Request) -> web.StreamResponse:
+        server.sent.append((request.path, None))
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    server.other[f"{SUBRESOURCES}/virtualmachines/a/restart"] = break_off
+    async with serving(server), kept(write_kubeconfig(tmp_path, server.url)) as state:
+        with pytest.raises(UnreachableError):
+            await state.backend.restart(VM)
+        assert len(server.sent) == 1
+        assert audited(state)[-1]["result"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    "verb", [lambda backend: backend.start(VMI), lambda backend: backend.restart(VMI), lambda b: b.stop(VMI, grace=0)]
+)
+async def test_what_a_bare_vmi_cannot_do(tmp_path: Path, verb: Verb) -> None:
+    server = Server()
+    async with serving(server), kept(write_kubeconfig(tmp_path, server.url)) as state:
+        with pytest.raises(ConflictError):
+            await verb(state.backend)
+        assert not server.sent
+
+
+async def test_the_backend_can_all_that_it_should(tmp_path: Path) -> None:
+    async with kept(write_kubeconfig(tmp_path, "http://127.0.0.1:9")) as state:
+        for protocol in (Reader, Lifecycle, Consoles, Logs):
+            assert isinstance(state.backend, protocol)
+
+
+async def test_stop_start_and_migrate_on_a_cluster() -> None:
+    async with (
+        running_cluster(speed=100.0) as cluster,
+        kept(cluster.kubeconfig, MACHINES, INSTANCES, MIGRATIONS) as state,
+    ):
+
+        def running() -> list[Ref]:
+            state.store.drain()
+            return [
+                ref._replace(kind="VirtualMachine", uid="")
+                for ref, vmi in state.store.items(VirtualMachineInstance)
+                if vmi.is_running and vmi.controller and not vmi.metadata.deletion_timestamp
+            ]
+
+        await eventually(running)
+        ref = state.ref(VirtualMachine, running()[0].path)
+
+        def instance() -> VirtualMachineInstance | None:
+            state.store.drain()
+            return state.store.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
+
+        await state.backend.stop(ref)
+        await eventually(lambda: instance() is None)
+        await state.backend.start(ref)
+        await eventually(lambda: (found := instance()) is not None and found.is_running)
+        before = instance()
+        assert before is not None
+        await state.backend.migrate(ref)
+        await eventually(lambda: (now := instance()) is not None and now.status.node_name != before.status.node_name)
+        migration = next(found for found, one in state.store.items(Migration) if one.spec.vmi_name == ref.name)
+        await state.backend.cancel_migration(migration)
+        await eventually(lambda: migration.path not in state.names(Migration))
+
+
+async def test_a_stranger_may_not(tmp_path: Path) -> None:
+    async with running_cluster() as cluster:
+        async with kept(cluster.kubeconfig, MACHINES, context="demo-view") as state:
+            await eventually(lambda: state.names(VirtualMachine))
+            ref = state.ref(VirtualMachine)
+            with pytest.raises(ForbiddenError, match="cannot update resource"):
+                await state.backend.stop(ref)
+            stop = Permission("update", "subresources.kubevirt.io", "virtualmachines", "stop")
+            verdict = await state.backend.may(stop, ref.namespace, ref.name)
+            assert not verdict.allowed
+            assert "may not update on virtualmachines/stop" in verdict.reason
+        async with kept(cluster.kubeconfig) as state:
+            assert (await state.backend.may(stop, ref.namespace, ref.name)).allowed
+
+
+async def test_permissions_are_asked_once_a_while(tmp_path: Path) -> None:
+    server = Server()
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    answers = [status(500, "etcd is down"), *(web.json_response({"status": {"allowed": False}}) for _ in range(2))]
+
+    async def review(request: web.Request) -> web.StreamResponse:
+        return answers.pop(0)
+
+    server.other[path] = review
+    permission = Permission("update", "subresources.kubevirt.io", "virtualmachines", "start")
+    async with serving(server):
+        kubeconfig = write_kubeconfig(tmp_path, server.url)
+        async with kept(kubeconfig) as state:
+            verdict = await state.backend.may(permission, "shop")
+            assert not verdict.allowed
+            assert "etcd is down" in verdict.reason
+            for _ in range(3):
+                verdict = await state.backend.may(permission, "shop")
+                assert "may not" in verdict.reason
+            assert len(answers) == 1
+        async with kept(kubeconfig, timings=replace(QUICK, permission=0.0)) as state:
+            await state.backend.may(permission, "shop")
+            assert not answers
