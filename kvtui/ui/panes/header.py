@@ -14,7 +14,7 @@ from kvtui.model import FeedState, Finding, Health, Severity, Tone
 from kvtui.records.base import is_true
 from kvtui.records.cdi import Cdi
 from kvtui.records.kubernetes import Node
-from kvtui.records.kubevirt import KubeVirt
+from kvtui.records.kubevirt import KubeVirt, VirtualMachine
 from kvtui.store import View
 from kvtui.ui.bar import Bar, Piece
 
@@ -133,6 +133,6 @@ def counts(view: View, findings: Iterable[Finding]) -> list[Piece]:
         worst = max(finding.severity for finding in problems)
         noun = "problem" if len(problems) == 1 else "problems"
         pieces.append(Piece(f"{len(problems)} {noun}", worst.tone.value))
-    else:
+    elif any(feed.state is FeedState.LIVE and feed.kind == VirtualMachine.KIND for feed in view.feeds()):
         pieces.append(Piece("no problems known", "muted", rank=3))
     return pieces

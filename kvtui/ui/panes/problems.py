@@ -112,6 +112,7 @@ class ProblemsPane(Vertical):
     def show_focus(self, focused: bool) -> None:
         """Show that the keyboard is here."""
         self._title.show_focus(focused)
+        self._draw_title()
 
     @property
     def finding(self) -> Finding | None:
@@ -127,13 +128,13 @@ class ProblemsPane(Vertical):
         severities = [finding.severity for finding in self._fleet.engine.findings]
         problems = sum(severity > Severity.INFO for severity in severities)
         notes = len(severities) - problems
-        left = [Piece("─", "line"), Piece(" 0 ", "key"), Piece("Problems ", "title")]
+        left = [self._title.rule, Piece(" 0 ", "key"), Piece("Problems ", "title")]
         if problems:
             left.append(Piece(f"{problems} ", max(severities).tone.value))
         if notes:
             left.append(Piece(f"and {notes} {'note' if notes == 1 else 'notes'} ", "muted"))
         hidden = len(severities) - self._most
-        right = [Piece(f" {hidden} more below ", "muted"), Piece("─", "line")] if hidden > 0 else []
+        right = [Piece(f" {hidden} more below ", "muted"), self._title.rule] if hidden > 0 else []
         self._title.set_pieces(left, right)
 
     def _say_nothing(self) -> None:

@@ -15,6 +15,7 @@ from kvtui.model import Cell, FeedState, Ref, Tone
 from kvtui.resources.base import AnyAction, AnyResource
 from kvtui.resources.listing import Listing
 from kvtui.store import Delta
+from kvtui.text import age
 from kvtui.ui.actions import ActionRunner
 from kvtui.ui.bar import Piece
 from kvtui.ui.feeds import empty_lines, kind_words, state_words, worst_feed
@@ -145,6 +146,7 @@ class ResourcePane(Vertical):
     def show_focus(self, focused: bool) -> None:
         """Show that the keyboard is here."""
         self._title.show_focus(focused)
+        self.draw_title()
 
     def show_neighbours(self, pieces: Sequence[Piece]) -> None:
         """While this pane stands alone: name the others and their counts in the title."""
@@ -213,7 +215,7 @@ class ResourcePane(Vertical):
     def draw_title(self) -> None:
         """Say what is shown, how much of it, and how well it is known."""
         left = [
-            Piece("━" if self._title.has_class("-focused") else "─", "line"),
+            self._title.rule,
             Piece(f" {self.number or ':'} ", "key"),
             Piece(f"{self.resource.title} ", "title"),
             Piece(f"{self.count} "),
@@ -232,12 +234,15 @@ class ResourcePane(Vertical):
         feed = worst_feed(self._fleet.view, self.resource, backends)
         if feed is None:
             return []
-        words, tone = state_words(feed, self._fleet.clock())
+        now = self._fleet.clock()
+        words, tone = state_words(feed, now)
         if feed.kind != self.resource.sources[0].kind:
             words = f"{kind_words(feed.kind)} {words}"
+        elif self.listing.total and feed.state not in (FeedState.LOADING, FeedState.STALE):
+            words = f"{words}, rows {age(now - feed.since)} old"
         if len(backends) > 1:
             words = f"{feed.backend}: {words}"
-        return [Piece(f" {words} ", tone.value), Piece("─", "line")]
+        return [Piece(f" {words} ", tone.value), self._title.rule]
 
     def _say_empty(self) -> None:
         if self.listing.refs:

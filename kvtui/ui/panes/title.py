@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kvtui.ui.bar import Bar
+from kvtui.ui.bar import Bar, Piece
 
 
 class PaneTitle(Bar):
@@ -10,10 +10,14 @@ class PaneTitle(Bar):
 
     @property
     def filling(self) -> str:
-        """The rule."""
+        """The character of the rule."""
         return "━" if self.has_class("-focused") else "─"
+
+    @property
+    def rule(self) -> Piece:
+        """A bit of the rule, for its ends."""
+        return Piece(self.filling, "line")
 
     def show_focus(self, focused: bool) -> None:
         """Draw the rule heavy or light."""
         self.set_class(focused, "-focused")
-        self.refresh()

@@ -1,0 +1,150 @@
+"""A backend without a network: it serves the recorded lists and notes what is asked of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kvtui.backends.base import ByteStream, Inbox, Permission, Source, Verdict
+from kvtui.errors import BackendError
+from kvtui.fleet import Fleet
+from kvtui.model import BackendInfo, Feed, FeedState, Ref
+from kvtui.records.base import Record
+from kvtui.records.cdi import Cdi, DataVolume
+from kvtui.records.decode import decode_records
+from kvtui.records.kubernetes import Claim, Event, Namespace, Node, Pod
+from kvtui.records.kubevirt import KubeVirt, Migration, VirtualMachine, VirtualMachineInstance
+from kvtui.store import Put, Replace
+from kvtui.text import parse_time
+
+LISTS = Path(__file__).parent.parent / "data" / "recordings" / "lists"
+NAME = "prod-fra1"
+KINDS: dict[type[Record], str] = {
+    Node: "nodes",
+    Pod: "pods",
+    Claim: "persistentvolumeclaims",
+    Namespace: "namespaces",
+    Event: "events",
+    VirtualMachine: "virtualmachines",
+    VirtualMachineInstance: "virtualmachineinstances",
+    Migration: "virtualmachineinstancemigrations",
+    DataVolume: "datavolumes",
+    KubeVirt: "kubevirts",
+}
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self, moment: str) -> None:
+        found = parse_time(moment)
+        assert found is not None
+        self.now = found
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def recorded(type_: type[Record]) -> list[Record]:
+    """The objects of a kind, of the recording of a real server that is in tests/data."""
+    whole = json.loads((LISTS / f"{KINDS[type_]}.json").read_text())
+    return list(decode_records(json.dumps(whole["items"]).encode(), type_))
+
+
+class RecordedBackend:
+    """The recorded cluster. Nothing happens in it unless a test posts it."""
+
+    def __init__(self, *, read_only: bool = False) -> None:
+        self.name = NAME
+        self.info = BackendInfo(NAME, read_only=read_only)
+        self.calls: list[str] = []
+        self.refusal: BackendError | None = None
+        self.denied = ""
+
+    async def run(self, sources: Sequence[Source], inbox: Inbox) -> None:
+        await asyncio.Event().wait()
+
+    async def may(self, permission: Permission, namespace: str, name: str = "") -> Verdict:
+        return Verdict(not self.denied, self.denied)
+
+    async def close(self) -> None:
+        self.calls.append("close")
+
+    async def fetch(self, ref: Ref) -> dict[str, object]:
+        return {"kind": ref.kind, "metadata": {"name": ref.name}}
+
+    async def fetch_events(self, ref: Ref) -> Sequence[Record]:
+        return ()
+
+    async def start(self, ref: Ref) -> None:
+        await self._do("start", ref)
+
+    async def stop(self, ref: Ref, *, grace: int | None = None) -> None:
+        await self._do("stop" if grace is None else f"stop within {grace}s", ref)
+
+    async def restart(self, ref: Ref) -> None:
+        await self._do("restart", ref)
+
+    async def pause(self, ref: Ref) -> None:
+        await self._do("pause", ref)
+
+    async def unpause(self, ref: Ref) -> None:
+        await self._do("unpause", ref)
+
+    async def migrate(self, ref: Ref) -> None:
+        await self._do("migrate", ref)
+
+    async def cancel_migration(self, ref: Ref) -> None:
+        await self._do("cancel", ref)
+
+    async def open_console(self, ref: Ref) -> ByteStream:
+        raise BackendError("the VM does not run", code=400)
+
+    async def _do(self, verb: str, ref: Ref) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.calls.append(f"{verb} {ref.path}")
+
+
+class Stage:
+    """A fleet of the recorded cluster, and the means to let things happen in it."""
+
+    def __init__(self, *, read_only: bool = False) -> None:
+        self.backend = RecordedBackend(read_only=read_only)
+        self.clock = Clock("2026-11-21T02:14:07Z")
+        self.fleet = Fleet([self.backend], clock=self.clock)
+
+    def list_all(self) -> None:
+        """Everything recorded is listed, and every feed is live."""
+        for type_ in KINDS:
+            self.fleet.store.post(Replace(NAME, type_, recorded(type_)))
+            self.feed(type_, FeedState.LIVE)
+        self.feed(Cdi, FeedState.ABSENT)
+        self.fleet.step()
+
+    def feed(self, type_: type[Record], state: FeedState, detail: str = "", *, ago: float = 0.0) -> None:
+        """A feed comes into a state."""
+        self.fleet.store.post(Feed(NAME, type_.KIND, state, self.clock.now - ago, detail))
+
+    def put(self, *records: Record) -> None:
+        """Objects come or change."""
+        for record in records:
+            self.fleet.store.post(Put(NAME, record))
+        self.fleet.step()
+
+    async def connect(self) -> Fleet:
+        """For the app: the fleet is there at once."""
+        return self.fleet
+
+
+def changed(record: Record, **status: Any) -> Record:
+    """The record in its next version, with other values in its status."""
+    import msgspec
+
+    builtins: Any = msgspec.to_builtins(record)
+    builtins["metadata"]["resourceVersion"] += "1"
+    builtins["status"].update(status)
+    return msgspec.convert(builtins, type(record))
