@@ -26,7 +26,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
     name: str
     uid: str
     result: str
-    """``asked`` before the server is; then ``accepted`` or ``refused``."""
+    """``asked`` before the server is; then ``accepted``, ``refused``, or ``unknown`` when no answer came."""
     words: str = ""
     """The server's words on a refusal."""
 
