@@ -36,11 +36,11 @@ def _ended_by(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, *, with_pare
         loop.remove_reader(stdin)
 
 
-async def serve(options: Options) -> int:
+async def serve(world: World, options: Options) -> int:
     """Serve until told to end; the exit code."""
     stop = asyncio.Event()
     with _ended_by(asyncio.get_running_loop(), stop, with_parent=options.with_parent):
-        server = Server(World(options.size, options.seed), speed=options.speed)
+        server = Server(world, speed=options.speed)
         try:
             await server.start(options.port)
         except OSError as error:
@@ -57,7 +57,13 @@ async def serve(options: Options) -> int:
 
 def main() -> int:
     """Run with the arguments of the command line."""
-    return asyncio.run(serve(parse_options(sys.argv[1:])))
+    options = parse_options(sys.argv[1:])
+    # Before the loop has its signal handlers: making a large world can be interrupted as any other program.
+    try:
+        world = World(options.size, options.seed)
+    except KeyboardInterrupt:
+        return 130
+    return asyncio.run(serve(world, options))
 
 
 if __name__ == "__main__":
