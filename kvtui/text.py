@@ -10,6 +10,7 @@ import math
 import re
 import sys
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from wcwidth import wcwidth
@@ -140,6 +141,7 @@ _QUANTITY: Final = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)
 def quantity(value: str | float | None) -> float | None:
     """The number that a Kubernetes quantity means (``"2Gi"``, ``"250m"``, ``"1e3"``, ``4``); None for anything else,
     and for numbers beyond what a float can hold.

@@ -18,8 +18,8 @@ class Subject:
 
     text: Callable[[], str]
     """All columns, in lower case."""
-    fields: Callable[[], Mapping[str, str]]
-    """By lower-case name: the columns and the resource's further fields."""
+    field: Callable[[str], str]
+    """The value of a column or a further field, by its lower-case name."""
     labels: Callable[[], Mapping[str, str]]
 
 
@@ -80,7 +80,7 @@ def _text_test(word: str, inverted: bool) -> Test:
 
 
 def _field_test(name: str, value: str, inverted: bool) -> Test:
-    return lambda subject: (value in subject.fields().get(name, "").lower()) is not inverted
+    return lambda subject: (value in subject.field(name).lower()) is not inverted
 
 
 _SET = re.compile(r"(?P<key>[\w./-]+)\s+(?P<no>not)?(?:in|\s+in)\s*\((?P<values>[^)]*)\)\Z")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kvtui.model import Cell, Ref, Tone
+from kvtui.model import Ref, Tone
 from kvtui.resources.base import AnyResource, Column
 from kvtui.resources.filtering import Filter, Subject, parse_filter
 from kvtui.resources.ordering import Key, sort_key
@@ -36,7 +36,10 @@ class Listing:
         self._view = view
         self._rows: dict[Ref, Any] = {}
         self._texts: dict[Ref, str] = {}
+        self._places: dict[Ref, Key] = {}
+        """Where each row belongs, shown or not."""
         self._keys: dict[Ref, Key] = {}
+        """Where each row stands that is shown."""
         self._order: list[Key] = []
         self._refs: list[Ref] = []
         self._filter = Filter()
@@ -46,7 +49,7 @@ class Listing:
         titles = [column.title for column in resource.columns]
         self.sort_column = titles.index(resource.sort)
         self.descending = resource.descending
-        self._known = frozenset(title.lower() for title in titles) | _field_names(resource)
+        self._columns = _columns_by_name(resource)
         self.rebuild(now)
 
     # What is shown -------------------------------------------------------------------------------------------------
@@ -79,9 +82,7 @@ class Listing:
 
     def set_filter(self, text: str, now: float) -> None:
         """Show only rows that match (see `filtering`). Raises FilterError and leaves all as it was."""
-        if text.strip():
-            self._known |= self._fields_of_some_row()
-        self._filter = parse_filter(text, self._known)
+        self._filter = parse_filter(text, frozenset(self._columns) | self._fields_of_some_row())
         self.filter_text = text.strip()
         self._select(now)
 
@@ -98,6 +99,7 @@ class Listing:
     def set_sort(self, column: int, descending: bool, now: float) -> None:
         """Put the rows in order of a column."""
         self.sort_column, self.descending = column, descending
+        self._places.clear()
         self._select(now)
 
     # Keeping up ----------------------------------------------------------------------------------------------------
@@ -105,6 +107,7 @@ class Listing:
     def rebuild(self, now: float) -> None:
         """Make everything anew from the view."""
         self._texts.clear()
+        self._places.clear()
         self._rows = {
             ref: row
             for ref in self.resource.refs(self._view)
@@ -142,7 +145,7 @@ class Listing:
         come: list[tuple[Key, Ref]] = []
         for ref in touched:
             row = self.resource.row(self._view, ref)
-            self._texts.pop(ref, None)
+            self._forget(ref)
             if row is None:
                 self._rows.pop(ref, None)
             else:
@@ -199,6 +202,7 @@ class Listing:
                 self._texts.pop(ref, None)
         resorted = self._sorted_by.measured
         if resorted:
+            self._places.clear()
             self._select(now)
         return {ref for ref in self._refs if ref.backend in backends}, resorted
 
@@ -218,8 +222,15 @@ class Listing:
         self._keys = {ref: key for key, ref in entries}
         self._set_order(entries)
 
+    def _forget(self, ref: Ref) -> None:
+        self._texts.pop(ref, None)
+        self._places.pop(ref, None)
+
     def _key(self, ref: Ref, row: Any, now: float) -> Key:
-        return sort_key(self._sorted_by.cell(row, now), ref, self.descending)
+        key = self._places.get(ref)
+        if key is None:
+            key = self._places[ref] = sort_key(self._sorted_by.cell(row, now), ref, self.descending)
+        return key
 
     def _shows(self, ref: Ref, row: Any, now: float) -> bool:
         if self.namespace and ref.namespace and ref.namespace != self.namespace:
@@ -231,7 +242,7 @@ class Listing:
     def _subject(self, ref: Ref, row: Any, now: float) -> Subject:
         return Subject(
             text=lambda: self._text(ref, row, now),
-            fields=lambda: row_fields(self.resource, row, now),
+            field=lambda name: self._field(row, name, now),
             labels=lambda: self.resource.labels(row),
         )
 
@@ -243,6 +254,11 @@ class Listing:
             text = self._texts[ref] = "\n".join(cell.text for cell in cells).lower()
         return text
 
+    def _field(self, row: Any, name: str, now: float) -> str:
+        column = self._columns.get(name)
+        text: str = column.cell(row, now).text if column is not None else self.resource.fields(row).get(name, "")
+        return text
+
     def _fields_of_some_row(self) -> frozenset[str]:
         for ref in self._rows:
             row = self.row(ref)
@@ -251,15 +267,10 @@ class Listing:
         return frozenset()
 
 
-def _field_names(resource: AnyResource) -> frozenset[str]:
-    """Short spellings of columns: ``run strategy`` is ``runstrategy`` too."""
-    return frozenset(column.title.lower().replace(" ", "") for column in resource.columns)
-
-
-def row_fields(resource: AnyResource, row: Any, now: float) -> Mapping[str, str]:
-    """The values that ``field:value`` looks at: every column under its title, and the resource's further fields."""
-    found: dict[str, str] = {}
-    for column in resource.columns:
-        cell: Cell = column.cell(row, now)
-        found[column.title.lower()] = found[column.title.lower().replace(" ", "")] = cell.text
-    return {**found, **resource.fields(row)}
+def _columns_by_name(resource: AnyResource) -> dict[str, Column[Any]]:
+    """Columns by lower-case title, with and without its spaces."""
+    return {
+        spelling: column
+        for column in resource.columns
+        for spelling in (column.title.lower(), column.title.lower().replace(" ", ""))
+    }

@@ -31,8 +31,9 @@ class NodeRow:
     node: Node
     vms: int
     usage: Usage | None
-    requested: Usage | None
-    """What the launcher pods on it ask for; only reckoned where nobody measured the usage."""
+    launchers: list[Pod] | None
+    """The pods of its VMs where nobody measured the usage: what they ask for is shown instead. None when unknown.
+    A list and no tuple: they are no parts of the node that its details should tell of."""
 
 
 def _row(view: View, ref: Ref) -> NodeRow | None:
@@ -42,20 +43,20 @@ def _row(view: View, ref: Ref) -> NodeRow | None:
     on_it = view.linked(VirtualMachineInstance, ref.backend, "node", ref.name)
     vms = sum(1 for _, vmi in on_it if vmi.status.node_name == ref.name and not vmi.is_final)
     usage = view.usage(ref.backend, Node.KIND, "", ref.name)
-    return NodeRow(ref.backend, node, vms, usage, None if usage else _requested(view, ref))
+    if usage is not None or not view.feed(ref.backend, Pod.KIND).usable:
+        return NodeRow(ref.backend, node, vms, usage, None)
+    return NodeRow(ref.backend, node, vms, None, [pod for _, pod in view.linked(Pod, ref.backend, "node", ref.name)])
 
 
-def _requested(view: View, ref: Ref) -> Usage | None:
-    if not view.feed(ref.backend, Pod.KIND).usable:
+def _requested(row: NodeRow, what: str) -> float | None:
+    if row.launchers is None:
         return None
-    cpu = memory = 0.0
-    for _, pod in view.linked(Pod, ref.backend, "node", ref.name):
-        if pod.status.phase in {"Succeeded", "Failed"}:
-            continue
-        for container in pod.spec.containers:
-            cpu += quantity(container.resources.requests.get("cpu")) or 0.0
-            memory += quantity(container.resources.requests.get("memory")) or 0.0
-    return Usage(cpu, memory)
+    return sum(
+        quantity(container.resources.requests.get(what)) or 0.0
+        for pod in row.launchers
+        if pod.status.phase not in {"Succeeded", "Failed"}
+        for container in pod.spec.containers
+    )
 
 
 def _health(row: NodeRow, now: float) -> Health:
@@ -124,7 +125,7 @@ def _share(used: float | None, requested: float | None, whole: float | None) -> 
 def _cpu(row: NodeRow, _now: float) -> Cell:
     return _share(
         row.usage.cpu if row.usage else None,
-        row.requested.cpu if row.requested else None,
+        _requested(row, "cpu"),
         quantity(row.node.status.allocatable.get("cpu")),
     )
 
@@ -132,7 +133,7 @@ def _cpu(row: NodeRow, _now: float) -> Cell:
 def _memory(row: NodeRow, _now: float) -> Cell:
     return _share(
         row.usage.memory if row.usage else None,
-        row.requested.memory if row.requested else None,
+        _requested(row, "memory"),
         quantity(row.node.status.allocatable.get("memory")),
     )
 
