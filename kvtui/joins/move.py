@@ -24,12 +24,15 @@ class Move:
 
     @property
     def state(self) -> MigrationState | None:
-        """From and to, times and result: kept on the instance while it runs, on the migration itself at the end."""
+        """From and to, times and result: kept on the instance while it runs, on the migration itself at the end.
+
+        Until then the migration's own state is but the name of the source pod.
+        """
         own = self.migration.status.migration_state
-        if own is not None:
+        if own is not None and self.migration.is_final:
             return own
         state = self.vmi.status.migration_state if self.vmi is not None else None
-        return state if state is not None and state.migration_uid == self.migration.metadata.uid else None
+        return state if state is not None and state.migration_uid == self.migration.metadata.uid else own
 
     @property
     def source(self) -> str:
