@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+import threading
 from pathlib import Path
 
 from kvtui.demo.kubeconfig import write_kubeconfig
@@ -17,41 +17,39 @@ from kvtui.demo.server import Server
 from kvtui.demo.world import World
 
 
-@contextlib.contextmanager
-def _ended_by(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, *, with_parent: bool) -> Iterator[None]:
-    """Set `stop` on SIGINT and SIGTERM, and when standard input ends if that is asked for."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    stdin = sys.stdin.fileno() if with_parent else -1
+def _end_with_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Set `stop` when standard input ends. A thread of its own, for files and /dev/null cannot be polled."""
 
-    def on_input() -> None:
-        if not os.read(stdin, 4096):
-            loop.remove_reader(stdin)
-            stop.set()
+    def read() -> None:
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        # The loop may have ended by itself meanwhile.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(stop.set)
 
-    if with_parent:
-        loop.add_reader(stdin, on_input)
-    yield
-    if with_parent:
-        loop.remove_reader(stdin)
+    threading.Thread(target=read, name="standard input", daemon=True).start()
 
 
 async def serve(world: World, options: Options) -> int:
     """Serve until told to end; the exit code."""
     stop = asyncio.Event()
-    with _ended_by(asyncio.get_running_loop(), stop, with_parent=options.with_parent):
-        server = Server(world, speed=options.speed)
-        try:
-            await server.start(options.port)
-        except OSError as error:
-            print(f"kvtui demo: cannot listen on port {options.port}: {error.strerror}", file=sys.stderr)
-            return 1
-        with tempfile.TemporaryDirectory(prefix="kvtui-demo-") as folder:
-            path = Path(folder) / "kubeconfig"
-            write_kubeconfig(path, server, options.user)
-            print(path, flush=True)
-            await stop.wait()
-            await server.stop()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    if options.with_parent:
+        _end_with_input(loop, stop)
+    server = Server(world, speed=options.speed)
+    try:
+        await server.start(options.port)
+    except OSError as error:
+        print(f"kvtui demo: cannot listen on port {options.port}: {error.strerror}", file=sys.stderr)
+        return 1
+    with tempfile.TemporaryDirectory(prefix="kvtui-demo-") as folder:
+        path = Path(folder) / "kubeconfig"
+        write_kubeconfig(path, server, options.user)
+        print(path, flush=True)
+        await stop.wait()
+        await server.stop()
     return 0
 
 

@@ -15,7 +15,7 @@ import yaml
 
 from kvtui.demo.options import parse_options
 from tests.cluster import ClusterProcess, cluster_process
-from tests.demo.wire import SUBRESOURCES, VMS, VMIS, fetch, open_watch
+from tests.demo.wire import SUBRESOURCES, VMIS, VMS, fetch, open_watch
 
 
 async def _stopped(cluster: ClusterProcess) -> float:
