@@ -1,16 +1,16 @@
 """What ``kubectl get pods`` says of a pod in one word, and how many of its containers are ready.
 
-Source: ``printPod`` in kubernetes ``pkg/printers/internalversion/printers.go``.
+Source: ``printPod`` in ``pkg/printers/internalversion/printers.go`` of kubernetes 1.36.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kvtui.demo.columns import condition_status, find
 from kvtui.demo.metadata import Object
 
+_GATED = "SchedulingGated"
 _ENDED = ("Succeeded", "Failed")
 _WORDS = {
     "Succeeded": ("Succeeded", "The pod has completed successfully."),
@@ -33,17 +33,14 @@ class PodSummary:
 def summary(pod: Object) -> PodSummary:
     """The state of a pod and of its containers."""
     always = _sidecars(pod)
-    started = find(pod, "status", "initContainerStatuses") or []
-    sidecars = [status for status in started if status.get("name") in always]
+    init = _init(pod, always)
+    status = init.word or _phase(pod)
     running = find(pod, "status", "containerStatuses") or []
-    waiting = _initializing(pod, started, always)
-    status = str(find(pod, "status", "reason") or find(pod, "status", "phase") or "")
-    if waiting and condition_status(pod, "Initialized") != "True":
-        counted, status = started, waiting
-    else:
-        counted = [*sidecars, *running]
+    ready, counted = init.ready, init.seen
+    if not init.word or condition_status(pod, "Initialized") == "True":
         status = _after_start(pod, running, status)
-    ready = [*(one for one in sidecars if one.get("started") and one.get("ready")), *filter(_is_up, running)]
+        ready += sum(map(_is_up, running))
+        counted = [*(one for one in init.seen if one.get("name") in always), *running]
     if find(pod, "metadata", "deletionTimestamp"):
         if find(pod, "status", "reason") == "NodeLost":
             status = "Unknown"
@@ -51,7 +48,7 @@ def summary(pod: Object) -> PodSummary:
             status = "Terminating"
     return PodSummary(
         status,
-        len(ready),
+        ready,
         len(find(pod, "spec", "containers") or ()) + len(always),
         sum(one.get("restartCount", 0) for one in counted),
         max((find(one, "lastState", "terminated", "finishedAt") or "" for one in counted), default=""),
@@ -75,37 +72,64 @@ def _sidecars(pod: Object) -> set[str]:
     }
 
 
+def _phase(pod: Object) -> str:
+    for condition in find(pod, "status", "conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("reason") == _GATED:
+            return _GATED
+    return str(find(pod, "status", "reason") or find(pod, "status", "phase") or "")
+
+
 def _is_up(status: Object) -> bool:
-    return bool(status.get("ready")) and find(status, "state", "running") is not None
+    silent = not find(status, "state", "waiting", "reason") and find(status, "state", "terminated") is None
+    return silent and bool(status.get("ready")) and find(status, "state", "running") is not None
 
 
-def _initializing(pod: Object, statuses: Iterable[Object], sidecars: set[str]) -> str:
-    """``Init:...`` for the first init container that is not done, or ""."""
-    for position, status in enumerate(statuses):
+@dataclass(frozen=True, slots=True)
+class _Init:
+    """The init containers up to the first that is not done."""
+
+    word: str
+    """``Init:...`` for that one, or "" when all are done."""
+    seen: list[Object]
+    ready: int
+    """How many of them run beside the others and are ready."""
+
+
+def _init(pod: Object, sidecars: set[str]) -> _Init:
+    seen: list[Object] = []
+    ready = 0
+    for position, status in enumerate(find(pod, "status", "initContainerStatuses") or ()):
+        seen.append(status)
         terminated, waiting = find(status, "state", "terminated"), find(status, "state", "waiting")
         if terminated is not None and not terminated.get("exitCode"):
             continue
         if status.get("name") in sidecars and status.get("started"):
+            ready += bool(status.get("ready"))
             continue
         if terminated is not None:
-            return "Init:" + _ending(terminated)
+            return _Init("Init:" + _ending(terminated), seen, ready)
         if waiting and waiting.get("reason") not in (None, "", "PodInitializing"):
-            return f"Init:{waiting['reason']}"
-        return f"Init:{position}/{len(find(pod, 'spec', 'initContainers') or ())}"
-    return ""
+            return _Init(f"Init:{waiting['reason']}", seen, ready)
+        return _Init(f"Init:{position}/{len(find(pod, 'spec', 'initContainers') or ())}", seen, ready)
+    return _Init("", seen, ready)
 
 
 def _after_start(pod: Object, statuses: list[Object], status: str) -> str:
     """The word when the init containers are done: that of the first container with something to tell."""
+    failure = ""
     for container in reversed(statuses):
         waiting, terminated = find(container, "state", "waiting"), find(container, "state", "terminated")
         if waiting and waiting.get("reason"):
             status = str(waiting["reason"])
         elif terminated is not None:
             status = _ending(terminated)
-    if status == "Completed" and any(map(_is_up, statuses)):
-        return "Running" if condition_status(pod, "Ready") == "True" else "NotReady"
-    return status
+            failure = status if terminated.get("exitCode") else failure
+    if status != "Completed":
+        return status
+    running = any(map(_is_up, statuses))
+    if running and condition_status(pod, "Ready") == "True":
+        return "Running"
+    return failure or ("NotReady" if running else status)
 
 
 def _ending(terminated: Object) -> str:

@@ -1,4 +1,9 @@
-"""What the API server prints for its own kinds. Source: kubernetes ``pkg/printers/internalversion/printers.go``."""
+"""What the API server prints for its own kinds.
+
+Sources, of kubernetes 1.36: ``pkg/printers/internalversion/printers.go``; for APIService kube-aggregator
+``pkg/registry/apiservice/etcd/etcd.go``; for CustomResourceDefinition apiserver ``pkg/registry/rest/table.go``. Columns
+that the server describes in the words of the API documentation mostly go without a description here.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +31,7 @@ from kvtui.demo.pod_summary import summary
 
 _ROLE_PREFIX = "node-role.kubernetes.io/"
 _ROLE_LABEL = "kubernetes.io/role"
-_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+_DEFAULT_CLASS = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 _ACCESS_MODES = {
     "ReadWriteOnce": "RWO",
     "ReadOnlyMany": "ROX",
@@ -53,7 +58,7 @@ def _restarts(pod: Object, now: datetime) -> str:
 
 def _pod_address(pod: Object) -> str:
     addresses = find(pod, "status", "podIPs") or ()
-    return str(addresses[0].get("ip", NONE)) if addresses else NONE
+    return str(addresses[0].get("ip") or NONE) if addresses else NONE
 
 
 def _gates(pod: Object) -> str:
@@ -90,9 +95,7 @@ def _node_address(node: Object, kind: str) -> str:
 
 def _kernel(node: Object) -> str:
     kernel, architecture = (find(node, "status", "nodeInfo", name) for name in ("kernelVersion", "architecture"))
-    if not kernel:
-        return UNKNOWN
-    return f"{kernel} ({architecture})" if architecture else str(kernel)
+    return f"{kernel or UNKNOWN} ({architecture})" if architecture else str(kernel or UNKNOWN)
 
 
 # Volumes
@@ -104,7 +107,7 @@ def _modes(modes: list[str] | None) -> str:
 
 
 def _claim_capacity(claim: Object) -> str:
-    return str(find(claim, "status", "capacity", "storage") or "") if find(claim, "spec", "volumeName") else ""
+    return str(find(claim, "status", "capacity", "storage") or "0") if find(claim, "spec", "volumeName") else ""
 
 
 def _claim_modes(claim: Object) -> str:
@@ -117,7 +120,8 @@ def _claimed_by(volume: Object) -> str:
 
 
 def _class_name(storage_class: Object) -> str:
-    default = find(storage_class, "metadata", "annotations", _DEFAULT_CLASS) == "true"
+    annotations = find(storage_class, "metadata", "annotations") or {}
+    default = any(annotations.get(name) == "true" for name in _DEFAULT_CLASS)
     return f"{storage_class['metadata']['name']} (default)" if default else str(storage_class["metadata"]["name"])
 
 
@@ -132,8 +136,9 @@ def _quota(quota: Object, *, limits: bool) -> str:
 
 
 def _last_seen(event: Object, now: datetime) -> str:
-    first = event.get("eventTime") or None
-    return since(find(event, "series", "lastObservedTime") or event.get("lastTimestamp") or first, now)
+    if event.get("series"):
+        return since(find(event, "series", "lastObservedTime"), now)
+    return since(event["lastTimestamp"], now) if event.get("lastTimestamp") else _first_seen(event, now)
 
 
 def _first_seen(event: Object, now: datetime) -> str:
@@ -141,7 +146,8 @@ def _first_seen(event: Object, now: datetime) -> str:
 
 
 def _involved(event: Object) -> str:
-    return f"{find(event, 'involvedObject', 'kind') or ''}/{find(event, 'involvedObject', 'name') or ''}".lower()
+    kind, name = (find(event, "involvedObject", member) or "" for member in ("kind", "name"))
+    return f"{kind.lower()}/{name}" if name else str(kind.lower())
 
 
 def _source(event: Object) -> str:
@@ -151,7 +157,7 @@ def _source(event: Object) -> str:
 
 
 def _count(event: Object) -> int:
-    return find(event, "series", "count") or event.get("count") or 1
+    return find(event, "series", "count") or 0 if event.get("series") else event.get("count") or 1
 
 
 # Services and workloads
@@ -164,8 +170,8 @@ def _external(service: Object) -> str:
     addresses = list(spec.get("externalIPs") or ())
     if spec.get("type") == "LoadBalancer":
         ingress = find(service, "status", "loadBalancer", "ingress") or ()
-        addresses = [entry.get("ip") or entry.get("hostname") for entry in ingress] + addresses
-        return joined(addresses) or "<pending>"
+        balancers = {entry.get("ip") or entry.get("hostname") or "" for entry in ingress} - {""}
+        return joined([*sorted(balancers), *addresses]) or "<pending>"
     return joined(addresses) or NONE
 
 
@@ -187,17 +193,18 @@ def _containers(name: str) -> Any:
 
 def _selector(obj: Object) -> str:
     selector = find(obj, "spec", "selector") or {}
-    shown = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
+    terms = [(key, f"{key}={value}") for key, value in (selector.get("matchLabels") or {}).items()]
     for term in selector.get("matchExpressions") or ():
         operator, values = str(term.get("operator", "")).lower(), joined(sorted(term.get("values") or ()))
         key = term.get("key", "")
         known = {"exists": key, "doesnotexist": f"!{key}"}
-        shown.append(known.get(operator, f"{key} {operator} ({values})"))
-    return joined(shown) or NONE
+        terms.append((key, known.get(operator, f"{key} {operator} ({values})")))
+    return joined(shown for _, shown in sorted(terms))
 
 
 def _ready_replicas(deployment: Object) -> str:
-    return f"{find(deployment, 'status', 'readyReplicas') or 0}/{find(deployment, 'spec', 'replicas') or 0}"
+    wanted = find(deployment, "spec", "replicas")
+    return f"{find(deployment, 'status', 'readyReplicas') or 0}/{1 if wanted is None else wanted}"
 
 
 def _backing_service(api_service: Object) -> str:
@@ -208,8 +215,8 @@ def _backing_service(api_service: Object) -> str:
 def _available(api_service: Object) -> str:
     for found in find(api_service, "status", "conditions") or ():
         if found.get("type") == "Available":
-            status = str(found.get("status"))
-            return status if status == "True" else f"{status} ({found.get('reason', '')})"
+            status, reason = str(found.get("status")), found.get("reason")
+            return f"{status} ({reason})" if reason and status != "True" else status
     return "Unknown"
 
 
@@ -224,7 +231,6 @@ def _number(name: str, *path: str) -> Column:
 _WORKLOAD = (
     _wide("Containers", _containers("name"), description="Names of each container in the template."),
     _wide("Images", _containers("image"), description="Images referenced by each container in the template."),
-    _wide("Selector", plain(_selector)),
 )
 
 COLUMNS: dict[Kind, tuple[Column, ...]] = {
@@ -302,28 +308,45 @@ COLUMNS: dict[Kind, tuple[Column, ...]] = {
         Column("Volume", field("spec", "volumeName")),
         Column("Capacity", plain(_claim_capacity)),
         Column("Access Modes", plain(_claim_modes)),
-        Column("StorageClass", field("spec", "storageClassName")),
-        Column("VolumeAttributesClass", field("spec", "volumeAttributesClassName", absent=UNSET)),
+        Column("StorageClass", field("spec", "storageClassName"), description="StorageClass of the pvc"),
+        Column(
+            "VolumeAttributesClass",
+            field("spec", "volumeAttributesClassName", absent=UNSET),
+            description="VolumeAttributesClass of the pvc",
+        ),
         AGE,
         _wide("VolumeMode", field("spec", "volumeMode", absent=UNSET)),
     ),
     kinds.PV: (
         NAME,
-        Column("Capacity", field("spec", "capacity", "storage")),
+        Column("Capacity", field("spec", "capacity", "storage", absent="0")),
         Column("Access Modes", plain(lambda volume: _modes(find(volume, "spec", "accessModes")))),
         Column("Reclaim Policy", field("spec", "persistentVolumeReclaimPolicy")),
         Column("Status", plain(_phase)),
         Column("Claim", plain(_claimed_by)),
-        Column("StorageClass", field("spec", "storageClassName")),
-        Column("VolumeAttributesClass", field("spec", "volumeAttributesClassName", absent=UNSET)),
+        Column("StorageClass", field("spec", "storageClassName"), description="StorageClass of the pv"),
+        Column(
+            "VolumeAttributesClass",
+            field("spec", "volumeAttributesClassName", absent=UNSET),
+            description="VolumeAttributesClass of the pv",
+        ),
         Column("Reason", field("status", "reason")),
         AGE,
         _wide("VolumeMode", field("spec", "volumeMode", absent=UNSET)),
     ),
     kinds.RESOURCE_QUOTA: (
         NAME,
-        Column("Request", plain(lambda quota: _quota(quota, limits=False))),
-        Column("Limit", plain(lambda quota: _quota(quota, limits=True))),
+        Column(
+            "Request",
+            plain(lambda quota: _quota(quota, limits=False)),
+            description="Request represents a minimum amount of cpu/memory that a container may consume.",
+        ),
+        Column(
+            "Limit",
+            plain(lambda quota: _quota(quota, limits=True)),
+            description="Limits control the maximum amount of cpu/memory that a container may use independent of "
+            "contention on the node.",
+        ),
         AGE,
     ),
     kinds.STORAGE_CLASS: (
@@ -341,6 +364,7 @@ COLUMNS: dict[Kind, tuple[Column, ...]] = {
         Column("Available", field("status", "availableReplicas", absent=0)),
         AGE,
         *_WORKLOAD,
+        _wide("Selector", plain(_selector)),
     ),
     kinds.DAEMON_SET: (
         NAME,
@@ -355,10 +379,13 @@ COLUMNS: dict[Kind, tuple[Column, ...]] = {
         ),
         AGE,
         *_WORKLOAD,
+        _wide("Selector", plain(lambda obj: _selector(obj) or NONE)),
     ),
     kinds.API_SERVICE: (
         NAME,
-        Column("Service", plain(_backing_service), description="The reference to the service that hosts this API."),
+        Column(
+            "Service", plain(_backing_service), description="The reference to the service that hosts this API endpoint."
+        ),
         Column("Available", plain(_available), description="Whether this service is available."),
         AGE,
     ),
