@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Annotated, Literal
 
 import msgspec
 import platformdirs
 
 from kvtui.errors import ConfigError
+from kvtui.text import clean_line
 
 
 class ContextSettings(msgspec.Struct, forbid_unknown_fields=True):
@@ -21,10 +23,11 @@ class ContextSettings(msgspec.Struct, forbid_unknown_fields=True):
 class ConsoleSettings(msgspec.Struct, forbid_unknown_fields=True):
     """``[console]``."""
 
-    detach: str = "ctrl+right_square_bracket,ctrl+5"
+    detach: Annotated[str, msgspec.Meta(min_length=1)] = "ctrl+right_square_bracket,ctrl+5"
     """The chords that give the keyboard back to the list, in Textual's spelling."""
-    scrollback: int = 10_000
-    backspace: str = "delete"
+    scrollback: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 10_000
+    """Lines of each console that are kept."""
+    backspace: Literal["delete", "backspace"] = "delete"
     """``delete`` (0x7f) or ``backspace`` (0x08), which some firmware wants."""
 
 
@@ -76,7 +79,7 @@ def load_settings(path: Path | None = None) -> Settings:
         return msgspec.toml.decode(text, type=Settings)
     except msgspec.ValidationError as error:
         raise ConfigError(
-            f"{file} has a setting that kvtui does not know", str(error), "see README, Configuration"
+            f"{file} has a setting that kvtui cannot use", clean_line(str(error)), "see README, Configuration"
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is not valid TOML", str(error)) from error
+        raise ConfigError(f"{file} is not valid TOML", clean_line(str(error))) from error

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kvtui import config
+from kvtui.config import ContextSettings, Settings, load_settings
+from kvtui.errors import ConfigError
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "config.toml"
+
+
+def test_no_file_means_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "config_dir", lambda: tmp_path / "absent")
+    assert load_settings() == Settings()
+
+
+def test_the_file_in_the_configuration_folder_is_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "config_dir", lambda: file.parent)
+    file.write_text('theme = "mine"')
+    assert load_settings().theme == "mine"
+
+
+def test_all_settings(file: Path) -> None:
+    file.write_text(
+        """
+        theme = "kvtui-light"
+        read_only = true
+        slow_link = true
+        mouse = false
+        [console]
+        detach = "ctrl+o"
+        scrollback = 0
+        backspace = "backspace"
+        [context."prod-*"]
+        read_only = true
+        namespace = "shop"
+        [keys]
+        "vm.start" = "f5"
+        """
+    )
+    settings = load_settings(file)
+    assert (settings.theme, settings.read_only, settings.slow_link, settings.mouse) == (
+        "kvtui-light",
+        True,
+        True,
+        False,
+    )
+    assert settings.console.scrollback == 0
+    assert (settings.console.detach, settings.console.backspace) == ("ctrl+o", "backspace")
+    assert settings.context == {"prod-*": ContextSettings(read_only=True, namespace="shop")}
+    assert settings.keys == {"vm.start": "f5"}
+
+
+def test_the_readme_shows_the_defaults(file: Path) -> None:
+    example = README.read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0]
+    file.write_text(example, encoding="utf-8")
+    settings = load_settings(file)
+    assert settings == Settings(context=settings.context, keys=settings.keys)
+
+
+def test_a_context_of_its_own_name_comes_before_patterns_and_the_first_pattern_before_others(file: Path) -> None:
+    file.write_text(
+        """
+        [context."prod-*"]
+        namespace = "pattern"
+        [context.prod-fra1]
+        namespace = "exact"
+        [context."*-fra2"]
+        namespace = "second"
+        """
+    )
+    settings = load_settings(file)
+    assert settings.for_context("prod-fra1").namespace == "exact"
+    assert settings.for_context("prod-fra2").namespace == "pattern"
+    assert settings.for_context("lab-fra2").namespace == "second"
+    assert settings.for_context("PROD-fra2").namespace == "second"
+    assert settings.for_context("lab") == ContextSettings()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('themee = "a"', "themee"),
+        ("[console]\nfont = 1", "$.console"),
+        ("[context.prod]\nread_onl = true", "read_onl"),
+        ("theme = 5", "$.theme"),
+        ('read_only = "yes"', "$.read_only"),
+        ("[console]\nscrollback = -1", "$.console.scrollback"),
+        ('[console]\ndetach = ""', "$.console.detach"),
+        ('[console]\nbackspace = "left"', "$.console.backspace"),
+        ('[keys]\n"vm.start" = 5', "$.keys"),
+    ],
+)
+def test_a_wrong_setting_is_told_with_file_and_key(file: Path, text: str, told: str) -> None:
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_settings(file)
+    assert str(file) in caught.value.title
+    assert told in caught.value.detail
+
+
+@pytest.mark.parametrize("raw", [b"theme =", b"theme = [", b"= 5", b'theme = "\xff"', b"\x00", b'theme = "\x1b"'])
+def test_what_is_no_toml_is_told_with_the_file(file: Path, raw: bytes) -> None:
+    file.write_bytes(raw)
+    with pytest.raises(ConfigError, match="is not valid TOML") as caught:
+        load_settings(file)
+    assert str(file) in caught.value.title
+    assert caught.value.detail
+
+
+def test_an_error_repeats_no_control_characters(file: Path) -> None:
+    file.write_text(r'"\u001b[31m" = 1')
+    with pytest.raises(ConfigError) as caught:
+        load_settings(file)
+    assert "\x1b" not in str(caught.value)
+
+
+def test_a_named_file_must_exist(file: Path) -> None:
+    with pytest.raises(ConfigError, match="no configuration file"):
+        load_settings(file)
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot read") as caught:
+        load_settings(tmp_path)
+    assert caught.value.detail == "Is a directory"
