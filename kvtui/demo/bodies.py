@@ -88,10 +88,20 @@ async def read_delete_options(request: web.BaseRequest) -> Object:
     return options
 
 
+async def read_eviction_options(request: web.BaseRequest) -> Object:
+    """The DeleteOptions within an Eviction. Raises StorageError 400."""
+    data = await request.read()
+    eviction = parse(data, media_type(request)) if data.strip() else {}
+    options = eviction.get("deleteOptions") or {} if isinstance(eviction, dict) else None
+    if not isinstance(options, dict):
+        raise bad_request("the object provided is unrecognized (must be of type Eviction)")
+    return options
+
+
 def is_dry_run(request: web.BaseRequest, options: Object | None = None) -> bool:
     """Whether nothing shall be kept. Raises StorageError 422 for anything but ``All``."""
     asked = request.query.getall("dryRun", []) or (options or {}).get("dryRun") or []
-    for value in asked:
+    for value in asked if isinstance(asked, list) else [asked]:
         if value != "All":
             raise StorageError(
                 422,

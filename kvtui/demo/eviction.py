@@ -28,8 +28,8 @@ def _strategy(world: World, vmi: Object) -> str:
     return "None"
 
 
-def evict(world: World, namespace: str, name: str) -> Object:
-    """Evict a pod: an ordinary one is deleted, one of a virtual machine sets its move going.
+def evict(world: World, namespace: str, name: str, *, dry_run: bool = False) -> Object:
+    """Evict a pod: an ordinary one is deleted, one of a virtual machine sets its move going. A dry run does neither.
 
     Raises StorageError 404, and 429 with KubeVirt's words for a machine that is moved or must not be.
     """
@@ -38,12 +38,13 @@ def evict(world: World, namespace: str, name: str) -> Object:
     machine = pod["metadata"].get("annotations", {}).get("kubevirt.io/domain", "")
     vmi = world.storage.find(kinds.VMI, namespace, machine) if labels.get("kubevirt.io") == "virt-launcher" else None
     if vmi is not None and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed"):
-        _move(world, vmi, pod)
-    world.delete_pod(namespace, name)
+        _move(world, vmi, pod, dry_run=dry_run)
+    if not dry_run:
+        world.delete_pod(namespace, name)
     return success(code=201)
 
 
-def _move(world: World, vmi: Object, pod: Object) -> None:
+def _move(world: World, vmi: Object, pod: Object, *, dry_run: bool) -> None:
     """Refuse the eviction when the machine's strategy asks for a move; nothing when it may be killed."""
     strategy = _strategy(world, vmi)
     name, namespace = vmi["metadata"]["name"], vmi["metadata"]["namespace"]
@@ -62,5 +63,6 @@ def _move(world: World, vmi: Object, pod: Object) -> None:
     def mark(present: Object) -> None:
         present["status"]["evacuationNodeName"] = node
 
-    world.storage.modify(kinds.VMI, namespace, name, mark)
+    if not dry_run:
+        world.storage.modify(kinds.VMI, namespace, name, mark)
     raise _refused(evacuation)

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from kvtui.demo import metrics, openapi
 from kvtui.demo.access import Access, Account, review_access, review_rules, review_self
-from kvtui.demo.bodies import media_type, parse
+from kvtui.demo.bodies import is_dry_run, media_type, parse, read_eviction_options
 from kvtui.demo.certificate import make_certificate
 from kvtui.demo.console import Consoles
 from kvtui.demo.controls import Controls
@@ -207,7 +207,9 @@ class Server:
             case "pods", "log", "get":
                 return await self._logs.respond(request, target)
             case "pods", "eviction", "create":
-                return answer(evict(self.world, target.namespace, target.name), 201)
+                options = await read_eviction_options(request)
+                dry_run = is_dry_run(request, options)
+                return answer(evict(self.world, target.namespace, target.name, dry_run=dry_run), 201)
         raise StorageError(404, "NotFound", "the server could not find the requested resource", {})
 
     async def _review(self, request: web.BaseRequest, account: Account, target: Target) -> web.Response:

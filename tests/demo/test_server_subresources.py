@@ -273,6 +273,10 @@ async def test_eviction_of_a_machine_moves_it(running: RunningCluster, admin: ai
         if pod["metadata"].get("annotations", {}).get("kubevirt.io/domain") == "one"
     )
     path = f"/api/v1/namespaces/shop/pods/{pod}/eviction"
+    dry = {"deleteOptions": {"dryRun": ["All"]}}
+    before = running.world.storage.revision
+    await fetch(admin, path, method="POST", json=dry, status=429)
+    assert running.world.storage.revision == before
     first = await fetch(admin, path, method="POST", json={"metadata": {"name": pod}}, status=429)
     assert first["message"] == (
         'admission webhook "virt-launcher-eviction-interceptor.kubevirt.io" denied the request: '
