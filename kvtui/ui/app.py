@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from rich.text import Text
+from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 
@@ -21,6 +22,7 @@ from kvtui.model import Severity
 from kvtui.resources import RESOURCES
 from kvtui.ui.actions import ActionRunner
 from kvtui.ui.dialogs.confirm import ConfirmDialog, Question
+from kvtui.ui.hacks import KeyOrder
 from kvtui.ui.palette import KvtuiCommands
 from kvtui.ui.screens.connect import ConnectScreen
 from kvtui.ui.screens.help import HelpScreen
@@ -64,6 +66,7 @@ class KvtuiApp(App[int], inherit_bindings=False):
         self._live: asyncio.Task[None] | None = None
         self.crash_log: Path | None = None
         self.animation_level = "none"
+        self._key_order = KeyOrder(self, super().on_event)
         self._theme_troubles = self._load_themes()
         self.set_keymap(settings.keys)
 
@@ -89,6 +92,15 @@ class KvtuiApp(App[int], inherit_bindings=False):
     def theme_names(self) -> list[str]:
         """The themes there are."""
         return sorted(self.available_themes)
+
+    # Keys ----------------------------------------------------------------------------------------------------------
+
+    async def on_event(self, event: events.Event) -> None:
+        """Let keys take effect in their order; the rest is Textual's."""
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            await self._key_order.take(event)
+        else:
+            await super().on_event(event)
 
     # Life ----------------------------------------------------------------------------------------------------------
 

@@ -95,7 +95,7 @@ class ConsolePane(Vertical):
             session.start()
             self.post_message(self.Changed())
         self._show(ref)
-        self._terminals[ref].focus()
+        self.screen.set_focus(self._terminals[ref])
 
     async def close(self, ref: Ref | None = None) -> None:
         """End the console of a machine, by default the shown one."""
@@ -120,7 +120,7 @@ class ConsolePane(Vertical):
         if self._current in self._terminals and len(refs) > 1:
             ref = refs[(refs.index(self._current) + by) % len(refs)]
             self._show(ref)
-            self._terminals[ref].focus()
+            self.screen.set_focus(self._terminals[ref])
 
     def on_terminal_detached(self, event: Terminal.Detached) -> None:
         """Hand the keyboard back."""

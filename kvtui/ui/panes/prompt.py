@@ -91,7 +91,8 @@ class Prompt(Horizontal):
         self._line.value = text
         self._line.cursor_position = len(text)
         self.display = True
-        self._line.focus()
+        # At once: the next key is this line's.
+        self.screen.set_focus(self._line)
         self._show_candidates(text)
 
     def close(self) -> None:

@@ -119,7 +119,7 @@ class DetailScreen(Screen[None]):
         """Ask what to look for."""
         self._find.display = True
         self._find.value = ""
-        self._find.focus()
+        self.set_focus(self._find)
 
     def action_match(self, step: int) -> None:
         """Move to the next or previous match."""
@@ -134,7 +134,7 @@ class DetailScreen(Screen[None]):
 
     def _end_search(self) -> None:
         self._find.display = False
-        self._view.focus()
+        self.set_focus(self._view)
 
     def _on_delta(self, delta: Delta) -> None:
         if self._tab == "overview" and any(self._concerns(change.ref) for change in delta.changes):
