@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from kvtui.demo.world import World
 
 _COUNTED = ("cpu", "memory", "devices.kubevirt.io/kvm", "devices.kubevirt.io/tun", "devices.kubevirt.io/vhost-net")
+_BOUND = b'"phase":"Bound"'
+_BACKOFF = 10.0
+"""Seconds before an unschedulable pod is tried again after something changed: the scheduler's longest back-off."""
 _RETRY = 300.0
 """Seconds after which an unschedulable pod is tried again when nothing else prompted it."""
 
@@ -99,7 +102,9 @@ class Scheduler(Controller):
         if change.kind is kinds.NODE:
             self._observe_node(change)
         elif change.kind is kinds.PVC:
-            self._retry()
+            # Importers note their progress on claims: only a claim that appears or is bound changes what fits.
+            if change.type == "ADDED" or (_BOUND in change.raw and _BOUND not in (change.previous or b"")):
+                self._retry(1.0)
         else:
             self._observe_pod(change)
 
@@ -131,9 +136,9 @@ class Scheduler(Controller):
         elif change.type == "ADDED":
             self.enqueue((change.namespace, change.name))
 
-    def _retry(self) -> None:
+    def _retry(self, delay: float = _BACKOFF) -> None:
         for key in sorted(self._waiting):
-            self.enqueue(key, 1.0)
+            self.enqueue(key, delay)
 
     def _place(self, uid: str, node: str, containers: Iterable[Object]) -> None:
         if not node or uid in self._placed:
