@@ -76,9 +76,9 @@ class StorageError(Exception):
         self.details = details
 
     def status(self) -> Object:
-        """The ``Status`` document that answers the request."""
+        """The ``Status`` document that answers the request; the server leaves out a reason that it does not know."""
         document: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
-        document |= {"message": self.message, "reason": self.reason}
+        document |= {"message": self.message} | ({"reason": self.reason} if self.reason else {})
         if self.details is not None:
             document["details"] = self.details
         return document | {"code": self.code}
@@ -100,11 +100,13 @@ def conflict(kind: Kind, name: str, why: str) -> StorageError:
     return StorageError(409, "Conflict", message, _details(kind, name))
 
 
-def invalid(kind: Kind, name: str, path: str, reason: str, message: str) -> StorageError:
-    """422 for one bad field: `reason` as in ``FieldValueInvalid``, `message` without the path."""
-    cause = {"reason": reason, "message": message, "field": path}
-    about = _details(kind, name) | {"kind": kind.kind, "causes": [cause]}
-    return StorageError(422, "Invalid", f'{kind.qualified} "{name}" is invalid: {path}: {message}', about)
+def invalid(kind: Kind, name: str, path: str, reason: str, *messages: str) -> StorageError:
+    """422 for one bad field: `reason` as in ``FieldValueInvalid``, each of the `messages` without the path."""
+    causes = [{"reason": reason, "message": message, "field": path} for message in messages]
+    about = _details(kind, name) | {"kind": kind.kind, "causes": causes}
+    told = [f"{path}: {message}" for message in messages]
+    words = told[0] if len(told) == 1 else f"[{', '.join(told)}]"
+    return StorageError(422, "Invalid", f'{kind.qualified} "{name}" is invalid: {words}', about)
 
 
 def bad_request(message: str) -> StorageError:
@@ -155,49 +157,55 @@ def metadata_of(kind: Kind, obj: Object) -> Metadata:
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
-_DNS_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _ENDS = "must start and end with an alphanumeric character"
 
 
 @dataclass(frozen=True, slots=True)
-class _NameRule:
+class NameRule:
+    """A form of names, as apimachinery 1.36 ``pkg/util/validation/validation.go`` has it."""
+
     limit: int
     regex: str
     words: str
+    without_dots: bool = False
+
+    def faults(self, name: str) -> list[str]:
+        """What is wrong with a name, in the words of the API server."""
+        found = []
+        if len(name.encode()) > self.limit:
+            found.append(f"must be no more than {self.limit} characters")
+        if re.fullmatch(self.regex, name):
+            return found
+        only_dots = self.without_dots and re.fullmatch(_SUBDOMAIN, name)
+        return [*found, "must not contain dots" if only_dots else self.words]
 
 
-_SUBDOMAIN_RULE = _NameRule(
+SUBDOMAIN_RULE = NameRule(
     253,
     _SUBDOMAIN,
     f"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and {_ENDS} "
     f"(e.g. 'example.com', regex used for validation is '{_SUBDOMAIN}')",
 )
-_LABEL_RULE = _NameRule(
+_LABEL_RULE = NameRule(
     63,
     _LABEL,
     f"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and {_ENDS} "
     f"(e.g. 'my-name',  or '123-abc', regex used for validation is '{_LABEL}')",
+    without_dots=True,
 )
-_SERVICE_RULE = _NameRule(
-    63,
-    _DNS_1035,
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
-    "and end with an alphanumeric character "
-    f"(e.g. 'my-name',  or 'abc-123', regex used for validation is '{_DNS_1035}')",
-)
-_NAME_RULES = {"namespaces": _LABEL_RULE, "services": _SERVICE_RULE}
+_NAME_RULES = {"namespaces": _LABEL_RULE, "services": _LABEL_RULE}
 
 
 def check_name(kind: Kind, name: str) -> None:
-    """Raise StorageError 422 for a name that the API server refuses."""
+    """Raise StorageError 422 for a name that the API server refuses.
+
+    Which kind has which form: ``pkg/apis/core/validation/validation.go`` of kubernetes 1.36. That the name of a
+    CustomResourceDefinition and of an APIService must repeat other fields of theirs is not checked.
+    """
     if not name:
         words = "Required value: name or generateName is required"
         raise invalid(kind, name, "metadata.name", "FieldValueRequired", words)
-    rule = _NAME_RULES.get(kind.resource, _SUBDOMAIN_RULE)
-    if len(name) > rule.limit:
-        words = f'Invalid value: "{name}": must be no more than {rule.limit} characters'
-    elif re.fullmatch(rule.regex, name):
-        return
-    else:
-        words = f'Invalid value: "{name}": {rule.words}'
-    raise invalid(kind, name, "metadata.name", "FieldValueInvalid", words)
+    faults = _NAME_RULES.get(kind.resource, SUBDOMAIN_RULE).faults(name)
+    if faults:
+        told = [f'Invalid value: "{name}": {fault}' for fault in faults]
+        raise invalid(kind, name, "metadata.name", "FieldValueInvalid", *told)

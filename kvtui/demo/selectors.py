@@ -1,7 +1,9 @@
 """Label and field selectors of lists and watches, with the API server's answers to bad ones.
 
-Sources: apimachinery ``pkg/labels/selector.go`` and ``pkg/fields/selector.go``;
-the fields of ``core/v1/conversion.go``.
+Sources, of kubernetes 1.36: apimachinery ``pkg/labels/selector.go``, ``pkg/fields/selector.go`` and
+``pkg/api/validate/content/kube.go``. Fields: ``pkg/apis/core/v1/conversion.go``, the ``strategy.go`` of each kind in
+``pkg/registry/core``, and for custom resources apiextensions-apiserver ``pkg/apiserver/conversion/converter.go``. The
+old name ``spec.host`` of ``spec.nodeName`` is left out.
 """
 
 from __future__ import annotations
@@ -13,17 +15,22 @@ from typing import Any
 
 import msgspec
 
-from kvtui.demo.metadata import Kind, bad_request
+from kvtui.demo.metadata import SUBDOMAIN_RULE, Kind, bad_request
 
-_TOKEN = re.compile(r"\s*(==|!=|[=!(),<>]|[^\s=!(),<>]+)")
+_TOKEN = re.compile(r"[ \t\r\n]*(==|!=|[=!(),<>]|[^ \t\r\n=!(),<>]+)")
 _OPERATORS = ("in", "notin", "=", "==", "!=", "gt", "lt")
 _SYMBOLS = {">": "gt", "<": "lt"}
 _NAME = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
-_NAME_WORDS = (
-    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
-    f"(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{_NAME}')"
+_ALLOWED = "consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
+_KEY_WORDS = f"must {_ALLOWED} (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{_NAME}')"
+_VALUE_WORDS = (
+    f"a valid label must be an empty string or {_ALLOWED} "
+    f"(e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '({_NAME})?')"
 )
-_LONGEST_NAME = 63
+_LONGEST = 63
+_TOO_LONG = f"must be no more than {_LONGEST} bytes"
+_EMPTY_PREFIX = "prefix part must be non-empty"
+_INTEGER = re.compile(r"[-+]?[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +58,18 @@ class Requirement:
 
     def _compares(self, value: str | None) -> bool:
         (bound,) = self.values
-        try:
-            found, limit = int(value or ""), int(bound)
-        except ValueError:
+        found, limit = _integer(value or ""), _integer(bound)
+        if found is None or limit is None:
             return False
         return found > limit if self.operator == "gt" else found < limit
+
+
+def _integer(text: str) -> int | None:
+    """A decimal number of 64 bits, or None."""
+    if not _INTEGER.fullmatch(text) or len(text) > _LONGEST:
+        return None
+    number = int(text)
+    return number if -(2**63) <= number < 2**63 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +99,8 @@ class _LabelParser:
     def requirements(self) -> list[Requirement]:
         found: list[Requirement] = []
         while self._peek():
+            if not self._begins(self._peek()):
+                raise bad_request(f"found '{self._peek()}', expected: !, identifier, or 'end of string'")
             try:
                 found.append(self._requirement())
             except ValueError as error:
@@ -92,7 +108,7 @@ class _LabelParser:
             follower = self._next()
             if follower not in ("", ","):
                 raise bad_request(f"found '{follower}', expected: ',' or 'end of string'")
-            if follower == "," and not self._is_word(self._peek()) and self._peek() != "!":
+            if follower == "," and not self._begins(self._peek()):
                 raise bad_request(f"found '{self._peek()}', expected: identifier after ','")
         return found
 
@@ -105,29 +121,19 @@ class _LabelParser:
             return Requirement(key, "exists")
         token = self._next()
         operator = _SYMBOLS.get(token, token)
-        if operator not in _OPERATORS:
+        if operator not in _OPERATORS or token in _SYMBOLS.values():
             raise ValueError(f"found '{token}', expected: {', '.join(_OPERATORS)}")
-        values = self._values() if operator in ("in", "notin") else frozenset({self._value()})
-        if operator in ("gt", "lt") and not all(re.fullmatch(r"[-+]?\d+", value) for value in values):
-            (value,) = values
-            raise ValueError(
-                f"values[0][{key}]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value must be an integer"
-            )
-        for value in values:
-            if value and (len(value) > _LONGEST_NAME or not re.fullmatch(_NAME, value)):
-                words = (
-                    f"a valid label must be an empty string or consist of{_NAME_WORDS.removeprefix('must consist of')}"
-                )
-                raise ValueError(f'values[0][{key}]: Invalid value: "{value}": {words}')
-        return Requirement(key, operator, values)
+        values = self._values() if operator in ("in", "notin") else {self._value()}
+        _check_values(key, operator, sorted(values))
+        return Requirement(key, operator, frozenset(values))
 
     def _key(self) -> str:
         key = self._next()
         if not self._is_word(key):
             raise ValueError(f"found '{key}', expected: identifier")
-        name = key.rpartition("/")[2]
-        if len(name) > _LONGEST_NAME or not re.fullmatch(_NAME, name):
-            raise ValueError(f'key: Invalid value: "{key}": name part {_NAME_WORDS}')
+        if faults := _key_faults(key):
+            # The server does not name the field here.
+            raise ValueError(f'<nil>: Invalid value: "{key}": {"; ".join(faults)}')
         return key
 
     def _value(self) -> str:
@@ -138,16 +144,20 @@ class _LabelParser:
             raise ValueError(f"found '{value}', expected: identifier")
         return value
 
-    def _values(self) -> frozenset[str]:
+    def _values(self) -> set[str]:
         opening = self._next()
         if opening != "(":
             raise ValueError(f"found '{opening}' expected: '('")
+        if self._peek() not in (",", ")") and not self._is_word(self._peek()):
+            raise ValueError(f"found '{self._peek()}', expected: ',', ')' or identifier")
         values = {self._listed()}
         while (separator := self._next()) == ",":
+            if self._peek() not in (",", ")") and not self._is_word(self._peek()):
+                raise ValueError(f"found '{self._peek()}', expected: ',', or identifier")
             values.add(self._listed())
         if separator != ")":
-            raise ValueError(f"found '{separator}', expected: ')'")
-        return frozenset(values)
+            raise ValueError(f"found '{separator}', expected: ',' or ')'")
+        return values
 
     def _listed(self) -> str:
         return self._next() if self._is_word(self._peek()) else ""
@@ -160,9 +170,46 @@ class _LabelParser:
         self._at += 1
         return token
 
+    @classmethod
+    def _begins(cls, token: str) -> bool:
+        return token == "!" or cls._is_word(token)
+
     @staticmethod
     def _is_word(token: str) -> bool:
         return bool(token) and token[0] not in "=!(),<>"
+
+
+def _key_faults(key: str) -> list[str]:
+    """What is wrong with the key of a label."""
+    prefix, slash, name = key.rpartition("/")
+    if "/" in prefix:
+        return [
+            f"a valid label key {_KEY_WORDS} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+        ]
+    faults = []
+    if slash:
+        faults = [f"prefix part {fault}" for fault in SUBDOMAIN_RULE.faults(prefix)] if prefix else [_EMPTY_PREFIX]
+    if not name:
+        faults.append("name part must be non-empty")
+    elif len(name.encode()) > _LONGEST:
+        faults.append(f"name part {_TOO_LONG}")
+    return faults if re.fullmatch(_NAME, name) else [*faults, f"name part {_KEY_WORDS}"]
+
+
+def _check_values(key: str, operator: str, values: list[str]) -> None:
+    """Raise ValueError for values that no label can have, or that are no numbers where numbers are compared."""
+    faults = []
+    if operator in ("gt", "lt") and _integer(values[0]) is None:
+        words = "for 'Gt', 'Lt' operators, the value must be an integer"
+        faults.append(f'values[0]: Invalid value: "{values[0]}": {words}')
+    for position, value in enumerate(values):
+        wrong = [_TOO_LONG] if len(value.encode()) > _LONGEST else []
+        if value and not re.fullmatch(_NAME, value):
+            wrong.append(_VALUE_WORDS)
+        if wrong:
+            faults.append(f'values[{position}][{key}]: Invalid value: "{value}": {"; ".join(wrong)}')
+    if faults:
+        raise ValueError(faults[0] if len(faults) == 1 else f"[{', '.join(faults)}]")
 
 
 _EVERYWHERE = ("metadata.name", "metadata.namespace")
@@ -188,8 +235,9 @@ _FIELDS: dict[str, tuple[str, ...]] = {
 """Beside name and namespace; by the resource of the kind."""
 
 _FALSE_WHEN_ABSENT = frozenset({"spec.unschedulable", "spec.hostNetwork"})
-_FIELD_TERM = re.compile(r"(?P<field>[^=!]*)(?P<operator>!=|==|=)(?P<value>.*)", re.DOTALL)
-_UNESCAPE = re.compile(r"\\([\\,=])")
+_FIELD_TERM = re.compile(r"(?P<field>.*?)(?P<operator>!=|==|=)(?P<value>.*)", re.DOTALL)
+_FIELD_PART = re.compile(r"(?:\\.|[^\\,]|\\\Z)+", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.?)|([,=])", re.DOTALL)
 
 _sections: Callable[[bytes], dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -227,26 +275,36 @@ class FieldSelector:
 
 def parse_fields(kind: Kind, text: str) -> FieldSelector:
     """Read a ``fieldSelector`` for a kind. Raises StorageError 400 for nonsense and for fields it does not support."""
-    terms = []
-    for part in _split(text):
-        match = _FIELD_TERM.fullmatch(part)
-        if match is None:
-            raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
-        field = match["field"].strip()
-        _check_field(kind, field)
-        terms.append(FieldTerm(field, _UNESCAPE.sub(r"\1", match["value"]), match["operator"] == "!="))
+    read = [_field_term(text, part) for part in sorted(_FIELD_PART.findall(text))]
+    # The server skips a term of which both sides are empty.
+    terms = [term for term in read if term.field or term.value]
+    for term in terms:
+        _check_field(kind, term.field)
     return FieldSelector(tuple(terms))
 
 
-def _split(text: str) -> list[str]:
-    """The terms between commas that no backslash precedes."""
-    return [part for part in re.split(r"(?<!\\),", text) if part]
+def _field_term(text: str, part: str) -> FieldTerm:
+    match = _FIELD_TERM.fullmatch(part)
+    if match is None:
+        raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
+    return FieldTerm(match["field"], _ESCAPED.sub(_unescaped, match["value"]), match["operator"] == "!=")
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    if match[2]:
+        # The server shows the code of the character.
+        raise bad_request(f"invalid field selector: unescaped character in value: {ord(match[2])}")
+    if match[1] not in ("\\", ",", "="):
+        raise bad_request(f"invalid field selector: invalid escape sequence: {match[0]}")
+    return match[1]
 
 
 def _check_field(kind: Kind, field: str) -> None:
-    if field in _EVERYWHERE[: 2 if kind.namespaced else 1] or field in _FIELDS.get(kind.resource, ()):
+    named = kind.custom or kind.resource in _FIELDS
+    everywhere = _EVERYWHERE if kind.namespaced or not named else _EVERYWHERE[:1]
+    if field in everywhere or field in _FIELDS.get(kind.resource, ()):
         return
-    if kind.custom or kind.resource in _FIELDS:
+    if named:
         raise bad_request(f"field label not supported: {field}")
     listed = ", ".join(f'"{name}"' for name in _EVERYWHERE)
     raise bad_request(f'"{field}" is not a known field selector: only {listed}')
@@ -260,7 +318,11 @@ def _field(raw: bytes, path: str) -> str:
         component = _value(sections, "source", ["component"])
         return _text(component or _value(sections, "reportingComponent", []))
     if path == "status.podIPs":
-        return ",".join(entry.get("ip", "") for entry in _value(sections, first, rest) or ())
+        # The server accepts the field and never fills it.
+        return ""
+    if path == "status.podIP":
+        addresses = _value(sections, "status", ["podIPs"])
+        return str(addresses[0].get("ip", "")) if addresses else ""
     value = _value(sections, first, rest)
     return "false" if value is None and path in _FALSE_WHEN_ABSENT else _text(value)
 
