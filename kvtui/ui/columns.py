@@ -9,8 +9,8 @@ from typing import Any
 from kvtui.resources.base import Column
 from kvtui.text import cells
 
-GAP = 2
-"""Blank columns of the terminal between two columns of a table."""
+GAPS = (2, 1)
+"""Blank columns of the terminal between two columns of a table: where there is room, and where there is not."""
 _WHOLE = 24
 """Up to this width a column of rank 0 shows its texts whole before any other column stands."""
 
@@ -45,8 +45,13 @@ def lay_out(
     titles = {index: cells(columns[index].title) + (index == sort) for index in kept}
     widths = {index: max(titles[index], _ask(columns[index], known.get(index))) for index in kept}
 
+    gap = GAPS[0]
+
     def total() -> int:
-        return sum(widths[index] for index in kept) + GAP * max(0, len(kept) - 1)
+        return sum(widths[index] for index in kept) + gap * max(0, len(kept) - 1)
+
+    if total() > room or any(widths[index] < known.get(index, 0) for index in kept if columns[index].rank <= 1):
+        gap = GAPS[1]
 
     while total() > room:
         movable = [index for index in kept if columns[index].rank > 0]
@@ -59,7 +64,7 @@ def lay_out(
         if more > 0:
             widths[index] += more
             spare -= more
-    return _place(kept, widths, room)
+    return _place(kept, widths, room, gap)
 
 
 def _ask(column: Column[Any], widest: int | None) -> int:
@@ -69,7 +74,7 @@ def _ask(column: Column[Any], widest: int | None) -> int:
     return min(widest, max(column.width, _WHOLE) if column.rank == 0 else column.width)
 
 
-def _place(kept: Sequence[int], widths: Mapping[int, int], room: int) -> tuple[Slot, ...]:
+def _place(kept: Sequence[int], widths: Mapping[int, int], room: int, gap: int) -> tuple[Slot, ...]:
     slots: list[Slot] = []
     left = 0
     for index in kept:
@@ -77,5 +82,5 @@ def _place(kept: Sequence[int], widths: Mapping[int, int], room: int) -> tuple[S
         if width <= 0:
             break
         slots.append(Slot(index, left, width))
-        left += width + GAP
+        left += width + gap
     return tuple(slots)

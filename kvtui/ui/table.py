@@ -17,7 +17,7 @@ from textual.widget import Widget
 from kvtui.model import Cell
 from kvtui.resources.base import Column
 from kvtui.text import cells, fit
-from kvtui.ui.columns import GAP, Slot, lay_out
+from kvtui.ui.columns import Slot, lay_out
 from kvtui.ui.rows import K, Rows
 from kvtui.ui.segments import SegmentedLine
 from kvtui.ui.viewport import Viewport
@@ -94,6 +94,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         self._port = Viewport()
         self._cursor: K | None = None
         self._cursor_index = 0
+        self.filling = False
         self._marks: dict[K, None] = {}
         self._anchor: K | None = None
         self._texts: dict[K, list[Cell]] = {}
@@ -128,6 +129,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         """Anything may have changed: forget what was drawn and draw anew."""
         self._texts.clear()
         self._strips.clear()
+        self._widest.clear()
         self.update_rows((), moved=True)
         self.refresh()
 
@@ -282,8 +284,13 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
             self.post_message(self.Moved(self))
 
     def _follow_cursor(self, keys: Sequence[K]) -> None:
-        """Stay on the same row; where it went away, on the one that took its place."""
+        """Stay on the same row; where it went away, on the one that took its place.
+
+        While the table is `filling` and the cursor was never moved, it waits on the first row.
+        """
         index = None if self._cursor is None else self._rows.index(self._cursor)
+        if self.filling and self._cursor_index == 0:
+            index = 0
         self._cursor_index = min(self._cursor_index, max(0, len(keys) - 1)) if index is None else index
         self._cursor = keys[self._cursor_index] if keys else None
 
@@ -482,7 +489,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
 
     def _click_header(self, x: int) -> None:
         for slot in self._slots:
-            if slot.left <= x < slot.left + slot.width + GAP:
+            if slot.left <= x <= slot.left + slot.width:
                 self.post_message(self.SortPicked(self, slot.index))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:

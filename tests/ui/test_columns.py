@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kvtui.model import Cell
 from kvtui.resources.base import Column
-from kvtui.ui.columns import GAP, lay_out
+from kvtui.ui.columns import GAPS, lay_out
 
 
 def column(title: str, width: int, rank: int = 1, *, wide: bool = False) -> Column[Any]:
@@ -31,14 +31,20 @@ def test_all_stand_where_there_is_room() -> None:
 
 
 def test_the_greatest_rank_gives_way_first_and_the_last_of_equals() -> None:
-    assert titles(50) == ["NAME", "STATUS", "NODE", "AGE"]
+    assert titles(48) == ["NAME", "STATUS", "NODE", "AGE"]
     assert titles(32) == ["NAME", "STATUS", "NODE"]
     assert titles(25) == ["NAME", "STATUS"]
 
 
+def test_gaps_are_narrow_before_a_column_gives_way() -> None:
+    assert len(titles(49)) == len(titles(53)) == 5
+    assert lay_out(COLUMNS, 49)[1].left == 11
+    assert lay_out(COLUMNS, 53)[1].left == 12
+
+
 def test_rank_zero_stays_and_is_cut() -> None:
     slots = lay_out(COLUMNS, 15)
-    assert [(slot.left, slot.width) for slot in slots] == [(0, 10), (12, 3)]
+    assert [(slot.left, slot.width) for slot in slots] == [(0, 10), (11, 4)]
 
 
 def test_wide_columns_stand_only_when_asked_for() -> None:
@@ -55,7 +61,7 @@ def widths(room: int, widest: dict[int, int]) -> dict[int, int]:
 def test_a_long_text_takes_the_room_that_is_left() -> None:
     assert widths(100, {1: 18})[1] == 18
     assert widths(100, {1: 18})[0] == 10
-    assert widths(25, {1: 30}) == {0: 10, 1: 13}
+    assert widths(25, {1: 30}) == {0: 10, 1: 14}
 
 
 def test_what_a_row_is_is_shown_whole_before_other_columns_stand() -> None:
@@ -83,7 +89,7 @@ def test_columns_never_overlap_nor_leave_the_line(
     slots = lay_out(columns, room, widest=widest, wide=True)
     assert [slot.index for slot in slots] == sorted(slot.index for slot in slots)
     for left, right in pairwise(slots):
-        assert left.left + left.width + GAP == right.left
+        assert right.left - left.left - left.width in GAPS
     if slots:
         assert slots[-1].left + slots[-1].width <= room
         assert all(slot.width > 0 for slot in slots)

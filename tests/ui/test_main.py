@@ -98,7 +98,19 @@ async def test_the_cursor_stays_on_its_machine_while_others_come(stage: Stage, s
         await screen.settle()
         assert "2 VMs 14" in screen.text
         assert cursor_name(screen) == "lab/cpu-1"
-        assert "> lab " in screen.line_with("cpu-1     ErrorUnschedulable")
+        assert [line for line in screen.lines if "> lab " in line and " cpu-1 " in line]
+
+
+async def test_while_a_list_comes_in_parts_the_cursor_waits_on_the_first_row(show: Show) -> None:
+    stage = Stage()
+    async with show(stage) as screen:
+        stage.put(vm("dv-1"))
+        stage.put(vm("batch-1"))
+        assert cursor_name(screen) == "shop/batch-1"
+        stage.feed(VirtualMachine, FeedState.LIVE)
+        stage.fleet.step()
+        stage.put(vm("quota-1"))
+        assert cursor_name(screen) == "shop/batch-1"
 
 
 async def test_a_changed_machine_repaints_little(stage: Stage, show: Show) -> None:

@@ -118,6 +118,7 @@ class ResourcePane(Vertical):
 
     def take(self, delta: Delta) -> None:
         """Follow the store."""
+        self.table.filling = self._feed_is(FeedState.LOADING)
         change = self.listing.apply(delta, self._fleet.clock())
         if delta.feeds:
             self._say_empty()
