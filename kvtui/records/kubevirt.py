@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from sys import intern
 from typing import ClassVar
 
 import msgspec
@@ -262,6 +263,11 @@ class PhaseTransition(Struct):
 
     phase: str = ""
     phase_transition_timestamp: str | None = None
+
+    def __post_init__(self) -> None:
+        self.phase = intern(self.phase)
+        if self.phase_transition_timestamp:
+            self.phase_transition_timestamp = intern(self.phase_transition_timestamp)
 
 
 class InstanceMemory(Struct):
