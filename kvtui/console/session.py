@@ -174,8 +174,8 @@ class Session:
         self._become(State.SILENT, "Connected; the guest has sent nothing yet.")
         try:
             await self._serve(line)
-        except BackendError as error:
-            await self._explain_cut(error)
+        except BackendError:
+            await self._explain_cut()
         else:
             self._become(State.ENDED, "The guest's end closed the console.")
 
@@ -239,12 +239,12 @@ class Session:
             if piece.pause:
                 await self._sleep(piece.pause)
 
-    async def _explain_cut(self, error: BackendError) -> None:
+    async def _explain_cut(self) -> None:
         """Find out why the line was cut: the VM's doing, or another user's."""
         self._become(State.LOST, "The connection was cut; looking for the reason.")
         for _ in range(_VERDICT_QUESTIONS):
             if reason := self._why_cut():
-                self._become(State.LOST, f"Connection lost: {clean_line(reason)}. {clean_line(error.detail)}".rstrip())
+                self._become(State.LOST, f"Connection lost: {clean_line(reason)}.")
                 return
             await self._sleep(_VERDICT_PAUSE)
         self._become(State.TAKEN, "Taken over by another user; taking it back ends their session.")
