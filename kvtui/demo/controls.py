@@ -7,6 +7,7 @@ Every one is a POST with a JSON object:
 - ``grant`` {"user", "resource", "verbs"?}: give a right.
 - ``cut`` {"resource"?}: end open watches, as a restarting API server does.
 - ``hang`` {"seconds"}: answer nobody for that long in real time.
+- ``starting`` {"seconds"}: refuse lists for that long with 429 `storage is (re)initializing`.
 - ``advance`` {"seconds"}: let virtual time pass at once.
 - ``pause-clock`` {"paused"?}: stop or (false) resume virtual time.
 """
@@ -60,6 +61,7 @@ class Controls:
             "grant": self._grant,
             "cut": self._cut,
             "hang": self._hang,
+            "starting": self._starting,
             "advance": self._advance,
             "pause-clock": self._pause_clock,
         }
@@ -98,6 +100,9 @@ class Controls:
 
     def _hang(self, options: Object) -> None:
         self._server.faults.hang(_seconds(options))
+
+    def _starting(self, options: Object) -> None:
+        self._server.faults.begin_start(_seconds(options))
 
     def _advance(self, options: Object) -> Object:
         self._server.advance(_seconds(options))

@@ -54,6 +54,7 @@ _VM_SUBRESOURCES = ["start", "stop", "restart", "migrate", "expand-spec", "objec
 _POD_SUBRESOURCES: list[_Resource] = [
     {"name": "pods/eviction", "group": "policy", "version": "v1", "kind": "Eviction", "verbs": ["create"]},
     {"name": "pods/log", "kind": "Pod", "verbs": ["get"]},
+    {"name": "pods/proxy", "kind": "PodProxyOptions", "verbs": ["get"]},
 ]
 
 

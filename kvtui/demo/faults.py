@@ -1,8 +1,11 @@
-"""Faults that tests and the tour bring about in the server itself: for now, one that answers nobody."""
+"""Faults that tests and the tour bring about in the server itself: it answers nobody, or is only just starting."""
 
 from __future__ import annotations
 
 import asyncio
+import time
+
+from kvtui.demo.storage import StorageError
 
 
 class Faults:
@@ -12,6 +15,17 @@ class Faults:
         self._going = asyncio.Event()
         self._going.set()
         self._end: asyncio.TimerHandle | None = None
+        self._starting_until = 0.0
+
+    def begin_start(self, seconds: float) -> None:
+        """Refuse lists for `seconds` of real time, as an API server does that still fills its caches."""
+        self._starting_until = time.monotonic() + seconds
+
+    def check_list(self) -> None:
+        """Raise StorageError 429 while the server is starting."""
+        if time.monotonic() < self._starting_until:
+            message = "storage is (re)initializing"
+            raise StorageError(429, "TooManyRequests", message, {"retryAfterSeconds": 1})
 
     def hang(self, seconds: float) -> None:
         """Leave every request and every watch without an answer for `seconds` of real time."""

@@ -95,7 +95,10 @@ def status_of(error: StorageError) -> Object:
 
 def failure(error: StorageError) -> web.Response:
     """The response for `error`."""
-    return answer(status_of(error), error.code)
+    response = answer(status_of(error), error.code)
+    if error.details and "retryAfterSeconds" in error.details:
+        response.headers["Retry-After"] = str(error.details["retryAfterSeconds"])
+    return response
 
 
 def not_allowed() -> StorageError:

@@ -14,6 +14,7 @@ from kvtui.demo.console import Consoles
 from kvtui.demo.controls import Controls
 from kvtui.demo.discovery import AGGREGATED, VERSION, Discovery
 from kvtui.demo.eviction import evict
+from kvtui.demo.exposition import handler_metrics
 from kvtui.demo.faults import Faults
 from kvtui.demo.forms import form_of, object_body
 from kvtui.demo.kinds import API_SERVICE
@@ -179,6 +180,7 @@ class Server:
     ) -> web.StreamResponse:
         match target.verb:
             case "list":
+                self.faults.check_list()
                 return await self._lists.respond(request, kind, target.namespace)
             case "watch":
                 return await self.watches.respond(request, account, kind, target.namespace)
@@ -206,6 +208,8 @@ class Server:
         match kind.plural, target.rest, target.verb:
             case "pods", "log", "get":
                 return await self._logs.respond(request, target)
+            case "pods", "proxy/metrics", "get":
+                return text(handler_metrics(self.world, target.namespace, target.name))
             case "pods", "eviction", "create":
                 options = await read_eviction_options(request)
                 dry_run = is_dry_run(request, options)

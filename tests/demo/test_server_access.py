@@ -167,6 +167,15 @@ async def test_a_hanging_server_answers_later(admin: aiohttp.ClientSession) -> N
     assert time.monotonic() - started > 0.3
 
 
+async def test_a_starting_server_refuses_lists(admin: aiohttp.ClientSession) -> None:
+    await fetch(admin, "/demo/starting", method="POST", json={"seconds": 60})
+    async with admin.get(VMS) as response:
+        assert (response.status, response.headers["Retry-After"]) == (429, "1")
+        assert (await response.json())["message"] == "storage is (re)initializing"
+    await fetch(admin, "/demo/starting", method="POST", json={"seconds": 0})
+    await fetch(admin, VMS)
+
+
 async def test_time_is_advanced(cluster: RunningCluster, admin: aiohttp.ClientSession) -> None:
     before = cluster.world.clock.elapsed
     await fetch(admin, "/demo/advance", method="POST", json={"seconds": 90})

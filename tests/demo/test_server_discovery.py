@@ -45,7 +45,7 @@ async def test_aggregated_discovery(admin: aiohttp.ClientSession) -> None:
     async with admin.get("/api", headers={"Accept": AGGREGATED}) as response:
         core = (await response.json(content_type=None))["items"][0]["versions"][0]
     pods = next(entry for entry in core["resources"] if entry["resource"] == "pods")
-    assert {sub["subresource"] for sub in pods["subresources"]} == {"eviction", "log", "status"}
+    assert {sub["subresource"] for sub in pods["subresources"]} == {"eviction", "log", "proxy", "status"}
 
 
 async def test_subresource_group_has_no_verbs(admin: aiohttp.ClientSession) -> None:

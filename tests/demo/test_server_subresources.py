@@ -299,6 +299,32 @@ async def test_eviction_of_an_ordinary_pod_deletes_it(cluster: RunningCluster, a
     assert (await fetch(admin, path))["metadata"]["deletionTimestamp"]
 
 
+async def test_virt_handler_tells_how_far_a_migration_is(running: RunningCluster, admin: aiohttp.ClientSession) -> None:
+    node = _vmi(running)["status"]["nodeName"]
+    pod = next(
+        pod["metadata"]
+        for pod in running.world.storage.list(kinds.POD)
+        if pod["spec"].get("nodeName") == node and pod["metadata"]["labels"].get("kubevirt.io") == "virt-handler"
+    )
+    pods = f"/api/v1/namespaces/{pod['namespace']}/pods"
+    path = f"{pods}/https:{pod['name']}:8443/proxy/metrics"
+    await _put(admin, _sub("one", "migrate", "virtualmachines"), {})
+    sent: dict[str, float] = {}
+    for _ in range(60):
+        running.advance(1)
+        async with admin.get(path) as response:
+            assert response.status == 200
+            lines = [line.split() for line in (await response.text()).splitlines() if 'name="one"' in line]
+        sent = {line[0].partition("{")[0]: float(line[1]) for line in lines}
+        if sent.get("kubevirt_vmi_migration_data_processed_bytes"):
+            break
+    assert sent["kubevirt_vmi_migration_data_remaining_bytes"] > 0
+    assert sent["kubevirt_vmi_migration_memory_transfer_rate_bytes"] > 0
+    await fetch(admin, f"{pods}/https:{pod['name']}:9999/proxy/metrics", status=503)
+    async with running.session("view") as viewer:
+        await fetch(viewer, path, status=403)
+
+
 async def test_metrics_move_slowly(cluster: RunningCluster, admin: aiohttp.ClientSession) -> None:
     path = "/apis/metrics.k8s.io/v1beta1/nodes"
     before = await fetch(admin, path)
