@@ -1,0 +1,256 @@
+"""VM rows: what each recorded machine says of itself, and what can be done to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kvtui.joins.machine import Machine
+from kvtui.model import Tone
+from kvtui.resources import vm
+from kvtui.resources.base import Danger
+from tests.machines import RECORDED, Object, machine_store
+
+ACTIONS = {action.id.removeprefix("vm."): action for action in vm.RESOURCE.actions}
+
+
+def machine(name: str, edit: Any = None) -> Machine:
+    store = machine_store(name, edit)
+    (ref,) = vm.RESOURCE.refs(store)
+    row = vm.RESOURCE.row(store, ref)
+    assert row is not None
+    return row
+
+
+def texts(row: Machine) -> dict[str, str]:
+    return {column.title: column.cell(row, RECORDED).text for column in vm.RESOURCE.columns}
+
+
+def condition(type_: str, status: str, reason: str = "", message: str = "") -> dict[str, str]:
+    return {"type": type_, "status": status, "reason": reason, "message": message}
+
+
+def add_to_instance(*conditions: dict[str, str]) -> Any:
+    def edit(items: dict[str, Object]) -> None:
+        items["VirtualMachineInstance"]["status"]["conditions"].extend(conditions)
+
+    return edit
+
+
+def test_a_running_vm() -> None:
+    assert texts(machine("running")) == {
+        "NAMESPACE": "shop",
+        "NAME": "web-1",
+        "STATUS": "Running",
+        "NODE": "node01",
+        "IP": "198.18.1.18",
+        "CPU": "1",
+        "MEM": "1Gi",
+        "AGENT": "yes",
+        "MIGRATABLE": "yes",
+        "AGE": "9m19s",
+        "RUN STRATEGY": "Always",
+        "OS": "Fedora Linux 44 (Cloud Edition)",
+        "UPTIME": "9m19s",
+        "CPU USE": "-",
+        "MEM USE": "-",
+        "LAUNCHER": "virt-launcher-web-1-925db",
+        "REASON": "",
+    }
+
+
+def test_a_stopped_vm_is_not_judged_by_conditions_that_stayed_when_its_instance_went() -> None:
+    row = machine("stopped")
+    assert row.vm is not None
+    assert "AgentConnected" in {item.type for item in row.vm.status.conditions}
+    said = texts(row)
+    assert (said["STATUS"], said["AGENT"], said["MIGRATABLE"], said["NODE"]) == ("Stopped", "-", "-", "-")
+    assert vm.RESOURCE.health(row, RECORDED).tone is Tone.MUTED
+
+
+def test_a_stopped_vm_whose_run_strategy_wants_it_running_is_a_warning() -> None:
+    def edit(items: dict[str, Object]) -> None:
+        items["VirtualMachine"]["spec"]["runStrategy"] = "Always"
+
+    health = vm.RESOURCE.health(machine("stopped", edit), RECORDED)
+    assert (health.tone, health.word) == (Tone.WARN, "Stopped")
+    assert "Always" in health.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "reason"),
+    [
+        ("missing_claim", "ErrorPvcNotFound", "PVC shop/db-2-missing does not exist, waiting for it to appear"),
+        ("unbound", "ErrorUnschedulable", 'PVC shop/db-1-data is Pending (storage class "rig-rwx")'),
+        ("too_big", "ErrorUnschedulable", "3 Insufficient memory"),
+        ("no_cpu_model", "ErrorUnschedulable", "didn't match Pod's node affinity/selector"),
+        ("quota", "Starting", "exceeded quota: small"),
+    ],
+)
+def test_a_vm_that_does_not_start_says_why(name: str, word: str, reason: str) -> None:
+    health = vm.RESOURCE.health(machine(name), RECORDED)
+    assert health.word == word
+    assert reason in health.reason
+
+
+def test_an_instance_without_a_vm_is_a_row_of_its_own() -> None:
+    row = machine("without_vm")
+    said = texts(row)
+    assert (row.vm, said["NAME"], said["STATUS"], said["RUN STRATEGY"]) == (None, "alone-1", "Running", "-")
+
+
+def test_while_it_moves_the_node_column_tells_both_nodes() -> None:
+    def edit(items: dict[str, Object]) -> None:
+        items["VirtualMachine"]["status"]["printableStatus"] = "Migrating"
+        items["VirtualMachineInstance"]["status"]["nodeName"] = "node02"
+        del items["VirtualMachineInstance"]["status"]["migrationState"]["endTimestamp"]
+
+    said = texts(machine("running", edit))
+    assert (said["STATUS"], said["NODE"]) == ("Migrating", "node02 > node01")
+
+
+def test_of_two_launcher_pods_the_one_on_the_vms_node_counts() -> None:
+    row = machine("evacuated")
+    assert row.launcher is not None
+    assert row.vmi is not None
+    assert row.launcher.spec.node_name == row.vmi.status.node_name
+    assert row.launcher.metadata.name == "virt-launcher-evict-1-q9tf5"
+
+
+def test_a_vm_on_a_node_that_is_not_ready_does_not_claim_to_run_well() -> None:
+    def edit(items: dict[str, Object]) -> None:
+        for item in items["Node"]["status"]["conditions"]:
+            if item["type"] == "Ready":
+                item["status"] = "Unknown"
+
+    health = vm.RESOURCE.health(machine("running", edit), RECORDED)
+    assert (health.tone, health.word) == (Tone.BAD, "NodeNotReady")
+
+
+def test_paused_by_an_io_error_is_worse_than_paused_by_a_user() -> None:
+    def paused(reason: str) -> Any:
+        def edit(items: dict[str, Object]) -> None:
+            items["VirtualMachine"]["status"]["printableStatus"] = "Paused"
+            add_to_instance(condition("Paused", "True", reason, "VMI was paused"))(items)
+
+        return edit
+
+    assert vm.RESOURCE.health(machine("running", paused("PausedByUser")), RECORDED).tone is Tone.WARN
+    assert vm.RESOURCE.health(machine("running", paused("PausedIOError")), RECORDED).tone is Tone.BAD
+
+
+def test_a_restart_that_is_due_is_told_beside_the_state() -> None:
+    def edit(items: dict[str, Object]) -> None:
+        due = condition("RestartRequired", "True", "", "a non-live-updatable field was changed in the template spec")
+        items["VirtualMachine"]["status"]["conditions"].append(due)
+
+    health = vm.RESOURCE.health(machine("running", edit), RECORDED)
+    assert (health.tone, health.word) == (Tone.WARN, "Running,restart due")
+
+
+def test_no_guest_agent_and_nobody_having_said_whether_it_can_move() -> None:
+    def edit(items: dict[str, Object]) -> None:
+        items["VirtualMachineInstance"]["status"]["conditions"] = []
+
+    said = texts(machine("running", edit))
+    assert (said["AGENT"], said["MIGRATABLE"]) == ("no", "?")
+
+
+# Actions -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("action", "name", "reason"),
+    [
+        ("start", "running", "already running"),
+        ("start", "quota", "already starting"),
+        ("start", "stopped", ""),
+        ("start", "without_vm", "it is an instance without a VM, which can only be deleted"),
+        ("stop", "running", ""),
+        ("stop", "stopped", "not running"),
+        ("kill", "running", ""),
+        ("kill", "stopped", "not running"),
+        ("restart", "stopped", "not running"),
+        ("restart", "running", ""),
+        ("pause", "running", ""),
+        ("pause", "stopped", "the VM is not running"),
+        ("unpause", "running", "not paused"),
+        ("migrate", "running", ""),
+        ("migrate", "stopped", "the VM is not running"),
+        ("migrate", "missing_claim", "the VM is not running"),
+        ("cancel_migration", "running", "not migrating"),
+        ("cancel_migration", "missing_claim", ""),
+    ],
+)
+def test_when_an_action_is_possible(action: str, name: str, reason: str) -> None:
+    assert ACTIONS[action].when(machine(name)) == reason
+
+
+def test_why_a_vm_cannot_be_migrated_is_told_in_the_servers_words() -> None:
+    def edit(items: dict[str, Object]) -> None:
+        for item in items["VirtualMachineInstance"]["status"]["conditions"]:
+            if item["type"] == "LiveMigratable":
+                item.update(status="False", reason="DisksNotLiveMigratable", message="PVC data is not shared")
+
+    reason = ACTIONS["migrate"].when(machine("running", edit))
+    assert reason == "not live-migratable: DisksNotLiveMigratable: PVC data is not shared"
+
+
+def test_what_destroys_asks_and_names_what_is_lost() -> None:
+    row = machine("running")
+    assert ACTIONS["stop"].danger is Danger.ASK
+    assert ACTIONS["restart"].danger is Danger.ASK
+    assert ACTIONS["kill"].danger is Danger.TYPE
+    warnings = " ".join(ACTIONS["stop"].warn(row))
+    assert "from Always to Halted" in warnings
+    assert "container disk" in warnings
+
+
+def test_without_a_guest_agent_a_stop_warns_of_the_grace_period() -> None:
+    def edit(items: dict[str, Object]) -> None:
+        items["VirtualMachineInstance"]["status"]["conditions"] = []
+        items["VirtualMachineInstance"]["spec"]["terminationGracePeriodSeconds"] = 180
+
+    assert "180s" in " ".join(ACTIONS["stop"].warn(machine("running", edit)))
+
+
+def test_no_bare_letter_destroys() -> None:
+    for action in vm.RESOURCE.actions:
+        if action.danger is not Danger.NONE:
+            assert action.key.isupper() or action.key.startswith("ctrl+")
+
+
+def new_uid(items: dict[str, Object]) -> None:
+    items["VirtualMachineInstance"]["metadata"]["uid"] = "another"
+
+
+def test_a_start_is_settled_when_the_guest_runs() -> None:
+    before = machine("stopped")
+    assert not ACTIONS["start"].settled(before, before)
+    assert ACTIONS["start"].settled(before, machine("running"))
+
+
+def test_a_restart_is_settled_by_a_new_instance_only() -> None:
+    before = machine("running")
+    assert not ACTIONS["restart"].settled(before, before)
+    assert ACTIONS["restart"].settled(before, machine("running", new_uid))
+
+
+def test_a_stop_is_settled_when_the_instance_is_gone_or_ended() -> None:
+    def ended(items: dict[str, Object]) -> None:
+        items["VirtualMachineInstance"]["status"]["phase"] = "Succeeded"
+
+    before = machine("running")
+    assert not ACTIONS["stop"].settled(before, before)
+    assert ACTIONS["stop"].settled(before, machine("running", ended))
+    assert ACTIONS["stop"].settled(before, machine("stopped"))
+
+
+def test_a_migration_is_settled_when_another_one_than_before_has_begun() -> None:
+    def another(items: dict[str, Object]) -> None:
+        items["VirtualMachineInstance"]["status"]["migrationState"]["migrationUid"] = "new"
+
+    before = machine("running")
+    assert not ACTIONS["migrate"].settled(before, before)
+    assert ACTIONS["migrate"].settled(before, machine("running", another))
