@@ -1,7 +1,9 @@
 """Server-side apply: the configuration of one manager merged into an object, with the record of who owns which field.
 
-Only appliers are recorded in ``metadata.managedFields``, so conflicts arise between appliers alone. Sources: structured
-merge-diff (``FieldsV1`` paths) and apimachinery ``pkg/util/managedfields``.
+Only appliers are recorded in ``metadata.managedFields``, so conflicts arise between appliers alone; the real server
+records every writer. Sources, of kubernetes 1.36: structured-merge-diff 6.3 ``fieldpath`` and ``typed/helpers.go``,
+apimachinery ``pkg/util/managedfields/internal`` (``versioncheck.go``, ``structuredmerge.go``, ``conflict.go``) and
+``pkg/apis/meta/v1/validation``. How fields go and come is our own plain form of what merge-diff does.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import itertools
 import json
 from typing import Any
 
-from kvtui.demo.merge_keys import Path, merge_key, merges_as_set
+from kvtui.demo.merge_keys import Path, apply_keys, identity_of, merges_as_set
 from kvtui.demo.metadata import Kind, Object, StorageError, bad_request
 
 Fields = dict[str, Any]
@@ -72,7 +74,8 @@ def _check_configuration(kind: Kind, configuration: Any) -> None:
         raise bad_request("error decoding YAML: the configuration is not an object")
     given = configuration.get("apiVersion"), configuration.get("kind")
     if given != (kind.api_version, kind.kind):
-        raise bad_request(f"the configuration is {given[0]} {given[1]}, not {kind.api_version} {kind.kind}")
+        group, _, version = str(given[0] or "/").rpartition("/")
+        raise bad_request(f"invalid object type: {group}/{version}, Kind={given[1] or ''}")
     if metadata.get("managedFields"):
         raise bad_request("metadata.managedFields must be nil")
 
@@ -95,28 +98,42 @@ def _fields(kind: Kind, value: Any, path: Path) -> Fields:
         return {}
     if merges_as_set(path):
         return {_member(entry): {} for entry in value}
-    key = merge_key(path, custom=kind.custom)
-    if key is None:
+    keys = apply_keys(path, custom=kind.custom)
+    if not keys:
         return {}
-    return {_element(key, entry): {".": {}} | _fields(kind, entry, path) for entry in _keyed(value, key, path)}
+    known = _identities(value, keys, path)
+    return {
+        _element(identity): {".": {}} | _fields(kind, entry, path) for identity, entry in zip(known, value, strict=True)
+    }
 
 
 def _member(value: Any) -> str:
     return "v:" + json.dumps(value)
 
 
-def _element(key: str, entry: Object) -> str:
-    return "k:" + json.dumps({key: entry[key]}, separators=(",", ":"))
+def _element(identity: Object) -> str:
+    return "k:" + json.dumps(identity, separators=(",", ":"), sort_keys=True)
 
 
-def _keyed(entries: list[Any], key: str, path: Path) -> list[Object]:
-    """The elements, all with their key. Raises StorageError 500 as the real server does for one without."""
-    for entry in entries:
-        if not isinstance(entry, dict) or key not in entry:
-            words = f"element 0: associative list with keys has an element that omits key field {json.dumps(key)}"
-            message = f"failed to create typed patch object: .{'.'.join(path)}: {words}"
-            raise StorageError(500, "InternalError", message)
-    return entries
+def _identities(entries: list[Any], keys: tuple[str, ...], path: Path) -> list[Object]:
+    """What each element is known by. Raises StorageError 500 for one without a key; the real server's words also
+    name the object.
+    """
+    found = []
+    for position, entry in enumerate(entries):
+        identity = identity_of(entry, keys) if isinstance(entry, dict) else {}
+        if not identity:
+            named = " ".join(json.dumps(key) for key in keys)
+            words = (
+                f"associative list with keys has an element that omits all key fields [{named}] "
+                "(and doesn't have default values for any key fields)"
+                if isinstance(entry, dict)
+                else "associative list with keys may not have non-map elements"
+            )
+            message = f"failed to create typed patch object: .{'.'.join(path)}: element {position}: {words}"
+            raise StorageError(500, "", message)
+        found.append(identity)
+    return found
 
 
 def _is_of(entry: Object, manager: str, subresource: str) -> bool:
@@ -223,7 +240,7 @@ def _step(value: Any, step: str) -> Any:
     entries = value if isinstance(value, list) else []
     if mark == "v":
         return wanted if wanted in entries else None
-    return next((entry for entry in entries if wanted.items() <= entry.items()), None)
+    return next((entry for entry in entries if identity_of(entry, wanted) == wanted), None)
 
 
 def _discard(target: Any, path: _FieldPath) -> None:
@@ -252,10 +269,10 @@ def _merge(kind: Kind, target: Any, value: Any, path: Path) -> Any:
     present = list(target) if isinstance(target, list) else []
     if merges_as_set(path):
         return [*present, *(entry for entry in value if entry not in present)]
-    key = merge_key(path, custom=kind.custom)
-    if key is None:
+    keys = apply_keys(path, custom=kind.custom)
+    if not keys:
         return copy.deepcopy(value)
-    for entry in _keyed(value, key, path):
-        at = next((at for at, old in enumerate(present) if old.get(key) == entry[key]), len(present))
+    for identity, entry in zip(_identities(value, keys, path), value, strict=True):
+        at = next((at for at, old in enumerate(present) if identity_of(old, keys) == identity), len(present))
         present[at : at + 1] = [_merge(kind, present[at] if at < len(present) else {}, entry, path)]
     return present

@@ -1,6 +1,7 @@
-"""The four kinds of PATCH: RFC 6902, RFC 7386, strategic merge, and (in `apply`) server-side apply.
+"""The four kinds of PATCH: RFC 6902, RFC 7386, and in `strategic` and `apply` those of Kubernetes.
 
-Every function answers a new object and leaves its arguments alone.
+Every function answers a new object and leaves its arguments alone. Source of the words: apiserver 0.36
+``pkg/endpoints/handlers/patch.go``, and the recordings of kube-apiserver 1.36.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ import copy
 from typing import Any
 
 from kvtui.demo.apply import apply
-from kvtui.demo.merge_keys import Path, merge_key, merges_as_set
 from kvtui.demo.metadata import Kind, Object, StorageError, bad_request
+from kvtui.demo.strategic import strategic_patch
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -45,7 +46,8 @@ def apply_patch(
     if media_type == JSON_PATCH:
         return _an_object(json_patch(present, _operations(document)))
     if not isinstance(document, dict):
-        raise bad_request(f"error decoding patch: json: cannot unmarshal {_go_type(document)} into an object")
+        prefix = "" if media_type == STRATEGIC_PATCH else "error decoding patch: "
+        raise bad_request(prefix + _mistyped(document, "map[string]interface {}"))
     if media_type == STRATEGIC_PATCH:
         return strategic_patch(present, document)
     return _an_object(merge_patch(present, document))
@@ -94,17 +96,23 @@ def _an_object(document: Any) -> Object:
 
 
 def _operations(document: Any) -> list[Object]:
-    if not isinstance(document, list) or not all(isinstance(operation, dict) for operation in document):
-        raise bad_request(
-            f"error decoding patch: json: cannot unmarshal {_go_type(document)} into a list of operations"
-        )
+    if not isinstance(document, list):
+        raise bad_request("error decoding patch: " + _mistyped(document, "[]handlers.jsonPatchOp"))
+    for operation in document:
+        if not isinstance(operation, dict):
+            raise bad_request("error decoding patch: " + _mistyped(operation, "handlers.jsonPatchOp"))
     if len(document) > _MOST_OPERATIONS:
         message = f"The allowed maximum operations in a JSON patch is {_MOST_OPERATIONS}, got {len(document)}"
-        raise StorageError(413, "RequestEntityTooLarge", message)
+        raise StorageError(413, "RequestEntityTooLarge", f"Request entity too large: {message}")
     return document
 
 
-def _go_type(value: Any) -> str:
+def _mistyped(value: Any, wanted: str) -> str:
+    """What Go says of a JSON value of another type than it wants."""
+    return f"json: cannot unmarshal {_json_type(value)} into Go value of type {wanted}"
+
+
+def _json_type(value: Any) -> str:
     match value:
         case None:
             return "null"
@@ -212,116 +220,3 @@ def _same(one: Any, other: Any) -> bool:
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(_same, one, other))
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
-
-
-_DELETE_FROM = "$deleteFromPrimitiveList/"
-_ORDER = "$setElementOrder/"
-
-
-def strategic_patch(target: Object, document: Object) -> Object:
-    """The strategic merge of built-in kinds, with ``$patch``, ``$retainKeys``, ``$deleteFromPrimitiveList`` and
-    ``$setElementOrder``.
-
-    Source: apimachinery ``pkg/util/strategicpatch/patch.go``. Raises StorageError 400 for a malformed directive, 500
-    for a list element without its key (as the real server does).
-    """
-    return _merge_map(target, document, ())
-
-
-def _merge_map(target: Object, document: Object, path: Path) -> Object:
-    match document.get("$patch"):
-        case None | "merge":
-            pass
-        case "replace":
-            return copy.deepcopy({name: value for name, value in document.items() if name != "$patch"})
-        case "delete":
-            return {}
-        case unknown:
-            raise _unknown_directive(unknown)
-    merged = _retained(target, document)
-    for name, value in document.items():
-        if name.startswith(_DELETE_FROM):
-            field = name.removeprefix(_DELETE_FROM)
-            merged[field] = [entry for entry in merged.get(field) or () if entry not in _a_list(value)]
-    for name, value in document.items():
-        if name.startswith("$"):
-            continue
-        if value is None:
-            merged.pop(name, None)
-        else:
-            merged[name] = _merge_value(merged.get(name), value, (*path, name))
-    for name, value in document.items():
-        field = name.removeprefix(_ORDER)
-        if name.startswith(_ORDER) and isinstance(merged.get(field), list):
-            merged[field] = _ordered(merged[field], _a_list(value), merge_key((*path, field), custom=False))
-    return merged
-
-
-def _retained(target: Object, document: Object) -> Object:
-    if "$retainKeys" not in document:
-        return dict(target)
-    kept = _a_list(document["$retainKeys"])
-    if any(name not in kept for name, value in document.items() if not name.startswith("$") and value is not None):
-        raise bad_request("invalid patch format of retainKeys")
-    return {name: value for name, value in target.items() if name in kept}
-
-
-def _merge_value(target: Any, value: Any, path: Path) -> Any:
-    if isinstance(value, dict):
-        return _merge_map(target if isinstance(target, dict) else {}, value, path)
-    if not isinstance(value, list):
-        return value
-    present = target if isinstance(target, list) else []
-    if merges_as_set(path):
-        return [*present, *(entry for entry in value if entry not in present)]
-    key = merge_key(path, custom=False)
-    return copy.deepcopy(value) if key is None else _merge_list(present, value, key, path)
-
-
-def _merge_list(present: list[Object], entries: list[Object], key: str, path: Path) -> list[Object]:
-    """Merge a list of objects by their key; an element ``$patch: replace`` makes the others the whole list."""
-    directives = {entry.get("$patch") for entry in entries if isinstance(entry, dict)}
-    if "replace" in directives:
-        return copy.deepcopy([entry for entry in entries if entry.get("$patch") != "replace"])
-    merged = list(present)
-    for entry in entries:
-        if not isinstance(entry, dict) or key not in entry:
-            raise StorageError(500, "InternalError", f"map: {entry} does not contain declared merge key: {key}")
-        at = next((at for at, old in enumerate(merged) if _identity(old, key) == entry[key]), None)
-        match entry.get("$patch"):
-            case "delete":
-                merged = [old for old in merged if _identity(old, key) != entry[key]]
-            case None | "merge":
-                if at is None:
-                    merged.append(_merge_map({}, entry, path))
-                else:
-                    merged[at] = _merge_map(merged[at], entry, path)
-            case unknown:
-                raise _unknown_directive(unknown)
-    return merged
-
-
-def _ordered(entries: list[Any], order: list[Any], key: str | None) -> list[Any]:
-    """The entries in the given order; what it does not name keeps its place at the end."""
-    wanted = [_identity(entry, key) for entry in order]
-
-    def rank(entry: Any) -> int:
-        identity = _identity(entry, key)
-        return wanted.index(identity) if identity in wanted else len(wanted)
-
-    return sorted(entries, key=rank)
-
-
-def _identity(entry: Any, key: str | None) -> Any:
-    """What an element of a list is known by: its key, or itself when it is no object."""
-    return entry.get(key) if key and isinstance(entry, dict) else entry
-
-
-def _a_list(value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise bad_request("invalid patch format of primitive list")
-    return value
-
-
-def _unknown_directive(directive: Any) -> StorageError:
-    return bad_request(f"unknown patch type found: {directive}")

@@ -1,4 +1,7 @@
-"""The four kinds of patch: the examples of their RFCs, the rules of Kubernetes, and properties that always hold."""
+"""The four kinds of patch: the examples of their RFCs, the rules of Kubernetes, and properties that always hold.
+
+What strategic merges give and say is what ``StrategicMergeMapPatch`` of apimachinery 0.36.0 gave for the same patch.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,9 @@ from kvtui.demo.patches import (
     apply_patch,
     json_patch,
     merge_patch,
-    strategic_patch,
 )
-from kvtui.demo.storage import Object, StorageError
+from kvtui.demo.storage import Kind, Object, StorageError
+from kvtui.demo.strategic import strategic_patch
 
 # RFC 7386, appendix A: original, patch, result.
 RFC_7386: list[tuple[Any, Any, Any]] = [
@@ -217,11 +220,11 @@ def test_strategic_lists_merge_by_their_key() -> None:
         {
             "name": "main",
             "image": "new",
-            "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
+            "env": [{"name": "B", "value": "2"}, {"name": "A", "value": "1"}],
             "args": ["x"],
         },
-        POD["spec"]["containers"][1],
         {"name": "third"},
+        POD["spec"]["containers"][1],
     ]
     ports = containers([{"name": "side", "ports": [{"containerPort": 80, "name": "web"}, {"containerPort": 81}]}])
     assert ports[1]["ports"] == [{"containerPort": 80, "name": "web"}, {"containerPort": 81}]
@@ -246,6 +249,18 @@ def test_strategic_directives() -> None:
     assert kept["spec"]["volumes"] == [{"name": "data", "hostPath": {"path": "/x"}}]
     ordered = strategic_patch(POD, {"spec": {"$setElementOrder/containers": [{"name": "side"}, {"name": "main"}]}})
     assert [one["name"] for one in ordered["spec"]["containers"]] == ["side", "main"]
+    assert [one["name"] for one in containers([{"name": "side"}, {"name": "main"}])] == ["side", "main"]
+    assert containers([{"$patch": "replace"}, {"name": "main", "$patch": "delete"}]) == []
+
+
+def test_strategic_directives_for_what_is_not_there_do_nothing() -> None:
+    patch: Object = {
+        "metadata": {"annotations": {"$patch": "replace", "a": "b"}, "$deleteFromPrimitiveList/absent": ["a"]},
+        "spec": {"initContainers": [{"name": "gone", "$patch": "delete"}, {"image": "kept", "command": None}]},
+    }
+    patched = strategic_patch(POD, patch)
+    assert patched["metadata"] == POD["metadata"]
+    assert patched["spec"]["initContainers"] == [{"image": "kept"}]
 
 
 def test_strategic_sets_of_plain_values() -> None:
@@ -253,24 +268,46 @@ def test_strategic_sets_of_plain_values() -> None:
         return strategic_patch(POD, {"metadata": patch})["metadata"]["finalizers"]
 
     assert finalizers({"finalizers": ["b", "c"]}) == ["a", "b", "c"]
+    assert finalizers({"finalizers": ["c"]}) == ["c", "a", "b"]
+    assert finalizers({"finalizers": ["c"], "$setElementOrder/finalizers": ["b", "a", "c"]}) == ["b", "a", "c"]
     assert finalizers({"$deleteFromPrimitiveList/finalizers": ["a"]}) == ["b"]
-    assert finalizers({"$deleteFromPrimitiveList/finalizers": ["a"], "finalizers": ["c"]}) == ["b", "c"]
+    assert finalizers({"$deleteFromPrimitiveList/finalizers": ["a"], "finalizers": ["c"]}) == ["c", "b"]
+
+
+NO_KEY = "map: map[image:x on:true ports:[80 <nil>]] does not contain declared merge key: name"
 
 
 @pytest.mark.parametrize(
-    ("patch", "code"),
+    ("patch", "code", "words"),
     [
-        ({"spec": {"containers": [{"image": "x"}]}}, 500),
-        ({"spec": {"$patch": "frobnicate"}}, 400),
-        ({"spec": {"$retainKeys": "x"}}, 400),
-        ({"spec": {"$retainKeys": [], "nodeName": "n"}}, 400),
-        ({"metadata": {"$deleteFromPrimitiveList/finalizers": "a"}}, 400),
+        ({"spec": {"containers": [{"image": "x", "on": True, "ports": [80, None]}]}}, 500, NO_KEY),
+        ({"spec": {"$patch": "odd", "a": "b"}}, 500, "unknown patch type: odd in map: map[$patch:odd a:b]"),
+        ({"spec": {"$patch": "merge"}}, 500, "unknown patch type: merge in map: map[$patch:merge]"),
+        (
+            {"spec": {"containers": [{"name": "main", "$patch": "merge"}]}},
+            500,
+            "merging lists cannot yet be specified in the patch",
+        ),
+        ({"spec": {"$setElementOrder/containers": "x"}}, 500, "expected a []interface {}, but received a string"),
+        (
+            {"metadata": {"finalizers": ["d", "c"], "$setElementOrder/finalizers": ["c", "d"]}},
+            500,
+            "The order in patch list:\n[d c]\n doesn't match $setElementOrder list:\n[c d]\n",
+        ),
+        ({"spec": {"$retainKeys": "x"}}, 400, "invalid patch format of retainKeys"),
+        ({"spec": {"$retainKeys": [], "nodeName": "n"}}, 400, "invalid patch format of retainKeys"),
+        (
+            {"metadata": {"$deleteFromPrimitiveList/finalizers": "a"}},
+            400,
+            "invalid patch format of primitive list",
+        ),
     ],
 )
-def test_malformed_strategic_patches(patch: Object, code: int) -> None:
+def test_malformed_strategic_patches(patch: Object, code: int, words: str) -> None:
     with pytest.raises(StorageError) as refusal:
         strategic_patch(POD, patch)
-    assert refusal.value.code == code
+    assert (refusal.value.code, refusal.value.message) == (code, words)
+    assert ("reason" in refusal.value.status()) is (code == 400)
 
 
 def test_strategic_patches_leave_their_arguments_alone() -> None:
@@ -292,21 +329,35 @@ def test_custom_resources_take_no_strategic_patch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("media_type", "document", "code"),
+    ("kind", "media_type", "document", "code", "words"),
     [
-        (JSON_PATCH, {"op": "add"}, 400),
-        (JSON_PATCH, ["x"], 400),
-        (JSON_PATCH, [{"op": "add", "path": "", "value": 7}], 422),
-        (JSON_PATCH, [{"op": "test", "path": "/x", "value": 1}] * 10_001, 413),
-        (MERGE_PATCH, [1], 400),
-        (MERGE_PATCH, None, 400),
-        ("text/plain", {}, 415),
+        (
+            kinds.VM,
+            JSON_PATCH,
+            {"op": "add"},
+            400,
+            "cannot unmarshal object into Go value of type []handlers.jsonPatchOp",
+        ),
+        (kinds.VM, JSON_PATCH, ["x"], 400, "cannot unmarshal string into Go value of type handlers.jsonPatchOp"),
+        (kinds.VM, JSON_PATCH, [{"op": "add", "path": "", "value": 7}], 422, "the server rejected our request"),
+        (
+            kinds.VM,
+            JSON_PATCH,
+            [{"op": "test", "path": "/x", "value": 1}] * 10_001,
+            413,
+            "Request entity too large: The allowed maximum operations in a JSON patch is 10000, got 10001",
+        ),
+        (kinds.VM, MERGE_PATCH, [1], 400, "cannot unmarshal array into Go value of type map[string]interface {}"),
+        (kinds.POD, STRATEGIC_PATCH, "x", 400, "cannot unmarshal string into Go value of type map[string]interface {}"),
+        (kinds.VM, MERGE_PATCH, None, 400, "cannot unmarshal null"),
+        (kinds.VM, "text/plain", {}, 415, "the body of the request was in an unknown format"),
     ],
 )
-def test_bodies_that_are_no_patch(media_type: str, document: Any, code: int) -> None:
+def test_bodies_that_are_no_patch(kind: Kind, media_type: str, document: Any, code: int, words: str) -> None:
     with pytest.raises(StorageError) as refusal:
-        apply_patch(kinds.VM, {}, document, media_type)
+        apply_patch(kind, {}, document, media_type)
     assert refusal.value.code == code
+    assert words in refusal.value.message
 
 
 def configuration(**parts: Any) -> Object:
@@ -396,8 +447,29 @@ def test_lists_of_built_in_kinds_are_owned_by_element() -> None:
     assert [one["name"] for one in both["spec"]["containers"]] == ["a", "b", "c"]
     left = of(both, "one", "b")
     assert [one["name"] for one in left["spec"]["containers"]] == ["b", "c"]
-    with pytest.raises(StorageError):
+    with pytest.raises(StorageError) as refusal:
         apply(kinds.POD, None, {**pod(), "spec": {"containers": [{"image": "x"}]}}, manager="m", moment="")
+    assert refusal.value.message.endswith(
+        '.spec.containers: element 0: associative list with keys has an element that omits all key fields ["name"] '
+        "(and doesn't have default values for any key fields)"
+    )
+
+
+def test_ports_are_owned_by_number_and_protocol() -> None:
+    def service(*ports: Object) -> Object:
+        return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": list(ports)}}
+
+    dns: Object = {"port": 53, "protocol": "UDP"}
+    both = apply(kinds.SERVICE, service(dns), service({"port": 53, "name": "dns"}), manager="m", moment="")
+    assert both["spec"]["ports"] == [dns, {"port": 53, "name": "dns"}]
+    (entry,) = both["metadata"]["managedFields"]
+    owned: Object = {'k:{"port":53,"protocol":"TCP"}': {".": {}, "f:port": {}, "f:name": {}}}
+    assert entry["fieldsV1"] == {"f:spec": {"f:ports": owned}}
+    with pytest.raises(StorageError) as refusal:
+        apply(kinds.SERVICE, both, service({"port": 53, "name": "other"}), manager="second", moment="")
+    assert refusal.value.message == (
+        'Apply failed with 1 conflict: conflict with "m": .spec.ports[port=53,protocol="TCP"].name'
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from kvtui.demo import kinds, tables
 from kvtui.demo.storage import Kind, Object
 
 RECORDED: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data/demo/tables.json").read_text())["tables"]
+# Inferred: the moment at which all ages in the cells hold.
 RECORDED_AT = datetime(2026, 11, 21, 1, 51, 36, tzinfo=UTC)
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 KINDS = {
@@ -84,6 +85,35 @@ def test_a_pod_in_its_init_containers() -> None:
     assert shown(kinds.POD, pod(main, init=(done, done), phase="Pending"))["Status"] == "PodInitializing"
 
 
+def test_a_gated_pod_says_so() -> None:
+    gate = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}
+    assert shown(kinds.POD, pod(phase="Pending", conditions=[gate]))["Status"] == "SchedulingGated"
+
+
+def test_init_containers_that_stay_count_as_ready_and_restarted() -> None:
+    beside = container("proxy", restarts=2, ready=True, started=True, state={"running": {}})
+    waiting = container("b", restarts=1, state={"running": {}})
+    main = container("main", restarts=5, ready=True, state={"running": {}})
+    sidecar = pod(main, init=(beside, waiting), phase="Pending")
+    sidecar["spec"]["initContainers"][0]["restartPolicy"] = "Always"
+    cells = shown(kinds.POD, sidecar)
+    assert (cells["Ready"], cells["Status"], cells["Restarts"]) == ("1/2", "Init:1/2", "3")
+    sidecar["status"]["conditions"] = [{"type": "Initialized", "status": "True"}]
+    cells = shown(kinds.POD, sidecar)
+    assert (cells["Ready"], cells["Status"], cells["Restarts"]) == ("2/2", "Init:1/2", "7")
+
+
+def test_a_pod_of_which_some_containers_are_done() -> None:
+    done = container("a", state={"terminated": {"exitCode": 0, "reason": "Completed"}})
+    failed = container("b", state={"terminated": {"exitCode": 2, "reason": "Error"}})
+    running = container("c", ready=True, state={"running": {}})
+    ready = [{"type": "Ready", "status": "True"}]
+    assert shown(kinds.POD, pod(done, running, phase="Running", conditions=ready))["Status"] == "Running"
+    assert shown(kinds.POD, pod(done, running, phase="Running"))["Status"] == "NotReady"
+    assert shown(kinds.POD, pod(done, failed, running, phase="Running"))["Status"] == "Error"
+    assert shown(kinds.POD, pod(done, phase="Succeeded"))["Status"] == "Completed"
+
+
 def test_a_pod_that_is_deleted_terminates_unless_it_has_ended() -> None:
     deleted = {"name": "x", "deletionTimestamp": "2026-11-21T01:59:00Z"}
     assert shown(kinds.POD, {**pod(phase="Running"), "metadata": deleted})["Status"] == "Terminating"
@@ -100,6 +130,8 @@ def test_a_cordoned_node_that_is_not_ready() -> None:
         "<none>",
         "<unknown>",
     )
+    node["status"]["nodeInfo"] = {"architecture": "amd64"}  # type: ignore[index]
+    assert shown(kinds.NODE, node)["Kernel-Version"] == "<unknown> (amd64)"
 
 
 def test_claims_show_capacity_only_when_bound() -> None:
@@ -134,11 +166,24 @@ def test_events_show_how_long_ago_and_about_what() -> None:
     assert (cells["First Seen"], cells["Count"], cells["Source"]) == ("60m", 9, "virt-handler, node01")
 
 
+def test_events_without_a_last_time_or_a_name() -> None:
+    single: Object = {"involvedObject": {"kind": "Node"}, "firstTimestamp": "2026-11-21T01:59:30Z"}
+    cells = shown(kinds.EVENT, single)
+    assert (cells["Last Seen"], cells["Object"], cells["Count"]) == ("30s", "node", 1)
+    series = {"count": 4, "lastObservedTime": "2026-11-21T01:59:50.000000Z"}
+    cells = shown(kinds.EVENT, single | {"series": series, "eventTime": "2026-11-21T01:50:00.000000Z"})
+    assert (cells["Last Seen"], cells["First Seen"], cells["Count"]) == ("10s", "30s", 4)
+
+
 def test_services_deployments_and_classes() -> None:
     ports = [{"port": 80, "protocol": "TCP"}, {"port": 53, "nodePort": 30053, "protocol": "UDP"}]
-    service = {"spec": {"type": "LoadBalancer", "clusterIP": "10.0.0.1", "ports": ports}}
+    service: Object = {"spec": {"type": "LoadBalancer", "clusterIP": "10.0.0.1", "ports": ports}}
     cells = shown(kinds.SERVICE, service)
     assert (cells["External-IP"], cells["Port(s)"], cells["Selector"]) == ("<pending>", "80/TCP,53:30053/UDP", "<none>")
+    service["status"] = {
+        "loadBalancer": {"ingress": [{"ip": "10.0.0.9"}, {"hostname": "a.example"}, {"ip": "10.0.0.8"}]}
+    }
+    assert shown(kinds.SERVICE, service)["External-IP"] == "10.0.0.8,10.0.0.9,a.example"
     template = {"spec": {"containers": [{"name": "a", "image": "img:1"}, {"name": "b", "image": "img:2"}]}}
     selector = {"matchLabels": {"app": "a"}, "matchExpressions": [{"key": "x", "operator": "In", "values": ["2", "1"]}]}
     cells = shown(
@@ -152,6 +197,8 @@ def test_services_deployments_and_classes() -> None:
         "img:1,img:2",
     )
     assert cells["Selector"] == "app=a,x in (1,2)"
+    assert shown(kinds.DEPLOYMENT, {})["Selector"] == ""
+    assert shown(kinds.DAEMON_SET, {})["Selector"] == "<none>"
     default = {"storageclass.kubernetes.io/is-default-class": "true"}
     storage_class = {"metadata": {"name": "fast", "annotations": default}, "provisioner": "p"}
     cells = shown(kinds.STORAGE_CLASS, storage_class)
