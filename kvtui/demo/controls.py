@@ -8,6 +8,7 @@ Every one is a POST with a JSON object:
 - ``cut`` {"resource"?}: end open watches, as a restarting API server does.
 - ``hang`` {"seconds"}: answer nobody for that long in real time.
 - ``starting`` {"seconds"}: refuse lists for that long with 429 `storage is (re)initializing`.
+- ``churn`` {"rate", "seconds", "visible"?}: change that many VMIs a second; visible: always the first by name.
 - ``advance`` {"seconds"}: let virtual time pass at once.
 - ``pause-clock`` {"paused"?}: stop or (false) resume virtual time.
 """
@@ -62,6 +63,7 @@ class Controls:
             "cut": self._cut,
             "hang": self._hang,
             "starting": self._starting,
+            "churn": self._churn,
             "advance": self._advance,
             "pause-clock": self._pause_clock,
         }
@@ -103,6 +105,13 @@ class Controls:
 
     def _starting(self, options: Object) -> None:
         self._server.faults.begin_start(_seconds(options))
+
+    def _churn(self, options: Object) -> Object:
+        rate = options.get("rate")
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate <= 10_000:
+            raise bad_request("rate must be a number up to 10000")
+        visible = options.get("visible") is True
+        return {"machines": self._server.churn.start(float(rate), _seconds(options), visible=visible)}
 
     def _advance(self, options: Object) -> Object:
         self._server.advance(_seconds(options))

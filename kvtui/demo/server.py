@@ -10,6 +10,7 @@ from kvtui.demo import metrics, openapi
 from kvtui.demo.access import Access, Account, review_access, review_rules, review_self
 from kvtui.demo.bodies import is_dry_run, media_type, parse, read_eviction_options
 from kvtui.demo.certificate import make_certificate
+from kvtui.demo.churn import Churn
 from kvtui.demo.console import Consoles
 from kvtui.demo.controls import Controls
 from kvtui.demo.discovery import AGGREGATED, VERSION, Discovery
@@ -54,6 +55,7 @@ class Server:
         self.served = ServedKinds(world.storage)
         self.watches = Watches(world.storage, world.clock, self.faults, bookmark_interval)
         self.consoles = Consoles(world)
+        self.churn = Churn(world)
         self.served.on_removed(lambda kind: self.watches.cut(kind))
         self._discovery = Discovery(self.served)
         self._lists = Lists(world.storage, world.clock)
@@ -87,6 +89,7 @@ class Server:
     async def stop(self) -> None:
         """End all watches and consoles, and close the port."""
         await self.ticker.stop()
+        await self.churn.stop()
         self.faults.release()
         self.watches.close()
         self._logs.close()
