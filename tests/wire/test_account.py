@@ -17,13 +17,16 @@ from typing import Any
 import pytest
 import yaml
 from aiohttp import web
+from kubernetes.aio.config import incluster_config
 
 from kvtui.audit import AuditLog
-from kvtui.backends.kubernetes.client import connect
+from kvtui.backends.kubernetes import kubeconfig as kubeconfigs
+from kvtui.backends.kubernetes.client import IN_CLUSTER, connect, load_contexts
 from kvtui.errors import ConfigError, KvtuiError, UnauthorizedError, UnreachableError
 from kvtui.model import FeedState, Ref
 from kvtui.records.kubevirt import VirtualMachine
 from tests.wire.fake import Fake, begin, listed, machine, serving, status
+from tests.wire.proxy import running_proxy
 from tests.wire.support import MACHINES, QUICK, eventually, kept, write_kubeconfig
 
 REF = Ref("test", "VirtualMachine", "shop", "a", "uid-a")
@@ -357,6 +360,39 @@ async def test_a_proxy_from_the_environment(tmp_path: Path, monkeypatch: pytest.
         monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
         monkeypatch.setenv("no_proxy", "192.0.2.0/24,127.0.0.0/8")
         await fetch(write_kubeconfig(tmp_path, fake.url, {"token": "abc"}))
+
+
+@needs_openssl
+async def test_inside_a_cluster_the_service_account_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_certificates(tmp_path)
+    (tmp_path / "token").write_text("pod-token\n")
+    (tmp_path / "namespace").write_text("shop")
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
+    monkeypatch.setattr(kubeconfigs, "_SERVICE_ACCOUNT", tmp_path)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "nowhere"))
+    async with serving(guarded("bearer pod-token"), server_tls(tmp_path, clients=ssl.CERT_NONE)) as fake:
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+        monkeypatch.setenv("KUBERNETES_SERVICE_PORT", fake.url.rsplit(":", 1)[1])
+        assert [info.name for info in load_contexts()] == [IN_CLUSTER]
+        backend = connect(None, None, "", False, AuditLog(tmp_path / "audit"), timings=QUICK)
+        await backend.fetch(REF)
+        assert backend.name == IN_CLUSTER
+        assert backend.info.namespace == "shop"
+        await backend.close()
+
+
+async def test_connections_are_kept(tmp_path: Path) -> None:
+    async with (
+        serving(guarded("Bearer t")) as fake,
+        running_proxy(int(fake.url.rsplit(":", 1)[1])) as proxy,
+        kept(write_kubeconfig(tmp_path, f"http://127.0.0.1:{proxy.port}")) as state,
+    ):
+        for _ in range(5):
+            await state.backend.fetch(REF)
+        assert proxy.connections == 1
+        await proxy.cut()
+        await state.backend.fetch(REF)
 
 
 def test_connecting_asks_nobody(tmp_path: Path) -> None:

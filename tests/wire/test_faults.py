@@ -9,10 +9,12 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from aiohttp import web
 
+from kvtui.backends.kubernetes import transport
 from kvtui.backends.kubernetes.timings import Timings
-from kvtui.model import FeedState
+from kvtui.model import FeedState, Usage
 from kvtui.records.kubevirt import VirtualMachine
 from tests.wire.fake import Fake, begin, line, listed, machine, serving, status
 from tests.wire.support import MACHINES, QUICK, Kept, eventually, kept, write_kubeconfig
@@ -282,3 +284,38 @@ async def test_large_lists_are_asked_for_packed_unless_the_server_is_here(tmp_pa
         await eventually(lambda: fake.counts[WATCH])
         assert {got.headers["Accept-Encoding"] for got in fake.asked} == {"identity"}
         assert all(got.headers["User-Agent"].startswith("kvtui/") for got in fake.asked)
+
+
+async def test_a_packed_list_is_read_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def on_list(request: web.Request) -> web.StreamResponse:
+        assert request.headers["Accept-Encoding"] == "gzip"
+        response = listed(*(machine(f"vm-{number}", blob="y" * 500) for number in range(1000)))
+        response.enable_compression(web.ContentCoding.gzip)
+        return response
+
+    monkeypatch.setattr(transport, "_is_loopback", lambda _host: False)
+    async with watched(tmp_path, Fake(on_list, silence)) as (_, state):
+        await state.reaches(VirtualMachine, FeedState.LIVE)
+        assert len(state.names(VirtualMachine)) == 1000
+
+
+async def test_usage_that_can_no_longer_be_had_is_taken_back(tmp_path: Path) -> None:
+    async def versions(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"versions": [{"version": "v1beta1"}]})
+
+    async def pods(request: web.Request) -> web.StreamResponse:
+        assert request.query["labelSelector"] == "kubevirt.io=virt-launcher"
+        containers = [{"usage": {"cpu": "250m", "memory": "1Gi"}}, {"usage": {"cpu": "1", "memory": "1Mi"}}]
+        item = {"metadata": {"name": "p", "namespace": "shop"}, "containers": containers}
+        return web.json_response({"items": [item]})
+
+    other = {"/apis/metrics.k8s.io": versions, "/apis/metrics.k8s.io/v1beta1/pods": pods}
+    async with watched(tmp_path, Fake(one_machine, silence, dict(other))) as (fake, state):
+
+        def usage() -> Usage | None:
+            state.store.drain()
+            return state.store.usage("test", "Pod", "shop", "p")
+
+        await eventually(lambda: usage() == Usage(1.25, 2**30 + 2**20))
+        del fake.other["/apis/metrics.k8s.io/v1beta1/pods"]
+        await eventually(lambda: usage() is None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import math
 import os
 import re
 import shlex
@@ -56,6 +57,7 @@ class Credentials:
         self._loader: _Loader | None = None
         self._lock = asyncio.Lock()
         self._failed: tuple[float, KvtuiError] | None = None
+        self._renewed = -math.inf
 
     async def load(self) -> None:
         """Read everything for the first time. Raises ConfigError."""
@@ -104,7 +106,7 @@ class Credentials:
             token = await self._configuration.get_api_key_with_prefix("BearerToken")
         headers = CIMultiDict(self._loader.impersonation if self._loader is not None else ())
         if token:
-            headers["Authorization"] = str(token)
+            headers["Authorization"] = str(token).strip()
         return headers
 
     async def renew(self, used: Mapping[str, str]) -> bool:
@@ -115,6 +117,10 @@ class Credentials:
                 return True
             if self._loader is None or not self._loader.renews:
                 return False
+            if time.monotonic() - self._renewed < self._timings.plugin_retry:
+                # All kinds are refused at once; one question to the plugin answers them all.
+                return False
+            self._renewed = time.monotonic()
             before = (token, self.certificate)
             self._loader.forget()
             await self._renew(self._loader)

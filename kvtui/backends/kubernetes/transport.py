@@ -56,10 +56,9 @@ class Transport:
         query: Mapping[str, str] | None = None,
         body: object = None,
         accept: str = JSON,
-        limit: float | None = None,
     ) -> bytes:
-        """The body of the answer; `limit` in seconds for its beginning and for silence in it. Raises BackendError."""
-        limit = limit or self._timings.answer
+        """The body of the answer. Raises BackendError."""
+        limit = self._timings.answer
         async with self._answer(method, path, query, body, accept, limit, limit, "identity") as answer:
             with _told(self._base):
                 return await answer.read()
@@ -188,9 +187,9 @@ class Transport:
                             proxy=self._proxy or None,
                             **self._tls_name,
                         )
-                except aiohttp.ServerDisconnectedError:
-                    # A kept connection that the server had closed meanwhile: harmless to ask again, if it only reads.
-                    if not tries:
+                except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+                    # A kept connection that was closed meanwhile: harmless to ask again, if it only reads.
+                    if not tries or isinstance(error, aiohttp.ClientConnectorError):
                         raise
 
     async def _headers(self, accept: str, encoding: str) -> CIMultiDict[str]:
