@@ -70,7 +70,7 @@ def test_what_is_unknown_comes_last_either_way() -> None:
     refs = [Ref("c", "K", "", name) for name in ("x", "y", "z")]
     cells = {"x": Cell("-"), "y": Cell("1"), "z": Cell("2")}
     for descending, order in ((False, ["y", "z", "x"]), (True, ["z", "y", "x"])):
-        ordered = sorted(refs, key=lambda ref: sort_key(cells[ref.name], ref, descending))  # noqa: B023
+        ordered = sorted(refs, key=lambda ref: sort_key(cells[ref.name], ref, descending))
         assert [ref.name for ref in ordered] == order
 
 
@@ -154,7 +154,9 @@ def test_a_change_of_another_record_of_the_row_changes_the_row() -> None:
     (ref,) = change.changed
     assert ref.kind == "VirtualMachine"
     assert not change.moved
-    assert listing.row(ref).vmi.status.node_name == "n1"
+    row = listing.row(ref)
+    assert row is not None
+    assert row.vmi.status.node_name == "n1"
 
 
 def test_usage_that_is_measured_anew_shows_and_reorders_where_it_is_sorted_by() -> None:

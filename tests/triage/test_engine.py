@@ -1,0 +1,151 @@
+"""The engine: it judges what changed, looks again in time, and forgets what is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kvtui.model import Feed, FeedState, Finding, Ref, Severity
+from kvtui.records.base import Meta, Record
+from kvtui.records.kubernetes import Node, Pod
+from kvtui.store import Delta, Drop, Put, Store, View
+from kvtui.triage.base import WELL, Judgement, Rule
+from kvtui.triage.engine import Engine
+
+
+class Counting:
+    """A rule that finds every node whose name begins with `bad`, and counts how often it is asked."""
+
+    def __init__(self, severity: Severity = Severity.WARN, delay: float = 0.0) -> None:
+        self.asked: list[str] = []
+        self._severity = severity
+        self._delay = delay
+        self.rule = Rule("test.bad", self._judge, {Node: self._itself, Pod: self._node_of})
+
+    def _judge(self, view: View, ref: Ref, now: float) -> Judgement:
+        self.asked.append(ref.name)
+        node = view.find(Node, ref)
+        if node is None or not ref.name.startswith("bad"):
+            return WELL
+        ripe = (node.created or 0.0) + self._delay
+        if now < ripe:
+            return Judgement(again=ripe)
+        return Judgement(Finding("test.bad", self._severity, ref, "node", "is bad", "its name says so"))
+
+    @staticmethod
+    def _itself(_view: View, ref: Ref, _record: Record) -> Iterable[Ref]:
+        return (ref,)
+
+    @staticmethod
+    def _node_of(view: View, ref: Ref, pod: Pod) -> Iterable[Ref]:
+        node = view.get(Node, ref.backend, "", pod.spec.node_name)
+        return () if node is None else (node.ref(ref.backend),)
+
+
+def node(name: str, created: str = "1970-01-01T00:00:00Z", version: str = "") -> Put:
+    meta = Meta(name=name, uid=f"uid-{name}", creation_timestamp=created, resource_version=version)
+    return Put("c", Node(metadata=meta))
+
+
+def test_only_what_changed_is_judged() -> None:
+    counting, store = Counting(), Store()
+    engine = Engine([counting.rule], None)
+    engine.update(store, store.apply([node("good"), node("bad")]), 0.0)
+    counting.asked.clear()
+    assert not engine.update(store, store.apply([node("good")]), 1.0)
+    assert counting.asked == ["good"]
+    assert not engine.update(store, Delta(), 2.0)
+    assert counting.asked == ["good"]
+
+
+def test_a_finding_goes_with_its_subject() -> None:
+    counting, store = Counting(), Store()
+    engine = Engine([counting.rule], None)
+    assert engine.update(store, store.apply([node("bad")]), 0.0)
+    assert [finding.subject.name for finding in engine.findings] == ["bad"]
+    assert engine.update(store, store.apply([Drop("c", Node, "", "bad")]), 1.0)
+    assert engine.findings == ()
+
+
+def test_a_rule_is_asked_again_when_the_time_has_come_and_not_before() -> None:
+    counting, store = Counting(delay=60.0), Store()
+    engine = Engine([counting.rule], None)
+    engine.update(store, store.apply([node("bad")]), 0.0)
+    assert not engine.update(store, Delta(), 59.0)
+    assert counting.asked == ["bad"]
+    assert engine.update(store, Delta(), 60.0)
+    assert counting.asked == ["bad", "bad"]
+    assert not engine.update(store, Delta(), 100.0)
+    assert counting.asked == ["bad", "bad"]
+
+
+def test_a_finding_without_a_time_keeps_the_time_when_it_was_first_seen() -> None:
+    counting, store = Counting(), Store()
+    engine = Engine([counting.rule], None)
+    engine.update(store, store.apply([node("bad")]), 5.0)
+    assert not engine.update(store, store.apply([node("bad")]), 50.0)
+    assert [finding.since for finding in engine.findings] == [5.0]
+
+
+def test_the_worst_come_first_and_of_those_the_oldest() -> None:
+    warn, bad = Counting(Severity.WARN), Counting(Severity.BAD)
+    second = Rule("test.worse", bad._judge, {Node: bad._itself})
+    store = Store()
+    engine = Engine([warn.rule, second], None)
+    engine.update(store, store.apply([node("bad-b")]), 1.0)
+    engine.update(store, store.apply([node("bad-a")]), 2.0)
+    told = [(finding.severity, finding.subject.name) for finding in engine.findings]
+    assert told == [
+        (Severity.BAD, "bad-b"),
+        (Severity.BAD, "bad-a"),
+        (Severity.WARN, "bad-b"),
+        (Severity.WARN, "bad-a"),
+    ]
+
+
+def test_a_stale_feed_gets_worse_with_time_and_heals() -> None:
+    store, engine = Store(), Engine(())
+    engine.update(store, store.apply([Feed("c", "Node", FeedState.STALE, since=100.0)]), 101.0)
+    assert [finding.severity for finding in engine.findings] == [Severity.WARN]
+    assert engine.update(store, Delta(), 160.0)
+    assert [finding.severity for finding in engine.findings] == [Severity.BAD]
+    assert engine.update(store, store.apply([Feed("c", "Node", FeedState.LIVE, since=170.0)]), 170.0)
+    assert engine.findings == ()
+
+
+_STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["put", "drop", "wait"]), st.sampled_from(["bad-1", "bad-2", "good"]), st.integers(0, 90)
+    ),
+    max_size=20,
+)
+
+
+@settings(deadline=None)
+@given(_STEPS)
+def test_following_changes_and_time_equals_judging_everything_anew(steps: list[tuple[str, str, int]]) -> None:
+    store, now = Store(), 1000.0
+    engine = Engine([Counting(delay=30.0).rule], None)
+    for step, name, number in steps:
+        now += number
+        match step:
+            case "put":
+                delta = store.apply([Drop("c", Node, "", name), _born(name, now)])
+            case "drop":
+                delta = store.apply([Drop("c", Node, "", name)])
+            case _:
+                delta = Delta()
+        engine.update(store, delta, now)
+        anew = Engine([Counting(delay=30.0).rule], None)
+        whole = Store()
+        anew.update(whole, whole.apply([Put(ref.backend, record) for ref, record in store.items(Node)]), now)
+        assert {finding.subject for finding in engine.findings} == {finding.subject for finding in anew.findings}
+
+
+def _born(name: str, now: float) -> Put:
+    moment = datetime.fromtimestamp(now, UTC).isoformat()
+    meta = Meta(name=name, uid=f"{name}-{moment}", creation_timestamp=moment)
+    return Put("c", Node(metadata=meta))

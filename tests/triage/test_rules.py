@@ -1,0 +1,262 @@
+"""Rules on recorded machines, as they were and with one thing changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from kvtui.model import Feed, FeedState, Finding, Severity
+from kvtui.store import Put, Store
+from kvtui.text import parse_time
+from kvtui.triage.engine import Engine
+from tests.machines import RECORDED, TYPES, Object, machine_store, record_of
+
+
+def judge(store: Store, now: float = RECORDED) -> Sequence[Finding]:
+    engine = Engine()
+    everything = Store()
+    for feed in store.feeds():
+        everything.post(feed)
+    for kind in TYPES.values():
+        for ref, record in store.items(kind):
+            everything.post(Put(ref.backend, record))
+    engine.update(everything, everything.drain(), now)
+    return engine.findings
+
+
+def findings(name: str, edit: Any = None, now: float = RECORDED) -> list[tuple[Severity, str, str, str]]:
+    found = judge(machine_store(name, edit), now)
+    return [(finding.severity, finding.label, finding.trouble, finding.cause) for finding in found]
+
+
+@pytest.mark.parametrize("name", ["running", "stopped", "evacuated", "imported", "without_vm"])
+def test_what_is_well_is_left_alone(name: str) -> None:
+    assert findings(name) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("missing_claim", "PVC shop/db-2-missing does not exist, waiting for it to appear"),
+        (
+            "unbound",
+            'PVC shop/db-1-data is Pending (storage class "rig-rwx"): Waiting for a volume to be created either by the '
+            "external provisioner 'rig.invalid/none' or manually by the system administrator",
+        ),
+        ("too_big", "no node takes it: 0/3 nodes are available: 3 Insufficient memory"),
+        (
+            "no_cpu_model",
+            "no node takes it: 0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector",
+        ),
+        (
+            "quota",
+            'failed to create virtual machine pod: pods "virt-launcher-quota-1-tlbmh" is forbidden: exceeded quota',
+        ),
+    ],
+)
+def test_a_vm_that_does_not_start_names_the_culprit(name: str, cause: str) -> None:
+    severity, label, trouble, words = findings(name)[0]
+    assert (severity, label, trouble) == (Severity.BAD, "vm", "does not start")
+    assert words.startswith(cause)
+
+
+def test_a_finding_has_evidence_a_step_and_a_time() -> None:
+    (finding,) = judge(machine_store("too_big"))
+    assert finding.evidence[0].subject == "Pod virt-launcher-huge-1-tdxnl"
+    assert finding.evidence[0].field == "PodScheduled=False Unschedulable"
+    assert finding.step == "free capacity, add a node, or make the VM smaller"
+    assert finding.since == parse_time("2026-11-21T01:46:43Z")
+
+
+def test_complaints_of_the_first_seconds_do_not_count() -> None:
+    assert findings("quota", now=RECORDED - 550) == []
+
+
+def test_a_migration_of_a_vm_that_does_not_run_waits_and_says_so() -> None:
+    waits = [found for found in findings("missing_claim") if found[1] == "migration"]
+    assert waits == [(Severity.WARN, "migration", "waits", "db-2: its VM is not running: phase Pending")]
+
+
+def test_a_vm_that_its_run_strategy_wants_on_is_bad_after_a_minute_off() -> None:
+    def edit(items: dict[str, Object]) -> None:
+        items["VirtualMachine"]["spec"]["runStrategy"] = "Always"
+
+    ((severity, _, trouble, _),) = findings("stopped", edit)
+    assert (severity, trouble) == (Severity.BAD, "does not run")
+    stopped = parse_time("2026-11-21T01:50:56Z")
+    assert stopped is not None
+    assert findings("stopped", edit, stopped + 30) == []
+
+
+def test_a_vm_paused_by_its_storage_is_bad_and_one_paused_by_a_user_is_not() -> None:
+    def paused(reason: str) -> Any:
+        def edit(items: dict[str, Object]) -> None:
+            item = {"type": "Paused", "status": "True", "reason": reason, "message": "low-level IO error detected"}
+            items["VirtualMachineInstance"]["status"]["conditions"].append(item)
+
+        return edit
+
+    assert findings("running", paused("PausedByUser")) == []
+    assert findings("running", paused("PausedIOError")) == [
+        (Severity.BAD, "vm", "is paused", "low-level IO error detected")
+    ]
+
+
+def test_a_guest_that_ignores_the_power_button_is_told_after_its_grace_period() -> None:
+    def edit(items: dict[str, Object]) -> None:
+        items["VirtualMachineInstance"]["metadata"]["deletionTimestamp"] = "2026-11-21T01:50:00Z"
+        items["VirtualMachineInstance"]["status"]["phase"] = "Scheduled"
+        items["VirtualMachineInstance"]["spec"]["terminationGracePeriodSeconds"] = 30
+
+    ((severity, _, trouble, _),) = findings("running", edit)
+    assert (severity, trouble) == (Severity.WARN, "does not stop")
+
+
+def migration(phase: str, **state: Any) -> Any:
+    def edit(items: dict[str, Object]) -> None:
+        status = items["VirtualMachineInstanceMigration"]["status"]
+        status["phase"] = phase
+        status["migrationState"].update(state)
+
+    return edit
+
+
+def test_a_failed_migration_is_news_for_an_hour() -> None:
+    failed = migration("Failed", failed=True, failureReason="Target pod is down")
+    ((severity, label, trouble, cause),) = findings("running", failed)
+    assert (severity, label, trouble) == (Severity.BAD, "migration", "failed")
+    assert cause == "web-1: Target pod is down (from node02 to node01)"
+    assert "migration" not in [found[1] for found in findings("running", failed, RECORDED + 3600)]
+
+
+def test_a_failed_migration_is_no_news_once_a_later_one_succeeded() -> None:
+    store = machine_store("running", migration("Failed", failureReason="Target pod is down"))
+    later = {
+        "kind": "VirtualMachineInstanceMigration",
+        "metadata": {"name": "later", "namespace": "shop", "uid": "l", "creationTimestamp": "2026-11-21T01:55:00Z"},
+        "spec": {"vmiName": "web-1"},
+        "status": {"phase": "Succeeded"},
+    }
+    store.apply([Put("c", record_of(later))])
+    assert judge(store) == ()
+
+
+def test_a_migration_that_somebody_aborted_has_not_failed() -> None:
+    assert findings("running", migration("Failed", abortRequested=True, failureReason="aborted")) == []
+
+
+def test_a_migration_that_takes_half_of_its_limit_is_a_warning() -> None:
+    def edit(items: dict[str, Object]) -> None:
+        moved = items["VirtualMachineInstanceMigration"]["status"]
+        state = moved.pop("migrationState")
+        moved["phase"] = "Running"
+        del state["endTimestamp"]
+        items["VirtualMachineInstance"]["status"]["migrationState"] = state
+
+    began = parse_time("2026-11-21T01:50:14Z")
+    assert began is not None
+    assert findings("running", edit, began + 99) == []
+    ((severity, _, trouble, cause),) = findings("running", edit, began + 101)
+    assert (severity, trouble) == (Severity.WARN, "runs for long")
+    assert "200s" in cause
+
+
+def volume(**status: Any) -> Any:
+    def edit(items: dict[str, Object]) -> None:
+        items["DataVolume"]["status"] = status
+
+    return edit
+
+
+def test_an_import_of_a_url_that_is_not_there() -> None:
+    words = "Unable to connect to http data source: expected status code 200, got 404. Status: 404 Not Found"
+    failing = {"type": "Running", "status": "False", "reason": "Error", "message": words}
+    edit = volume(phase="ImportInProgress", progress="N/A", restartCount=3, conditions=[failing])
+    (finding,) = [found for found in judge(machine_store("imported", edit)) if found.label == "import"]
+    assert (finding.severity, finding.trouble) == (Severity.BAD, "does not fill")
+    assert finding.cause == f"{words} (restarted 3 times)"
+    assert finding.step == "correct the URL"
+
+
+def test_an_import_whose_checksum_does_not_match_has_failed() -> None:
+    words = "checksum mismatch: expected abc, calculated def"
+    failing = {"type": "Running", "status": "False", "reason": "ChecksumError", "message": words}
+    found = findings("imported", volume(phase="Failed", conditions=[failing]))
+    assert (Severity.BAD, "import", "has failed", words) in found
+
+
+@pytest.mark.parametrize(
+    ("phase", "reason", "message"),
+    [
+        ("WaitForFirstConsumer", "", ""),
+        ("PendingPopulation", "", ""),
+        ("ImportScheduled", "CreatingScratchSpace", "creating scratch space"),
+        ("ImportInProgress", "Error", "Scratch space required and none found"),
+        ("ImportScheduled", "ContainerCreating", ""),
+        ("Succeeded", "Completed", "Import Complete"),
+    ],
+)
+def test_what_is_benign_never_alarms(phase: str, reason: str, message: str) -> None:
+    running = {"type": "Running", "status": "False", "reason": reason, "message": message}
+    now = parse_time("2026-11-21T01:47:00Z")
+    assert now is not None
+    assert findings("imported", volume(phase=phase, progress="N/A", conditions=[running]), now) == []
+
+
+def node(ready: str = "True", **labels: str) -> Any:
+    def edit(items: dict[str, Object]) -> None:
+        items["Node"]["metadata"]["labels"].update({f"kubevirt.io/{key}": value for key, value in labels.items()})
+        for item in items["Node"]["status"]["conditions"]:
+            if item["type"] == "Ready":
+                item.update(status=ready, message="Kubelet stopped posting node status.")
+
+    return edit
+
+
+def test_a_node_that_is_not_ready_names_how_many_vms_it_carries() -> None:
+    ((severity, label, trouble, cause),) = findings("running", node("Unknown"))
+    assert (severity, label, trouble) == (Severity.BAD, "node", "is not ready")
+    assert cause == "Kubelet stopped posting node status.; it carries 1 VM"
+
+
+def test_a_node_without_heartbeat_and_one_that_takes_no_vms() -> None:
+    assert [found[2] for found in findings("running", now=RECORDED + 600)] == ["has no heartbeat"]
+    assert [found[2] for found in findings("running", node(schedulable="false"))] == ["takes no VMs"]
+
+
+def installation(kind: str, phase: str, **conditions: str) -> Store:
+    store = Store()
+    items = [{"type": key.capitalize(), "status": value, "message": "words"} for key, value in conditions.items()]
+    item = {"kind": kind, "metadata": {"name": "x", "uid": "k"}, "status": {"phase": phase, "conditions": items}}
+    store.apply([Put("c", record_of(item))])
+    return store
+
+
+def test_kubevirt_that_is_degraded_is_bad_and_one_that_is_being_updated_is_not() -> None:
+    degraded = installation("KubeVirt", "Deployed", available="False", progressing="False", degraded="True")
+    assert [(found.severity, found.trouble) for found in judge(degraded)] == [(Severity.BAD, "is degraded")]
+    updating = installation("KubeVirt", "Deployed", available="True", progressing="True", degraded="True")
+    assert [(found.severity, found.trouble) for found in judge(updating)] == [(Severity.INFO, "is being updated")]
+    assert judge(installation("CDI", "Deployed", available="True", progressing="False", degraded="False")) == ()
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "severity"),
+    [
+        (FeedState.LIVE, "VirtualMachine", None),
+        (FeedState.LOADING, "VirtualMachine", None),
+        (FeedState.ABSENT, "DataVolume", None),
+        (FeedState.STALE, "VirtualMachine", Severity.WARN),
+        (FeedState.FAILED, "Node", Severity.BAD),
+        (FeedState.FORBIDDEN, "VirtualMachine", Severity.WARN),
+        (FeedState.FORBIDDEN, "Node", Severity.INFO),
+    ],
+)
+def test_feeds_in_trouble(state: FeedState, kind: str, severity: Severity | None) -> None:
+    store = Store()
+    store.apply([Feed("c", kind, state, RECORDED - 5, "words of the server")])
+    found = judge(store)
+    assert [finding.severity for finding in found] == ([severity] if severity else [])
+    assert all(finding.cause == "words of the server" and finding.subject.name == kind for finding in found)
