@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kvtui.errors import BackendError
@@ -86,7 +86,6 @@ def test_every_part_of_a_record_may_be_missing_or_null(type_: type[Record]) -> N
     assert decode_record(msgspec.json.encode(whole), type_) == type_()
 
 
-@settings(deadline=None)
 @given(st.sampled_from(RECORDED), st.data())
 def test_null_anywhere_counts_as_missing(recorded: tuple[type[Record], Any], data: st.DataObject) -> None:
     type_, item = recorded
@@ -103,7 +102,6 @@ def test_null_anywhere_counts_as_missing(recorded: tuple[type[Record], Any], dat
     assert record == decode_record(json.dumps(without).encode(), type_)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(RECORDED), st.data())
 def test_a_strange_value_anywhere_leaves_a_record_with_its_name(
     recorded: tuple[type[Record], Any], data: st.DataObject
@@ -189,7 +187,6 @@ def test_no_bytes_are_anything_but_a_record_or_an_error(raw: bytes, type_: type[
 
 
 @given(st.sampled_from(RECORDED), st.data())
-@settings(deadline=None)
 def test_a_cut_or_altered_object_is_a_record_or_an_error(
     recorded: tuple[type[Record], Any], data: st.DataObject
 ) -> None:
@@ -202,7 +199,6 @@ def test_a_cut_or_altered_object_is_a_record_or_an_error(
 
 
 @given(st.sampled_from(RECORDED), st.data(), st.text(st.sampled_from("\x1b\x7f\x9b\u202e\ufeff\r\x08ab\\\"'")))
-@settings(deadline=None)
 def test_no_text_of_a_record_holds_what_a_terminal_obeys(
     recorded: tuple[type[Record], Any], data: st.DataObject, text: str
 ) -> None:
