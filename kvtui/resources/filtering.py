@@ -18,8 +18,8 @@ class Subject:
 
     text: Callable[[], str]
     """All columns, in lower case."""
-    field: Callable[[str], str]
-    """The value of a column or a further field, by its lower-case name."""
+    field: Callable[[str], str | None]
+    """The value of a column or a further field, by its lower-case name; None where there is no such field."""
     labels: Callable[[], Mapping[str, str]]
 
 
@@ -43,10 +43,10 @@ class Filter:
 _FIELD = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9 _-]*?)(?P<no>!?):(?P<value>.+)\Z", re.DOTALL)
 
 
-def parse_filter(text: str, known: frozenset[str]) -> Filter:
-    """The filter that `text` means; `known` are the lower-case names of columns and fields.
+def parse_filter(text: str) -> Filter:
+    """The filter that `text` means.
 
-    A word with a colon whose first part is no such name is a plain word: addresses and images have colons too.
+    A word with a colon whose first part is no field of the row is a plain word: addresses and images have colons too.
     Raises FilterError.
     """
     try:
@@ -60,14 +60,14 @@ def parse_filter(text: str, known: frozenset[str]) -> Filter:
             selector = word[3:] or next(rest, "") if word != "-l" else next(rest, "")
             tests.extend(parse_selector(selector))
         else:
-            tests.append(_word_test(word, known))
+            tests.append(_word_test(word))
     return Filter(tuple(tests))
 
 
-def _word_test(word: str, known: frozenset[str]) -> Test:
+def _word_test(word: str) -> Test:
     found = _FIELD.match(word)
-    if found and found["name"].lower() in known:
-        return _field_test(found["name"].lower(), found["value"].lower(), bool(found["no"]))
+    if found:
+        return _field_test(found["name"].lower(), found["value"].lower(), bool(found["no"]), word.lower())
     if word.startswith("!"):
         if len(word) == 1:
             raise FilterError("! stands before the word that rows must not have: !web")
@@ -79,8 +79,14 @@ def _text_test(word: str, inverted: bool) -> Test:
     return lambda subject: (word in subject.text()) is not inverted
 
 
-def _field_test(name: str, value: str, inverted: bool) -> Test:
-    return lambda subject: (value in subject.field(name).lower()) is not inverted
+def _field_test(name: str, value: str, inverted: bool, word: str) -> Test:
+    def test(subject: Subject) -> bool:
+        found = subject.field(name)
+        if found is None:
+            return word in subject.text()
+        return (value in found.lower()) is not inverted
+
+    return test
 
 
 _SET = re.compile(r"(?P<key>[\w./-]+)\s+(?P<no>not)?(?:in|\s+in)\s*\((?P<values>[^)]*)\)\Z")

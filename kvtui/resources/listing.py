@@ -82,7 +82,7 @@ class Listing:
 
     def set_filter(self, text: str, now: float) -> None:
         """Show only rows that match (see `filtering`). Raises FilterError and leaves all as it was."""
-        self._filter = parse_filter(text, frozenset(self._columns) | self._fields_of_some_row())
+        self._filter = parse_filter(text)
         self.filter_text = text.strip()
         self._select(now)
 
@@ -254,17 +254,10 @@ class Listing:
             text = self._texts[ref] = "\n".join(cell.text for cell in cells).lower()
         return text
 
-    def _field(self, row: Any, name: str, now: float) -> str:
+    def _field(self, row: Any, name: str, now: float) -> str | None:
         column = self._columns.get(name)
-        text: str = column.cell(row, now).text if column is not None else self.resource.fields(row).get(name, "")
+        text: str | None = column.cell(row, now).text if column is not None else self.resource.fields(row).get(name)
         return text
-
-    def _fields_of_some_row(self) -> frozenset[str]:
-        for ref in self._rows:
-            row = self.row(ref)
-            if row is not None:
-                return frozenset(self.resource.fields(row))
-        return frozenset()
 
 
 def _columns_by_name(resource: AnyResource) -> dict[str, Column[Any]]:
