@@ -179,6 +179,18 @@ async def test_oidc_is_renewed_and_kept_for_the_next_run(tmp_path: Path) -> None
     assert stat.S_IMODE(kubeconfig.stat().st_mode) == 0o600
 
 
+async def test_the_old_gcp_provider_runs_its_command(tmp_path: Path) -> None:
+    script = tmp_path / "gcloud"
+    answer = {"credential": {"access_token": "abc", "token_expiry": "2099-01-01T00:00:00Z"}}
+    script.write_text(
+        f"#!{sys.executable}\nimport sys\nassert sys.argv[1:] == ['a b']\nprint({json.dumps(answer)!r})\n"
+    )
+    script.chmod(0o700)
+    provider = {"name": "gcp", "config": {"cmd-path": str(script), "cmd-args": "'a b'"}}
+    async with serving(guarded("Bearer abc")) as fake:
+        await fetch(write_kubeconfig(tmp_path, fake.url, {"auth-provider": provider}), times=2)
+
+
 async def test_impersonation_is_heeded(tmp_path: Path) -> None:
     user = {"token": "abc", "as": "someone", "as-groups": ["ops", "dev"]}
     async with serving(guarded("Bearer abc")) as fake:

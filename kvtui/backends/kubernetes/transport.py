@@ -209,6 +209,7 @@ class Transport:
 
     def _session(self) -> aiohttp.ClientSession:
         tls: ssl.SSLContext | bool = self._credentials.tls() if self._base.startswith("https") else True
+        # Without trust_env: an entry of ~/.netrc for the host would fight with our token. Proxies: `_proxy_for`.
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=tls, limit=0, socket_factory=_keepalive_socket),
             response_class=_Response,
