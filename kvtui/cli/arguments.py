@@ -10,6 +10,16 @@ See what is broken with your virtual machines, why, and mend it: KubeVirt in one
 
 Without a command, kvtui opens the screen on the current context of your kubeconfig. Press ? there for its keys."""
 
+_EXAMPLES = """\
+examples:
+  kvtui                            the current context of your kubeconfig
+  kvtui --context prod -n shop     one context, one namespace
+  kvtui demo                       a simulated cluster, nothing else needed
+  kvtui get vms --faults -o wide   the rows of the screen, for scripts
+  kvtui get migrations --watch     and as they change
+
+"""
+
 _EXIT_CODES = """\
 exit codes:
   0    done
@@ -41,7 +51,7 @@ def make_parser() -> ArgumentParser:
     """The parser. Global options may stand before or after the command."""
     shared = _shared_options()
     parser = ArgumentParser(
-        prog="kvtui", description=_ABOUT, epilog=_EXIT_CODES, formatter_class=RawDescriptionHelpFormatter,
+        prog="kvtui", description=_ABOUT, epilog=_EXAMPLES + _EXIT_CODES, formatter_class=RawDescriptionHelpFormatter,
         parents=[shared],
     )  # fmt: skip
     parser.set_defaults(command=None, kubeconfig=None, context=[], namespace=None, all_namespaces=False)

@@ -27,7 +27,7 @@ def make_fleet(options: Namespace, settings: Settings) -> Fleet:
     from kvtui.backends.kubernetes.client import connect, load_contexts
     from kvtui.fleet import Fleet
 
-    audit = AuditLog(state_dir() / "audit.log")
+    audit = AuditLog(state_dir() / "audit.jsonl")
     names = list(dict.fromkeys(options.context)) or [load_contexts(options.kubeconfig)[0].name]
     backends = []
     for name in names:

@@ -255,8 +255,14 @@ class _Printer:
             sys.stdout.write(f"{ref.path} is gone\n")
 
     def _write(self, lines: Iterable[Sequence[str]]) -> None:
+        sides = [column.right for column in self._columns]
+        if self._several:
+            sides.insert(0, False)
         for line in lines:
-            padded = [fit(text, max(width, cells(text))) for text, width in zip(line, self._widths, strict=True)]
+            padded = [
+                fit(text, max(width, cells(text)), right=right)
+                for text, width, right in zip(line, self._widths, sides, strict=True)
+            ]
             sys.stdout.write(_GAP.join(padded).rstrip() + "\n")
 
     def _object(self, ref: Ref) -> dict[str, Any]:

@@ -27,7 +27,8 @@ def show(options: Namespace) -> int:
 
 def run_screen(settings: Settings, connect: Callable[[], Awaitable[Fleet]], *, where: str) -> int:
     """Run the screen on what `connect` makes. Raises KvtuiError where there is no terminal."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    # Textual reads standard input and draws on standard error.
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise KvtuiError("the screen needs a terminal", hint="kvtui get prints the same rows without one")
     from kvtui.ui.app import run
 

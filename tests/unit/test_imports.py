@@ -67,7 +67,7 @@ def test_get_imports_no_screen(tmp_path: Path) -> None:
 
 
 def test_printing_imports_no_screen(tmp_path: Path) -> None:
-    loaded = loaded_by("import kvtui.get, kvtui.backends.kubernetes.client", tmp_path)
+    loaded = loaded_by("import kvtui.cli.get, kvtui.backends.kubernetes.client", tmp_path)
     assert not loaded & {"textual", "rich", "pyte"}
 
 
