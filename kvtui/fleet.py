@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from kvtui.backends.base import Backend, Source
+from kvtui.model import Feed, FeedState
 from kvtui.resources import RESOURCES
 from kvtui.store import Delta, Store, View
 from kvtui.triage.engine import Engine
@@ -51,10 +52,18 @@ class Fleet:
         wanted = tuple(sources) if sources is not None else all_sources()
         async with asyncio.TaskGroup() as tasks:
             for backend in self.backends.values():
-                tasks.create_task(backend.run(wanted, self.store.post), name=f"backend {backend.name}")
+                tasks.create_task(self._keep_live(backend, wanted), name=f"backend {backend.name}")
             while True:
                 self.step()
                 await asyncio.sleep(TICK)
+
+    async def _keep_live(self, backend: Backend, sources: Sequence[Source]) -> None:
+        try:
+            await backend.run(sources, self.store.post)
+        except Exception as error:  # noqa: BLE001 - boundary: one backend's fault must not end the others
+            now, words = self.clock(), f"a fault of kvtui: {error!r}"
+            for source in sources:
+                self.store.post(Feed(backend.name, source.kind, FeedState.FAILED, now, words))
 
     async def close(self) -> None:
         """Let go of all backends."""

@@ -116,6 +116,12 @@ class Program:
         return "\n".join(self._emulator.text())
 
     @property
+    def backgrounds(self) -> tuple[tuple[tuple[str, bool], ...], ...]:
+        """The backgrounds of every row: they change when a cursor moves, and not when a text does."""
+        rows = (self._emulator.row(y) for y in range(self.lines))
+        return tuple(tuple(dict.fromkeys((run.look.bg, run.look.reverse) for run in row)) for row in rows)
+
+    @property
     def alternate(self) -> bool:
         """Whether the program holds the alternate screen."""
         return self._emulator.modes.alternate

@@ -17,6 +17,8 @@ INTERRUPTED = 128 + signal.SIGINT
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run kvtui with the arguments of the command line; the exit code (see the end of ``--help``)."""
+    # msgspec obeys this limit too: an object nested a thousand levels deep must not cost us the list that it is in.
+    sys.setrecursionlimit(11_000)
     options = make_parser().parse_args(argv)
     try:
         return _run(options)

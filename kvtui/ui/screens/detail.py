@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any, ClassVar
 
-import yaml
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -192,6 +191,8 @@ class DetailScreen(Screen[None]):
         if not isinstance(backend, Reader):
             self._view.show([line("this backend does not show whole objects", Tone.MUTED)])
             return
+        import yaml  # only here: it is slow to load, and the first frame does not need it
+
         whole = await backend.fetch(self._ref)
         text = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=10_000)
         self._view.show(yaml_line(item) for item in text.splitlines())

@@ -34,8 +34,12 @@ PANES = ("nodes", "vms", "migrations", "imports")
 """The resources that have a pane of their own, in the order of their numbers. All others are shown on demand."""
 WIDE = (110, 30)
 """Columns and lines from which all panes stand side by side."""
-BESIDE = 160
-"""Columns from which consoles stand beside the panes, not below."""
+BESIDE = 172
+"""Columns from which consoles stand beside the panes, not below: a serial line is 80 columns wide, and 90 stay."""
+_CONSOLE = (82, 26)
+"""Columns and lines of the consoles where there is room: 80 by 24, a rule, the tabs and the state."""
+_PANES_LEAST = 5
+"""Lines that the panes keep above the consoles."""
 _CONSOLE_KINDS = (VirtualMachine.KIND, VirtualMachineInstance.KIND)
 
 
@@ -53,6 +57,7 @@ class MainScreen(Screen[None]):
         Binding("tab", "step(1)", "next pane", show=False, id="main.next"),
         Binding("shift+tab", "step(-1)", "previous pane", show=False, id="main.previous"),
         Binding("z", "zoom", "zoom", tooltip="show this pane alone, or all again", id="main.zoom"),
+        Binding("Z", "zoom_console", "console alone", tooltip="the console alone, until it is left", id="main.alone"),
         Binding("slash", "filter", "filter", tooltip="filter the rows of this pane", id="main.filter"),
         Binding("colon", "go_to", "go to", tooltip="go to a resource or namespace (ns NAME)", id="main.goto"),
         Binding("exclamation_mark", "faults", "faults", tooltip="show only rows that are not well", id="main.faults"),
@@ -143,7 +148,7 @@ class MainScreen(Screen[None]):
         if self.consoles.display:
             if width < BESIDE:
                 return True
-            width -= width * 2 // 5
+            width -= _CONSOLE[0]
         return self._zoomed or self._current is self._guest or width < WIDE[0] or height < WIDE[1]
 
     def on_resize(self, _event: events.Resize) -> None:
@@ -155,6 +160,7 @@ class MainScreen(Screen[None]):
         self.set_class(single, "-single")
         self.set_class(self.size.width >= BESIDE, "-beside")
         self.set_class(self.consoles.display, "-console")
+        self._fit_consoles()
         for pane in self._all_panes():
             pane.display = pane is self._current or not single
             pane.table.wide = single and self.size.width >= WIDE[0]
@@ -162,8 +168,14 @@ class MainScreen(Screen[None]):
         self._show_neighbours()
 
     def _fit_problems(self) -> None:
-        room = self.size.height // 7
-        self.problems.allow(1 if self.consoles.display and self.size.height < WIDE[1] else max(1, min(5, room)))
+        width, height = self.size
+        below = self.consoles.display and width < BESIDE
+        self.problems.allow(1 if below else max(1, min(5, height // 7)))
+
+    def _fit_consoles(self) -> None:
+        width, height = self.size
+        others = 4 + _PANES_LEAST  # the header, the problems' rule and first line, the footer
+        self.consoles.styles.height = "1fr" if width >= BESIDE else max(_PANES_LEAST, min(_CONSOLE[1], height - others))
 
     def _show_neighbours(self) -> None:
         """A pane that stands alone names the others, with their keys and counts."""
@@ -254,6 +266,12 @@ class MainScreen(Screen[None]):
         self._zoomed = not self._zoomed
         self._arrange()
 
+    def action_zoom_console(self) -> None:
+        """Give the whole screen to the open console, until it is left."""
+        if self.consoles.current is not None:
+            self.add_class("-alone")
+            self.consoles.open(self.consoles.current)
+
     def action_faults(self) -> None:
         """Show only rows that are not well, or all."""
         self._current.show_faults(not self._current.listing.faults)
@@ -339,6 +357,7 @@ class MainScreen(Screen[None]):
     def on_console_pane_left(self, event: ConsolePane.Left) -> None:
         """The keyboard comes back to the list."""
         event.stop()
+        self.remove_class("-alone")
         self._choose(self._current)
 
     def on_console_pane_changed(self, event: ConsolePane.Changed) -> None:

@@ -1,0 +1,188 @@
+"""``make bench``: measure what has a budget, on the demo cluster, through a real pseudo terminal.
+
+Figures of one machine at one moment: read them against each other and against the budget, not against other machines.
+``python -m tests.bench NAME...`` runs only the named ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench.control import Control
+from tests.terminal import Program
+
+KVTUI = [sys.executable, "-m", "kvtui"]
+BIG = int(os.environ.get("BENCH_SIZE", "10000"))
+CHURN_SECONDS = float(os.environ.get("BENCH_SECONDS", "60"))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured value beside its budget."""
+
+    what: str
+    value: float
+    unit: str
+    budget: float | None = None
+
+    def __str__(self) -> str:
+        verdict = ""
+        if self.budget is not None:
+            verdict = f"budget {self.budget:g} {self.unit:<6} {'ok' if self.value <= self.budget else 'OVER'}"
+        return f"  {self.what:<58} {self.value:>10.2f} {self.unit:<6} {verdict}"
+
+
+@contextmanager
+def demo(size: int, *, speed: float = 1.0) -> Iterator[Path]:
+    """A demo cluster in its own process; the path of its kubeconfig."""
+    command = [sys.executable, "-m", "kvtui.demo", "--size", str(size), "--speed", str(speed)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield Path(server.stdout.readline().strip())
+        finally:
+            server.terminate()
+            server.wait(10)
+
+
+def open_screen(kubeconfig: Path, *, columns: int = 160, lines: int = 50) -> Program:
+    """kvtui on that cluster."""
+    return Program([*KVTUI, "--kubeconfig", str(kubeconfig), "-A"], columns=columns, lines=lines)
+
+
+def measure_start() -> Iterator[Figure]:
+    """First paint and first rows on a cluster of 100 VMs, and the exit."""
+    paints, rows, exits = [], [], []
+    with demo(100) as kubeconfig:
+        for _ in range(5):
+            with open_screen(kubeconfig) as screen:
+                screen.wait_for("VMs")
+                paints.append(time.monotonic() - screen.started)
+                screen.wait_for(r"VMs \d+[^\n]*\n(.*\n)*.*Running")
+                rows.append(time.monotonic() - screen.started)
+                screen.settle(1.0)
+                screen.press("q")
+                exits.append(screen.wait_exit())
+    yield Figure("first paint, median of 5", statistics.median(paints), "s", 0.4)
+    yield Figure("first rows of 100 VMs, median of 5", statistics.median(rows), "s", 1.0)
+    yield Figure("exit, median of 5", statistics.median(exits), "s", 0.3)
+
+
+def measure_fleet() -> Iterator[Figure]:
+    """A fleet of ten thousand: all rows, memory, idle, one change, a storm of changes."""
+    with demo(BIG, speed=0) as kubeconfig, open_screen(kubeconfig) as screen:
+        control = Control(kubeconfig)
+        screen.wait_for(rf"VMs {BIG}\b", 120)
+        yield Figure(f"all {BIG} VMs on screen", time.monotonic() - screen.started, "s", 4.0)
+        screen.settle(5)
+        yield Figure("resident memory", screen.memory(), "MiB", 300 * 1e6 / 2**20)
+
+        cpu, begun = screen.cpu_seconds(), time.monotonic()
+        sent = screen.settle(20)
+        passed = time.monotonic() - begun
+        yield Figure("idle: CPU of one core", 100 * (screen.cpu_seconds() - cpu) / passed, "%", 2)
+        yield Figure("idle: bytes a second to the terminal", sent / passed, "B/s", 100)
+
+        idle = sent / passed
+        changes = [_bytes_of_one_change(screen, control) for _ in range(10)]
+        yield Figure(
+            "one row changes: bytes to the terminal, median of 10",
+            max(0.0, statistics.median(changes) - idle),
+            "B",
+            1000,
+        )
+
+        yield from _storm(screen, control)
+
+
+def _bytes_of_one_change(screen: Program, control: Control) -> float:
+    control.churn(rate=1, seconds=1, visible=True)
+    return float(screen.settle(1.0))
+
+
+def _storm(screen: Program, control: Control) -> Iterator[Figure]:
+    control.churn(rate=1000, seconds=CHURN_SECONDS)
+    cpu, begun = screen.cpu_seconds(), time.monotonic()
+    delays = []
+    while time.monotonic() - begun < CHURN_SECONDS:
+        delays.append(_key_to_paint(screen, "j" if len(delays) % 2 else "k"))
+        screen.settle(0.2)
+    passed = time.monotonic() - begun
+    yield Figure("1,000 events/s: CPU of one core", 100 * (screen.cpu_seconds() - cpu) / passed, "%", 40)
+    yield Figure("1,000 events/s: key to paint, p95", 1000 * _p95(delays), "ms", 50)
+    screen.settle(3)
+    yield Figure("memory after the storm", screen.memory(), "MiB", 300 * 1e6 / 2**20)
+
+
+def measure_console() -> Iterator[Figure]:
+    """A guest that floods its serial line."""
+    with demo(20) as kubeconfig, open_screen(kubeconfig) as screen:
+        screen.wait_for("Running")
+        Control(kubeconfig).first_running(screen)
+        screen.press("c")
+        screen.wait_for("login:|connected", 30)
+        screen.press("enter")
+        screen.wait_for("login:", 30)
+        screen.press("root\r")
+        screen.wait_for("assword", 10)
+        screen.press("x\r")
+        screen.wait_for(r"[#$] ", 10)
+        screen.press("flood 8\r")
+        screen.settle(1)
+        cpu, begun = screen.cpu_seconds(), time.monotonic()
+        delays = []
+        while time.monotonic() - begun < 6:
+            delays.append(_flood_paint(screen))
+        passed = time.monotonic() - begun
+        yield Figure("console flood: CPU of one core", 100 * (screen.cpu_seconds() - cpu) / passed, "%", 50)
+        yield Figure("console flood: time between two frames, p95", 1000 * _p95(delays), "ms", 100)
+
+
+def _flood_paint(screen: Program) -> float:
+    begun = time.monotonic()
+    screen.pump(2)
+    return time.monotonic() - begun
+
+
+def _key_to_paint(screen: Program, key: str) -> float:
+    while screen.pump(0):
+        pass
+    begun = time.monotonic()
+    before = screen.backgrounds
+    screen.press(key)
+    while screen.backgrounds == before and time.monotonic() - begun < 2:
+        screen.pump(0.5)
+    return time.monotonic() - begun
+
+
+def _p95(values: list[float]) -> float:
+    return statistics.quantiles(values, n=20)[-1] if len(values) > 1 else 0.0
+
+
+MEASURES: dict[str, Callable[[], Iterator[Figure]]] = {
+    "start": measure_start,
+    "fleet": measure_fleet,
+    "console": measure_console,
+}
+
+
+def main() -> None:
+    """Run the chosen measures and print their figures as they come."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"which: {', '.join(MEASURES)}; all when none is named")
+    for name in parser.parse_args().names or MEASURES:
+        print(f"{name}: {(MEASURES[name].__doc__ or '').strip()}", flush=True)
+        for figure in MEASURES[name]():
+            print(figure, flush=True)
+
+
+main()
