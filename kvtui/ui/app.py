@@ -28,7 +28,7 @@ from kvtui.ui.palette import KvtuiCommands
 from kvtui.ui.screens.connect import ConnectScreen
 from kvtui.ui.screens.help import HelpScreen
 from kvtui.ui.screens.main import MainScreen
-from kvtui.ui.themes import DEFAULT, fallback_variables, load_themes, own_folder, shipped_folder
+from kvtui.ui.themes import DEFAULT, fallback_variables, load_themes, own_folder, saturate, shipped_folder
 
 _CLOSING = 0.2
 """Seconds that backends get to let go when the program ends."""
@@ -78,7 +78,7 @@ class KvtuiApp(App[int], inherit_bindings=False):
         for name in self.available_themes:
             self.unregister_theme(name)
         for theme in themes.values():
-            self.register_theme(theme)
+            self.register_theme(saturate(theme) if self.console.color_system == "standard" else theme)
         wanted = self.settings.theme
         if wanted not in themes:
             troubles.append(f'there is no theme "{wanted}": {DEFAULT} it is')

@@ -12,7 +12,7 @@ from kvtui.text import cells
 GAPS = (2, 1)
 """Blank columns of the terminal between two columns of a table: where there is room, and where there is not."""
 _WHOLE = 24
-"""Up to this width a column of rank 0 shows its texts whole before any other column stands."""
+"""Up to this width a column of rank 0 or 1 shows its texts whole before others of higher rank stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,10 @@ def lay_out(
 
 
 def _ask(column: Column[Any], widest: int | None) -> int:
-    """What a column wants before any gives way; the whole text where the column says what a row is."""
+    """What a column wants before any gives way; the whole text where the column says what a row is or does."""
     if widest is None:
         return column.width
-    return min(widest, max(column.width, _WHOLE) if column.rank == 0 else column.width)
+    return min(widest, max(column.width, _WHOLE) if column.rank <= 1 else column.width)
 
 
 def _place(kept: Sequence[int], widths: Mapping[int, int], room: int, gap: int) -> tuple[Slot, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -116,6 +117,36 @@ def load_theme(path: Path) -> Theme:
             except ColorParseError:
                 raise ConfigError(f"theme {path.name}", f'{section}.{key} = "{value}" is no colour') from None
     return _make_theme(file)
+
+
+def saturate(theme: Theme) -> Theme:
+    """The theme for a terminal of sixteen colours: there every gentle tone would come out as the same grey."""
+    tones = _SATURATED[theme.dark]
+    return replace(theme, variables=theme.variables | tones, accent=tones["kv-accent"], primary=tones["kv-accent"])
+
+
+_SATURATED = {
+    True: {
+        "kv-ok": "#00ff00",
+        "kv-busy": "#00ffff",
+        "kv-warn": "#ffff00",
+        "kv-bad": "#ff5555",
+        "kv-accent": "#00ffff",
+        "kv-cursor": "#000080",
+        "kv-cursor-idle": "#000000",
+        "kv-marked": "#000000",
+    },
+    False: {
+        "kv-ok": "#008000",
+        "kv-busy": "#008080",
+        "kv-warn": "#808000",
+        "kv-bad": "#800000",
+        "kv-accent": "#000080",
+        "kv-cursor": "#00ffff",
+        "kv-cursor-idle": "#ffffff",
+        "kv-marked": "#ffff00",
+    },
+}
 
 
 def _make_theme(file: ThemeFile) -> Theme:
