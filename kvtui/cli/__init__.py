@@ -8,7 +8,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
-from kvtui.cli.arguments import make_parser
+from kvtui.cli.arguments import parse_arguments
 from kvtui.errors import KvtuiError, UnreachableError
 
 OK, FAILED, USAGE, PARTIAL = 0, 1, 2, 3
@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run kvtui with the arguments of the command line; the exit code (see the end of ``--help``)."""
     # msgspec obeys this limit too: an object nested a thousand levels deep must not cost us the list that it is in.
     sys.setrecursionlimit(11_000)
-    options = make_parser().parse_args(argv)
+    options = parse_arguments(argv)
     try:
         return _run(options)
     except KvtuiError as error:

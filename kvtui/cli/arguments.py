@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
 from pathlib import Path
 
 _ABOUT = """\
@@ -47,30 +48,42 @@ json: a list of objects with the keys backend, kind, namespace, name, uid, creat
 {_EXIT_CODES}"""
 
 
+def parse_arguments(argv: Sequence[str] | None = None) -> Namespace:
+    """What was asked for; ends the program with a sentence and code 2 when it makes no sense."""
+    parser = make_parser()
+    options, rest = parser.parse_known_args(argv)
+    if rest and (options.command != "get" or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        # argparse takes no names behind an option once it has taken some, or none, before it.
+        options.names += rest
+    return options
+
+
 def make_parser() -> ArgumentParser:
     """The parser. Global options may stand before or after the command."""
-    shared = _shared_options()
     parser = ArgumentParser(
         prog="kvtui", description=_ABOUT, epilog=_EXAMPLES + _EXIT_CODES, formatter_class=RawDescriptionHelpFormatter,
-        parents=[shared],
+        parents=[_shared_options()],
     )  # fmt: skip
     parser.set_defaults(command=None, kubeconfig=None, context=[], namespace=None, all_namespaces=False)
     parser.set_defaults(read_only=False, config=None, theme=None, slow_link=False, no_mouse=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     _add_get(commands.add_parser(
-        "get", parents=[shared], help="print rows: vms, nodes, migrations, imports ...",
+        "get", parents=[_shared_options()], help="print rows: vms, nodes, migrations, imports ...",
         description=_GET_ABOUT, epilog=_GET_MORE, formatter_class=RawDescriptionHelpFormatter,
     ))  # fmt: skip
     _add_demo(commands.add_parser(
-        "demo", parents=[shared], help="try kvtui on a simulated cluster, without a real one",
+        "demo", parents=[_shared_options()], help="try kvtui on a simulated cluster, without a real one",
         description="Open the screen on a simulated KubeVirt cluster of this machine. It speaks the Kubernetes API, "
         "so kubectl and virtctl can be used on it too. It ends with the program.",
     ))  # fmt: skip
-    commands.add_parser("version", parents=[shared], help="print the version")
+    commands.add_parser("version", parents=[_shared_options()], help="print the version")
     return parser
 
 
 def _shared_options() -> ArgumentParser:
+    """Made anew for each parser: defaults that one of them sets must not reach the others."""
     shared = ArgumentParser(add_help=False, argument_default=SUPPRESS)
     where = shared.add_argument_group("where")
     where.add_argument("--kubeconfig", metavar="FILE", help="kubeconfig (default: $KUBECONFIG or ~/.kube/config)")

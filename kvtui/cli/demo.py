@@ -50,11 +50,10 @@ class DemoCluster:
         self._arguments = arguments
         # What it complains of is kept off the screen and told when it does not start.
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed on leaving
-        self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> DemoCluster:
         # A session of its own keeps the terminal's signals from it; the pipe ends it with us, even if we are killed.
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             [sys.executable, "-m", "kvtui.demo", "--with-parent", *self._arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -65,9 +64,8 @@ class DemoCluster:
 
     def wait_for_kubeconfig(self) -> str:
         """The path of its kubeconfig, as soon as it serves. Raises KvtuiError when it ended instead."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline().decode().strip()
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline().decode().strip()
         if line:
             return line
         self._complaints.seek(0)
@@ -75,15 +73,13 @@ class DemoCluster:
         raise KvtuiError("the demo cluster did not start", said[-1] if said else "it said nothing")
 
     def __exit__(self, *_: object) -> None:
-        process = self._process
-        if process is not None:
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    pipe.close()
-            process.terminate()
-            try:
-                process.wait(_PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self.process.terminate()
+        try:
+            self.process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         self._complaints.close()

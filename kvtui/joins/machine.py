@@ -107,7 +107,9 @@ def join_machine(view: View, ref: Ref) -> Machine | None:
         active_migration(view, backend, namespace, name),
         volumes,
         claims,
-        view.usage(backend, Pod.KIND, namespace, launcher.metadata.name) if launcher is not None else None,
+        view.usage(backend, Pod.KIND, namespace, launcher.metadata.name)
+        if launcher is not None and vmi.is_running
+        else None,
     )
 
 

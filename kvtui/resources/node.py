@@ -61,6 +61,8 @@ def _requested(row: NodeRow, what: str) -> float | None:
 
 def _health(row: NodeRow, now: float) -> Health:
     node = row.node
+    if node.fault:
+        return Health(Tone.BAD, "Unreadable", f"cannot be read in full: {node.fault}")
     ready = find_condition(node.status.conditions, "Ready")
     words: list[str] = []
     reasons: list[str] = []

@@ -68,7 +68,10 @@ def _health(machine: Machine, _now: float) -> Health:
         reason = f"run strategy {machine.run_strategy} wants it running"
     if tone in (Tone.BAD, Tone.BUSY) and word not in {"Migrating", "Stopping", "Terminating"}:
         cause = find_cause(machine)
-        reason = cause.sentence if cause is not None else reason
+        if cause is not None:
+            reason = cause.sentence
+            # The status goes on saying Starting while every attempt to make the pod is refused.
+            tone = Tone.WARN if tone is Tone.BUSY and cause.evidence.field.startswith("Synchronized=False") else tone
     if machine.record.fault:
         return Health(Tone.BAD, word or "Unreadable", f"cannot be read in full: {machine.record.fault}")
     if machine.running:
