@@ -5,6 +5,7 @@ Where the facts stand: kubevirt-api.md 2.1, 2.2, 2.5, and the catalogue in 9.1 a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -98,17 +99,23 @@ _SYNC_STEPS = {
 
 
 def _scheduling_step(words: str) -> str:
+    """What to do about the reason that keeps most nodes off: ``0/9 nodes are available: 1 this, 8 that.``"""
+    reasons = _NODES_AND_REASON.findall(words.partition("available: ")[2])
+    main = max(reasons, key=lambda reason: int(reason[0]), default=("", words))[1]
     if "devices.kubevirt.io/kvm" in words:
         return "check KVM on the nodes: BIOS, nested virtualization, virt-handler"
-    if "Insufficient" in words:
-        return "free capacity, add a node, or make the VM smaller"
-    if "untolerated taint" in words or "unschedulable" in words:
-        return "uncordon a node, or give the VM a toleration"
-    if "volume node affinity" in words:
-        return "its volume lives on another node: start it there"
-    if "node affinity" in words or "node selector" in words:
-        return "compare its node selector and CPU model with the labels of the nodes"
-    return ""
+    return next((step for sign, step in _SCHEDULING_STEPS if sign in main), "")
+
+
+_NODES_AND_REASON = re.compile(r"(\d+) ((?:node\(s\)|Insufficient|Too many)[^,.]*)")
+_SCHEDULING_STEPS = (
+    ("Insufficient", "free capacity, add a node, or make the VM smaller"),
+    ("volume node affinity", "its volume lives on another node: start it there"),
+    ("node affinity", "compare its node selector and CPU model with the labels of the nodes"),
+    ("node selector", "compare its node selector and CPU model with the labels of the nodes"),
+    ("untolerated taint", "give the VM a toleration, or take the taint away"),
+    ("unschedulable", "uncordon a node"),
+)
 
 
 def _of_launcher(machine: Machine) -> Iterator[Cause]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from kvtui.joins.move import Move, join_move, moves_of_instance
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import find_condition
-from kvtui.records.kubernetes import Pod
+from kvtui.records.kubernetes import Event, Pod
 from kvtui.records.kubevirt import Migration, VirtualMachineInstance
 from kvtui.store import View
 from kvtui.text import parse_time, quantity
@@ -48,7 +48,7 @@ def _judge_failed(view: View, move: Move, ref: Ref, now: float) -> Judgement:
     aborted = move.state is not None and move.state.abort_requested
     if aborted or now >= ended + RECENT or move.vmi is None or _superseded(view, move, ref):
         return WELL
-    words = move.reason or "the server gives no reason; see the events of the VM"
+    words = move.reason or _told_by_events(view, ref) or "the server gives no reason; see the events of the VM"
     evidence = (Evidence(f"migration {ref.name}", "failureReason", words, ended),)
     route = f"from {move.source} to {move.target or '?'}" if move.source else ""
     cause = f"{words} ({route})" if route else words
@@ -56,7 +56,16 @@ def _judge_failed(view: View, move: Move, ref: Ref, now: float) -> Judgement:
     return Judgement(finding, ended + RECENT)
 
 
+def _told_by_events(view: View, ref: Ref) -> str:
+    """The newest warning about the migration: one that ends before it moves memory has no other reason."""
+    warnings = [event for _, event in view.linked(Event, ref.backend, "about", ref.uid) if event.type == "Warning"]
+    newest = max(warnings, key=lambda event: event.last_seen or 0.0, default=None)
+    return newest.message if newest is not None else ""
+
+
 def _step(words: str) -> str:
+    if "unschedulable" in words:
+        return "see what keeps other nodes from taking it: capacity, CPU model, affinity, taints"
     if "Target pod is down" in words:
         return "see why the target pod ended: its node and its events"
     if "aborted" in words:
@@ -177,6 +186,16 @@ def _of_migration(view: View, ref: Ref, migration: Migration) -> Iterable[Ref]:
             yield other
 
 
+def _of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
+    """The migration that a warning is about."""
+    about = event.involved_object
+    if about.kind != Migration.KIND or event.type != "Warning":
+        return
+    migration = view.get(Migration, ref.backend, about.namespace, about.name)
+    if migration is not None:
+        yield migration.ref(ref.backend)
+
+
 def _of_pod(view: View, ref: Ref, pod: Pod) -> Iterable[Ref]:
     """The migration that a target pod belongs to."""
     job, owner = pod.metadata.labels.get("kubevirt.io/migrationJobUID"), pod.controller
@@ -191,6 +210,6 @@ RULES = (
     Rule(
         "migration.state",
         _judge,
-        {Migration: _of_migration, VirtualMachineInstance: moves_of_instance, Pod: _of_pod},
+        {Migration: _of_migration, VirtualMachineInstance: moves_of_instance, Pod: _of_pod, Event: _of_event},
     ),
 )

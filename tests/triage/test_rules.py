@@ -70,6 +70,19 @@ def test_a_finding_has_evidence_a_step_and_a_time() -> None:
     assert finding.since == parse_time("2026-11-21T01:46:43Z")
 
 
+def test_of_several_reasons_the_one_that_keeps_most_nodes_off_gives_the_step() -> None:
+    def edit(items: dict[str, Object]) -> None:
+        for item in items["Pod"]["status"]["conditions"]:
+            if item["type"] == "PodScheduled":
+                item["message"] = (
+                    "0/13 nodes are available: 1 node(s) were unschedulable, 3 node(s) had untolerated taint {a: }, "
+                    "9 node(s) didn't match Pod's node affinity/selector. preemption: 0/13 nodes are available."
+                )
+
+    (finding,) = judge(machine_store("too_big", edit))
+    assert finding.step == "compare its node selector and CPU model with the labels of the nodes"
+
+
 def test_complaints_of_the_first_seconds_do_not_count() -> None:
     assert findings("quota", now=RECORDED - 550) == []
 
@@ -129,6 +142,27 @@ def test_a_failed_migration_is_news_for_an_hour() -> None:
     assert (severity, label, trouble) == (Severity.BAD, "migration", "failed")
     assert cause == "web-1: Target pod is down (from node02 to node01)"
     assert "migration" not in [found[1] for found in findings("running", failed, RECORDED + 3600)]
+
+
+def test_a_migration_that_failed_without_a_reason_is_explained_by_its_events() -> None:
+    def edit(items: dict[str, Object]) -> None:
+        status = items["VirtualMachineInstanceMigration"]["status"]
+        status["phase"] = "Failed"
+        del status["migrationState"]
+
+    store = machine_store("running", edit)
+    about = {"kind": "VirtualMachineInstanceMigration", "namespace": "shop", "name": "kubevirt-migrate-vm-9ksb9"}
+    (uid,) = (ref.uid for ref, _ in store.items(TYPES["VirtualMachineInstanceMigration"]))
+    event = {
+        "kind": "Event",
+        "metadata": {"name": "e", "namespace": "shop", "uid": "e"},
+        "type": "Warning",
+        "message": "Migration failed due to being canceled",
+        "involvedObject": {**about, "uid": uid},
+    }
+    store.apply([Put("c", record_of(event))])
+    (finding,) = judge(store)
+    assert finding.cause.startswith("web-1: Migration failed due to being canceled")
 
 
 def test_a_failed_migration_is_no_news_once_a_later_one_succeeded() -> None:
