@@ -84,7 +84,7 @@ def _of_scheduling(machine: Machine, vmi: VirtualMachineInstance) -> Iterator[Ca
         yield from (cause for cause in map(find_claim_cause, machine.claims) if cause is not None)
     since = parse_time(condition.last_transition_time)
     evidence = Evidence(subject, f"PodScheduled=False {condition.reason}", words, since)
-    yield Cause(f"no node takes it: {words}", evidence, _scheduling_step(words))
+    yield Cause(f"no node takes it: {', '.join(_refusals(words)) or words}", evidence, _scheduling_step(words))
 
 
 _UNBOUND = "unbound immediate PersistentVolumeClaims"
@@ -98,16 +98,27 @@ _SYNC_STEPS = {
 }
 
 
+def _refusals(words: str) -> list[str]:
+    """Why nodes are refused, what refuses most of them first.
+
+    The scheduler writes ``0/9 nodes are available: 1 this, 8 that. preemption: ...`` and counts each node once.
+    """
+    pieces = words.partition("available: ")[2].partition(". ")[0].rstrip(".").split(", ")
+    counted = [found for piece in pieces if (found := _COUNTED.match(piece))]
+    return [found[0] for found in sorted(counted, key=lambda found: -int(found[1]))]
+
+
+_COUNTED = re.compile(r"(\d+) .+")
+
+
 def _scheduling_step(words: str) -> str:
-    """What to do about the reason that keeps most nodes off: ``0/9 nodes are available: 1 this, 8 that.``"""
-    reasons = _NODES_AND_REASON.findall(words.partition("available: ")[2])
-    main = max(reasons, key=lambda reason: int(reason[0]), default=("", words))[1]
+    """What to do about the reason that refuses most nodes."""
     if "devices.kubevirt.io/kvm" in words:
         return "check KVM on the nodes: BIOS, nested virtualization, virt-handler"
+    main = next(iter(_refusals(words)), words)
     return next((step for sign, step in _SCHEDULING_STEPS if sign in main), "")
 
 
-_NODES_AND_REASON = re.compile(r"(\d+) ((?:node\(s\)|Insufficient|Too many)[^,.]*)")
 _SCHEDULING_STEPS = (
     ("Insufficient", "free capacity, add a node, or make the VM smaller"),
     ("volume node affinity", "its volume lives on another node: start it there"),

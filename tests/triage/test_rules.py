@@ -45,10 +45,10 @@ def test_what_is_well_is_left_alone(name: str) -> None:
             'PVC shop/db-1-data is Pending (storage class "rig-rwx"): Waiting for a volume to be created either by the '
             "external provisioner 'rig.invalid/none' or manually by the system administrator",
         ),
-        ("too_big", "no node takes it: 0/3 nodes are available: 3 Insufficient memory"),
+        ("too_big", "no node takes it: 3 Insufficient memory"),
         (
             "no_cpu_model",
-            "no node takes it: 0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector",
+            "no node takes it: 3 node(s) didn't match Pod's node affinity/selector",
         ),
         (
             "quota",
@@ -81,6 +81,10 @@ def test_of_several_reasons_the_one_that_keeps_most_nodes_off_gives_the_step() -
 
     (finding,) = judge(machine_store("too_big", edit))
     assert finding.step == "compare its node selector and CPU model with the labels of the nodes"
+    assert finding.cause == (
+        "no node takes it: 9 node(s) didn't match Pod's node affinity/selector, 3 node(s) had untolerated taint {a: }, "
+        "1 node(s) were unschedulable"
+    )
 
 
 def test_complaints_of_the_first_seconds_do_not_count() -> None:
