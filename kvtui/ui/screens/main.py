@@ -191,7 +191,7 @@ class MainScreen(Screen[None]):
             self._guest.remove()
             self._guest = None
         self._arrange()
-        pane.table.focus()
+        self.set_focus(pane.table)
 
     async def _invite(self, resource: AnyResource) -> None:
         """Show a resource that has no pane of its own."""
@@ -244,7 +244,7 @@ class MainScreen(Screen[None]):
     def action_go(self, number: int) -> None:
         """Go to the problems (0), a pane (1 to 4) or the open console (5)."""
         if number == 0:
-            self.problems.table.focus()
+            self.set_focus(self.problems.table)
         elif number <= len(self.panes):
             self._choose(self.panes[number - 1])
         elif self.consoles.current is not None:
@@ -259,7 +259,7 @@ class MainScreen(Screen[None]):
         if 0 <= index < len(self.panes):
             self._choose(self.panes[index])
         else:
-            self.problems.table.focus()
+            self.set_focus(self.problems.table)
 
     def action_zoom(self) -> None:
         """Show the pane alone, or all again."""
@@ -298,10 +298,14 @@ class MainScreen(Screen[None]):
         return next((pane for pane in self.panes if pane.resource.name == "vms"), self.panes[0])
 
     def on_key(self, event: events.Key) -> None:
-        """The chord that leaves a console leads back into it."""
+        """The chord leads out of the console, and into it."""
         chords = [chord.strip() for chord in self._settings.console.detach.split(",")]
-        if event.key in chords and self.consoles.current is not None:
-            event.stop()
+        if event.key not in chords or self.consoles.current is None:
+            return
+        event.stop()
+        if self.consoles.has_focus_within:
+            self._leave_consoles()
+        else:
             self.action_go(len(self.panes) + 1)
 
     def on_live_table_activated(self, event: LiveTable.Activated) -> None:
@@ -357,6 +361,9 @@ class MainScreen(Screen[None]):
     def on_console_pane_left(self, event: ConsolePane.Left) -> None:
         """The keyboard comes back to the list."""
         event.stop()
+        self._leave_consoles()
+
+    def _leave_consoles(self) -> None:
         self.remove_class("-alone")
         self._choose(self._current)
 
@@ -420,7 +427,7 @@ class MainScreen(Screen[None]):
     def _close_prompt(self) -> None:
         self._prompt.close()
         self._footer.display = True
-        self._current.table.focus()
+        self.set_focus(self._current.table)
 
     def _try_filter(self, text: str) -> bool:
         try:
