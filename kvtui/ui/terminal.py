@@ -31,9 +31,6 @@ class Terminal(Widget, can_focus=True):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"terminal--{index}" for index in range(16)} | {"terminal--cursor"}
 
-    class Detached(Message):
-        """The chord was pressed: the keyboard goes back to the list, the session goes on."""
-
     class Revived(Message):
         """Enter was pressed in a session that had ended."""
 
@@ -124,12 +121,12 @@ class Terminal(Widget, can_focus=True):
         self.refresh()
 
     def on_key(self, event: events.Key) -> None:
-        """The chord detaches, scroll keys scroll, and everything else is typed into the guest."""
+        """The chord goes on to the screen, scroll keys scroll, and everything else is typed into the guest."""
+        if event.key in self._chords:
+            return
         event.stop()
         event.prevent_default()
-        if event.key in self._chords or event.character == "\x1d":
-            self.post_message(self.Detached())
-        elif event.key in _SCROLL_KEYS:
+        if event.key in _SCROLL_KEYS:
             self.scroll_back(_SCROLL_KEYS[event.key] * max(1, self.size.height - 1))
         elif not self.session.is_open:
             if event.key == "enter":

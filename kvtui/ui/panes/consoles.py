@@ -122,11 +122,6 @@ class ConsolePane(Vertical):
             self._show(ref)
             self.screen.set_focus(self._terminals[ref])
 
-    def on_terminal_detached(self, event: Terminal.Detached) -> None:
-        """Hand the keyboard back."""
-        event.stop()
-        self.post_message(self.Left())
-
     def on_terminal_revived(self, event: Terminal.Revived) -> None:
         """Connect again, as the user asked."""
         event.stop()
