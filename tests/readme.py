@@ -1,4 +1,4 @@
-"""``make readme``: the table of keys in README.md, made from the declarations that the keys themselves are made from."""
+"""``make readme``: the table of keys in README.md, from the declarations that the keys themselves are made from."""
 
 from __future__ import annotations
 

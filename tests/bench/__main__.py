@@ -112,7 +112,7 @@ def _bytes_of_one_change(screen: Program, control: Control) -> float:
 def _storm(screen: Program, control: Control) -> Iterator[Figure]:
     control.churn(rate=1000, seconds=CHURN_SECONDS)
     cpu, begun = screen.cpu_seconds(), time.monotonic()
-    delays = []
+    delays: list[float] = []
     while time.monotonic() - begun < CHURN_SECONDS:
         delays.append(_key_to_paint(screen, "j" if len(delays) % 2 else "k"))
         screen.settle(0.2)
@@ -127,8 +127,7 @@ def measure_console() -> Iterator[Figure]:
     """A guest that floods its serial line."""
     with demo(20) as kubeconfig, open_screen(kubeconfig) as screen:
         screen.wait_for("Running")
-        Control(kubeconfig).first_running(screen)
-        screen.press("c")
+        screen.press("/", "web cache-1", "enter", "c")
         screen.wait_for("login:|connected", 30)
         screen.press("enter")
         screen.wait_for("login:", 30)

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -98,10 +99,10 @@ def test_demo_server_ends_with_the_program_that_is_killed(screen: Program) -> No
     screen.process.kill()
     screen.process.wait()
     for pid in servers:
-        screen.wait_for(lambda _, pid=pid: not Path(f"/proc/{pid}").exists() or _is_zombie(pid), 10)
+        screen.wait_for(partial(_has_ended, pid), 10)
 
 
-def _is_zombie(pid: int) -> bool:
+def _has_ended(pid: int, _screen: str) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].startswith("Z")
     except FileNotFoundError:
