@@ -9,7 +9,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from kvtui.cli.arguments import parse_arguments
-from kvtui.errors import KvtuiError, UnreachableError
+from kvtui.errors import ConfigError, KvtuiError, UnreachableError
 
 OK, FAILED, USAGE, PARTIAL = 0, 1, 2, 3
 INTERRUPTED = 128 + signal.SIGINT
@@ -22,6 +22,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parse_arguments(argv)
     try:
         return _run(options)
+    except ConfigError as error:
+        _complain(error)
+        return USAGE
     except KvtuiError as error:
         _complain(error)
         return PARTIAL if isinstance(error, UnreachableError) else FAILED

@@ -24,8 +24,8 @@ examples:
 _EXIT_CODES = """\
 exit codes:
   0    done
-  1    failed: a setting, a kubeconfig or an object that was named is not as it should be
-  2    the command line makes no sense
+  1    failed, or an object that was named is not there
+  2    the command line, the configuration or the kubeconfig makes no sense
   3    the cluster does not answer, or the answer is partial; what is known is printed
   130  interrupted"""
 

@@ -243,7 +243,7 @@ def test_an_error_is_one_sentence_and_a_hint(
         raise ConfigError("no such context", "staging", "kubectl config get-contexts lists them")
 
     monkeypatch.setattr(get_module, "make_fleet", fail)
-    assert main(["get", "vms"]) == 1
+    assert main(["get", "vms"]) == 2
     assert capsys.readouterr().err == "kvtui: no such context: staging\nhint: kubectl config get-contexts lists them\n"
 
 
