@@ -53,11 +53,6 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
             super().__init__()
             self.table = table
 
-        @property
-        def control(self) -> LiveTable[Any]:
-            """The table."""
-            return self.table
-
     class Activated(Moved):
         """Enter was pressed on the row under the cursor, or it was clicked twice."""
 
@@ -68,11 +63,6 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
             super().__init__()
             self.table = table
             self.column = column
-
-        @property
-        def control(self) -> LiveTable[Any]:
-            """The table."""
-            return self.table
 
     def __init__(
         self,
@@ -95,6 +85,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         self._cursor: K | None = None
         self._cursor_index = 0
         self.filling = False
+        """Whether its rows still come in for the first time."""
         self._marks: dict[K, None] = {}
         self._anchor: K | None = None
         self._texts: dict[K, list[Cell]] = {}
