@@ -40,9 +40,13 @@ class KeyOrder:
     """Hands keys to the app one at a time, each when the one before it has had its effect.
 
     Textual sends every key to the widget that has the focus at that moment; an action bound to it runs only when the
-    key has bubbled up to the app. Keys that arrive in one piece, as they do over a slow link, would therefore miss the
-    filter line that the first of them opened, and be taken for actions on the list.
+    key has bubbled up to the app, and some effects take a few messages more, each handled by another widget's loop.
+    Keys that arrive in one piece, as they do over a slow link, would therefore miss the filter line that the first of
+    them opened, and be taken for actions on the list.
     """
+
+    _ROUNDS = 4
+    """How often the way from the widget to the app is walked: an effect is at most so many messages."""
 
     def __init__(self, app: App[Any], deliver: Callable[[Key], Awaitable[None]]) -> None:
         self._app = app
@@ -62,18 +66,20 @@ class KeyOrder:
         key = self._under_way = self._waiting.popleft()
         target: MessagePump = self._app.focused or self._app.screen
         await self._deliver(key)
-        self._follow(key, target)
+        self._walk(key, target, target, self._ROUNDS)
 
-    def _follow(self, key: Key, pump: MessagePump) -> None:
-        """Go on once `pump`, which got the key first, has seen to it."""
-        if not pump.call_later(self._passed, key, pump):
+    def _walk(self, key: Key, start: MessagePump, at: MessagePump, rounds: int) -> None:
+        """Wait behind whatever `at` has to handle, then go on to its parent; a widget that is gone ends the way."""
+        if not at.call_later(self._pass, key, start, at, rounds):
             self._app.call_later(self._end, key)
 
-    def _passed(self, key: Key, pump: MessagePump) -> None:
-        if pump is self._app or key._stop_propagation or pump._parent is None:
-            self._app.call_later(self._end, key)
+    def _pass(self, key: Key, start: MessagePump, at: MessagePump, rounds: int) -> None:
+        if at is not self._app and at._parent is not None:
+            self._walk(key, start, at._parent, rounds)
+        elif rounds > 1:
+            self._walk(key, start, start, rounds - 1)
         else:
-            self._follow(key, pump._parent)
+            self._app.call_later(self._end, key)
 
     async def _end(self, key: Key) -> None:
         if self._under_way is key:

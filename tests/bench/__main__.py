@@ -128,7 +128,7 @@ def measure_console() -> Iterator[Figure]:
     with demo(20) as kubeconfig, open_screen(kubeconfig) as screen:
         screen.wait_for("Running")
         screen.press("/", "web cache-1", "enter", "c")
-        screen.wait_for("login:|connected", 30)
+        screen.wait_for("login:|onnected", 30)
         screen.press("enter")
         screen.wait_for("login:", 30)
         screen.press("root\r")
