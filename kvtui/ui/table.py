@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Generic
 
 from rich.segment import Segment
 from rich.style import Style
-from textual import events
+from textual import events, on
 from textual.binding import Binding, BindingType
 from textual.geometry import Region
 from textual.message import Message
@@ -100,8 +100,8 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
 
     def update_rows(self, changed: Collection[K], *, moved: bool) -> None:
         """Some rows changed; `moved` when any came, went or changed places."""
-        for key in changed:
-            self._forget(key)
+        shown = [slot.index for slot in self._slots]
+        changed = [key for key in changed if key not in self._texts or self._reads_differently(key, shown)]
         if not moved:
             self._repaint(changed)
             return
@@ -129,18 +129,10 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         ticking = [slot.index for slot in self._slots if self._columns[slot.index].ticks]
         if not ticking:
             return
-        now = self._rows.now()
         visible = set(self.visible_keys)
         for key in [key for key in self._texts if key not in visible]:
             self._forget(key)
-        changed = [
-            key
-            for key, texts in self._texts.items()
-            if any(self._rows.cell(key, index, now)[:2] != texts[index][:2] for index in ticking)
-        ]
-        for key in changed:
-            self._forget(key)
-        self._repaint(changed)
+        self._repaint([key for key in tuple(self._texts) if self._reads_differently(key, ticking)])
 
     def show_sort(self, column: int, descending: bool) -> None:
         """Tell in the header by which column the rows stand in order."""
@@ -296,6 +288,16 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
                 for marked in (False, True):
                     self._strips.pop((key, cursor, marked), None)
 
+    def _reads_differently(self, key: K, columns: Sequence[int]) -> bool:
+        """Whether a row that was drawn before reads otherwise now in those columns; if so it is forgotten."""
+        texts = self._texts[key]
+        if self._rows.index(key) is not None:
+            now = self._rows.now()
+            if all(self._rows.cell(key, index, now)[:2] == texts[index][:2] for index in columns):
+                return False
+        self._forget(key)
+        return True
+
     def _repaint(self, changed: Collection[K]) -> None:
         """Refresh the lines that show other rows than before, or changed ones; all at once when they are many."""
         visible = list(self.visible_keys)
@@ -342,6 +344,8 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         slots = lay_out(self._columns, room, widest=self._widest, wide=self._wide, sort=sort)
         if slots != self._slots:
             self._slots = slots
+            # Columns that stand only now may have changed unseen.
+            self._texts.clear()
             self._strips.clear()
             self._paint_all()
 
@@ -450,15 +454,10 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         self._lay_out()
         self._paint_all()
 
-    def on_focus(self) -> None:
+    @on(events.Focus)
+    @on(events.Blur)
+    def redraw_cursor(self) -> None:
         """The cursor looks different with the focus."""
-        self._focus_changed()
-
-    def on_blur(self) -> None:
-        """The cursor looks different without the focus."""
-        self._focus_changed()
-
-    def _focus_changed(self) -> None:
         self._strips = {key: strip for key, strip in self._strips.items() if not key[1]}
         if self._cursor is not None:
             self._refresh_key(self._cursor)

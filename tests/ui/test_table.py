@@ -51,6 +51,15 @@ async def test_a_changed_row_paints_its_own_line_only(monkeypatch: pytest.Monkey
         assert "Failed" in lines(app)[5]
 
 
+async def test_a_change_that_does_not_show_paints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = TableApp(machines(500))
+    async with app.run_test(size=(40, 20)) as pilot:
+        await pilot.pause()
+        paints = Paints(app, monkeypatch)
+        app.table.update_rows(("vm-004", "vm-005"), moved=False)
+        assert paints.regions == []
+
+
 async def test_a_hidden_row_paints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     app = TableApp(machines(500))
     async with app.run_test(size=(40, 20)) as pilot:
@@ -71,6 +80,8 @@ async def test_when_most_lines_changed_all_are_painted_at_once(monkeypatch: pyte
     async with app.run_test(size=(40, 20)) as pilot:
         await pilot.pause()
         paints = Paints(app, monkeypatch)
+        for machine in app.rows.by_name.values():
+            machine.status = "Failed"
         app.table.update_rows(app.rows.keys[:15], moved=False)
         assert paints.regions == [Region()]
 
