@@ -37,3 +37,14 @@ class Rule:
     """The subject may be gone: then all is well."""
     related: Mapping[type[Record], Related]
     """Which subjects to judge anew when a record of that type comes, changes or goes."""
+    feeds: bool = False
+    """Whether its subjects are the backends, judged anew when one of their feeds changes."""
+
+
+def backend_ref(backend: str) -> Ref:
+    """A backend as a subject."""
+    return Ref(backend, BACKEND, "", backend)
+
+
+BACKEND = "Backend"
+"""The kind of a backend as a subject."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from kvtui.joins.installation import judge_installation
 from kvtui.model import Evidence, Feed, FeedState, Finding, Ref, Severity, Tone
 from kvtui.records.base import find_condition
@@ -15,38 +18,73 @@ STALE_LIMIT = 60.0
 """Seconds after which old data is no mere hiccup."""
 
 _ESSENTIAL = frozenset({VirtualMachine.KIND, VirtualMachineInstance.KIND})
+_NAMED = 3
+"""Kinds that a sentence names before it counts the rest."""
 
 
-def judge_feed(_view: View, feed: Feed, now: float) -> Judgement:
-    """A stream that is not live. What is not installed is not broken."""
-    match feed.state:
-        case FeedState.STALE:
-            worse = feed.since + STALE_LIMIT
-            old = now >= worse
-            return Judgement(
-                _of_feed(feed, Severity.BAD if old else Severity.WARN, "is stale", "the connection is cut"),
-                None if old else worse,
-            )
-        case FeedState.FAILED:
-            return Judgement(_of_feed(feed, Severity.BAD, "cannot be read", "the server does not answer as it should"))
-        case FeedState.FORBIDDEN:
-            severity = Severity.WARN if feed.kind in _ESSENTIAL else Severity.INFO
-            return Judgement(_of_feed(feed, severity, "is forbidden", "this account may not list it"))
-    return WELL
-
-
-def _of_feed(feed: Feed, severity: Severity, trouble: str, otherwise: str) -> Finding:
-    return Finding(
-        rule="feed",
-        severity=severity,
-        subject=Ref(feed.backend, "Feed", "", feed.kind),
-        label="feed",
-        trouble=trouble,
-        cause=feed.detail or otherwise,
-        since=feed.since or None,
-        evidence=(Evidence(f"feed {feed.kind}", "state", feed.state.value, feed.since or None),),
-        step="ask for list and watch on it" if feed.state is FeedState.FORBIDDEN else "",
+def _silent(view: View, ref: Ref, now: float) -> Judgement:
+    """Streams that were cut or never began: one finding for all of a backend, for they have one cause."""
+    feeds = [feed for feed in view.feeds() if feed.backend == ref.backend]
+    silent = [feed for feed in feeds if feed.state in (FeedState.STALE, FeedState.FAILED)]
+    if not silent:
+        return WELL
+    since = min(feed.since for feed in silent)
+    answered = any(feed.state is FeedState.LIVE for feed in feeds)
+    worse = since + STALE_LIMIT
+    bad = now >= worse or any(feed.state is FeedState.FAILED for feed in silent)
+    return Judgement(
+        Finding(
+            rule="backend.silent",
+            severity=Severity.BAD if bad else Severity.WARN,
+            subject=ref,
+            label="cluster",
+            trouble="answers in part" if answered else "does not answer",
+            cause=_silent_cause(silent, all_of_it=not answered),
+            since=since or None,
+            evidence=_evidence(silent),
+            step="what is shown of it is as old as this" if any(feed.usable for feed in silent) else "",
+        ),
+        None if bad else worse,
     )
+
+
+def _silent_cause(silent: Sequence[Feed], *, all_of_it: bool) -> str:
+    details = Counter(feed.detail for feed in silent if feed.detail)
+    words = details.most_common(1)[0][0] if details else "the connection is cut"
+    return words if all_of_it else f"{_name_kinds(silent)}: {words}"
+
+
+def _forbidden(view: View, ref: Ref, _now: float) -> Judgement:
+    """What the account may not list. A view that lacks the VMs is worth a warning, one without events is not."""
+    forbidden = [feed for feed in view.feeds() if feed.backend == ref.backend and feed.state is FeedState.FORBIDDEN]
+    if not forbidden:
+        return WELL
+    essential = any(feed.kind in _ESSENTIAL for feed in forbidden)
+    return Judgement(
+        Finding(
+            rule="backend.forbidden",
+            severity=Severity.WARN if essential else Severity.INFO,
+            subject=ref,
+            label="cluster",
+            trouble="hides a part",
+            cause=f"this account may not list {_name_kinds(forbidden)}",
+            since=min(feed.since for feed in forbidden) or None,
+            evidence=tuple(
+                Evidence(feed.kind, feed.state.value, feed.detail, feed.since or None) for feed in forbidden
+            ),
+            step="ask for list and watch on them",
+        )
+    )
+
+
+def _evidence(feeds: Sequence[Feed]) -> tuple[Evidence, ...]:
+    return tuple(Evidence(feed.kind, feed.state.value, feed.detail, feed.since or None) for feed in feeds)
+
+
+def _name_kinds(feeds: Sequence[Feed]) -> str:
+    names = sorted(feed.kind for feed in feeds)
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _kubevirt(view: View, ref: Ref, _now: float) -> Judgement:
@@ -94,6 +132,8 @@ _TROUBLES = {
 
 
 RULES = (
+    Rule("backend.silent", _silent, {}, feeds=True),
+    Rule("backend.forbidden", _forbidden, {}, feeds=True),
     Rule("kubevirt.available", _kubevirt, {KubeVirt: lambda _view, ref, _record: (ref,)}),
     Rule("cdi.available", _cdi, {Cdi: lambda _view, ref, _record: (ref,)}),
 )

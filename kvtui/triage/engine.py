@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from kvtui.model import Feed, Finding, Ref
+from kvtui.model import Finding, Ref, Severity
 from kvtui.store import Delta, View
-from kvtui.triage.base import Judgement, Related, Rule
-from kvtui.triage.control_plane import judge_feed
+from kvtui.triage.base import BACKEND, Judgement, Related, Rule, backend_ref
 from kvtui.triage.rules import RULES
 
 _Key = tuple[str, Ref]
@@ -19,19 +18,14 @@ _Key = tuple[str, Ref]
 class Engine:
     """Keeps the findings of all rules up to date."""
 
-    def __init__(
-        self,
-        rules: Sequence[Rule] = RULES,
-        feeds: Callable[[View, Feed, float], Judgement] | None = judge_feed,
-    ) -> None:
+    def __init__(self, rules: Sequence[Rule] = RULES) -> None:
         self._rules = {rule.id: rule for rule in rules}
-        self._judge_feed = feeds
+        self._of_feeds = [rule.id for rule in rules if rule.feeds]
         self._by_type: dict[type, list[tuple[str, Related]]] = {}
         for rule in rules:
             for type_, related in rule.related.items():
                 self._by_type.setdefault(type_, []).append((rule.id, related))
         self._found: dict[_Key, Finding] = {}
-        self._feeds: dict[Ref, Feed] = {}
         self._due: dict[_Key, float] = {}
         self._queue: list[tuple[float, _Key]] = []
         self._sorted: tuple[Finding, ...] = ()
@@ -55,9 +49,8 @@ class Engine:
     def _touched(self, view: View, delta: Delta) -> dict[_Key, None]:
         todo: dict[_Key, None] = {}
         for feed in delta.feeds:
-            ref = Ref(feed.backend, "Feed", "", feed.kind)
-            self._feeds[ref] = feed
-            todo["feed", ref] = None
+            ref = backend_ref(feed.backend)
+            todo.update(((rule, ref), None) for rule in self._of_feeds)
         for change in delta.changes:
             for rule, related in self._by_type.get(type(change.record), ()):
                 for record in (change.old, change.new):
@@ -75,11 +68,10 @@ class Engine:
 
     def _judge(self, view: View, key: _Key, now: float) -> bool:
         rule, ref = key
-        feed = self._feeds.get(ref)
-        if feed is not None:
-            judgement = self._judge_feed(view, feed, now) if self._judge_feed is not None else Judgement()
-        else:
+        try:
             judgement = self._rules[rule].judge(view, ref, now)
+        except Exception as error:  # noqa: BLE001 - boundary: a rule that fails must cost no more than its own word
+            judgement = Judgement(_own_fault(rule, ref, error))
         self._remember(key, judgement.again)
         before = self._found.get(key)
         finding = judgement.finding
@@ -100,5 +92,12 @@ class Engine:
             heapq.heappush(self._queue, (again, key))
 
 
-def _worst_first(finding: Finding) -> tuple[int, float, str, str]:
-    return (-finding.severity, finding.since or 0.0, finding.subject.path, finding.rule)
+def _own_fault(rule: str, ref: Ref, error: Exception) -> Finding:
+    words = f"rule {rule} failed: {error!r}"
+    return Finding(rule, Severity.WARN, ref, "kvtui", "cannot be judged", words, step="please report it")
+
+
+def _worst_first(finding: Finding) -> tuple[int, bool, float, str, str]:
+    """The worst first, of those a backend that nothing is known of before all else, then the oldest."""
+    about_objects = finding.subject.kind != BACKEND
+    return (-finding.severity, about_objects, finding.since or 0.0, finding.subject.path, finding.rule)

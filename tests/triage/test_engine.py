@@ -12,6 +12,7 @@ from kvtui.model import Feed, FeedState, Finding, Ref, Severity
 from kvtui.records.base import Meta, Record
 from kvtui.records.kubernetes import Node, Pod
 from kvtui.store import Delta, Drop, Put, Store, View
+from kvtui.triage import control_plane
 from kvtui.triage.base import WELL, Judgement, Rule
 from kvtui.triage.engine import Engine
 
@@ -52,7 +53,7 @@ def node(name: str, created: str = "1970-01-01T00:00:00Z", version: str = "") ->
 
 def test_only_what_changed_is_judged() -> None:
     counting, store = Counting(), Store()
-    engine = Engine([counting.rule], None)
+    engine = Engine([counting.rule])
     engine.update(store, store.apply([node("good"), node("bad")]), 0.0)
     counting.asked.clear()
     assert not engine.update(store, store.apply([node("good")]), 1.0)
@@ -63,7 +64,7 @@ def test_only_what_changed_is_judged() -> None:
 
 def test_a_finding_goes_with_its_subject() -> None:
     counting, store = Counting(), Store()
-    engine = Engine([counting.rule], None)
+    engine = Engine([counting.rule])
     assert engine.update(store, store.apply([node("bad")]), 0.0)
     assert [finding.subject.name for finding in engine.findings] == ["bad"]
     assert engine.update(store, store.apply([Drop("c", Node, "", "bad")]), 1.0)
@@ -72,7 +73,7 @@ def test_a_finding_goes_with_its_subject() -> None:
 
 def test_a_rule_is_asked_again_when_the_time_has_come_and_not_before() -> None:
     counting, store = Counting(delay=60.0), Store()
-    engine = Engine([counting.rule], None)
+    engine = Engine([counting.rule])
     engine.update(store, store.apply([node("bad")]), 0.0)
     assert not engine.update(store, Delta(), 59.0)
     assert counting.asked == ["bad"]
@@ -84,7 +85,7 @@ def test_a_rule_is_asked_again_when_the_time_has_come_and_not_before() -> None:
 
 def test_a_finding_without_a_time_keeps_the_time_when_it_was_first_seen() -> None:
     counting, store = Counting(), Store()
-    engine = Engine([counting.rule], None)
+    engine = Engine([counting.rule])
     engine.update(store, store.apply([node("bad")]), 5.0)
     assert not engine.update(store, store.apply([node("bad")]), 50.0)
     assert [finding.since for finding in engine.findings] == [5.0]
@@ -94,7 +95,7 @@ def test_the_worst_come_first_and_of_those_the_oldest() -> None:
     warn, bad = Counting(Severity.WARN), Counting(Severity.BAD)
     second = Rule("test.worse", bad._judge, {Node: bad._itself})
     store = Store()
-    engine = Engine([warn.rule, second], None)
+    engine = Engine([warn.rule, second])
     engine.update(store, store.apply([node("bad-b")]), 1.0)
     engine.update(store, store.apply([node("bad-a")]), 2.0)
     told = [(finding.severity, finding.subject.name) for finding in engine.findings]
@@ -107,13 +108,35 @@ def test_the_worst_come_first_and_of_those_the_oldest() -> None:
 
 
 def test_a_stale_feed_gets_worse_with_time_and_heals() -> None:
-    store, engine = Store(), Engine(())
+    store, engine = Store(), Engine(control_plane.RULES)
     engine.update(store, store.apply([Feed("c", "Node", FeedState.STALE, since=100.0)]), 101.0)
     assert [finding.severity for finding in engine.findings] == [Severity.WARN]
     assert engine.update(store, Delta(), 160.0)
     assert [finding.severity for finding in engine.findings] == [Severity.BAD]
     assert engine.update(store, store.apply([Feed("c", "Node", FeedState.LIVE, since=170.0)]), 170.0)
     assert engine.findings == ()
+
+
+def test_a_backend_that_falls_silent_is_one_finding_before_all_others() -> None:
+    store, counting = Store(), Counting(Severity.BAD)
+    engine = Engine([counting.rule, *control_plane.RULES])
+    engine.update(store, store.apply([node("bad")]), 1.0)
+    cut = [Feed("c", kind, FeedState.STALE, 10.0, "connection refused") for kind in ("Node", "Pod", "Event")]
+    engine.update(store, store.apply([*cut, Feed("d", "Node", FeedState.LIVE)]), 100.0)
+    told = [(finding.subject.name, finding.trouble, finding.cause) for finding in engine.findings]
+    assert told == [("c", "does not answer", "connection refused"), ("bad", "is bad", "its name says so")]
+    engine.update(store, store.apply([Feed("c", "Node", FeedState.LIVE)]), 101.0)
+    assert engine.findings[0].trouble == "answers in part"
+
+
+def test_a_rule_that_fails_costs_no_more_than_its_own_word() -> None:
+    def fail(_view: View, _ref: Ref, _now: float) -> Judgement:
+        raise ValueError("no such field")
+
+    store, counting = Store(), Counting()
+    engine = Engine([Rule("test.broken", fail, {Node: counting._itself}), counting.rule])
+    engine.update(store, store.apply([node("bad")]), 1.0)
+    assert sorted(finding.trouble for finding in engine.findings) == ["cannot be judged", "is bad"]
 
 
 _STEPS = st.lists(
@@ -128,7 +151,7 @@ _STEPS = st.lists(
 @given(_STEPS)
 def test_following_changes_and_time_equals_judging_everything_anew(steps: list[tuple[str, str, int]]) -> None:
     store, now = Store(), 1000.0
-    engine = Engine([Counting(delay=30.0).rule], None)
+    engine = Engine([Counting(delay=30.0).rule])
     for step, name, number in steps:
         now += number
         match step:
@@ -139,7 +162,7 @@ def test_following_changes_and_time_equals_judging_everything_anew(steps: list[t
             case _:
                 delta = Delta()
         engine.update(store, delta, now)
-        anew = Engine([Counting(delay=30.0).rule], None)
+        anew = Engine([Counting(delay=30.0).rule])
         whole = Store()
         anew.update(whole, whole.apply([Put(ref.backend, record) for ref, record in store.items(Node)]), now)
         assert {finding.subject for finding in engine.findings} == {finding.subject for finding in anew.findings}

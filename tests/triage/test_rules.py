@@ -297,4 +297,4 @@ def test_feeds_in_trouble(state: FeedState, kind: str, severity: Severity | None
     store.apply([Feed("c", kind, state, RECORDED - 5, "words of the server")])
     found = judge(store)
     assert [finding.severity for finding in found] == ([severity] if severity else [])
-    assert all(finding.cause == "words of the server" and finding.subject.name == kind for finding in found)
+    assert all(finding.subject.name == "c" and finding.evidence[0].subject == kind for finding in found)

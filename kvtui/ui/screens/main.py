@@ -318,7 +318,7 @@ class MainScreen(Screen[None]):
         """Put the cursor on a row, taking back a filter that hides it."""
         pane = find_rows(self.panes, ref)
         if pane is None:
-            pane = self._pane_of_kind(ref.name if ref.kind == "Feed" else ref.kind)
+            pane = self._pane_of_kind(ref.kind)
             if pane is None:
                 self.notify(f"{ref.path} is on none of the panes", severity="warning")
                 return
