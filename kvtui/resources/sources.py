@@ -23,6 +23,7 @@ EVENTS: Final = Source(Event, "", ("v1",), "events")
 MACHINES: Final = Source(VirtualMachine, "kubevirt.io", _KUBEVIRT, "virtualmachines")
 INSTANCES: Final = Source(VirtualMachineInstance, "kubevirt.io", _KUBEVIRT, "virtualmachineinstances")
 MIGRATIONS: Final = Source(Migration, "kubevirt.io", _KUBEVIRT, "virtualmachineinstancemigrations")
-KUBEVIRTS: Final = Source(KubeVirt, "kubevirt.io", _KUBEVIRT, "kubevirts", polled=True)
+# In a namespace of its own, whichever namespace the user looks at.
+KUBEVIRTS: Final = Source(KubeVirt, "kubevirt.io", _KUBEVIRT, "kubevirts", namespaced=False, polled=True)
 DATA_VOLUMES: Final = Source(DataVolume, "cdi.kubevirt.io", ("v1beta1",), "datavolumes")
 CDIS: Final = Source(Cdi, "cdi.kubevirt.io", ("v1beta1",), "cdis", namespaced=False, polled=True)

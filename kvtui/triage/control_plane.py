@@ -17,6 +17,9 @@ from kvtui.triage.base import WELL, Judgement, Rule
 STALE_LIMIT = 60.0
 """Seconds after which old data is no mere hiccup."""
 
+UNANSWERED = "does not answer"
+"""The trouble of a backend of which nothing is live."""
+
 _ESSENTIAL = frozenset({VirtualMachine.KIND, VirtualMachineInstance.KIND})
 _NAMED = 3
 """Kinds that a sentence names before it counts the rest."""
@@ -38,7 +41,7 @@ def _silent(view: View, ref: Ref, now: float) -> Judgement:
             severity=Severity.BAD if bad else Severity.WARN,
             subject=ref,
             label="cluster",
-            trouble="answers in part" if answered else "does not answer",
+            trouble="answers in part" if answered else UNANSWERED,
             cause=_silent_cause(silent, all_of_it=not answered),
             since=since or None,
             evidence=_evidence(silent),

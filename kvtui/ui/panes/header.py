@@ -16,6 +16,7 @@ from kvtui.records.cdi import Cdi
 from kvtui.records.kubernetes import Node
 from kvtui.records.kubevirt import KubeVirt, VirtualMachine
 from kvtui.store import View
+from kvtui.triage.control_plane import UNANSWERED
 from kvtui.ui.bar import Bar, Piece
 
 _GAP = "   "
@@ -73,14 +74,15 @@ class Header(Horizontal):
 
 def versions(fleet: Fleet) -> list[Piece]:
     """What runs the machines, with its version and how it fares."""
-    pieces: list[Piece] = []
-    for name in fleet.backends:
-        trouble = fleet.backends[name].info.trouble
-        if trouble:
-            pieces += [Piece(_GAP), Piece("not reached", "bad")]
-        if len(fleet.backends) == 1 and not trouble:
-            pieces += _kubevirt(fleet.view, name) + _cdi(fleet.view, name)
-    return pieces
+    silent = [finding for finding in fleet.engine.findings if finding.trouble == UNANSWERED]
+    if silent:
+        many = len(fleet.backends) > 1
+        words = (f"{finding.subject.name} {finding.trouble}" if many else finding.trouble for finding in silent)
+        return [piece for text in words for piece in (Piece(_GAP), Piece(text, "bad"))]
+    if len(fleet.backends) != 1:
+        return []
+    name = next(iter(fleet.backends))
+    return _kubevirt(fleet.view, name) + _cdi(fleet.view, name)
 
 
 def _kubevirt(view: View, backend: str) -> list[Piece]:
