@@ -90,8 +90,8 @@ class _Table:
 
     def __init__(self) -> None:
         self.entries: dict[_Key, tuple[Ref, Record]] = {}
-        self.links: dict[tuple[str, str, str], dict[_Key, None]] = {}
-        self.owned: dict[str, dict[_Key, None]] = {}
+        self.links: dict[tuple[str, str, str], _Keys] = {}
+        self.owned: dict[str, _Keys] = {}
 
     def put(self, backend: str, record: Record) -> Change[Record] | None:
         """Store the record; None when the very same version is there already.
@@ -102,12 +102,10 @@ class _Table:
         key = (backend, meta.namespace, meta.name)
         before = self.entries.get(key)
         ref, old = before or (record.ref(backend), None)
-        if old is not None:
-            if meta.resource_version and old.metadata.resource_version == meta.resource_version:
-                return None
-            self._unlink(key, old)
+        if old is not None and meta.resource_version and old.metadata.resource_version == meta.resource_version:
+            return None
         self.entries[key] = (ref, record)
-        self._link(key, record)
+        self._relink(key, old, record)
         return Change(ref, old, record)
 
     def drop(self, key: _Key, uid: str) -> Change[Record] | None:
@@ -116,31 +114,50 @@ class _Table:
         if entry is None or (uid and entry[0].uid != uid):
             return None
         del self.entries[key]
-        self._unlink(key, entry[1])
+        self._relink(key, entry[1], None)
         return Change(entry[0], entry[1], None)
 
-    def _link(self, key: _Key, record: Record) -> None:
-        for link, value in record.links():
-            self.links.setdefault((key[0], link, value), {})[key] = None
-        for owner in record.metadata.owner_references:
-            self.owned.setdefault(owner.uid, {})[key] = None
-
-    def _unlink(self, key: _Key, record: Record) -> None:
-        for link, value in record.links():
+    def _relink(self, key: _Key, old: Record | None, new: Record | None) -> None:
+        """Bring the indexes from what `old` pointed at to what `new` points at; mostly that is the same."""
+        before = {} if old is None else dict.fromkeys(old.links())
+        after = {} if new is None else dict.fromkeys(new.links())
+        for link, value in before.keys() - after.keys():
             _forget(self.links, (key[0], link, value), key)
-        for owner in record.metadata.owner_references:
-            _forget(self.owned, owner.uid, key)
+        for link, value in after.keys() - before.keys():
+            _remember(self.links, (key[0], link, value), key)
+        owned = set() if old is None else {owner.uid for owner in old.metadata.owner_references}
+        owns = set() if new is None else {owner.uid for owner in new.metadata.owner_references}
+        for uid in owned - owns:
+            _forget(self.owned, uid, key)
+        for uid in owns - owned:
+            _remember(self.owned, uid, key)
 
+
+_Keys = tuple[_Key, ...] | dict[_Key, None]
+"""What an index holds for one value: a few keys mostly, for which a dict would be four times the memory."""
+_FEW = 8
 
 K = TypeVar("K")
 
 
-def _forget(index: dict[K, dict[_Key, None]], at: K, key: _Key) -> None:
-    keys = index.get(at)
-    if keys is not None:
+def _remember(index: dict[K, _Keys], at: K, key: _Key) -> None:
+    keys = index.get(at, ())
+    if isinstance(keys, dict):
+        keys[key] = None
+    elif len(keys) < _FEW:
+        index[at] = (*keys, key)
+    else:
+        index[at] = dict.fromkeys((*keys, key))
+
+
+def _forget(index: dict[K, _Keys], at: K, key: _Key) -> None:
+    keys = index.get(at, ())
+    if isinstance(keys, dict):
         keys.pop(key, None)
-        if not keys:
-            del index[at]
+    else:
+        index[at] = keys = tuple(other for other in keys if other != key)
+    if not keys:
+        index.pop(at, None)
 
 
 class View:

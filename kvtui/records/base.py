@@ -19,6 +19,24 @@ class Struct(msgspec.Struct, rename="camel", gc=False):
     """
 
 
+_SHARED_MOST = 4096
+_shared: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
+
+
+def share(values: dict[str, str]) -> dict[str, str]:
+    """One dict for all equal ones that came lately, its texts interned: records are read and never written to.
+
+    Labels and resource requests repeat themselves over a fleet; each dict of its own would be the larger part of a pod.
+    """
+    key = tuple(values.items())
+    found = _shared.get(key)
+    if found is None:
+        if len(_shared) >= _SHARED_MOST:
+            _shared.clear()
+        found = _shared[key] = {intern(name): intern(value) for name, value in key}
+    return found
+
+
 class Owner(Struct):
     """One entry of ``metadata.ownerReferences``."""
 
@@ -56,7 +74,7 @@ class Meta(Struct):
 
     def __post_init__(self) -> None:
         self.namespace = intern(self.namespace)
-        self.labels = {intern(key): intern(value) for key, value in self.labels.items()}
+        self.labels = share(self.labels)
         self.finalizers = tuple(map(intern, self.finalizers))
 
 

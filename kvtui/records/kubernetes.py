@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
-from kvtui.records.base import Condition, Record, Struct
+from kvtui.records.base import Condition, Record, Struct, share
 from kvtui.text import parse_time
 
 
@@ -101,6 +101,10 @@ class Requests(Struct):
 
     requests: dict[str, str] = {}
     limits: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        self.requests = share(self.requests)
+        self.limits = share(self.limits)
 
 
 class Container(Struct):
@@ -235,6 +239,9 @@ class ClaimStatus(Struct):
     capacity: dict[str, str] = {}
     access_modes: tuple[str, ...] = ()
     conditions: tuple[Condition, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.capacity = share(self.capacity)
 
 
 class Claim(Record):

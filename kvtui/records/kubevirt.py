@@ -213,6 +213,12 @@ class GuestOS(Struct):
     version: str = ""
     kernel_release: str = ""
 
+    def __post_init__(self) -> None:
+        self.name = intern(self.name)
+        self.pretty_name = intern(self.pretty_name)
+        self.version = intern(self.version)
+        self.kernel_release = intern(self.kernel_release)
+
 
 class MigrationConfiguration(Struct):
     """The limits in force for one migration."""
@@ -256,6 +262,12 @@ class VolumeStatus(Struct):
     phase: str = ""
     reason: str = ""
     message: str = ""
+
+    def __post_init__(self) -> None:
+        self.name = intern(self.name)
+        self.target = intern(self.target)
+        self.phase = intern(self.phase)
+        self.reason = intern(self.reason)
 
 
 class PhaseTransition(Struct):
