@@ -122,6 +122,9 @@ def _add_demo(parser: ArgumentParser) -> None:
     parser.add_argument("--speed", type=float, metavar="X", help="virtual seconds that pass in a real one")
     parser.add_argument("--seed", type=int, metavar="N", help="the same seed makes the same world")
     parser.add_argument("--user", choices=("admin", "edit", "view"), help="whose rights to have (default: admin)")
+    parser.add_argument(
+        "--quiet", action="store_true", help="a world without troubles, in which nothing happens by itself"
+    )
     parser.add_argument("--serve", action="store_true",
                         help="no screen: print the path of a kubeconfig and serve until interrupted")  # fmt: skip
 

@@ -40,7 +40,8 @@ def demo(options: Namespace) -> int:
 
 def _arguments(options: Namespace) -> list[str]:
     given = ((name, getattr(options, name)) for name in ("size", "speed", "seed", "user"))
-    return [word for name, value in given if value is not None for word in (f"--{name}", str(value))]
+    words = [word for name, value in given if value is not None for word in (f"--{name}", str(value))]
+    return [*words, "--quiet"] if options.quiet else words
 
 
 class DemoCluster:

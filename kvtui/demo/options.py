@@ -22,6 +22,7 @@ class Options:
     port: int = 0
     user: str = "admin"
     with_parent: bool = False
+    quiet: bool = False
 
 
 def _bounded(kind: Callable[[str], float], low: float, high: float) -> Callable[[str], float]:
@@ -65,5 +66,16 @@ def parse_options(arguments: Sequence[str]) -> Options:
     parser.add_argument(
         "--with-parent", action="store_true", help="end when standard input is closed: with the program that started it"
     )
+    parser.add_argument(
+        "--quiet", action="store_true", help="a world without troubles, in which nothing happens by itself"
+    )
     found = parser.parse_args(arguments)
-    return Options(int(found.size), float(found.speed), int(found.seed), int(found.port), found.user, found.with_parent)
+    return Options(
+        size=int(found.size),
+        speed=float(found.speed),
+        seed=int(found.seed),
+        port=int(found.port),
+        user=found.user,
+        with_parent=found.with_parent,
+        quiet=found.quiet,
+    )

@@ -43,9 +43,9 @@ class Figure:
 
 
 @contextmanager
-def demo(size: int, *, speed: float = 1.0) -> Iterator[Path]:
+def demo(size: int, *options: str) -> Iterator[Path]:
     """A demo cluster in its own process; the path of its kubeconfig."""
-    command = [sys.executable, "-m", "kvtui.demo", "--size", str(size), "--speed", str(speed)]
+    command = [sys.executable, "-m", "kvtui.demo", "--size", str(size), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:
@@ -80,7 +80,7 @@ def measure_start() -> Iterator[Figure]:
 
 def measure_fleet() -> Iterator[Figure]:
     """A fleet of ten thousand: all rows, memory, idle, one change, a storm of changes."""
-    with demo(BIG, speed=0) as kubeconfig, open_screen(kubeconfig) as screen:
+    with demo(BIG, "--quiet") as kubeconfig, open_screen(kubeconfig) as screen:
         control = Control(kubeconfig)
         screen.wait_for(lambda text: _count_of_vms(text) >= BIG, 60)
         yield Figure(f"all {BIG} VMs on screen", time.monotonic() - screen.started, "s", 4.0)
