@@ -58,7 +58,7 @@ def main() -> int:
     options = parse_options(sys.argv[1:])
     # Before the loop has its signal handlers: making a large world can be interrupted as any other program.
     try:
-        world = World(options.size, options.seed)
+        world = World(options.size, options.seed, troubles=not options.quiet)
     except KeyboardInterrupt:
         return 130
     return asyncio.run(serve(world, options))
