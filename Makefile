@@ -50,7 +50,7 @@ format: $(STAMP) ## let ruff mend and format
 
 .PHONY: screenshots
 screenshots: $(STAMP) ## draw the README's pictures from the demo cluster
-	$(BIN)/python -m tests.screenshots
+	TEXTUAL_COLOR_SYSTEM=truecolor $(BIN)/python -m tests.screenshots
 
 .PHONY: readme
 readme: $(STAMP) ## renew the table of keys in README.md

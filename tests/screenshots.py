@@ -80,7 +80,7 @@ async def _show_console(camera: Camera) -> None:
     await camera.press(*"root", "enter")
     await camera.wait_for("assword:")
     await camera.press("x", "enter")
-    await camera.wait_for(r"[#$] ")
+    await camera.wait_for(r"\[root@\S+ ~\]#")
     await camera.press(*"systemctl status", "enter")
     await camera.settle(2)
 

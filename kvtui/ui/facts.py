@@ -40,19 +40,36 @@ _NEUTRAL = frozenset({"HotMemoryChange", "HotVCPUChange", "Progressing", "Provis
 def overview(resource: AnyResource, row: Any, findings: Sequence[Finding], now: float, width: int) -> Iterator[Line]:
     """The lines of the overview: health and why, every column, and the conditions of every record in the row."""
     health = resource.health(row, now)
-    yield (Part("Status     ", "key"), Part(health.word, str(health.tone)))
-    for piece in wrap(health.reason, width, "           ") if health.reason else ():
-        yield line(piece)
+    yield (Part(f"{'STATUS':<{_NAMES}}", "key"), Part(health.word, str(health.tone)))
+    if health.reason and all(finding.cause != health.reason for finding in findings):
+        yield from _indented(health.reason, width, str(health.tone))
     for finding in findings:
         yield line()
         yield from finding_lines(finding, now, width)
     yield line()
     for column in resource.columns:
         cell: Cell = column.cell(row, now)
-        if cell.text:
-            yield (Part(f"{column.title.capitalize():<16} ", "key"), Part(cell.text, str(cell.tone or "")))
+        if cell.text not in {"", "-", health.word, health.reason}:
+            yield from _value(column.title, cell, width)
     for record in records_of(row):
         yield from condition_lines(record, now, width)
+
+
+_NAMES = 16
+"""Columns that the names of values take."""
+
+
+def _value(title: str, cell: Cell, width: int) -> Iterator[Line]:
+    first, *more = wrap(cell.text, width - _NAMES)
+    look = str(cell.tone or "")
+    yield (Part(f"{title:<{_NAMES}}", "key"), Part(first, look))
+    for piece in more:
+        yield (Part(" " * _NAMES), Part(piece, look))
+
+
+def _indented(text: str, width: int, look: str = "") -> Iterator[Line]:
+    for piece in wrap(text, width - _NAMES):
+        yield (Part(" " * _NAMES), Part(piece, look))
 
 
 def finding_lines(finding: Finding, now: float, width: int) -> Iterator[Line]:

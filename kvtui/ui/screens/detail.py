@@ -23,7 +23,7 @@ from kvtui.store import Delta
 from kvtui.ui.facts import event_lines, overview, parts_of, yaml_line
 from kvtui.ui.lines import Line, LinesView, line
 
-TABS = ("overview", "events", "yaml", "log")
+TABS = {"overview": "overview", "events": "events", "yaml": "YAML", "log": "log"}
 _REFRESH = 10.0
 """Seconds between two looks at the events while they are shown."""
 _LOG_LINES = 5_000
@@ -108,7 +108,8 @@ class DetailScreen(Screen[None]):
 
     def action_step(self, by: int) -> None:
         """Show the next or previous tab."""
-        self.action_tab(TABS[(TABS.index(self._tab) + by) % len(TABS)])
+        names = list(TABS)
+        self.action_tab(names[(names.index(self._tab) + by) % len(names)])
 
     def action_reload(self) -> None:
         """Read the tab again."""
@@ -151,7 +152,9 @@ class DetailScreen(Screen[None]):
         health = self._resource.health(row, self._fleet.clock()) if row is not None else None
         word = health.word if health else "gone"
         self._title.update(f" {self._resource.label} {self._ref.path}   {word}   {self._ref.backend}")
-        self._tabs.update("  ".join(f"[{name}]" if name == self._tab else f" {name} " for name in TABS))
+        self._tabs.update(
+            "  ".join(f"[{title}]" if name == self._tab else f" {title} " for name, title in TABS.items())
+        )
 
     def _show_overview(self) -> None:
         row = self._row()
