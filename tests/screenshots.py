@@ -7,7 +7,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,7 +107,7 @@ async def _draw(picture: Picture) -> None:
         with tempfile.TemporaryDirectory() as state:
             audit = AuditLog(Path(state) / "audit.jsonl")
 
-            async def open_fleet() -> Fleet:
+            async def open_fleet(_contexts: Sequence[str]) -> Fleet:
                 return Fleet([connect(str(cluster.kubeconfig), None, "", False, audit)])
 
             app = KvtuiApp(open_fleet, Settings(theme=picture.theme), where="demo")

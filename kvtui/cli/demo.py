@@ -11,7 +11,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from kvtui.cli.connecting import make_fleet, read_settings
+from kvtui.cli.connecting import make_fleet, name_contexts, read_settings
 from kvtui.cli.screen import run_screen
 from kvtui.errors import KvtuiError
 
@@ -31,11 +31,12 @@ def demo(options: Namespace) -> int:
     settings = read_settings(options)
     with DemoCluster(arguments) as cluster:
 
-        async def connect() -> Fleet:
-            options.kubeconfig = await asyncio.to_thread(cluster.wait_for_kubeconfig)
-            return make_fleet(options, settings)
+        async def connect(contexts: Sequence[str]) -> Fleet:
+            if options.kubeconfig is None:
+                options.kubeconfig = await asyncio.to_thread(cluster.wait_for_kubeconfig)
+            return make_fleet(options, settings, contexts)
 
-        return run_screen(settings, connect, where="the demo cluster")
+        return run_screen(settings, connect, where="the demo cluster", contexts=lambda: name_contexts(options))
 
 
 def _arguments(options: Namespace) -> list[str]:

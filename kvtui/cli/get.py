@@ -18,7 +18,7 @@ from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
 from kvtui.model import Feed, FeedState, Ref
 from kvtui.resources import RESOURCES, find
-from kvtui.resources.base import AnyResource
+from kvtui.resources.base import AnyResource, show_backend
 from kvtui.resources.filtering import FilterError
 from kvtui.resources.listing import Listing
 from kvtui.store import Delta
@@ -128,7 +128,7 @@ def _say(troubles: Iterable[Feed]) -> list[str]:
 
 def _list(options: Namespace, resource: AnyResource, fleet: Fleet) -> Listing:
     now = fleet.clock()
-    listing = Listing(resource, fleet.view, now)
+    listing = Listing(show_backend(resource) if len(fleet.backends) > 1 else resource, fleet.view, now)
     if options.namespace:
         listing.set_namespace(options.namespace, now)
     if options.faults:
@@ -147,7 +147,6 @@ class _Printer:
         self._fleet = fleet
         wide = options.output in ("wide", "json")
         self._columns = [column for column in listing.resource.columns if wide or not column.wide]
-        self._several = len(fleet.backends) > 1
         self._widths: list[int] = []
         self._known: dict[Ref, object] = {}
         self._awake = asyncio.Event()
@@ -217,20 +216,14 @@ class _Printer:
 
     def _cells(self, ref: Ref) -> list[str]:
         row, now = self._listing.row(ref), self._fleet.clock()
-        texts = [clean_line(column.cell(row, now).text) or "-" for column in self._columns]
-        return [ref.backend, *texts] if self._several else texts
-
-    @property
-    def _titles(self) -> list[str]:
-        titles = [column.title for column in self._columns]
-        return ["CONTEXT", *titles] if self._several else titles
+        return [clean_line(column.cell(row, now).text) or "-" for column in self._columns]
 
     def _print_table(self, refs: Sequence[Ref]) -> None:
         own = self._listing.resource.sources[0].kind
         if not refs and all(self._fleet.view.feed(name, own).usable for name in self._fleet.backends):
             sys.stderr.write(f"no {self._listing.resource.title} found\n")
         lines = [self._cells(ref) for ref in refs]
-        titles = self._titles
+        titles = [column.title for column in self._columns]
         self._widths = [max([cells(titles[at]), *(cells(line[at]) for line in lines)]) for at in range(len(titles))]
         if refs or self._options.watch:
             self._write([titles])
@@ -256,8 +249,6 @@ class _Printer:
 
     def _write(self, lines: Iterable[Sequence[str]]) -> None:
         sides = [column.right for column in self._columns]
-        if self._several:
-            sides.insert(0, False)
         for line in lines:
             padded = [
                 fit(text, max(width, cells(text)), right=right)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from kvtui.cli.connecting import make_fleet, read_settings
+from kvtui.cli.connecting import make_fleet, name_contexts, read_settings
 from kvtui.config import Settings
 from kvtui.errors import KvtuiError
 
@@ -19,17 +19,24 @@ def show(options: Namespace) -> int:
     """Open the screen on the contexts that were asked for; the exit code."""
     settings = read_settings(options)
 
-    async def connect() -> Fleet:
-        return make_fleet(options, settings)
+    async def connect(contexts: Sequence[str]) -> Fleet:
+        return make_fleet(options, settings, contexts)
 
-    return run_screen(settings, connect, where=", ".join(options.context) or "the current context")
+    where = ", ".join(options.context) or "the current context"
+    return run_screen(settings, connect, where=where, contexts=lambda: name_contexts(options))
 
 
-def run_screen(settings: Settings, connect: Callable[[], Awaitable[Fleet]], *, where: str) -> int:
+def run_screen(
+    settings: Settings,
+    connect: Callable[[Sequence[str]], Awaitable[Fleet]],
+    *,
+    where: str,
+    contexts: Callable[[], Sequence[str]],
+) -> int:
     """Run the screen on what `connect` makes. Raises KvtuiError where there is no terminal."""
     # Textual reads standard input and draws on standard error.
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise KvtuiError("the screen needs a terminal", hint="kvtui get prints the same rows without one")
     from kvtui.ui.app import run
 
-    return run(settings, connect, where=where)
+    return run(settings, connect, where=where, contexts=contexts)

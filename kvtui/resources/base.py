@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
@@ -111,6 +111,12 @@ class Resource(Generic[Row]):
 
 AnyResource = Resource[Any]
 AnyAction = Action[Any]
+
+
+def show_backend(resource: AnyResource) -> AnyResource:
+    """The resource with a column for the backend of each row, for when there are several."""
+    column: Column[Any] = Column("BACKEND", lambda row, _now: Cell(resource.ref(row).backend), 10, rank=0, grow=1)
+    return replace(resource, columns=(column, *resource.columns))
 
 
 def itself(_view: View, ref: Ref, _record: Record) -> tuple[Ref, ...]:

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -33,8 +33,10 @@ from kvtui.ui.themes import DEFAULT, fallback_variables, load_themes, own_folder
 _CLOSING = 0.2
 """Seconds that backends get to let go when the program ends."""
 
-Connect = Callable[[], Awaitable[Fleet]]
-"""Makes the fleet: may import heavy packages and read configuration, but waits for no server. Raises KvtuiError."""
+Connect = Callable[[Sequence[str]], Awaitable[Fleet]]
+"""Makes the fleet of the named contexts, or without a name of those that the command line asks for: may import heavy
+packages and read configuration, but waits for no server. Raises KvtuiError.
+"""
 Words = Literal["information", "warning", "error"]
 _SEVERITIES: dict[Severity, Words] = {
     Severity.INFO: "information", Severity.WARN: "warning", Severity.BAD: "error",
@@ -56,9 +58,19 @@ class KvtuiApp(App[int], inherit_bindings=False):
         Binding("ctrl+z", "suspend_process", "suspend", show=False),
     ]
 
-    def __init__(self, connect: Connect, settings: Settings, *, where: str = "") -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        settings: Settings,
+        *,
+        where: str = "",
+        contexts: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        """`where` names what is connected to first; `contexts` tells all that one can go to."""
         super().__init__()
         self._connect = connect
+        self._chosen: Sequence[str] = ()
+        self._contexts = contexts
         self.settings = settings
         self._where = where
         self.fleet: Fleet | None = None
@@ -121,7 +133,7 @@ class KvtuiApp(App[int], inherit_bindings=False):
 
     async def _open(self) -> None:
         try:
-            fleet = await self._connect()
+            fleet = await self._connect(self._chosen)
         except KvtuiError as error:
             screen = self.screen
             if isinstance(screen, ConnectScreen):
@@ -133,7 +145,7 @@ class KvtuiApp(App[int], inherit_bindings=False):
         """Keep the fleet live and show it."""
         self.fleet = fleet
         self.actions = ActionRunner(fleet, RESOURCES, self)
-        self.main = MainScreen(fleet, RESOURCES, self.actions, self.settings)
+        self.main = MainScreen(fleet, RESOURCES, self.actions, self.settings, self._contexts)
         self.switch_screen(self.main)
         self._live = asyncio.create_task(fleet.run(), name="fleet")
         self._live.add_done_callback(self._fleet_ended)
@@ -142,8 +154,23 @@ class KvtuiApp(App[int], inherit_bindings=False):
         if not task.cancelled() and (error := task.exception()) is not None:
             self._handle_exception(error if isinstance(error, Exception) else RuntimeError(str(error)))
 
+    def on_main_screen_context_chosen(self, event: MainScreen.ContextChosen) -> None:
+        """Leave what is shown and show another context."""
+        self.run_worker(self._change_context(event.name), group="connect", exclusive=True)
+
+    async def _change_context(self, name: str) -> None:
+        if not await self._may_close_consoles(f"go to {name} and close the open consoles?"):
+            return
+        self._chosen = (name,)
+        await self.switch_screen(ConnectScreen(name))
+        await self._let_go()
+        await self._open()
+
     async def on_unmount(self) -> None:
         """Cancel everything that runs."""
+        await self._let_go()
+
+    async def _let_go(self) -> None:
         if self._live is not None:
             self._live.cancel()
             with suppress(asyncio.CancelledError, TimeoutError):
@@ -157,11 +184,13 @@ class KvtuiApp(App[int], inherit_bindings=False):
         self.run_worker(self._leave(), group="leave", exclusive=True)
 
     async def _leave(self) -> None:
-        if self.main is not None and self.main.consoles.has_open:
-            question = Question("quit and close the open consoles?", [ref.path for ref in self.main.consoles.refs])
-            if not await self.ask(question):
-                return
-        self.exit(0)
+        if await self._may_close_consoles("quit and close the open consoles?"):
+            self.exit(0)
+
+    async def _may_close_consoles(self, question: str) -> bool:
+        if self.main is None or not self.main.consoles.has_open:
+            return True
+        return await self.ask(Question(question, [ref.path for ref in self.main.consoles.refs]))
 
     # What actions need of the screen -------------------------------------------------------------------------------
 
@@ -215,9 +244,9 @@ def _own_bindings(owner: Any) -> list[Binding]:
     return [binding for binding in type(owner).BINDINGS if isinstance(binding, Binding) and binding.tooltip]
 
 
-def run(settings: Settings, connect: Connect, *, where: str = "") -> int:
-    """Run the program until the user quits; the exit status. `where` names what is being connected to."""
-    app = KvtuiApp(connect, settings, where=where)
+def run(settings: Settings, connect: Connect, *, where: str = "", contexts: Callable[[], Sequence[str]] = tuple) -> int:
+    """Run the program until the user quits; the exit status. See `KvtuiApp` for the arguments."""
+    app = KvtuiApp(connect, settings, where=where, contexts=contexts)
     result = app.run(mouse=settings.mouse)
     # The interpreter's last collections would walk over every record: half a second of nothing on a large fleet.
     gc.freeze()

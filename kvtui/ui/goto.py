@@ -18,7 +18,7 @@ class Places:
 
     resources: Sequence[AnyResource]
     namespaces: Sequence[str] = ()
-    backends: Sequence[str] = ()
+    contexts: Sequence[str] = ()
     themes: Sequence[str] = ()
 
 
@@ -29,7 +29,7 @@ class Target:
     resource: str | None = None
     namespace: str | None = None
     """Empty for all."""
-    backend: str | None = None
+    context: str | None = None
     """Empty for all."""
     theme: str | None = None
     word: str | None = None
@@ -45,7 +45,7 @@ def complete(text: str, places: Places) -> list[str]:
     if not blank:
         names = [resource.name for resource in places.resources]
         aliases = [alias for resource in places.resources for alias in resource.aliases if head and alias == head]
-        verbs = ["ns ", *(["ctx "] if len(places.backends) > 1 else []), "theme ", "problems", "help", "quit"]
+        verbs = ["ns ", *(["ctx "] if len(places.contexts) > 1 else []), "theme ", "problems", "help", "quit"]
         return _ranked(head, [*names, *aliases, *verbs])
     return [f"{head} {value}" for value in _ranked(tail.strip(), _values(head, places))]
 
@@ -54,7 +54,7 @@ def _values(head: str, places: Places) -> Sequence[str]:
     if head == "ns" or find_resource(head, places.resources) is not None:
         return [ALL, *places.namespaces]
     if head == "ctx":
-        return [ALL, *places.backends]
+        return places.contexts
     return places.themes if head == "theme" else ()
 
 
@@ -81,7 +81,9 @@ def understand(text: str, places: Places) -> Target:
     if head in ("ns", "namespace") and value:
         return Target(namespace=_pick(value, places.namespaces, "namespace"))
     if head in ("ctx", "context"):
-        return Target(backend=_pick(value, places.backends, "context"))
+        if value not in places.contexts:
+            raise ValueError(f"no context {value!r}; there are {', '.join(places.contexts)}")
+        return Target(context=value)
     if head == "theme":
         if value not in places.themes:
             raise ValueError(f"no theme {value!r}; there are {', '.join(places.themes)}")

@@ -135,7 +135,7 @@ class Stage:
             self.fleet.store.post(Put(NAME, record))
         self.fleet.step()
 
-    async def connect(self) -> Fleet:
+    async def connect(self, _contexts: Sequence[str] = ()) -> Fleet:
         """For the app: the fleet is there at once."""
         return self.fleet
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from tests.ui.conftest import Show
 async def test_what_cannot_be_connected_to_is_told_and_can_be_tried_again(stage: Stage) -> None:
     tries = 0
 
-    async def connect() -> Fleet:
+    async def connect(_contexts: Sequence[str]) -> Fleet:
         nonlocal tries
         tries += 1
         if tries == 1:

@@ -12,7 +12,7 @@ from textual.message import Message
 
 from kvtui.fleet import Fleet
 from kvtui.model import Cell, FeedState, Ref, Tone
-from kvtui.resources.base import AnyAction, AnyResource
+from kvtui.resources.base import AnyAction, AnyResource, show_backend
 from kvtui.resources.listing import Listing
 from kvtui.store import Delta
 from kvtui.text import age
@@ -311,6 +311,8 @@ class ResourcePane(Vertical):
 
 def make_pane(number: int, resource: AnyResource, fleet: Fleet, runner: ActionRunner) -> ResourcePane:
     """The pane of a resource, with a key for each of its actions."""
+    if len(fleet.backends) > 1:
+        resource = show_backend(resource)
     bindings = [
         Binding(action.key, f"act('{action.id}')", action.label, id=action.id, tooltip=action.help)
         for action in resource.actions

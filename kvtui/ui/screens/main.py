@@ -9,6 +9,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.message import Message
 from textual.screen import Screen
 
 from kvtui.config import Settings
@@ -67,11 +68,24 @@ class MainScreen(Screen[None]):
         Binding("q", "app.leave", "quit", id="main.quit"),
     ]
 
+    class ContextChosen(Message):
+        """The user wants to see another context."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
     def __init__(
-        self, fleet: Fleet, resources: Sequence[AnyResource], runner: ActionRunner, settings: Settings
+        self,
+        fleet: Fleet,
+        resources: Sequence[AnyResource],
+        runner: ActionRunner,
+        settings: Settings,
+        contexts: Callable[[], Sequence[str]],
     ) -> None:
         super().__init__()
         self._fleet = fleet
+        self._contexts = contexts
         self._settings = settings
         self._runner = runner
         self._zoomed = False
@@ -383,7 +397,7 @@ class MainScreen(Screen[None]):
         return Places(
             list(self._resources.values()),
             sorted(found - {""}),
-            list(self._fleet.backends),
+            self._contexts(),
             sorted(self.app.available_themes),
         )
 
@@ -439,6 +453,9 @@ class MainScreen(Screen[None]):
 
     def go_to(self, target: Target) -> None:
         """Go where a text leads."""
+        if target.context is not None:
+            self.post_message(self.ContextChosen(target.context))
+            return
         if target.namespace is not None:
             self.show_namespace(target.namespace)
         if target.theme is not None:
