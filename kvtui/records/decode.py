@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -12,6 +12,8 @@ from kvtui.records.base import Meta, Record
 from kvtui.text import clean_line, scrub_json
 
 R = TypeVar("R", bound=Record)
+
+TOO_DEEP: Final = "the server sent JSON that is nested too deeply"
 
 
 @cache
@@ -56,7 +58,7 @@ def _decode(text: bytes, type_: object) -> object:
     except msgspec.ValidationError:
         raise
     except RecursionError as error:
-        raise BackendError("the server sent JSON that is nested too deeply") from error
+        raise BackendError(TOO_DEEP) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BackendError("the server sent broken JSON", clean_line(str(error))) from error
 

@@ -248,6 +248,32 @@ async def test_control_characters_stop_at_the_decoder(tmp_path: Path) -> None:
         assert found.status.printable_status == "\ufffd[31mRunning\ufffd"
 
 
+DEEP = b"[" * 20_000 + b"]" * 20_000
+
+
+async def test_a_list_that_is_nested_too_deeply_is_told_as_such(tmp_path: Path) -> None:
+    async def on_list(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=b'{"items":[{"metadata":{"name":"a"},"spec":%b}]}' % DEEP)
+
+    async with watched(tmp_path, Fake(on_list, silence)) as (_, state):
+        feed = await state.reaches(VirtualMachine, FeedState.FAILED)
+        assert feed.detail == "the server sent JSON that is nested too deeply"
+
+
+async def test_an_event_that_is_nested_too_deeply_means_a_new_list(tmp_path: Path) -> None:
+    async def on_watch(request: web.Request) -> web.StreamResponse:
+        if fake.counts[WATCH] > 1:
+            return await silence(request)
+        response = await begin(request)
+        await response.write(b'{"type":"MODIFIED","object":{"spec":%b}}\n' % DEEP)
+        return response
+
+    async with watched(tmp_path, Fake(one_machine, on_watch)) as (fake, state):
+        await eventually(lambda: fake.counts[LIST] == 2 and fake.counts[WATCH] == 2)
+        assert FeedState.FAILED not in state.states(VirtualMachine)
+        assert FeedState.STALE not in state.states(VirtualMachine)
+
+
 async def test_a_group_in_an_older_version_alone(tmp_path: Path) -> None:
     async def versions(request: web.Request) -> web.StreamResponse:
         return web.json_response({"kind": "APIGroup", "versions": [{"version": "v1alpha3"}]})

@@ -110,7 +110,7 @@ def _status(body: bytes) -> Status | None:
         return None
     try:
         found = msgspec.json.decode(body[start:], type=Status)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return found if found.kind == "Status" else None
 

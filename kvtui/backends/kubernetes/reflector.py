@@ -329,7 +329,7 @@ class Reflector:
                 self._version = msgspec.json.decode(event.object, type=_Mark).metadata.resource_version
             else:
                 self._change(event)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise GoneError("the watch sent broken JSON", str(error)) from error
         self._heard = time.time()
         self._backoff.reset()

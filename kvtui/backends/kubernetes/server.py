@@ -14,6 +14,7 @@ import msgspec
 from kvtui.backends.kubernetes.kubeconfig import Kubeconfig
 from kvtui.backends.kubernetes.timings import Timings
 from kvtui.errors import BackendError, UnreachableError
+from kvtui.records.decode import TOO_DEEP
 from kvtui.text import clean_line, scrub_json
 
 if TYPE_CHECKING:
@@ -113,5 +114,7 @@ def decode(raw: bytes, type_: type[T]) -> T:
     """JSON of the server as a typed value, cleaned of control characters. Raises BackendError for anything else."""
     try:
         return msgspec.json.decode(scrub_json(raw), type=type_)
+    except RecursionError as error:
+        raise BackendError(TOO_DEEP) from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BackendError("the server's answer cannot be read", clean_line(str(error))) from error

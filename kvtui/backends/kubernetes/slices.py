@@ -14,6 +14,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from kvtui.errors import BackendError
+from kvtui.records.decode import TOO_DEEP
 from kvtui.text import clean_line
 
 R = TypeVar("R")
@@ -72,6 +73,8 @@ class ListReader(Generic[R]):
         """The items left, and the metadata. Raises BackendError when the body ended early or is no List."""
         try:
             rest = msgspec.json.decode(self._head + bytes(self._buffer), type=_List)
+        except RecursionError as error:
+            raise BackendError(TOO_DEEP) from error
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise BackendError("the list that the server sent is broken", clean_line(str(error))) from error
         self._buffer.clear()
@@ -85,7 +88,7 @@ class ListReader(Generic[R]):
             try:
                 # Within a string or another object, the brackets would not match.
                 msgspec.json.decode(head + b"]}", type=_List)
-            except (msgspec.MsgspecError, UnicodeDecodeError):
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 continue
             del self._buffer[:end]
             self._head = head
