@@ -21,6 +21,9 @@ class Rows(Protocol[K]):
     def index(self, key: K) -> int | None:
         """Where a row is; None when it is not there (any more)."""
 
+    def has(self, key: K) -> bool:
+        """Whether there is such a row, shown or hidden."""
+
     def cell(self, key: K, column: int, now: float) -> Cell:
         """The cell of one of the columns."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, ClassVar, Generic
 
 from rich.segment import Segment
@@ -16,8 +16,9 @@ from textual.widget import Widget
 
 from kvtui.model import Cell
 from kvtui.resources.base import Column
-from kvtui.text import cells, fit
-from kvtui.ui.columns import Slot, lay_out
+from kvtui.text import fit
+from kvtui.ui.columns import Slot, Widths, head, lay_out
+from kvtui.ui.marks import Marks
 from kvtui.ui.rows import K, Rows
 from kvtui.ui.segments import SegmentedLine
 from kvtui.ui.viewport import Viewport
@@ -86,14 +87,14 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         self._cursor_index = 0
         self.filling = False
         """Whether its rows still come in for the first time."""
-        self._marks: dict[K, None] = {}
-        self._anchor: K | None = None
+        self._marks = Marks(rows)
         self._texts: dict[K, list[Cell]] = {}
         self._strips: dict[tuple[K, bool, bool], Strip] = {}
         self._styles: dict[str, Style] = {}
         self._painted: list[K] = []
         self._thumb = range(0)
-        self._widest: dict[int, int] = {}
+        self._widths = Widths()
+        self._measured = range(0)
         self._layout_due = False
 
     # What the owner says -------------------------------------------------------------------------------------------
@@ -106,7 +107,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
             self._repaint(changed)
             return
         keys = self._rows.keys
-        self._marks = {key: None for key in self._marks if self._rows.index(key) is not None}
+        self._marks.drop_gone()
         before, old_index = self._cursor, self._cursor_index
         self._follow_cursor(keys)
         self._fit()
@@ -120,12 +121,14 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         """Anything may have changed: forget what was drawn and draw anew."""
         self._texts.clear()
         self._strips.clear()
-        self._widest.clear()
+        self._widths.clear()
+        self._measured = range(0)
         self.update_rows((), moved=True)
         self.refresh()
 
     def tick(self) -> None:
         """Time went by: redraw the visible rows in which it shows, and forget the hidden ones."""
+        self._judge_widths()
         ticking = [slot.index for slot in self._slots if self._columns[slot.index].ticks]
         if not ticking:
             return
@@ -138,7 +141,8 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         """Tell in the header by which column the rows stand in order."""
         self._sort = (column, descending)
         self._lay_out()
-        self._refresh_header()
+        if self._header:
+            self.refresh(Region(0, 0, self.size.width, 1))
 
     def show_message(self, *lines: str) -> None:
         """What is said where rows would be, while there are none."""
@@ -172,8 +176,13 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
 
     @property
     def marks(self) -> tuple[K, ...]:
-        """The marked rows, in the order of the screen."""
-        return tuple(sorted(self._marks, key=lambda key: self._rows.index(key) or 0))
+        """The marked rows, in the order of the screen; after them those that are hidden."""
+        return (*self._marks.shown, *self._marks.hidden)
+
+    @property
+    def hidden_marks(self) -> int:
+        """How many of the marked rows are not shown."""
+        return len(self._marks.hidden)
 
     @property
     def visible_keys(self) -> Sequence[K]:
@@ -220,11 +229,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         key = self._cursor
         if key is None:
             return
-        if key in self._marks:
-            del self._marks[key]
-        else:
-            self._marks[key] = None
-        self._anchor = key
+        self._marks.toggle(key)
         self._refresh_key(key)
         self._go(self._cursor_index + 1, tell=True)
 
@@ -232,19 +237,13 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         """Mark all rows from the one marked last to the one under the cursor."""
         if self._cursor is None:
             return
-        start = self._rows.index(self._anchor) if self._anchor is not None else None
-        start = self._cursor_index if start is None else start
-        low, high = sorted((start, self._cursor_index))
-        self._marks.update(dict.fromkeys(self._rows.keys[low : high + 1]))
-        self._anchor = self._cursor
+        self._marks.reach(self._cursor, self._cursor_index)
         self.refresh()
         self.post_message(self.Moved(self))
 
     def clear_marks(self) -> bool:
         """Unmark all; False when nothing was marked."""
-        had = bool(self._marks)
-        self._marks.clear()
-        self._anchor = None
+        had = self._marks.clear()
         if had:
             self.refresh()
             self.post_message(self.Moved(self))
@@ -262,7 +261,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
                 self._refresh_key(before)
             self._refresh_key(self._cursor)
         if self._port.show(self._cursor_index):
-            self._paint_all()
+            self._paint_scrolled()
         if tell or self._cursor != before:
             self.post_message(self.Moved(self))
 
@@ -308,7 +307,8 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
             for line in range(max(len(visible), len(painted)))
             if line >= len(visible) or line >= len(painted) or visible[line] != painted[line] or visible[line] in stale
         }
-        lines |= self._stale_thumb_lines()
+        old, self._thumb = self._thumb, self._port.thumb
+        lines |= set(old) ^ set(self._thumb)
         if (bool(painted) != bool(visible)) or len(lines) > self._port.height // 2:
             self.refresh()
         else:
@@ -320,6 +320,13 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         self._thumb = self._port.thumb
         self.refresh()
 
+    def _paint_scrolled(self) -> None:
+        port = self._port
+        if port.top not in self._measured or port.top + port.height - 1 not in self._measured:
+            for texts in self._texts_around():
+                self._measure(texts)
+        self._paint_all()
+
     def _refresh_key(self, key: K) -> None:
         index = self._rows.index(key)
         if index is not None:
@@ -329,19 +336,11 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         if 0 <= line < self._port.height:
             self.refresh(Region(0, line + self._header, self.size.width, 1))
 
-    def _refresh_header(self) -> None:
-        if self._header:
-            self.refresh(Region(0, 0, self.size.width, 1))
-
-    def _stale_thumb_lines(self) -> set[int]:
-        old, self._thumb = self._thumb, self._port.thumb
-        return set(old) ^ set(self._thumb)
-
     def _lay_out(self) -> None:
         self._layout_due = False
         room = max(1, self.size.width - _GUTTER - 1)
         sort = self._sort[0] if self._sort else None
-        slots = lay_out(self._columns, room, widest=self._widest, wide=self._wide, sort=sort)
+        slots = lay_out(self._columns, room, widest=self._widths.widest, wide=self._wide, sort=sort)
         if slots != self._slots:
             self._slots = slots
             # Columns that stand only now may have changed unseen.
@@ -390,14 +389,21 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         return line.strip(self.size.width)
 
     def _measure(self, texts: Sequence[Cell]) -> None:
-        """Remember the widest text of each column; when one is wider than all before, share out the room anew."""
-        grown = {
-            index: size for index, cell in enumerate(texts) if (size := cells(cell.text)) > self._widest.get(index, 0)
-        }
-        self._widest.update(grown)
-        if grown and not self._layout_due:
+        """When a text is wider than all before, share out the room anew."""
+        if self._widths.add(texts) and not self._layout_due:
             self._layout_due = True
             self.call_later(self._lay_out)
+
+    def _judge_widths(self) -> None:
+        if self._rows.keys and self._widths.is_due(self._rows.now()) and self._widths.judge(self._texts_around()):
+            self._lay_out()
+
+    def _texts_around(self) -> Iterator[Sequence[Cell]]:
+        """The texts of the rows on the screen and a screenful over and under it: columns do not move at each step."""
+        port, now = self._port, self._rows.now()
+        self._measured = range(max(0, port.top - port.height), port.top + 2 * port.height)
+        for key in self._rows.keys[self._measured.start : self._measured.stop]:
+            yield self._texts.get(key) or [self._rows.cell(key, index, now) for index in range(len(self._columns))]
 
     def _row_style(self, cursor: bool, marked: bool) -> Style:
         style = self._style("base")
@@ -408,19 +414,15 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         return style
 
     def _render_header(self) -> Strip:
-        plain, chosen = self._style("header"), self._style("sorted")
+        plain = self._style("header")
         line = SegmentedLine(plain)
         line.add(" " * _GUTTER, plain)
         for slot in self._slots:
             column = self._columns[slot.index]
             line.pad_to(_GUTTER + slot.left)
-            if self._sort and self._sort[0] == slot.index:
-                arrow = "▼" if self._sort[1] else "▲"
-                room = slot.width - 1
-                title = fit(column.title, min(cells(column.title), room)) + arrow
-                line.add(fit(title, slot.width, right=column.right), chosen)
-            else:
-                line.add(fit(column.title, slot.width, right=column.right), plain)
+            chosen = self._sort is not None and self._sort[0] == slot.index
+            arrow = ("▼" if self._sort[1] else "▲") if self._sort and chosen else ""
+            line.add(head(column, slot.width, arrow), self._style("sorted") if chosen else plain)
         return line.strip(self.size.width)
 
     def _render_message(self, line: int) -> Strip:
@@ -428,15 +430,15 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         return Strip([Segment(fit(" " * _GUTTER + text, self.size.width), self._style("message"))], self.size.width)
 
     def _style(self, name: str) -> Style:
-        found = self._styles.get(name)
-        if found is None:
-            found = self.rich_style if name == "base" else self._component(name)
+        if name not in self._styles:
+            whole = name in {"header", "sorted", "message", "scrollbar"}
+            found = (
+                self.rich_style
+                if name == "base"
+                else self.get_component_rich_style(f"table--{name}", partial=not whole)
+            )
             self._styles[name] = found
-        return found
-
-    def _component(self, name: str) -> Style:
-        whole = name in {"header", "sorted", "message", "scrollbar"}
-        return self.get_component_rich_style(f"table--{name}", partial=not whole)
+        return self._styles[name]
 
     # What Textual says ---------------------------------------------------------------------------------------------
 
@@ -466,7 +468,9 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         """Choose the row, or the column of the header, under the mouse."""
         event.stop()
         if self._header and event.y == 0:
-            self._click_header(event.x - _GUTTER)
+            for slot in self._slots:
+                if 0 <= event.x - _GUTTER - slot.left <= slot.width:
+                    self.post_message(self.SortPicked(self, slot.index))
             return
         index = self._port.top + event.y - self._header
         keys = self._rows.keys
@@ -476,11 +480,6 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
             self.action_activate()
         else:
             self._go(index)
-
-    def _click_header(self, x: int) -> None:
-        for slot in self._slots:
-            if slot.left <= x <= slot.left + slot.width:
-                self.post_message(self.SortPicked(self, slot.index))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Scroll without moving the cursor off its row."""
@@ -494,4 +493,4 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
 
     def _wheel(self, by: int) -> None:
         if self._port.scroll_to(self._port.top + by):
-            self._paint_all()
+            self._paint_scrolled()

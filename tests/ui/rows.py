@@ -47,6 +47,9 @@ class Machines:
         keys = self.keys
         return keys.index(key) if key in self.by_name else None
 
+    def has(self, key: str) -> bool:
+        return key in self.by_name
+
     def cell(self, key: str, column: int, now: float) -> Cell:
         return COLUMNS[column].cell(self.by_name[key], now)
 

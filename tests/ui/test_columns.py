@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kvtui.model import Cell
 from kvtui.resources.base import Column
-from kvtui.ui.columns import GAPS, lay_out
+from kvtui.ui.columns import GAPS, Widths, lay_out
 
 
 def column(title: str, width: int, rank: int = 1, *, wide: bool = False) -> Column[Any]:
@@ -33,7 +33,11 @@ def test_all_stand_where_there_is_room() -> None:
 def test_the_greatest_rank_gives_way_first_and_the_last_of_equals() -> None:
     assert titles(48) == ["NAME", "STATUS", "NODE", "AGE"]
     assert titles(32) == ["NAME", "STATUS", "NODE"]
-    assert titles(25) == ["NAME", "STATUS"]
+    assert titles(24) == ["NAME", "STATUS"]
+
+
+def test_no_room_is_left_blank_that_a_hidden_column_would_fit_in() -> None:
+    assert titles(25) == ["NAME", "STATUS", "AGE"]
 
 
 def test_gaps_are_narrow_before_a_column_gives_way() -> None:
@@ -44,7 +48,7 @@ def test_gaps_are_narrow_before_a_column_gives_way() -> None:
 
 def test_rank_zero_stays_and_is_cut() -> None:
     slots = lay_out(COLUMNS, 15)
-    assert [(slot.left, slot.width) for slot in slots] == [(0, 10), (11, 4)]
+    assert [(slot.left, slot.width) for slot in slots] == [(0, 8), (9, 6)]
 
 
 def test_wide_columns_stand_only_when_asked_for() -> None:
@@ -66,6 +70,30 @@ def test_a_long_text_takes_the_room_that_is_left() -> None:
 
 def test_what_a_row_is_is_shown_whole_before_other_columns_stand() -> None:
     assert widths(40, {1: 18}) == {0: 10, 1: 18, 2: 8}
+
+
+def test_what_matters_is_cut_before_it_gives_way() -> None:
+    columns = (column("VM", 12, 0), column("FROM > TO", 15, 1), column("PHASE", 14, 0), column("ELAPSED", 8, 2))
+    slots = lay_out(columns, 36, widest={0: 20, 1: 21, 2: 15, 3: 4})
+    assert [slot.index for slot in slots] == [0, 1, 2]
+    assert slots[-1].left + slots[-1].width == 36
+
+
+def test_a_long_column_is_cut_to_stand_in_what_is_left() -> None:
+    reason = Column[Any]("REASON", lambda _row, _now: Cell(""), 20, rank=3, grow=3)
+    slots = lay_out((COLUMNS[0], reason), 25, widest={0: 10, 1: 60})
+    assert [slot.width for slot in slots] == [10, 14]
+    assert len(lay_out((COLUMNS[0], reason), 20, widest={0: 10, 1: 60})) == 1
+
+
+def test_widths_grow_at_once_and_shrink_only_after_a_while() -> None:
+    widths = Widths()
+    assert widths.add([Cell("PreparingTarget")])
+    assert not widths.add([Cell("Running")])
+    assert not widths.judge([[Cell("Running")]])
+    assert widths.widest == {0: 15}
+    assert widths.judge([[Cell("Running")]])
+    assert widths.widest == {0: 7}
 
 
 def test_a_column_with_short_texts_asks_for_less_but_for_its_title() -> None:

@@ -216,6 +216,33 @@ async def test_a_long_text_gets_the_room_that_others_do_not_use() -> None:
         assert "ErrorUnschedulable" in lines(app)[2]
 
 
+async def test_columns_come_back_when_a_long_text_is_gone() -> None:
+    rows = Machines([Machine("a"), Machine("b", status="ErrorUnschedulable")])
+    app = TableApp(rows)
+    async with app.run_test(size=(27, 6)) as pilot:
+        await pilot.pause()
+        assert "AGE" not in lines(app)[0]
+        rows.by_name["b"].status = "Running"
+        app.table.update_rows(("b",), moved=False)
+        for _ in range(2):
+            rows.time += 6
+            app.table.tick()
+        await pilot.pause()
+        assert "AGE" in lines(app)[0]
+
+
+async def test_columns_do_not_move_at_each_step_of_the_cursor() -> None:
+    app = TableApp(Machines([Machine(f"{number:03}-" + "x" * (number // 3)) for number in range(12)]))
+    async with app.run_test(size=(60, 5)) as pilot:
+        await pilot.pause()
+        heads = set()
+        for _ in range(7):
+            await pilot.press("down")
+            await pilot.pause()
+            heads.add(lines(app)[0])
+        assert len(heads) <= 2
+
+
 async def test_names_with_control_characters_and_markup_are_shown_as_they_are() -> None:
     rows = Machines([Machine("a[/b]", status="\x1b[31mred")])
     app = TableApp(rows)

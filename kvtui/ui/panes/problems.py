@@ -51,6 +51,9 @@ class _Findings:
     def index(self, key: Key) -> int | None:
         return self._keys.index(key) if key in self._found else None
 
+    def has(self, key: Key) -> bool:
+        return key in self._found
+
     def cell(self, key: Key, column: int, now: float) -> Cell:
         return _COLUMNS[column].cell(self._found[key], now)
 

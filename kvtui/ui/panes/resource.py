@@ -44,6 +44,9 @@ class _ListedRows:
     def index(self, key: Ref) -> int | None:
         return self._listing.index(key)
 
+    def has(self, key: Ref) -> bool:
+        return self._listing.row(key) is not None
+
     def cell(self, key: Ref, column: int, now: float) -> Cell:
         if column == self._status:
             pending = self._runner.pending(key)
