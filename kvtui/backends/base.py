@@ -54,6 +54,8 @@ class Verdict:
 
     allowed: bool
     reason: str = ""
+    asked: bool = True
+    """False when the server could not be asked: then nobody knows, and `reason` says what is in the way."""
 
 
 class ByteStream(Protocol):
@@ -136,7 +138,8 @@ class Consoles(Protocol):
     async def open_console(self, ref: Ref) -> ByteStream:
         """The serial console of a VM or VMI. Whoever holds it now loses it.
 
-        Raises BackendError: code 400 or 404 while the guest is not running, 403 without the right.
+        Raises BackendError: code 400 or 404 while the guest is not running, 403 without the right; ReadOnlyError on a
+        read-only backend.
         """
 
 

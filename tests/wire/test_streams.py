@@ -11,7 +11,7 @@ from aiohttp import WSMsgType, web
 
 from kvtui.backends.base import ByteStream
 from kvtui.backends.kubernetes.answers import CutError
-from kvtui.errors import AbsentError, BackendError, ForbiddenError
+from kvtui.errors import AbsentError, BackendError, ForbiddenError, ReadOnlyError
 from kvtui.model import FeedState, Ref
 from kvtui.records.kubernetes import Event, Pod
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
@@ -78,6 +78,20 @@ async def test_bytes_go_both_ways_as_they_are(tmp_path: Path) -> None:
         assert got == every + b"x" * 200_000
         await console.close()
         await console.close()
+
+
+async def test_a_read_only_backend_opens_no_console(tmp_path: Path) -> None:
+    """Opening evicts whoever has the console, and what is typed changes the guest."""
+
+    async def never(request: web.Request) -> web.StreamResponse:
+        raise AssertionError("the console was asked for")
+
+    async with (
+        serving(console_server(never)) as fake,
+        kept(write_kubeconfig(tmp_path, fake.url), read_only=True) as state,
+    ):
+        with pytest.raises(ReadOnlyError, match="the console of shop/a was not opened"):
+            await state.backend.open_console(VMI)
 
 
 async def test_a_connection_that_is_cut_is_no_end(tmp_path: Path) -> None:

@@ -258,9 +258,11 @@ async def test_permissions_are_asked_once_a_while(tmp_path: Path) -> None:
         async with kept(kubeconfig) as state:
             verdict = await state.backend.may(permission, "shop")
             assert not verdict.allowed
+            assert not verdict.asked
             assert "etcd is down" in verdict.reason
             for _ in range(3):
                 verdict = await state.backend.may(permission, "shop")
+                assert verdict.asked
                 assert "may not" in verdict.reason
             assert len(answers) == 1
         async with kept(kubeconfig, timings=replace(QUICK, permission=0.0)) as state:

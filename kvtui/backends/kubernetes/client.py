@@ -215,7 +215,8 @@ class KubernetesBackend:
     # Consoles, Logs
 
     async def open_console(self, ref: Ref) -> ByteStream:
-        """The serial console of a VM or VMI. Whoever holds it now loses it."""
+        """The serial console of a VM or VMI. Whoever holds it now loses it, and what is typed changes the guest."""
+        self._verbs.refuse_read_only(ref, f"the console of {ref.path} was not opened")
         return await open_console(self._server, self._discovery, ref)
 
     def follow_log(self, ref: Ref, *, container: str = "", tail: int = 500, follow: bool = True) -> AsyncIterator[str]:

@@ -99,6 +99,11 @@ class Verbs:
         """Abort a migration by deleting it (kubevirt-api.md 3.4)."""
         await self._act("cancel migration", ref, lambda: self._delete(ref))
 
+    def refuse_read_only(self, ref: Ref, consequence: str) -> None:
+        """Raise ReadOnlyError, with what was not done, when nothing may be changed here."""
+        if self.read_only:
+            raise ReadOnlyError(f"{ref.backend} is read-only", consequence, "start kvtui without --read-only")
+
     async def _on_machine(
         self, subresource: str, ref: Ref, options: dict[str, object] | None = None, verb: str = ""
     ) -> None:
@@ -108,10 +113,7 @@ class Verbs:
 
     async def _act(self, verb: str, ref: Ref, ask: Callable[[], Awaitable[None]]) -> None:
         """Do it between its two audit lines, on the very object that was meant."""
-        if self.read_only:
-            raise ReadOnlyError(
-                f"{ref.backend} is read-only", f"{verb} of {ref.path} was not sent", "start kvtui without --read-only"
-            )
+        self.refuse_read_only(ref, f"{verb} of {ref.path} was not sent")
         await self._note(verb, ref, "asked")
         try:
             await self._check_same(ref)
@@ -183,7 +185,7 @@ class Permissions:
             return await asyncio.shield(asked)
         except KvtuiError as error:
             self._answers.pop(key, None)
-            return Verdict(False, str(error))
+            return Verdict(False, str(error), asked=False)
 
     def close(self) -> None:
         """Leave every question that is still open."""
