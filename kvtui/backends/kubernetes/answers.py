@@ -24,6 +24,9 @@ from kvtui.text import clean_line
 
 _LONGEST: Final = 2000
 """Characters of a server's words that are kept."""
+_LONGEST_WAIT: Final = 60.0
+"""Seconds of a ``Retry-After`` that are heeded: a wrong header must not silence anything for hours."""
+_SECONDS: Final = re.compile(r"[0-9]+")
 
 
 class CutError(UnreachableError):
@@ -122,11 +125,13 @@ def _plain_words(body: bytes, headers: Mapping[str, str]) -> str:
 
 
 def _retry_after(value: str) -> float:
-    if not value:
-        return 0.0
-    if value.isdigit():
-        return float(value)
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
-    except ValueError:
-        return 0.0
+    """Seconds to wait by a ``Retry-After``, which holds seconds or a date (RFC 9110 10.2.3); 0 for anything else."""
+    value = value.strip()
+    if _SECONDS.fullmatch(value):
+        seconds = float(value)
+    else:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - time()
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return 0.0
+    return min(max(0.0, seconds), _LONGEST_WAIT)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -122,6 +123,15 @@ class Verbs:
             lost = isinstance(error, UnreachableError)
             await self._note(verb, ref, "unknown" if lost else "refused", error.detail or str(error))
             raise
+        except asyncio.CancelledError:
+            # Whoever ends now may not wait for a thread.
+            with suppress(BackendError):
+                self.audit.write(verb, ref, self.account(), "unknown", "not waited for")
+            raise
+        except Exception as error:  # boundary: what was sent is not undone by a fault of ours
+            words = f"a fault of kvtui: {clean_line(repr(error))}"
+            await self._note(verb, ref, "unknown", words)
+            raise BackendError(f"nobody knows whether {verb} of {ref.path} was accepted", words) from error
         try:
             await self._note(verb, ref, "accepted")
         except BackendError as error:
