@@ -30,7 +30,7 @@ from kvtui.backends.kubernetes.verbs import KUBEVIRT, KUBEVIRT_VERSIONS, PLURALS
 from kvtui.errors import AbsentError, BackendError, ForbiddenError, KvtuiError
 from kvtui.model import BackendInfo, Ref
 from kvtui.records.base import Record
-from kvtui.records.decode import decode_records
+from kvtui.records.decode import TOO_DEEP, decode_records
 from kvtui.records.kubernetes import Event
 
 __all__ = ["IN_CLUSTER", "ContextInfo", "KubernetesBackend", "Timings", "connect", "load_contexts"]
@@ -155,7 +155,8 @@ class KubernetesBackend:
         group, versions, plural = self._place(ref.kind)
         version = (await self._discovery.versions(group, versions))[0]
         path = object_path(group, version, plural, ref.namespace, ref.name)
-        return masked(decode(await self._server.request("GET", path), dict[str, object]))
+        # Megabytes take a while: in a thread, so that the screen goes on.
+        return await asyncio.to_thread(_shown, await self._server.request("GET", path))
 
     async def fetch_events(self, ref: Ref) -> Sequence[Record]:
         """The events about the object, whatever reported them. Raises BackendError."""
@@ -257,3 +258,10 @@ class KubernetesBackend:
             return
         if user := decode(raw, _Subject).status.user_info.username:
             self._info = replace(self._info, user=user)
+
+
+def _shown(raw: bytes) -> dict[str, object]:
+    try:
+        return masked(decode(raw, dict[str, object]))
+    except RecursionError as error:
+        raise BackendError(TOO_DEEP) from error
