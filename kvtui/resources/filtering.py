@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 
@@ -43,11 +43,14 @@ class Filter:
 _FIELD = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9 _-]*?)(?P<no>!?):(?P<value>.+)\Z", re.DOTALL)
 
 
-def parse_filter(text: str) -> Filter:
-    """The filter that `text` means.
+_ADDRESS = re.compile(r"[0-9a-f]{1,4}", re.IGNORECASE)
+"""A group of a MAC or IPv6 address."""
 
-    A word with a colon whose first part is no field of the row is a plain word: addresses and images have colons too.
-    Raises FilterError.
+
+def parse_filter(text: str, fields: Collection[str] | None = None) -> Filter:
+    """The filter that `text` means; `fields` are the names that may stand before a colon, None while nobody knows.
+
+    Addresses and URLs have colons too: they are plain words. Raises FilterError.
     """
     try:
         words = shlex.split(text, posix=True)
@@ -60,13 +63,16 @@ def parse_filter(text: str) -> Filter:
             selector = word[3:] or next(rest, "") if word != "-l" else next(rest, "")
             tests.extend(parse_selector(selector))
         else:
-            tests.append(_word_test(word))
+            tests.append(_word_test(word, fields))
     return Filter(tuple(tests))
 
 
-def _word_test(word: str) -> Test:
+def _word_test(word: str, fields: Collection[str] | None) -> Test:
     found = _FIELD.match(word)
-    if found:
+    if found and not found["value"].startswith("//"):
+        name = found["name"].lower()
+        if fields is not None and name not in fields and not _ADDRESS.fullmatch(name):
+            raise FilterError(f"there is no field {name}; there are {', '.join(sorted(fields))}")
         return _field_test(found["name"].lower(), found["value"].lower(), bool(found["no"]), word.lower())
     if word.startswith("!"):
         if len(word) == 1:

@@ -82,7 +82,7 @@ class Listing:
 
     def set_filter(self, text: str, now: float) -> None:
         """Show only rows that match (see `filtering`). Raises FilterError and leaves all as it was."""
-        self._filter = parse_filter(text)
+        self._filter = parse_filter(text, self._field_names())
         self.filter_text = text.strip()
         self._select(now)
 
@@ -253,6 +253,11 @@ class Listing:
             cells = (column.cell(row, now) for column in self.resource.columns if not column.ticks)
             text = self._texts[ref] = "\n".join(cell.text for cell in cells).lower()
         return text
+
+    def _field_names(self) -> set[str] | None:
+        """What may stand before the colon of a filter; None without a row, for only rows know all their fields."""
+        row = next((row for row in map(self.row, self._rows) if row is not None), None)
+        return None if row is None else {*self._columns, *self.resource.fields(row)}
 
     def _field(self, row: Any, name: str, now: float) -> str | None:
         column = self._columns.get(name)

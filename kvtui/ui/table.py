@@ -42,13 +42,13 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         Binding("down,j", "move(1)", "down", show=False),
         Binding("pageup,ctrl+b", "page(-1)", "page up", show=False),
         Binding("pagedown,ctrl+f", "page(1)", "page down", show=False),
-        Binding("home,g", "first", "first row", show=False),
-        Binding("end,G", "last", "last row", show=False),
+        Binding("home,g", "go(0)", "first row", show=False),
+        Binding("end,G", "go(-1)", "last row", show=False),
         Binding("enter", "activate", "open", show=False),
     ]
 
     class Moved(Message):
-        """The cursor stands on another row, or on none."""
+        """The cursor stands on another row, or on none, or other rows are in sight."""
 
         def __init__(self, table: LiveTable[Any]) -> None:
             super().__init__()
@@ -190,6 +190,11 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         return self._rows.keys[self._port.top : self._port.top + self._port.height]
 
     @property
+    def below(self) -> int:
+        """How many rows are under the last line of the screen."""
+        return max(0, len(self._rows.keys) - self._port.top - self._port.height)
+
+    @property
     def slots(self) -> tuple[Slot, ...]:
         """The columns that have room now."""
         return self._slots
@@ -211,13 +216,9 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         """Move the cursor by screenfuls."""
         self._go(self._cursor_index + by * max(1, self._port.height - 1))
 
-    def action_first(self) -> None:
-        """Go to the first row."""
-        self._go(0)
-
-    def action_last(self) -> None:
-        """Go to the last row."""
-        self._go(len(self._rows.keys) - 1)
+    def action_go(self, line: int) -> None:
+        """Go to a row by its place, counted from the end when negative."""
+        self._go(line if line >= 0 else len(self._rows.keys) + line)
 
     def action_activate(self) -> None:
         """Open the row under the cursor."""
@@ -326,6 +327,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
             for texts in self._texts_around():
                 self._measure(texts)
         self._paint_all()
+        self.post_message(self.Moved(self))
 
     def _refresh_key(self, key: K) -> None:
         index = self._rows.index(key)

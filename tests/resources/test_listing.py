@@ -107,7 +107,8 @@ def test_numbers_and_words_in_one_column_can_be_ordered() -> None:
         ("-l 'app notin (web)'", ["db-1"]),
         ("-l !tier", ["db-1", "web-2"]),
         ("-l app=web status:running", ["web-1"]),
-        ("no:such", []),
+        ("aa:bb:cc", []),
+        ("http://web", []),
         ("strategy:always", []),
         ("runstrategy:-", ["db-1", "web-1", "web-2"]),
     ],
@@ -121,7 +122,7 @@ def test_filters(text: str, shown: list[str]) -> None:
     assert listing.total == 3
 
 
-@pytest.mark.parametrize("text", ['"web', "!", "-l", "-l app=web=2", "-l 'a in b'", "-l 'x y'"])
+@pytest.mark.parametrize("text", ['"web', "!", "-l", "-l app=web=2", "-l 'a in b'", "-l 'x y'", "bogus:xx"])
 def test_a_filter_that_makes_no_sense_is_a_sentence_and_changes_nothing(text: str) -> None:
     _, listing = vms(machine("web-1"), machine("db-1"))
     listing.set_filter("web", NOW)
@@ -130,6 +131,12 @@ def test_a_filter_that_makes_no_sense_is_a_sentence_and_changes_nothing(text: st
     assert " " in str(error.value)
     assert names(listing) == ["web-1"]
     assert listing.filter_text == "web"
+
+
+def test_a_field_that_is_none_is_said_to_be_none() -> None:
+    _, listing = vms(machine("web-1"))
+    with pytest.raises(FilterError, match=r"^there is no field bogus; there are .*node, os.*status"):
+        listing.set_filter("bogus:xx", NOW)
 
 
 def test_faults_and_namespace() -> None:
@@ -249,7 +256,7 @@ def look(listing: Listing, ref: Ref) -> list[str]:
 @settings(max_examples=120, deadline=None)
 @given(
     batches=st.lists(st.lists(messages(), max_size=12), max_size=6),
-    text=st.sampled_from(["", "web", "!1", "status:running", "node:n1"]),
+    text=st.sampled_from(["", "web", "!1", "name:web", "name!:1"]),
     faults=st.booleans(),
     namespace=st.sampled_from(["", "a"]),
     column=st.integers(0, 8),

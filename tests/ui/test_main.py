@@ -7,6 +7,7 @@ import pytest
 from kvtui.config import Settings
 from kvtui.errors import BackendError
 from kvtui.model import FeedState
+from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Node
 from kvtui.records.kubevirt import VirtualMachine
 from kvtui.resources import RESOURCES
@@ -167,6 +168,18 @@ async def test_a_filter_narrows_while_it_is_typed(stage: Stage, show: Show) -> N
         assert "2 VMs 13 " in screen.text
 
 
+async def test_what_is_typed_replaces_the_former_filter(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        await screen.press("slash", *"batch", "enter", "slash", *"web", "enter")
+        assert "2 VMs 1/13 /web " in screen.text
+
+
+async def test_an_unknown_field_is_said_to_be_none(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        await screen.press("slash", *"bogus:xx", "enter")
+        assert "there is no field bogus; there are " in screen.lines[-1]
+
+
 async def test_a_given_up_filter_leaves_the_former_one(stage: Stage, show: Show) -> None:
     async with show(stage) as screen:
         await screen.press("slash", *"batch", "enter", "slash", *"-2", "escape")
@@ -258,6 +271,30 @@ async def test_help_detail_and_quit(stage: Stage, show: Show) -> None:
     assert "close" in stage.backend.calls
 
 
+async def test_the_problems_tell_how_many_are_below_and_without_the_focus_show_the_worst(
+    stage: Stage, show: Show
+) -> None:
+    async with show(stage, (80, 24)) as screen:
+        assert "4 more below" in screen.lines[1]
+        await screen.press("0", "down", "down", "down")
+        assert "3 more below" in screen.lines[1]
+        await screen.press("G")
+        assert "more below" not in screen.lines[1]
+        await screen.press("escape")
+        assert "shop/db-2" in screen.lines[2]
+        assert "4 more below" in screen.lines[1]
+
+
+async def test_a_new_worst_problem_is_in_sight_at_once(stage: Stage, show: Show) -> None:
+    async with show(stage, (80, 24)) as screen:
+        await screen.press("0", "G", "2")
+        stage.feed(VirtualMachine, FeedState.STALE, "connection refused", ago=40)
+        stage.feed(DataVolume, FeedState.FAILED, "the server sent broken JSON")
+        stage.fleet.step()
+        await screen.settle()
+        assert "cluster" in screen.lines[2]
+
+
 # Actions -------------------------------------------------------------------------------------------------------------
 
 
@@ -289,7 +326,17 @@ async def test_marked_machines_are_acted_on_together_after_a_question(stage: Sta
         assert "start 3 VMs?" in screen.text
         await screen.press("y")
         assert sorted(stage.backend.calls) == ["start shop/batch-1", "start shop/batch-2", "start shop/batch-3"]
-        await screen.press("escape")
+        assert "marked" not in screen.text
+
+
+async def test_marks_that_a_filter_hides_are_counted_and_taken_along(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        await screen.press("space", "space", "slash", *"batch-2", "enter")
+        assert "* 2 marked, 1 hidden" in screen.text
+        await screen.press("s")
+        assert "start 2 VMs?" in screen.text
+        await screen.press("y")
+        assert sorted(stage.backend.calls) == ["start shop/batch-1", "start shop/batch-2"]
         assert "marked" not in screen.text
 
 

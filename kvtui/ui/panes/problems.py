@@ -99,6 +99,7 @@ class ProblemsPane(Vertical):
         if lines != self._most:
             self._most = lines
             self._fit_height()
+            self._draw_title()
 
     def redraw(self) -> None:
         """Show the findings of now."""
@@ -106,6 +107,7 @@ class ProblemsPane(Vertical):
         self._say_nothing()
         self._fit_height()
         self.table.update_rows(changed, moved=moved)
+        self._show_worst()
         self._draw_title()
 
     def tick(self) -> None:
@@ -115,7 +117,22 @@ class ProblemsPane(Vertical):
     def show_focus(self, focused: bool) -> None:
         """Show that the keyboard is here."""
         self._title.show_focus(focused)
+        self._show_worst()
         self._draw_title()
+
+    def on_live_table_moved(self, event: LiveTable.Moved) -> None:
+        """Count anew what is below."""
+        event.stop()
+        self._draw_title()
+
+    def on_resize(self) -> None:
+        """Count anew what is below."""
+        self.call_after_refresh(self._draw_title)
+
+    def _show_worst(self) -> None:
+        """Unless somebody reads further down, the worst stand in sight."""
+        if not self.table.has_focus:
+            self.table.action_go(0)
 
     @property
     def finding(self) -> Finding | None:
@@ -136,7 +153,7 @@ class ProblemsPane(Vertical):
             left.append(Piece(f"{problems} ", max(severities).tone.value))
         if notes:
             left.append(Piece(f"and {notes} {'note' if notes == 1 else 'notes'} ", "muted"))
-        hidden = len(severities) - self._most
+        hidden = self.table.below
         right = [Piece(f" {hidden} more below ", "muted"), self._title.rule] if hidden > 0 else []
         self._title.set_pieces(left, right)
 

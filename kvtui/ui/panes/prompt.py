@@ -84,12 +84,12 @@ class Prompt(Horizontal):
         yield self._hint
 
     def ask(self, sign: str, text: str, complete: Completer) -> None:
-        """Open the line with a text in it."""
+        """Open the line with a text in it; what is typed replaces that."""
         self.sign = sign
         self._complete = complete
         self._sign_bar.set_pieces([Piece(f" {sign}", "key")])
         self._line.value = text
-        self._line.cursor_position = len(text)
+        self._line.action_select_all()
         self.display = True
         # At once: the next key is this line's.
         self.screen.set_focus(self._line)

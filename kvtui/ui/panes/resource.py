@@ -134,6 +134,8 @@ class ResourcePane(Vertical):
 
     def redraw_row(self, ref: Ref) -> None:
         """A row's pending text began or ended."""
+        if ref in self.table.marks and self._runner.pending(ref) is not None:
+            self.table.clear_marks()
         if self.listing.index(ref) is not None:
             self.table.update_rows((ref,), moved=False)
             self.post_message(self.Changed(self))
@@ -226,7 +228,8 @@ class ResourcePane(Vertical):
         ]
         marked = len(self.table.marks)
         if marked:
-            left.append(Piece(f"* {marked} marked ", "warn"))
+            hidden = self.table.hidden_marks
+            left.append(Piece(f"* {marked} marked{f', {hidden} hidden' if hidden else ''} ", "warn"))
         if self.listing.faults:
             left.append(Piece("! faults only ", "warn"))
         if self.listing.filter_text:
