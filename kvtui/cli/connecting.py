@@ -26,11 +26,12 @@ def read_settings(options: Namespace) -> Settings:
 def make_fleet(options: Namespace, settings: Settings, contexts: Sequence[str] = ()) -> Fleet:
     """A fleet of `contexts`, by default those of the command line; no server is asked yet. Raises ConfigError."""
     from kvtui.audit import AuditLog
-    from kvtui.backends.kubernetes.client import connect, load_contexts
+    from kvtui.backends.kubernetes.client import connect
+    from kvtui.backends.kubernetes.kubeconfig import load_current_context
     from kvtui.fleet import Fleet
 
     audit = AuditLog(state_dir() / "audit.jsonl")
-    names = list(dict.fromkeys(contexts or options.context)) or [load_contexts(options.kubeconfig)[0].name]
+    names = list(dict.fromkeys(contexts or options.context)) or [load_current_context(options.kubeconfig).name]
     backends = []
     for name in names:
         own = settings.for_context(name)

@@ -136,7 +136,7 @@ def test_several_contexts_are_told_apart(serve: Callable[..., None], capsys: pyt
     serve(RecordedBackend(read_machine("stopped"), name="one"), RecordedBackend(read_machine("stopped"), name="two"))
     assert main(["get", "vms"]) == 0
     lines = table(capsys.readouterr().out)
-    assert [line[0] for line in lines] == ["CONTEXT", "one", "two"]
+    assert [line[0] for line in lines] == ["BACKEND", "one", "two"]
 
 
 def test_a_name_that_is_not_there_is_told(serve: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
@@ -300,3 +300,29 @@ def test_a_demo_cluster_that_does_not_start_says_why() -> None:
     with DemoCluster(["--size", "nonsense"]) as cluster, pytest.raises(KvtuiError) as error:
         cluster.wait_for_kubeconfig()
     assert "nonsense" in str(error.value)
+
+
+# Which cluster -----------------------------------------------------------------------------------------------------
+
+KUBECONFIG = """
+current-context: CURRENT
+contexts:
+- {name: prod, context: {cluster: a}}
+- {name: lab, context: {cluster: a}}
+clusters:
+- {name: a, cluster: {server: "http://127.0.0.1:9"}}
+"""
+
+
+@pytest.mark.parametrize(("current", "words"), [("gone", "no context 'gone' in "), ("", "names no current context")])
+def test_without_a_current_context_no_cluster_is_chosen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], current: str, words: str
+) -> None:
+    file = tmp_path / "kubeconfig"
+    file.write_text(KUBECONFIG.replace("CURRENT", current))
+    assert main(["get", "vms", "--kubeconfig", str(file)]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert words in told.err
+    assert str(file) in told.err
+    assert "lab, prod" in told.err

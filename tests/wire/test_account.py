@@ -31,6 +31,7 @@ from tests.wire.support import MACHINES, QUICK, eventually, kept, write_kubeconf
 
 REF = Ref("test", "VirtualMachine", "shop", "a", "uid-a")
 PATH = "/apis/kubevirt.io/v1/namespaces/shop/virtualmachines/a"
+NO_CERTIFICATE = b"-----BEGIN CERTIFICATE-----\nbm9uc2Vuc2U=\n-----END CERTIFICATE-----\n"
 API = "client.authentication.k8s.io/v1"
 
 
@@ -340,10 +341,11 @@ async def test_an_ended_client_certificate_is_named(tmp_path: Path) -> None:
     ("user", "cluster", "words"),
     [
         ({"client-certificate": "nowhere.crt", "client-key": "nowhere.key"}, {}, "nowhere.crt"),
-        ({"client-certificate-data": "A", "client-key-data": "A"}, {}, "a value in it is broken"),
+        ({"client-certificate-data": "A", "client-key-data": "A"}, {}, "is not base64"),
         ({"tokenFile": "/nowhere/token"}, {}, "/nowhere/token"),
         ({"auth-provider": {"name": "azure"}}, {}, "'azure' of context 'test' is not supported"),
-        ({"token": "t"}, {"certificate-authority-data": b64encode(b"nonsense").decode()}, "certificates of"),
+        ({"token": "t"}, {"certificate-authority-data": b64encode(b"nonsense").decode()}, "is not PEM"),
+        ({"token": "t"}, {"certificate-authority-data": b64encode(NO_CERTIFICATE).decode()}, "certificates of"),
         ({"token": "t"}, {"proxy-url": "socks5://127.0.0.1:9"}, "SOCKS"),
     ],
 )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from kvtui.audit import AuditLog
+from kvtui.backends.kubernetes import kubefile
 from kvtui.backends.kubernetes.client import connect, load_contexts
-from kvtui.backends.kubernetes.kubeconfig import read_kubeconfig
+from kvtui.backends.kubernetes.kubeconfig import load_current_context, read_kubeconfig
 from kvtui.errors import ConfigError
 
 TWO = """
@@ -109,6 +112,78 @@ def test_contexts_that_cannot_be(tmp_path: Path, change: tuple[str, str], contex
     file = write(tmp_path, TWO.replace(*change) if change[0] else TWO)
     with pytest.raises(ConfigError, match=words):
         connect(file, context, "", False, AuditLog(tmp_path / "audit"))
+
+
+def test_no_other_context_is_taken_for_the_current_one(tmp_path: Path) -> None:
+    assert load_current_context(write(tmp_path, TWO)).name == "prod"
+    file = write(tmp_path, TWO.replace("current-context: prod", ""))
+    with pytest.raises(ConfigError, match=r"names no current context.*lab, prod"):
+        load_current_context(file)
+    file = write(tmp_path, TWO.replace("current-context: prod", "current-context: gone"))
+    with pytest.raises(ConfigError, match=r"no context 'gone' in .*lab, prod") as caught:
+        load_current_context(file)
+    assert file in str(caught.value)
+
+
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(TWO,))
+    writer.start()
+    name = load_current_context(str(pipe)).name
+    writer.join()
+    assert connect(str(pipe), name, "", False, AuditLog(tmp_path / "audit")).name == "prod"
+    assert len(load_contexts(str(pipe))) == 2
+
+
+def test_a_pipe_without_a_writer_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kubefile, "_PATIENCE", 0.05)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="nobody writes to"):
+        load_contexts(str(tmp_path / "pipe"))
+
+
+def test_a_home_folder_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="~nouser/x is in a home folder"):
+        load_contexts("~nouser/x")
+    monkeypatch.setenv("KUBECONFIG", "~nouser/x")
+    with pytest.raises(ConfigError, match="~nouser/x is in a home folder"):
+        load_contexts()
+
+
+def test_what_is_too_large_or_too_deep_is_no_kubeconfig(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="larger than 4 MiB"):
+        load_contexts(write(tmp_path, TWO + "#" * (4 << 20)))
+    # In a process of its own: the parser would end it without a word.
+    deep = write(tmp_path, "[" * 100_000)
+    code = f"from kvtui.backends.kubernetes.kubeconfig import load_contexts; load_contexts({deep!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "ConfigError" in done.stderr.splitlines()[-1]
+    assert load_contexts(write(tmp_path, TWO + "extensions: " + "[" * 50 + "]" * 50))[0].name == "prod"
+    with pytest.raises(ConfigError, match="nested deeper"):
+        load_contexts(write(tmp_path, TWO + "extensions: " + "[" * 150 + "]" * 150))
+
+
+@pytest.mark.parametrize("value", ["!!int ''", "!!bool maybe", "!!timestamp soon"])
+def test_a_value_that_does_not_fit_its_tag(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ConfigError, match="not valid YAML"):
+        load_contexts(write(tmp_path, f"a: {value}\n"))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (('"https://prod:6443"', "ftp://prod"), "neither with https:// nor with http://.*ftp://prod"),
+        (('"https://prod:6443"', '"https://p", certificate-authority: gone.crt'), "cannot be read: .*gone.crt"),
+        (('"https://prod:6443"', '"https://p", certificate-authority-data: "%%"'), "authority-data .* is not base64"),
+        (('"https://prod:6443"', '"https://p", certificate-authority-data: aGVsbG8='), "is not PEM"),
+        (("token: very-secret", "client-key: gone.key"), "client-key of user 'me' .*gone.key"),
+    ],
+)
+def test_values_that_no_request_could_be_made_with(tmp_path: Path, change: tuple[str, str], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        load_current_context(write(tmp_path, TWO.replace(*change)))
 
 
 def test_a_namespace_of_the_command_line_comes_before_that_of_the_context(tmp_path: Path) -> None:

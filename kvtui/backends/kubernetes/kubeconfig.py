@@ -15,14 +15,13 @@ from typing import Any, Final
 
 import yaml
 
+from kvtui.backends.kubernetes.kubefile import WAY_OUT, check_cluster, check_user, find_path, is_there, read_file
 from kvtui.errors import ConfigError
-from kvtui.text import clean_line
 
 IN_CLUSTER: Final = "in-cluster"
 """The name of the context that a pod of the cluster has without any kubeconfig."""
 _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _SECTIONS: Final = ("contexts", "clusters", "users")
-_WAY_OUT: Final = "give --kubeconfig, set KUBECONFIG, or try kvtui demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +76,12 @@ class Kubeconfig:
         info = self._info(found)
         if info.cluster not in self.clusters:
             raise ConfigError(f"context {wanted!r} names a cluster {info.cluster!r} that {self.where} does not have")
-        if not self.clusters[info.cluster].value.get("server"):
-            raise ConfigError(f"cluster {info.cluster!r} of {self.where} has no server")
         if info.user and info.user not in self.users:
             raise ConfigError(f"context {wanted!r} names a user {info.user!r} that {self.where} does not have")
+        cluster, user = self.clusters[info.cluster], self.users.get(info.user)
+        check_cluster(f"cluster {cluster.name!r} of {cluster.file}", cluster.value, cluster.file.parent)
+        if user is not None:
+            check_user(f"user {user.name!r} of {user.file}", user.value, user.file.parent)
         return info
 
     def infos(self) -> list[ContextInfo]:
@@ -110,10 +111,19 @@ def load_contexts(kubeconfig: str | None = None) -> list[ContextInfo]:
 
     In a pod without any kubeconfig it is the one context `IN_CLUSTER`. Raises ConfigError that names file and way out.
     """
-    files = _existing(kubeconfig)
-    if not files and kubeconfig is None and in_cluster():
-        return [ContextInfo(IN_CLUSTER, namespace=in_cluster_namespace(), current=True)]
+    if _only_in_cluster(kubeconfig):
+        return [_in_cluster_context()]
     return read_kubeconfig(kubeconfig).infos()
+
+
+def load_current_context(kubeconfig: str | None = None) -> ContextInfo:
+    """The context that kubectl would take: the current one of `kubeconfig`, or `IN_CLUSTER` as in `load_contexts`.
+
+    Raises ConfigError when the kubeconfig names none or one that is not there: any other would be a wrong cluster.
+    """
+    if _only_in_cluster(kubeconfig):
+        return _in_cluster_context()
+    return read_kubeconfig(kubeconfig).context(None)
 
 
 def read_kubeconfig(kubeconfig: str | None = None) -> Kubeconfig:
@@ -121,8 +131,8 @@ def read_kubeconfig(kubeconfig: str | None = None) -> Kubeconfig:
     files = _existing(kubeconfig)
     if not files:
         asked = os.pathsep.join(str(file) for file in _paths(kubeconfig))
-        raise ConfigError(f"no kubeconfig: {asked} does not exist", hint=_WAY_OUT)
-    merged = Kubeconfig({file: _read(file) for file in files})
+        raise ConfigError(f"no kubeconfig: {asked} does not exist", hint=WAY_OUT)
+    merged = Kubeconfig({file: read_file(file) for file in files})
     for file, content in merged.files.items():
         merged.current = merged.current or str(content.get("current-context") or "")
         for section in _SECTIONS:
@@ -130,7 +140,7 @@ def read_kubeconfig(kubeconfig: str | None = None) -> Kubeconfig:
             for name, value in _entries(file, content, section):
                 into.setdefault(name, Entry(name, value, file))
     if not merged.contexts:
-        raise ConfigError(f"{merged.where} has no contexts", hint=_WAY_OUT)
+        raise ConfigError(f"{merged.where} has no contexts", hint=WAY_OUT)
     return merged
 
 
@@ -147,35 +157,24 @@ def in_cluster_namespace() -> str:
         return ""
 
 
+def _only_in_cluster(kubeconfig: str | None) -> bool:
+    return kubeconfig is None and in_cluster() and not _existing(kubeconfig)
+
+
+def _in_cluster_context() -> ContextInfo:
+    return ContextInfo(IN_CLUSTER, namespace=in_cluster_namespace(), current=True)
+
+
 def _paths(kubeconfig: str | None) -> list[Path]:
     if kubeconfig is not None:
-        return [Path(kubeconfig).expanduser()]
+        return [find_path(kubeconfig)]
     listed = os.environ.get("KUBECONFIG", "")
     names = [name for name in listed.split(os.pathsep) if name]
-    return [Path(name).expanduser() for name in names] or [Path.home() / ".kube" / "config"]
+    return [find_path(name) for name in names or ["~/.kube/config"]]
 
 
 def _existing(kubeconfig: str | None) -> list[Path]:
-    return [path for path in dict.fromkeys(_paths(kubeconfig)) if path.exists()]
-
-
-def _read(file: Path) -> dict[str, Any]:
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        content = yaml.load(file.read_bytes(), Loader=loader)
-    except OSError as error:
-        raise ConfigError(f"cannot read the kubeconfig {file}", error.strerror or str(error)) from error
-    except (yaml.YAMLError, ValueError) as error:
-        # Only where, never what: the line may hold a token.
-        mark = getattr(error, "problem_mark", None)
-        at = f"line {mark.line + 1}: " if mark is not None else ""
-        words = getattr(error, "problem", None) or "it holds bytes that no text has"
-        raise ConfigError(f"the kubeconfig {file} is not valid YAML", clean_line(f"{at}{words}")) from error
-    if content is None:
-        raise ConfigError(f"the kubeconfig {file} is empty", hint=_WAY_OUT)
-    if not isinstance(content, dict):
-        raise ConfigError(f"the kubeconfig {file} is no kubeconfig: it holds no mapping", hint=_WAY_OUT)
-    return content
+    return [path for path in dict.fromkeys(_paths(kubeconfig)) if is_there(path)]
 
 
 def _entries(file: Path, content: dict[str, Any], section: str) -> Iterable[tuple[str, dict[str, Any]]]:
