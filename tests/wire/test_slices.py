@@ -96,10 +96,10 @@ def test_no_item_is_lost_doubled_or_changed(
 @pytest.mark.parametrize(
     "body",
     [
-        b'{"items":null,"metadata":{"resourceVersion":"12"}}',
+        b'{"kind":"PodList","items":null,"metadata":{"resourceVersion":"12"}}',
         b'{"items":[],"metadata":{"resourceVersion":"12"}}',
         b' {\n "metadata" : { "resourceVersion" : "12" } ,\n "items" : [ \n ] } \n',
-        b'{"metadata":{"resourceVersion":"12"}}',
+        b'{"kind":"PodList","metadata":{"resourceVersion":"12"}}',
     ],
 )
 @pytest.mark.parametrize("size", [1, 7, 1000])

@@ -24,6 +24,9 @@ from kvtui.text import clean_line
 
 _LONGEST: Final = 2000
 """Characters of a server's words that are kept."""
+_BEGINNING: Final = 1024
+"""Bytes of a body that tell what it is."""
+_MOVED_HINT: Final = "is that a login page? otherwise correct the server in the kubeconfig"
 _LONGEST_WAIT: Final = 60.0
 """Seconds of a ``Retry-After`` that are heeded: a wrong header must not silence anything for hours."""
 _SECONDS: Final = re.compile(r"[0-9]+")
@@ -41,6 +44,7 @@ class Status(msgspec.Struct):
     """A ``Status`` object, as far as anybody reads it."""
 
     kind: str = ""
+    status: str | None = None
     message: str | None = None
     reason: str | None = None
     code: int | None = None
@@ -64,10 +68,14 @@ _TITLES: Final = {
 _UNAUTHORIZED_HINT: Final = "log in again, or check the user of this context in the kubeconfig"
 
 
-def error_from_answer(code: int, body: bytes, headers: Mapping[str, str]) -> BackendError:
-    """The error that an HTTP answer of 300 and above means."""
+def error_from_answer(code: int, body: bytes, headers: Mapping[str, str], address: str = "") -> BackendError:
+    """The error that an HTTP answer of 300 and above means; `address` is where it came from."""
+    if 300 <= code < 400:
+        # What follows a question mark may be a login's secret.
+        place = clean_line(headers.get("Location", "").partition("?")[0])[:_LONGEST]
+        return BackendError("the server sends us elsewhere", f"HTTP {code} to {place or 'nowhere'}", _MOVED_HINT, code)
     status = _status(body)
-    words = status.message if status is not None and status.message else _plain_words(body, headers)
+    words = status.message if status is not None and status.message else _plain_words(body, headers, address)
     reason = status.reason if status is not None else ""
     return _error(code, reason or "", words, _retry_after(headers.get("Retry-After", "")))
 
@@ -76,6 +84,28 @@ def error_from_status(raw: bytes | msgspec.Raw) -> BackendError:
     """The error that the ``Status`` of an ERROR event in a watch means."""
     status = _status(bytes(raw)) or Status()
     return _error(status.code or 500, status.reason or "", status.message or "", 0.0)
+
+
+def refuse_other_answers(body: bytes, address: str = "") -> None:
+    """Raise BackendError when the body of a good answer (200) is a failure all the same, or nothing like JSON.
+
+    Never an AbsentError or ForbiddenError, whatever the failure says: those cost the records of a kind, and a server,
+    or a proxy before it, that answers like this is not to be believed that far.
+    """
+    start = body[:_BEGINNING].lstrip()
+    if start[:1] in b"{[":
+        failure = _status(body) if b'"Status"' in start else None
+        if failure is not None and failure.status != "Success":
+            raise BackendError("the server answered with a failure", clean_line(failure.message or "")[:_LONGEST])
+        return
+    if start.startswith(b"<"):
+        raise html_error(address)
+    raise BackendError("the server's answer is no JSON object")
+
+
+def html_error(address: str) -> BackendError:
+    """The error that a page of HTML from `address` means."""
+    return BackendError(_html_words(address))
 
 
 def strip_prefix(words: str) -> str:
@@ -118,9 +148,14 @@ def _status(body: bytes) -> Status | None:
     return found if found.kind == "Status" else None
 
 
-def _plain_words(body: bytes, headers: Mapping[str, str]) -> str:
+def _html_words(address: str) -> str:
+    where = f" from {address}" if address else ""
+    return f"a page of HTML came{where} instead of an answer: is a proxy or a login page in between?"
+
+
+def _plain_words(body: bytes, headers: Mapping[str, str], address: str) -> str:
     if "html" in headers.get("Content-Type", "") or body[:1] == b"<":
-        return "a page of HTML came instead of an answer: is a proxy or a login page in between?"
+        return _html_words(address)
     return body[: 4 * _LONGEST].decode(errors="replace")
 
 

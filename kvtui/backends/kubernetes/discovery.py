@@ -9,7 +9,7 @@ from urllib.parse import quote
 import msgspec
 
 from kvtui.backends.kubernetes.server import Server
-from kvtui.errors import AbsentError, ForbiddenError
+from kvtui.errors import AbsentError, BackendError, ForbiddenError
 
 
 class _Version(msgspec.Struct):
@@ -17,7 +17,8 @@ class _Version(msgspec.Struct):
 
 
 class _Group(msgspec.Struct):
-    versions: list[_Version] = []
+    kind: str = ""
+    versions: list[_Version] | None = None
 
 
 class Discovery:
@@ -75,7 +76,10 @@ class Discovery:
             found = await self._server.get(f"/apis/{quote(group)}", _Group)
         except AbsentError as error:
             raise AbsentError(f"{group} is not installed", error.detail, code=error.code) from error
-        return frozenset(version.version for version in found.versions)
+        if found.versions is None and found.kind != "APIGroup":
+            # Not to be taken for a group without versions: its records would go.
+            raise BackendError(f"the server did not say which versions of {group} it serves", "its answer is no APIGroup")
+        return frozenset(version.version for version in found.versions or ())
 
 
 def _heed(asked: asyncio.Task[frozenset[str]]) -> None:

@@ -42,6 +42,10 @@ from kvtui.store import Drop, Put, Replace
 
 _PAGE = 500
 """Objects a page, as kubectl asks."""
+_VERSION_REFUSED = (400, 422)
+"""What servers answer to a resource version that is none."""
+_FAILED_WATCHES = 5
+"""Watches in a row that the server refuses, or ends at once, before all is listed anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,21 +202,23 @@ class Reflector:
         raise self._absence(absent) from absent
 
     def _absence(self, error: AbsentError) -> AbsentError:
-        return AbsentError(f"{self._source.plural}.{self._source.group} is not installed", error.detail, code=404)
+        name = ".".join(filter(None, (self._source.plural, self._source.group)))
+        return AbsentError(f"{name} is not installed", error.detail, code=404)
 
     async def _list_here(self) -> None:
         try:
             seen, version = await self._list_whole()
-        except GoneError:
-            # A server that knows nothing of our version: it was restored, or replaced.
-            self._version = ""
-            seen, version = await self._list_whole()
         except BusyError:
             raise
         except BackendError as error:
-            if not isinstance(error, CutError) and error.code < 500:
+            if isinstance(error, GoneError) or (self._version and error.code in _VERSION_REFUSED):
+                # A server that knows nothing of our version: it was restored, or replaced, or gave a wrong one.
+                self._version = ""
+                seen, version = await self._list_whole()
+            elif isinstance(error, CutError) or error.code >= 500:
+                seen, version = await self._list_pages()
+            else:
                 raise
-            seen, version = await self._list_pages()
         for namespace, name in self._keys - seen:
             self._inbox(Drop(self._backend, self._source.type, namespace, name))
         self._keys = seen
@@ -263,6 +269,7 @@ class Reflector:
     async def _follow(self) -> float:
         """Watch until a new list is needed; the seconds to wait before it. Raises BackendError."""
         barren = 0
+        refused = 0
         while True:
             began = time.monotonic()
             version = self._version
@@ -270,7 +277,7 @@ class Reflector:
             try:
                 await self._watch()
                 if self._version != version or time.monotonic() - began >= self._timings.settled:
-                    barren = 0
+                    barren = refused = 0
                     continue
                 barren += 1
                 if barren > 1:
@@ -286,6 +293,11 @@ class Reflector:
             except BackendError as error:
                 if self._stands and time.monotonic() - began >= self._timings.settled:
                     self._backoff.reset()
+                    refused = 0
+                refused += bool(error.code) and not isinstance(error, BusyError)
+                if error.code in _VERSION_REFUSED or max(refused, barren) >= _FAILED_WATCHES:
+                    self._version = ""
+                    raise
                 await self._rest(self._interrupted(error))
 
     def _interrupted(self, error: BackendError) -> float:
@@ -326,7 +338,8 @@ class Reflector:
             if event.type == "ERROR":
                 raise error_from_status(event.object)
             if event.type == "BOOKMARK":
-                self._version = msgspec.json.decode(event.object, type=_Mark).metadata.resource_version
+                mark = msgspec.json.decode(event.object, type=_Mark)
+                self._version = mark.metadata.resource_version or self._version
             else:
                 self._change(event)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

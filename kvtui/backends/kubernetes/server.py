@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
+from kvtui.backends.kubernetes.answers import refuse_other_answers
 from kvtui.backends.kubernetes.kubeconfig import Kubeconfig
 from kvtui.backends.kubernetes.timings import Timings
 from kvtui.errors import BackendError, UnreachableError
@@ -112,6 +113,7 @@ class Server:
 
 def decode(raw: bytes, type_: type[T]) -> T:
     """JSON of the server as a typed value, cleaned of control characters. Raises BackendError for anything else."""
+    refuse_other_answers(raw)
     try:
         return msgspec.json.decode(scrub_json(raw), type=type_)
     except RecursionError as error:

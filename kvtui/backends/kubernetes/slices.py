@@ -13,6 +13,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
+from kvtui.backends.kubernetes.answers import refuse_other_answers
 from kvtui.errors import BackendError
 from kvtui.records.decode import TOO_DEEP
 from kvtui.text import clean_line
@@ -39,6 +40,7 @@ class ListMeta(msgspec.Struct, rename="camel"):
 
 
 class _List(msgspec.Struct):
+    kind: str = ""
     items: list[msgspec.Raw] | None = None
     metadata: ListMeta = msgspec.field(default_factory=ListMeta)
 
@@ -71,12 +73,18 @@ class ListReader(Generic[R]):
 
     def close(self) -> tuple[list[R], ListMeta]:
         """The items left, and the metadata. Raises BackendError when the body ended early or is no List."""
+        body = self._head + bytes(self._buffer)
+        refuse_other_answers(body)
         try:
-            rest = msgspec.json.decode(self._head + bytes(self._buffer), type=_List)
+            rest = msgspec.json.decode(body, type=_List)
         except RecursionError as error:
             raise BackendError(TOO_DEEP) from error
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise BackendError("the list that the server sent is broken", clean_line(str(error))) from error
+        if rest.items is None and not rest.kind.endswith("List"):
+            # An empty list is believed, and costs every row: this is none.
+            named = f"a {clean_line(rest.kind)}" if rest.kind else "an object without a kind"
+            raise BackendError("the server sent no list", f"{named} came instead")
         self._buffer.clear()
         return (self._decode(b"[%b]" % b",".join(map(bytes, rest.items))) if rest.items else []), rest.metadata
 

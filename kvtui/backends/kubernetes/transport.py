@@ -21,7 +21,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 import kvtui
-from kvtui.backends.kubernetes.answers import CutError, error_from_answer
+from kvtui.backends.kubernetes.answers import CutError, error_from_answer, html_error
 from kvtui.backends.kubernetes.credentials import Credentials
 from kvtui.backends.kubernetes.timings import Timings
 from kvtui.errors import BackendError, ConfigError, KvtuiError, UnauthorizedError, UnreachableError
@@ -155,6 +155,9 @@ class Transport:
                 headers["Content-Type"] = JSON
             answer = await self._send_once(method, url, headers, body, first, silence)
             if answer.status < 300:
+                if accept == JSON and answer.content_type == "text/html":
+                    answer.close()
+                    raise html_error(self._base)
                 return answer
             error = await _refusal(answer)
             if not isinstance(error, UnauthorizedError):
@@ -240,7 +243,7 @@ async def _refusal(answer: aiohttp.ClientResponse) -> BackendError:
     except (aiohttp.ClientError, TimeoutError):
         body = b""
     answer.close() if not answer.content.at_eof() else answer.release()
-    return error_from_answer(answer.status, body, answer.headers)
+    return error_from_answer(answer.status, body, answer.headers, str(answer.url.origin()))
 
 
 @contextmanager
