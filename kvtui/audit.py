@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import getpass
 import os
 import stat
@@ -70,7 +71,8 @@ class AuditLog:
 
 
 def _append(handle: int, line: bytes) -> None:
-    """Write the line at once, so that lines of several programs do not mix. Raises OSError when a part is missing."""
+    """Write the line, one program at a time until the file is closed. Raises OSError when a part of it is missing."""
+    fcntl.flock(handle, fcntl.LOCK_EX)
     found = os.fstat(handle)
     if stat.S_ISREG(found.st_mode):
         if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) != 0o600:
