@@ -18,6 +18,8 @@ from kvtui.records.kubevirt import (
 )
 from kvtui.store import View
 
+_INSTANCE_WORDS = {"": "Starting", "Pending": "Starting", "Scheduling": "Starting", "Scheduled": "Starting"}
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -30,6 +32,8 @@ class Machine:
     node: Node | None = None
     migration: Migration | None = None
     """The migration that has not ended yet."""
+    moved: Migration | None = None
+    """The latest migration that has ended."""
     volumes: tuple[DataVolume, ...] = ()
     """The DataVolumes of its disks."""
     claims: tuple[Claim, ...] = ()
@@ -77,6 +81,21 @@ class Machine:
         return state if state is not None and state.in_progress else None
 
     @property
+    def status(self) -> str:
+        """The word for its state: that of the VM, or for an instance without VM what a VM would say of it."""
+        vm, vmi = self.vm, self.vmi
+        if vm is not None:
+            return "Terminating" if vm.metadata.deletion_timestamp else vm.status.printable_status or "Unknown"
+        assert vmi is not None
+        if vmi.metadata.deletion_timestamp and not vmi.is_final:
+            return "Stopping"
+        if self.moving is not None:
+            return "Migrating"
+        if self.paused:
+            return "Paused"
+        return _INSTANCE_WORDS.get(vmi.status.phase, vmi.status.phase)
+
+    @property
     def run_strategy(self) -> str:
         """The strategy in force; empty for an instance without VM."""
         return self.vm.run_strategy if self.vm is not None else ""
@@ -104,7 +123,7 @@ def join_machine(view: View, ref: Ref) -> Machine | None:
         vmi,
         launcher,
         view.get(Node, backend, "", vmi.status.node_name) if vmi.status.node_name else None,
-        active_migration(view, backend, namespace, name),
+        *_migrations(view, backend, namespace, name),
         volumes,
         claims,
         view.usage(backend, Pod.KIND, namespace, launcher.metadata.name)
@@ -149,14 +168,19 @@ def current_launcher(view: View, backend: str, vmi: VirtualMachineInstance) -> P
     return found
 
 
-def active_migration(view: View, backend: str, namespace: str, vmi_name: str) -> Migration | None:
-    """The migration of an instance that has not ended, the newest of them."""
-    active = [
-        migration
-        for _, migration in view.linked(Migration, backend, "vmi", f"{namespace}/{vmi_name}")
-        if not migration.is_final
-    ]
-    return max(active, key=lambda migration: migration.metadata.creation_timestamp or "", default=None)
+def _migrations(view: View, backend: str, namespace: str, vmi_name: str) -> tuple[Migration | None, Migration | None]:
+    """The newest migration of an instance that has not ended, and the newest that has."""
+    newest: dict[bool, Migration] = {}
+    for _, migration in view.linked(Migration, backend, "vmi", f"{namespace}/{vmi_name}"):
+        other = newest.get(migration.is_final)
+        if other is None or _age_order(migration) > _age_order(other):
+            newest[migration.is_final] = migration
+    return newest.get(False), newest.get(True)
+
+
+def _age_order(migration: Migration) -> tuple[str, str]:
+    """Second by second; names tell migrations of the same second apart."""
+    return migration.metadata.creation_timestamp or "", migration.metadata.name
 
 
 def all_machines(view: View) -> Iterator[Ref]:

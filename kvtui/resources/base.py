@@ -35,6 +35,8 @@ class Column(Generic[Row]):
     """Only shown by ``-o wide`` and in a zoomed pane."""
     measured: bool = False
     """Whether its text comes from what a metrics server measures now and then."""
+    order: str = ""
+    """How its cells are ordered where that is neither the alphabet nor a number: ``active first``."""
 
 
 class Danger(Enum):
@@ -65,6 +67,8 @@ class Action(Generic[Row]):
     """Whether the row as it is now, beside the row as it was when the action was asked for, shows the effect."""
     awaits: str
     """What the row says until then: ``starting``."""
+    outcome: Callable[[Row, Row], str] = lambda _before, _now: ""
+    """Once it is settled, by the same two rows: why it came to nothing after all; empty when it did not."""
     danger: Danger = Danger.NONE
     warn: Callable[[Row], tuple[str, ...]] = lambda _row: ()
     """What a confirmation must say of this row, computed from the objects."""

@@ -56,11 +56,10 @@ _TONES = {
     "Succeeded": Tone.MUTED,
 }
 _WANTS_TO_RUN = frozenset({"Always"})
-_INSTANCE_WORDS = {"": "Starting", "Pending": "Starting", "Scheduling": "Starting", "Scheduled": "Starting"}
 
 
 def _health(machine: Machine, _now: float) -> Health:
-    word = _word(machine)
+    word = machine.status
     tone = _TONES.get(word, Tone.BAD)
     reason = ""
     if word == "Stopped" and machine.run_strategy in _WANTS_TO_RUN:
@@ -96,20 +95,6 @@ def _running_health(machine: Machine, word: str, tone: Tone) -> Health:
     if restart is not None and restart.status == "True" and word == "Running":
         return Health(Tone.WARN, "Running,restart due", restart.message)
     return Health(tone, word)
-
-
-def _word(machine: Machine) -> str:
-    vm, vmi = machine.vm, machine.vmi
-    if vm is not None:
-        return "Terminating" if vm.metadata.deletion_timestamp else vm.status.printable_status or "Unknown"
-    assert vmi is not None
-    if vmi.metadata.deletion_timestamp and not vmi.is_final:
-        return "Stopping"
-    if machine.moving is not None:
-        return "Migrating"
-    if machine.paused:
-        return "Paused"
-    return _INSTANCE_WORDS.get(vmi.status.phase, vmi.status.phase)
 
 
 def _node_name(machine: Machine) -> str:

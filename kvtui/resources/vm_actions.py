@@ -12,6 +12,10 @@ _SUBRESOURCES = "subresources.kubevirt.io"
 _OFF_AFTER_STOP = frozenset({"Always", "Once"})
 """Strategies that a stop rewrites to Halted, so that it is accepted without an instance too."""
 
+_GUEST_IS_THERE = frozenset({"Running", "Paused", "Migrating"})
+_NOT_YET = frozenset({"Stopped", "Stopping", "Starting", "Provisioning", "WaitingForVolumeBinding", "Succeeded"})
+"""What a VM says on its way to running. Anything else than these and the above is trouble that must be seen."""
+
 
 def _may_vm(subresource: str) -> Permission:
     return Permission("update", _SUBRESOURCES, "virtualmachines", subresource)
@@ -207,26 +211,54 @@ def _instance(machine: Machine) -> str:
     return machine.vmi.metadata.uid if machine.vmi is not None else ""
 
 
+# Instance and migration change before the VM's word for its state does, so all of these look at that word too: the row
+# must never go back to what it said before.
+
+
 def _started(before: Machine, now: Machine) -> bool:
-    return now.running and _instance(now) != _instance(before)
+    if now.running and _instance(now) != _instance(before):
+        return now.status not in _NOT_YET
+    return now.status != before.status and now.status not in _NOT_YET | _GUEST_IS_THERE
 
 
 def _stopped(before: Machine, now: Machine) -> bool:
     if before.live is None:
         return now.run_strategy == "Halted"
-    return now.live is None or _instance(now) != _instance(before)
+    if now.live is None:
+        return now.status not in _GUEST_IS_THERE
+    return _instance(now) != _instance(before)
+
+
+def _paused(_before: Machine, now: Machine) -> bool:
+    return not now.running or (now.paused and now.status != "Running")
+
+
+def _unpaused(_before: Machine, now: Machine) -> bool:
+    return not now.running or (not now.paused and now.status != "Paused")
 
 
 def _migrating(before: Machine, now: Machine) -> bool:
-    earlier = before.vmi.status.migration_state if before.vmi is not None else None
-    state = now.vmi.status.migration_state if now.vmi is not None else None
-    begun = state is not None and (earlier is None or state.migration_uid != earlier.migration_uid)
-    return begun or now.live is None
+    return now.status == "Migrating" or now.live is None or _has_ended(before, now)
+
+
+def _has_ended(before: Machine, now: Machine) -> bool:
+    """Whether a migration has ended that had not when it was asked for."""
+    return now.moved is not None and (before.moved is None or now.moved.metadata.uid != before.moved.metadata.uid)
+
+
+def _migration_failure(before: Machine, now: Machine) -> str:
+    moved = now.moved
+    if moved is None or not _has_ended(before, now) or moved.status.phase != "Failed":
+        return ""
+    state = moved.status.migration_state
+    return (state.failure_reason if state is not None else "") or "the migration failed; the server gives no reason"
 
 
 def _cancelled(before: Machine, now: Machine) -> bool:
-    if before.migration is None or now.migration is None:
+    if before.migration is None or now.live is None:
         return True
+    if now.migration is None:
+        return now.status != "Migrating"
     return now.migration.metadata.uid != before.migration.metadata.uid
 
 
@@ -294,8 +326,9 @@ ACTIONS: tuple[Action[Machine], ...] = (
         needs=_may_instance("pause"),
         when=_pause_when,
         run=_pause,
-        settled=lambda _before, now: now.paused or not now.running,
+        settled=_paused,
         awaits="pausing",
+        danger=Danger.ASK,
         usual=20.0,
         footer=False,
     ),
@@ -307,7 +340,7 @@ ACTIONS: tuple[Action[Machine], ...] = (
         needs=_may_instance("unpause"),
         when=_unpause_when,
         run=_unpause,
-        settled=lambda _before, now: not now.paused,
+        settled=_unpaused,
         awaits="unpausing",
         usual=20.0,
         footer=False,
@@ -321,7 +354,9 @@ ACTIONS: tuple[Action[Machine], ...] = (
         when=_migrate_when,
         run=_migrate,
         settled=_migrating,
+        outcome=_migration_failure,
         awaits="migration asked",
+        danger=Danger.ASK,
         usual=60.0,
     ),
     Action(

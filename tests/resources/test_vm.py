@@ -215,42 +215,105 @@ def test_without_a_guest_agent_a_stop_warns_of_the_grace_period() -> None:
     assert "180s" in " ".join(ACTIONS["stop"].warn(machine("running", edit)))
 
 
-def test_no_bare_letter_destroys() -> None:
-    for action in vm.RESOURCE.actions:
-        if action.danger is not Danger.NONE:
-            assert action.key.isupper() or action.key.startswith("ctrl+")
+def test_no_bare_letter_destroys_and_none_but_start_and_unpause_goes_unasked() -> None:
+    assert {name for name, action in ACTIONS.items() if action.danger is Danger.NONE} == {"start", "unpause"}
+    for name in ("stop", "kill", "restart", "cancel_migration"):
+        key = ACTIONS[name].key
+        assert key.isupper() or key.startswith("ctrl+")
 
 
 def new_uid(items: dict[str, Object]) -> None:
     items["VirtualMachineInstance"]["metadata"]["uid"] = "another"
 
 
-def test_a_start_is_settled_when_the_guest_runs() -> None:
+def says(word: str, *edits: Any) -> Any:
+    """The VM says `word` of its state, after other edits."""
+
+    def edit(items: dict[str, Object]) -> None:
+        for other in edits:
+            other(items)
+        items["VirtualMachine"]["status"]["printableStatus"] = word
+
+    return edit
+
+
+def ended(items: dict[str, Object]) -> None:
+    items["VirtualMachineInstance"]["status"]["phase"] = "Succeeded"
+
+
+def test_a_start_is_settled_when_the_vm_says_that_it_runs() -> None:
     before = machine("stopped")
     assert not ACTIONS["start"].settled(before, before)
+    assert not ACTIONS["start"].settled(before, machine("running", says("Starting")))
     assert ACTIONS["start"].settled(before, machine("running"))
+
+
+@pytest.mark.parametrize("action", ["start", "restart"])
+def test_a_start_that_runs_into_trouble_gives_way_to_the_trouble(action: str) -> None:
+    before = machine("stopped")
+    for word in ("Starting", "Stopping", "Provisioning", "Running"):
+        assert not ACTIONS[action].settled(before, machine("stopped", says(word)))
+    assert ACTIONS[action].settled(before, machine("stopped", says("ErrorUnschedulable")))
 
 
 def test_a_restart_is_settled_by_a_new_instance_only() -> None:
     before = machine("running")
     assert not ACTIONS["restart"].settled(before, before)
+    assert not ACTIONS["restart"].settled(before, machine("running", says("Starting", new_uid)))
     assert ACTIONS["restart"].settled(before, machine("running", new_uid))
 
 
-def test_a_stop_is_settled_when_the_instance_is_gone_or_ended() -> None:
-    def ended(items: dict[str, Object]) -> None:
-        items["VirtualMachineInstance"]["status"]["phase"] = "Succeeded"
-
+def test_a_stop_is_settled_when_the_vm_no_longer_says_that_it_runs() -> None:
     before = machine("running")
     assert not ACTIONS["stop"].settled(before, before)
-    assert ACTIONS["stop"].settled(before, machine("running", ended))
+    assert not ACTIONS["stop"].settled(before, machine("running", ended))
+    assert ACTIONS["stop"].settled(before, machine("running", says("Stopping", ended)))
     assert ACTIONS["stop"].settled(before, machine("stopped"))
 
 
-def test_a_migration_is_settled_when_another_one_than_before_has_begun() -> None:
-    def another(items: dict[str, Object]) -> None:
-        items["VirtualMachineInstance"]["status"]["migrationState"]["migrationUid"] = "new"
+def test_pause_and_unpause_are_settled_when_the_vm_says_so() -> None:
+    paused = add_to_instance(condition("Paused", "True", "PausedByUser", "VMI was paused by user"))
+    running, pausing = machine("running"), machine("running", paused)
+    stopped = machine("running", says("Paused", paused))
+    assert [ACTIONS["pause"].settled(running, now) for now in (running, pausing, stopped)] == [False, False, True]
+    resuming = machine("running", says("Paused"))
+    assert [ACTIONS["unpause"].settled(stopped, now) for now in (stopped, resuming, running)] == [False, False, True]
 
+
+def move(uid: str, phase: str, **state: Any) -> Any:
+    """Another migration than the recorded one, in a phase."""
+
+    def edit(items: dict[str, Object]) -> None:
+        moved = items["VirtualMachineInstanceMigration"]
+        moved["metadata"]["uid"] = uid
+        moved["status"] = {"phase": phase, "migrationState": {"migrationUid": uid, **state}}
+
+    return edit
+
+
+@pytest.mark.parametrize("phase", ["Pending", "Scheduling", "PreparingTarget", "Running"])
+def test_a_migration_is_pending_until_the_vm_says_migrating(phase: str) -> None:
     before = machine("running")
     assert not ACTIONS["migrate"].settled(before, before)
-    assert ACTIONS["migrate"].settled(before, machine("running", another))
+    assert not ACTIONS["migrate"].settled(before, machine("running", move("new", phase)))
+    assert ACTIONS["migrate"].settled(before, machine("running", says("Migrating", move("new", phase))))
+
+
+def test_a_migration_that_failed_before_it_began_is_settled_and_told() -> None:
+    before = machine("running")
+    failed = machine("running", move("new", "Failed", failureReason="Target pod is down"))
+    assert ACTIONS["migrate"].settled(before, failed)
+    assert ACTIONS["migrate"].outcome(before, failed) == "Target pod is down"
+    silent = machine("running", move("new", "Failed"))
+    assert "no reason" in ACTIONS["migrate"].outcome(before, silent)
+    done = machine("running", move("new", "Succeeded"))
+    assert ACTIONS["migrate"].settled(before, done)
+    assert ACTIONS["migrate"].outcome(before, done) == ""
+
+
+def test_a_cancelled_migration_is_settled_when_the_vm_no_longer_says_migrating() -> None:
+    before = machine("running", says("Migrating", move("new", "Running")))
+    assert not ACTIONS["cancel_migration"].settled(before, before)
+    ended_move = move("new", "Failed")
+    assert not ACTIONS["cancel_migration"].settled(before, machine("running", says("Migrating", ended_move)))
+    assert ACTIONS["cancel_migration"].settled(before, machine("running", ended_move))
