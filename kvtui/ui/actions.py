@@ -21,6 +21,9 @@ _AT_ONCE = 8
 _MASS = 2
 """From how many rows on even a harmless action asks."""
 
+_NAMED = 3
+"""How many rows a warning or an answer names one by one."""
+
 
 class Surroundings(Protocol):
     """What the runner needs of the screen."""
@@ -93,7 +96,7 @@ class ActionRunner:
         question = self._question(action, resource, possible, len(rows) - len(possible))
         if question is not None and not await self._surroundings.ask(question):
             return
-        await self._run_all(action, resource, possible)
+        await self._run_all(action, resource, possible, len(rows) - len(possible))
 
     def _why_not(self, action: AnyAction, row: Any) -> str:
         resource = self._resources[action.id]
@@ -103,15 +106,18 @@ class ActionRunner:
             return f"{ref.backend} is not connected"
         if backend.info.read_only:
             return f"{ref.backend} is read-only here"
-        if ref in self._pending:
+        found = self._pending.get(ref)
+        if found is not None and found.action.id == action.id:
             return f"{ref.path} is {self.pending(ref)} already"
         return action.when(row)
 
     async def _refusal(self, action: AnyAction, resource: AnyResource, rows: Sequence[Any]) -> str:
-        """What the account lacks, in the first namespace where it lacks it."""
+        """What the account lacks, in the first namespace where it lacks it; or that the server does not say."""
         refs = {(ref.backend, ref.namespace): ref for ref in map(resource.ref, rows)}
         for ref in refs.values():
             verdict = await self._may(ref, action.needs)
+            if not verdict.asked:
+                return f"nothing was done, as {ref.backend} does not answer: {verdict.reason}"
             if not verdict.allowed:
                 where = f"namespace {ref.namespace}" if ref.namespace else ref.backend
                 words = f": {verdict.reason}" if verdict.reason else ""
@@ -122,7 +128,7 @@ class ActionRunner:
         try:
             return await self._fleet.backends[ref.backend].may(permission, ref.namespace)
         except KvtuiError as error:
-            return Verdict(False, f"the server could not be asked ({error})")
+            return Verdict(False, str(error), asked=False)
 
     def _question(
         self, action: AnyAction, resource: AnyResource, rows: Sequence[Any], left_out: int
@@ -131,7 +137,7 @@ class ActionRunner:
         if action.danger is Danger.NONE and not many:
             return None
         names = [resource.ref(row).path for row in rows]
-        warnings = list(dict.fromkeys(warning for row in rows for warning in action.warn(row)))
+        warnings = _warnings(action, resource, rows)
         if left_out:
             warnings.append(f"{left_out} of the marked are left out: there it is not possible")
         subject = f"{len(rows)} {resource.title}" if many else f"{resource.label} {names[0]}"
@@ -140,7 +146,7 @@ class ActionRunner:
             word = str(len(rows)) if many else resource.ref(rows[0]).name
         return Question(f"{action.label} {subject}?", names, warnings, word)
 
-    async def _run_all(self, action: AnyAction, resource: AnyResource, rows: Sequence[Any]) -> None:
+    async def _run_all(self, action: AnyAction, resource: AnyResource, rows: Sequence[Any], left_out: int) -> None:
         slots = asyncio.Semaphore(_AT_ONCE)
 
         async def guarded(row: Any) -> str:
@@ -150,24 +156,25 @@ class ActionRunner:
         failures = [failure for failure in await asyncio.gather(*map(guarded, rows)) if failure]
         done = len(rows) - len(failures)
         if failures:
-            more = f"\nand {len(failures) - 3} more" if len(failures) > 3 else ""
+            more = f"\nand {len(failures) - _NAMED} more" if len(failures) > _NAMED else ""
             accepted = f"\n{done} accepted" if done else ""
-            self._surroundings.tell("\n".join(failures[:3]) + more + accepted, Severity.BAD)
-        elif len(rows) > 1:
-            self._surroundings.tell(f"{action.label}: accepted for {done} {resource.title}", Severity.INFO)
+            self._surroundings.tell("\n".join(failures[:_NAMED]) + more + accepted, Severity.BAD)
+        elif done + left_out > 1:
+            others = f"; {left_out} left out" if left_out else ""
+            self._surroundings.tell(f"{action.label}: accepted for {done} {resource.title}{others}", Severity.INFO)
 
     async def _run(self, action: AnyAction, resource: AnyResource, row: Any) -> str:
         """Do it to one row; the sentence of a failure, or nothing."""
         ref = resource.ref(row)
-        self._pending[ref] = Pending(action, resource, row, self._fleet.clock())
+        mine = self._pending[ref] = Pending(action, resource, row, self._fleet.clock())
         self._announce(ref)
         try:
             await action.run(self._fleet.backends[ref.backend], row)
         except KvtuiError as error:
-            self._forget(ref)
+            self._forget(ref, mine)
             return f"{action.label} {ref.path}: {error}"
         except asyncio.CancelledError:
-            self._forget(ref)
+            self._forget(ref, mine)
             raise
         self._settle_one(ref)
         return ""
@@ -181,13 +188,35 @@ class ActionRunner:
         if found is None:
             return
         row = found.resource.row(self._fleet.view, ref)
-        if row is None or found.action.settled(found.before, row):
-            self._forget(ref)
+        if row is None:
+            self._forget(ref, found)
+        elif found.action.settled(found.before, row):
+            self._forget(ref, found)
+            if failure := found.action.outcome(found.before, row):
+                self._surroundings.tell(f"{found.action.label} {ref.path} failed: {failure}", Severity.BAD)
 
-    def _forget(self, ref: Ref) -> None:
-        if self._pending.pop(ref, None) is not None:
+    def _forget(self, ref: Ref, pending: Pending) -> None:
+        """End the pending text, unless another action has taken its place."""
+        if self._pending.get(ref) is pending:
+            del self._pending[ref]
             self._announce(ref)
 
     def _announce(self, ref: Ref) -> None:
         for listener in self._listeners:
             listener(ref)
+
+
+def _warnings(action: AnyAction, resource: AnyResource, rows: Sequence[Any]) -> list[str]:
+    """What must be said of the rows; what is not true of all of them names those it is true of."""
+    about: dict[str, list[str]] = {}
+    for row in rows:
+        for warning in action.warn(row):
+            about.setdefault(warning, []).append(resource.ref(row).path)
+    return [
+        warning if len(paths) == len(rows) else f"{_enumerate(paths)}: {warning}" for warning, paths in about.items()
+    ]
+
+
+def _enumerate(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return ", ".join(paths[:_NAMED]) + more

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from kvtui.backends.base import ByteStream, Inbox, Permission, Source, Verdict
-from kvtui.errors import BackendError
+from kvtui.errors import BackendError, UnreachableError
 from kvtui.fleet import Fleet
 from kvtui.model import BackendInfo, Feed, FeedState, Ref
 from kvtui.records.base import Record
@@ -54,6 +54,56 @@ def recorded(type_: type[Record]) -> list[Record]:
     return list(decode_records(json.dumps(whole["items"]).encode(), type_))
 
 
+class ConsoleLine:
+    """A serial line whose guest is the test."""
+
+    def __init__(self) -> None:
+        self.incoming: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self.written = b""
+        self.closed = False
+
+    def say(self, data: bytes) -> None:
+        """The guest sends something."""
+        self.incoming.put_nowait(data)
+
+    def end(self) -> None:
+        """The guest's end closes the line, cleanly."""
+        self.incoming.put_nowait(b"")
+
+    def cut(self) -> None:
+        """The line breaks."""
+        self.incoming.put_nowait(None)
+
+    async def read(self) -> bytes:
+        data = await self.incoming.get()
+        if data is None:
+            raise UnreachableError("the console was cut")
+        return data
+
+    async def write(self, data: bytes) -> None:
+        self.written += data
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class LogTape:
+    """A container's log that the test writes."""
+
+    def __init__(self, *lines: str) -> None:
+        self.lines: asyncio.Queue[str | None] = asyncio.Queue()
+        self.say(*lines)
+
+    def say(self, *lines: str) -> None:
+        """The container writes lines."""
+        for item in lines:
+            self.lines.put_nowait(item)
+
+    def end(self) -> None:
+        """The container ends."""
+        self.lines.put_nowait(None)
+
+
 class RecordedBackend:
     """The recorded cluster. Nothing happens in it unless a test posts it."""
 
@@ -63,21 +113,31 @@ class RecordedBackend:
         self.calls: list[str] = []
         self.refusal: BackendError | None = None
         self.denied = ""
+        self.unreachable = ""
+        self.events: dict[str, list[Record]] = {}
+        """By the name of the object."""
+        self.whole: dict[str, object] = {}
+        self.logs: dict[str, LogTape] = {}
+        """By container."""
+        self.consoles: list[ConsoleLine] = []
+        self.console_refusals: list[BackendError] = []
 
     async def run(self, sources: Sequence[Source], inbox: Inbox) -> None:
         await asyncio.Event().wait()
 
     async def may(self, permission: Permission, namespace: str, name: str = "") -> Verdict:
+        if self.unreachable:
+            return Verdict(False, self.unreachable, asked=False)
         return Verdict(not self.denied, self.denied)
 
     async def close(self) -> None:
         self.calls.append("close")
 
     async def fetch(self, ref: Ref) -> dict[str, object]:
-        return {"kind": ref.kind, "metadata": {"name": ref.name}}
+        return {"kind": ref.kind, "metadata": {"name": ref.name}, **self.whole}
 
     async def fetch_events(self, ref: Ref) -> Sequence[Record]:
-        return ()
+        return tuple(self.events.get(ref.name, ()))
 
     async def start(self, ref: Ref) -> None:
         await self._do("start", ref)
@@ -101,7 +161,21 @@ class RecordedBackend:
         await self._do("cancel", ref)
 
     async def open_console(self, ref: Ref) -> ByteStream:
-        raise BackendError("the VM does not run", code=400)
+        self.calls.append(f"console {ref.path}")
+        if self.console_refusals:
+            raise self.console_refusals.pop(0)
+        self.consoles.append(ConsoleLine())
+        return self.consoles[-1]
+
+    async def follow_log(
+        self, ref: Ref, *, container: str = "", tail: int = 500, follow: bool = True
+    ) -> AsyncIterator[str]:
+        self.calls.append(f"log {ref.path} {container}".rstrip())
+        if container not in self.logs:
+            words = f"a container name must be specified for pod {ref.name}, choose one of: [compute guest-console-log]"
+            raise BackendError(f"log of {ref.path}", words, code=400)
+        while (item := await self.logs[container].lines.get()) is not None:
+            yield item
 
     async def _do(self, verb: str, ref: Ref) -> None:
         if self.refusal is not None:

@@ -49,6 +49,8 @@ def test_migrate_stop_start_console_quit(screen: Program, tmp_path: Path) -> Non
     choose(screen)
 
     screen.press("m")
+    screen.wait_for(rf"migrate vm \S*{NAME}\?")
+    screen.press("y")
     screen.wait_for(lambda _: "Migrating" in row_of(screen) or "migration asked" in row_of(screen))
     screen.wait_for(rf"{NAME}\s+\S+ > \S+\s+Running", 60)
     screen.wait_for(rf"{NAME}\s+\S+ > \S+\s+Succeeded", 60)

@@ -86,6 +86,14 @@ class ConsolePane(Vertical):
 
     def open(self, ref: Ref) -> None:
         """Show and focus the console of a machine, connecting unless it is open already."""
+        if self._fleet.backends[ref.backend].info.read_only:
+            self.notify(
+                f"console: {ref.backend} is read-only here, and opening a console ends the session of whoever has it; "
+                "the log tab (l) shows the guest's serial log",
+                severity="warning",
+                markup=False,
+            )
+            return
         if ref not in self._terminals:
             session = self._connect(ref)
             terminal = Terminal(session, self._settings.console, slow_link=self._settings.slow_link)

@@ -1,0 +1,185 @@
+"""What a user is asked before an action, and told after it."""
+
+from __future__ import annotations
+
+import pytest
+
+from kvtui.errors import BackendError
+from kvtui.model import Severity
+from kvtui.records.kubevirt import Migration, VirtualMachine
+from kvtui.resources import RESOURCES
+from kvtui.ui.actions import ActionRunner
+from kvtui.ui.dialogs.confirm import ConfirmDialog, Question
+from tests.ui.backend import Stage, changed, recorded
+from tests.ui.conftest import Screen, Show
+
+RUNNING = "dv-1"
+STOPPED = "batch-1"
+
+
+def vm(name: str = RUNNING) -> VirtualMachine:
+    found = next(record for record in recorded(VirtualMachine) if record.metadata.name == name)
+    assert isinstance(found, VirtualMachine)
+    return found
+
+
+async def choose(screen: Screen, name: str = RUNNING) -> None:
+    await screen.press("slash", *name, "enter")
+
+
+def row(screen: Screen, name: str = RUNNING) -> str:
+    return next((line for line in screen.lines if f" {name} " in line and "shop" in line and "migrate" not in line), "")
+
+
+@pytest.mark.parametrize("key", ["m", "p", "S", "R"])
+async def test_what_freezes_moves_or_ends_a_guest_asks_first(stage: Stage, show: Show, key: str) -> None:
+    async with show(stage) as screen:
+        await choose(screen)
+        await screen.press(key)
+        assert isinstance(screen.app.screen, ConfirmDialog)
+        assert f"shop/{RUNNING}?" in screen.text
+        await screen.press("n")
+        assert stage.backend.calls == []
+        await screen.press(key, "y")
+        assert len(stage.backend.calls) == 1
+
+
+async def test_no_key_but_y_answers_yes_and_only_n_and_escape_leave(stage: Stage, show: Show) -> None:
+    others = [
+        "enter",
+        "space",
+        "tab",
+        "m",
+        "s",
+        "q",
+        "Y",
+        "d",
+        "1",
+        "colon",
+        "slash",
+        "question_mark",
+        "c",
+        "l",
+        "ctrl+p",
+    ]
+    async with show(stage) as screen:
+        await choose(screen)
+        for leave in ("n", "escape"):
+            await screen.press("m", *others)
+            assert isinstance(screen.app.screen, ConfirmDialog)
+            await screen.press(leave)
+            assert not isinstance(screen.app.screen, ConfirmDialog)
+        assert stage.backend.calls == []
+
+
+async def test_a_migration_is_pending_while_the_vm_still_says_running(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        await choose(screen)
+        await screen.press("m", "y")
+        pending = changed(recorded(Migration)[0])
+        assert isinstance(pending, Migration)
+        pending.metadata.uid, pending.metadata.name, pending.metadata.namespace = "new", "mig-new", "shop"
+        pending.spec.vmi_name = RUNNING
+        stage.put(changed(pending, phase="Scheduling"))
+        await screen.settle()
+        assert "migration asked" in row(screen)
+        stage.put(changed(vm(), printableStatus="Migrating"))
+        await screen.settle()
+        assert "Migrating" in row(screen)
+        assert "asked" not in row(screen)
+
+
+async def test_a_migration_that_fails_before_it_begins_ends_the_pending_text_and_is_told(
+    stage: Stage, show: Show
+) -> None:
+    async with show(stage) as screen:
+        await choose(screen)
+        await screen.press("m", "y")
+        failed = recorded(Migration)[0]
+        assert isinstance(failed, Migration)
+        failed.metadata.uid, failed.metadata.name, failed.metadata.namespace = "new", "mig-new", "shop"
+        failed.metadata.creation_timestamp = "2026-11-21T02:14:08Z"
+        failed.spec.vmi_name = RUNNING
+        stage.put(changed(failed, phase="Failed", migrationState={"failureReason": "Target pod is down"}))
+        await screen.settle()
+        assert f"migrate shop/{RUNNING} failed: Target pod is down" in screen.text
+        assert "Running" in row(screen)
+        assert "asked" not in row(screen)
+
+
+async def test_while_one_action_is_pending_another_is_possible_but_not_the_same_again(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        await choose(screen)
+        await screen.press("S", "y")
+        assert "stopping" in row(screen)
+        reasons = screen.main.current.reasons()
+        assert "already" in reasons["vm.stop"]
+        assert reasons["vm.kill"] == ""
+
+
+async def test_a_server_that_does_not_answer_is_not_a_missing_right(stage: Stage, show: Show) -> None:
+    stage.backend.unreachable = "cannot connect to https://10.0.0.1:6443: timed out"
+    async with show(stage, (160, 40)) as screen:
+        await screen.press("s")
+        assert "does not answer" in screen.text
+        assert "cannot connect" in screen.text
+        assert "needs update" not in screen.text
+        assert stage.backend.calls == []
+
+
+async def test_a_missing_right_is_named(stage: Stage, show: Show) -> None:
+    stage.backend.denied = "no RBAC policy matched"
+    async with show(stage, (160, 40)) as screen:
+        await screen.press("s")
+        assert "needs update on virtualmachines/start" in screen.text
+
+
+class Asker:
+    """Says yes to every question, and keeps what was asked and told."""
+
+    def __init__(self) -> None:
+        self.questions: list[Question] = []
+        self.told: list[tuple[str, Severity]] = []
+
+    async def ask(self, question: Question) -> bool:
+        self.questions.append(question)
+        return True
+
+    def tell(self, message: str, severity: Severity) -> None:
+        self.told.append((message, severity))
+
+
+async def invoke(stage: Stage, action_id: str, *names: str) -> Asker:
+    """Do an action to VMs by their names."""
+    asker = Asker()
+    runner = ActionRunner(stage.fleet, RESOURCES, asker)
+    resource = next(item for item in RESOURCES if item.name == "vms")
+    action = next(item for item in resource.actions if item.id == action_id)
+    by_name = {ref.name: resource.row(stage.fleet.view, ref) for ref in resource.refs(stage.fleet.view)}
+    await runner.invoke(action, [by_name[name] for name in names])
+    return asker
+
+
+async def test_a_bulk_action_tells_how_many_were_accepted_and_left_out(stage: Stage) -> None:
+    asker = await invoke(stage, "vm.start", STOPPED, "batch-2", RUNNING)
+    assert asker.told == [("start: accepted for 2 VMs; 1 left out", Severity.INFO)]
+
+
+async def test_a_bulk_action_tells_whom_the_server_refused(stage: Stage) -> None:
+    stage.backend.refusal = BackendError("no", code=409)
+    asker = await invoke(stage, "vm.start", STOPPED, "batch-2")
+    ((message, severity),) = asker.told
+    assert message.splitlines() == [f"start shop/{STOPPED}: no", "start shop/batch-2: no"]
+    assert severity is Severity.BAD
+
+
+async def test_a_warning_names_the_vms_that_it_is_about_unless_it_is_about_all(stage: Stage) -> None:
+    """dv-1 writes to a claim, net-1 and evict-1 to container disks that end with their instances."""
+    asker = await invoke(stage, "vm.restart", RUNNING, "net-1", "evict-1")
+    (question,) = asker.questions
+    lost = [warning for warning in question.warnings if "is lost" in warning]
+    assert lost == ["lab/net-1, lab/evict-1: what the guest wrote to root is lost: a container disk does not last"], (
+        question.warnings
+    )
+    assert "a console or VNC session that is open on it ends" in question.warnings
+    assert question.word == "3"
