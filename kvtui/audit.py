@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import getpass
 import os
+import stat
 import time
 from pathlib import Path
 
@@ -54,9 +57,9 @@ class AuditLog:
         )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
-                os.write(handle, msgspec.json.encode(entry) + b"\n")
+                _append(handle, msgspec.json.encode(entry) + b"\n")
             finally:
                 os.close(handle)
         except OSError as error:
@@ -65,6 +68,21 @@ class AuditLog:
                 error.strerror or str(error),
                 "make room, or let the folder be writable",
             ) from error
+
+
+def _append(handle: int, line: bytes) -> None:
+    """Write the line, one program at a time until the file is closed. Raises OSError when a part of it is missing."""
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    found = os.fstat(handle)
+    if stat.S_ISREG(found.st_mode):
+        if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) != 0o600:
+            os.fchmod(handle, 0o600)
+        if found.st_size and os.pread(handle, 1, found.st_size - 1) != b"\n":
+            # Part of an earlier line, for which there was no room.
+            line = b"\n" + line
+    written = os.write(handle, line)
+    if written < len(line):
+        raise OSError(errno.ENOSPC, f"only {written} of {len(line)} bytes could be written")
 
 
 def _login() -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import threading
 from pathlib import Path
@@ -52,6 +53,28 @@ def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
     log.write("start", VM, "ada", "asked")
     assert stat.S_IMODE(log.path.stat().st_mode) == 0o600
     assert stat.S_IMODE(log.path.parent.stat().st_mode) == 0o700
+
+
+def test_a_file_that_others_may_read_is_closed_to_them(tmp_path: Path) -> None:
+    log = AuditLog(tmp_path / "audit.jsonl")
+    log.path.touch(mode=0o644)
+    log.path.chmod(0o644)
+    log.write("start", VM, "ada", "asked")
+    assert stat.S_IMODE(log.path.stat().st_mode) == 0o600
+
+
+def test_half_a_line_is_an_error_and_leaves_the_next_one_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = AuditLog(tmp_path / "audit.jsonl")
+    write = os.write
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda handle, line: write(handle, line[:20]))
+        with pytest.raises(BackendError, match="nothing was done") as caught:
+            log.write("start", VM, "ada", "asked")
+    assert "only 20 of" in caught.value.detail
+    log.write("start", VM, "ada", "asked")
+    broken, whole = log.path.read_text().splitlines()
+    assert len(broken) == 20
+    assert json.loads(whole)["name"] == "web-1"
 
 
 def test_several_programs_may_write_at_once(tmp_path: Path) -> None:

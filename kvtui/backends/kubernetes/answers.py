@@ -86,7 +86,7 @@ def error_from_status(raw: bytes | msgspec.Raw) -> BackendError:
     return _error(status.code or 500, status.reason or "", status.message or "", 0.0)
 
 
-def refuse_other_answers(body: bytes, address: str = "") -> None:
+def refuse_other_answers(body: bytes) -> None:
     """Raise BackendError when the body of a good answer (200) is a failure all the same, or nothing like JSON.
 
     Never an AbsentError or ForbiddenError, whatever the failure says: those cost the records of a kind, and a server,
@@ -99,7 +99,7 @@ def refuse_other_answers(body: bytes, address: str = "") -> None:
             raise BackendError("the server answered with a failure", clean_line(failure.message or "")[:_LONGEST])
         return
     if start.startswith(b"<"):
-        raise html_error(address)
+        raise html_error("")
     raise BackendError("the server's answer is no JSON object")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import msgspec
@@ -22,6 +23,7 @@ from kvtui.backends.kubernetes.kubeconfig import (
 )
 from kvtui.backends.kubernetes.masking import masked
 from kvtui.backends.kubernetes.metrics import Metrics
+from kvtui.backends.kubernetes.pulse import Pulse
 from kvtui.backends.kubernetes.reflector import Reflector, Scope
 from kvtui.backends.kubernetes.server import Server, Target, decode
 from kvtui.backends.kubernetes.streams import follow_log, open_console
@@ -107,6 +109,8 @@ class KubernetesBackend:
         self._permissions = Permissions(self._server)
         self._sources: dict[str, Source] = {}
         self._reflectors: dict[str, Reflector] = {}
+        self._revived = asyncio.Event()
+        """The server answers again."""
 
     @property
     def name(self) -> str:
@@ -126,11 +130,18 @@ class KubernetesBackend:
             for source in sources
         }
         metrics = Metrics(self._name, self._server, self._discovery, self._scope, inbox)
+
+        def revive() -> None:
+            metrics.retry()
+            self._revived.set()
+
+        pulse = Pulse(self._server, self._reflectors.values(), revive)
         async with asyncio.TaskGroup() as tasks:
             for kind, reflector in self._reflectors.items():
                 tasks.create_task(reflector.run(), name=f"{self._name} {kind}")
             tasks.create_task(self._introduce(), name=f"{self._name} introduction")
             tasks.create_task(metrics.run(), name=f"{self._name} metrics")
+            tasks.create_task(pulse.run(), name=f"{self._name} pulse")
 
     def retry(self, kind: str = "") -> None:
         """Try again at once what is being waited for, in one kind or in all."""
@@ -247,7 +258,10 @@ class KubernetesBackend:
                 return
             except KvtuiError as error:
                 self._info = replace(self._info, trouble=str(error))
-                await asyncio.sleep(backoff.next())
+                self._revived.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(backoff.next()):
+                        await self._revived.wait()
 
     async def _learn_user(self) -> None:
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}

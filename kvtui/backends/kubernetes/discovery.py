@@ -78,7 +78,9 @@ class Discovery:
             raise AbsentError(f"{group} is not installed", error.detail, code=error.code) from error
         if found.versions is None and found.kind != "APIGroup":
             # Not to be taken for a group without versions: its records would go.
-            raise BackendError(f"the server did not say which versions of {group} it serves", "its answer is no APIGroup")
+            raise BackendError(
+                f"the server did not say which versions of {group} it serves", "its answer is no APIGroup"
+            )
         return frozenset(version.version for version in found.versions or ())
 
 

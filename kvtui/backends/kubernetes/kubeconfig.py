@@ -44,6 +44,9 @@ class Entry:
     file: Path
 
 
+_Stamp = tuple[int, int, int] | None
+
+
 @dataclass
 class Kubeconfig:
     """One or more files, merged: the first to say something wins."""
@@ -56,6 +59,7 @@ class Kubeconfig:
 
     def __post_init__(self) -> None:
         self._saved = copy.deepcopy(self.files)
+        self._stamps: dict[Path, _Stamp] = {}
 
     @property
     def where(self) -> str:
@@ -88,12 +92,31 @@ class Kubeconfig:
         """All contexts, the current one first, then in the order of the files."""
         return sorted((self._info(entry) for entry in self.contexts.values()), key=lambda info: not info.current)
 
+    def renewed(self, context: str) -> Kubeconfig | None:
+        """The same files as they are now, when they name another server or account for `context`; None when not.
+
+        Raises ConfigError when they cannot be read or have no such context any more.
+        """
+        if self._stamps == {file: _stamp(file) for file in self.files}:
+            return None
+        found = _merge(self.files)
+        found.context(context)
+        if found._parts(context) == self._parts(context):
+            self._stamps = found._stamps
+            return None
+        return found
+
     def save(self) -> None:
         """Write the files back whose entries were changed. Raises OSError."""
         for file, content in self.files.items():
             if content != self._saved[file]:
                 _write(file, content)
                 self._saved[file] = copy.deepcopy(content)
+                self._stamps[file] = _stamp(file)
+
+    def _parts(self, context: str) -> tuple[Entry | None, Entry | None]:
+        info = self._info(self.contexts[context])
+        return self.clusters.get(info.cluster), self.users.get(info.user)
 
     def _info(self, entry: Entry) -> ContextInfo:
         value = entry.value
@@ -132,7 +155,14 @@ def read_kubeconfig(kubeconfig: str | None = None) -> Kubeconfig:
     if not files:
         asked = os.pathsep.join(str(file) for file in _paths(kubeconfig))
         raise ConfigError(f"no kubeconfig: {asked} does not exist", hint=WAY_OUT)
-    merged = Kubeconfig({file: read_file(file) for file in files})
+    return _merge(files)
+
+
+def _merge(files: Iterable[Path]) -> Kubeconfig:
+    # The stamps first: a file that is changed while it is read is read again.
+    stamps = {file: _stamp(file) for file in files}
+    merged = Kubeconfig({file: read_file(file) for file in stamps})
+    merged._stamps = stamps
     for file, content in merged.files.items():
         merged.current = merged.current or str(content.get("current-context") or "")
         for section in _SECTIONS:
@@ -175,6 +205,15 @@ def _paths(kubeconfig: str | None) -> list[Path]:
 
 def _existing(kubeconfig: str | None) -> list[Path]:
     return [path for path in dict.fromkeys(_paths(kubeconfig)) if is_there(path)]
+
+
+def _stamp(file: Path) -> _Stamp:
+    """What changes when a file is written or replaced; None when it is not there."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
 
 
 def _entries(file: Path, content: dict[str, Any], section: str) -> Iterable[tuple[str, dict[str, Any]]]:

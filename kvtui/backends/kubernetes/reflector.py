@@ -94,6 +94,10 @@ class Reflector:
         """Why only one namespace is shown."""
         self._stands = False
         """Whether the present watch was begun by the server."""
+        self._doubted = False
+        """Whether it is stale only because the server answers nobody."""
+        self._epoch = server.epoch
+        """Which server the version is of."""
 
     async def run(self) -> None:
         """Keep the kind live until cancelled."""
@@ -105,8 +109,29 @@ class Reflector:
         """Try again at once if something is being waited for."""
         self._wake.set()
 
+    def doubt(self, detail: str, *, asked: float, answered: float) -> None:
+        """The server does not answer since it was `asked`: what claims to be live is stale, and may be live again.
+
+        `answered` is when it last did; both in seconds since the epoch.
+        """
+        if self._feed.state is FeedState.LIVE and self._heard < asked:
+            self._heard = max(self._heard, answered)
+            self._say(FeedState.STALE, detail)
+            self._doubted = True
+
+    def trust(self) -> None:
+        """The server answers again: a watch that still stands is live, everything else is tried at once."""
+        if self._doubted and self._stands:
+            self._say(FeedState.LIVE, self._narrowed)
+        self._backoff.reset()
+        self.retry()
+
     async def _round(self) -> float:
         """List, and follow what changes until that ends; the seconds to wait before the next round."""
+        self._stands = False
+        if self._epoch != self._server.epoch:
+            self._epoch = self._server.epoch
+            self._version = ""
         try:
             await self._list()
             if self._source.polled:
@@ -152,6 +177,7 @@ class Reflector:
 
     def _say(self, state: FeedState, detail: str = "", *, retry_in: float | None = None, polled: bool = False) -> None:
         now = time.time()
+        self._doubted = False
         if state is not self._feed.state:
             # Stale since the last word, not since we noticed.
             since = self._heard if state is FeedState.STALE else now
@@ -325,6 +351,8 @@ class Reflector:
             first=self._timings.answer,
             silence=self._timings.watch_silence,
         ) as pieces:
+            if self._epoch != self._server.epoch:
+                raise GoneError("another server answers")
             self._stands = True
             self._heard = time.time()
             self._say(FeedState.LIVE, self._narrowed)
@@ -346,6 +374,8 @@ class Reflector:
             raise GoneError("the watch sent broken JSON", str(error)) from error
         self._heard = time.time()
         self._backoff.reset()
+        if self._doubted:
+            self._say(FeedState.LIVE, self._narrowed)
 
     def _change(self, event: _Event) -> None:
         record = decode_record(event.object, self._source.type)

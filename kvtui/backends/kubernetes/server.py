@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import math
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ import msgspec
 from kvtui.backends.kubernetes.answers import refuse_other_answers
 from kvtui.backends.kubernetes.kubeconfig import Kubeconfig
 from kvtui.backends.kubernetes.timings import Timings
-from kvtui.errors import BackendError, UnreachableError
+from kvtui.errors import BackendError, KvtuiError, UnauthorizedError, UnreachableError
 from kvtui.records.decode import TOO_DEEP
 from kvtui.text import clean_line, scrub_json
 
@@ -37,6 +39,13 @@ class Target:
     kubeconfig: Kubeconfig | None
     context: str
 
+    def renewed(self) -> Target | None:
+        """What the context is in files that were changed since; None if it is the same. Raises ConfigError."""
+        if self.kubeconfig is None:
+            return None
+        kubeconfig = self.kubeconfig.renewed(self.context)
+        return Target(kubeconfig, self.context) if kubeconfig is not None else None
+
 
 class Server:
     """Requests to one API server. The heavy packages are imported and the account is read by the first of them."""
@@ -45,9 +54,15 @@ class Server:
         self.timings = timings
         self.address = ""
         """The URL of the server; empty until the first request."""
+        self.epoch = 0
+        """Grows when the kubeconfig came to name another server or account: what was known may be of another."""
         self._target = target
         self._lock = asyncio.Lock()
         self._transport: Transport | None = None
+        self._former: list[Transport] = []
+        """Those whose streams may go on: only the account was renewed."""
+        self._looked = -math.inf
+        """When the kubeconfig was last looked at for a change."""
         self._closed = False
 
     async def request(
@@ -58,10 +73,14 @@ class Server:
         query: Mapping[str, str] | None = None,
         body: object = None,
         accept: str = JSON,
+        limit: float | None = None,
     ) -> bytes:
-        """The body of the answer. Raises BackendError, and ConfigError when the account cannot be used."""
-        transport = await self._open()
-        return await transport.request(method, path, query=query, body=body, accept=accept)
+        """The body of the answer, which begins within `limit` seconds, by default those of an ordinary answer.
+
+        Raises BackendError, and ConfigError when the account cannot be used.
+        """
+        async with self._connected() as transport:
+            return await transport.request(method, path, query=query, body=body, accept=accept, limit=limit)
 
     async def get(self, path: str, type_: type[T], query: Mapping[str, str] | None = None) -> T:
         """A JSON answer, cleaned of control characters and decoded. Raises as `request` does."""
@@ -79,36 +98,80 @@ class Server:
         packed: bool = False,
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """A GET whose body is read as it arrives; see `Transport.stream`."""
-        transport = await self._open()
-        async with transport.stream(
-            path, query=query, first=first, silence=silence, accept=accept, packed=packed
-        ) as pieces:
+        async with (
+            self._connected() as transport,
+            transport.stream(path, query=query, first=first, silence=silence, accept=accept, packed=packed) as pieces,
+        ):
             yield pieces
 
     async def websocket(self, path: str, protocol: str) -> aiohttp.ClientWebSocketResponse:
         """An open websocket. Raises BackendError with the server's words when it refuses the upgrade."""
-        transport = await self._open()
-        return await transport.websocket(path, protocol)
+        async with self._connected() as transport:
+            return await transport.websocket(path, protocol)
+
+    def hurry(self) -> None:
+        """The server answers again: requests that it forgot meanwhile shall end soon, to be sent anew."""
+        if self._transport is not None:
+            self._transport.hurry()
 
     async def close(self) -> None:
         """Close all connections, at once."""
         self._closed = True
-        if self._transport is not None:
-            await self._transport.close()
+        for transport in (self._transport, *self._former):
+            if transport is not None:
+                await transport.close()
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Transport]:
+        """The connections. Where they fail, the next request heeds a kubeconfig that was changed meanwhile."""
+        transport = await self._open()
+        try:
+            yield transport
+        except (UnauthorizedError, UnreachableError):
+            await self._follow_kubeconfig(transport)
+            raise
 
     async def _open(self) -> Transport:
         async with self._lock:
             if self._closed:
                 raise UnreachableError("this connection was closed")
             if self._transport is None:
-                # A third of a second of imports: in a thread, so that the screen goes on.
-                transport = await asyncio.to_thread(importlib.import_module, "kvtui.backends.kubernetes.transport")
-                credentials = transport.Credentials(self._target.kubeconfig, self._target.context, self.timings)
-                await credentials.load()
-                self._transport = transport.Transport(credentials, self.timings)
-                self.address = credentials.address
-            opened: Transport = self._transport
-            return opened
+                self._transport = await self._connect(self._target)
+            return self._transport
+
+    async def _connect(self, target: Target) -> Transport:
+        # A third of a second of imports: in a thread, so that the screen goes on.
+        module = await asyncio.to_thread(importlib.import_module, "kvtui.backends.kubernetes.transport")
+        credentials = module.Credentials(target.kubeconfig, target.context, self.timings)
+        await credentials.load()
+        transport: Transport = module.Transport(credentials, self.timings)
+        self.address = credentials.address
+        return transport
+
+    async def _follow_kubeconfig(self, failed: Transport) -> None:
+        """Connect to what the kubeconfig names now, if that is another server or account than the one that failed."""
+        async with self._lock:
+            if self._closed or failed is not self._transport:
+                return
+            now = time.monotonic()
+            if now - self._looked < self.timings.kubeconfig:
+                return
+            self._looked = now
+            try:
+                target = await asyncio.to_thread(self._target.renewed)
+                if target is None:
+                    return
+                before, self._transport = self.address, await self._connect(target)
+            except KvtuiError:
+                # Half written, or the context is gone: what we have may still be good.
+                return
+            self._target = target
+            self.epoch += 1
+        # Streams that stand are good as long as the server is the same: consoles above all.
+        if self.address == before:
+            self._former.append(failed)
+        else:
+            await failed.close()
 
 
 def decode(raw: bytes, type_: type[T]) -> T:

@@ -31,8 +31,22 @@ class Timings:
     """Until a forbidden kind is tried again."""
     absent: float = 15.0
     """Until a kind that the server does not serve is looked for again."""
+    pulse: float = 10.0
+    """Between two questions whether the server still answers."""
+    pulse_answer: float = 5.0
+    """Until such an answer is there."""
+    pulse_retry: float = 1.0
+    """Between two such questions while there is none."""
+    kubeconfig: float = 3.0
+    """Between two looks whether the kubeconfig was changed, while the server does not answer or know us."""
     metrics: float = 15.0
+    """Between two measurements of the nodes, and of the pods."""
+    metrics_many: float = 60.0
+    """Between two measurements of very many pods."""
     metrics_absent: float = 60.0
+    """Until usage that is not measured, or not for us, is asked for again."""
+    metrics_kept: float = 60.0
+    """How long usage is shown that can no longer be measured."""
     permission: float = 60.0
     """How long an answer to "may I?" is believed."""
     plugin: float = 120.0

@@ -41,11 +41,14 @@ class Transport:
         self._timings = timings
         self._base = credentials.address
         self._certificate = credentials.certificate
-        self._sessions: list[aiohttp.ClientSession] = [self._session()]
-        host = URL(self._base).host or ""
         self._proxy = credentials.proxy or _proxy_for(self._base)
-        if self._proxy.startswith("socks"):
-            raise ConfigError(f"the proxy {self._proxy} speaks SOCKS, which kvtui does not", hint="use an HTTP proxy")
+        if self._proxy:
+            check_proxy(f"the proxy {_without_login(self._proxy)}", self._proxy)
+        # Last of what may fail: a session that nobody has would never be closed.
+        self._sessions: list[aiohttp.ClientSession] = [self._session()]
+        self._waiting: set[asyncio.Timeout] = set()
+        """The time limits of the reading requests that have no answer yet."""
+        host = URL(self._base).host or ""
         self._packed = "identity" if _is_loopback(host) else "gzip"
 
     async def request(
@@ -56,9 +59,10 @@ class Transport:
         query: Mapping[str, str] | None = None,
         body: object = None,
         accept: str = JSON,
+        limit: float | None = None,
     ) -> bytes:
-        """The body of the answer. Raises BackendError."""
-        limit = self._timings.answer
+        """The body of the answer, which begins within `limit` seconds. Raises BackendError."""
+        limit = limit or self._timings.answer
         async with self._answer(method, path, query, body, accept, limit, limit, "identity") as answer:
             with _told(self._base):
                 return await answer.read()
@@ -95,6 +99,14 @@ class Transport:
                     raise
         raise AssertionError
 
+    def hurry(self) -> None:
+        """The server answers again: reading requests that it forgot meanwhile shall end soon, to be sent anew."""
+        soon = asyncio.get_running_loop().time() + self._timings.pulse_answer
+        for limit in self._waiting:
+            end = limit.when()
+            if end is not None and end > soon:
+                limit.reschedule(soon)
+
     async def close(self) -> None:
         """Close all connections, at once."""
         for session in self._sessions:
@@ -113,7 +125,7 @@ class Transport:
     ) -> aiohttp.ClientWebSocketResponse:
         with _told(self._base):
             async with asyncio.timeout(self._timings.handshake):
-                opened: aiohttp.ClientWebSocketResponse = await self._sessions[-1].ws_connect(
+                opened: aiohttp.ClientWebSocketResponse = await self._present_session().ws_connect(
                     URL(self._base + path, encoded=True),
                     protocols=(protocol,),
                     headers=headers,
@@ -179,8 +191,8 @@ class Transport:
             while True:
                 tries -= 1
                 try:
-                    async with asyncio.timeout(first):
-                        return await self._sessions[-1].request(
+                    async with self._within(first, method):
+                        return await self._present_session().request(
                             method,
                             url,
                             headers=headers,
@@ -194,6 +206,16 @@ class Transport:
                     # A kept connection that was closed meanwhile: harmless to ask again, if it only reads.
                     if not tries or isinstance(error, aiohttp.ClientConnectorError):
                         raise
+
+    @asynccontextmanager
+    async def _within(self, seconds: float, method: str) -> AsyncIterator[None]:
+        async with asyncio.timeout(seconds) as limit:
+            if method == "GET":
+                self._waiting.add(limit)
+            try:
+                yield
+            finally:
+                self._waiting.discard(limit)
 
     async def _headers(self, accept: str, encoding: str) -> CIMultiDict[str]:
         headers = await self._credentials.headers()
@@ -209,6 +231,12 @@ class Transport:
             # Streams of the older session go on; `close` ends them.
             self._sessions.append(self._session())
             self._certificate = self._credentials.certificate
+
+    def _present_session(self) -> aiohttp.ClientSession:
+        session = self._sessions[-1]
+        if session.closed:
+            raise CutError(f"the connections to {self._base} were closed")
+        return session
 
     def _session(self) -> aiohttp.ClientSession:
         tls: ssl.SSLContext | bool = self._credentials.tls() if self._base.startswith("https") else True
