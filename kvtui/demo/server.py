@@ -51,7 +51,7 @@ class Server:
         self.access = Access()
         self.certificate = make_certificate()
         self.faults = Faults()
-        self.ticker = Ticker(self.advance, speed)
+        self.ticker = Ticker(self.advance, speed, world.failures)
         self.served = ServedKinds(world.storage)
         self.watches = Watches(world.storage, world.clock, self.faults, bookmark_interval)
         self.consoles = Consoles(world)
@@ -112,6 +112,10 @@ class Server:
             return await self._resource(request, account, target)
         except StorageError as error:
             return failure(error)
+        except Exception as error:  # noqa: BLE001 - boundary: the client is told what failed, and the server goes on
+            self.world.failures.tell(f"{request.method} {request.path}", error)
+            told = f"{type(error).__name__}: {error}"
+            return failure(StorageError(500, "InternalError", f"Internal error occurred: {told}"))
 
     # Documents: discovery, health, schemas
 

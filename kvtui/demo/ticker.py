@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+from kvtui.demo.failures import Failures
+
 _TICK = 0.1
 """Seconds between two ticks."""
 
@@ -13,10 +15,11 @@ _TICK = 0.1
 class Ticker:
     """Advances the world by real time times `speed`; it can be paused."""
 
-    def __init__(self, advance: Callable[[float], None], speed: float) -> None:
+    def __init__(self, advance: Callable[[float], None], speed: float, failures: Failures) -> None:
         self.speed = speed
         self.paused = False
         self._advance = advance
+        self._failures = failures
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -39,5 +42,11 @@ class Ticker:
             await asyncio.sleep(_TICK)
             now = loop.time()
             if not self.paused:
-                self._advance((now - last) * self.speed)
+                self._pass((now - last) * self.speed)
             last = now
+
+    def _pass(self, seconds: float) -> None:
+        try:
+            self._advance(seconds)
+        except Exception as error:  # noqa: BLE001 - boundary: time goes on for everything else
+            self._failures.tell("clock", error)

@@ -24,6 +24,7 @@ from kvtui.demo.controllers.scheduler import Scheduler
 from kvtui.demo.controllers.transfer import Transfers
 from kvtui.demo.controllers.virtualmachine import VirtualMachines
 from kvtui.demo.controllers.virtualmachineinstance import VirtualMachineInstances
+from kvtui.demo.failures import Failures
 from kvtui.demo.seed import populate
 from kvtui.demo.storage import Change, Kind, Object, Storage, StorageError
 
@@ -50,6 +51,7 @@ class World:
         # Its own sequence: the storage draws uids from one that begins with the seed itself.
         self.random = Random(f"world {seed}")
         self.storage = Storage(self.clock.stamp, seed=seed)
+        self.failures = Failures()
         self.events = Recorder(self)
         self.outside = Outside()
         self.guests: dict[tuple[str, str], Guest] = {}
@@ -130,4 +132,8 @@ class World:
 
     def _dispatch(self, change: Change) -> None:
         for controller in self._observers.get(change.kind, ()):
-            controller.observe(change)
+            try:
+                controller.observe(change)
+            except Exception as error:  # noqa: BLE001 - boundary: one object stops neither its writer nor the others
+                place = "/".join(filter(None, (change.namespace, change.name)))
+                self.failures.tell(f"{type(controller).__name__} {change.kind.kind} {place}", error)

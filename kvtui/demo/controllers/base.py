@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str]
 """Namespace and name."""
+_FIRST_RETRY, _LONGEST_RETRY = 1.0, 300.0
+"""Virtual seconds before an object that could not be reconciled is tried again; the time doubles."""
 
 
 class Controller:
@@ -35,6 +37,7 @@ class Controller:
         self.random = world.random
         self._queue: dict[Key, float] = {}
         self._stages: dict[str, dict[str, float]] = {}
+        self._tries: dict[Key, int] = {}
 
     def keys_for(self, change: Change) -> Iterable[Key]:
         """The keys to look at after a change; by default the changed object's own."""
@@ -61,7 +64,16 @@ class Controller:
         if self._queue.get(key) != due:
             return
         del self._queue[key]
-        self.reconcile(*key)
+        what = f"{type(self).__name__} {self.kinds[0].kind} {'/'.join(filter(None, key))}"
+        try:
+            self.reconcile(*key)
+        except Exception as error:  # noqa: BLE001 - boundary: one object stops neither the others nor the clock
+            self.world.failures.tell(what, error)
+            tries = self._tries[key] = self._tries.get(key, 0) + 1
+            self.enqueue(key, min(_FIRST_RETRY * 2 ** min(tries - 1, 16), _LONGEST_RETRY))
+        else:
+            if self._tries.pop(key, 0):
+                self.world.failures.over(what)
 
     def elapsed(self, key: Key, uid: str, stage: str, seconds: float) -> bool:
         """Whether `seconds` have passed since the stage of this object was first asked about.
