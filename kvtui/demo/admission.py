@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from kvtui.demo import kinds
 from kvtui.demo.controllers.instance import complete_instance
 from kvtui.demo.controllers.migration import FINALIZER
+from kvtui.demo.controllers.nodes import NOT_READY
 from kvtui.demo.controllers.printable import FINAL
+from kvtui.demo.metadata import invalid
 from kvtui.demo.objects import amount, condition, copy_of
 from kvtui.demo.seed import default_machine
 from kvtui.demo.storage import Kind, Object, StorageError
+from kvtui.demo.validation import check_fields
 
 if TYPE_CHECKING:
     from kvtui.demo.world import World
@@ -32,9 +35,10 @@ def admit(world: World, kind: Kind, obj: Object, old: Object | None, operation: 
     Raises StorageError with the webhook's code and words when it is refused.
     """
     admitter = _ADMITTERS.get(kind)
-    if admitter is None or operation == "DELETE":
+    if operation == "DELETE":
         return obj
-    return admitter(world, copy_of(obj), old)
+    checked = check_fields(kind, obj)
+    return checked if admitter is None else admitter(world, copy_of(checked), old)
 
 
 def _denied(webhook: str, code: int, reason: str, message: str, details: Object | None = None) -> StorageError:
@@ -53,37 +57,16 @@ def _cause(field: str, message: str, reason: str = "FieldValueInvalid") -> Objec
 
 # VirtualMachine
 
-_VM_MUTATOR = "virtualmachines-mutator.kubevirt.io"
 _VM_VALIDATOR = "virtualmachine-validator.kubevirt.io"
-_TYPES: tuple[tuple[tuple[str, ...], type, str], ...] = (
-    (("runStrategy",), str, "string"),
-    (("running",), bool, "boolean"),
-    (("template",), dict, "object"),
-    (("dataVolumeTemplates",), list, "array"),
-)
 
 
 def _admit_machine(world: World, vm: Object, old: Object | None) -> Object:
-    _check_types(vm.get("spec") or {})
     causes = _machine_causes(vm.get("spec") or {})
     if causes:
         raise _invalid(_VM_VALIDATOR, causes)
     if old is None:
         default_machine(vm, _random_uuid(world), _random_uuid(world))
     return vm
-
-
-def _check_types(spec: Object) -> None:
-    for path, wanted, word in _TYPES:
-        value = spec.get(path[0])
-        if value is not None and not isinstance(value, wanted):
-            told = f'spec.{".".join(path)} in body must be of type {word}: "{_json_type(value)}"'
-            raise _denied(_VM_MUTATOR, 422, "Invalid", told, {"causes": [{"message": told}]})
-
-
-def _json_type(value: Any) -> str:
-    names = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
-    return names.get(type(value), "null")
 
 
 def _machine_causes(spec: Object) -> list[Object]:
@@ -214,6 +197,8 @@ def _admit_data_volume(world: World, volume: Object, old: Object | None) -> Obje
             raise _bad_volume("spec.source", "Multiple dataVolume sources")
     if spec.get("pvc") is None and spec.get("storage") is None:
         raise _bad_volume("spec.PVC", "Missing Data volume PVC")
+    if _is_sizeless(spec):
+        raise _bad_volume("spec.PVC", "PVC size is missing")
     if spec.get("pvc") is not None and spec.get("storage") is not None:
         told = "Duplicate storage definition, both target storage and target pvc defined"
         raise _bad_volume("spec.PVC", told)
@@ -221,6 +206,14 @@ def _admit_data_volume(world: World, volume: Object, old: Object | None) -> Obje
     if name and world.storage.find(kinds.PVC, meta.get("namespace", ""), name):
         raise _bad_volume("DataVolume.Name", f"Destination PVC {meta.get('namespace', '')}/{name} already exists")
     return volume
+
+
+def _is_sizeless(spec: Object) -> bool:
+    """Whether nothing tells the size; copies of claims and snapshots take that of their source."""
+    if spec.get("sourceRef") or {"pvc", "snapshot"} & spec.get("source", {}).keys():
+        return False
+    wanted = spec.get("pvc") or spec.get("storage") or {}
+    return "storage" not in wanted.get("resources", {}).get("requests", {})
 
 
 def _bad_volume(field: str, message: str) -> StorageError:
@@ -232,19 +225,51 @@ def _bad_volume(field: str, message: str) -> StorageError:
 
 
 def _admit_claim(world: World, claim: Object, old: Object | None) -> Object:
-    if old is not None:
-        return claim
     spec = claim.setdefault("spec", {})
+    if old is not None:
+        _check_claim(claim)
+        return claim
     if "storageClassName" not in spec:
         for item in world.storage.list(kinds.STORAGE_CLASS):
             if item["metadata"].get("annotations", {}).get("storageclass.kubernetes.io/is-default-class") == "true":
                 spec["storageClassName"] = item["metadata"]["name"]
     spec.setdefault("volumeMode", "Filesystem")
+    _check_claim(claim)
     finalizers = claim["metadata"].setdefault("finalizers", [])
     if "kubernetes.io/pvc-protection" not in finalizers:
         finalizers.append("kubernetes.io/pvc-protection")
     claim["status"] = {"phase": "Pending"}
     return claim
+
+
+def _check_claim(claim: Object) -> None:
+    """``ValidatePersistentVolumeClaimSpec``: a claim says how it is used, and how much of it."""
+    name, spec = claim["metadata"].get("name", ""), claim["spec"]
+    if not spec.get("accessModes"):
+        words = "Required value: at least 1 access mode is required"
+        raise invalid(kinds.PVC, name, "spec.accessModes", "FieldValueRequired", words)
+    if "storage" not in spec.get("resources", {}).get("requests", {}):
+        raise invalid(kinds.PVC, name, "spec.resources[storage]", "FieldValueRequired", "Required value")
+
+
+def _admit_storage_class(_world: World, storage_class: Object, _old: Object | None) -> Object:
+    if not storage_class.get("provisioner"):
+        name = storage_class["metadata"].get("name", "")
+        raise invalid(kinds.STORAGE_CLASS, name, "provisioner", "FieldValueRequired", "Required value")
+    return {"reclaimPolicy": "Delete", "volumeBindingMode": "Immediate"} | storage_class
+
+
+def _admit_node(_world: World, node: Object, old: Object | None) -> Object:
+    """A node whose kubelet has never reported: nothing is known of it, and the node controllers keep pods away."""
+    spec, status = node.setdefault("spec", {}), node.setdefault("status", {})
+    if old is not None:
+        return node
+    for part in ("capacity", "allocatable"):
+        status.setdefault(part, {})
+    taints = spec.setdefault("taints", [])
+    if not any(taint["key"] == NOT_READY for taint in taints):
+        taints.append({"key": NOT_READY, "effect": "NoSchedule"})
+    return node
 
 
 def _admit_pod(_world: World, pod: Object, old: Object | None) -> Object:
@@ -280,4 +305,6 @@ _ADMITTERS: dict[Kind, _Admitter] = {
     kinds.PVC: _admit_claim,
     kinds.POD: _admit_pod,
     kinds.NAMESPACE: _admit_namespace,
+    kinds.STORAGE_CLASS: _admit_storage_class,
+    kinds.NODE: _admit_node,
 }

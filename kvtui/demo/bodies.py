@@ -11,6 +11,7 @@ from aiohttp import web
 from kvtui.demo import protobuf
 from kvtui.demo.metadata import bad_request
 from kvtui.demo.storage import Kind, Object, StorageError
+from kvtui.demo.validation import check_fields
 
 _YAML = ("application/yaml", "application/x-yaml", "application/apply-patch+yaml")
 _PATH_OPTIONS = ("propagationPolicy", "gracePeriodSeconds")
@@ -47,7 +48,9 @@ async def read_object(request: web.BaseRequest, kind: Kind, namespace: str, name
 
 
 def check_object(obj: Any, kind: Kind, namespace: str, name: str = "") -> Object:
-    """`obj` with its namespace filled in. Raises StorageError 400 when it belongs to another address."""
+    """`obj` with its namespace filled in. Raises StorageError 400 when it belongs to another address, and 400 or 422
+    when its fields are not of their types.
+    """
     if not isinstance(obj, dict) or not isinstance(obj.get("metadata") or {}, dict):
         raise bad_request("the object provided is unrecognized (must be of type " + kind.kind + ")")
     given = (obj.setdefault("apiVersion", kind.api_version), obj.setdefault("kind", kind.kind))
@@ -56,12 +59,13 @@ def check_object(obj: Any, kind: Kind, namespace: str, name: str = "") -> Object
             f"the API version in the data ({given[0]}, Kind={given[1]}) does not match the expected API version "
             f"({kind.api_version}, Kind={kind.kind})"
         )
-    metadata = obj["metadata"] = dict(obj.get("metadata") or {})
+    checked = check_fields(kind, obj)
+    metadata = checked["metadata"] = dict(checked.get("metadata") or {})
     if kind.namespaced and metadata.setdefault("namespace", namespace) != namespace:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
     if name and metadata.setdefault("name", name) != name:
         raise bad_request(f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})")
-    return obj
+    return checked
 
 
 async def read_delete_options(request: web.BaseRequest) -> Object:

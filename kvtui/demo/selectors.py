@@ -131,7 +131,7 @@ class _LabelParser:
         key = self._next()
         if not self._is_word(key):
             raise ValueError(f"found '{key}', expected: identifier")
-        if faults := _key_faults(key):
+        if faults := key_faults(key):
             # The server does not name the field here.
             raise ValueError(f'<nil>: Invalid value: "{key}": {"; ".join(faults)}')
         return key
@@ -179,7 +179,7 @@ class _LabelParser:
         return bool(token) and token[0] not in "=!(),<>"
 
 
-def _key_faults(key: str) -> list[str]:
+def key_faults(key: str) -> list[str]:
     """What is wrong with the key of a label."""
     prefix, slash, name = key.rpartition("/")
     if "/" in prefix:
@@ -196,6 +196,12 @@ def _key_faults(key: str) -> list[str]:
     return faults if re.fullmatch(_NAME, name) else [*faults, f"name part {_KEY_WORDS}"]
 
 
+def value_faults(value: str) -> list[str]:
+    """What is wrong with the value of a label."""
+    wrong = [_TOO_LONG] if len(value.encode()) > _LONGEST else []
+    return [*wrong, _VALUE_WORDS] if value and not re.fullmatch(_NAME, value) else wrong
+
+
 def _check_values(key: str, operator: str, values: list[str]) -> None:
     """Raise ValueError for values that no label can have, or that are no numbers where numbers are compared."""
     faults = []
@@ -203,9 +209,7 @@ def _check_values(key: str, operator: str, values: list[str]) -> None:
         words = "for 'Gt', 'Lt' operators, the value must be an integer"
         faults.append(f'values[0]: Invalid value: "{values[0]}": {words}')
     for position, value in enumerate(values):
-        wrong = [_TOO_LONG] if len(value.encode()) > _LONGEST else []
-        if value and not re.fullmatch(_NAME, value):
-            wrong.append(_VALUE_WORDS)
+        wrong = value_faults(value)
         if wrong:
             faults.append(f'values[{position}][{key}]: Invalid value: "{value}": {"; ".join(wrong)}')
     if faults:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from kvtui.demo import kinds
-from kvtui.demo.columns import AGE, NAME, Column, condition, created, field, find, plain
+from kvtui.demo.columns import AGE, NAME, UNKNOWN, Column, condition, created, field, find, plain
 from kvtui.demo.metadata import Kind, Object
 from kvtui.demo.pod_summary import ended
 from kvtui.demo.printers import COLUMNS
@@ -93,8 +93,13 @@ def columns(kind: Kind) -> list[Object]:
 
 
 def row(kind: Kind, obj: Object, now: datetime) -> list[Any]:
-    """The cells of one object, in the order of `columns`."""
-    return [column.cell(obj, now) for column in _columns(kind)]
+    """The cells of one object, in the order of `columns`; unknown ones when its fields are of other types."""
+    first, *others = _columns(kind)
+    try:
+        return [first.cell(obj, now), *(column.cell(obj, now) for column in others)]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        # One unreadable object does not hide all others.
+        return [first.cell(obj, now), *(UNKNOWN for _ in others)]
 
 
 def row_conditions(kind: Kind, obj: Object) -> list[Object]:

@@ -103,7 +103,7 @@ class DataVolumes(Controller):
             return None
         return {
             "accessModes": modes,
-            "resources": {"requests": dict(wanted.get("resources", {}).get("requests", {"storage": "10Gi"}))},
+            "resources": {"requests": {"storage": "10Gi"} | wanted.get("resources", {}).get("requests", {})},
             "storageClassName": name,
             "volumeMode": wanted.get("volumeMode") or sets[0].get("volumeMode", "Filesystem"),
         }

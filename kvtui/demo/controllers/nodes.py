@@ -21,6 +21,10 @@ HEARTBEAT = "kubevirt.io/heartbeat"
 _TOLERANCE = 300.0
 """Seconds after which pods are evicted from a silent node and virt-controller gives up its instances."""
 _UNREACHABLE = "node.kubernetes.io/unreachable"
+NOT_READY = "node.kubernetes.io/not-ready"
+"""The taint of a node that has not come up yet."""
+_GRACE = 60.0
+"""Seconds that a new kubelet has for its first report (``--node-startup-grace-period``)."""
 
 
 class Nodes(Controller):
@@ -51,10 +55,12 @@ class Nodes(Controller):
                 self.enqueue(("", change.name), self._interval)
 
     def _observe_node(self, node: Object) -> None:
-        for address in node["status"].get("addresses", ()):
+        status = node.get("status", {})
+        for address in status.get("addresses", ()):
             if address["type"] == "InternalIP":
                 self._addresses[node["metadata"]["name"]] = address["address"]
-        if any(item["type"] == "Ready" and item["status"] != "True" for item in node["status"].get("conditions", ())):
+        conditions = status.get("conditions", ())
+        if not any(item["type"] == "Ready" and item["status"] == "True" for item in conditions):
             self._silent.add(node["metadata"]["name"])
 
     def address(self, node: str) -> str:
@@ -67,7 +73,12 @@ class Nodes(Controller):
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Beat, unless the node is silent; then see what follows from that."""
-        if self.storage.find(kinds.NODE, namespace, name) is None:
+        node = self.storage.find(kinds.NODE, namespace, name)
+        if node is None:
+            return
+        if name in self._silent and not node.get("status", {}).get("conditions"):
+            if self.elapsed((namespace, name), name, "first report", _GRACE):
+                self.silence(name)
             return
         if name in self._silent:
             if self.elapsed((namespace, name), name, "silent", _TOLERANCE):
@@ -77,7 +88,7 @@ class Nodes(Controller):
 
         def beat(node: Object) -> None:
             node["metadata"].setdefault("annotations", {})[HEARTBEAT] = now
-            for condition in node["status"].get("conditions", ()):
+            for condition in node.get("status", {}).get("conditions", ()):
                 condition["lastHeartbeatTime"] = now
 
         self.storage.modify(kinds.NODE, "", name, beat)
@@ -89,14 +100,20 @@ class Nodes(Controller):
         self._silent.add(name)
 
         def lost(node: Object) -> None:
-            for condition in node["status"]["conditions"]:
+            conditions = node.setdefault("status", {}).setdefault("conditions", [])
+            if not conditions:
+                conditions += [{"type": kind, **_NEVER, "lastTransitionTime": now} for kind in _KINDS_OF_CONDITIONS]
+            for condition in conditions:
+                if condition["status"] == "Unknown":
+                    continue
                 condition |= {
                     "status": "Unknown",
                     "lastTransitionTime": now,
                     "reason": "NodeStatusUnknown",
                     "message": "Kubelet stopped posting node status.",
                 }
-            taints = node["spec"].setdefault("taints", [])
+            spec = node.setdefault("spec", {})
+            taints = spec["taints"] = [taint for taint in spec.get("taints", ()) if taint["key"] != NOT_READY]
             taints += [
                 {"key": _UNREACHABLE, "effect": "NoSchedule", "timeAdded": now},
                 {"key": _UNREACHABLE, "effect": "NoExecute", "timeAdded": now},
@@ -116,7 +133,7 @@ class Nodes(Controller):
         self.restart_stage(name, "silent")
 
         def back(node: Object) -> None:
-            node["metadata"]["labels"]["kubevirt.io/schedulable"] = "true"
+            node["metadata"].setdefault("labels", {})["kubevirt.io/schedulable"] = "true"
             node["spec"]["taints"] = [item for item in node["spec"].get("taints", ()) if item["key"] != _UNREACHABLE]
             for condition, good in zip(node["status"]["conditions"], HEALTHY, strict=False):
                 condition |= {**good, "lastTransitionTime": now}
@@ -136,7 +153,7 @@ class Nodes(Controller):
         """Five minutes of silence: pods are evicted, instances are taken for failed."""
         node = self.storage.modify(
             kinds.NODE, "", name,
-            lambda found: found["metadata"]["labels"].__setitem__("kubevirt.io/schedulable", "false"),
+            lambda found: found["metadata"].setdefault("labels", {}).__setitem__("kubevirt.io/schedulable", "false"),
         )  # fmt: skip
         if node:
             told = "virt-handler is not responsive, marking node as unresponsive"
@@ -172,3 +189,10 @@ HEALTHY: tuple[Object, ...] = (
     {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status"},
 )  # fmt: skip
 """The conditions of a node that is well, in the kubelet's order."""
+_KINDS_OF_CONDITIONS = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
+_NEVER: Object = {
+    "status": "Unknown",
+    "reason": "NodeStatusNeverUpdated",
+    "message": "Kubelet never posted node status.",
+    "lastHeartbeatTime": None,
+}

@@ -305,7 +305,7 @@ def _remember(node: Object) -> _Node:
         labels=node["metadata"].get("labels", {}),
         taints=spec.get("taints", []),
         unschedulable=bool(spec.get("unschedulable")),
-        allocatable={name: amount(value) for name, value in node["status"]["allocatable"].items()},
+        allocatable={name: amount(value) for name, value in node.get("status", {}).get("allocatable", {}).items()},
     )
 
 
