@@ -9,18 +9,21 @@ import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, ClassVar, Literal
 
 from rich.text import Text
 from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.worker import WorkerFailed
 
 from kvtui.config import Settings, state_dir
 from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
 from kvtui.model import Severity
 from kvtui.resources import RESOURCES
+from kvtui.text import clean_line
 from kvtui.ui.actions import ActionRunner
 from kvtui.ui.dialogs.confirm import ConfirmDialog, Question
 from kvtui.ui.hacks import KeyOrder
@@ -32,6 +35,9 @@ from kvtui.ui.themes import DEFAULT, fallback_variables, load_themes, own_folder
 
 _CLOSING = 0.2
 """Seconds that backends get to let go when the program ends."""
+_TOAST_LINES = 6
+_TOAST_WIDTH = 56
+"""Columns of a toast's text; Textual's toasts take half of a narrower screen."""
 
 Connect = Callable[[Sequence[str]], Awaitable[Fleet]]
 """Makes the fleet of the named contexts, or without a name of those that the command line asks for: may import heavy
@@ -212,8 +218,12 @@ class KvtuiApp(App[int], inherit_bindings=False):
         timeout: float | None = None,
         markup: bool = False,
     ) -> None:
-        """Show a toast. Markup stays off whatever a caller says: messages hold other people's words."""
+        """Show a toast, the head of a long message.
+
+        Markup stays off whatever a caller says: messages hold other people's words.
+        """
         del markup
+        message = _shorten(message, min(_TOAST_WIDTH, self.size.width // 2 - 4))
         super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
 
     def action_help(self) -> None:
@@ -222,6 +232,22 @@ class KvtuiApp(App[int], inherit_bindings=False):
         self.push_screen(HelpScreen(RESOURCES, bindings, self.settings.console.detach))
 
     # Crashes -------------------------------------------------------------------------------------------------------
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Tell of a worker that failed, and go on: it was one action. Any other fault ends the program."""
+        if isinstance(error, WorkerFailed):
+            self._tell_fault(error.error)
+        else:
+            super()._handle_exception(error)
+
+    def _tell_fault(self, fault: BaseException) -> None:
+        self.crash_log = write_crash_log(fault)
+        words = clean_line(f"{type(fault).__name__}: {fault}")
+        error = KvtuiError("a fault of kvtui", words, f"the details are in {self.crash_log}")
+        if isinstance(self.screen, ConnectScreen):
+            self.screen.show_failure(error)
+        else:
+            self.notify(f"{error.title}; {error.hint}\n{words}", severity="error", timeout=15)
 
     def _fatal_error(self) -> None:
         """End with a sentence; the traceback goes to a file."""
@@ -235,9 +261,15 @@ def write_crash_log(error: BaseException | str) -> Path:
     path = state_dir() / f"crash-{time.strftime('%Y%m%d-%H%M%S')}.log"
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(words, encoding="utf-8")
-        path.chmod(0o600)
+        path.touch(mode=0o600)
+        with path.open("a", encoding="utf-8", errors="backslashreplace") as log:
+            log.write(words)
     return path
+
+
+def _shorten(message: str, width: int) -> str:
+    lines = [piece for line in message.splitlines() for piece in wrap(line, max(1, width))]
+    return message if len(lines) <= _TOAST_LINES else "\n".join([*lines[: _TOAST_LINES - 1], "..."])
 
 
 def _own_bindings(owner: Any) -> list[Binding]:

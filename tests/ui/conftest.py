@@ -93,6 +93,8 @@ def show() -> Show:
             screen = Screen(app, pilot)
             await screen.settle()
             yield screen
+        # A worker's fault does not end the program, and would pass unseen.
+        assert app.crash_log is None, app.crash_log.read_text()
 
     return run
 
