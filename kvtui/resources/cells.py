@@ -14,6 +14,10 @@ Row = TypeVar("Row")
 
 NOTHING = Cell("-", Tone.MUTED)
 """Not known, or does not apply."""
+ACTIVE_FIRST = "active first"
+"""The order of `urgency_cell` with 0 for what goes on, 1 for what failed and 2 for the rest."""
+_LATER = 1e11
+"""Seconds; more than any moment since the epoch."""
 
 
 def text_cell(value: str, tone: Tone | None = None) -> Cell:
@@ -36,6 +40,11 @@ def yes_no(value: bool | None, *, no_tone: Tone | None = Tone.MUTED) -> Cell:
     if value is None:
         return Cell("?", Tone.MUTED)
     return Cell("yes") if value else Cell("no", no_tone)
+
+
+def urgency_cell(health: Health, urgency: int, created: float | None) -> Cell:
+    """A phase: the least `urgency` number sorts first (`ACTIVE_FIRST`), the youngest first among equals."""
+    return Cell(health.word, health.tone, urgency * _LATER - (created or 0.0))
 
 
 def health_cell(health: Health) -> Cell:

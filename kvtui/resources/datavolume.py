@@ -18,7 +18,15 @@ from kvtui.records.cdi import DataVolume, SourceAddress
 from kvtui.records.kubernetes import Claim
 from kvtui.resources import sources
 from kvtui.resources.base import Column, Resource
-from kvtui.resources.cells import NOTHING, age_column, number_cell, reason_column, text_cell
+from kvtui.resources.cells import (
+    ACTIVE_FIRST,
+    NOTHING,
+    age_column,
+    number_cell,
+    reason_column,
+    text_cell,
+    urgency_cell,
+)
 from kvtui.store import View
 from kvtui.text import age, parse_time, quantity, rate, size
 
@@ -26,8 +34,6 @@ _PERCENT = re.compile(r"(\d+(?:\.\d+)?)%\Z")
 _BAR = 10
 _WAITS = frozenset({"WaitForFirstConsumer", "PendingPopulation", "UploadReady", "Paused"})
 """Phases in which it rightly waits for somebody."""
-_LATER = 1e11
-"""Puts what is done behind what goes on, whatever its age in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +121,8 @@ def _last_words(volume: DataVolume) -> str:
 
 def _phase(row: Import, now: float) -> Cell:
     health = _health(row, now)
-    done = row.volume.status.phase == "Succeeded"
-    return Cell(health.word, health.tone, (_LATER if done else 0.0) - (row.volume.created or 0.0))
+    urgency = {Tone.BUSY: 0, Tone.WARN: 0, Tone.BAD: 1}.get(health.tone, 2)
+    return urgency_cell(health, urgency, row.volume.created)
 
 
 def _source(row: Import, _now: float) -> Cell:
@@ -218,7 +224,7 @@ RESOURCE: Resource[Import] = Resource(
         Column("NAMESPACE", lambda row, _now: Cell(row.volume.metadata.namespace), 10, rank=6, grow=1),
         Column("NAME", lambda row, _now: Cell(row.volume.metadata.name), 12, rank=0, grow=2),
         Column("SOURCE", _source, 14, rank=4, grow=2),
-        Column("PHASE", _phase, 16, rank=0),
+        Column("PHASE", _phase, 16, rank=0, order=ACTIVE_FIRST),
         Column("PROGRESS", _progress, 17, rank=1),
         Column("RATE", _rate, 8, rank=5, right=True, ticks=True),
         Column("ETA", _eta, 6, rank=3, right=True, ticks=True),

@@ -13,12 +13,9 @@ from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.kubevirt import Migration, VirtualMachineInstance
 from kvtui.resources import sources
 from kvtui.resources.base import Action, Column, Danger, Resource, lifecycle
-from kvtui.resources.cells import NOTHING, age_column, reason_column, text_cell
+from kvtui.resources.cells import ACTIVE_FIRST, NOTHING, age_column, reason_column, text_cell, urgency_cell
 from kvtui.store import View
 from kvtui.text import age
-
-_LATER = 1e11
-"""Puts what has ended behind what goes on, whatever its age in seconds."""
 
 
 def _health(row: Move, _now: float) -> Health:
@@ -36,9 +33,8 @@ def _health(row: Move, _now: float) -> Health:
 
 
 def _phase(row: Move, now: float) -> Cell:
-    health = _health(row, now)
-    created = row.migration.created or 0.0
-    return Cell(health.word, health.tone, (_LATER if row.migration.is_final else 0.0) - created)
+    urgency = {"Failed": 1, "Succeeded": 2}.get(row.migration.status.phase, 0)
+    return urgency_cell(_health(row, now), urgency, row.migration.created)
 
 
 def _route(row: Move, _now: float) -> Cell:
@@ -122,7 +118,7 @@ RESOURCE: Resource[Move] = Resource(
         Column("NAMESPACE", lambda row, _now: Cell(row.migration.metadata.namespace), 10, rank=4, grow=1),
         Column("VM", lambda row, _now: text_cell(row.migration.spec.vmi_name), 12, rank=0, grow=2),
         Column("FROM > TO", _route, 15, rank=1, grow=2),
-        Column("PHASE", _phase, 14, rank=0),
+        Column("PHASE", _phase, 14, rank=0, order=ACTIVE_FIRST),
         Column("ELAPSED", _elapsed, 8, rank=2, right=True, ticks=True),
         Column("MODE", _mode, 8, rank=5),
         reason_column(_health, rank=3),

@@ -191,7 +191,8 @@ class KvtuiApp(App[int], inherit_bindings=False):
 
     async def _leave(self) -> None:
         if await self._may_close_consoles("quit and close the open consoles?"):
-            self.exit(0)
+            failed = isinstance(self.screen, ConnectScreen) and self.screen.failed
+            self.exit(1 if failed else 0)
 
     async def _may_close_consoles(self, question: str) -> bool:
         if self.main is None or not self.main.consoles.has_open:

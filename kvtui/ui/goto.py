@@ -29,6 +29,7 @@ class Target:
     resource: str | None = None
     namespace: str | None = None
     """Empty for all."""
+    filter: str | None = None
     context: str | None = None
     """Empty for all."""
     theme: str | None = None
@@ -74,11 +75,15 @@ def understand(text: str, places: Places) -> Target:
     """What the text means. Raises ValueError with a sentence when it leads nowhere."""
     head, *rest = text.split()
     value = rest[0] if rest else ""
+    names_namespace = head in ("ns", "namespace") and bool(rest)
+    resource = find_resource(head, places.resources)
+    if resource is not None and not names_namespace:
+        return _rows(resource, rest, places)
     if len(rest) > 1:
         raise ValueError(f'"{" ".join(rest[1:])}" is one word too many')
     if head in _WORDS and not rest:
         return Target(word=_WORDS[head])
-    if head in ("ns", "namespace") and value:
+    if names_namespace:
         return Target(namespace=_pick(value, places.namespaces, "namespace"))
     if head in ("ctx", "context"):
         if value not in places.contexts:
@@ -88,11 +93,16 @@ def understand(text: str, places: Places) -> Target:
         if value not in places.themes:
             raise ValueError(f"no theme {value!r}; there are {', '.join(places.themes)}")
         return Target(theme=value)
-    resource = find_resource(head, places.resources)
-    if resource is None:
-        names = ", ".join(resource.name for resource in places.resources)
-        raise ValueError(f"nothing is called {head!r}; there are {names} and ns NAME")
-    return Target(resource.name, _pick(value, places.namespaces, "namespace") if value else None)
+    names = ", ".join(resource.name for resource in places.resources)
+    raise ValueError(f"nothing is called {head!r}; there are {names} and ns NAME")
+
+
+def _rows(resource: AnyResource, words: Sequence[str], places: Places) -> Target:
+    """A namespace may follow a resource, and then a filter, or the filter alone."""
+    namespace = None
+    if words and (words[0] == ALL or words[0] in places.namespaces):
+        namespace, words = _pick(words[0], places.namespaces, "namespace"), words[1:]
+    return Target(resource.name, namespace, " ".join(words) or None)
 
 
 def _pick(value: str, known: Sequence[str], noun: str) -> str:

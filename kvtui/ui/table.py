@@ -423,7 +423,7 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
             column = self._columns[slot.index]
             line.pad_to(_GUTTER + slot.left)
             chosen = self._sort is not None and self._sort[0] == slot.index
-            arrow = ("▼" if self._sort[1] else "▲") if self._sort and chosen else ""
+            arrow = ("▼" if self._sort[1] else "▲") if self._sort and chosen and not column.order else ""
             line.add(head(column, slot.width, arrow), self._style("sorted") if chosen else plain)
         return line.strip(self.size.width)
 

@@ -46,6 +46,19 @@ async def test_what_cannot_be_connected_to_is_told_and_can_be_tried_again(stage:
         assert "2 VMs 13" in screen_text(app)
 
 
+async def test_who_quits_where_nothing_could_be_connected_to_leaves_a_failure() -> None:
+    async def connect(_contexts: Sequence[str]) -> Fleet:
+        raise ConfigError("no context prod")
+
+    app = KvtuiApp(connect, Settings(), where="prod")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        await pilot.pause()
+        await pilot.press("q")
+        await pilot.pause()
+    assert app.return_value == 1
+
+
 async def test_a_theme_that_is_not_there_is_told_of(stage: Stage, show: Show) -> None:
     async with show(stage, settings=Settings(theme="pink")) as screen:
         assert screen.app.theme == "kvtui-dark"

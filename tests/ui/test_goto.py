@@ -28,6 +28,8 @@ PLACES = Places(RESOURCES, ["data", "shop"], ["prod"], ["kvtui-dark", "kvtui-lig
         ("vms", Target(resource="vms")),
         ("VM", Target(resource="vms")),
         ("dv shop", Target(resource="imports", namespace="shop")),
+        ("vms cat", Target(resource="vms", filter="cat")),
+        ("vms shop !web status:running", Target(resource="vms", namespace="shop", filter="!web status:running")),
         ("vms all", Target(resource="vms", namespace="")),
         ("ns shop", Target(namespace="shop")),
         ("ns all", Target(namespace="")),
@@ -45,7 +47,7 @@ def test_a_text_leads_somewhere(text: str, target: Target) -> None:
     [
         ("frobs", "nothing is called 'frobs'; there are nodes, vms, imports and ns NAME"),
         ("ns nowhere", "no namespace 'nowhere' is in sight"),
-        ("vms shop x", '"x" is one word too many'),
+        ("ns shop x", '"x" is one word too many'),
         ("theme pink", "no theme 'pink'; there are kvtui-dark, kvtui-light"),
     ],
 )

@@ -9,7 +9,7 @@ from kvtui.errors import BackendError
 from kvtui.model import FeedState
 from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Node
-from kvtui.records.kubevirt import VirtualMachine
+from kvtui.records.kubevirt import Migration, VirtualMachine
 from kvtui.resources import RESOURCES
 from kvtui.store import Drop
 from kvtui.ui.hacks import record_frames
@@ -153,6 +153,22 @@ async def test_sorting_by_key_and_reversed(stage: Stage, show: Show) -> None:
         await screen.press("O")
         assert "STATUS▼" in screen.text
         assert cursor_name(screen) == "shop/batch-1"
+
+
+async def test_phases_are_ordered_by_urgency_and_no_arrow_claims_the_alphabet(stage: Stage, show: Show) -> None:
+    for record in recorded(Migration):
+        if isinstance(record, Migration) and record.spec.vmi_name == "web-4":
+            stage.put(changed(record, phase="Failed"))
+    async with show(stage) as screen:
+        pane = screen.main.panes[2]
+        phases = [row.migration.status.phase for ref in pane.listing.refs if (row := pane.listing.row(ref))]
+        assert phases == ["Pending", "Failed", "Succeeded"]
+        assert "3 Migrations 3 active first" in screen.text
+        assert "PHASE▲" not in screen.text
+        await screen.press("3", "O")
+        assert "active first, reversed" in screen.text
+        await screen.press("o", "o")
+        assert "active first" not in screen.line_with("3 Migrations").split("4 Imports")[0]
 
 
 # Filter --------------------------------------------------------------------------------------------------------------
@@ -307,6 +323,43 @@ async def test_a_key_acts_on_the_machine_under_the_cursor_and_the_row_says_so(st
         screen.main.tick()
         await screen.settle()
         assert "starting 5s" in screen.line_with("batch-1")
+
+
+async def test_what_cannot_be_done_is_seen_without_colours(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        assert "s start  (S stop)" in screen.lines[-1]
+    stage = Stage()
+    stage.list_all()
+    stage.backend.denied = "no"
+    async with show(stage) as screen:
+        assert "(s start)  (S stop)" in screen.lines[-1]
+    stage = Stage(read_only=True)
+    stage.list_all()
+    async with show(stage) as screen:
+        assert screen.lines[-1].startswith(" READ-ONLY: looks only  c console")
+        assert "start" not in screen.lines[-1]
+
+
+async def test_a_filter_may_follow_a_resource(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        await screen.press("1", "colon", *"vm batch", "enter")
+        assert "2 VMs 3/13 /batch" in screen.text
+        await screen.press("colon", *"pods shop launcher", "enter")
+        assert "prod-fra1 > shop" in screen.lines[0]
+        assert "/launcher" in screen.line_with("KubeVirt pods")
+        await screen.press("colon", *"vms bogus:xx", "enter")
+        assert "there is no field bogus" in screen.text
+
+
+async def test_zoom_with_a_console_below_gives_the_list_the_larger_part(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        await screen.press("slash", *"dv-1", "enter", "c", "ctrl+right_square_bracket")
+        before = screen.main.current.table.size.height
+        await screen.press("z")
+        assert screen.main.current.table.size.height > before + 10
+        assert "the list has the larger part; Z shows the console alone" in screen.text
+        await screen.press("z")
+        assert screen.main.current.table.size.height == before
 
 
 async def test_an_impossible_action_is_dim_and_tells_its_reason(stage: Stage, show: Show) -> None:

@@ -1,4 +1,4 @@
-"""The last line: the keys of the focused pane. A key that is impossible on the chosen rows stands dim."""
+"""The last line: the keys of the focused pane. A key that is impossible on the chosen rows stands in parentheses."""
 
 from __future__ import annotations
 
@@ -32,6 +32,6 @@ def entry(key: str, word: str, *, rank: int, possible: bool = True) -> list[Piec
     """Key and word give way together, for they are one piece of the line as far as room goes."""
     shown = name_key(key)
     return [
-        Piece(shown, "key" if possible else "muted", rank=rank, key=key),
-        Piece(f" {word}  ", "" if possible else "muted", rank=rank, key=key),
+        Piece(shown if possible else f"({shown}", "key" if possible else "muted", rank=rank, key=key),
+        Piece(f" {word}  " if possible else f" {word})  ", "" if possible else "muted", rank=rank, key=key),
     ]

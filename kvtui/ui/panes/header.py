@@ -50,6 +50,12 @@ class Header(Horizontal):
             [*self._place(), *versions(self._fleet)], [*counts(self._fleet.view, findings), *self._mode()]
         )
 
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be changed from here."""
+        backends = self._fleet.backends.values()
+        return self._read_only or (bool(backends) and all(backend.info.read_only for backend in backends))
+
     def tick(self) -> None:
         """Show the present time."""
         moment = datetime.fromtimestamp(self._fleet.clock()).astimezone()
@@ -67,9 +73,7 @@ class Header(Horizontal):
         ]
 
     def _mode(self) -> list[Piece]:
-        backends = self._fleet.backends.values()
-        only = self._read_only or (bool(backends) and all(backend.info.read_only for backend in backends))
-        return [Piece("  "), Piece(" READ-ONLY ", "alarm")] if only else []
+        return [Piece("  "), Piece(" READ-ONLY ", "alarm")] if self.read_only else []
 
 
 def versions(fleet: Fleet) -> list[Piece]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -10,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
 
+from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
 from kvtui.model import Cell, FeedState, Ref, Tone
 from kvtui.resources.base import AnyAction, AnyResource, show_backend
@@ -100,6 +102,9 @@ class ResourcePane(Vertical):
         self._runner = runner
         self.listing = Listing(resource, fleet.view, fleet.clock())
         self._neighbours: tuple[Piece, ...] = ()
+        self._asked: set[tuple[str, str]] = set()
+        self._denied: dict[tuple[str, tuple[str, str]], str] = {}
+        """Which action the account may not do in which backend and namespace, with the reason."""
         self._title = PaneTitle()
         self.table: LiveTable[Ref] = LiveTable(
             resource.columns, _ListedRows(self.listing, fleet, runner), id=f"table-{resource.name}"
@@ -197,6 +202,15 @@ class ResourcePane(Vertical):
         return str(total) if shown == total else f"{shown}/{total}"
 
     @property
+    def tab(self) -> list[Piece]:
+        """How another pane that stands alone names this one: key, title and count."""
+        key, rank = str(self.number), self.number + 1
+        return [
+            Piece(f" {key} ", "key", rank=rank, key=key),
+            Piece(f"{self.resource.title} {self.count} ", "", rank=rank, key=key),
+        ]
+
+    @property
     def chosen(self) -> list[Any]:
         """The marked rows, or the one under the cursor."""
         refs = self.table.marks or ((self.table.cursor,) if self.table.cursor else ())
@@ -210,7 +224,33 @@ class ResourcePane(Vertical):
     def reasons(self) -> dict[str, str]:
         """By action, why it is impossible on the chosen rows; empty where it is possible."""
         rows = self.chosen
-        return {action.id: self._runner.reason(action, rows) for action in self.resource.actions}
+        places = self._places(rows)
+        return {
+            action.id: self._runner.reason(action, rows)
+            or next((self._denied[action.id, place] for place in places if (action.id, place) in self._denied), "")
+            for action in self.resource.actions
+        }
+
+    def ask_rights(self) -> None:
+        """Find out beside the loop of messages what the account may not do to the chosen rows."""
+        places = self._places(self.chosen) - self._asked
+        if places and self.resource.actions:
+            self._asked |= places
+            self.run_worker(self._ask_rights(places), group="rights")
+
+    async def _ask_rights(self, places: set[tuple[str, str]]) -> None:
+        """What could not be asked counts as allowed: the answer comes when the key is pressed."""
+        for backend, namespace in places:
+            for action in self.resource.actions:
+                with suppress(KvtuiError):
+                    verdict = await self._fleet.backends[backend].may(action.needs, namespace)
+                    if not verdict.allowed:
+                        self._denied[action.id, (backend, namespace)] = f"needs {action.needs}"
+        self.post_message(self.Changed(self))
+
+    def _places(self, rows: Sequence[Any]) -> set[tuple[str, str]]:
+        refs = (self.resource.ref(row) for row in rows)
+        return {(ref.backend, ref.namespace) for ref in refs if ref.backend in self._fleet.backends}
 
     def _feed_is(self, *states: FeedState) -> bool:
         kind = self.resource.sources[0].kind
@@ -234,6 +274,9 @@ class ResourcePane(Vertical):
             left.append(Piece("! faults only ", "warn"))
         if self.listing.filter_text:
             left.append(Piece(f"/{self.listing.filter_text} ", "accent"))
+        order = self.resource.columns[self.listing.sort_column].order
+        if order:
+            left.append(Piece(f"{order}{', reversed' if self.listing.descending else ''} ", "muted", rank=1))
         self._title.set_pieces(left, [*self._state_pieces(), *self._neighbours])
 
     def _state_pieces(self) -> list[Piece]:
@@ -332,3 +375,14 @@ def make_pane(number: int, resource: AnyResource, fleet: Fleet, runner: ActionRu
 def find_rows(panes: Collection[ResourcePane], ref: Ref) -> ResourcePane | None:
     """The pane that has a row of that identity, of the same name if not of the same uid."""
     return next((pane for pane in panes if pane.listing.index(ref) is not None), None)
+
+
+def find_pane(panes: Collection[ResourcePane], kind: str) -> ResourcePane | None:
+    """The pane whose rows are of a kind, else one whose rows are joined with it."""
+    ranked = [
+        (position, pane.number, pane)
+        for pane in panes
+        for position, source in enumerate(pane.resource.sources)
+        if source.kind == kind
+    ]
+    return min(ranked, key=lambda found: found[:2])[2] if ranked else None

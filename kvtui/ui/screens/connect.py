@@ -31,7 +31,8 @@ class ConnectScreen(Screen[None]):
         self._where = where
         self._bar = Bar(classes="header-bar")
         self._words = Static(classes="connect-words", markup=False)
-        self._failed = False
+        self.failed = False
+        """Whether what it shows is that there is no connection."""
 
     def compose(self) -> ComposeResult:
         """The header as it will stay, and a sentence."""
@@ -45,13 +46,13 @@ class ConnectScreen(Screen[None]):
 
     def show_failure(self, error: KvtuiError) -> None:
         """Say what went wrong and the way out."""
-        self._failed = True
+        self.failed = True
         lines = [f"x {error.title}", error.detail, error.hint, "", "r  try again    q  quit"]
         self._words.update(Text("\n".join(text for text in lines if text or text == "")))
 
     def action_again(self) -> None:
         """Try again."""
-        if self._failed:
-            self._failed = False
+        if self.failed:
+            self.failed = False
             self.on_mount()
             self.post_message(self.Again())

@@ -27,8 +27,9 @@ from kvtui.ui.panes.footer import Footer, entry
 from kvtui.ui.panes.header import Header
 from kvtui.ui.panes.problems import ProblemsPane
 from kvtui.ui.panes.prompt import Prompt
-from kvtui.ui.panes.resource import ResourcePane, find_rows, make_pane
+from kvtui.ui.panes.resource import ResourcePane, find_pane, find_rows, make_pane
 from kvtui.ui.screens.detail import DetailScreen
+from kvtui.ui.screens.help import name_key
 from kvtui.ui.table import LiveTable
 
 PANES = ("nodes", "vms", "migrations", "imports")
@@ -41,6 +42,8 @@ _CONSOLE = (82, 26)
 """Columns and lines of the consoles where there is room: 80 by 24, a rule, the tabs and the state."""
 _PANES_LEAST = 5
 """Lines that the panes keep above the consoles."""
+_CONSOLE_LEAST = 5
+"""Lines that the consoles keep below the panes."""
 _CONSOLE_KINDS = (VirtualMachine.KIND, VirtualMachineInstance.KIND)
 
 
@@ -189,14 +192,15 @@ class MainScreen(Screen[None]):
     def _fit_consoles(self) -> None:
         width, height = self.size
         others = 4 + _PANES_LEAST  # the header, the problems' rule and first line, the footer
-        self.consoles.styles.height = "1fr" if width >= BESIDE else max(_PANES_LEAST, min(_CONSOLE[1], height - others))
+        most = _CONSOLE_LEAST if self._zoomed else _CONSOLE[1]
+        self.consoles.styles.height = "1fr" if width >= BESIDE else max(_CONSOLE_LEAST, min(most, height - others))
 
     def _show_neighbours(self) -> None:
         """A pane that stands alone names the others, with their keys and counts."""
         single = self.single
         for pane in self._all_panes():
             others = [other for other in self.panes if other is not pane] if single else []
-            pane.show_neighbours([piece for other in others for piece in _tab(other)])
+            pane.show_neighbours([piece for other in others for piece in other.tab])
 
     def _choose(self, pane: ResourcePane) -> None:
         """Give a pane the keyboard."""
@@ -207,7 +211,7 @@ class MainScreen(Screen[None]):
         self._arrange()
         self.set_focus(pane.table)
 
-    async def _invite(self, resource: AnyResource) -> None:
+    async def _invite(self, resource: AnyResource, text: str | None = None) -> None:
         """Show a resource that has no pane of its own."""
         if self._guest is not None:
             await self._guest.remove()
@@ -215,6 +219,7 @@ class MainScreen(Screen[None]):
         self._guest.listing.set_namespace(self._namespace, self._fleet.clock())
         await self.query_one("#panes").mount(self._guest)
         self._choose(self._guest)
+        self._filter_anew(text)
 
     def on_descendant_focus(self, _event: events.DescendantFocus) -> None:
         """Show where the keyboard is."""
@@ -247,11 +252,18 @@ class MainScreen(Screen[None]):
             self._footer.set_pieces([Piece(" "), *entry(detach, "back to the list", rank=0)])
         elif self.problems.table.has_focus:
             self._footer.show_actions((), {}, {}, entry("enter", "go to the row", rank=2))
+        elif self._header.read_only:
+            self._footer.show_actions((), {}, {}, [Piece("READ-ONLY: looks only  "), *self._ways_in()])
         else:
-            more = entry("enter", "open", rank=40)
-            if pane.resource.sources[0].kind in _CONSOLE_KINDS:
-                more = entry("c", "console", rank=2) + more
-            self._footer.show_actions(pane.resource.actions, pane.reasons(), self._settings.keys, more)
+            pane.ask_rights()
+            self._footer.show_actions(pane.resource.actions, pane.reasons(), self._settings.keys, self._ways_in())
+
+    def _ways_in(self) -> list[Piece]:
+        """The keys that change nothing."""
+        open_it = entry("enter", "open", rank=40)
+        if self._current.resource.sources[0].kind in _CONSOLE_KINDS:
+            return [*entry("c", "console", rank=2), *open_it]
+        return open_it
 
     # Moving about --------------------------------------------------------------------------------------------------
 
@@ -276,9 +288,13 @@ class MainScreen(Screen[None]):
             self.set_focus(self.problems.table)
 
     def action_zoom(self) -> None:
-        """Show the pane alone, or all again."""
+        """Show the pane alone, or all again; with a console below, give the list the larger part."""
         self._zoomed = not self._zoomed
         self._arrange()
+        if self.consoles.display and self.size.width < BESIDE:
+            part = "the list has the larger part" if self._zoomed else "the console has its part again"
+            alone = name_key(self._settings.keys.get("main.alone", "Z"))
+            self.notify(f"{part}; {alone} shows the console alone", timeout=4)
 
     def action_zoom_console(self) -> None:
         """Give the whole screen to the open console, until it is left."""
@@ -332,7 +348,7 @@ class MainScreen(Screen[None]):
         """Put the cursor on a row, taking back a filter that hides it."""
         pane = find_rows(self.panes, ref)
         if pane is None:
-            pane = self._pane_of_kind(ref.kind)
+            pane = find_pane(self.panes, ref.kind)
             if pane is None:
                 self.notify(f"{ref.path} is on none of the panes", severity="warning")
                 return
@@ -340,16 +356,6 @@ class MainScreen(Screen[None]):
             pane.show_faults(False)
         self._choose(pane)
         pane.table.move_to(ref)
-
-    def _pane_of_kind(self, kind: str) -> ResourcePane | None:
-        """The pane whose rows are of a kind, else one whose rows are joined with it."""
-        ranked = [
-            (position, pane.number, pane)
-            for pane in self.panes
-            for position, source in enumerate(pane.resource.sources)
-            if source.kind == kind
-        ]
-        return min(ranked, key=lambda found: found[:2])[2] if ranked else None
 
     def on_resource_pane_opened(self, event: ResourcePane.Opened) -> None:
         """Show a row in full; of a namespace, what is in it."""
@@ -451,6 +457,14 @@ class MainScreen(Screen[None]):
             return False
         return True
 
+    def _filter_anew(self, text: str | None) -> None:
+        """Filter the pane that was gone to; None leaves it as it is."""
+        if text is not None:
+            try:
+                self._current.filter(text)
+            except ValueError as error:
+                self.notify(str(error), severity="warning")
+
     def go_to(self, target: Target) -> None:
         """Go where a text leads."""
         if target.context is not None:
@@ -463,8 +477,9 @@ class MainScreen(Screen[None]):
         pane = next((pane for pane in self.panes if pane.resource.name == target.resource), None)
         if pane is not None:
             self._choose(pane)
+            self._filter_anew(target.filter)
         elif target.resource is not None:
-            self.call_later(self._invite, self._resources[target.resource])
+            self.call_later(self._invite, self._resources[target.resource], target.filter)
         if target.word == "problems":
             self.action_go(0)
         elif target.word:
@@ -477,11 +492,3 @@ class MainScreen(Screen[None]):
         for pane in self._all_panes():
             pane.show_namespace(namespace)
         self._show_neighbours()
-
-
-def _tab(pane: ResourcePane) -> list[Piece]:
-    key = str(pane.number)
-    return [
-        Piece(f" {key} ", "key", rank=pane.number + 1, key=key),
-        Piece(f"{pane.resource.title} {pane.count} ", "", rank=pane.number + 1, key=key),
-    ]
