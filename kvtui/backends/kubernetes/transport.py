@@ -41,14 +41,13 @@ class Transport:
         self._timings = timings
         self._base = credentials.address
         self._certificate = credentials.certificate
-        self._proxy = credentials.proxy or _proxy_for(self._base)
-        if self._proxy:
-            check_proxy(f"the proxy {_without_login(self._proxy)}", self._proxy)
-        # Last of what may fail: a session that nobody has would never be closed.
         self._sessions: list[aiohttp.ClientSession] = [self._session()]
         self._waiting: set[asyncio.Timeout] = set()
         """The time limits of the reading requests that have no answer yet."""
         host = URL(self._base).host or ""
+        self._proxy = credentials.proxy or _proxy_for(self._base)
+        if self._proxy.startswith("socks"):
+            raise ConfigError(f"the proxy {self._proxy} speaks SOCKS, which kvtui does not", hint="use an HTTP proxy")
         self._packed = "identity" if _is_loopback(host) else "gzip"
 
     async def request(
