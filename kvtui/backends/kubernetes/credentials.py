@@ -93,8 +93,16 @@ class Credentials:
 
     def tls(self) -> ssl.SSLContext:
         """The TLS settings. Raises ConfigError for certificates that cannot be used."""
-        with explained(self._where):
+        try:
+            ssl.create_default_context(cafile=self._configuration.ssl_ca_cert)
+        except (ssl.SSLError, OSError) as error:
+            raise ConfigError(f"the certificate-authority of {self._where} cannot be used", _reason(error)) from error
+        try:
             context = RESTClientObject(self._configuration).ssl_context
+        except (ssl.SSLError, OSError) as error:
+            raise ConfigError(
+                f"the client-certificate or the client-key of {self._where} cannot be used", _reason(error)
+            ) from error
         assert isinstance(context, ssl.SSLContext)
         return context
 
@@ -147,17 +155,17 @@ class Credentials:
         self._failed = None
 
 
+def _reason(error: OSError) -> str:
+    # An SSLError is an OSError.
+    words = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+    return clean_line(words or str(error))
+
+
 @contextmanager
 def explained(where: str) -> Iterator[None]:
     """Say in a ConfigError what the package and the files behind `where` throw."""
     try:
         yield
-    except ssl.SSLError as error:
-        raise ConfigError(
-            f"the certificates of {where} cannot be used",
-            clean_line(error.reason or str(error)),
-            "renew the kubeconfig",
-        ) from error
     except ConfigException as error:
         raise ConfigError(f"{where} cannot be used", clean_line(str(error)), "renew the kubeconfig") from error
     except OSError as error:
@@ -286,6 +294,12 @@ class _Loader(_package.KubeConfigLoader):  # type: ignore[misc]
             self.key_file = _package.FileOrData(self._user, "client-key", file_base_path=base).as_file()
         super()._load_cluster_info()
 
+    async def _load_oid_token(self) -> str:
+        try:
+            return str(await super()._load_oid_token())
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ConfigError(f"the id-token of user {self._user.name} is no JWT", hint="log in again") from error
+
     async def _refresh_oidc(self, provider: Any) -> None:
         config = provider["config"].value
         if not config.get("refresh-token"):
@@ -377,11 +391,17 @@ def _credential(out: bytes, spec: Mapping[str, Any]) -> dict[str, Any]:
 
 async def _renew_oidc(config: Mapping[str, Any]) -> dict[str, Any]:
     """A fresh id token from the issuer. Raises ConfigError."""
+    for key in ("idp-issuer-url", "client-id"):
+        if not config.get(key):
+            raise ConfigError(f"the OIDC login has no {key}", hint="correct the kubeconfig")
     authority = config.get("idp-certificate-authority-data")
-    tls = ssl.create_default_context(
-        cafile=config.get("idp-certificate-authority"),
-        cadata=base64.b64decode(authority).decode() if authority else None,
-    )
+    try:
+        tls = ssl.create_default_context(
+            cafile=config.get("idp-certificate-authority"),
+            cadata=base64.b64decode(authority).decode() if authority else None,
+        )
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError("the idp-certificate-authority of the OIDC login cannot be used") from error
     issuer = str(config["idp-issuer-url"]).rstrip("/")
     form = {"grant_type": "refresh_token", "refresh_token": config["refresh-token"], "client_id": config["client-id"]}
     secret = config.get("client-secret")
@@ -395,8 +415,8 @@ async def _renew_oidc(config: Mapping[str, Any]) -> dict[str, Any]:
                 endpoint = (await answer.json())["token_endpoint"]
             async with session.post(endpoint, data=form, auth=auth) as answer:
                 tokens: dict[str, Any] = await answer.json()
-                return tokens
-    except (aiohttp.ClientError, TimeoutError) as error:
+                return {"id_token": tokens["id_token"], "refresh_token": tokens.get("refresh_token")}
+    except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
             f"the OIDC login could not be renewed at {issuer}", clean_line(str(error) or "no answer"), "log in again"
         ) from error

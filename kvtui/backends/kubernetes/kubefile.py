@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -22,6 +23,9 @@ _DEEPEST: Final = 100
 """Levels of nesting that are read. libyaml's composer overruns the stack at some ten thousand."""
 _PATIENCE: Final = 10.0
 """Seconds that the writer of a pipe gets for each piece."""
+
+
+_KINDS: Final[Mapping[type, str]] = {str: "a text", dict: "a mapping", list: "a list"}
 
 
 def find_path(name: str) -> Path:
@@ -63,14 +67,56 @@ def check_cluster(owner: str, value: Mapping[str, Any], folder: Path) -> None:
         raise ConfigError(f"{owner} has no server")
     if not server.startswith(("http://", "https://")):
         raise ConfigError(f"the server of {owner} begins neither with https:// nor with http://", clean_line(server))
+    check_url(f"the server of {owner}", server)
+    _check_kinds(owner, value, {"proxy-url": str, "tls-server-name": str})
+    if proxy := value.get("proxy-url"):
+        check_proxy(f"the proxy-url of {owner}", proxy)
     if server.startswith("https://") and not value.get("insecure-skip-tls-verify"):
         _check_pem(owner, value, "certificate-authority", folder)
 
 
 def check_user(owner: str, value: Mapping[str, Any], folder: Path) -> None:
-    """Refuse a user whose certificate cannot be had; `owner` names it. Raises ConfigError."""
+    """Refuse a user whose login cannot be made sense of; `owner` names it. Raises ConfigError."""
     for key in ("client-certificate", "client-key"):
         _check_pem(owner, value, key, folder)
+    _check_kinds(owner, value, {"tokenFile": str, "exec": dict, "auth-provider": dict, "as": str, "as-groups": list})
+    if plugin := value.get("exec"):
+        within = f"exec of {owner}"
+        _check_kinds(within, plugin, {"command": str, "args": list, "env": list, "apiVersion": str})
+        if not plugin.get("command"):
+            raise ConfigError(f"the {within} has no command")
+        if not all(isinstance(item, dict) and {"name", "value"} <= item.keys() for item in plugin.get("env") or ()):
+            raise ConfigError(f"the env of {within} is no list of names and values")
+    if provider := value.get("auth-provider"):
+        _check_kinds(f"auth-provider of {owner}", provider, {"name": str, "config": dict})
+
+
+def check_url(owner: str, value: str) -> None:
+    """Refuse an address that nothing can be sent to; `owner` names it. Raises ConfigError."""
+    try:
+        parts = urlsplit(value)
+        # The port is judged by being asked for.
+        if not parts.hostname or parts.port == 0:
+            raise ValueError("it names no host" if not parts.hostname else "port 0 is none")
+    except ValueError as error:
+        raise ConfigError(f"{owner} is no address", clean_line(str(error)), "correct the kubeconfig") from error
+
+
+def check_proxy(owner: str, value: str) -> None:
+    """Refuse a proxy that cannot be used; `owner` names where it was said. Raises ConfigError."""
+    check_url(owner, value)
+    scheme = urlsplit(value).scheme
+    if scheme.startswith("socks"):
+        raise ConfigError(f"{owner} speaks SOCKS, which kvtui does not", hint="use an HTTP proxy")
+    if scheme not in ("http", "https"):
+        raise ConfigError(f"{owner} begins neither with http:// nor with https://", hint="use an HTTP proxy")
+
+
+def _check_kinds(owner: str, value: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
+    for key, kind in kinds.items():
+        if value.get(key) is not None and not isinstance(value[key], kind):
+            # Never the value: it may be secret.
+            raise ConfigError(f"the {key} of {owner} is not {_KINDS[kind]}", hint="correct the kubeconfig")
 
 
 def _check_pem(owner: str, value: Mapping[str, Any], key: str, folder: Path) -> None:

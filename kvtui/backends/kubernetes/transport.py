@@ -23,8 +23,9 @@ from yarl import URL
 import kvtui
 from kvtui.backends.kubernetes.answers import CutError, error_from_answer, html_error
 from kvtui.backends.kubernetes.credentials import Credentials
+from kvtui.backends.kubernetes.kubefile import check_proxy
 from kvtui.backends.kubernetes.timings import Timings
-from kvtui.errors import BackendError, ConfigError, KvtuiError, UnauthorizedError, UnreachableError
+from kvtui.errors import BackendError, KvtuiError, UnauthorizedError, UnreachableError
 from kvtui.text import clean_line
 
 JSON: Final = "application/json"
@@ -41,13 +42,14 @@ class Transport:
         self._timings = timings
         self._base = credentials.address
         self._certificate = credentials.certificate
+        self._proxy = credentials.proxy or _proxy_for(self._base)
+        if self._proxy:
+            check_proxy(f"the proxy {_without_login(self._proxy)}", self._proxy)
+        # Last of what may fail: a session that nobody has would never be closed.
         self._sessions: list[aiohttp.ClientSession] = [self._session()]
         self._waiting: set[asyncio.Timeout] = set()
         """The time limits of the reading requests that have no answer yet."""
         host = URL(self._base).host or ""
-        self._proxy = credentials.proxy or _proxy_for(self._base)
-        if self._proxy.startswith("socks"):
-            raise ConfigError(f"the proxy {self._proxy} speaks SOCKS, which kvtui does not", hint="use an HTTP proxy")
         self._packed = "identity" if _is_loopback(host) else "gzip"
 
     async def request(
@@ -122,7 +124,7 @@ class Transport:
     async def _open_websocket(
         self, path: str, protocol: str, headers: CIMultiDict[str]
     ) -> aiohttp.ClientWebSocketResponse:
-        with _told(self._base):
+        with _told(self._base, self._proxy):
             async with asyncio.timeout(self._timings.handshake):
                 opened: aiohttp.ClientWebSocketResponse = await self._present_session().ws_connect(
                     URL(self._base + path, encoded=True),
@@ -186,7 +188,7 @@ class Transport:
         data = None if body is None else msgspec.json.encode(body)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timings.connect, sock_read=silence or None)
         tries = 2 if method == "GET" else 1
-        with _told(self._base):
+        with _told(self._base, self._proxy):
             while True:
                 tries -= 1
                 try:
@@ -274,14 +276,15 @@ async def _refusal(answer: aiohttp.ClientResponse) -> BackendError:
 
 
 @contextmanager
-def _told(address: str) -> Iterator[None]:
+def _told(address: str, proxy: str = "") -> Iterator[None]:
     """Say what goes wrong on the wire in our own errors."""
+    via = f"the proxy {_without_login(proxy)}"
     try:
         yield
     except KvtuiError:
         raise
     except aiohttp.ConnectionTimeoutError as error:
-        raise UnreachableError(f"cannot connect to {address}", "timed out") from error
+        raise UnreachableError(f"cannot connect to {via if proxy else address}", "timed out") from error
     except TimeoutError as error:
         raise CutError(f"{address} fell silent", "connected, but no answer came in time", silent=True) from error
     except (aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError) as error:
@@ -293,7 +296,9 @@ def _told(address: str) -> Iterator[None]:
     except (aiohttp.ClientSSLError, ssl.SSLError) as error:
         raise UnreachableError(f"{address} and kvtui do not agree on TLS", _words(error)) from error
     except aiohttp.ClientHttpProxyError as error:
-        raise UnreachableError("the proxy refused", f"{error.status} {clean_line(error.message)}") from error
+        raise UnreachableError(f"{via} refused", f"{error.status} {clean_line(error.message)}") from error
+    except aiohttp.ClientProxyConnectionError as error:
+        raise UnreachableError(f"cannot connect to {via}", _words(error.os_error)) from error
     except (aiohttp.ClientConnectorError, aiohttp.ClientConnectorDNSError) as error:
         raise UnreachableError(f"cannot connect to {address}", _words(error.os_error)) from error
     except aiohttp.WSServerHandshakeError as error:
@@ -302,8 +307,12 @@ def _told(address: str) -> Iterator[None]:
         ) from error
     except (aiohttp.ClientError, OSError) as error:
         raise CutError(f"the connection to {address} was cut", _words(error)) from error
-    except ValueError as error:
+    except (ValueError, OverflowError, ExceptionGroup) as error:
         raise UnreachableError(f"cannot ask {address}", clean_line(str(error))) from error
+
+
+def _without_login(address: str) -> str:
+    return clean_line(address.rpartition("@")[2])
 
 
 def _words(error: BaseException) -> str:
