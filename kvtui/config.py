@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 import platformdirs
 
 from kvtui.errors import ConfigError
 from kvtui.text import clean_line
+
+NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+"""What the API server takes for the name of a namespace: an RFC 1123 label."""
 
 
 class ContextSettings(msgspec.Struct, forbid_unknown_fields=True):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
 from kvtui.cli.arguments import parse_arguments
+from kvtui.cli.output import prepare_streams, printing
 from kvtui.errors import ConfigError, KvtuiError, UnreachableError
 
 OK, FAILED, USAGE, PARTIAL = 0, 1, 2, 3
@@ -19,8 +19,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run kvtui with the arguments of the command line; the exit code (see the end of ``--help``)."""
     # msgspec obeys this limit too: an object nested a thousand levels deep must not cost us the list that it is in.
     sys.setrecursionlimit(11_000)
-    options = parse_arguments(argv)
     try:
+        prepare_streams()
+        options = parse_arguments(argv)
         return _run(options)
     except ConfigError as error:
         _complain(error)
@@ -31,8 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has gone. Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has gone.
         return OK
 
 
@@ -41,7 +41,8 @@ def _run(options: Namespace) -> int:
         case "version":
             from kvtui import __version__
 
-            sys.stdout.write(f"kvtui {__version__}\n")
+            with printing():
+                sys.stdout.write(f"kvtui {__version__}\n")
             return OK
         case "get":
             from kvtui.cli.get import get

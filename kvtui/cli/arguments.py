@@ -6,6 +6,8 @@ from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace, Raw
 from collections.abc import Sequence
 from pathlib import Path
 
+from kvtui.config import NAMESPACE
+
 _ABOUT = """\
 See what is broken with your virtual machines, why, and mend it: KubeVirt in one terminal program.
 
@@ -56,7 +58,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> Namespace:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if rest:
         # argparse takes no names behind an option once it has taken some, or none, before it.
-        options.names += rest
+        options.names = [*options.names, *rest]
     return options
 
 
@@ -86,11 +88,13 @@ def _shared_options() -> ArgumentParser:
     """Made anew for each parser: defaults that one of them sets must not reach the others."""
     shared = ArgumentParser(add_help=False, argument_default=SUPPRESS)
     where = shared.add_argument_group("where")
-    where.add_argument("--kubeconfig", metavar="FILE", help="kubeconfig (default: $KUBECONFIG or ~/.kube/config)")
-    where.add_argument("--context", action="append", metavar="NAME",
+    where.add_argument(
+        "--kubeconfig", type=_named, metavar="FILE", help="kubeconfig (default: $KUBECONFIG or ~/.kube/config)"
+    )
+    where.add_argument("--context", action="append", type=_named, metavar="NAME",
                        help="context of the kubeconfig; several may be given (default: the current one)")  # fmt: skip
     scope = where.add_mutually_exclusive_group()
-    scope.add_argument("-n", "--namespace", metavar="NAME", help="only this namespace")
+    scope.add_argument("-n", "--namespace", type=_namespace, metavar="NAME", help="only this namespace")
     scope.add_argument("-A", "--all-namespaces", action="store_true",
                        help="all namespaces (the default, unless the configuration names one)")  # fmt: skip
     how = shared.add_argument_group("how")
@@ -106,7 +110,7 @@ def _shared_options() -> ArgumentParser:
 
 def _add_get(parser: ArgumentParser) -> None:
     parser.add_argument("resource", metavar="RESOURCE", help="what to print")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="only these: NAME or NAMESPACE/NAME")
+    parser.add_argument("names", nargs="*", default=[], metavar="NAME", help="only these: NAME or NAMESPACE/NAME")
     parser.add_argument("-o", "--output", choices=("table", "wide", "json", "name"), default="table",
                         help="table, wide (all columns), json, or name (NAMESPACE/NAME)")  # fmt: skip
     parser.add_argument("-l", "--selector", metavar="SELECTOR", help="only rows with these labels: app=web,tier!=db")
@@ -127,6 +131,20 @@ def _add_demo(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--serve", action="store_true",
                         help="no screen: print the path of a kubeconfig and serve until interrupted")  # fmt: skip
+
+
+def _named(text: str) -> str:
+    if not text:
+        raise ArgumentTypeError("the name is empty; leave the option out for the default")
+    return text
+
+
+def _namespace(text: str) -> str:
+    if not text:
+        raise ArgumentTypeError("the name is empty; -A means all namespaces")
+    if not NAMESPACE.fullmatch(text):
+        raise ArgumentTypeError(f"{text!r} is no valid namespace name: a-z, 0-9 and - within, 63 at most")
+    return text
 
 
 def _seconds(text: str) -> float:

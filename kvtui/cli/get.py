@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from kvtui.cli.connecting import make_fleet, read_settings
+from kvtui.cli.output import printing
 from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
 from kvtui.model import Feed, FeedState, Ref
@@ -51,15 +52,15 @@ async def _get(options: Namespace, resource: AnyResource, fleet: Fleet) -> int:
             sys.stderr.write(f"kvtui get: {error}\n")
             return 2
         printer = _Printer(options, listing, fleet)
-        missing = printer.print_all()
+        with printing():
+            missing = printer.print_all()
         for name in missing:
             sys.stderr.write(f"kvtui: no {resource.label} named {name}\n")
-        troubles = _troubles(resource, fleet)
-        for words in _say(troubles):
+        for words in _say(_troubles(resource, fleet)):
             sys.stderr.write(f"kvtui: {words}\n")
         if options.watch:
             await printer.follow(live)
-        return 3 if troubles else 1 if missing else 0
+        return 3 if not _complete(resource, fleet) else 1 if missing else 0
     finally:
         live.cancel()
         with suppress(asyncio.CancelledError):
@@ -96,13 +97,24 @@ def _measured(resource: AnyResource, fleet: Fleet) -> bool:
     return any(fleet.view.has_usage(backend, kind) for backend in fleet.backends for kind in kinds)
 
 
-def _troubles(resource: AnyResource, fleet: Fleet) -> list[Feed]:
-    """What the rows lack: a kind that is not installed counts only where it is the rows' own."""
+def _complete(resource: AnyResource, fleet: Fleet) -> bool:
+    """Whether all rows are there, whatever some of their cells may lack."""
     own = resource.sources[0].kind
+    return all(fleet.view.feed(backend, own).state is FeedState.LIVE for backend in fleet.backends)
+
+
+def _troubles(resource: AnyResource, fleet: Fleet) -> list[Feed]:
+    """What rows or cells lack.
+
+    Of joined kinds, one that is not installed has nothing to add, and one that has no namespace is forbidden to most.
+    """
+    joined = resource.sources[1:]
+    expected = {(source.kind, FeedState.ABSENT) for source in joined}
+    expected |= {(source.kind, FeedState.FORBIDDEN) for source in joined if not source.namespaced}
     return [
         feed
         for feed in _feeds(resource, fleet)
-        if feed.state is not FeedState.LIVE and not (feed.state is FeedState.ABSENT and feed.kind != own)
+        if feed.state is not FeedState.LIVE and (feed.kind, feed.state) not in expected
     ]
 
 
@@ -162,7 +174,6 @@ class _Printer:
                 self._print_table(refs)
             case _:
                 self._print_lines(refs)
-        sys.stdout.flush()
         names = {ref.name for ref in refs} | {ref.path for ref in refs}
         return [name for name in self._options.names if name not in names]
 
@@ -185,7 +196,8 @@ class _Printer:
                     live.result()
                     return
                 self._awake.clear()
-                self._print_changes(pending)
+                with printing():
+                    self._print_changes(pending)
         finally:
             stop()
 
@@ -203,7 +215,6 @@ class _Printer:
             if self._known.get(ref) != looks:
                 self._known[ref] = looks
                 self._print_lines([ref])
-        sys.stdout.flush()
 
     def _wants(self, ref: Ref) -> bool:
         names = self._options.names

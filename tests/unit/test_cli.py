@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import signal
@@ -158,7 +159,7 @@ def test_nothing_to_show(serve: Callable[..., None], capsys: pytest.CaptureFixtu
     ("states", "words"),
     [
         ({"VirtualMachine": FeedState.FAILED}, "prod: VirtualMachine cannot be read: words of the server"),
-        ({"Node": FeedState.FORBIDDEN}, "prod: Node forbidden to this account: words of the server"),
+        ({"VirtualMachine": FeedState.FORBIDDEN}, "VirtualMachine forbidden to this account: words of the server"),
         ({"VirtualMachine": FeedState.ABSENT}, "prod: VirtualMachine not installed there: words of the server"),
     ],
 )
@@ -173,12 +174,22 @@ def test_what_could_not_be_read_is_told_and_the_rest_printed(
     assert "web-1" in told.out
 
 
-def test_a_joined_kind_that_is_not_installed_is_no_trouble(
-    serve: Callable[..., None], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("states", [{"DataVolume": FeedState.ABSENT}, {"Node": FeedState.FORBIDDEN}])
+def test_a_joined_kind_that_is_not_installed_or_not_for_users_is_no_trouble(
+    serve: Callable[..., None], capsys: pytest.CaptureFixture[str], states: dict[str, FeedState]
 ) -> None:
-    serve(RecordedBackend(everything(), states={"DataVolume": FeedState.ABSENT}))
+    serve(RecordedBackend(everything(), states=states))
     assert main(["get", "vms"]) == 0
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("state", [FeedState.FORBIDDEN, FeedState.FAILED, FeedState.STALE])
+def test_a_joined_kind_that_cells_lack_is_a_note(
+    serve: Callable[..., None], capsys: pytest.CaptureFixture[str], state: FeedState
+) -> None:
+    serve(RecordedBackend(everything(), states={"VirtualMachineInstance": state}))
+    assert main(["get", "vms"]) == 0
+    assert "prod: VirtualMachineInstance" in capsys.readouterr().err
 
 
 def test_a_cluster_that_does_not_answer_is_not_waited_for_for_ever(
@@ -326,3 +337,86 @@ def test_without_a_current_context_no_cluster_is_chosen(
     assert words in told.err
     assert str(file) in told.err
     assert "lab, prod" in told.err
+
+
+def test_a_kubeconfig_from_a_pipe(tmp_path: Path) -> None:
+    file = tmp_path / "kubeconfig"
+    file.write_text(KUBECONFIG.replace("CURRENT", "prod"))
+    command = 'exec "$0" -m kvtui get vms --timeout 0.5 --kubeconfig <(cat "$1")'
+    done = subprocess.run(
+        ["bash", "-c", command, sys.executable, str(file)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 3, "it is read, and the server that it names does not answer"
+    assert "prod: " in done.stderr
+
+
+# Streams -----------------------------------------------------------------------------------------------------------
+
+
+def run_in_shell(command: str, **surroundings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", command, sys.executable],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=os.environ | surroundings,
+    )
+
+
+def test_a_full_disk_is_a_sentence() -> None:
+    done = run_in_shell('"$0" -m kvtui version >/dev/full')
+    assert (done.returncode, done.stderr) == (1, "kvtui: standard output cannot be written: No space left on device\n")
+
+
+def test_a_closed_standard_output_is_a_sentence() -> None:
+    done = run_in_shell('"$0" -m kvtui version >&-')
+    assert done.returncode == 1
+    assert done.stderr.startswith("kvtui: standard output is closed\n")
+
+
+def test_a_closed_standard_error_is_no_fault() -> None:
+    done = run_in_shell('"$0" -m kvtui get unicorns 2>&-')
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_rows_on_a_full_disk_are_a_sentence(
+    serve: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(RecordedBackend(everything()))
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(["get", "vms"]) == 1
+    assert capsys.readouterr().err == "kvtui: standard output cannot be written: No space left on device\n"
+
+
+def test_what_the_terminal_cannot_spell_is_replaced(
+    serve: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = read_machine("stopped")[0]
+    machine["metadata"]["name"] = "b\u00fcro"
+    serve(RecordedBackend([machine]))
+    out = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, encoding="ascii"))
+    assert main(["get", "vms", "-o", "name"]) == 0
+    assert out.getvalue() == b"shop/b?ro\n"
+
+
+# Names -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-n", "a b/../x"], "'a b/../x' is no valid namespace name"),
+        (["-n", ""], "the name is empty; -A means all"),
+        (["--kubeconfig", ""], "argument --kubeconfig: the name is empty"),
+        (["--context", ""], "argument --context: the name is empty"),
+        (["get"], "are required: RESOURCE\n"),
+    ],
+)
+def test_names_that_cannot_be(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    assert words in capsys.readouterr().err
