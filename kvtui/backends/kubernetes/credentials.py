@@ -35,7 +35,7 @@ from multidict import CIMultiDict
 from kvtui.backends.kubernetes.kubeconfig import Entry, Kubeconfig
 from kvtui.backends.kubernetes.timings import Timings
 from kvtui.errors import ConfigError, KvtuiError
-from kvtui.text import clean, clean_line
+from kvtui.text import clean, clean_line, parse_time
 
 # The package carries no types.
 _package: Any = kube_config
@@ -43,6 +43,8 @@ _in_cluster: Any = incluster_config
 
 _EARLY: Final = 10.0
 """Seconds before a token's end at which it is renewed."""
+_BELIEVED: Final = 5.0
+"""Seconds for which what a plugin gave is used, also where it says that this ended already: clocks differ."""
 
 
 class Credentials:
@@ -222,7 +224,7 @@ class _Loader(_package.KubeConfigLoader):  # type: ignore[misc]
 
     async def load_from_exec_plugin(self) -> bool:
         """Run the plugin unless what it gave is still good. Raises ConfigError."""
-        if self._ran and (self._good_until is None or time.time() < self._good_until - _EARLY):
+        if self._ran and (self._good_until is None or time.time() < self._good_until):
             return True
         spec = self._user["exec"].value
         if spec.get("interactiveMode") == "Always":
@@ -239,7 +241,7 @@ class _Loader(_package.KubeConfigLoader):  # type: ignore[misc]
             self.cert_file = self._as_file(status, "clientCertificateData")
             self.key_file = self._as_file(status, "clientKeyData")
         expiry = status.get("expirationTimestamp")
-        self._good_until = _package.parse_rfc3339(expiry).timestamp() if expiry else None
+        self._good_until = max(_end_of(expiry, spec) - _EARLY, time.time() + _BELIEVED) if expiry else None
         self._ran = True
         return True
 
@@ -333,11 +335,39 @@ def _as_nodes(kubeconfig: Kubeconfig) -> Any:
     )
 
 
+_running: Final[set[subprocess.Popen[bytes]]] = set()
+
+
+def _heed_signals() -> None:
+    """Let the signals that end us end the plugins first: those have sessions of their own, which they do not reach."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            # Signals can only be heeded in the main thread; tests may run elsewhere.
+            with suppress(ValueError):
+                signal.signal(number, _end_all)
+
+
+def _end_all(number: int, _frame: object) -> None:
+    for process in _running:
+        _end(process)
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a plugin, and whatever it started."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
 async def _run_command(
     command: list[str], environment: Mapping[str, str], limit: float, file: Path, install: str
 ) -> bytes:
     """What a plugin prints. It gets no standard input and no terminal: those are the screen's."""
+    _heed_signals()
     process = _spawn(command, environment, file, install)
+    _running.add(process)
     try:
         async with asyncio.timeout(limit):
             out, err = await asyncio.to_thread(process.communicate)
@@ -346,9 +376,8 @@ async def _run_command(
             f"{command[0]!r} gave no answer within {limit:.0f} s", hint="log in with it in a shell first"
         ) from None
     finally:
-        if process.poll() is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+        _running.discard(process)
+        _end(process)
     if process.returncode:
         words = clean_line(err.decode(errors="replace"))[-500:]
         raise ConfigError(
@@ -374,6 +403,13 @@ def _spawn(command: list[str], environment: Mapping[str, str], file: Path, insta
             clean_line(error.strerror or str(error)),
             clean_line(install) or "install it, or correct the kubeconfig",
         ) from error
+
+
+def _end_of(expiry: object, spec: Mapping[str, Any]) -> float:
+    end = parse_time(expiry) if isinstance(expiry, str) else None
+    if end is None:
+        raise ConfigError(f"the exec plugin {spec['command']} gave an expirationTimestamp that is no time")
+    return end
 
 
 def _credential(out: bytes, spec: Mapping[str, Any]) -> dict[str, Any]:
