@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from kvtui.backends.kubernetes import transport
+from kvtui.backends.kubernetes import metrics, transport
 from kvtui.backends.kubernetes.timings import Timings
 from kvtui.model import FeedState, Usage
 from kvtui.records.kubevirt import VirtualMachine
+from kvtui.store import SetUsage
 from tests.wire.fake import Fake, begin, line, listed, machine, serving, status
 from tests.wire.support import MACHINES, QUICK, Kept, eventually, kept, write_kubeconfig
 
@@ -345,3 +346,64 @@ async def test_usage_that_can_no_longer_be_had_is_taken_back(tmp_path: Path) -> 
         await eventually(lambda: usage() == Usage(1.25, 2**30 + 2**20))
         del fake.other["/apis/metrics.k8s.io/v1beta1/pods"]
         await eventually(lambda: usage() is None)
+
+
+def metered(fake: Fake, *pods: dict[str, object]) -> None:
+    """Let metrics-server be there, with these pods and no nodes."""
+
+    async def versions(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"kind": "APIGroup", "versions": [{"version": "v1beta1"}]})
+
+    async def measured(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"kind": "PodMetricsList", "items": list(pods)})
+
+    async def nothing(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"kind": "NodeMetricsList", "items": []})
+
+    fake.other |= {"/apis/metrics.k8s.io": versions, POD_METRICS: measured, NODE_METRICS: nothing}
+
+
+POD_METRICS = "/apis/metrics.k8s.io/v1beta1/pods"
+NODE_METRICS = "/apis/metrics.k8s.io/v1beta1/nodes"
+POD: dict[str, object] = {
+    "metadata": {"name": "p", "namespace": "shop"},
+    "containers": [{"usage": {"cpu": "1", "memory": "1Ki"}}],
+}
+
+
+@pytest.mark.parametrize("code", [404, 500, 503])
+async def test_usage_outlives_a_while_without_measurements(tmp_path: Path, code: int) -> None:
+    async def fail(request: web.Request) -> web.StreamResponse:
+        return status(code, "the server is currently unable to handle the request")
+
+    fake = Fake(one_machine, silence)
+    metered(fake, POD)
+    timings = replace(QUICK, metrics_kept=3600.0)
+    async with watched(tmp_path, fake, timings) as (_, state):
+
+        def usage() -> Usage | None:
+            state.store.drain()
+            return state.store.usage("test", "Pod", "shop", "p")
+
+        await eventually(usage)
+        fake.other[POD_METRICS] = fail
+        asked = fake.counts[f"GET {POD_METRICS}"]
+        await eventually(lambda: fake.counts[f"GET {POD_METRICS}"] > asked + 5)
+        assert usage() == Usage(1.0, 1024.0)
+
+
+async def test_usage_that_did_not_change_is_told_once(tmp_path: Path) -> None:
+    fake = Fake(one_machine, silence)
+    metered(fake, POD)
+    async with watched(tmp_path, fake) as (_, state):
+        await eventually(lambda: fake.counts[f"GET {POD_METRICS}"] > 5)
+        assert len([said for said in state.said if isinstance(said, SetUsage) and said.usage]) == 1
+
+
+async def test_very_many_pods_are_measured_less_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "_MANY", 0)
+    fake = Fake(one_machine, silence)
+    metered(fake, POD)
+    async with watched(tmp_path, fake, replace(QUICK, metrics_many=3600.0)):
+        await eventually(lambda: fake.counts[f"GET {NODE_METRICS}"] > 5)
+        assert fake.counts[f"GET {POD_METRICS}"] == 1

@@ -49,6 +49,8 @@ class Transport:
         self._sessions: list[aiohttp.ClientSession] = [self._session()]
         self._waiting: set[asyncio.Timeout] = set()
         """The time limits of the reading requests that have no answer yet."""
+        self._answers: set[aiohttp.ClientResponse] = set()
+        """Those that are being read."""
         host = URL(self._base).host or ""
         self._packed = "identity" if _is_loopback(host) else "gzip"
 
@@ -110,6 +112,9 @@ class Transport:
 
     async def close(self) -> None:
         """Close all connections, at once."""
+        for answer in self._answers:
+            # A session that is closed tells nobody who reads from it.
+            answer.close()
         for session in self._sessions:
             await session.close()
 
@@ -153,9 +158,11 @@ class Transport:
         self._follow_certificate()
         url = URL(self._base + path + ("?" + urlencode(query) if query else ""), encoded=True)
         answer = await self._send(method, url, body, accept, first, silence, encoding)
+        self._answers.add(answer)
         try:
             yield answer
         finally:
+            self._answers.discard(answer)
             # A body that was read to its end gave its connection back already.
             answer.close()
 
