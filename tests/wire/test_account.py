@@ -338,7 +338,11 @@ async def test_an_ended_client_certificate_is_named(tmp_path: Path) -> None:
         ({"tokenFile": "/nowhere/token"}, {}, "/nowhere/token"),
         ({"auth-provider": {"name": "azure"}}, {}, "'azure' of context 'test' is not supported"),
         ({"token": "t"}, {"certificate-authority-data": b64encode(b"nonsense").decode()}, "is not PEM"),
-        ({"token": "t"}, {"certificate-authority-data": b64encode(NO_CERTIFICATE).decode()}, "the certificate-authority"),
+        (
+            {"token": "t"},
+            {"certificate-authority-data": b64encode(NO_CERTIFICATE).decode()},
+            "the certificate-authority",
+        ),
         ({"token": "t"}, {"proxy-url": "socks5://127.0.0.1:9"}, "SOCKS"),
     ],
 )
