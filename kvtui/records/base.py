@@ -55,6 +55,11 @@ class Annotations(Struct):
     """On a migration: the node that is being emptied."""
     provisioning: str = msgspec.field(default="", name="kubevirt.io/ephemeral-provisioning")
     """On a launcher that only binds a volume to a node and runs no guest."""
+    default_container: str = msgspec.field(default="", name="kubectl.kubernetes.io/default-container")
+    """On a pod: the container that is meant when none is named."""
+
+    def __post_init__(self) -> None:
+        self.default_container = intern(self.default_container)
 
 
 class Meta(Struct):

@@ -8,7 +8,7 @@ from typing import Any
 
 from kvtui.model import Cell, Finding, Ref, Tone
 from kvtui.records.base import Condition, Record
-from kvtui.records.kubernetes import Event
+from kvtui.records.kubernetes import Event, Pod
 from kvtui.resources.base import AnyResource
 from kvtui.text import age, parse_time
 from kvtui.ui.lines import Line, Part, line, wrap
@@ -34,6 +34,7 @@ _BAD_WHEN_TRUE = frozenset(
         "migrationRejectedByResourceQuota",
     }
 )
+_LAUNCHER_LOGS = ("compute", "guest-console-log")  # kubevirt-api.md 2.10
 _NEUTRAL = frozenset({"HotMemoryChange", "HotVCPUChange", "Progressing", "Provisioning", "Running", "VolumesChange"})
 
 
@@ -151,6 +152,17 @@ def yaml_line(text: str) -> Line:
     if not colon or " " in key or (value and not value.startswith(" ")):
         return line(text)
     return (Part(text[:indent]), Part(key + colon, "key"), Part(value))
+
+
+def log_containers(pod: Pod) -> list[str]:
+    """The containers of a pod in the order in which their logs are of use.
+
+    Of a launcher first the one that runs the guest, then the one that writes what its serial console said.
+    """
+    names = [container.name for container in (*pod.spec.containers, *pod.spec.init_containers)]
+    wanted = _LAUNCHER_LOGS if pod.is_launcher else (pod.metadata.annotations.default_container,)
+    first = [name for name in wanted if name in names]
+    return first + [name for name in names if name not in first]
 
 
 def records_of(row: Any) -> Iterator[Record]:

@@ -81,6 +81,9 @@ class LinesView(ScrollView, can_focus=True):
         self._lines: Sequence[Line] = ()
         self._pattern: re.Pattern[str] | None = None
         self._matches: list[int] = []
+        """Lines that have what was searched."""
+        self._found: int | None = None
+        """The line of them that was moved to last."""
 
     def show(self, lines: Iterable[Line]) -> None:
         """Replace the text; the scroll position stays."""
@@ -99,23 +102,25 @@ class LinesView(ScrollView, can_focus=True):
         """Mark every occurrence, move to the first, and say how many lines have one; no words end the search."""
         self._pattern = re.compile(re.escape(words), re.IGNORECASE) if words else None
         self._find()
+        self._found = None
         if self._matches:
-            self.next_match(here=True)
+            self.next_match()
         self.refresh()
         return len(self._matches)
 
-    def next_match(self, step: int = 1, *, here: bool = False) -> None:
-        """Scroll to the next line found, or with ``-1`` the one before; round the end."""
+    def next_match(self, step: int = 1) -> None:
+        """Go to the next line found, or with ``-1`` the one before; round the end. The first is sought from the top of
+        the view on.
+        """
         if not self._matches:
             return
-        top = self.scroll_offset.y
+        here = self.scroll_offset.y - 1 if self._found is None else self._found
         if step > 0:
-            after = [at for at in self._matches if at > top or (here and at == top)]
-            target = after[0] if after else self._matches[0]
+            self._found = next((at for at in self._matches if at > here), self._matches[0])
         else:
-            before = [at for at in self._matches if at < top]
-            target = before[-1] if before else self._matches[-1]
-        self.scroll_to(y=target, animate=False)
+            self._found = next((at for at in reversed(self._matches) if at < here), self._matches[-1])
+        self.scroll_to(y=self._found, animate=False)
+        self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """One line of the viewport."""
@@ -126,17 +131,18 @@ class LinesView(ScrollView, can_focus=True):
         segments: list[Segment] = []
         for text, look in self._lines[y + top]:
             style = self.get_component_rich_style(f"lines--{look}") if look else self.rich_style
-            segments.extend(self._split(clean_line(text) if text.strip() else text, style))
+            segments.extend(self._split(clean_line(text) if text.strip() else text, style, y + top == self._found))
         return Strip(segments).crop_extend(left, left + width, self.rich_style)
 
-    def _split(self, text: str, style: Style) -> Iterable[Segment]:
+    def _split(self, text: str, style: Style, current: bool) -> Iterable[Segment]:
         if self._pattern is None:
             yield Segment(text, style)
             return
+        match = self.get_component_rich_style("lines--match") + Style(reverse=current)
         at = 0
         for found in self._pattern.finditer(text):
             yield Segment(text[at : found.start()], style)
-            yield Segment(found[0], style + self.get_component_rich_style("lines--match"))
+            yield Segment(found[0], style + match)
             at = found.end()
         yield Segment(text[at:], style)
 

@@ -20,8 +20,8 @@ from kvtui.model import Ref, Tone
 from kvtui.records.kubernetes import Event, Pod
 from kvtui.resources.base import AnyResource
 from kvtui.store import Delta
-from kvtui.ui.facts import event_lines, overview, parts_of, yaml_line
-from kvtui.ui.lines import Line, LinesView, line
+from kvtui.ui.facts import event_lines, log_containers, overview, parts_of, records_of, yaml_line
+from kvtui.ui.lines import Line, LinesView, line, wrap
 
 TABS = {"overview": "overview", "events": "events", "yaml": "YAML", "log": "log"}
 _REFRESH = 10.0
@@ -46,6 +46,7 @@ class DetailScreen(Screen[None]):
         Binding("n", "match(1)", "next match", show=False),
         Binding("N", "match(-1)", "previous match", show=False),
         Binding("r", "reload", "read again"),
+        Binding("c", "container", "next container", show=False),
     ]
 
     def __init__(self, fleet: Fleet, resource: AnyResource, ref: Ref, tab: str = "overview") -> None:
@@ -58,6 +59,8 @@ class DetailScreen(Screen[None]):
         self._tabs = Static(classes="detail-tabs", markup=False)
         self._view = LinesView(id="detail-view")
         self._find = Input(placeholder="search", classes="detail-search")
+        self._containers: list[str] = []
+        """Of the pod whose log is shown; the first is the one shown."""
         self._unlisten: Callable[[], None] = lambda: None
 
     def compose(self) -> ComposeResult:
@@ -115,6 +118,12 @@ class DetailScreen(Screen[None]):
         """Read the tab again."""
         self.action_tab(self._tab)
 
+    def action_container(self) -> None:
+        """Show the log of the pod's next container."""
+        if self._tab == "log" and len(self._containers) > 1:
+            self._containers.append(self._containers.pop(0))
+            self.action_tab("log")
+
     def action_search(self) -> None:
         """Ask what to look for."""
         self._find.display = True
@@ -152,9 +161,14 @@ class DetailScreen(Screen[None]):
         health = self._resource.health(row, self._fleet.clock()) if row is not None else None
         word = health.word if health else "gone"
         self._title.update(f" {self._resource.label} {self._ref.path}   {word}   {self._ref.backend}")
-        self._tabs.update(
-            "  ".join(f"[{title}]" if name == self._tab else f" {title} " for name, title in TABS.items())
-        )
+        tabs = "  ".join(f"[{title}]" if name == self._tab else f" {title} " for name, title in TABS.items())
+        self._tabs.update(tabs + (self._container_words() if self._tab == "log" else ""))
+
+    def _container_words(self) -> str:
+        if not self._containers:
+            return ""
+        shown, *others = self._containers
+        return f"   {shown}" + (f"   c shows {others[0]}" if others else "")
 
     def _show_overview(self) -> None:
         row = self._row()
@@ -162,8 +176,7 @@ class DetailScreen(Screen[None]):
             self._view.show([line("this object is gone", Tone.WARN)])
             return
         findings = [finding for finding in self._fleet.engine.findings if finding.subject[:4] == self._ref[:4]]
-        width = max(40, self._view.size.width - 1)
-        self._view.show(overview(self._resource, row, findings, self._fleet.clock(), width))
+        self._view.show(overview(self._resource, row, findings, self._fleet.clock(), self._width))
 
     @work(group="load", exclusive=True)
     async def _load(self, name: str) -> None:
@@ -175,7 +188,16 @@ class DetailScreen(Screen[None]):
             else:
                 await self._follow_log()
         except KvtuiError as error:
-            self._view.show([line(str(error), Tone.BAD), line("r reads again", Tone.MUTED)])
+            self._view.show(self._failure_lines(error))
+
+    def _failure_lines(self, error: KvtuiError) -> list[Line]:
+        told = [line(piece, Tone.BAD) for piece in wrap(str(error), self._width)]
+        return [*told, line("r reads again", Tone.MUTED)]
+
+    @property
+    def _width(self) -> int:
+        """Columns for text that is wrapped."""
+        return max(40, self._view.size.width - 1)
 
     async def _follow_events(self) -> None:
         backend = self._fleet.backends[self._ref.backend]
@@ -186,7 +208,7 @@ class DetailScreen(Screen[None]):
             refs = list(dict.fromkeys([self._ref, *parts_of(self._row(), self._ref.backend)]))
             found = await asyncio.gather(*(backend.fetch_events(ref) for ref in refs))
             events = {event.metadata.uid: event for part in found for event in part if isinstance(event, Event)}
-            self._view.show(event_lines(events.values(), self._fleet.clock(), max(40, self._view.size.width - 1)))
+            self._view.show(event_lines(events.values(), self._fleet.clock(), self._width))
             await asyncio.sleep(_REFRESH)
 
     async def _show_yaml(self) -> None:
@@ -202,32 +224,42 @@ class DetailScreen(Screen[None]):
 
     async def _follow_log(self) -> None:
         backend = self._fleet.backends[self._ref.backend]
-        pod = next(
-            (ref for ref in [self._ref, *parts_of(self._row(), self._ref.backend)] if ref.kind == Pod.KIND), None
-        )
+        pod = next((record for record in records_of(self._row()) if isinstance(record, Pod)), None)
         if pod is None or not isinstance(backend, Logs):
             self._view.show([line("there is no pod to read a log of", Tone.MUTED)])
             return
-        lines: list[Line] = [line(f"log of pod {pod.path}", Tone.MUTED)]
+        known = log_containers(pod)
+        if set(known) != set(self._containers):
+            self._containers = known
+        self._draw_heading()
+        ref, container = pod.ref(self._ref.backend), next(iter(self._containers), "")
+        lines: list[Line] = [line(f"log of pod {ref.path}, container {container}", Tone.MUTED)]
         self._view.show(lines)
         arrived: list[str] = []
-        reading = asyncio.create_task(_collect(backend.follow_log(pod), arrived))
+        reading = asyncio.create_task(_collect(backend.follow_log(ref, container=container), arrived))
         try:
             while not reading.done() or arrived:
                 if arrived:
-                    following = self._view.scroll_offset.y >= self._view.max_scroll_y
                     lines = (lines + [line(item) for item in arrived])[-_LOG_LINES:]
                     arrived.clear()
-                    self._view.show(lines)
-                    if following:
-                        self._view.scroll_end(animate=False)
+                    self._show_following(lines)
                 await asyncio.sleep(_LOG_PAUSE)
             reading.result()
+            lines.append(line("the log ends here", Tone.MUTED))
+        except KvtuiError as error:
+            lines += self._failure_lines(error)
         finally:
             reading.cancel()
             with suppress(asyncio.CancelledError, KvtuiError):
                 await reading
-        self._view.show([*lines, line("the log ends here", Tone.MUTED)])
+        self._show_following(lines)
+
+    def _show_following(self, lines: list[Line]) -> None:
+        """Show a text that has grown; who stood at its end still does."""
+        following = self._view.scroll_offset.y >= self._view.max_scroll_y
+        self._view.show(lines)
+        if following:
+            self._view.scroll_end(animate=False)
 
 
 async def _collect(source: AsyncIterator[str], into: list[str]) -> None:
