@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import platformdirs
@@ -17,11 +18,17 @@ NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 """What the API server takes for the name of a namespace: an RFC 1123 label."""
 
 
+_TYPED: Final = frozenset(
+    {"slash", "backslash", "at", "minus", "plus", "underscore", "enter", "tab", "backspace", "delete", "escape"}
+)
+"""Keys without a modifier that a guest needs, and of which Unicode knows no name."""
+
+
 class ContextSettings(msgspec.Struct, forbid_unknown_fields=True):
     """``[context."NAME"]``; NAME may hold ``*``: what differs for those contexts."""
 
     read_only: bool = False
-    namespace: str = ""
+    namespace: Annotated[str, msgspec.Meta(pattern=f"^({NAMESPACE.pattern})?$")] = ""
 
 
 class ConsoleSettings(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,6 +40,13 @@ class ConsoleSettings(msgspec.Struct, forbid_unknown_fields=True):
     """Lines of each console that are kept."""
     backspace: Literal["delete", "backspace"] = "delete"
     """``delete`` (0x7f) or ``backspace`` (0x08), which some firmware wants."""
+
+    def __post_init__(self) -> None:
+        for chord in self.detach.split(","):
+            if not chord.strip():
+                raise ValueError("`detach` names no key between its commas")
+            if _types(chord.strip()):
+                raise ValueError(f"`detach` is {chord.strip()!r}, which could not be typed into a console any more")
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True):
@@ -80,10 +94,44 @@ def load_settings(path: Path | None = None) -> Settings:
     except OSError as error:
         raise ConfigError(f"cannot read {file}", error.strerror or str(error)) from error
     try:
-        return msgspec.toml.decode(text, type=Settings)
-    except msgspec.ValidationError as error:
-        raise ConfigError(
-            f"{file} has a setting that kvtui cannot use", clean_line(str(error)), "see README, Configuration"
-        ) from error
+        found = msgspec.toml.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not valid TOML", clean_line(str(error))) from error
+    except RecursionError as error:
+        raise ConfigError(f"{file} is no configuration: it is nested too deep") from error
+    try:
+        return msgspec.convert(found, Settings)
+    except msgspec.ValidationError as error:
+        raise ConfigError(
+            f"{file} has a setting that kvtui cannot use",
+            clean_line(_locate(str(error), found)),
+            "see README, Configuration",
+        ) from error
+
+
+def _locate(words: str, found: dict[str, Any]) -> str:
+    """The words of an error, with the name of the entry where msgspec tells only of the table that it is in."""
+    for section, type_, label in (("context", ContextSettings, '[context."{}"]'), ("keys", str, '[keys] "{}"')):
+        if f"$.{section}[...]" in words:
+            name = next(name for name, value in found[section].items() if not _fits(value, type_))
+            return words.replace(f"$.{section}[...]", label.format(name))
+    return words
+
+
+def _fits(value: object, type_: type) -> bool:
+    try:
+        msgspec.convert(value, type_)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _types(key: str) -> bool:
+    """Whether a key, in Textual's spelling, is typed into a console as it is."""
+    if len(key) == 1 or key in _TYPED:
+        return True
+    try:
+        # Textual calls a character by its Unicode name unless it has a shorter one.
+        return unicodedata.lookup(key.replace("_", " ")).isprintable()
+    except KeyError:
+        return False

@@ -95,7 +95,17 @@ def test_a_context_of_its_own_name_comes_before_patterns_and_the_first_pattern_b
         ("[console]\nscrollback = -1", "$.console.scrollback"),
         ('[console]\ndetach = ""', "$.console.detach"),
         ('[console]\nbackspace = "left"', "$.console.backspace"),
-        ('[keys]\n"vm.start" = 5', "$.keys"),
+        ('[keys]\n"vm.stop" = "f6"\n"vm.start" = 5', '[keys] "vm.start"'),
+        ('[context.lab]\n[context."prod-*"]\nread_onl = true', '[context."prod-*"]'),
+        ('[context."prod-*"]\nread_only = 5', '[context."prod-*"].read_only'),
+        ("[context]\nlab = 1", '[context."lab"]'),
+        ("context = 1", "$.context"),
+        ('[context.lab]\nnamespace = "a b"', '[context."lab"].namespace'),
+        ('[console]\ndetach = "a"', "`detach` is 'a', which could not be typed"),
+        ('[console]\ndetach = "ctrl+o, space"', "`detach` is 'space'"),
+        ('[console]\ndetach = "full_stop"', "`detach` is 'full_stop'"),
+        ('[console]\ndetach = "minus"', "`detach` is 'minus'"),
+        ('[console]\ndetach = "ctrl+o,"', "`detach` names no key"),
     ],
 )
 def test_a_wrong_setting_is_told_with_file_and_key(file: Path, text: str, told: str) -> None:
@@ -113,6 +123,20 @@ def test_what_is_no_toml_is_told_with_the_file(file: Path, raw: bytes) -> None:
         load_settings(file)
     assert str(file) in caught.value.title
     assert caught.value.detail
+
+
+@pytest.mark.parametrize("keys", ["ctrl+o", "f12", "alt+x", "ctrl+right_square_bracket, ctrl+5", "shift+f4"])
+def test_chords_that_give_the_keyboard_back(file: Path, keys: str) -> None:
+    file.write_text(f'[console]\ndetach = "{keys}"')
+    assert load_settings(file).console.detach == keys
+
+
+@pytest.mark.parametrize("end", ["", "]" * 20_000])
+def test_what_is_nested_without_end_is_a_sentence(file: Path, end: str) -> None:
+    file.write_text("a = " + "[" * 20_000 + end)
+    with pytest.raises(ConfigError, match="nested too deep") as caught:
+        load_settings(file)
+    assert str(file) in caught.value.title
 
 
 def test_an_error_repeats_no_control_characters(file: Path) -> None:
