@@ -6,6 +6,7 @@ Sources: KubeVirt 1.9 ``pkg/virt-api/webhooks`` (reference sections 2.3, 2.10, 3
 
 from __future__ import annotations
 
+import base64
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
@@ -288,6 +289,16 @@ def _admit_pod(_world: World, pod: Object, old: Object | None) -> Object:
     return pod
 
 
+def _admit_secret(_world: World, secret: Object, _old: Object | None) -> Object:
+    """``stringData`` is written only: it goes into ``data``."""
+    texts = secret.pop("stringData", {})
+    if texts:
+        secret.setdefault("data", {}).update(
+            {name: base64.b64encode(value.encode()).decode() for name, value in texts.items()}
+        )
+    return {"type": "Opaque"} | secret
+
+
 def _admit_namespace(_world: World, namespace: Object, old: Object | None) -> Object:
     if old is None:
         labels = namespace["metadata"].setdefault("labels", {})
@@ -307,4 +318,5 @@ _ADMITTERS: dict[Kind, _Admitter] = {
     kinds.NAMESPACE: _admit_namespace,
     kinds.STORAGE_CLASS: _admit_storage_class,
     kinds.NODE: _admit_node,
+    kinds.SECRET: _admit_secret,
 }

@@ -14,7 +14,7 @@ import msgspec
 
 from kvtui.demo import tables
 from kvtui.demo.replies import encode
-from kvtui.demo.storage import Kind, Object, Stored
+from kvtui.demo.storage import Kind, Object, StorageError, Stored
 
 _META_GROUP = "meta.k8s.io"
 _PARTIAL = b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":'
@@ -43,7 +43,11 @@ def _parameters(media: str) -> tuple[str, dict[str, str]]:
 
 
 def form_of(accept: str, include: str) -> Form:
-    """The first form of an ``Accept`` header that is served; whole objects when it names none."""
+    """The first form of an ``Accept`` header that is served; whole objects without a header. Raises StorageError 406
+    when it offers nothing that is served.
+    """
+    if not accept.strip():
+        return Form()
     for media in accept.split(","):
         kind, parameters = _parameters(media)
         if kind not in ("application/json", "application/*", "*/*"):
@@ -56,8 +60,9 @@ def form_of(accept: str, include: str) -> Form:
         if wanted.startswith("PartialObjectMetadata") and parameters.get("v") == "v1":
             return Form("PartialObjectMetadata")
         if not wanted:
-            break
-    return Form()
+            return Form()
+    words = "only the following media types are accepted: application/json, application/json;stream=watch"
+    raise StorageError(406, "NotAcceptable", words)
 
 
 def _partial(raw: bytes) -> bytes:

@@ -85,11 +85,14 @@ def _chosen(pod: Object, asked: str) -> str:
     raise bad_request(message)
 
 
-def _state(pod: Object, container: str) -> Object:
+def _state(pod: Object, container: str, *, previous: bool = False) -> Object:
+    """The state of a container. One that waits to be restarted is taken as it last ended, as the kubelet does."""
     status = pod.get("status", {})
     for entry in (*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())):
         if entry["name"] == container:
-            return dict(entry.get("state") or {})
+            last: Object = entry.get("lastState") or {}
+            state: Object = entry.get("state") or {}
+            return last if previous or ("waiting" in state and "terminated" in last) else state
     return {}
 
 
@@ -134,9 +137,12 @@ class Logs:
         options = log_options(request.query)
         pod = self._world.storage.get(kinds.POD, target.namespace, target.name)
         container = _chosen(pod, options.container)
-        if options.previous:
+        if options.previous and "terminated" not in _state(pod, container, previous=True):
             message = f'previous terminated container "{container}" in pod "{target.name}" not found'
             raise bad_request(message)
+        if options.previous:
+            # What has ended grows no more.
+            return await self._past(request, pod, container, options)
         started = _started(pod, container)
         reader = _ConsoleReader(self._world, self._machines, pod) if container == CONSOLE_LOG else None
         until = _ended(pod, container) or self._world.clock.now
@@ -151,6 +157,20 @@ class Logs:
         except ConnectionError:
             # The client has read enough.
             return response
+        return response
+
+    async def _past(
+        self, request: web.BaseRequest, pod: Object, container: str, options: LogOptions
+    ) -> web.StreamResponse:
+        """The log of the container's last run."""
+        run = _state(pod, container, previous=True)["terminated"]
+        started, ended = (datetime.fromisoformat(run[name]) for name in ("startedAt", "finishedAt"))
+        lines = _chosen_lines(list(lines_between(pod, container, started, None, ended)), options, ended)
+        body = _cut(_body(lines, options), options)
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+        await response.prepare(request)
+        await response.write(body)
+        await response.write_eof()
         return response
 
     async def _follow(

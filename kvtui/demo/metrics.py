@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Mapping
 
 import msgspec
 
@@ -12,6 +13,8 @@ from kvtui.demo.metadata import not_found
 from kvtui.demo.objects import amount
 from kvtui.demo.paths import Target
 from kvtui.demo.replies import not_allowed
+from kvtui.demo.rows import decode
+from kvtui.demo.selection import Selection
 from kvtui.demo.storage import Kind, Object, StorageError, Stored
 from kvtui.demo.world import World
 
@@ -137,16 +140,23 @@ class _Sample:
         return head | {"timestamp": self.timestamp, "window": f"{_WINDOW}s"}
 
 
-def respond(world: World, target: Target) -> Object:
-    """The metrics of one object or a list. Raises StorageError 404, and 405 for anything but reading."""
+def respond(world: World, target: Target, query: Mapping[str, str]) -> Object:
+    """The metrics of one object or a list; its selectors choose by the labels and names of pods and nodes. Raises
+    StorageError 400 for a bad selector, 404, and 405 for anything but reading.
+    """
     if target.verb not in ("get", "list") or target.resource not in ("nodes", "pods"):
         raise not_allowed()
     sample = _Sample(world)
-    if target.resource == "nodes":
-        return _nodes(world, target, sample)
-    if target.name:
-        return _pod(world, target, sample)
-    return _listed("PodMetricsList", sample.pods(world.storage.raw_list(kinds.POD, target.namespace or None)))
+    if target.verb == "get":
+        return _node(world, target, sample) if target.resource == "nodes" else _pod(world, target, sample)
+    kind = kinds.NODE if target.resource == "nodes" else kinds.POD
+    selection = Selection.parse(kind, query.get("labelSelector", ""), query.get("fieldSelector", ""))
+    rows = [row for row in world.storage.raw_list(kind, target.namespace or None) if selection.matches(row)]
+    if kind == kinds.POD:
+        return _listed("PodMetricsList", sample.pods(rows))
+    loads = sample.node_loads()
+    items = [sample.node(decode(row.raw), *loads.get(row.name, (0.0, 0.0))) for row in rows]
+    return _listed("NodeMetricsList", items)
 
 
 def _pod(world: World, target: Target, sample: _Sample) -> Object:
@@ -161,13 +171,11 @@ def _pod(world: World, target: Target, sample: _Sample) -> Object:
     return found[0]
 
 
-def _nodes(world: World, target: Target, sample: _Sample) -> Object:
-    nodes = [node for node in world.storage.list(kinds.NODE) if target.name in ("", node["metadata"]["name"])]
-    if target.name and not nodes:
+def _node(world: World, target: Target, sample: _Sample) -> Object:
+    node = world.storage.find(kinds.NODE, "", target.name)
+    if node is None:
         raise not_found(_NODE_METRICS, target.name)
-    loads = sample.node_loads()
-    items = [sample.node(node, *loads.get(node["metadata"]["name"], (0.0, 0.0))) for node in nodes]
-    return items[0] if target.name else _listed("NodeMetricsList", items)
+    return sample.node(node, *sample.node_loads().get(target.name, (0.0, 0.0)))
 
 
 def _listed(kind: str, items: list[Object]) -> Object:

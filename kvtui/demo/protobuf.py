@@ -6,6 +6,7 @@ k8s.io/api and k8s.io/apimachinery.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -61,6 +62,13 @@ _MESSAGES: dict[str, _Message] = {
     "Eviction": {1: _META, 2: _Field("deleteOptions", _DELETE_OPTIONS)},
     "Namespace": {1: _META},
     "ConfigMap": {1: _META, 2: _Field("data", form="map")},
+    "Secret": {
+        1: _META,
+        2: _Field("data", "bytes", form="map"),
+        3: _Field("type"),
+        4: _Field("stringData", form="map"),
+        5: _Field("immutable", "bool"),
+    },
     "SelfSubjectReview": {1: _META},
     "SelfSubjectAccessReview": {1: _META, 2: _Field("spec", _ACCESS)},
     "SelfSubjectRulesReview": {1: _META, 2: _Field("spec", {1: _Field("namespace")})},
@@ -129,8 +137,10 @@ def _message(fields: _Message, data: bytes) -> Object:
         if known is None:
             continue
         if known.form == "map":
-            entry = _message({1: _Field("key"), 2: _Field("value")}, _value("bytes", raw))
-            found.setdefault(known.name, {})[entry.get("key", "")] = entry.get("value", "")
+            entry = _message({1: _Field("key"), 2: _Field("value", known.type)}, _value("bytes", raw))
+            value = entry.get("value", "")
+            text = base64.b64encode(value).decode() if isinstance(value, bytes) else value
+            found.setdefault(known.name, {})[entry.get("key", "")] = text
             continue
         value = _value(known.type, raw)
         if known.form == "many":

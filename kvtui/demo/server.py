@@ -105,6 +105,8 @@ class Server:
         await self.faults.hold()
         try:
             account = self.access.authenticate(request.headers.get("Authorization"))
+            if "Impersonate-User" in request.headers:
+                account = self.access.impersonate(account, request.headers["Impersonate-User"])
             target = parse_path(request.method, request.path, request.query)
             self.access.authorize(account, target)
             if not target.resource:
@@ -161,7 +163,7 @@ class Server:
             if unavailable is not None:
                 return unavailable
             if target.group == metrics.GROUP:
-                return answer(metrics.respond(self.world, target))
+                return answer(metrics.respond(self.world, target, request.query))
             return await self._subresources.respond(request, account, target)
         kind = self.served.find(target.group, target.version, target.resource)
         if kind is None:
@@ -221,6 +223,8 @@ class Server:
                 options = await read_eviction_options(request)
                 dry_run = is_dry_run(request, options)
                 return answer(evict(self.world, target.namespace, target.name, dry_run=dry_run), 201)
+            case "pods", "exec" | "attach" | "portforward", _:
+                raise bad_request(f"the demo cluster runs no real containers: there is no {target.rest} here")
         raise StorageError(404, "NotFound", "the server could not find the requested resource", {})
 
     async def _review(self, request: web.BaseRequest, account: Account, target: Target) -> web.Response:

@@ -152,6 +152,10 @@ class Storage:
                 past[change.namespace, change.name] = stored(kind, decode(change.previous), change.previous)
         return [past[key] for key in sorted(past)]
 
+    def contents(self, namespace: str) -> Rows:
+        """Everything in a namespace, of all kinds."""
+        return [row for kind, table in self._tables.items() if kind.namespaced for row in table.select(namespace)]
+
     def count(self, kind: Kind, namespace: str | None = None) -> int:
         """How many objects of a kind there are."""
         table = self._table(kind)
@@ -271,7 +275,7 @@ class Storage:
             return present
         if row.kind.counts_generations and _desired(row.kind, fresh) != _desired(row.kind, present):
             new["generation"] = old.get("generation", 0) + 1
-        if row.deleting and not row.grace and not new.get("finalizers"):
+        if row.deleting and not row.grace and not new.get("finalizers") and not _is_held(row.kind, fresh):
             self._remove(row)
             return fresh
         written = self._commit("MODIFIED", row.kind, fresh, row)
@@ -296,7 +300,7 @@ class Storage:
         seconds = _grace_seconds(row.kind, present, grace)
         if row.deleting:
             seconds = min(seconds, row.grace)
-        if not finalizers and not seconds:
+        if not finalizers and not seconds and not _is_held(row.kind, present):
             self._remove(row)
             return present
         if row.deleting and seconds == row.grace and finalizers == [*row.finalizers]:
@@ -307,6 +311,8 @@ class Storage:
         meta |= {"deletionTimestamp": _seconds_later(begun, seconds), "deletionGracePeriodSeconds": seconds}
         if finalizers:
             meta["finalizers"] = finalizers
+        if row.kind.resource == "namespaces":
+            present["status"] = {**(present.get("status") or {}), "phase": "Terminating"}
         marked = self._commit("MODIFIED", row.kind, present, row)
         if propagation == "Foreground":
             for dependent in self._dependents_of(row.uid):
@@ -447,6 +453,11 @@ def _check_preconditions(row: Stored, present_version: str, uid: str, resource_v
             f"record ({present_version}). The object might have been modified"
         )
         raise conflict(row.kind, row.name, why)
+
+
+def _is_held(kind: Kind, obj: Object) -> bool:
+    """Whether finalizers of its spec hold the object back: namespaces have such."""
+    return kind.resource == "namespaces" and bool((obj.get("spec") or {}).get("finalizers"))
 
 
 def _grace_seconds(kind: Kind, obj: Object, asked: int | None) -> int:

@@ -19,6 +19,7 @@ from kvtui.demo.controllers.handler import Handler
 from kvtui.demo.controllers.importer import Importer
 from kvtui.demo.controllers.kubelet import Kubelet
 from kvtui.demo.controllers.migration import Migrations
+from kvtui.demo.controllers.namespaces import Namespaces
 from kvtui.demo.controllers.nodes import Nodes
 from kvtui.demo.controllers.scheduler import Scheduler
 from kvtui.demo.controllers.transfer import Transfers
@@ -76,6 +77,7 @@ class World:
             DataVolumes(self),
             self.importer,
             self.nodes,
+            Namespaces(self),
         )
         self._observers: dict[Kind, list[Controller]] = defaultdict(list)
         for controller in controllers:

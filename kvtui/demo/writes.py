@@ -136,8 +136,6 @@ class Writes:
         admit(self._world, kind, present, present, "DELETE")
         if dry_run:
             return present
-        if kind == kinds.NAMESPACE:
-            self._empty_namespace(name)
         preconditions = options.get("preconditions") or {}
         return self._storage.delete(
             kind,
@@ -148,15 +146,6 @@ class Writes:
             propagation=options.get("propagationPolicy") or "Background",
             grace=options.get("gracePeriodSeconds"),
         )
-
-    def _empty_namespace(self, name: str) -> None:
-        """Delete all that is in a namespace, as the namespace controller does; finalizers may hold some of it back."""
-        for kind in kinds.KINDS:
-            if not kind.namespaced:
-                continue
-            for row in self._storage.raw_list(kind, name):
-                if self._storage.find(kind, name, row.name) is not None:
-                    self._storage.delete(kind, name, row.name)
 
     def _answer(self, request: web.BaseRequest, kind: Kind, obj: Object, code: int) -> web.Response:
         form = form_of(request.headers.get("Accept", ""), request.query.get("includeObject", ""))
@@ -171,4 +160,10 @@ def _terminating(kind: Kind, obj: Object) -> StorageError:
         f'{kind.resource} "{name}" is forbidden: unable to create new content in namespace {namespace} '
         "because it is being terminated"
     )
-    return StorageError(403, "Forbidden", message)
+    cause = {
+        "reason": "NamespaceTerminating",
+        "message": f"namespace {namespace} is being terminated",
+        "field": "metadata.namespace",
+    }
+    about = {key: value for key, value in (("name", name), ("group", kind.group), ("kind", kind.plural)) if value}
+    return StorageError(403, "Forbidden", message, about | {"causes": [cause]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -49,15 +50,16 @@ def _with(obj: Object, path: Path, value: Any) -> Object:
     return changed
 
 
-@pytest.fixture(scope="module")
-def world() -> World:
+@functools.cache
+def _world() -> World:
     """One of every kind, in all the states that troubles bring."""
     return World(30, start=START)
 
 
-@pytest.fixture(scope="module")
-def samples(world: World) -> list[tuple[Kind, Object]]:
+@functools.cache
+def _samples() -> list[tuple[Kind, Object]]:
     """Up to a dozen objects of every kind."""
+    world = _world()
     found: list[tuple[Kind, Object]] = []
     for kind in kinds.KINDS:
         every = world.storage.list(kind)
@@ -70,12 +72,11 @@ _NUMBERS = st.integers(0, 10**6)
 
 @settings(max_examples=400, deadline=None)
 @given(which=_NUMBERS, where=_NUMBERS, value=st.sampled_from(_WRONG))
-def test_a_wrong_field_of_any_object_never_stops_the_world(
-    world: World, samples: list[tuple[Kind, Object]], which: int, where: int, value: Any
-) -> None:
+def test_a_wrong_field_of_any_object_never_stops_the_world(which: int, where: int, value: Any) -> None:
+    samples = _samples()
     kind, obj = samples[which % len(samples)]
     paths = [path for path in _paths(obj) if path[0] not in ("apiVersion", "kind")]
-    _write_all_ways(world, kind, obj, paths[where % len(paths)], value)
+    _write_all_ways(_world(), kind, obj, paths[where % len(paths)], value)
 
 
 def _write_all_ways(world: World, kind: Kind, obj: Object, path: Path, value: Any) -> None:

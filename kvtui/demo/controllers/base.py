@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from kvtui.demo.storage import Change, Kind
+from kvtui.demo.storage import Change, Kind, StorageError
 
 if TYPE_CHECKING:
     from kvtui.demo.world import World
@@ -67,13 +67,19 @@ class Controller:
         what = f"{type(self).__name__} {self.kinds[0].kind} {'/'.join(filter(None, key))}"
         try:
             self.reconcile(*key)
+        except StorageError:
+            # A write that the storage refuses is tried again, as a real controller does.
+            self._retry_later(key)
         except Exception as error:  # noqa: BLE001 - boundary: one object stops neither the others nor the clock
             self.world.failures.tell(what, error)
-            tries = self._tries[key] = self._tries.get(key, 0) + 1
-            self.enqueue(key, min(_FIRST_RETRY * 2 ** min(tries - 1, 16), _LONGEST_RETRY))
+            self._retry_later(key)
         else:
             if self._tries.pop(key, 0):
                 self.world.failures.over(what)
+
+    def _retry_later(self, key: Key) -> None:
+        tries = self._tries[key] = self._tries.get(key, 0) + 1
+        self.enqueue(key, min(_FIRST_RETRY * 2 ** min(tries - 1, 16), _LONGEST_RETRY))
 
     def elapsed(self, key: Key, uid: str, stage: str, seconds: float) -> bool:
         """Whether `seconds` have passed since the stage of this object was first asked about.

@@ -1,0 +1,21 @@
+"""Nodes that were created by hand: no kubelet has ever reported for them."""
+
+from __future__ import annotations
+
+import aiohttp
+
+from kvtui.demo import kinds
+from kvtui.demo.objects import has_condition
+from tests.cluster import RunningCluster
+from tests.demo.wire import fetch
+
+
+async def test_a_bare_node_lives_as_unknown(cluster: RunningCluster, admin: aiohttp.ClientSession) -> None:
+    bare = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "bare"}}
+    await fetch(admin, "/api/v1/nodes", method="POST", status=201, json=bare)
+    cluster.advance(600)
+    node = cluster.world.storage.get(kinds.NODE, "", "bare")
+    assert has_condition(node, "Ready", "Unknown", "NodeStatusNeverUpdated")
+    assert "kubevirt.io/heartbeat" not in node["metadata"].get("annotations", {})
+    assert not cluster.world.failures.told
+    assert not [pod for pod in cluster.world.storage.list(kinds.POD) if pod["spec"].get("nodeName") == "bare"]
