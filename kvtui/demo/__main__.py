@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -61,6 +62,8 @@ def main() -> int:
         world = World(options.size, options.seed, troubles=not options.quiet)
     except KeyboardInterrupt:
         return 130
+    # What the seed made stays: looking through it for garbage would only cost time and copied pages.
+    gc.freeze()
     return asyncio.run(serve(world, options))
 
 
