@@ -9,8 +9,8 @@ from textual.binding import Binding
 
 from kvtui.resources import RESOURCES
 from kvtui.ui.app import KvtuiApp
+from kvtui.ui.keys import list_bindings
 from kvtui.ui.screens.help import name_key
-from kvtui.ui.screens.main import MainScreen
 
 README = Path(__file__).parent.parent / "README.md"
 BEGIN = "<!-- keys: made by `make readme` from the program's own declarations -->"
@@ -21,7 +21,7 @@ def key_lines() -> Iterator[str]:
     """The table."""
     yield "| key | what it does | name |"
     yield "|---|---|---|"
-    for binding in [*MainScreen.BINDINGS, *KvtuiApp.BINDINGS]:
+    for binding in [*list_bindings(), *KvtuiApp.BINDINGS]:
         if isinstance(binding, Binding) and binding.tooltip:
             yield _row(binding.key, binding.tooltip, binding.id or "")
     for resource in RESOURCES:

@@ -27,6 +27,7 @@ from kvtui.text import clean_line
 from kvtui.ui.actions import ActionRunner
 from kvtui.ui.dialogs.confirm import ConfirmDialog, Question
 from kvtui.ui.hacks import KeyOrder
+from kvtui.ui.keys import check_keys, list_bindings, spell_keys
 from kvtui.ui.palette import KvtuiCommands
 from kvtui.ui.screens.connect import ConnectScreen
 from kvtui.ui.screens.help import HelpScreen
@@ -72,7 +73,11 @@ class KvtuiApp(App[int], inherit_bindings=False):
         where: str = "",
         contexts: Callable[[], Sequence[str]] = tuple,
     ) -> None:
-        """`where` names what is connected to first; `contexts` tells all that one can go to."""
+        """`where` names what is connected to first; `contexts` tells all that one can go to.
+
+        Raises ConfigError when the settings bind keys that cannot be meant.
+        """
+        check_keys(settings.keys, RESOURCES)
         super().__init__()
         self._connect = connect
         self._chosen: Sequence[str] = ()
@@ -87,7 +92,7 @@ class KvtuiApp(App[int], inherit_bindings=False):
         self.animation_level = "none"
         self._key_order = KeyOrder(self, super().on_event)
         self._theme_troubles = self._load_themes()
-        self.set_keymap(settings.keys)
+        self.set_keymap(spell_keys(settings.keys))
 
     # Themes --------------------------------------------------------------------------------------------------------
 
@@ -229,7 +234,7 @@ class KvtuiApp(App[int], inherit_bindings=False):
 
     def action_help(self) -> None:
         """Show the help."""
-        bindings = [*_own_bindings(self.screen), *_own_bindings(self)]
+        bindings = [binding for binding in [*list_bindings(), *_own_bindings(self)] if binding.tooltip]
         self.push_screen(HelpScreen(RESOURCES, bindings, self.settings.console.detach))
 
     # Crashes -------------------------------------------------------------------------------------------------------

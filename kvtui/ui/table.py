@@ -38,13 +38,13 @@ class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
         "table--message", "table--ok", "table--busy", "table--warn", "table--bad", "table--muted",
     }  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "up", show=False),
-        Binding("down,j", "move(1)", "down", show=False),
-        Binding("pageup,ctrl+b", "page(-1)", "page up", show=False),
-        Binding("pagedown,ctrl+f", "page(1)", "page down", show=False),
-        Binding("home,g", "go(0)", "first row", show=False),
-        Binding("end,G", "go(-1)", "last row", show=False),
-        Binding("enter", "activate", "open", show=False),
+        Binding("up,k", "move(-1)", "up", show=False, tooltip="one row up", id="list.up"),
+        Binding("down,j", "move(1)", "down", show=False, tooltip="one row down", id="list.down"),
+        Binding("pageup,ctrl+b", "page(-1)", "page up", show=False, tooltip="a page up", id="list.page_up"),
+        Binding("pagedown,ctrl+f", "page(1)", "page down", show=False, tooltip="a page down", id="list.page_down"),
+        Binding("home,g", "go(0)", "first row", show=False, tooltip="to the first row", id="list.first"),
+        Binding("end,G", "go(-1)", "last row", show=False, tooltip="to the last row", id="list.last"),
+        Binding("enter", "activate", "open", show=False, tooltip="open the row; from a problem go to its row"),
     ]
 
     class Moved(Message):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from kvtui.config import Settings
@@ -272,6 +274,19 @@ async def test_enter_on_a_problem_leads_to_its_row_even_when_a_filter_hides_it(s
         await screen.press("enter")
         assert screen.main.current.table.has_focus
         assert cursor_name(screen) == finding.subject.path
+
+
+async def test_the_help_names_the_basic_keys_and_is_not_cut(stage: Stage, show: Show) -> None:
+    async with show(stage, (80, 24)) as screen:
+        await screen.press("question_mark")
+        seen = screen.text
+        for _ in range(8):
+            await screen.press("pagedown")
+            seen += "\n" + screen.text
+        keys = {found.strip() for found in re.findall(r"^  (\S.{0,17}) ", seen, re.MULTILINE)}
+        assert {"enter", "space", "ctrl+space ctrl+@", "o", "O", "tab", "home g", "end G", "up k"} <= keys
+        assert {"y", "d", "l", "w", "c", "z"} <= keys
+        assert "rows whose column or field holds the value; node!:n3 those whose does not" in " ".join(seen.split())
 
 
 async def test_help_detail_and_quit(stage: Stage, show: Show) -> None:

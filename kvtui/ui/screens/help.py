@@ -13,8 +13,10 @@ from textual.widgets import Static
 
 from kvtui.model import Tone
 from kvtui.resources.base import AnyResource
-from kvtui.ui.lines import Line, LinesView, Part, line
+from kvtui.ui.lines import Line, LinesView, Part, line, wrap
 
+_MARGIN = 6
+"""Columns around the text: border, padding and scrollbar."""
 _KEY_NAMES = {
     "slash": "/",
     "colon": ":",
@@ -55,9 +57,13 @@ class HelpScreen(ModalScreen[None]):
         yield Static("esc back   j k pgup pgdn move", classes="detail-keys")
 
     def on_mount(self) -> None:
-        """Show the keys."""
-        self._view.show(help_lines(self._resources, self._listed, self._chord))
+        """Give the text the keyboard."""
         self._view.focus()
+
+    def on_resize(self) -> None:
+        """Show the keys in the width there is."""
+        lines = help_lines(self._resources, self._listed, self._chord)
+        self._view.show(piece for whole in lines for piece in fold(whole, self.size.width - _MARGIN))
 
 
 def help_lines(resources: Sequence[AnyResource], bindings: Iterable[Binding], detach: str) -> Iterator[Line]:
@@ -86,6 +92,17 @@ def help_lines(resources: Sequence[AnyResource], bindings: Iterable[Binding], de
         ("-l app=shop", "rows with the label"),
     ):
         yield _entry(example, meaning)
+
+
+def fold(whole: Line, width: int) -> Iterator[Line]:
+    """The line of a key in lines of at most `width` columns, its meaning in a column of its own."""
+    if len(whole) < 2:
+        yield whole
+        return
+    key, meaning = whole
+    indent = len(key.text)
+    for number, text in enumerate(wrap(meaning.text, width - indent)):
+        yield (key if number == 0 else Part(" " * indent), Part(text, meaning.look))
 
 
 def _entry(key: str, meaning: str) -> Line:

@@ -58,8 +58,8 @@ class MainScreen(Screen[None]):
                 ("problems", "first pane", "second pane", "third pane", "fourth pane", "the open console")
             )
         ),
-        Binding("tab", "step(1)", "next pane", show=False, id="main.next"),
-        Binding("shift+tab", "step(-1)", "previous pane", show=False, id="main.previous"),
+        Binding("tab", "step(1)", "next pane", show=False, tooltip="the next pane", id="main.next"),
+        Binding("shift+tab", "step(-1)", "previous pane", show=False, tooltip="the pane before", id="main.previous"),
         Binding("z", "zoom", "zoom", tooltip="show this pane alone, or all again", id="main.zoom"),
         Binding("Z", "zoom_console", "console alone", tooltip="the console alone, until it is left", id="main.alone"),
         Binding("slash", "filter", "filter", tooltip="filter the rows of this pane", id="main.filter"),
@@ -68,7 +68,7 @@ class MainScreen(Screen[None]):
         Binding("c", "console", "console", tooltip="the serial console of the VM", id="main.console"),
         Binding("question_mark", "app.help", "help", tooltip="this help", id="main.help"),
         Binding("escape", "back", "back", tooltip="take back marks, filter, faults only, zoom: one at a time"),
-        Binding("q", "app.leave", "quit", id="main.quit"),
+        Binding("q", "app.leave", "quit", tooltip="quit", id="main.quit"),
     ]
 
     class ContextChosen(Message):
