@@ -33,6 +33,12 @@ class Fleet:
         """The read-only side of the store."""
         return self.store
 
+    @property
+    def namespace(self) -> str:
+        """The namespace to which all backends are confined; empty where they are not, or not all to the same."""
+        names = {backend.info.namespace for backend in self.backends.values()}
+        return names.pop() if len(names) == 1 else ""
+
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` after every step that changed something; what is returned ends it."""
         self._listeners.append(listener)

@@ -149,6 +149,6 @@ class BackendInfo:
     """The version of the API server or of libvirt."""
     read_only: bool = False
     namespace: str = ""
-    """The namespace that the context or the command line names; empty for all."""
+    """The only namespace that is shown; empty for all."""
     trouble: str = ""
     groups: frozenset[str] = field(default_factory=frozenset)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,12 @@ async def test_the_end_closes_the_backends(stage: Stage, show: Show) -> None:
     async with show(stage) as screen:
         await screen.press("q")
     assert "close" in stage.backend.calls
+
+
+async def test_the_first_line_names_the_only_namespace_that_is_shown(stage: Stage, show: Show) -> None:
+    stage.backend.info = replace(stage.backend.info, namespace="ci")
+    async with show(stage) as screen:
+        assert "prod-fra1 > ci " in screen.lines[0]
+        screen.main.show_namespace("")
+        await screen.settle()
+        assert "prod-fra1 > ci " in screen.lines[0], "nothing else is listed"

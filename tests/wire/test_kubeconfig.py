@@ -186,9 +186,9 @@ def test_values_that_no_request_could_be_made_with(tmp_path: Path, change: tuple
         load_current_context(write(tmp_path, TWO.replace(*change)))
 
 
-def test_a_namespace_of_the_command_line_comes_before_that_of_the_context(tmp_path: Path) -> None:
+def test_a_backend_is_confined_to_the_namespace_that_was_asked_for(tmp_path: Path) -> None:
     file = write(tmp_path, TWO)
-    assert connect(file, "prod", "", False, AuditLog(tmp_path / "audit")).info.namespace == "shop"
+    assert connect(file, "prod", "", False, AuditLog(tmp_path / "audit")).info.namespace == ""
     assert connect(file, "prod", "other", False, AuditLog(tmp_path / "audit")).info.namespace == "other"
 
 

@@ -102,9 +102,7 @@ class KubernetesBackend:
         self._scope = Scope(namespace, context.namespace)
         self._server = Server(target, timings)
         self._discovery = Discovery(self._server)
-        self._info = BackendInfo(
-            name=context.name, user=context.user, read_only=read_only, namespace=namespace or context.namespace
-        )
+        self._info = BackendInfo(name=context.name, user=context.user, read_only=read_only, namespace=namespace)
         self._verbs = Verbs(self._server, self._discovery, audit, read_only, lambda: self._info.user)
         self._permissions = Permissions(self._server)
         self._sources: dict[str, Source] = {}

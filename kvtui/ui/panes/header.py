@@ -69,7 +69,7 @@ class Header(Horizontal):
             Piece("  "),
             Piece(where, "accent"),
             Piece(" > ", "muted"),
-            Piece(self._namespace or "all namespaces"),
+            Piece(self._namespace or self._fleet.namespace or "all namespaces"),
         ]
 
     def _mode(self) -> list[Piece]:
