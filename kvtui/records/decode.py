@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -13,6 +14,8 @@ from kvtui.text import clean_line, scrub_json
 
 R = TypeVar("R", bound=Record)
 
+_MOST_FAULTS: Final = 16
+"""Fields and elements that an object may lose before its metadata is all that is believed."""
 TOO_DEEP: Final = "the server sent JSON that is nested too deeply"
 
 
@@ -22,7 +25,7 @@ def _decoder(type_: object) -> msgspec.json.Decoder[object]:
 
 
 def decode_record(raw: bytes | msgspec.Raw, type_: type[R]) -> R:
-    """One object. A field of the wrong type makes a record with metadata and `fault`; see `decode_records`.
+    """One object. A field of the wrong type is left out and told in `fault`; see `decode_records`.
 
     Raises BackendError when the bytes are no JSON object at all.
     """
@@ -38,9 +41,9 @@ def decode_record(raw: bytes | msgspec.Raw, type_: type[R]) -> R:
 def decode_records(raw: bytes, type_: type[R]) -> list[R]:
     """The objects of a JSON array.
 
-    Missing fields take their defaults and nulls count as missing. An object with a field of the wrong type keeps its
-    metadata and says in `fault` what is wrong, so that it is shown, not lost. Raises BackendError for broken JSON and
-    for anything but an array of objects.
+    Missing fields take their defaults and nulls count as missing. An object with fields or elements of the wrong type
+    is read without them and says so in `fault`; one with too many keeps its metadata. Raises BackendError for broken
+    JSON and for anything but an array of objects.
     """
     text = scrub_json(raw)
     try:
@@ -73,16 +76,65 @@ def _decode_items(text: bytes) -> list[msgspec.Raw]:
 
 
 def _salvage(text: bytes, type_: type[R], fault: str) -> R:
-    """Read an object without its nulls; failing that, what its metadata still tells, with the fault."""
+    """Read an object without its nulls and what does not fit; failing that, what its metadata still tells."""
     try:
         whole = _decode(text, dict[str, object])
     except msgspec.ValidationError as error:
         raise BackendError("the server sent an object that is none", clean_line(str(error))) from error
     assert isinstance(whole, dict)
-    try:
-        return msgspec.convert(_drop_nulls(whole), type_)
-    except (msgspec.ValidationError, RecursionError):
-        return type_(metadata=_salvage_meta(whole.get("metadata")), fault=clean_line(fault))
+    with suppress(RecursionError):
+        record = _convert_rest(_drop_nulls(whole), type_)
+        if record is not None:
+            return record
+    return type_(metadata=_salvage_meta(whole.get("metadata")), fault=clean_line(fault))
+
+
+def _convert_rest(value: object, type_: type[R]) -> R | None:
+    """The record without what does not fit, which its fault names; None when too much does not. `value` is changed."""
+    faults: list[str] = []
+    while len(faults) < _MOST_FAULTS:
+        try:
+            record = msgspec.convert(value, type_)
+        except msgspec.ValidationError as error:
+            faults.append(str(error))
+            if not _drop_at(value, str(error)):
+                return None
+        else:
+            record.fault = clean_line("; ".join(faults))
+            return record
+    return None
+
+
+def _drop_at(value: Any, fault: str) -> bool:
+    """Drop the field or element that a message of msgspec ends with, as in ``at `$.status.conditions[2].type```.
+
+    Where it names no key of a mapping (``[...]``), that mapping. False when there is nothing to drop.
+    """
+    _, found, path = fault.rstrip("`").rpartition("`$")
+    holder: Any = None
+    step: str | int = ""
+    while found and path:
+        following = _step_into(value, path)
+        if following is None:
+            break
+        holder, (step, path) = value, following
+        value = holder[step]
+    if holder is None:
+        return False
+    del holder[step]
+    return True
+
+
+def _step_into(value: object, path: str) -> tuple[str | int, str] | None:
+    """The key or index that a path begins with, and the rest of it; None when the value has no such part."""
+    if path.startswith("["):
+        index, _, rest = path[1:].partition("]")
+        return (int(index), rest) if isinstance(value, list) and index.isdecimal() else None
+    if not isinstance(value, dict):
+        return None
+    # Names may hold dots themselves: `kubevirt.io/heartbeat`.
+    names = [name for name in value if path[1:].startswith(name) and path[1 + len(name) :][:1] in ("", ".", "[")]
+    return (name, path[1 + len(name) :]) if (name := max(names, key=len, default="")) else None
 
 
 def _salvage_meta(metadata: object) -> Meta:
