@@ -169,14 +169,8 @@ class KubernetesBackend:
 
     async def fetch_events(self, ref: Ref) -> Sequence[Record]:
         """The events about the object, whatever reported them. Raises BackendError."""
-        about = {"involvedObject.name": ref.name}
-        if ref.uid and ref.kind != "Node":
-            about["involvedObject.uid"] = ref.uid
-        else:
-            # The kubelet gives the name of its node as the uid.
-            about["involvedObject.kind"] = ref.kind
         query = {
-            "fieldSelector": ",".join(f"{key}={value}" for key, value in about.items()),
+            "fieldSelector": f"involvedObject.name={ref.name},involvedObject.kind={ref.kind}",
             "limit": str(_EVENTS),
         }
         # Events of what has no namespace lie in `default`, most of them.
@@ -189,7 +183,8 @@ class KubernetesBackend:
                     raise
             else:
                 items = decode(raw, _RawList).items or ()
-                return decode_records(b"[%b]" % b",".join(map(bytes, items)), Event)
+                events = decode_records(b"[%b]" % b",".join(map(bytes, items)), Event)
+                return [event for event in events if _is_about(event, ref)]
         raise AssertionError
 
     # Lifecycle
@@ -270,6 +265,12 @@ class KubernetesBackend:
             return
         if user := decode(raw, _Subject).status.user_info.username:
             self._info = replace(self._info, user=user)
+
+
+def _is_about(event: Event, ref: Ref) -> bool:
+    """Whether an event of an object of that name is about this very one; some that are made by hand have no uid."""
+    # The kubelet gives the name of its node as the uid.
+    return ref.kind == "Node" or not ref.uid or event.involved_object.uid in ("", ref.uid)
 
 
 def _shown(raw: bytes) -> dict[str, object]:
