@@ -6,6 +6,7 @@ import aiohttp
 
 from kvtui.demo import kinds
 from kvtui.demo.objects import has_condition
+from kvtui.demo.world import World
 from tests.cluster import RunningCluster
 from tests.demo.wire import fetch
 
@@ -19,3 +20,15 @@ async def test_a_bare_node_lives_as_unknown(cluster: RunningCluster, admin: aioh
     assert "kubevirt.io/heartbeat" not in node["metadata"].get("annotations", {})
     assert not cluster.world.failures.told
     assert not [pod for pod in cluster.world.storage.list(kinds.POD) if pod["spec"].get("nodeName") == "bare"]
+
+
+def test_addresses_of_many_machines_are_unique() -> None:
+    world = World(2000, troubles=False)
+    found = [
+        interface["ipAddress"]
+        for vmi in world.storage.list(kinds.VMI)
+        for interface in vmi["status"].get("interfaces", ())
+        if "ipAddress" in interface
+    ]
+    assert len(found) > 2000
+    assert len(found) == len(set(found))

@@ -47,7 +47,7 @@ def node(name: str, number: int, created: str, now: str) -> Object:
         "pods": "250",
     }
     allocatable = {**capacity, "cpu": str(int(cpu) - 1), "memory": f"{int(memory[:-2]) - 1500000}Ki"}
-    spec: Object = {"podCIDR": f"10.128.{number % 256}.0/24", "providerID": f"metal3://{name}"}
+    spec: Object = {"podCIDR": f"10.{128 + number // 256}.{number % 256}.0/24", "providerID": f"metal3://{name}"}
     if control_plane:
         spec["taints"] = [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]
     return {

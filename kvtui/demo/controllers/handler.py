@@ -163,7 +163,7 @@ def report_interfaces(vmi: Object, pod: Object | None) -> None:
     for position, network in enumerate(vmi["spec"].get("networks", ())):
         name = network["name"]
         present = old.get(name, {})
-        own = address if "pod" in network else present.get("ipAddress") or f"10.{100 + position}.0.{int(uid[:2], 16)}"
+        own = address if "pod" in network else present.get("ipAddress") or _secondary(address, position)
         item: Object = {
             "infoSource": present.get("infoSource", "domain"),
             "interfaceName": f"eth{position}",
@@ -253,3 +253,11 @@ def is_migratable(vmi: Object) -> bool:
     """Whether the instance may be migrated."""
     found = condition(vmi, "LiveMigratable")
     return found is not None and found["status"] == "True"
+
+
+def _secondary(address: str, position: int) -> str:
+    """The address in a network beside the pod's: as unique as that of the pod in which the guest started."""
+    if not address:
+        return ""
+    _, second, *rest = address.split(".")
+    return ".".join(["10", str((int(second) + position * 8) % 128), *rest])
