@@ -33,7 +33,7 @@ def test_keys_that_can_be_told_apart(keys: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"vm.strat": "f5"}, r'^\[keys\] knows nothing of the name "vm.strat": the names are .*vm.start'),
+        ({"vm.begin": "f5"}, r'^\[keys\] knows nothing of the name "vm.begin": the names are .*vm.start'),
         ({"vm.start": "S"}, r'^\[keys\] "vm.start": the key S is taken by vm.stop'),
         ({"vm.start": "f5", "vm.stop": "f5"}, r"the key f5 is taken by vm.start"),
         ({"vm.start": "q"}, r'^\[keys\] "vm.start": the key q is taken by main.quit'),
