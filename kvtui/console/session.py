@@ -60,6 +60,8 @@ class State(enum.Enum):
     SILENT = "silent"
     LIVE = "live"
     ENDED = "ended"
+    CUT = "cut"
+    """The line broke, and it is not known yet why."""
     LOST = "lost"
     TAKEN = "taken over"
     REFUSED = "refused"
@@ -93,11 +95,11 @@ class Session:
         self.state = State.ENDED
         self.sentence = "Not connected yet."
         self.received = 0
-        """Bytes that came from the guest."""
+        """Bytes that came from the guest over this line."""
         self.sent = 0
-        """Bytes that went to the guest."""
+        """Bytes that went to the guest over this line."""
         self.last_byte: float | None = None
-        """When the guest last sent something, by the clock."""
+        """When the guest last sent something over this line, by the clock."""
         self._dial = dial
         self._why_cut = why_cut
         self._clock = clock
@@ -169,6 +171,8 @@ class Session:
         if line is None:
             return
         self._forget_queue()
+        self.received = self.sent = 0
+        self.last_byte = None
         # Whatever sequence the last line broke off in shall not swallow the begin of this one.
         self.emulator.feed(_CANCEL)
         self._become(State.SILENT, "Connected; the guest has sent nothing yet.")
@@ -241,13 +245,13 @@ class Session:
 
     async def _explain_cut(self) -> None:
         """Find out why the line was cut: the VM's doing, or another user's."""
-        self._become(State.LOST, "The connection was cut; looking for the reason.")
+        self._become(State.CUT, "The connection was cut; looking for the reason.")
         for _ in range(_VERDICT_QUESTIONS):
             if reason := self._why_cut():
                 self._become(State.LOST, f"Connection lost: {clean_line(reason)}.")
                 return
             await self._sleep(_VERDICT_PAUSE)
-        self._become(State.TAKEN, "Taken over by another user; taking it back ends their session.")
+        self._become(State.TAKEN, "Taken over by another user.")
 
     def _answer(self, data: bytes) -> None:
         self._enqueue([_Piece(data, 0.0)])

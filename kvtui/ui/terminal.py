@@ -141,6 +141,7 @@ class Terminal(Widget, can_focus=True):
         """Type the clipboard, paced for a serial line."""
         event.stop()
         if self.session.is_open:
+            self.scroll_back(self._back)
             self.session.paste(event.text)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:

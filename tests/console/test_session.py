@@ -185,6 +185,17 @@ async def test_taking_back_opens_a_new_line_below_the_old_text(bench: Bench) -> 
     assert bench.session.emulator.text()[0] == "before after"
 
 
+async def test_counters_are_those_of_the_present_line(bench: Bench) -> None:
+    await bench.open()
+    bench.session.send(b"x")
+    bench.line.send(b"before", CUT)
+    await settle()
+    await bench.sleep.advance(10)
+    bench.session.retake()
+    await settle()
+    assert (bench.session.received, bench.session.sent, bench.session.last_byte) == (0, 0, None)
+
+
 @pytest.mark.parametrize("reason", ["the VM stopped", "the VM moved to node-7"])
 async def test_a_cut_that_the_vm_explains_is_no_takeover(bench: Bench, reason: str) -> None:
     await bench.open()
@@ -200,7 +211,7 @@ async def test_the_reason_may_come_a_moment_after_the_cut(bench: Bench) -> None:
     bench.line.send(CUT)
     await settle()
     await bench.sleep.advance(1.0)
-    assert bench.state() is State.LOST
+    assert bench.state() is State.CUT
     bench.reason = "the VM stopped"
     await bench.sleep.advance(1.0)
     assert (bench.state(), "the VM stopped" in bench.session.sentence) == (State.LOST, True)

@@ -18,10 +18,17 @@ from kvtui.console.session import Session, State
 from kvtui.errors import BackendError
 from kvtui.fleet import Fleet
 from kvtui.model import FeedState, Ref
+from kvtui.records.base import is_true
 from kvtui.records.kubevirt import VirtualMachineInstance
-from kvtui.text import age, clean_line, size
+from kvtui.text import age, cells, clean_line, size
+from kvtui.ui.lines import wrap
 from kvtui.ui.screens.help import name_key
 from kvtui.ui.terminal import Terminal
+
+_LEAST_STATUS = 40
+"""Columns of the status line that are reckoned with before the pane knows its size."""
+_STATUS_LINES = 3
+"""Lines that a long refusal may take."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,8 @@ class ConsolePane(Vertical):
         self._places: dict[Ref, _Place] = {}
         """Where each machine ran when its line was made."""
         self._current: Ref | None = None
-        self._shown_state: State | None = None
+        self._shown: tuple[State, int] | None = None
+        """State and lines back that the status line tells of."""
         self._heading = Static(classes="console-tabs", markup=False)
         self._status = Static(classes="console-status", markup=False)
         self.display = False
@@ -88,8 +96,8 @@ class ConsolePane(Vertical):
         """Show and focus the console of a machine, connecting unless it is open already."""
         if self._fleet.backends[ref.backend].info.read_only:
             self.notify(
-                f"console: {ref.backend} is read-only here, and opening a console ends the session of whoever has it; "
-                "the log tab (l) shows the guest's serial log",
+                f"console: {ref.backend} is read-only here, and opening one takes it from whoever has it; "
+                "what the guest said is in the log tab (l, then c)",
                 severity="warning",
                 markup=False,
             )
@@ -152,27 +160,60 @@ class ConsolePane(Vertical):
         self._heading.update(tabs)
 
     def _on_session(self) -> None:
-        """Draw a new state at once; counters and ages wait for the next second."""
+        """Draw at once what is new; counters and ages wait for the next second."""
         terminal = self._terminals.get(self._current) if self._current else None
-        if terminal is not None and terminal.session.state is not self._shown_state:
+        if terminal is not None and (terminal.session.state, terminal.scrolled_back) != self._shown:
             self._draw_status()
+
+    def on_resize(self) -> None:
+        """As much of the status as has room."""
+        self._draw_status()
 
     def _draw_status(self) -> None:
         if self._current is None or not self.is_mounted:
             return
         terminal = self._terminals[self._current]
         session = terminal.session
-        self._shown_state = session.state
-        parts = [session.sentence]
-        if session.received:
-            parts.append(f"in {size(session.received)}B")
-            if session.last_byte is not None:
-                parts.append(f"last byte {age(self._fleet.clock() - session.last_byte)} ago")
+        self._shown = session.state, terminal.scrolled_back
+        parts = [self._sentence(self._current, session), self._hint(session)]
+        more = []
         if terminal.scrolled_back:
-            parts.append(f"{terminal.scrolled_back} lines back")
-        chord = name_key(self._settings.console.detach)
-        parts.append("enter connects again" if not session.is_open else f"{chord.split()[0]} back to the list")
-        self._status.update("  ".join(f" {part}" for part in parts))
+            more.append(f"{terminal.scrolled_back} lines back")
+        if session.last_byte is not None:
+            more.append(f"last byte {age(self._fleet.clock() - session.last_byte)} ago")
+        if session.received:
+            more.append(f"in {size(session.received)}B")
+        room = max(_LEAST_STATUS, self.size.width) - 1
+        for part in more:
+            if cells("  ".join([*parts, part])) <= room:
+                parts.append(part)
+        text = "  ".join(parts)
+        lines = [text] if cells(text) <= room else wrap(text, room)[:_STATUS_LINES]
+        self._status.styles.height = len(lines)
+        self._status.update("\n".join(f" {item}" for item in lines))
+
+    def _sentence(self, ref: Ref, session: Session) -> str:
+        """Where the session stands; once it has ended, where the VM stands now."""
+        vmi = self._vmi(ref)
+        now = self._place(ref)
+        if session.is_connected and vmi is not None and is_true(vmi.status.conditions, "Paused"):
+            return "Connected; the guest is paused."
+        if now is None or now.phase != "Running" or self._is_stale(ref):
+            return session.sentence
+        before = self._places.get(ref)
+        if session.state not in (State.LOST, State.ENDED) or (session.state is State.ENDED and before == now):
+            return session.sentence
+        if before is not None and before.uid == now.uid and before.node != now.node:
+            return f"Not connected: the VM moved to {now.node}."
+        again = " again" if before is not None and before.uid != now.uid else ""
+        return f"Not connected: the VM runs{again}."
+
+    def _hint(self, session: Session) -> str:
+        if session.is_open:
+            return f"{name_key(self._settings.console.detach).split()[0]} back to the list"
+        if session.state is State.TAKEN:
+            return "enter takes it back and ends their session"
+        return "enter connects"
 
     def _connect(self, ref: Ref) -> Session:
         async def dial() -> ByteStream:
@@ -185,7 +226,7 @@ class ConsolePane(Vertical):
             return stream
 
         def explain_cut() -> str:
-            if self._fleet.view.feed(ref.backend, VirtualMachineInstance.KIND).state is FeedState.STALE:
+            if self._is_stale(ref):
                 return f"{ref.backend} does not answer"
             place, now = self._places.get(ref), self._place(ref)
             if now is None or now.phase != "Running":
@@ -194,8 +235,14 @@ class ConsolePane(Vertical):
                 return ""
             return f"the VM moved to {now.node}" if place.uid == now.uid else "the VM was restarted"
 
-        return Session(dial, why_cut=explain_cut, scrollback=self._settings.console.scrollback)
+        return Session(dial, why_cut=explain_cut, scrollback=self._settings.console.scrollback, clock=self._fleet.clock)
+
+    def _is_stale(self, ref: Ref) -> bool:
+        return self._fleet.view.feed(ref.backend, VirtualMachineInstance.KIND).state is FeedState.STALE
+
+    def _vmi(self, ref: Ref) -> VirtualMachineInstance | None:
+        return self._fleet.view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
 
     def _place(self, ref: Ref) -> _Place | None:
-        vmi = self._fleet.view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
+        vmi = self._vmi(ref)
         return _Place(vmi.metadata.uid, vmi.status.node_name, vmi.status.phase) if vmi else None

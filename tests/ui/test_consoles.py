@@ -1,0 +1,280 @@
+"""Consoles beside the list: tabs, chord, states in words, scrollback, keys."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from textual import events
+from textual.widgets import Static
+
+from kvtui.errors import AbsentError, BackendError, ForbiddenError
+from kvtui.model import FeedState
+from kvtui.records.kubevirt import VirtualMachineInstance
+from kvtui.store import Drop
+from kvtui.ui.terminal import Terminal
+from tests.ui.backend import NAME, ConsoleLine, Stage, changed
+from tests.ui.conftest import Screen, Show
+
+RUNNING = "dv-1"
+SMALL = (80, 24)
+
+
+async def until(screen: Screen, condition: Callable[[], object], *, patience: float = 8.0) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < end, f"it did not come:\n{screen.text}"
+        await screen.settle()
+
+
+def sees(screen: Screen, words: str) -> Callable[[], bool]:
+    return lambda: words in " ".join(screen.text.split())
+
+
+async def open_console(screen: Screen, stage: Stage, name: str = RUNNING) -> ConsoleLine:
+    """The console of a VM, connected, with the keyboard in it."""
+    await screen.press("slash", *name, "enter", "c")
+    await until(screen, sees(screen, "Connected"))
+    assert isinstance(screen.app.focused, Terminal)
+    return stage.backend.consoles[-1]
+
+
+def instance(stage: Stage, name: str = RUNNING) -> VirtualMachineInstance:
+    vmi = stage.fleet.view.get(VirtualMachineInstance, NAME, "shop", name)
+    assert vmi is not None
+    return vmi
+
+
+def status(screen: Screen) -> str:
+    """The status line of the consoles."""
+    return str(screen.main.consoles.query_one(".console-status", Static).render())
+
+
+# Opening and leaving -------------------------------------------------------------------------------------------------
+
+
+async def test_what_the_guest_says_is_shown_and_what_is_typed_reaches_it(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        line = await open_console(screen, stage)
+        assert "the guest has sent nothing yet" in screen.text
+        line.say(b"web login: ")
+        await until(screen, sees(screen, "web login:"))
+        await screen.press(*"root", "enter", "q", "colon", "ctrl+c", "up")
+        await until(screen, lambda: line.written == b"root\rq:\x03\x1b[A")
+        assert stage.backend.calls == [f"console shop/{RUNNING}"]
+
+
+async def test_the_chord_leads_out_and_in_again_and_the_console_goes_on(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        line = await open_console(screen, stage)
+        await screen.press("ctrl+right_square_bracket")
+        assert screen.main.current.table.has_focus
+        line.say(b"meanwhile")
+        await until(screen, sees(screen, "meanwhile"))
+        await screen.press("ctrl+right_square_bracket", "x")
+        await until(screen, lambda: line.written == b"x")
+
+
+async def test_several_consoles_are_tabs_and_each_is_opened_once(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        first = await open_console(screen, stage)
+        await screen.press("ctrl+right_square_bracket", "escape")
+        second = await open_console(screen, stage, "db-2")
+        assert "shop/dv-1" in screen.line_with("console ")
+        assert "shop/db-2" in screen.line_with("console ")
+        await screen.press("b")
+        await screen.press("ctrl+pageup", "a")
+        await until(screen, lambda: (first.written, second.written) == (b"a", b"b"))
+        await screen.press("ctrl+right_square_bracket", "c")
+        assert len(stage.backend.consoles) == 2
+
+
+async def test_a_read_only_fleet_opens_no_console_and_says_why(show: Show) -> None:
+    stage = Stage(read_only=True)
+    stage.list_all()
+    async with show(stage, (120, 40)) as screen:
+        await screen.press("c")
+        for words in ("read-only here", "takes it from", "(l, then c)"):
+            assert words in screen.text
+        assert stage.backend.calls == []
+        assert not screen.main.consoles.display
+
+
+async def test_quitting_asks_while_a_console_is_open_and_closes_its_line(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        await open_console(screen, stage)
+        await screen.press("ctrl+right_square_bracket", "q")
+        assert "quit and close the open consoles?" in screen.text
+        await screen.press("y")
+        assert screen.app.return_value == 0
+
+
+# States in words -----------------------------------------------------------------------------------------------------
+
+
+async def test_taken_over_is_said_and_only_enter_takes_it_back(stage: Stage, show: Show) -> None:
+    async with show(stage, SMALL) as screen:
+        line = await open_console(screen, stage)
+        line.say(b"$ ")
+        line.cut()
+        await until(screen, sees(screen, "Taken over by another user. enter takes it back and ends their session"))
+        await screen.press("x", "escape")
+        assert len(stage.backend.consoles) == 1
+        await screen.press("enter")
+        await until(screen, lambda: len(stage.backend.consoles) == 2)
+        await until(screen, sees(screen, "Connected; the guest has sent nothing yet."))
+        assert "last byte" not in status(screen)
+
+
+async def test_a_clean_end_is_the_guests(stage: Stage, show: Show) -> None:
+    async with show(stage, SMALL) as screen:
+        (await open_console(screen, stage)).end()
+        await until(screen, sees(screen, "The guest's end closed the console. enter connects"))
+
+
+async def test_a_vm_that_stopped_and_runs_again_is_told_as_it_is_now(stage: Stage, show: Show) -> None:
+    async with show(stage, SMALL) as screen:
+        line = await open_console(screen, stage)
+        before = instance(stage)
+        stage.fleet.store.post(Drop(NAME, VirtualMachineInstance, "shop", RUNNING))
+        stage.fleet.step()
+        line.cut()
+        await until(screen, sees(screen, "Connection lost: the VM stopped."))
+        again = changed(before)
+        again.metadata.uid = "another"
+        stage.put(again)
+        await until(screen, sees(screen, "the VM runs again. enter connects"))
+        await screen.press("enter")
+        await until(screen, sees(screen, "Connected"))
+
+
+async def test_a_vm_that_moved_names_its_node(stage: Stage, show: Show) -> None:
+    async with show(stage, SMALL) as screen:
+        line = await open_console(screen, stage)
+        stage.put(changed(instance(stage), nodeName="node77"))
+        line.cut()
+        await until(screen, sees(screen, "the VM moved to node77. enter connects"))
+
+
+async def test_a_paused_guest_is_told_apart_from_one_that_is_silent(stage: Stage, show: Show) -> None:
+    async with show(stage, SMALL) as screen:
+        await open_console(screen, stage)
+        stage.put(changed(instance(stage), conditions=[{"type": "Paused", "status": "True"}]))
+        await until(screen, sees(screen, "Connected; the guest is paused."))
+        stage.put(changed(instance(stage), conditions=[]))
+        await until(screen, sees(screen, "the guest has sent nothing yet"))
+
+
+async def test_a_server_that_does_not_answer_is_no_takeover(stage: Stage, show: Show) -> None:
+    async with show(stage, SMALL) as screen:
+        line = await open_console(screen, stage)
+        stage.feed(VirtualMachineInstance, FeedState.STALE, "timed out")
+        stage.fleet.step()
+        line.cut()
+        await until(screen, sees(screen, f"{NAME} does not answer"))
+        stage.feed(VirtualMachineInstance, FeedState.LIVE)
+        stage.fleet.step()
+        await until(screen, sees(screen, "Not connected: the VM runs. enter connects"))
+
+
+async def test_a_vm_that_does_not_run_yet_is_waited_for(stage: Stage, show: Show) -> None:
+    stage.backend.console_refusals = [AbsentError("console", "not found", code=404)]
+    async with show(stage, SMALL) as screen:
+        await screen.press("slash", *RUNNING, "enter", "c")
+        await until(screen, sees(screen, "Waiting for the VM to run."))
+        await until(screen, sees(screen, "Connected"))
+
+
+async def test_a_long_refusal_is_readable_to_its_end_at_80_columns(stage: Stage, show: Show) -> None:
+    words = 'User "jane" cannot get resource "virtualmachineinstances/console" in API group "subresources.kubevirt.io"'
+    stage.backend.console_refusals = [ForbiddenError("console of shop/dv-1", words, code=403)]
+    async with show(stage, SMALL) as screen:
+        await screen.press("slash", *RUNNING, "enter", "c")
+        await until(screen, sees(screen, "enter connects"))
+        assert "subresources.kubevirt.io" in screen.text
+
+
+@pytest.mark.parametrize("error", [None, BackendError("x", "VMI is not running", code=400)])
+async def test_the_status_always_fits(stage: Stage, show: Show, error: BackendError | None) -> None:
+    if error is not None:
+        stage.backend.console_refusals = [error] * 100
+    async with show(stage, SMALL) as screen:
+        await screen.press("slash", *RUNNING, "enter", "c")
+        await until(screen, sees(screen, "ctrl+] back to the list"))
+        if error is None:
+            stage.backend.consoles[-1].say(b"line\r\n" * 300)
+            await until(screen, lambda: "last byte" in status(screen))
+            await screen.press("shift+pageup")
+        assert max(map(len, status(screen).splitlines())) <= SMALL[0]
+
+
+async def test_a_toast_does_not_cover_the_status(stage: Stage, show: Show) -> None:
+    async with show(stage, SMALL) as screen:
+        await open_console(screen, stage)
+        screen.app.notify("some words of an action that was done a moment ago")
+        await until(screen, sees(screen, "a moment ago"))
+        assert "Connected; the guest has sent nothing yet." in screen.text
+        assert "ctrl+] back to the list" in screen.text
+
+
+# Scrollback and size -------------------------------------------------------------------------------------------------
+
+
+async def fill(screen: Screen, line: ConsoleLine, count: int = 200) -> None:
+    line.say(b"".join(b"line %d\r\n" % number for number in range(count)))
+    await until(screen, sees(screen, f"line {count - 1}"))
+
+
+async def test_scrollback_keys_show_what_went_by_and_typing_comes_back(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        line = await open_console(screen, stage)
+        await fill(screen, line)
+        await screen.press("shift+pageup", "shift+pageup")
+        await until(screen, sees(screen, "lines back"))
+        assert "line 199" not in screen.text
+        await screen.press("x")
+        await until(screen, sees(screen, "line 199"))
+        assert "lines back" not in screen.text
+        assert line.written == b"x", "the keys that scroll are not the guest's"
+
+
+async def test_a_paste_comes_back_to_the_end_too(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        line = await open_console(screen, stage)
+        await fill(screen, line)
+        await screen.press("shift+pageup")
+        assert isinstance(screen.app.focused, Terminal)
+        screen.app.focused.post_message(events.Paste("ls\n"))
+        await until(screen, lambda: line.written == b"ls\r")
+        await until(screen, sees(screen, "line 199"))
+
+
+async def test_one_cannot_scroll_beyond_the_first_line_nor_below_the_last(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        line = await open_console(screen, stage)
+        await fill(screen, line)
+        await screen.press(*["shift+pageup"] * 40)
+        await until(screen, sees(screen, "line 0 "))
+        await screen.press(*["shift+pagedown"] * 50)
+        await until(screen, sees(screen, "line 199"))
+        assert "lines back" not in screen.text
+
+
+async def test_the_view_follows_the_terminals_size_and_keeps_the_newest_lines(stage: Stage, show: Show) -> None:
+    async with show(stage, (120, 40)) as screen:
+        line = await open_console(screen, stage)
+        await fill(screen, line)
+        for size in (SMALL, (200, 50), (120, 24)):
+            await screen.pilot.resize_terminal(*size)
+            await until(screen, sees(screen, "line 199"))
+            assert "Connected" in screen.text
+
+
+async def test_colours_and_escapes_of_the_guest_stay_inside(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        line = await open_console(screen, stage)
+        line.say(b"\x1b[31mred\x1b[0m [b]no markup[/b] \x1b]0;title\x07end")
+        await until(screen, sees(screen, "red [b]no markup[/b] end"))
+        assert "\x1b" not in screen.text
