@@ -196,4 +196,4 @@ async def test_a_watch_that_speaks_is_not_doubted(tmp_path: Path) -> None:
         await state.reaches(VirtualMachine, FeedState.LIVE)
         asked = fake.counts[PULSE]
         await eventually(lambda: fake.counts[PULSE] > asked + 2)
-        assert state.states(VirtualMachine)[-2:] == [FeedState.STALE, FeedState.LIVE]
+        assert state.states(VirtualMachine).count(FeedState.STALE) == 1
