@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -16,6 +16,7 @@ R = TypeVar("R", bound=Record)
 
 _MOST_FAULTS: Final = 16
 """Fields and elements that an object may lose before its metadata is all that is believed."""
+_GONE: Final = object()
 TOO_DEEP: Final = "the server sent JSON that is nested too deeply"
 
 
@@ -90,14 +91,17 @@ def _salvage(text: bytes, type_: type[R], fault: str) -> R:
 
 
 def _convert_rest(value: object, type_: type[R]) -> R | None:
-    """The record without what does not fit, which its fault names; None when too much does not. `value` is changed."""
+    """The record without what does not fit, which its fault names; None when too much does not."""
     faults: list[str] = []
     while len(faults) < _MOST_FAULTS:
         try:
             record = msgspec.convert(value, type_)
         except msgspec.ValidationError as error:
             faults.append(str(error))
-            if not _drop_at(value, str(error)):
+            # As in "Expected `str`, got `int` - at `$.status.conditions[2].type`".
+            _, _, path = str(error).rstrip("`").rpartition("`$")
+            value = _without(value, path)
+            if value is _GONE:
                 return None
         else:
             record.fault = clean_line("; ".join(faults))
@@ -105,36 +109,25 @@ def _convert_rest(value: object, type_: type[R]) -> R | None:
     return None
 
 
-def _drop_at(value: Any, fault: str) -> bool:
-    """Drop the field or element that a message of msgspec ends with, as in ``at `$.status.conditions[2].type```.
+def _without(value: object, path: str) -> object:
+    """A copy without the field or element at a path of msgspec; `_GONE` when that is the value itself.
 
-    Where it names no key of a mapping (``[...]``), that mapping. False when there is nothing to drop.
+    A path that ends in no key of a mapping (``[...]``) means the mapping.
     """
-    _, found, path = fault.rstrip("`").rpartition("`$")
-    holder: Any = None
-    step: str | int = ""
-    while found and path:
-        following = _step_into(value, path)
-        if following is None:
-            break
-        holder, (step, path) = value, following
-        value = holder[step]
-    if holder is None:
-        return False
-    del holder[step]
-    return True
-
-
-def _step_into(value: object, path: str) -> tuple[str | int, str] | None:
-    """The key or index that a path begins with, and the rest of it; None when the value has no such part."""
-    if path.startswith("["):
+    if isinstance(value, list) and path.startswith("["):
         index, _, rest = path[1:].partition("]")
-        return (int(index), rest) if isinstance(value, list) and index.isdecimal() else None
-    if not isinstance(value, dict):
-        return None
-    # Names may hold dots themselves: `kubevirt.io/heartbeat`.
-    names = [name for name in value if path[1:].startswith(name) and path[1 + len(name) :][:1] in ("", ".", "[")]
-    return (name, path[1 + len(name) :]) if (name := max(names, key=len, default="")) else None
+        if not index.isdecimal():
+            return _GONE
+        inner = _without(value[int(index)], rest)
+        return [*value[: int(index)], *([] if inner is _GONE else [inner]), *value[int(index) + 1 :]]
+    if isinstance(value, dict):
+        # Names may hold dots themselves: `kubevirt.io/heartbeat`.
+        names = [name for name in value if f"{path}.".startswith((f".{name}.", f".{name}["))]
+        if names:
+            name = max(names, key=len)
+            inner = _without(value[name], path[1 + len(name) :])
+            return {key: item for key, item in (value | {name: inner}).items() if item is not _GONE}
+    return _GONE
 
 
 def _salvage_meta(metadata: object) -> Meta:

@@ -116,26 +116,32 @@ class Verbs:
         """Do it between its two audit lines, on the very object that was meant."""
         self.refuse_read_only(ref, f"{verb} of {ref.path} was not sent")
         await self._note(verb, ref, "asked")
+        failure = await self._send(verb, ref, ask)
+        if failure is not None:
+            lost = isinstance(failure, UnreachableError)
+            await self._note(verb, ref, "unknown" if lost else "refused", failure.detail or str(failure))
+            raise failure
+        try:
+            await self._note(verb, ref, "accepted")
+        except BackendError as error:
+            raise BackendError(f"{verb} of {ref.path} was accepted, but not logged", str(error)) from error
+
+    async def _send(self, verb: str, ref: Ref, ask: Callable[[], Awaitable[None]]) -> KvtuiError | None:
+        """Ask for it; what went wrong."""
         try:
             await self._check_same(ref)
             await ask()
         except KvtuiError as error:
-            lost = isinstance(error, UnreachableError)
-            await self._note(verb, ref, "unknown" if lost else "refused", error.detail or str(error))
-            raise
+            return error
         except asyncio.CancelledError:
             # Whoever ends now may not wait for a thread.
             with suppress(BackendError):
                 self.audit.write(verb, ref, self.account(), "unknown", "not waited for")
             raise
-        except Exception as error:  # boundary: what was sent is not undone by a fault of ours
+        except Exception as error:  # noqa: BLE001 - boundary: a fault of ours does not undo what was sent
             words = f"a fault of kvtui: {clean_line(repr(error))}"
-            await self._note(verb, ref, "unknown", words)
-            raise BackendError(f"nobody knows whether {verb} of {ref.path} was accepted", words) from error
-        try:
-            await self._note(verb, ref, "accepted")
-        except BackendError as error:
-            raise BackendError(f"{verb} of {ref.path} was accepted, but not logged", str(error)) from error
+            return UnreachableError(f"nobody knows whether {verb} of {ref.path} was accepted", words)
+        return None
 
     async def _note(self, verb: str, ref: Ref, result: str, words: str = "") -> None:
         await asyncio.to_thread(self.audit.write, verb, ref, self.account(), result, words)
