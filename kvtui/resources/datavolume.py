@@ -1,7 +1,7 @@
 """Imports: DataVolumes, be they imports, clones, uploads or blank disks. Phases: kubevirt-api.md 2.5 and 6.
 
 Rate and time left are averages since the worker pod runs, reckoned from the progress and the size of the disk: the API
-tells neither. A dash stands where the progress is not known.
+tells neither. A dash stands where the progress is not known or stands still.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ from kvtui.text import age, parse_time, quantity, rate, size
 
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)%\Z")
 _BAR = 10
+_STILL = 60.0
+"""Seconds without any progress after which no rate and no end is foretold; CDI tells it every other second."""
+_REMEMBERED = 1_000
+"""Imports whose progress is remembered."""
 _WAITS = frozenset({"WaitForFirstConsumer", "PendingPopulation", "UploadReady", "Paused"})
 """Phases in which it rightly waits for somebody."""
 
@@ -163,14 +167,41 @@ def _progress(row: Import, _now: float) -> Cell:
         return Cell("done", Tone.MUTED, 1.0)
     if done is None:
         return text_cell(row.volume.status.progress, Tone.MUTED)
-    return Cell(f"[{'=' * int(done * _BAR):<{_BAR}}] {100 * done:.0f}%", None, done)
+    # Rounded down: what is not done yet never reads 100%.
+    percent = f"{int(100 * done)}%"
+    if row.volume.status.phase == "Failed":
+        return Cell(f"failed at {percent}", Tone.BAD, done)
+    return Cell(f"[{'=' * int(done * _BAR):<{_BAR}}] {percent}", None, done)
+
+
+class _Standstill:
+    """Remembers when each progress was first seen: no object tells when it last moved."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str], tuple[float, float]] = {}
+
+    def lasts(self, row: Import, progress: float, now: float) -> float:
+        """Seconds for which the progress has stood still while somebody looked."""
+        key = (row.backend, row.volume.metadata.uid)
+        before, since = self._seen.get(key, (None, now))
+        if before != progress:
+            since = now
+            self._seen.pop(key, None)
+            while len(self._seen) >= _REMEMBERED:
+                del self._seen[next(iter(self._seen))]
+            self._seen[key] = (progress, since)
+        return now - since
+
+
+_standstill = _Standstill()
 
 
 def _moved(row: Import, now: float) -> float | None:
-    """Part that is done a second."""
-    if not row.progress or row.began is None or now - row.began < 1:
+    """Part that is done a second; None when it is not known, or does not move any more."""
+    done, began = row.progress, row.began
+    if not done or began is None or now - began < 1:
         return None
-    return row.progress / (now - row.began)
+    return None if _standstill.lasts(row, done, now) > _STILL else done / (now - began)
 
 
 def _rate(row: Import, now: float) -> Cell:

@@ -101,6 +101,39 @@ def test_an_import_under_way_has_a_bar_a_rate_and_a_time_left() -> None:
     assert (said["RATE"], said["ETA"]) == ("43Mi/s", "3m")
 
 
+def under_way(uid: str, progress: str, phase: str = "ImportInProgress") -> Any:
+    """An import whose worker runs since a minute before the recording ended."""
+    runs = {"type": "Running", "status": "True", "reason": "", "lastTransitionTime": "2026-11-21T01:55:00Z"}
+
+    def edit(items: dict[str, Object]) -> None:
+        items["DataVolume"]["metadata"]["uid"] = uid
+        volume(phase=phase, progress=progress, conditions=[runs])(items)
+
+    return import_row(edit)
+
+
+def test_an_import_that_stands_still_foretells_no_end() -> None:
+    def foretold(progress: str, after: float) -> tuple[str, str]:
+        said = texts(datavolume.RESOURCE, under_way("still", progress), RECORDED + after)
+        return said["RATE"], said["ETA"]
+
+    assert foretold("25.00%", 0) == ("43Mi/s", "3m")
+    assert foretold("25.00%", 59)[1] != "-"
+    assert foretold("25.00%", 61) == ("-", "-")
+    assert foretold("25.00%", 3600) == ("-", "-")
+    assert foretold("25.01%", 3601)[1] != "-"
+
+
+def test_a_failed_import_has_no_bar_as_if_it_went_on() -> None:
+    said = texts(datavolume.RESOURCE, import_row(volume(phase="Failed", progress="97.31%")))
+    assert (said["PROGRESS"], said["RATE"], said["ETA"]) == ("failed at 97%", "-", "-")
+
+
+def test_what_is_not_done_never_reads_100_percent() -> None:
+    said = texts(datavolume.RESOURCE, import_row(volume(phase="ImportInProgress", progress="99.96%")))
+    assert said["PROGRESS"] == "[========= ] 99%"
+
+
 @pytest.mark.parametrize("progress", ["N/A", "", "almost", "12"])
 def test_a_progress_that_is_no_percentage_is_not_taken_for_one(progress: str) -> None:
     said = texts(datavolume.RESOURCE, import_row(volume(phase="ImportInProgress", progress=progress)))

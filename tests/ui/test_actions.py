@@ -6,11 +6,11 @@ import pytest
 
 from kvtui.errors import BackendError
 from kvtui.model import Severity
-from kvtui.records.kubevirt import Migration, VirtualMachine
+from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.resources import RESOURCES
 from kvtui.ui.actions import ActionRunner
 from kvtui.ui.dialogs.confirm import ConfirmDialog, Question
-from tests.ui.backend import Stage, changed, recorded
+from tests.ui.backend import NAME, Stage, changed, recorded
 from tests.ui.conftest import Screen, Show
 
 RUNNING = "dv-1"
@@ -183,3 +183,17 @@ async def test_a_warning_names_the_vms_that_it_is_about_unless_it_is_about_all(s
     )
     assert "a console or VNC session that is open on it ends" in question.warnings
     assert question.word == "3"
+
+
+async def test_a_reason_of_the_state_that_is_being_left_is_not_shown(stage: Stage, show: Show) -> None:
+    async with show(stage, (200, 50)) as screen:
+        vmi = stage.fleet.view.get(VirtualMachineInstance, NAME, "shop", RUNNING)
+        assert vmi is not None
+        paused = {"type": "Paused", "status": "True", "reason": "PausedByUser", "message": "VMI was paused by user"}
+        stage.put(changed(vmi, conditions=[paused]), changed(vm(), printableStatus="Paused"))
+        await choose(screen)
+        await screen.press("z")
+        assert "VMI was paused by user" in row(screen)
+        await screen.press("S", "y")
+        assert "stopping" in row(screen)
+        assert "paused" not in row(screen)

@@ -26,6 +26,8 @@ from kvtui.ui.table import LiveTable
 
 _STATUS = ("STATUS", "PHASE")
 """The column in which a row says that it awaits the effect of an action."""
+_REASON = "REASON"
+"""The column that explains the status: not the one that is written over."""
 
 
 class _ListedRows:
@@ -38,6 +40,7 @@ class _ListedRows:
         self._columns = listing.resource.columns
         titles = [column.title for column in self._columns]
         self._status = next((titles.index(title) for title in _STATUS if title in titles), -1)
+        self._reason = titles.index(_REASON) if _REASON in titles else -1
 
     @property
     def keys(self) -> Sequence[Ref]:
@@ -50,10 +53,10 @@ class _ListedRows:
         return self._listing.row(key) is not None
 
     def cell(self, key: Ref, column: int, now: float) -> Cell:
-        if column == self._status:
+        if column in (self._status, self._reason):
             pending = self._runner.pending(key)
             if pending is not None:
-                return Cell(pending, Tone.BUSY)
+                return Cell(pending, Tone.BUSY) if column == self._status else Cell("")
         row = self._listing.row(key)
         return Cell("") if row is None else self._columns[column].cell(row, now)
 
