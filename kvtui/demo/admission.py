@@ -120,6 +120,9 @@ def _admit_instance(world: World, vmi: Object, old: Object | None) -> Object:
         if vmi.get("spec") != old.get("spec"):
             told = "update of VMI object is restricted"
             raise _invalid(_VMI_UPDATE, [_cause("", told, "FieldValueNotSupported")])
+        # The kind has no status subresource, so an update without status would take the controllers' ground away.
+        if not vmi.get("status"):
+            vmi["status"] = old.get("status") or {}
         return vmi
     causes = _instance_causes("spec", vmi.setdefault("spec", {}))
     if causes:
