@@ -173,7 +173,7 @@ class ActionRunner:
         except KvtuiError as error:
             self._forget(ref, mine)
             return f"{action.label} {ref.path}: {error}"
-        except asyncio.CancelledError:
+        except BaseException:
             self._forget(ref, mine)
             raise
         self._settle_one(ref)
