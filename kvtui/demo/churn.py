@@ -19,6 +19,7 @@ class Churn:
     def __init__(self, world: World) -> None:
         self._world = world
         self._task: asyncio.Task[None] | None = None
+        self._changes = 0
 
     def start(self, rate: float, seconds: float, *, visible: bool) -> int:
         """Make about ``rate * seconds`` changes; `visible` has them all on the machine that lists put first by name.
@@ -59,11 +60,12 @@ class Churn:
             due = min(total, max(1, int((loop.time() - begun) * rate)))
             while done < due:
                 name, namespace = machines[done % len(machines)]
-                self._change(namespace, name, done)
+                self._change(namespace, name)
                 done += 1
             await asyncio.sleep(_TICK)
 
-    def _change(self, namespace: str, name: str, number: int) -> None:
+    def _change(self, namespace: str, name: str) -> None:
+        number = self._changes = self._changes + 1
         address = f"10.{129 + number % 100}.{number // 100 % 250}.{number % 250}"
 
         def readdress(obj: Object) -> None:
