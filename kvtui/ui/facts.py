@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -34,6 +35,7 @@ _BAD_WHEN_TRUE = frozenset(
         "migrationRejectedByResourceQuota",
     }
 )
+_SEQUENCES = re.compile("\ufffd(?:\\[[0-?]*[ -/]*[@-~]|\\(B)")
 _LAUNCHER_LOGS = ("compute", "guest-console-log")  # kubevirt-api.md 2.10
 _NEUTRAL = frozenset({"HotMemoryChange", "HotVCPUChange", "Progressing", "Provisioning", "Running", "VolumesChange"})
 
@@ -163,6 +165,14 @@ def log_containers(pod: Pod) -> list[str]:
     wanted = _LAUNCHER_LOGS if pod.is_launcher else (pod.metadata.annotations.default_container,)
     first = [name for name in wanted if name in names]
     return first + [name for name in names if name not in first]
+
+
+def log_line(text: str) -> Line:
+    """A line of a log without the colours that it would have on a terminal.
+
+    The line comes cleaned, so each sequence begins with the sign that took the place of its escape.
+    """
+    return line(_SEQUENCES.sub("", text))
 
 
 def records_of(row: Any) -> Iterator[Record]:

@@ -14,7 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from kvtui.model import Tone
-from kvtui.text import cells, clean_line
+from kvtui.text import cells, clean
 
 
 class Part(NamedTuple):
@@ -131,7 +131,7 @@ class LinesView(ScrollView, can_focus=True):
         segments: list[Segment] = []
         for text, look in self._lines[y + top]:
             style = self.get_component_rich_style(f"lines--{look}") if look else self.rich_style
-            segments.extend(self._split(clean_line(text) if text.strip() else text, style, y + top == self._found))
+            segments.extend(self._split(_printable(text), style, y + top == self._found))
         return Strip(segments).crop_extend(left, left + width, self.rich_style)
 
     def _split(self, text: str, style: Style, current: bool) -> Iterable[Segment]:
@@ -153,3 +153,8 @@ class LinesView(ScrollView, can_focus=True):
             if pattern
             else []
         )
+
+
+def _printable(text: str) -> str:
+    """The text as it may stand on one line of a terminal, its blanks kept."""
+    return clean(text).expandtabs(4).replace("\n", " ")

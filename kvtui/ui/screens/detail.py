@@ -20,7 +20,7 @@ from kvtui.model import Ref, Tone
 from kvtui.records.kubernetes import Event, Pod
 from kvtui.resources.base import AnyResource
 from kvtui.store import Delta
-from kvtui.ui.facts import event_lines, log_containers, overview, parts_of, records_of, yaml_line
+from kvtui.ui.facts import event_lines, log_containers, log_line, overview, parts_of, records_of, yaml_line
 from kvtui.ui.lines import Line, LinesView, line, wrap
 
 TABS = {"overview": "overview", "events": "events", "yaml": "YAML", "log": "log"}
@@ -240,7 +240,7 @@ class DetailScreen(Screen[None]):
         try:
             while not reading.done() or arrived:
                 if arrived:
-                    lines = (lines + [line(item) for item in arrived])[-_LOG_LINES:]
+                    lines = (lines + [log_line(item) for item in arrived])[-_LOG_LINES:]
                     arrived.clear()
                     self._show_following(lines)
                 await asyncio.sleep(_LOG_PAUSE)
