@@ -46,6 +46,8 @@ class Terminal(Widget, can_focus=True):
         self._frame = 1 / (_FRAMES_SLOW_LINK if slow_link else _FRAMES)
         self._frame_due = False
         self._back = 0
+        self._top = 0
+        """The emulator's row that was drawn at the top of the view."""
         self._palette: dict[str, Style] = {}
         session.observe(self._on_session)
 
@@ -65,7 +67,8 @@ class Terminal(Widget, can_focus=True):
         changed = self.session.emulator.take_changed()
         if self._back:
             return
-        if changed is None or len(changed) > self.size.height // 2:
+        if changed is None or len(changed) > self.size.height // 2 or self._first_row != self._top:
+            self._top = self._first_row
             self.refresh()
         else:
             self.refresh_lines_of(changed)
@@ -78,9 +81,11 @@ class Terminal(Widget, can_focus=True):
 
     @property
     def _first_row(self) -> int:
-        """The emulator's row at the top of the view; negative rows are the scrollback."""
-        emulator = self.session.emulator
-        return max(0, emulator.lines - self.size.height) - self._back
+        """The emulator's row at the top of the view; negative rows are the scrollback.
+
+        A view that is lower than the emulator's screen shows the part down to the cursor.
+        """
+        return max(0, self.session.emulator.cursor.y - self.size.height + 1) - self._back
 
     def render_line(self, y: int) -> Strip:
         """One line of the view."""
@@ -116,7 +121,7 @@ class Terminal(Widget, can_focus=True):
         return colour if colour is not None else Color.default()
 
     def on_resize(self, _event: events.Resize) -> None:
-        """The emulator keeps the guest's size, which only the guest can change; the view shows its lower part."""
+        """The emulator keeps the guest's size, which only the guest can change; the view shows a part of it."""
         self._back = min(self._back, self.session.emulator.scrollback_size)
         self.refresh()
 

@@ -71,6 +71,7 @@ async def test_the_chord_leads_out_and_in_again_and_the_console_goes_on(stage: S
         line = await open_console(screen, stage)
         await screen.press("ctrl+right_square_bracket")
         assert screen.main.current.table.has_focus
+        assert "ctrl+] into the console" in screen.text
         line.say(b"meanwhile")
         await until(screen, sees(screen, "meanwhile"))
         await screen.press("ctrl+right_square_bracket", "x")
@@ -260,6 +261,19 @@ async def test_one_cannot_scroll_beyond_the_first_line_nor_below_the_last(stage:
         await screen.press(*["shift+pagedown"] * 50)
         await until(screen, sees(screen, "line 199"))
         assert "lines back" not in screen.text
+
+
+async def test_a_low_view_shows_where_the_cursor_is(stage: Stage, show: Show) -> None:
+    """The guest's screen has 24 lines, of which 80x24 has room for some: the first text stands in the first lines."""
+    async with show(stage, SMALL) as screen:
+        line = await open_console(screen, stage)
+        line.say(b"\r\nweb login: ")
+        await until(screen, sees(screen, "web login:"))
+        line.say(b"\x1b[2J\x1b[24;1Hlast line")
+        await until(screen, sees(screen, "last line"))
+        line.say(b"\x1b[1;1Hfirst line")
+        await until(screen, sees(screen, "first line"))
+        assert "last line" not in screen.text
 
 
 async def test_the_view_follows_the_terminals_size_and_keeps_the_newest_lines(stage: Stage, show: Show) -> None:

@@ -165,6 +165,14 @@ class ConsolePane(Vertical):
         if terminal is not None and (terminal.session.state, terminal.scrolled_back) != self._shown:
             self._draw_status()
 
+    def on_descendant_focus(self) -> None:
+        """Tell the keys that lead out."""
+        self._draw_status()
+
+    def on_descendant_blur(self) -> None:
+        """Tell the key that leads in, once the keyboard is elsewhere."""
+        self.call_after_refresh(self._draw_status)
+
     def on_resize(self) -> None:
         """As much of the status as has room."""
         self._draw_status()
@@ -209,8 +217,11 @@ class ConsolePane(Vertical):
         return f"Not connected: the VM runs{again}."
 
     def _hint(self, session: Session) -> str:
+        chord = name_key(self._settings.console.detach).split()[0]
+        if not self.has_focus_within:
+            return f"{chord} into the console"
         if session.is_open:
-            return f"{name_key(self._settings.console.detach).split()[0]} back to the list"
+            return f"{chord} back to the list"
         if session.state is State.TAKEN:
             return "enter takes it back and ends their session"
         return "enter connects"
