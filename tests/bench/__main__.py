@@ -116,7 +116,7 @@ def _storm(screen: Program, control: Control) -> Iterator[Figure]:
     cpu, begun = screen.cpu_seconds(), time.monotonic()
     delays: list[float] = []
     while time.monotonic() - begun < CHURN_SECONDS:
-        delays.append(_key_to_paint(screen, "j" if len(delays) % 2 else "k"))
+        delays.append(_key_to_paint(screen, "k" if len(delays) % 2 else "j"))
         screen.settle(0.2)
     passed = time.monotonic() - begun
     yield Figure("1,000 events/s: CPU of one core", 100 * (screen.cpu_seconds() - cpu) / passed, "%", 40)
@@ -145,7 +145,7 @@ def measure_console() -> Iterator[Figure]:
         cpu, begun = screen.cpu_seconds(), time.monotonic()
         delays: list[float] = []
         while time.monotonic() - begun < 8:
-            delays.append(_key_to_paint(screen, "j" if len(delays) % 2 else "k"))
+            delays.append(_key_to_paint(screen, "k" if len(delays) % 2 else "j"))
             screen.settle(0.1)
         passed = time.monotonic() - begun
         cost = 100 * (screen.cpu_seconds() - cpu) / passed
