@@ -201,11 +201,11 @@ async def test_c_goes_on_to_the_guests_serial_log_and_round(with_launcher: Stage
 
 async def test_the_colours_of_a_guests_log_are_left_out(with_launcher: Stage, show: Show) -> None:
     """The backend hands lines out cleaned: U+FFFD stands where the guest wrote an escape."""
-    coloured = clean("[\x1b[0;32m  OK  \x1b[0m] Started \x1b[0;1;39msshd\x1b[0m.\x1b(B caf\ufffd [1m")
+    coloured = clean("[\x1b[0;32m  OK  \x1b[0m] Started \x1b[0;1;39msshd\x1b[0m.\x1b(B done\ufffd [1m")
     with_launcher.backend.logs["compute"] = LogTape(coloured)
     async with show(with_launcher) as screen:
         await open_tab(screen, "l")
-        await until(screen, "[  OK  ] Started sshd. caf\ufffd [1m")
+        await until(screen, "[  OK  ] Started sshd. done\ufffd [1m")
 
 
 async def test_an_error_of_the_log_is_wrapped(with_launcher: Stage, show: Show) -> None:
