@@ -78,10 +78,10 @@ def test_a_retry_after_that_is_none_says_nothing(value: str) -> None:
     assert busy.retry_after == 0.0
 
 
-@pytest.mark.parametrize(
-    "value", ["86400", "9" * 400, format_datetime(datetime.now(UTC) + timedelta(days=9), usegmt=True)]
-)
+@pytest.mark.parametrize("value", ["86400", "9" * 400, "a date"])
 def test_a_retry_after_is_heeded_for_a_minute_at_most(value: str) -> None:
+    if value == "a date":
+        value = format_datetime(datetime.now(UTC) + timedelta(days=9), usegmt=True)
     busy = error_from_answer(429, b"", {"Retry-After": value})
     assert isinstance(busy, BusyError)
     assert busy.retry_after == 60.0
