@@ -168,14 +168,15 @@ class ActionRunner:
         ref = resource.ref(row)
         mine = self._pending[ref] = Pending(action, resource, row, self._fleet.clock())
         self._announce(ref)
+        accepted = False
         try:
             await action.run(self._fleet.backends[ref.backend], row)
+            accepted = True
         except KvtuiError as error:
-            self._forget(ref, mine)
             return f"{action.label} {ref.path}: {error}"
-        except BaseException:
-            self._forget(ref, mine)
-            raise
+        finally:
+            if not accepted:
+                self._forget(ref, mine)
         self._settle_one(ref)
         return ""
 

@@ -64,7 +64,7 @@ def test_logins_in_addresses_are_masked_within_long_texts(url: str) -> None:
 
 async def test_an_object_that_is_nested_too_deeply_is_an_error(tmp_path: Path) -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
-        return web.Response(text='{"a":' * 700 + "1" + "}" * 700, content_type="application/json")
+        return web.Response(text='{"a":' * 20_000 + "1" + "}" * 20_000, content_type="application/json")
 
     async with serving(Fake(answer, answer, {PATH: answer})) as fake, kept(write_kubeconfig(tmp_path, fake.url)) as s:
         with pytest.raises(BackendError, match="nested too deeply"):
