@@ -65,8 +65,6 @@ def _admit_machine(world: World, vm: Object, old: Object | None) -> Object:
     causes = _machine_causes(vm.get("spec") or {})
     if causes:
         raise _invalid(_VM_VALIDATOR, causes)
-    # The mutating webhook writes these two of Go's structs out even when they are empty.
-    vm["spec"]["template"].setdefault("spec", {}).setdefault("domain", {})
     if old is None:
         default_machine(vm, _random_uuid(world), _random_uuid(world))
     return vm
@@ -82,11 +80,6 @@ def _machine_causes(spec: Object) -> list[Object]:
         causes.append(_cause("spec.running", "One of Running or RunStrategy must be specified"))
     elif "runStrategy" in spec and spec["runStrategy"] not in _STRATEGIES:
         causes.append(_cause("spec.runStrategy", f"Invalid RunStrategy ({spec['runStrategy']})"))
-    for number, template in enumerate(spec.get("dataVolumeTemplates") or ()):
-        if not template["metadata"].get("name"):
-            entry = f"spec.dataVolumeTemplate[{number}]"
-            told = f"'name' field must not be empty for DataVolumeTemplate entry {entry}."
-            causes.append(_cause(f"{entry}.name", told, "FieldValueRequired"))
     return causes + _instance_causes("spec.template.spec", spec["template"].get("spec") or {})
 
 

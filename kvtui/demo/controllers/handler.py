@@ -132,7 +132,7 @@ class Handler(Controller):
         node = vmi["status"].get("nodeName")
         for kind, namespace, name in self.storage.owned(vmi["metadata"]["uid"]):
             pod = self.storage.find(kind, namespace, name) if kind is kinds.POD else None
-            if pod and pod["spec"].get("nodeName") == node and pod.get("status", {}).get("phase") == "Running":
+            if pod and pod["spec"].get("nodeName") == node and pod["status"]["phase"] == "Running":
                 return pod
         return None
 

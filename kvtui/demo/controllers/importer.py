@@ -75,7 +75,7 @@ class Importer(Controller):
         if pod is None:
             self.storage.create(kinds.POD, _importer_pod(claim, worker, pod_name))
             self._note(claim, {"pod.phase": "Pending", "import.importPodName": pod_name})
-        elif pod.get("status", {}).get("phase") == "Running":
+        elif pod["status"]["phase"] == "Running":
             self._transfer(claim, pod)
 
     def _worker_claim(self, claim: Object) -> Object | None:
@@ -171,7 +171,7 @@ class Importer(Controller):
             self.elapsed((meta["namespace"], meta["name"]), meta["uid"], f"again {restarts}", 3.0)
 
     def _refuse_checksum(self, claim: Object, pod: Object) -> None:
-        wanted = claim["metadata"].get("annotations", {}).get(_PREFIX + "import.checksum", "sha256:")
+        wanted = claim["metadata"]["annotations"].get(_PREFIX + "import.checksum", "sha256:")
         message = (
             f"checksum mismatch: expected {wanted.partition(':')[2]}, calculated {self.random.getrandbits(256):064x}"
         )
@@ -237,9 +237,7 @@ def _refusal(status: int) -> str:
 
 def _prime(claim: Object, name: str) -> Object:
     meta, spec = claim["metadata"], claim["spec"]
-    notes = {
-        key: value for key, value in meta.get("annotations", {}).items() if "import." in key or key == SELECTED_NODE
-    }
+    notes = {key: value for key, value in meta["annotations"].items() if "import." in key or key == SELECTED_NODE}
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -260,7 +258,6 @@ def _prime(claim: Object, name: str) -> Object:
 
 def _importer_pod(claim: Object, worker: Object, name: str) -> Object:
     meta = claim["metadata"]
-    notes = meta.get("annotations", {})
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -285,8 +282,8 @@ def _importer_pod(claim: Object, worker: Object, name: str) -> Object:
                     "image": IMPORTER_IMAGE,
                     "args": ["-v=1"],
                     "env": [
-                        {"name": "IMPORTER_SOURCE", "value": notes.get(_PREFIX + "import.source", "")},
-                        {"name": "IMPORTER_ENDPOINT", "value": notes.get(_PREFIX + "import.endpoint", "")},
+                        {"name": "IMPORTER_SOURCE", "value": meta["annotations"][_PREFIX + "import.source"]},
+                        {"name": "IMPORTER_ENDPOINT", "value": meta["annotations"][_PREFIX + "import.endpoint"]},
                     ],
                     "ports": [{"name": "metrics", "containerPort": 8443, "protocol": "TCP"}],
                     "resources": {

@@ -37,9 +37,9 @@ class Kubelet(Controller):
             return
         if deleting(pod):
             self._end(pod)
-        elif pod.get("status", {}).get("phase") == "Pending":
+        elif pod["status"]["phase"] == "Pending":
             self._begin(pod)
-        elif pod.get("status", {}).get("phase") == "Running":
+        elif pod["status"]["phase"] == "Running":
             self._judge(pod)
 
     def complete(self, namespace: str, name: str, *, failed: bool = False, message: str = "") -> None:
@@ -200,12 +200,12 @@ class Kubelet(Controller):
         meta = pod["metadata"]
         key = (meta["namespace"], meta["name"])
         grace = float(meta.get("deletionGracePeriodSeconds", 0))
-        over = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+        over = pod["status"]["phase"] in ("Succeeded", "Failed")
         wanted = 0.5 if over else min(grace, self._time_to_stop(pod))
         # A later, shorter grace period overrides the one that runs.
         if not self.elapsed(key, meta["uid"], f"end {grace}", wanted):
             return
-        if pod.get("status", {}).get("phase") == "Running":
+        if pod["status"]["phase"] == "Running":
             main = pod["spec"]["containers"][0]["name"]
             self.world.events.normal(
                 kinds.POD, pod, KUBELET, "Killing", f"Stopping container {main}", host=pod["spec"]["nodeName"]

@@ -114,7 +114,7 @@ class Migrations(Controller):
             self._schedule(job, vmi)
             return
         target = self._target(job, vmi)
-        lost = target is None or target.get("status", {}).get("phase") in FINAL
+        lost = target is None or target["status"]["phase"] in FINAL
         if lost and not (ours and move.get("completed")):
             self._fail(job, "Migration failed because target pod shutdown during migration")
             return
@@ -174,7 +174,7 @@ class Migrations(Controller):
     def _await_target(self, job: Object, vmi: Object, target: Object) -> None:
         meta = job["metadata"]
         key = (meta["namespace"], meta["name"])
-        if target.get("status", {}).get("phase") == "Running":
+        if target["status"]["phase"] == "Running":
             self._enter(job, "Scheduled")
             return
         if has_condition(target, "PodScheduled", "False", "Unschedulable"):
@@ -296,11 +296,7 @@ class Migrations(Controller):
 
     def _target(self, job: Object, vmi: Object) -> Object | None:
         uid = job["metadata"]["uid"]
-        pods = [
-            pod
-            for pod in self._pods(vmi)
-            if pod["metadata"].get("labels", {}).get("kubevirt.io/migrationJobUID") == uid
-        ]
+        pods = [pod for pod in self._pods(vmi) if pod["metadata"]["labels"].get("kubevirt.io/migrationJobUID") == uid]
         return pods[-1] if pods else None
 
     def _drop_target(self, pod: Object) -> None:

@@ -129,7 +129,7 @@ class Transfers(Controller):
                 "targetNodeDomainReadyTimestamp": now,
             }
             status["nodeName"] = node
-            found["metadata"].setdefault("labels", {})["kubevirt.io/nodeName"] = node
+            found["metadata"]["labels"]["kubevirt.io/nodeName"] = node
             status.pop("evacuationNodeName", None)
             report_interfaces(found, target)
 
@@ -144,7 +144,7 @@ class Transfers(Controller):
             meta = found["metadata"]
             ready = now.replace("T", " ").replace("Z", " +0000 UTC")
             meta.setdefault("annotations", {})["kubevirt.io/migration-target-ready-timestamp"] = ready
-            meta.setdefault("labels", {})["kubevirt.io/nodeName"] = node
+            meta["labels"]["kubevirt.io/nodeName"] = node
             set_condition(found, UNPAUSED, "True", now, "NotPaused", "the virtual machine is not paused")
 
         self.storage.modify(kinds.POD, namespace, pod, open_gate)
@@ -153,7 +153,7 @@ class Transfers(Controller):
         """Only the last source pod stays behind as Completed."""
         for kind, namespace, name in self.storage.owned(vmi["metadata"]["uid"]):
             pod = self.storage.find(kind, namespace, name) if kind is kinds.POD else None
-            if pod and pod.get("status", {}).get("phase") in ("Succeeded", "Failed") and name != move["sourcePod"]:
+            if pod and pod["status"]["phase"] in ("Succeeded", "Failed") and name != move["sourcePod"]:
                 self.world.delete_pod(namespace, name, 0)
 
     def _fail(self, vmi: Object, reason: str, abort: str = "") -> None:

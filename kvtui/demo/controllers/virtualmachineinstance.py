@@ -166,14 +166,14 @@ class VirtualMachineInstances(Controller):
 
     def _follow(self, vmi: Object, pods: list[Object], phase: str) -> None:
         pod = current_pod(vmi, pods)
-        if pod is None or pod.get("status", {}).get("phase") == "Failed":
+        if pod is None or pod["status"]["phase"] == "Failed":
             # The launcher went away under the guest.
             self._write(vmi, pods, "Failed")
             return
         if phase in ("", "Pending"):
             self._unpause_gate(pod, paused=False)
             self._write(vmi, pods, "Scheduling")
-        elif phase == "Scheduling" and pod.get("status", {}).get("phase") == "Running":
+        elif phase == "Scheduling" and pod["status"]["phase"] == "Running":
             self._label_node(pod)
             self._write(vmi, pods, "Scheduled")
         elif phase == "Running":
@@ -205,7 +205,7 @@ class VirtualMachineInstances(Controller):
         node = pod["spec"]["nodeName"]
 
         def write(found: Object) -> None:
-            found["metadata"].setdefault("labels", {})["kubevirt.io/nodeName"] = node
+            found["metadata"]["labels"]["kubevirt.io/nodeName"] = node
 
         self.storage.modify(kinds.POD, meta["namespace"], meta["name"], write)
 
