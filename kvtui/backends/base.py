@@ -144,6 +144,41 @@ class Consoles(Protocol):
 
 
 @runtime_checkable
+class BootLogs(Protocol):
+    """A backend that keeps what guests said on their serial lines."""
+
+    async def open_boot_log(self, ref: Ref, *, tail: int = 2000) -> ByteStream:
+        """The last `tail` lines that a VM or VMI said on its serial line, and what it says from now on.
+
+        It takes the console from nobody, and writing to it does nothing. Raises BackendError: AbsentError when the
+        machine keeps no such log or does not run, ForbiddenError without the right.
+        """
+
+
+@runtime_checkable
+class Ports(Protocol):
+    """A backend through which the ports of machines are reached."""
+
+    async def open_port(self, ref: Ref, port: int) -> ByteStream:
+        """A TCP connection to `port` of a VM or VMI.
+
+        Raises BackendError with the server's words when nobody listens there or the machine does not run;
+        ReadOnlyError on a read-only backend.
+        """
+
+
+@runtime_checkable
+class Screens(Protocol):
+    """A backend that can look at the screens of machines."""
+
+    async def take_screenshot(self, ref: Ref) -> bytes:
+        """What a VM or VMI shows on its screen: a PNG or PPM file.
+
+        Raises BackendError: code 400 when the machine has no screen or does not run, ForbiddenError without the right.
+        """
+
+
+@runtime_checkable
 class Logs(Protocol):
     """A backend with logs of pods."""
 
