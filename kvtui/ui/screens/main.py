@@ -2,55 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual import events
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container
 from textual.message import Message
-from textual.screen import Screen
 
-from kvtui.config import Settings
-from kvtui.fleet import Fleet
 from kvtui.model import Ref
 from kvtui.records.kubernetes import Namespace
-from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
-from kvtui.resources.base import AnyResource
-from kvtui.store import Delta
-from kvtui.ui.actions import ActionRunner
-from kvtui.ui.bar import Piece
 from kvtui.ui.goto import Places, Target, complete, understand
 from kvtui.ui.panes.consoles import ConsolePane
-from kvtui.ui.panes.footer import Footer, entry
-from kvtui.ui.panes.header import Header
-from kvtui.ui.panes.problems import ProblemsPane
 from kvtui.ui.panes.prompt import Prompt
-from kvtui.ui.panes.resource import ResourcePane, find_pane, find_rows, make_pane
+from kvtui.ui.panes.resource import ResourcePane, find_pane, find_rows
 from kvtui.ui.screens.detail import DetailScreen
 from kvtui.ui.screens.help import name_key
+from kvtui.ui.screens.panes import BESIDE, CONSOLE_KINDS, PanesScreen
 from kvtui.ui.table import LiveTable
 
-PANES = ("nodes", "vms", "migrations", "imports")
-"""The resources that have a pane of their own, in the order of their numbers. All others are shown on demand."""
-WIDE = (110, 30)
-"""Columns and lines from which all panes stand side by side."""
-BESIDE = 172
-"""Columns from which consoles stand beside the panes, not below: a serial line is 80 columns wide, and 90 stay."""
-_CONSOLE = (82, 26)
-"""Columns and lines of the consoles where there is room: 80 by 24, a rule, the tabs and the state."""
-_PANES_LEAST = 5
-"""Lines that the panes keep above the consoles."""
-_CONSOLE_LEAST = 5
-"""Lines that the consoles keep below the panes."""
-_CONSOLE_KINDS = (VirtualMachine.KIND, VirtualMachineInstance.KIND)
 
+class MainScreen(PanesScreen):
+    """What the keys do: moving about, consoles, filters, and going to places."""
 
-class MainScreen(Screen[None]):
-    """Header, problems, the panes, the consoles, and the line of keys."""
-
-    AUTO_FOCUS = "#table-vms"
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
             Binding(str(number), f"go({number})", f"pane {number}", show=False, tooltip=tooltip)
@@ -77,193 +49,6 @@ class MainScreen(Screen[None]):
         def __init__(self, name: str) -> None:
             super().__init__()
             self.name = name
-
-    def __init__(
-        self,
-        fleet: Fleet,
-        resources: Sequence[AnyResource],
-        runner: ActionRunner,
-        settings: Settings,
-        contexts: Callable[[], Sequence[str]],
-    ) -> None:
-        super().__init__()
-        self._fleet = fleet
-        self._contexts = contexts
-        self._settings = settings
-        self._runner = runner
-        self._zoomed = False
-        self._footer_due = False
-        self._namespace = ""
-        self._resources = {resource.name: resource for resource in resources}
-        chosen = [self._resources[name] for name in PANES if name in self._resources]
-        self._header = Header(fleet, read_only=settings.read_only)
-        self.problems = ProblemsPane(fleet, chosen)
-        self.panes = [make_pane(number, resource, fleet, runner) for number, resource in enumerate(chosen, start=1)]
-        self._guest: ResourcePane | None = None
-        self.consoles = ConsolePane(fleet, settings)
-        self._prompt = Prompt()
-        self._footer = Footer()
-        self._current = self._home
-        self._filter_before = ""
-        self._unlisten: Callable[[], None] = lambda: None
-
-    def compose(self) -> ComposeResult:
-        """From the first line to the last."""
-        yield self._header
-        yield self.problems
-        with Container(id="body"):
-            with Container(id="panes"):
-                yield from self.panes
-            yield self.consoles
-        yield self._prompt
-        yield self._footer
-
-    def on_mount(self) -> None:
-        """Follow the store and the clock."""
-        self._unlisten = self._fleet.listen(self._take)
-        self._runner.listen(self._redraw_row)
-        self.set_interval(1.0, self.tick)
-        self._arrange()
-        self._header.redraw()
-        self.tick()
-
-    def on_unmount(self) -> None:
-        """Stop following."""
-        self._unlisten()
-
-    # The store and the clock ---------------------------------------------------------------------------------------
-
-    def _take(self, delta: Delta) -> None:
-        for pane in self._all_panes():
-            pane.take(delta)
-        self.problems.redraw()
-        self._header.redraw()
-        self._fit_problems()
-        self._show_neighbours()
-
-    def tick(self) -> None:
-        """Once a second: what shows the time."""
-        self._header.tick()
-        self.problems.tick()
-        for pane in self._all_panes():
-            if pane.display:
-                pane.tick()
-
-    def _redraw_row(self, ref: Ref) -> None:
-        for pane in self._all_panes():
-            pane.redraw_row(ref)
-
-    def _all_panes(self) -> list[ResourcePane]:
-        return self.panes if self._guest is None else [*self.panes, self._guest]
-
-    # Arrangement ---------------------------------------------------------------------------------------------------
-
-    @property
-    def single(self) -> bool:
-        """Whether one pane stands alone."""
-        width, height = self.size
-        if self.consoles.display:
-            if width < BESIDE:
-                return True
-            width -= _CONSOLE[0]
-        return self._zoomed or self._current is self._guest or width < WIDE[0] or height < WIDE[1]
-
-    def on_resize(self, _event: events.Resize) -> None:
-        """Arrange the panes for the new size."""
-        self._arrange()
-
-    def _arrange(self) -> None:
-        single = self.single
-        self.set_class(single, "-single")
-        self.set_class(self.size.width >= BESIDE, "-beside")
-        self.set_class(self.consoles.display, "-console")
-        self._fit_consoles()
-        for pane in self._all_panes():
-            pane.display = pane is self._current or not single
-            pane.table.wide = single and self.size.width >= WIDE[0]
-        self._fit_problems()
-        self._show_neighbours()
-
-    def _fit_problems(self) -> None:
-        width, height = self.size
-        below = self.consoles.display and width < BESIDE
-        self.problems.allow(1 if below else max(1, min(5, height // 7)))
-
-    def _fit_consoles(self) -> None:
-        width, height = self.size
-        others = 4 + _PANES_LEAST  # the header, the problems' rule and first line, the footer
-        most = _CONSOLE_LEAST if self._zoomed else _CONSOLE[1]
-        self.consoles.styles.height = "1fr" if width >= BESIDE else max(_CONSOLE_LEAST, min(most, height - others))
-
-    def _show_neighbours(self) -> None:
-        """A pane that stands alone names the others, with their keys and counts."""
-        single = self.single
-        for pane in self._all_panes():
-            others = [other for other in self.panes if other is not pane] if single else []
-            pane.show_neighbours([piece for other in others for piece in other.tab])
-
-    def _choose(self, pane: ResourcePane) -> None:
-        """Give a pane the keyboard."""
-        self._current = pane
-        if self._guest is not None and pane is not self._guest:
-            self._guest.remove()
-            self._guest = None
-        self._arrange()
-        self.set_focus(pane.table)
-
-    async def _invite(self, resource: AnyResource, text: str | None = None) -> None:
-        """Show a resource that has no pane of its own."""
-        if self._guest is not None:
-            await self._guest.remove()
-        self._guest = make_pane(0, resource, self._fleet, self._runner)
-        self._guest.listing.set_namespace(self._namespace, self._fleet.clock())
-        await self.query_one("#panes").mount(self._guest)
-        self._choose(self._guest)
-        self._filter_anew(text)
-
-    def on_descendant_focus(self, _event: events.DescendantFocus) -> None:
-        """Show where the keyboard is."""
-        for pane in self._all_panes():
-            pane.show_focus(pane.table.has_focus)
-            if pane.table.has_focus:
-                self._current = pane
-        self.problems.show_focus(self.problems.table.has_focus)
-        self._draw_footer()
-
-    @property
-    def current(self) -> ResourcePane:
-        """The pane that has the keyboard, or had it last."""
-        return self._current
-
-    # The footer ----------------------------------------------------------------------------------------------------
-
-    def on_resource_pane_changed(self, event: ResourcePane.Changed) -> None:
-        """Judge anew which keys are possible, once for all that changed in this step."""
-        event.stop()
-        if not self._footer_due:
-            self._footer_due = True
-            self.call_after_refresh(self._draw_footer)
-
-    def _draw_footer(self) -> None:
-        self._footer_due = False
-        pane = self._current
-        if self.consoles.has_focus_within:
-            detach = self._settings.console.detach.split(",")[0]
-            self._footer.set_pieces([Piece(" "), *entry(detach, "back to the list", rank=0)])
-        elif self.problems.table.has_focus:
-            self._footer.show_actions((), {}, {}, entry("enter", "go to the row", rank=2))
-        elif self._header.read_only:
-            self._footer.show_actions((), {}, {}, [Piece("READ-ONLY: looks only  "), *self._ways_in()])
-        else:
-            pane.ask_rights()
-            self._footer.show_actions(pane.resource.actions, pane.reasons(), self._settings.keys, self._ways_in())
-
-    def _ways_in(self) -> list[Piece]:
-        """The keys that change nothing."""
-        open_it = entry("enter", "open", rank=40)
-        if self._current.resource.sources[0].kind in _CONSOLE_KINDS:
-            return [*entry("c", "console", rank=2), *open_it]
-        return open_it
 
     # Moving about --------------------------------------------------------------------------------------------------
 
@@ -322,11 +107,6 @@ class MainScreen(Screen[None]):
         elif pane is self._guest:
             self._choose(self._home)
 
-    @property
-    def _home(self) -> ResourcePane:
-        """The pane to begin in."""
-        return next((pane for pane in self.panes if pane.resource.name == "vms"), self.panes[0])
-
     def on_key(self, event: events.Key) -> None:
         """The chord leads out of the console, and into it."""
         chords = [chord.strip() for chord in self._settings.console.detach.split(",")]
@@ -373,7 +153,7 @@ class MainScreen(Screen[None]):
         ref = self._current.current
         if self.problems.table.has_focus:
             ref = self.problems.finding.subject if self.problems.finding else None
-        if ref is None or ref.kind not in _CONSOLE_KINDS:
+        if ref is None or ref.kind not in CONSOLE_KINDS:
             self.notify("a console belongs to a VM: choose one among the VMs", severity="warning")
             return
         self.consoles.open(ref)
@@ -457,14 +237,6 @@ class MainScreen(Screen[None]):
             return False
         return True
 
-    def _filter_anew(self, text: str | None) -> None:
-        """Filter the pane that was gone to; None leaves it as it is."""
-        if text is not None:
-            try:
-                self._current.filter(text)
-            except ValueError as error:
-                self.notify(str(error), severity="warning")
-
     def go_to(self, target: Target) -> None:
         """Go where a text leads."""
         if target.context is not None:
@@ -477,9 +249,9 @@ class MainScreen(Screen[None]):
         pane = next((pane for pane in self.panes if pane.resource.name == target.resource), None)
         if pane is not None:
             self._choose(pane)
-            self._filter_anew(target.filter)
+            self.filter_anew(target.filter)
         elif target.resource is not None:
-            self.call_later(self._invite, self._resources[target.resource], target.filter)
+            self.call_later(self.invite, self._resources[target.resource], target.filter)
         if target.word == "problems":
             self.action_go(0)
         elif target.word:
