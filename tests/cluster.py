@@ -17,6 +17,7 @@ import aiohttp
 import yaml
 
 from kvtui.demo.kubeconfig import write_kubeconfig
+from kvtui.demo.machines import MakeGuest, simulated_guest
 from kvtui.demo.server import Server
 from kvtui.demo.world import World
 
@@ -59,10 +60,11 @@ async def running_cluster(
     troubles: bool = False,
     world: World | None = None,
     bookmark_interval: float = 60.0,
+    make_guest: MakeGuest = simulated_guest,
 ) -> AsyncIterator[RunningCluster]:
     """A cluster on a free port in this process. `speed` 0 lets time pass by `advance` alone."""
     world = world or World(size, seed, troubles=troubles)
-    server = Server(world, speed=speed, bookmark_interval=bookmark_interval)
+    server = Server(world, speed=speed, bookmark_interval=bookmark_interval, make_guest=make_guest)
     await server.start()
     try:
         with tempfile.TemporaryDirectory(prefix="kvtui-test-") as folder:

@@ -10,7 +10,7 @@ import asyncio
 
 from aiohttp import WSMsgType, web
 
-from kvtui.demo.machines import Machine, Machines
+from kvtui.demo.machines import Machine, Machines, MakeGuest, simulated_guest
 from kvtui.demo.metadata import bad_request
 from kvtui.demo.replies import encode, status, text
 from kvtui.demo.storage import Object, StorageError
@@ -71,8 +71,8 @@ class Session:
 class Consoles:
     """The open serial lines; one client each."""
 
-    def __init__(self, world: World) -> None:
-        self.machines = Machines(world)
+    def __init__(self, world: World, make_guest: MakeGuest = simulated_guest) -> None:
+        self.machines = Machines(world, make_guest)
         self._world = world
         self._sessions: dict[Machine, Session] = {}
 

@@ -8,15 +8,52 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from datetime import datetime
+from typing import Protocol
 
 from kvtui.demo import kinds
 from kvtui.demo.behaviour import system_of
-from kvtui.demo.guest import Guest
+from kvtui.demo.guest import Guest, State
 from kvtui.demo.objects import amount, has_condition
 from kvtui.demo.storage import Change, Object
 from kvtui.demo.world import World
 
 _MIB = 1024**2
+
+
+class SerialGuest(Protocol):
+    """What a machine needs of its guest: a serial line, a power button, and time to live in."""
+
+    @property
+    def state(self) -> State:
+        """Whether it runs; ``off`` ends the instance."""
+
+    def attach(self, send: Callable[[bytes], None]) -> None:
+        """Let output go to `send` from now on. As on a real line, nothing said before is repeated."""
+
+    def detach(self) -> None:
+        """Let output go to the log alone."""
+
+    def log_lines(self) -> list[str]:
+        """The newest lines of the console's output, escape sequences included, without line ends."""
+
+    def receive(self, data: bytes) -> None:
+        """Bytes typed by the user."""
+
+    def advance(self, seconds: float) -> None:
+        """Let virtual time pass."""
+
+    def reboot(self) -> None:
+        """Reset the machine at once."""
+
+    def shut_down(self) -> None:
+        """Press the power button: the guest goes down in order and is off when `state` says so."""
+
+    def power_off(self) -> None:
+        """Pull the plug."""
+
+
+MakeGuest = Callable[[Object, datetime], SerialGuest]
+"""Makes the guest of an instance that runs at that moment."""
 
 
 def running_since(vmi: Object) -> datetime | None:
@@ -27,7 +64,8 @@ def running_since(vmi: Object) -> datetime | None:
     return None
 
 
-def _new_guest(vmi: Object, now: datetime) -> Guest:
+def simulated_guest(vmi: Object, now: datetime) -> Guest:
+    """A guest with the system, the size and the past that its instance tells of."""
     meta, spec, status = vmi["metadata"], vmi["spec"], vmi.get("status", {})
     system = system_of(vmi)
     domain = spec.get("domain", {})
@@ -54,7 +92,7 @@ def _new_guest(vmi: Object, now: datetime) -> Guest:
 class Machine:
     """One running instance with its guest."""
 
-    def __init__(self, uid: str, node: str, guest: Guest, now: datetime) -> None:
+    def __init__(self, uid: str, node: str, guest: SerialGuest, now: datetime) -> None:
         self.uid = uid
         self.node = node
         self.guest = guest
@@ -81,8 +119,9 @@ class Machine:
 class Machines:
     """The guests by the place of their instance."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, make_guest: MakeGuest = simulated_guest) -> None:
         self._world = world
+        self._make_guest = make_guest
         self._machines: dict[tuple[str, str], Machine] = {}
         self._unsubscribe = world.storage.subscribe(self._on_change)
 
@@ -96,7 +135,7 @@ class Machines:
         key = meta["namespace"], meta["name"]
         machine = self._machines.get(key)
         if machine is None or machine.uid != meta["uid"]:
-            machine = Machine(meta["uid"], vmi["status"].get("nodeName", ""), _new_guest(vmi, now), now)
+            machine = Machine(meta["uid"], vmi["status"].get("nodeName", ""), self._make_guest(vmi, now), now)
             machine.paused = has_condition(vmi, "Paused", "True")
             self._machines[key] = machine
         machine.catch_up(now)
@@ -132,7 +171,8 @@ class Machines:
         now = self._world.clock.now
         machine.catch_up(now)
         machine.paused = has_condition(vmi, "Paused", "True")
-        if "deletionTimestamp" in vmi["metadata"] and machine.guest.state in ("booting", "running"):
+        going = "deletionTimestamp" in vmi["metadata"] and machine.guest.state in ("booting", "running")
+        if going and not machine.told_off:
             machine.told_off = True
             machine.guest.shut_down()
         node = vmi["status"].get("nodeName", "")

@@ -21,6 +21,7 @@ from kvtui.demo.forms import form_of, object_body
 from kvtui.demo.kinds import API_SERVICE
 from kvtui.demo.lists import Lists
 from kvtui.demo.logs import Logs
+from kvtui.demo.machines import MakeGuest, simulated_guest
 from kvtui.demo.metadata import bad_request
 from kvtui.demo.objects import has_condition
 from kvtui.demo.paths import Target
@@ -43,9 +44,16 @@ _ROOT_PATHS = ["/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v
 class Server:
     """One demo cluster on one port. `start` it, give its `url` and tokens to clients, `stop` it."""
 
-    def __init__(self, world: World, *, speed: float = 1.0, bookmark_interval: float = 60.0) -> None:
+    def __init__(
+        self,
+        world: World,
+        *,
+        speed: float = 1.0,
+        bookmark_interval: float = 60.0,
+        make_guest: MakeGuest = simulated_guest,
+    ) -> None:
         """`speed`: virtual seconds that pass in a real one, 0 for a clock that only tests advance;
-        `bookmark_interval`: real seconds between the bookmarks of a watch.
+        `bookmark_interval`: real seconds between the bookmarks of a watch; `make_guest`: who is behind the consoles.
         """
         self.world = world
         self.access = Access()
@@ -54,7 +62,7 @@ class Server:
         self.ticker = Ticker(self.advance, speed, world.failures)
         self.served = ServedKinds(world.storage)
         self.watches = Watches(world.storage, world.clock, self.faults, bookmark_interval)
-        self.consoles = Consoles(world)
+        self.consoles = Consoles(world, make_guest)
         self.churn = Churn(world)
         self.served.on_removed(lambda kind: self.watches.cut(kind))
         self._discovery = Discovery(self.served)
