@@ -52,6 +52,14 @@ Ask = Callable[[], str]
 """Why a console was cut: a clause such as "the VM stopped", or "" while the VM runs on unchanged."""
 
 
+class Stream(enum.Enum):
+    """What a session is connected to."""
+
+    SERIAL = "serial"
+    LOG = "boot log"
+    SHELL = "shell"
+
+
 class State(enum.Enum):
     """Where a session stands."""
 
@@ -85,12 +93,14 @@ class Session:
         dial: Dial,
         *,
         why_cut: Ask,
+        stream: Stream = Stream.SERIAL,
         columns: int = 80,
         lines: int = 24,
         scrollback: int = 10_000,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        self.stream = stream
         self.emulator = Emulator(columns, lines, scrollback, answer=self._answer)
         self.state = State.ENDED
         self.sentence = "Not connected yet."

@@ -202,7 +202,7 @@ class KvtuiApp(App[int], inherit_bindings=False):
     async def _may_close_consoles(self, question: str) -> bool:
         if self.main is None or not self.main.consoles.has_open:
             return True
-        return await self.ask(Question(question, [ref.path for ref in self.main.consoles.refs]))
+        return await self.ask(Question(question, [channel.label for channel in self.main.consoles.channels]))
 
     # What actions need of the screen -------------------------------------------------------------------------------
 

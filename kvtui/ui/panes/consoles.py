@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from kvtui.backends.base import ByteStream, Consoles
 from kvtui.config import Settings
-from kvtui.console.session import Session, State
+from kvtui.console.session import Session, State, Stream
 from kvtui.errors import BackendError
 from kvtui.fleet import Fleet
 from kvtui.model import FeedState, Ref
@@ -40,6 +40,19 @@ class _Place:
     phase: str
 
 
+class Channel(NamedTuple):
+    """One way into one machine: what a terminal of the pane is for."""
+
+    ref: Ref
+    stream: Stream = Stream.SERIAL
+
+    @property
+    def label(self) -> str:
+        """The machine, and the stream unless it is the serial line, which most are."""
+        path = clean_line(self.ref.path)
+        return path if self.stream is Stream.SERIAL else f"{path} {self.stream.value}"
+
+
 class ConsolePane(Vertical):
     """Holds the terminals. Hidden while none is open."""
 
@@ -58,11 +71,11 @@ class ConsolePane(Vertical):
         super().__init__()
         self._fleet = fleet
         self._settings = settings
-        self._terminals: dict[Ref, Terminal] = {}
+        self._terminals: dict[Channel, Terminal] = {}
         self._places: dict[Ref, _Place] = {}
         """Where each machine ran when its line was made."""
-        self._current: Ref | None = None
-        self._shown: tuple[State, int] | None = None
+        self._current: Channel | None = None
+        self._drawn: tuple[State, int] | None = None
         """State and lines back that the status line tells of."""
         self._heading = Static(classes="console-tabs", markup=False)
         self._status = Static(classes="console-status", markup=False)
@@ -78,8 +91,8 @@ class ConsolePane(Vertical):
         self.set_interval(1.0, self._draw_status)
 
     @property
-    def refs(self) -> tuple[Ref, ...]:
-        """The machines whose consoles are open."""
+    def channels(self) -> tuple[Channel, ...]:
+        """What is open, live or ended, in the order of the tabs."""
         return tuple(self._terminals)
 
     @property
@@ -88,12 +101,18 @@ class ConsolePane(Vertical):
         return bool(self._terminals)
 
     @property
-    def current(self) -> Ref | None:
-        """The machine whose console is shown."""
+    def current(self) -> Channel | None:
+        """What is shown."""
         return self._current
 
-    def open(self, ref: Ref) -> None:
-        """Show and focus the console of a machine, connecting unless it is open already."""
+    @property
+    def shown(self) -> Terminal | None:
+        """The terminal that is shown."""
+        return self._terminals.get(self._current) if self._current else None
+
+    def open(self, channel: Channel) -> None:
+        """Show and focus a way into a machine, connecting unless it is open already."""
+        ref = channel.ref
         if self._fleet.backends[ref.backend].info.read_only:
             self.notify(
                 f"console: {ref.backend} is read-only here, and opening one takes it from whoever has it; "
@@ -102,20 +121,20 @@ class ConsolePane(Vertical):
                 markup=False,
             )
             return
-        if ref not in self._terminals:
-            session = self._connect(ref)
+        if channel not in self._terminals:
+            session = self._connect(channel)
             terminal = Terminal(session, self._settings.console, slow_link=self._settings.slow_link)
             session.observe(self._on_session)
-            self._terminals[ref] = terminal
+            self._terminals[channel] = terminal
             self.mount(terminal, before=self._status)
             session.start()
             self.post_message(self.Changed())
-        self._show(ref)
-        self.screen.set_focus(self._terminals[ref])
+        self._show(channel)
+        self.screen.set_focus(self._terminals[channel])
 
-    async def close(self, ref: Ref | None = None) -> None:
-        """End the console of a machine, by default the shown one."""
-        target = ref or self._current
+    async def close(self, channel: Channel | None = None) -> None:
+        """End a session and take its tab away, by default the shown one."""
+        target = channel or self._current
         terminal = self._terminals.pop(target, None) if target else None
         if terminal is None:
             return
@@ -127,42 +146,41 @@ class ConsolePane(Vertical):
 
     async def close_all(self) -> None:
         """End every console."""
-        for ref in tuple(self._terminals):
-            await self.close(ref)
+        for channel in tuple(self._terminals):
+            await self.close(channel)
 
     def action_step(self, by: int) -> None:
         """Show the next or the previous console."""
-        refs = list(self._terminals)
-        if self._current in self._terminals and len(refs) > 1:
-            ref = refs[(refs.index(self._current) + by) % len(refs)]
-            self._show(ref)
-            self.screen.set_focus(self._terminals[ref])
+        channels = list(self._terminals)
+        if self._current in self._terminals and len(channels) > 1:
+            channel = channels[(channels.index(self._current) + by) % len(channels)]
+            self._show(channel)
+            self.screen.set_focus(self._terminals[channel])
 
     def on_terminal_revived(self, event: Terminal.Revived) -> None:
         """Connect again, as the user asked."""
         event.stop()
         event.session.retake()
 
-    def _show(self, ref: Ref | None) -> None:
-        self._current = ref
-        self.display = ref is not None
+    def _show(self, channel: Channel | None) -> None:
+        self._current = channel
+        self.display = channel is not None
         for other, terminal in self._terminals.items():
-            terminal.display = other == ref
+            terminal.display = other == channel
         self._draw_tabs()
         self._draw_status()
 
     def _draw_tabs(self) -> None:
         tabs = Text(" console ")
-        for ref in self._terminals:
-            shown = ref == self._current
-            tabs.append(f" {clean_line(ref.path)} ", style="reverse" if shown else "")
+        for channel in self._terminals:
+            tabs.append(f" {channel.label} ", style="reverse" if channel == self._current else "")
             tabs.append(" ")
         self._heading.update(tabs)
 
     def _on_session(self) -> None:
         """Draw at once what is new; counters and ages wait for the next second."""
-        terminal = self._terminals.get(self._current) if self._current else None
-        if terminal is not None and (terminal.session.state, terminal.scrolled_back) != self._shown:
+        terminal = self.shown
+        if terminal is not None and (terminal.session.state, terminal.scrolled_back) != self._drawn:
             self._draw_status()
 
     def on_descendant_focus(self) -> None:
@@ -178,12 +196,12 @@ class ConsolePane(Vertical):
         self._draw_status()
 
     def _draw_status(self) -> None:
-        if self._current is None or not self.is_mounted:
+        terminal = self.shown
+        if self._current is None or terminal is None or not self.is_mounted:
             return
-        terminal = self._terminals[self._current]
         session = terminal.session
-        self._shown = session.state, terminal.scrolled_back
-        parts = [self._sentence(self._current, session), self._hint(session)]
+        self._drawn = session.state, terminal.scrolled_back
+        parts = [self._sentence(self._current.ref, session), self._hint(session)]
         more = []
         if terminal.scrolled_back:
             more.append(f"{terminal.scrolled_back} lines back")
@@ -226,7 +244,9 @@ class ConsolePane(Vertical):
             return "enter takes it back and ends their session"
         return "enter connects"
 
-    def _connect(self, ref: Ref) -> Session:
+    def _connect(self, channel: Channel) -> Session:
+        ref = channel.ref
+
         async def dial() -> ByteStream:
             backend = self._fleet.backends[ref.backend]
             if not isinstance(backend, Consoles):
@@ -246,7 +266,13 @@ class ConsolePane(Vertical):
                 return ""
             return f"the VM moved to {now.node}" if place.uid == now.uid else "the VM was restarted"
 
-        return Session(dial, why_cut=explain_cut, scrollback=self._settings.console.scrollback, clock=self._fleet.clock)
+        return Session(
+            dial,
+            why_cut=explain_cut,
+            stream=channel.stream,
+            scrollback=self._settings.console.scrollback,
+            clock=self._fleet.clock,
+        )
 
     def _is_stale(self, ref: Ref) -> bool:
         return self._fleet.view.feed(ref.backend, VirtualMachineInstance.KIND).state is FeedState.STALE

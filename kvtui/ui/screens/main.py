@@ -11,7 +11,7 @@ from textual.message import Message
 from kvtui.model import Ref
 from kvtui.records.kubernetes import Namespace
 from kvtui.ui.goto import Places, Target, complete, understand
-from kvtui.ui.panes.consoles import ConsolePane
+from kvtui.ui.panes.consoles import Channel, ConsolePane
 from kvtui.ui.panes.prompt import Prompt
 from kvtui.ui.panes.resource import ResourcePane, find_pane, find_rows
 from kvtui.ui.screens.detail import DetailScreen
@@ -156,7 +156,7 @@ class MainScreen(PanesScreen):
         if ref is None or ref.kind not in CONSOLE_KINDS:
             self.notify("a console belongs to a VM: choose one among the VMs", severity="warning")
             return
-        self.consoles.open(ref)
+        self.consoles.open(Channel(ref))
 
     def on_console_pane_left(self, event: ConsolePane.Left) -> None:
         """The keyboard comes back to the list."""
