@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from kvtui.console.line import Line, PastLine
 from kvtui.console.look import Look, Run, reversed_of
 from kvtui.console.modes import Modes
 from kvtui.console.screen import Screen
@@ -54,12 +55,16 @@ class Emulator:
         self._tokenizer = Tokenizer(self._screen)
         self._reported_cursor = self.cursor
 
-    def feed(self, data: bytes) -> None:
-        """Take bytes of the guest: UTF-8, whose errors show as the replacement character."""
+    def feed(self, data: bytes, now: float = 0.0) -> None:
+        """Take bytes of the guest: UTF-8, whose errors show as the replacement character.
+
+        `now`, in seconds since the epoch, is when they came: the stamp of the lines that they write on.
+        """
+        self._screen.now = now
         self._tokenizer.feed(self._decoder.decode(data))
 
     def resize(self, columns: int, lines: int) -> None:
-        """Change the size, at least 2 by 1. Lines that no longer fit go to the scrollback; columns are cut off."""
+        """Change the size, at least 2 by 1. Lines that no longer fit go to the scrollback, columns are hidden."""
         self._screen.resize(max(1, lines), max(2, columns))
 
     def take_changed(self) -> frozenset[int] | None:
@@ -76,14 +81,26 @@ class Emulator:
     def row(self, y: int) -> tuple[Run, ...]:
         """The runs of a row, without the plain blanks at its end; -1 is the newest line of the scrollback.
 
-        A line of the scrollback is as long as the screen was wide when it left. Raises IndexError beyond either end.
+        A line of the scrollback is as long as it was when it left, whatever the width now. Raises IndexError beyond
+        either end.
         """
         screen = self._screen
         if y < 0:
-            return screen.scrollback[y]
+            return screen.scrollback[y].runs
         if screen.reverse_video:
             return tuple(Run(run.text, reversed_of(run.look)) for run in screen.rows[y].all_runs())
         return screen.rows[y].runs()
+
+    def stamp(self, y: int) -> float | None:
+        """When text was last written on row `y`, numbered as in `row`; None if none ever was."""
+        return self._line(y).stamp
+
+    def is_wrapped(self, y: int) -> bool:
+        """Whether the text of row `y`, numbered as in `row`, was too long for it and goes on in row ``y + 1``."""
+        return self._line(y).wrapped
+
+    def _line(self, y: int) -> Line | PastLine:
+        return self._screen.scrollback[y] if y < 0 else self._screen.rows[y]
 
     def text(self) -> list[str]:
         """The rows of the screen as plain text without trailing blanks."""

@@ -12,8 +12,8 @@ from typing import Final
 
 import pyte
 
-from kvtui.console.line import Line
-from kvtui.console.look import PLAIN, Look, Run, blank_of
+from kvtui.console.line import Line, PastLine
+from kvtui.console.look import PLAIN, Look, blank_of
 
 Charset = dict[int, str]
 ASCII: Final[Charset] = {}
@@ -40,8 +40,10 @@ class Grid(pyte.Screen):
 
     def __init__(self, columns: int, lines: int, scrollback: int) -> None:
         self.rows: list[Line] = []
-        self.scrollback: deque[tuple[Run, ...]] = deque(maxlen=scrollback)
+        self.scrollback: deque[PastLine] = deque(maxlen=scrollback)
         self.scrolled_total = 0
+        self.now = 0.0
+        """The time that lines written from now on are stamped with."""
         self.all_dirty = True
         self.alternate = False
         self._look = PLAIN
@@ -65,7 +67,8 @@ class Grid(pyte.Screen):
     def resize(self, lines: int | None = None, columns: int | None = None) -> None:
         """Change the size. Rows that no longer fit go to the scrollback, and come back when there is room again.
 
-        Nothing else comes back: a serial guest is not told of sizes and goes on addressing the rows it knows.
+        Nothing else comes back, and nothing is wrapped anew: a serial guest is not told of sizes and goes on addressing
+        the rows it knows. What a narrower screen cuts off is hidden, and shows again on a wider one.
         """
         lines, columns = lines or self.lines, columns or self.columns
         if (lines, columns) == (self.lines, self.columns):
@@ -108,7 +111,7 @@ class Grid(pyte.Screen):
         """Bring rows back that a smaller screen had pushed into the scrollback; their number."""
         count = min(self._displaced, self.lines - len(rows), len(self.scrollback))
         newest_first = [self.scrollback.pop() for _ in range(count)]
-        rows[:0] = [Line.from_runs(runs, self.columns) for runs in reversed(newest_first)]
+        rows[:0] = [Line.from_past(past, self.columns) for past in reversed(newest_first)]
         self._displaced -= count
         return count
 
@@ -139,6 +142,8 @@ class Grid(pyte.Screen):
         if top == 0 and keep and not self.alternate:
             for row in rows[:count]:
                 self._push(row)
+        else:
+            self._part(top)
         del rows[top : top + count]
         blank = self._blank
         rows[bottom + 1 - count : bottom + 1 - count] = [Line(self.columns, blank) for _ in range(count)]
@@ -147,12 +152,14 @@ class Grid(pyte.Screen):
     def _scroll_down(self, top: int, bottom: int, count: int) -> None:
         rows, count = self.rows, min(count, bottom - top + 1)
         del rows[bottom + 1 - count : bottom + 1]
+        self._part(top)
         blank = self._blank
         rows[top:top] = [Line(self.columns, blank) for _ in range(count)]
+        rows[bottom].wrapped = False
         self._mark(top, bottom)
 
     def _push(self, row: Line) -> None:
-        self.scrollback.append(row.runs())
+        self.scrollback.append(row.past())
         self.scrolled_total += 1
         self._displaced = 0
 
@@ -161,6 +168,13 @@ class Grid(pyte.Screen):
         used = max((y for y, row in enumerate(self.rows) if not row.is_blank()), default=-1)
         for row in self.rows[: used + 1]:
             self._push(row)
+
+    def _part(self, y: int) -> None:
+        """Row `y` becomes another one, and no longer goes on where the row above it ended."""
+        if y > 0:
+            self.rows[y - 1].wrapped = False
+        elif not self.alternate and self.scrollback and self.scrollback[-1].wrapped:
+            self.scrollback[-1] = self.scrollback[-1]._replace(wrapped=False)
 
     def _mark(self, top: int, bottom: int) -> None:
         if top == 0 and bottom == self.lines - 1:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
-from typing import Final
+from typing import Final, NamedTuple
 
 from wcwidth import wcwidth
 
@@ -33,20 +33,40 @@ def columns_of(character: str) -> int:
     return wcwidth(character)
 
 
-class Line:
-    """The cells of one line: `text`, one string a cell, and `looks`, one look a cell."""
+class PastLine(NamedTuple):
+    """A line that has left the screen."""
 
-    __slots__ = ("looks", "text")
+    runs: tuple[Run, ...]
+    stamp: float | None
+    """When text was last written on it."""
+    wrapped: bool
+    """Whether its text goes on in the next line."""
+
+
+class Line:
+    """The cells of one line: `text`, one string a cell, and `looks`, one look a cell.
+
+    Cells that a narrower screen hides are kept beyond the right edge until an edit reaches that edge.
+    """
+
+    __slots__ = ("_beyond", "looks", "stamp", "text", "wrapped")
 
     def __init__(self, columns: int, look: Look = PLAIN) -> None:
         self.text = [" "] * columns
         self.looks = [look] * columns
+        self.stamp: float | None = None
+        """When text was last written here; None for a line that nothing was written on."""
+        self.wrapped = False
+        """Whether a text that was too long goes on in the next line."""
+        # Hidden cells, and the column of the first: that of a wide character's left half, if the edge parts one.
+        self._beyond: tuple[int, list[str], list[Look]] | None = None
 
     @classmethod
-    def from_runs(cls, runs: Iterable[Run], columns: int) -> Line:
-        """The line that `runs` were made of, cut or filled to `columns`."""
+    def from_past(cls, past: PastLine, columns: int) -> Line:
+        """The line that `past` was, fitted to `columns`."""
         line = cls(0)
-        for run in runs:
+        line.stamp, line.wrapped = past.stamp, past.wrapped
+        for run in past.runs:
             for character in run.text:
                 width = columns_of(character)
                 if width <= 0:
@@ -63,7 +83,9 @@ class Line:
         text = self.text
         if not text[x]:
             text[x - 1] = " "
-        if end < len(text) and not text[end]:
+        if end == len(text):
+            self._end_anew()
+        elif not text[end]:
             text[end] = " "
         text[x:end] = characters
         self.looks[x:end] = [look] * (end - x)
@@ -91,28 +113,41 @@ class Line:
         columns = len(self.text)
         count = min(count, columns - x)
         self._split(x)
-        self.text[x:x] = [" "] * count
-        self.looks[x:x] = [look] * count
-        self.fit(columns)
+        self._split(columns - count)
+        self._end_anew()
+        self.text[x:] = [" "] * count + self.text[x : columns - count]
+        self.looks[x:] = [look] * count + self.looks[x : columns - count]
 
     def delete(self, x: int, count: int, look: Look) -> None:
         """Delete cells at `x`; blanks come in at the right end."""
-        columns = len(self.text)
-        end = min(x + count, columns)
+        end = min(x + count, len(self.text))
         self._split(x)
         self._split(end)
+        self._end_anew()
         del self.text[x:end], self.looks[x:end]
-        self.fit(columns, look)
+        self.text += [" "] * (end - x)
+        self.looks += [look] * (end - x)
 
-    def fit(self, columns: int, look: Look = PLAIN) -> None:
-        """Cut the line, or fill it with blanks, to `columns`."""
+    def fit(self, columns: int) -> None:
+        """Show `columns` cells: hide those beyond, or show again what was hidden and fill up with blanks."""
+        self._unhide()
+        if columns < len(self.text):
+            start = columns - 1 if columns and not self.text[columns] else columns
+            self._beyond = start, self.text[start:], self.looks[start:]
+            del self.text[start:], self.looks[start:]
         missing = columns - len(self.text)
-        if missing >= 0:
-            self.text += [" "] * missing
-            self.looks += [look] * missing
-        else:
-            self._split(columns)
-            del self.text[columns:], self.looks[columns:]
+        self.text += [" "] * missing
+        self.looks += [PLAIN] * missing
+
+    def wrap(self) -> None:
+        """The text goes on in the next line."""
+        self._end_anew()
+        self.wrapped = True
+
+    def past(self) -> PastLine:
+        """The line for the scrollback, hidden cells and all. It is not to be used any more afterwards."""
+        self._unhide()
+        return PastLine(self.runs(), self.stamp, self.wrapped)
 
     def runs(self) -> tuple[Run, ...]:
         """The line as runs of one look; plain blanks at its end are left off."""
@@ -138,8 +173,19 @@ class Line:
         return runs
 
     def is_blank(self) -> bool:
-        """Whether nothing but plain blanks is on the line."""
-        return not self.runs()
+        """Whether nothing but plain blanks is on the line, and nothing hidden beyond its edge."""
+        return not self._beyond and not self.runs()
+
+    def _unhide(self) -> None:
+        if self._beyond:
+            start, text, looks = self._beyond
+            self.text[start:], self.looks[start:] = text, looks
+            self._beyond = None
+
+    def _end_anew(self) -> None:
+        """Something else comes to stand at the right edge: the line goes on neither beyond it nor in the next one."""
+        self.wrapped = False
+        self._beyond = None
 
     def _split(self, x: int) -> None:
         """Blank the wide character that lies on both sides of the boundary before cell `x`."""

@@ -71,6 +71,7 @@ class Screen(Grid):
         self._push_screen()
         super().reset()
         self.rows = [Line(self.columns) for _ in range(self.lines)]
+        self._part(0)
         self._saved = [None, None]
         self._graphics = [ASCII, ASCII]
         self._look = PLAIN
@@ -180,6 +181,7 @@ class Screen(Grid):
             if mo.IRM in self.mode:
                 row.insert(x, end - start, self._look)
             row.write(x, data[start:end], self._look)
+            row.stamp = self.now
             self.dirty.add(cursor.y)
             cursor.x = x + end - start
             start = end
@@ -193,6 +195,7 @@ class Screen(Grid):
         if mo.IRM in self.mode:
             row.insert(x, 2, self._look)
         row.write_wide(x, character, self._look)
+        row.stamp = self.now
         self.dirty.add(self.cursor.y)
         self.cursor.x = x + 2
         self._last_character = character
@@ -201,6 +204,7 @@ class Screen(Grid):
         """Add combining marks to the character before the cursor; at the begin of a row there is none."""
         if self.cursor.x:
             row = self._row()
+            row.stamp = self.now
             for mark in marks:
                 row.combine(self.cursor.x - 1, mark)
 
@@ -208,6 +212,7 @@ class Screen(Grid):
         """The column for a character of `width` that no longer fits; without auto-wrap the last one is overwritten."""
         if mo.DECAWM not in self.mode:
             return self.columns - width
+        self.rows[self.cursor.y].wrap()
         self.cursor.x = 0
         self.index()
         return 0
@@ -286,10 +291,12 @@ class Screen(Grid):
             for row in self.rows[y + 1 :] if how == 0 else self.rows[:y]:
                 row.erase(0, self.columns, blank)
             self.erase_in_line(how)
+            self._part(0 if how else y + bool(self.cursor.x))
         elif how == 2:
             if not self.alternate:
                 self._push_screen()
             self.rows = [Line(self.columns, blank) for _ in range(self.lines)]
+            self._part(0)
             self._settle()
         elif how == 3:
             self.scrollback.clear()
@@ -305,6 +312,8 @@ class Screen(Grid):
         spans = {0: (x, self.columns), 1: (0, x + 1), 2: (0, self.columns)}
         if how in spans:
             self._row().erase(*spans[how], self._blank)
+            if how == 2:
+                self._part(self.cursor.y)
 
     def erase_characters(self, count: int | None = None) -> None:
         """ECH: blank cells from the cursor on."""
@@ -325,6 +334,8 @@ class Screen(Grid):
         """DECALN: the screen full of E, margins and cursor at home."""
         for row in self.rows:
             row.write(0, "E" * self.columns, PLAIN)
+            row.stamp = self.now
+        self._part(0)
         self.margins = None
         self.cursor_position()
         self.all_dirty = True

@@ -232,11 +232,11 @@ class Session:
     async def _read(self, line: Line) -> None:
         while data := await line.read():
             self.received += len(data)
-            self.last_byte = self._clock()
+            self.last_byte = now = self._clock()
             if self.state is State.SILENT:
                 self._become(State.LIVE, "Connected.")
             for start in range(0, len(data), _SLICE):
-                self.emulator.feed(data[start : start + _SLICE])
+                self.emulator.feed(data[start : start + _SLICE], now)
                 self.touch()
                 # A flood must leave the loop to the keys and to the other panes.
                 await asyncio.sleep(0)

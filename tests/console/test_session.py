@@ -135,6 +135,7 @@ async def test_bytes_of_the_guest_reach_the_screen_and_the_counters(bench: Bench
     assert bench.state() is State.LIVE
     assert bench.session.emulator.text()[0] == "login:"
     assert (bench.session.received, bench.session.last_byte) == (7, 12.5)
+    assert bench.session.emulator.stamp(0) == 12.5
 
 
 async def test_what_the_user_types_reaches_the_guest_in_order(bench: Bench) -> None:
@@ -307,9 +308,9 @@ async def test_a_flood_leaves_the_loop_to_others(bench: Bench) -> None:
     feed = bench.session.emulator.feed
     turns = 0
 
-    def counting(data: bytes) -> None:
+    def counting(data: bytes, now: float = 0.0) -> None:
         fed.append(len(data))
-        feed(data)
+        feed(data, now)
 
     bench.session.emulator.feed = counting  # type: ignore[method-assign]
     while bench.session.received < 5 * 65_536 or len(fed) < 20:
