@@ -75,6 +75,18 @@ class Guest:
         """The newest lines of the console's output, escape sequences included, without line ends."""
         return self._system.tty.log_lines()
 
+    def log_since(self, position: int) -> tuple[str, int]:
+        """The console's output since a position, 0 for all that is kept, as it was written; the new position.
+
+        The unfinished line is not in it.
+        """
+        return self._system.tty.log_since(position)
+
+    @property
+    def unfinished_line(self) -> str:
+        """The beginning of the line that is being written."""
+        return self._system.tty.unfinished
+
     def receive(self, data: bytes) -> None:
         """Bytes typed by the user. What comes while no program reads the line is lost."""
         self._escape_age = 0.0

@@ -207,33 +207,34 @@ class Logs:
 
 
 class _ConsoleReader:
-    """Reads the guest's serial output as the log container of its pod does."""
+    """Reads the guest's serial output as the log container of its pod does: line by line, as the guest wrote it."""
 
     def __init__(self, world: World, machines: Machines, pod: Object) -> None:
         self._world = world
         self._machines = machines
         self._place = pod["metadata"]["namespace"], pod["metadata"].get("annotations", {}).get("kubevirt.io/domain", "")
-        self._last: list[str] = []
+        self._position: int | None = None
+        self._rest = ""
+        """The beginning of a line whose end has not come yet."""
+        self._told = ""
+        """What of the unfinished line was taken for a line at the first reading."""
 
     def read(self) -> list[Line]:
-        """The lines that are new since the last reading."""
+        """The lines that are new since the last reading. At the first one, an unfinished line counts, too."""
         vmi = self._world.storage.find(kinds.VMI, *self._place)
         if vmi is None or vmi.get("status", {}).get("phase") != "Running":
             return []
-        lines = self._machines.of(vmi).guest.log_lines()
-        new = lines[_common(self._last, lines) :]
-        self._last = lines
-        return [(self._world.clock.now, line) for line in new]
-
-
-def _common(before: list[str], now: list[str]) -> int:
-    """How many of the lines `now` were read `before`; the oldest ones may have been dropped meanwhile."""
-    if not before:
-        return 0
-    for at in range(len(now), 0, -1):
-        if now[at - 1] == before[-1] and before[-min(at, len(before)) :] == now[max(at - len(before), 0) : at]:
-            return at
-    return 0
+        guest = self._machines.of(vmi).guest
+        first, self._position = self._position is None, self._position or 0
+        text, self._position = guest.log_since(self._position)
+        *lines, self._rest = (self._rest + text).split("\n")
+        if lines and self._told:
+            lines[0] = lines[0].removeprefix(self._told)
+            self._told = ""
+        if first and guest.unfinished_line:
+            self._told = self._rest + guest.unfinished_line
+            lines.append(self._told)
+        return [(self._world.clock.now, line) for line in lines]
 
 
 def _chosen_lines(lines: list[Line], options: LogOptions, now: datetime) -> list[Line]:

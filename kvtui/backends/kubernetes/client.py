@@ -1,4 +1,4 @@
-"""A Kubernetes context as a backend: kubeconfig in, kinds kept live, objects, verbs, consoles and logs out."""
+"""A Kubernetes context as a backend: kubeconfig in, kinds kept live, objects, verbs, streams and pictures out."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import msgspec
 from kvtui.audit import AuditLog
 from kvtui.backends.base import ByteStream, Inbox, Permission, Source, Verdict
 from kvtui.backends.kubernetes.backoff import Backoff
+from kvtui.backends.kubernetes.bootlog import open_boot_log
 from kvtui.backends.kubernetes.discovery import Discovery, object_path
 from kvtui.backends.kubernetes.kubeconfig import (
     IN_CLUSTER,
@@ -26,7 +27,7 @@ from kvtui.backends.kubernetes.metrics import Metrics
 from kvtui.backends.kubernetes.pulse import Pulse
 from kvtui.backends.kubernetes.reflector import Reflector, Scope
 from kvtui.backends.kubernetes.server import Server, Target, decode
-from kvtui.backends.kubernetes.streams import follow_log, open_console
+from kvtui.backends.kubernetes.streams import follow_log, open_console, open_port, take_screenshot
 from kvtui.backends.kubernetes.timings import Timings
 from kvtui.backends.kubernetes.verbs import KUBEVIRT, KUBEVIRT_VERSIONS, PLURALS, Permissions, Verbs
 from kvtui.errors import AbsentError, BackendError, ForbiddenError, KvtuiError
@@ -93,7 +94,7 @@ def connect(
 
 
 class KubernetesBackend:
-    """One context. Implements Backend, Reader, Lifecycle, Consoles and Logs."""
+    """One context. Implements Backend, Reader, Lifecycle, Consoles, BootLogs, Ports, Screens and Logs."""
 
     def __init__(
         self, target: Target, context: ContextInfo, namespace: str, read_only: bool, audit: AuditLog, timings: Timings
@@ -217,12 +218,25 @@ class KubernetesBackend:
         """Abort a migration; `ref` is the migration."""
         await self._verbs.cancel_migration(ref)
 
-    # Consoles, Logs
+    # Consoles, BootLogs, Ports, Screens, Logs
 
     async def open_console(self, ref: Ref) -> ByteStream:
         """The serial console of a VM or VMI. Whoever holds it now loses it, and what is typed changes the guest."""
         self._verbs.refuse_read_only(ref, f"the console of {ref.path} was not opened")
         return await open_console(self._server, self._discovery, ref)
+
+    async def open_boot_log(self, ref: Ref, *, tail: int = 2000) -> ByteStream:
+        """What a VM or VMI said and says on its serial line; it takes the console from nobody."""
+        return await open_boot_log(self._server, self._discovery, ref, tail)
+
+    async def open_port(self, ref: Ref, port: int) -> ByteStream:
+        """A TCP connection to a port of a VM or VMI; what goes through it may change the guest."""
+        self._verbs.refuse_read_only(ref, f"port {port} of {ref.path} was not opened")
+        return await open_port(self._server, self._discovery, ref, port)
+
+    async def take_screenshot(self, ref: Ref) -> bytes:
+        """What a VM or VMI shows on its screen: a PNG or PPM file."""
+        return await take_screenshot(self._server, self._discovery, ref)
 
     def follow_log(self, ref: Ref, *, container: str = "", tail: int = 500, follow: bool = True) -> AsyncIterator[str]:
         """Lines of a pod's log, cleaned."""

@@ -1,7 +1,8 @@
-"""Byte streams: serial consoles and logs of pods (kubevirt-api.md 4)."""
+"""Byte streams and pictures of machines: consoles, ports, screenshots, logs of pods (kubevirt-api.md 3.2 and 4)."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from kvtui.backends.kubernetes.answers import CutError
 from kvtui.backends.kubernetes.discovery import Discovery, object_path
 from kvtui.backends.kubernetes.server import ANY, Server
 from kvtui.backends.kubernetes.verbs import INSTANCES, SUBRESOURCE_VERSIONS, SUBRESOURCES
+from kvtui.errors import BackendError, ForbiddenError, UnauthorizedError
 from kvtui.model import Ref
 from kvtui.text import clean
 
@@ -21,10 +23,13 @@ _LONGEST_LINE = 2**14
 _FRAME = 2**13
 """Bytes sent in one frame; virt-api copies with buffers of 10 KiB."""
 _CLEAN_END = 1000
+_LARGEST_PICTURE = 32 * 2**20
+"""Bytes of a screenshot that are read: a PPM of 3840 by 2160 pixels has 25 MB."""
+_PICTURES = (b"\x89PNG\r\n\x1a\n", b"P6")
 
 
-class Console:
-    """The serial console of a VMI: raw bytes in binary frames."""
+class _SocketStream:
+    """Raw bytes in binary frames."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
@@ -40,7 +45,7 @@ class Console:
                 if message.data:
                     return bytes(message.data)
             elif message.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR):
-                if self._closed or (message.type is WSMsgType.CLOSE and message.data == _CLEAN_END):
+                if self._closed or self._is_end(message):
                     return b""
                 raise self._cut()
 
@@ -53,10 +58,22 @@ class Console:
             raise self._cut() from error
 
     async def close(self) -> None:
-        """End the console; a second call does nothing."""
+        """End the stream; a second call does nothing."""
         if not self._closed:
             self._closed = True
             await self._socket.close()
+
+    def _is_end(self, message: aiohttp.WSMessage) -> bool:
+        from aiohttp import WSMsgType
+
+        return message.type is WSMsgType.CLOSE and message.data == _CLEAN_END
+
+    def _cut(self) -> CutError:
+        raise NotImplementedError
+
+
+class Console(_SocketStream):
+    """The serial console of a VMI."""
 
     def _cut(self) -> CutError:
         # The server never says why (1006): another user, a power-off, a migration and a lost node look alike.
@@ -69,11 +86,75 @@ class Console:
         )
 
 
+class Port(_SocketStream):
+    """A TCP connection to a port of a VMI.
+
+    A websocket cannot say that one side has sent everything: whoever ends first ends both directions.
+    """
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, name: str) -> None:
+        super().__init__(socket)
+        self._name = name
+
+    def _is_end(self, message: aiohttp.WSMessage) -> bool:
+        from aiohttp import WSMsgType
+
+        # virt-api leaves without a closing frame when the guest ends the connection (streamer.go).
+        return message.type is WSMsgType.CLOSED or super()._is_end(message)
+
+    def _cut(self) -> CutError:
+        code = self._socket.close_code
+        words = "the machine or the server is gone" if code in (None, 1000, 1006) else f"code {code}"
+        return CutError(f"the connection to {self._name} was cut", words)
+
+
 async def open_console(server: Server, discovery: Discovery, ref: Ref) -> Console:
     """The serial console of a VM or VMI. Raises BackendError with the server's words when there is none."""
+    return Console(await server.websocket(await _subresource(discovery, ref, "console"), _PROTOCOL))
+
+
+async def open_port(server: Server, discovery: Discovery, ref: Ref, port: int) -> Port:
+    """A TCP connection to a port of a VM or VMI. Raises BackendError with the server's words when nobody listens."""
+    path = await _subresource(discovery, ref, f"portforward/{port}/tcp")
+    return Port(await server.websocket(path, _PROTOCOL), f"port {port} of {ref.path}")
+
+
+async def take_screenshot(server: Server, discovery: Discovery, ref: Ref) -> bytes:
+    """What a VM or VMI shows on its screen: PNG of newer machines, PPM of older ones. Raises BackendError."""
+    path = await _subresource(discovery, ref, "vnc/screenshot")
+    timings = server.timings
+    picture = bytearray()
+    try:
+        async with (
+            asyncio.timeout(timings.screenshot),
+            server.stream(path, query={}, first=timings.answer, silence=timings.answer, accept=ANY) as pieces,
+        ):
+            async for piece in pieces:
+                picture += piece
+                if len(picture) > _LARGEST_PICTURE:
+                    raise BackendError(
+                        f"the picture of {ref.path} is too large", f"more than {_LARGEST_PICTURE // 2**20} MiB"
+                    )
+    except TimeoutError as error:
+        raise CutError(
+            f"the picture of {ref.path} did not come",
+            f"{len(picture)} bytes in {timings.screenshot:g} s",
+            silent=True,
+        ) from error
+    except UnauthorizedError as error:
+        # virt-api refuses with 401 what kube-apiserver let pass (kubevirt-api.md 3), whose own 401 has but this word.
+        if error.detail == "Unauthorized":
+            raise
+        raise ForbiddenError("not allowed", error.detail, code=403) from error
+    # virt-api passes on what QEMU made and names no type (kubevirt-api.md 4).
+    if not picture.startswith(_PICTURES):
+        raise BackendError(f"no picture of {ref.path} came", "the answer is neither PNG nor PPM")
+    return bytes(picture)
+
+
+async def _subresource(discovery: Discovery, ref: Ref, subresource: str) -> str:
     version = (await discovery.versions(SUBRESOURCES, SUBRESOURCE_VERSIONS))[0]
-    path = object_path(SUBRESOURCES, version, INSTANCES, ref.namespace, ref.name, "console")
-    return Console(await server.websocket(path, _PROTOCOL))
+    return object_path(SUBRESOURCES, version, INSTANCES, ref.namespace, ref.name, subresource)
 
 
 async def follow_log(server: Server, ref: Ref, *, container: str, tail: int, follow: bool) -> AsyncIterator[str]:

@@ -57,3 +57,7 @@ class Timings:
     """Until a console is open: the server dials the node first."""
     heartbeat: float = 20.0
     """Between two pings on a console."""
+    screenshot: float = 20.0
+    """Until a screenshot is there as a whole."""
+    boot_log: float = 1.0
+    """Until a boot log is taken to be open that has said nothing: a kubelet answers with the first line."""

@@ -104,7 +104,7 @@ def launcher_pod(vmi: Object, *, migration: Object | None = None, block: frozens
         },
         "spec": {
             "volumes": [*({"name": item, "emptyDir": {}} for item in _EMPTY_DIRS), *volumes],
-            "initContainers": [_console_log(uid)],
+            "initContainers": [_console_log(uid)] if _is_console_logged(spec) else [],
             "containers": [compute],
             "restartPolicy": "Never",
             "terminationGracePeriodSeconds": spec.get("terminationGracePeriodSeconds", 30) + 30,
@@ -196,6 +196,11 @@ def _disks(spec: Object, block: frozenset[str]) -> tuple[list[Object], list[Obje
             else:
                 mounts.append({"name": name, "mountPath": f"/var/run/kubevirt-private/vmi-disks/{name}"})
     return volumes, devices, mounts
+
+
+def _is_console_logged(spec: Object) -> bool:
+    devices = spec.get("domain", {}).get("devices", {})
+    return all(devices.get(name) is not False for name in ("autoattachSerialConsole", "logSerialConsole"))
 
 
 def _console_log(uid: str) -> Object:

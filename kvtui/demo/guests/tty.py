@@ -6,11 +6,12 @@ import codecs
 import re
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 
 from wcwidth import wcswidth, wcwidth
 
 LOG_LINES = 2000
-LINE_LIMIT = 4096  # longest line the kernel's line discipline takes (N_TTY_BUF_SIZE), and longest unfinished log line
+LINE_LIMIT = 4096  # longest line the kernel's line discipline takes (N_TTY_BUF_SIZE), and longest piece of a log line
 
 INTERRUPT = "\x03"
 END_OF_FILE = "\x04"
@@ -53,6 +54,8 @@ class Tty:
         self.cols = 80
         self.sender: Callable[[bytes], None] | None = None
         self._log: deque[str] = deque(maxlen=LOG_LINES)
+        self._logged = 0
+        """Lines and pieces of long ones that were ever logged."""
         self._unfinished = ""
 
     def write(self, text: str) -> None:
@@ -66,13 +69,28 @@ class Tty:
 
     def log_lines(self) -> list[str]:
         """The newest lines written so far, without their line ends, the unfinished one last."""
-        last = [self._unfinished] if self._unfinished else []
-        return [line.rstrip("\r") for line in [*self._log, *last]]
+        lines = "".join([*self._log, self._unfinished]).replace("\r\n", "\n").split("\n")
+        return lines if lines[-1] else lines[:-1]
+
+    def log_since(self, position: int) -> tuple[str, int]:
+        """What was logged since a position, 0 for all that is kept, but for the unfinished line; the new position."""
+        new = min(self._logged - position, len(self._log))
+        return "".join(islice(self._log, len(self._log) - new, None)), self._logged
+
+    @property
+    def unfinished(self) -> str:
+        """The beginning of the line that is being written."""
+        return self._unfinished
 
     def _record(self, text: str) -> None:
         *complete, rest = (self._unfinished + text).split("\n")
-        self._log.extend(complete)
-        self._unfinished = rest[-LINE_LIMIT:]
+        self._log.extend(line + "\n" for line in complete)
+        self._logged += len(complete)
+        while len(rest) > LINE_LIMIT:
+            self._log.append(rest[:LINE_LIMIT])
+            self._logged += 1
+            rest = rest[LINE_LIMIT:]
+        self._unfinished = rest
 
 
 class KeyReader:
