@@ -16,6 +16,7 @@ from typing import Final, NamedTuple, Protocol
 
 from kvtui.console.emulator import Emulator
 from kvtui.console.keys import encode_paste
+from kvtui.console.transcript import Transcript
 from kvtui.errors import BackendError, BusyError, UnreachableError
 from kvtui.text import clean_line
 
@@ -110,6 +111,8 @@ class Session:
         """Bytes that went to the guest over this line."""
         self.last_byte: float | None = None
         """When the guest last sent something over this line, by the clock."""
+        self.transcript: Transcript | None = None
+        """Where everything goes that the guest sends, and what becomes of the session; see `record`."""
         self._dial = dial
         self._why_cut = why_cut
         self._clock = clock
@@ -160,6 +163,7 @@ class Session:
             self._task = None
         if self.is_open:
             self._become(State.ENDED, "Closed.")
+        self.stop_recording()
 
     def send(self, data: bytes) -> bool:
         """Queue what the user typed; False if there is no line or the guest has not taken the last megabyte yet."""
@@ -174,7 +178,24 @@ class Session:
     def resize(self, columns: int, lines: int) -> None:
         """Change the size of the emulator; no guest learns of it over a serial line."""
         self.emulator.resize(columns, lines)
+        if self.transcript is not None:
+            self.transcript.resize(self.emulator.columns, self.emulator.lines)
         self.touch()
+
+    def record(self, transcript: Transcript) -> None:
+        """Keep from now on all that the guest sends, and what becomes of the session, in `transcript`."""
+        self.stop_recording()
+        self.transcript = transcript
+        if self.is_open:
+            transcript.mark(self.sentence)
+        self.touch()
+
+    def stop_recording(self) -> None:
+        """End the recording if there is one; the file is whole then."""
+        if self.transcript is not None:
+            self.transcript.close()
+            self.transcript = None
+            self.touch()
 
     async def _run(self) -> None:
         line = await self._connect()
@@ -235,6 +256,8 @@ class Session:
             self.last_byte = now = self._clock()
             if self.state is State.SILENT:
                 self._become(State.LIVE, "Connected.")
+            if self.transcript is not None:
+                self.transcript.write(data)
             for start in range(0, len(data), _SLICE):
                 self.emulator.feed(data[start : start + _SLICE], now)
                 self.touch()
@@ -282,5 +305,7 @@ class Session:
         self._queue_filled.clear()
 
     def _become(self, state: State, sentence: str) -> None:
+        if self.transcript is not None and sentence != self.sentence:
+            self.transcript.mark(sentence)
         self.state, self.sentence = state, sentence
         self.touch()
