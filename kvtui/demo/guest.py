@@ -11,6 +11,7 @@ from kvtui.demo.guests.login import Login
 from kvtui.demo.guests.process import Process
 from kvtui.demo.guests.system import Facts, System
 from kvtui.demo.guests.tty import KeyReader
+from kvtui.demo.seriallog import SerialLog
 
 State = Literal["booting", "running", "stopping", "off"]
 
@@ -71,21 +72,10 @@ class Guest:
         """Let output go to the log alone."""
         self._system.tty.sender = None
 
-    def log_lines(self) -> list[str]:
-        """The newest lines of the console's output, escape sequences included, without line ends."""
-        return self._system.tty.log_lines()
-
-    def log_since(self, position: int) -> tuple[str, int]:
-        """The console's output since a position, 0 for all that is kept, as it was written; the new position.
-
-        The unfinished line is not in it.
-        """
-        return self._system.tty.log_since(position)
-
     @property
-    def unfinished_line(self) -> str:
-        """The beginning of the line that is being written."""
-        return self._system.tty.unfinished
+    def log(self) -> SerialLog:
+        """What was said on the serial line."""
+        return self._system.tty.log
 
     def receive(self, data: bytes) -> None:
         """Bytes typed by the user. What comes while no program reads the line is lost."""

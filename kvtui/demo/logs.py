@@ -16,6 +16,7 @@ from kvtui.demo.logtext import Line, lines_between
 from kvtui.demo.machines import Machines
 from kvtui.demo.metadata import bad_request
 from kvtui.demo.paths import Target
+from kvtui.demo.seriallog import SerialLog
 from kvtui.demo.storage import Object, StorageError
 from kvtui.demo.world import World
 
@@ -213,28 +214,32 @@ class _ConsoleReader:
         self._world = world
         self._machines = machines
         self._place = pod["metadata"]["namespace"], pod["metadata"].get("annotations", {}).get("kubevirt.io/domain", "")
+        self._log: SerialLog | None = None
+        """Kept when the guest is gone: its last words are to be read."""
         self._position: int | None = None
-        self._rest = ""
+        self._rest = b""
         """The beginning of a line whose end has not come yet."""
-        self._told = ""
+        self._told = b""
         """What of the unfinished line was taken for a line at the first reading."""
 
     def read(self) -> list[Line]:
         """The lines that are new since the last reading. At the first one, an unfinished line counts, too."""
         vmi = self._world.storage.find(kinds.VMI, *self._place)
-        if vmi is None or vmi.get("status", {}).get("phase") != "Running":
+        if vmi is not None and vmi.get("status", {}).get("phase") == "Running":
+            self._log = self._machines.of(vmi).guest.log
+        if self._log is None:
             return []
-        guest = self._machines.of(vmi).guest
+        log = self._log
         first, self._position = self._position is None, self._position or 0
-        text, self._position = guest.log_since(self._position)
-        *lines, self._rest = (self._rest + text).split("\n")
+        data, self._position = log.since(self._position)
+        *lines, self._rest = (self._rest + data).split(b"\n")
         if lines and self._told:
             lines[0] = lines[0].removeprefix(self._told)
-            self._told = ""
-        if first and guest.unfinished_line:
-            self._told = self._rest + guest.unfinished_line
+            self._told = b""
+        if first and log.unfinished:
+            self._told = self._rest + log.unfinished
             lines.append(self._told)
-        return [(self._world.clock.now, line) for line in lines]
+        return [(self._world.clock.now, line.decode(errors="surrogateescape")) for line in lines]
 
 
 def _chosen_lines(lines: list[Line], options: LogOptions, now: datetime) -> list[Line]:
@@ -249,8 +254,10 @@ def _chosen_lines(lines: list[Line], options: LogOptions, now: datetime) -> list
 
 def _body(lines: Iterable[Line], options: LogOptions) -> bytes:
     if options.timestamps:
-        return "".join(f"{moment:%Y-%m-%dT%H:%M:%S.%f}000Z {line}\n" for moment, line in lines).encode()
-    return "".join(f"{line}\n" for _, line in lines).encode()
+        return "".join(f"{moment:%Y-%m-%dT%H:%M:%S.%f}000Z {line}\n" for moment, line in lines).encode(
+            errors="surrogateescape"
+        )
+    return "".join(f"{line}\n" for _, line in lines).encode(errors="surrogateescape")
 
 
 def _cut(body: bytes, options: LogOptions) -> bytes:

@@ -14,6 +14,7 @@ from kvtui.demo import kinds
 from kvtui.demo.behaviour import system_of
 from kvtui.demo.guest import Guest, State
 from kvtui.demo.objects import amount, has_condition
+from kvtui.demo.seriallog import SerialLog
 from kvtui.demo.storage import Change, Object
 from kvtui.demo.world import World
 
@@ -33,8 +34,9 @@ class SerialGuest(Protocol):
     def detach(self) -> None:
         """Let output go to the log alone."""
 
-    def log_lines(self) -> list[str]:
-        """The newest lines of the console's output, escape sequences included, without line ends."""
+    @property
+    def log(self) -> SerialLog:
+        """What it said on its serial line, attached or not."""
 
     def receive(self, data: bytes) -> None:
         """Bytes typed by the user."""

@@ -178,7 +178,7 @@ class Subresources:
             raise bad_request("No graphics devices are present.")
         if vmi.get("status", {}).get("phase") != "Running":
             raise bad_request("VMI is not running")
-        lines = self._consoles.machines.of(vmi).guest.log_lines()
+        lines = self._consoles.machines.of(vmi).guest.log.lines()
         return web.Response(body=draw(lines), content_type="image/png")
 
     def _forward_port(self, target: Target) -> web.Response:

@@ -30,7 +30,7 @@ def test_boot_log_comes_in_its_time_and_reaches_the_login() -> None:
     assert "SeaBIOS" in terminal.text
     assert "GRUB" not in terminal.text
     terminal.guest.advance(2.5)
-    assert "[    0.000000] Linux version 6.11.4" in "\n".join(terminal.guest.log_lines())
+    assert "[    0.000000] Linux version 6.11.4" in "\n".join(terminal.guest.log.lines())
     assert terminal.power() == "booting"
     terminal.guest.advance(20)
     assert terminal.power() == "running"
@@ -48,7 +48,7 @@ def test_boot_is_the_same_in_small_steps_and_in_one() -> None:
 
 
 def test_kernel_stamps_never_go_back() -> None:
-    stamps = [line[1:13] for line in make_guest().log_lines() if line.startswith("[ ") and "OK" not in line]
+    stamps = [line[1:13] for line in make_guest().log.lines() if line.startswith("[ ") and "OK" not in line]
     assert len(stamps) > 40
     assert stamps == sorted(stamps)
 
@@ -58,7 +58,7 @@ def test_a_long_running_guest_says_nothing_until_asked() -> None:
     terminal = Terminal(guest)
     guest.advance(5)
     assert terminal.raw == b""
-    assert guest.log_lines()[-1] == "db-2 login: "
+    assert guest.log.lines()[-1] == "db-2 login: "
     terminal.type("\r")
     assert terminal.current == "db-2 login:"
     terminal.type("root\rx\r")
@@ -70,7 +70,7 @@ def test_output_while_nobody_is_attached_is_lost_but_logged(terminal: Terminal) 
     before = terminal.raw
     terminal.type("echo unseen\r")
     assert terminal.raw == before
-    assert terminal.guest.log_lines()[-2].endswith("unseen")
+    assert terminal.guest.log.lines()[-2].endswith("unseen")
 
 
 def test_windows_is_silent_after_the_firmware() -> None:
@@ -291,7 +291,7 @@ def test_flood_prints_what_was_asked_and_can_be_stopped(terminal: Terminal) -> N
     said = len(terminal.raw)
     terminal.guest.advance(1)
     assert len(terminal.raw) == said
-    assert len(terminal.guest.log_lines()) <= 2001
+    assert len(terminal.guest.log.lines()) <= 2001
 
 
 @pytest.mark.parametrize(
@@ -372,7 +372,7 @@ def test_only_resize_sends_queries() -> None:
 def test_reboot_goes_down_and_boots_again(terminal: Terminal, command: str) -> None:
     terminal.type("echo kept > note\r")
     terminal.type(f"{command}\r", 3)
-    assert "Restarting system" in "\n".join(terminal.guest.log_lines())
+    assert "Restarting system" in "\n".join(terminal.guest.log.lines())
     terminal.guest.advance(20)
     assert terminal.current == "db-2 login:"
     terminal.type("root\rx\r")
@@ -434,7 +434,7 @@ def test_failed_services_are_shown() -> None:
 
 def _has_failed_unit(guest: Guest) -> bool:
     guest.advance(30)
-    return any("FAILED" in line for line in guest.log_lines())
+    return any("FAILED" in line for line in guest.log.lines())
 
 
 WORDS = st.sampled_from([

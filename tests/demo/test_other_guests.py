@@ -10,6 +10,7 @@ import pytest
 
 from kvtui.demo import kinds
 from kvtui.demo.guest import State
+from kvtui.demo.seriallog import SerialLog
 from kvtui.demo.storage import Object
 from tests.cluster import RunningCluster, running_cluster
 from tests.demo.wire import SUBRESOURCES, create, machine
@@ -28,6 +29,7 @@ class Parrot:
         self.name = vmi["metadata"]["name"]
         self.state: State = "running"
         self.calls: list[str] = []
+        self.log = SerialLog()
         self._send: Callable[[bytes], None] = lose
 
     def attach(self, send: Callable[[bytes], None]) -> None:
@@ -36,9 +38,6 @@ class Parrot:
 
     def detach(self) -> None:
         self._send = lose
-
-    def log_lines(self) -> list[str]:
-        return []
 
     def receive(self, data: bytes) -> None:
         self._send(data)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections import deque
 from collections.abc import Callable
-from itertools import islice
 
 from wcwidth import wcswidth, wcwidth
 
-LOG_LINES = 2000
-LINE_LIMIT = 4096  # longest line the kernel's line discipline takes (N_TTY_BUF_SIZE), and longest piece of a log line
+from kvtui.demo.seriallog import SerialLog
+
+LINE_LIMIT = 4096  # longest line the kernel's line discipline takes (N_TTY_BUF_SIZE)
 
 INTERRUPT = "\x03"
 END_OF_FILE = "\x04"
@@ -53,44 +52,17 @@ class Tty:
         self.rows = 24
         self.cols = 80
         self.sender: Callable[[bytes], None] | None = None
-        self._log: deque[str] = deque(maxlen=LOG_LINES)
-        self._logged = 0
-        """Lines and pieces of long ones that were ever logged."""
-        self._unfinished = ""
+        self.log = SerialLog()
 
     def write(self, text: str) -> None:
         """Send text, each newline as CR LF; it is lost (but logged) while nobody is attached."""
         if not text:
             return
         text = text.replace("\n", "\r\n")
-        self._record(text)
+        data = text.encode("utf-8", "replace")
+        self.log.write(data)
         if self.sender is not None:
-            self.sender(text.encode("utf-8", "replace"))
-
-    def log_lines(self) -> list[str]:
-        """The newest lines written so far, without their line ends, the unfinished one last."""
-        lines = "".join([*self._log, self._unfinished]).replace("\r\n", "\n").split("\n")
-        return lines if lines[-1] else lines[:-1]
-
-    def log_since(self, position: int) -> tuple[str, int]:
-        """What was logged since a position, 0 for all that is kept, but for the unfinished line; the new position."""
-        new = min(self._logged - position, len(self._log))
-        return "".join(islice(self._log, len(self._log) - new, None)), self._logged
-
-    @property
-    def unfinished(self) -> str:
-        """The beginning of the line that is being written."""
-        return self._unfinished
-
-    def _record(self, text: str) -> None:
-        *complete, rest = (self._unfinished + text).split("\n")
-        self._log.extend(line + "\n" for line in complete)
-        self._logged += len(complete)
-        while len(rest) > LINE_LIMIT:
-            self._log.append(rest[:LINE_LIMIT])
-            self._logged += 1
-            rest = rest[LINE_LIMIT:]
-        self._unfinished = rest
+            self.sender(data)
 
 
 class KeyReader:
