@@ -104,7 +104,7 @@ class Emulator:
 
     def text(self) -> list[str]:
         """The rows of the screen as plain text without trailing blanks."""
-        return ["".join(row.text).rstrip() for row in self._screen.rows]
+        return ["".join(row.text).rstrip(" ") for row in self._screen.rows]
 
     @property
     def columns(self) -> int:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import Any, Final
 
-from pyte import charsets
 from pyte import modes as mo
 from pyte.screens import Margins
 
@@ -20,9 +19,8 @@ from kvtui.console.look import PLAIN, apply_sgr
 from kvtui.console.modes import Modes
 from kvtui.text import clean_line
 
-# Only these columns of VT100's graphics are line drawing; pyte's table is the Linux console's, which also turns + into
-# an arrow.
-_LINE_DRAWING: Final[Charset] = {code: charsets.VT100_MAP[code] for code in range(0x5F, 0x7F)}
+# DEC's special graphics; pyte's table is the Linux console's, which also turns + into an arrow.
+_LINE_DRAWING: Final[Charset] = dict(zip(range(0x5F, 0x7F), " ◆▒␉␌␍␊°±␤␋┘┐┌└┼⎺⎻─⎼⎽├┤┴┬│≤≥π≠£·", strict=True))
 _BRITISH: Final[Charset] = {ord("#"): "£"}
 _CHARSETS: Final = {"0": _LINE_DRAWING, "A": _BRITISH}
 
