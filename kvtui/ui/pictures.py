@@ -1,0 +1,344 @@
+"""Pictures of machines' screens: PNG or PPM files, drawn with the characters of a terminal.
+
+A cell of a terminal is about twice as high as it is wide. As a half block it holds two pixels in any colour; as a
+pattern of braille dots it holds two by four in two colours, which is what text needs: a VGA console of 80 by 25
+characters can be read in 160 by 44 cells of dots, and as half blocks not at all.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
+
+from rich.color import Color
+from rich.color_triplet import ColorTriplet
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from kvtui.errors import KvtuiError
+
+if TYPE_CHECKING:
+    # Loaded where it is used: the first frame does not need it.
+    from PIL import Image
+
+MOST_PIXELS: Final = 40_000_000
+"""Of a picture that is decoded: an 8K screen has 33 million."""
+_FEW_COLOURS: Final = 64
+"""A console has 16 colours and its cursor; a desktop has thousands."""
+_MOST_GAIN: Final = 5.0
+"""How much contrast is given back at most: beyond that, noise would become a picture."""
+_FLAT_COLOURS: Final = 32
+"""To which a picture of many colours is reduced before it is drawn with dots."""
+_COVERED: Final = 0.35
+"""How much of a dot must be ink: a stem of a VGA letter is less than half of a dot wide on a terminal of 80 columns."""
+_GROUND_SHARE: Final = 0.3
+"""Of a cell, that must have the picture's ground for the cell to have it as its ground."""
+_DOTS: Final = (0x01, 0x08, 0x02, 0x10, 0x04, 0x20, 0x40, 0x80)
+"""The bits of a braille pattern (from U+2800 on), from left to right and from top to bottom."""
+
+_RGB = tuple[int, int, int]
+
+
+Colour = tuple[int, int, int]
+
+
+class PictureError(KvtuiError):
+    """What a machine gave as its picture is none."""
+
+
+class Way(StrEnum):
+    """How a picture is drawn."""
+
+    BLOCKS = "blocks"
+    """Half blocks in colours."""
+    DOTS = "dots"
+    """Braille dots in two colours a cell."""
+    PLAIN = "plain"
+    """Braille dots without colours: a dot where it is light."""
+
+
+class Window(NamedTuple):
+    """The part of a picture that is drawn."""
+
+    zoom: float = 1.0
+    """1 shows the whole picture, 2 a half of its width and height."""
+    x: float = 0.5
+    """Where the part is, from 0 (left) to 1 (right)."""
+    y: float = 0.5
+    """From 0 (top) to 1 (bottom)."""
+
+    def box(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of the part, in pixels of the picture."""
+        part_width, part_height = width / self.zoom, height / self.zoom
+        left, top = (width - part_width) * self.x, (height - part_height) * self.y
+        return left, top, left + part_width, top + part_height
+
+
+WHOLE: Final = Window()
+
+
+class Picture:
+    """A decoded picture."""
+
+    def __init__(self, image: Image.Image) -> None:
+        """`image` is in RGB."""
+        self._image = image
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self._image.size
+
+    @cached_property
+    def is_console(self) -> bool:
+        """Whether it has as few colours as a text console, and is to be drawn so that text can be read."""
+        return self._image.getcolors(_FEW_COLOURS) is not None
+
+    @cached_property
+    def flat(self) -> Image.Image:
+        """The picture in few colours."""
+        if self.is_console:
+            return self._image
+        from PIL import Image
+
+        return self._image.quantize(_FLAT_COLOURS, method=Image.Quantize.FASTOCTREE).convert("RGB")
+
+    @cached_property
+    def ground(self) -> Colour:
+        """The colour that most of it has."""
+        return _two_colours(self.flat)[0]
+
+    @cached_property
+    def _brightness(self) -> tuple[int, int]:
+        return _brightness(self._image)
+
+    def scaled(self, width: int, height: int, window: Window = WHOLE) -> Image.Image:
+        """A part of it in that many pixels, with the contrast that it had.
+
+        Letters that are thinner than a pixel of the result become a haze: it is stretched to the range of brightness
+        that the picture has, which changes nothing where nothing was lost.
+        """
+        small = _resize(self._image, width, height, window)
+        low, high = _brightness(small)
+        darkest, lightest = self._brightness
+        gain = min(_MOST_GAIN, (lightest - darkest) / max(1, high - low))
+        if gain <= 1:
+            return small
+        table = [min(255, max(0, round(darkest + (value - low) * gain))) for value in range(256)]
+        return small.point(table * 3)
+
+
+def _resize(image: Image.Image, width: int, height: int, window: Window) -> Image.Image:
+    from PIL import Image
+
+    box = window.box(*image.size)
+    if width < box[2] - box[0]:
+        return image.resize((width, height), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
+    return image.resize((width, height), Image.Resampling.BOX, box=box)
+
+
+def _brightness(image: Image.Image) -> tuple[int, int]:
+    shades = [shade for shade, count in enumerate(image.convert("L").histogram()) if count]
+    return shades[0], shades[-1]
+
+
+def _two_colours(image: Image.Image, likely: Colour | None = None) -> tuple[Colour, Colour | None]:
+    """Of a picture in few colours, the ground and the ink: the most frequent colour and the one after it.
+
+    The colour that is `likely` the ground is so, too, in a cell that a thick letter fills for the most part.
+    """
+    found = image.getcolors(_FEW_COLOURS)
+    assert found is not None
+    ranked = cast("list[tuple[int, Colour]]", sorted(found, reverse=True))
+    if len(ranked) == 1:
+        return ranked[0][1], None
+    first, second = ranked[0][1], ranked[1][1]
+    if second == likely and ranked[1][0] > _GROUND_SHARE * image.width * image.height:
+        return second, first
+    return first, second
+
+
+def decode(data: bytes) -> Picture:
+    """The picture in a PNG or PPM file. Raises PictureError with a sentence when there is none, or a monstrous one."""
+    from PIL import Image, UnidentifiedImageError
+
+    # It would warn on standard error, which is the screen; here is a bound of our own.
+    Image.MAX_IMAGE_PIXELS = None
+    if not data:
+        raise PictureError("the server sent an empty picture")
+    try:
+        image = Image.open(io.BytesIO(data), formats=("PNG", "PPM"))
+        width, height = image.size
+        if width * height > MOST_PIXELS:
+            raise PictureError(f"the picture is too large to be drawn: {width} by {height} pixels")
+        return Picture(image.convert("RGB"))
+    except UnidentifiedImageError:
+        raise PictureError("what the server sent is no PNG and no PPM picture") from None
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, ArithmeticError) as error:
+        # What Pillow raises at files that are cut or forged.
+        raise PictureError("the picture is broken or cut off") from error
+
+
+def is_png(data: bytes) -> bool:
+    """Whether a file calls itself a PNG."""
+    return data.startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def as_png(data: bytes) -> bytes:
+    """The picture as a PNG file; one that is a PNG stays as it is. Raises PictureError."""
+    return data if is_png(data) else encode_png(decode(data))
+
+
+def encode_png(picture: Picture, most: tuple[int, int] | None = None, window: Window = WHOLE) -> bytes:
+    """A part of a picture as a PNG file, of at most so many pixels in width and height."""
+    box = window.box(*picture.size)
+    width, height = max(1, round(box[2] - box[0])), max(1, round(box[3] - box[1]))
+    if most is not None:
+        scale = min(1.0, most[0] / width, most[1] / height)
+        width, height = max(1, round(width * scale)), max(1, round(height * scale))
+    out = io.BytesIO()
+    picture.scaled(width, height, window).save(out, "PNG")
+    return out.getvalue()
+
+
+def fit_cells(size: tuple[int, int], columns: int, rows: int) -> tuple[int, int]:
+    """Columns and rows of the largest drawing that fits and keeps the shape of a picture of `size` pixels."""
+    width, height = size
+    scale = min(columns / width, 2 * rows / height)
+    return min(columns, max(1, round(width * scale))), min(rows, max(1, round(height * scale / 2)))
+
+
+def draw(picture: Picture, columns: int, rows: int, way: Way, window: Window = WHOLE) -> list[Strip]:
+    """A part of a picture in at most so many cells, line by line."""
+    width, height = fit_cells(picture.size, columns, rows)
+    if way is Way.BLOCKS:
+        lines = _draw_blocks(picture.scaled(width, 2 * height, window), width)
+    elif way is Way.DOTS or picture.is_console:
+        lines = _draw_dots(picture, width, height, window, coloured=way is Way.DOTS)
+    else:
+        lines = _draw_light(picture.scaled(2 * width, 4 * height, window), width)
+    return [Strip(segments, width) for segments in lines]
+
+
+def _draw_blocks(image: Image.Image, width: int) -> Iterator[list[Segment]]:
+    # Fewer shades make longer runs of one colour, and each run costs an escape sequence; the eye sees no difference.
+    data = image.point([round(value / 255 * 31) * 255 // 31 for value in range(256)] * 3).tobytes()
+    for start in range(0, len(data), 6 * width):
+        line = _Runs()
+        for at in range(start, start + 3 * width, 3):
+            upper, lower = data[at : at + 3], data[at + 3 * width : at + 3 * width + 3]
+            if upper == lower:
+                line.add(" ", None, lower)
+            else:
+                line.add("▀", upper, lower)
+        yield line.segments()
+
+
+def _draw_dots(picture: Picture, width: int, height: int, window: Window, *, coloured: bool) -> Iterator[list[Segment]]:
+    """Each cell in two colours that the picture has there: what most of it is, and what most of the rest is.
+
+    Without colours a cell shows its ink, or its ground where that stands out more, as in a bar of inverse text.
+    """
+    flat = picture.flat
+    left, top, right, bottom = window.box(*flat.size)
+    across, down = (right - left) / width, (bottom - top) / height
+    data = _resize(flat, 2 * width, 4 * height, window).tobytes()
+    offsets = _dot_offsets(2 * width, 3)
+    for y in range(height):
+        line = _Runs()
+        row = flat.crop(_whole_pixels(left, top + y * down, right, top + (y + 1) * down))
+        for x in range(width):
+            ground, ink = _two_colours(
+                row.crop(_whole_pixels(x * across, 0, (x + 1) * across, row.height)), picture.ground
+            )
+            at = 6 * width * 4 * y + 6 * x
+            dots = 0 if ink is None else _pattern(data, [at + offset for offset in offsets], ground, ink)
+            if coloured:
+                line.add(_character(dots), bytes(ink) if ink and dots else None, bytes(ground))
+            else:
+                swap = _distance(ground, picture.ground) > (_distance(ink, picture.ground) if ink else 0)
+                line.add(_character(dots ^ 0xFF if swap else dots), None, None)
+        yield line.segments()
+
+
+def _draw_light(image: Image.Image, width: int) -> Iterator[list[Segment]]:
+    """A dot where it is light; shades are as many dots as they are bright."""
+    data = image.convert("L").convert("1").convert("L").tobytes()
+    offsets = _dot_offsets(2 * width, 1)
+    for start in range(0, len(data), 8 * width):
+        line = _Runs()
+        for at in range(start, start + 2 * width, 2):
+            dots = sum(bit for bit, offset in zip(_DOTS, offsets, strict=True) if data[at + offset])
+            line.add(_character(dots), None, None)
+        yield line.segments()
+
+
+def _dot_offsets(row: int, size: int) -> list[int]:
+    """Where the dots of a cell are in the bytes of a picture, from its first on."""
+    return [size * (down * row + across) for down in range(4) for across in range(2)]
+
+
+def _whole_pixels(left: float, top: float, right: float, bottom: float) -> tuple[int, int, int, int]:
+    x, y = round(left), round(top)
+    return x, y, max(x + 1, round(right)), max(y + 1, round(bottom))
+
+
+def _pattern(data: bytes, places: Iterable[int], ground: Colour, ink: Colour) -> int:
+    """The dots that are nearer to the ink than it takes."""
+    red, green, blue = (much - less for much, less in zip(ink, ground, strict=True))
+    least = _COVERED * (red * red + green * green + blue * blue)
+    base = red * ground[0] + green * ground[1] + blue * ground[2]
+    return sum(
+        bit
+        for bit, at in zip(_DOTS, places, strict=True)
+        if red * data[at] + green * data[at + 1] + blue * data[at + 2] - base > least
+    )
+
+
+def _character(dots: int) -> str:
+    return chr(0x2800 + dots) if dots else " "
+
+
+def _distance(one: Colour, other: Colour) -> int:
+    return sum((a - b) ** 2 for a, b in zip(one, other, strict=True))
+
+
+class _Runs:
+    """The segments of a line: neighbours of one style are one, and each costs an escape sequence."""
+
+    def __init__(self) -> None:
+        self._segments: list[Segment] = []
+        self._text = ""
+        self._look: tuple[bytes | None, bytes | None] = None, None
+
+    def add(self, character: str, ink: bytes | None, ground: bytes | None) -> None:
+        """Append a character; None is no colour of its own."""
+        # A blank needs no ink: it goes with whatever stands before it on the same ground.
+        if self._look != (ink, ground) and not (character == " " and self._text and self._look[1] == ground):
+            self._end()
+            self._look = ink, ground
+        self._text += character
+
+    def segments(self) -> list[Segment]:
+        """All that was added."""
+        self._end()
+        return self._segments
+
+    def _end(self) -> None:
+        if self._text:
+            self._segments.append(Segment(self._text, _style(*self._look)))
+        self._text = ""
+
+
+@lru_cache(8192)
+def _style(ink: bytes | None, ground: bytes | None) -> Style:
+    return Style.from_color(_rich(ink), _rich(ground))
+
+
+@lru_cache(8192)
+def _rich(colour: bytes | None) -> Color | None:
+    return None if colour is None else Color.from_triplet(ColorTriplet(*colour))
