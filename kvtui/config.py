@@ -40,6 +40,10 @@ class ConsoleSettings(msgspec.Struct, forbid_unknown_fields=True):
     """Lines of each console that are kept."""
     backspace: Literal["delete", "backspace"] = "delete"
     """``delete`` (0x7f) or ``backspace`` (0x08), which some firmware wants."""
+    pictures: Literal["auto", "blocks", "dots", "kitty"] = "auto"
+    """How the screens of machines are drawn: as half blocks, as braille dots, in true pixels by Kitty's protocol, or as
+    the terminal and the picture suggest.
+    """
 
     def __post_init__(self) -> None:
         for chord in self.detach.split(","):

@@ -48,6 +48,10 @@ def _run(options: Namespace) -> int:
             from kvtui.cli.get import get
 
             return get(options)
+        case "screenshot":
+            from kvtui.cli.screenshot import screenshot
+
+            return screenshot(options)
         case "demo":
             from kvtui.cli.demo import demo
 

@@ -20,8 +20,12 @@ examples:
   kvtui demo                       a simulated cluster, nothing else needed
   kvtui get vms --faults -o wide   the rows of the screen, for scripts
   kvtui get migrations --watch     and as they change
+  kvtui screenshot shop/web-1      what the VM shows on its screen
 
 """
+
+_SCREENSHOT_ABOUT = """\
+Save what a VM shows on its screen, or draw it in the terminal. It ends nobody's session."""
 
 _EXIT_CODES = """\
 exit codes:
@@ -80,6 +84,10 @@ def make_parser() -> ArgumentParser:
         description="Open the screen on a simulated KubeVirt cluster of this machine. It speaks the Kubernetes API, "
         "so kubectl and virtctl can be used on it too. It ends with the program.",
     ))  # fmt: skip
+    _add_screenshot(commands.add_parser(
+        "screenshot", parents=[_shared_options()], help="save what a VM shows on its screen, or draw it here",
+        description=_SCREENSHOT_ABOUT, epilog=_EXIT_CODES, formatter_class=RawDescriptionHelpFormatter,
+    ))  # fmt: skip
     commands.add_parser("version", parents=[_shared_options()], help="print the version")
     return parser
 
@@ -117,6 +125,16 @@ def _add_get(parser: ArgumentParser) -> None:
     parser.add_argument("-f", "--filter", metavar="TEXT", default="", help="only rows that match, see below")
     parser.add_argument("--faults", action="store_true", help="only rows that are not well")
     parser.add_argument("-w", "--watch", action="store_true", help="go on and print every row that changes")
+    parser.add_argument("--timeout", type=_seconds, default=15.0, metavar="SECONDS",
+                        help="how long to wait for the cluster (default: %(default)g)")  # fmt: skip
+
+
+def _add_screenshot(parser: ArgumentParser) -> None:
+    parser.add_argument("machine", metavar="VM", help="NAME or NAMESPACE/NAME")
+    parser.add_argument("-o", "--output", type=_named, metavar="FILE",
+                        help="where to save the picture, a PNG as a rule; - is standard output; without it the picture "
+                        "is drawn in the terminal")  # fmt: skip
+    parser.add_argument("--force", action="store_true", help="write over a file that exists")
     parser.add_argument("--timeout", type=_seconds, default=15.0, metavar="SECONDS",
                         help="how long to wait for the cluster (default: %(default)g)")  # fmt: skip
 

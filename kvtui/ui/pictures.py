@@ -212,6 +212,15 @@ def fit_cells(size: tuple[int, int], columns: int, rows: int) -> tuple[int, int]
     return min(columns, max(1, round(width * scale))), min(rows, max(1, round(height * scale / 2)))
 
 
+def choose_way(picture: Picture, wanted: str, *, coloured: bool) -> Way:
+    """How to draw a picture where the user wants it so: ``blocks``, ``dots``, or what is best."""
+    if not coloured:
+        return Way.PLAIN
+    if wanted in (Way.BLOCKS, Way.DOTS):
+        return Way(wanted)
+    return Way.DOTS if picture.is_console else Way.BLOCKS
+
+
 def draw(picture: Picture, columns: int, rows: int, way: Way, window: Window = WHOLE) -> list[Strip]:
     """A part of a picture in at most so many cells, line by line."""
     width, height = fit_cells(picture.size, columns, rows)

@@ -1,0 +1,115 @@
+"""``kvtui screenshot``: what a VM shows on its screen, into a file or drawn in the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from argparse import Namespace
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from kvtui.backends.base import Screens
+from kvtui.cli.connecting import read_settings
+from kvtui.cli.machine import capable, find_machine
+from kvtui.cli.output import printing
+from kvtui.config import Settings
+from kvtui.errors import ConfigError, KvtuiError, UnreachableError
+
+if TYPE_CHECKING:
+    from kvtui.fleet import Fleet
+    from kvtui.model import Ref
+
+_STDOUT: Final = "-"
+_PROMPT_LINES: Final = 2
+"""Lines of the terminal that are left for the shell."""
+
+
+def screenshot(options: Namespace) -> int:
+    """Take the picture and put it where it was asked for; the exit code."""
+    settings = read_settings(options)
+    _check_output(options)
+    data = asyncio.run(_take(*find_machine(options, settings), options.timeout))
+    if options.output is None:
+        _draw(data, settings)
+    elif options.output == _STDOUT:
+        from kvtui.ui.pictures import as_png
+
+        png = as_png(data)
+        with printing():
+            sys.stdout.buffer.write(png)
+    else:
+        _save(data, Path(options.output), force=options.force)
+    return 0
+
+
+def _check_output(options: Namespace) -> None:
+    """What is wrong with the place is told before anybody is asked."""
+    terminal = sys.stdout.isatty()
+    if options.output == _STDOUT and terminal:
+        raise ConfigError("a picture on a terminal is nothing but noise", hint="leave out -o to have it drawn")
+    if options.output is None and not terminal:
+        raise ConfigError("there is no terminal to draw the picture in", hint="give -o FILE, or -o - for a pipe")
+    if options.output not in (None, _STDOUT) and Path(options.output).exists() and not options.force:
+        raise _exists(Path(options.output))
+
+
+async def _take(fleet: Fleet, ref: Ref, patience: float) -> bytes:
+    try:
+        async with asyncio.timeout(patience):
+            return await capable(fleet, ref, Screens, "screens to look at").take_screenshot(ref)
+    except TimeoutError:
+        raise UnreachableError(f"no picture of {ref.path} came within {patience:g} seconds") from None
+    finally:
+        await fleet.close()
+
+
+def _save(data: bytes, path: Path, *, force: bool) -> None:
+    """Others may not read it: a screen can show anything."""
+    if path.suffix.lower() == ".png":
+        from kvtui.ui.pictures import as_png
+
+        data = as_png(data)
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
+    try:
+        with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+            file.write(data)
+    except FileExistsError:
+        raise _exists(path) from None
+    except OSError as error:
+        if not force:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        raise KvtuiError(f"cannot write {path}", error.strerror or str(error)) from error
+
+
+def _exists(path: Path) -> KvtuiError:
+    return KvtuiError(f"{path} exists", hint="--force writes over it")
+
+
+def _draw(data: bytes, settings: Settings) -> None:
+    from rich.console import Console
+
+    from kvtui.ui.kitty import KittyPictures, is_kitty
+    from kvtui.ui.pictures import choose_way, decode, draw, encode_png, fit_cells
+
+    if "utf" not in sys.stdout.encoding.lower():
+        raise KvtuiError(f"the terminal's encoding, {sys.stdout.encoding}, has no characters to draw with",
+                         hint="-o FILE saves the picture")  # fmt: skip
+    console = Console()
+    picture = decode(data)
+    columns, rows = shutil.get_terminal_size()
+    cells = fit_cells(picture.size, columns, max(1, rows - _PROMPT_LINES))
+    wanted = settings.console.pictures
+    coloured = console.color_system not in (None, "windows") and not console.no_color
+    with printing():
+        if coloured and (wanted == "kitty" or (wanted == "auto" and is_kitty(os.environ))):
+            kitty = KittyPictures(sys.stdout.write, true_colour=console.color_system == "truecolor",
+                                  tmux="TMUX" in os.environ)  # fmt: skip
+            strips = kitty.show("", encode_png(picture, kitty.most_pixels(*cells)), *cells)
+        else:
+            strips = draw(picture, *cells, choose_way(picture, wanted, coloured=coloured))
+        for strip in strips:
+            sys.stdout.write(strip.render(console) + "\n")
