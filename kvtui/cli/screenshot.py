@@ -59,7 +59,8 @@ def _check_output(options: Namespace) -> None:
 async def _take(fleet: Fleet, ref: Ref, patience: float) -> bytes:
     try:
         async with asyncio.timeout(patience):
-            return await capable(fleet, ref, Screens, "screens to look at").take_screenshot(ref)
+            backend = capable(fleet, ref, Screens, "screens to look at")  # type: ignore[type-abstract]
+            return await backend.take_screenshot(ref)
     except TimeoutError:
         raise UnreachableError(f"no picture of {ref.path} came within {patience:g} seconds") from None
     finally:

@@ -58,7 +58,7 @@ def is_kitty(environ: Mapping[str, str]) -> bool:
 class KittyPictures:
     """The pictures that the terminal holds for us."""
 
-    def __init__(self, write: Callable[[str], None], *, true_colour: bool, tmux: bool = False) -> None:
+    def __init__(self, write: Callable[[str], object], *, true_colour: bool, tmux: bool = False) -> None:
         """`write` sends to the terminal. With `tmux`, through a tmux whose ``allow-passthrough`` is on."""
         self._write = write
         self._true_colour = true_colour

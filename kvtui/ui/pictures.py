@@ -43,6 +43,9 @@ _DOTS: Final = (0x01, 0x08, 0x02, 0x10, 0x04, 0x20, 0x40, 0x80)
 _RGB = tuple[int, int, int]
 
 
+_PNG: Final = b"\x89PNG\r\n\x1a\n"
+_PPM: Final = b"P6"
+
 Colour = tuple[int, int, int]
 
 
@@ -176,16 +179,16 @@ def decode(data: bytes) -> Picture:
         if width * height > MOST_PIXELS:
             raise PictureError(f"the picture is too large to be drawn: {width} by {height} pixels")
         return Picture(image.convert("RGB"))
-    except UnidentifiedImageError:
-        raise PictureError("what the server sent is no PNG and no PPM picture") from None
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, ArithmeticError) as error:
         # What Pillow raises at files that are cut or forged.
+        if isinstance(error, UnidentifiedImageError) and not data.startswith((_PNG, _PPM)):
+            raise PictureError("what the server sent is no PNG and no PPM picture") from error
         raise PictureError("the picture is broken or cut off") from error
 
 
 def is_png(data: bytes) -> bool:
     """Whether a file calls itself a PNG."""
-    return data.startswith(b"\x89PNG\r\n\x1a\n")
+    return data.startswith(_PNG)
 
 
 def as_png(data: bytes) -> bytes:

@@ -1,0 +1,168 @@
+"""``kvtui screenshot`` on a demo cluster: files, pipes, terminals, and why there is no picture."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kvtui.backends.kubernetes.client import KubernetesBackend
+from kvtui.cli import main
+from kvtui.cli.demo import DemoCluster
+from kvtui.model import Ref
+from kvtui.ui.pictures import decode, is_png
+from tests.pictures import halves
+
+Shoot = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """The kubeconfig of a small cluster."""
+    with DemoCluster(["--size", "6", "--quiet"]) as demo:
+        yield demo.wait_for_kubeconfig()
+
+
+@pytest.fixture
+def shoot(cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shoot:
+    """Runs the command on the cluster."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return lambda *arguments: main(["screenshot", *arguments, "--kubeconfig", cluster])
+
+
+@pytest.fixture
+def machine(cluster: str, shoot: Shoot, capsys: pytest.CaptureFixture[str]) -> str:
+    """A VM that runs, as NAMESPACE/NAME."""
+    assert main(["get", "vms", "-f", "status:running", "-o", "name", "--kubeconfig", cluster]) == 0
+    return capsys.readouterr().out.split()[0]
+
+
+def test_a_file_holds_the_picture_and_is_for_its_owner_alone(shoot: Shoot, machine: str, tmp_path: Path) -> None:
+    file = tmp_path / "screen.png"
+    assert shoot(machine, "-o", str(file)) == 0
+    assert is_png(file.read_bytes())
+    assert decode(file.read_bytes()).size == (800, 600)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_the_namespace_may_be_said_apart(shoot: Shoot, machine: str, tmp_path: Path) -> None:
+    namespace, name = machine.split("/")
+    assert shoot(name, "-n", namespace, "-o", str(tmp_path / "a.png"), "--read-only") == 0, "looking changes nothing"
+
+
+def test_a_file_is_written_over_by_force_only(
+    shoot: Shoot, machine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "screen.png"
+    file.write_text("dear")
+    assert shoot(machine, "-o", str(file)) == 1
+    assert capsys.readouterr().err == f"kvtui: {file} exists\nhint: --force writes over it\n"
+    assert file.read_text() == "dear"
+    assert shoot(machine, "-o", str(file), "--force") == 0
+    assert is_png(file.read_bytes())
+
+
+def test_a_file_that_cannot_be_written_is_a_sentence(
+    shoot: Shoot, machine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shoot(machine, "-o", str(tmp_path / "none" / "screen.png")) == 1
+    assert "none/screen.png: No such file or directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "head"), [("old.png", b"\x89PNG"), ("old.PNG", b"\x89PNG"), ("old.ppm", b"P6")])
+def test_the_ppm_of_an_old_server_is_made_a_png_where_the_name_says_so(
+    shoot: Shoot, machine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, head: bytes
+) -> None:
+    async def take_screenshot(_self: KubernetesBackend, _ref: Ref) -> bytes:
+        return halves(form="PPM")
+
+    monkeypatch.setattr(KubernetesBackend, "take_screenshot", take_screenshot)
+    assert shoot(machine, "-o", str(tmp_path / name)) == 0
+    assert (tmp_path / name).read_bytes().startswith(head)
+
+
+def test_a_pipe_gets_the_picture(cluster: str, machine: str) -> None:
+    command = [sys.executable, "-m", "kvtui", "screenshot", machine, "-o", "-", "--kubeconfig", cluster]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert decode(done.stdout).size == (800, 600)
+
+
+def test_why_there_is_no_picture(
+    cluster: str, shoot: Shoot, machine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(tmp_path / "x.png")
+    assert shoot("shop/nobody", "-o", file) == 1
+    assert 'virtualmachineinstance.kubevirt.io "nobody" not found' in capsys.readouterr().err
+    assert shoot(machine) == 2
+    assert "no terminal to draw the picture in" in capsys.readouterr().err
+    assert shoot("shop/", "-o", file) == 2
+    assert "names no VM" in capsys.readouterr().err
+    assert shoot(machine, "-o", file, "--timeout", "0.0001") == 3
+    assert f"no picture of {machine} came within 0.0001 seconds" in capsys.readouterr().err
+    assert not Path(file).exists()
+
+
+# On a terminal -------------------------------------------------------------------------------------------------------
+
+
+def run_on_terminal(*arguments: str, size: tuple[int, int] = (80, 24), **surroundings: str) -> tuple[int, str]:
+    """The exit code, and what a terminal of that size got."""
+    terminal, end = pty.openpty()
+    environ = {name: value for name, value in os.environ.items() if name not in ("COLORTERM", "NO_COLOR", "TMUX")}
+    environ |= {"COLUMNS": str(size[0]), "LINES": str(size[1]), "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"}
+    program = subprocess.Popen(
+        [sys.executable, "-m", "kvtui", "screenshot", *arguments], stdin=end, stdout=end, stderr=end,
+        env=environ | surroundings,
+    )  # fmt: skip
+    os.close(end)
+    received = b""
+    try:
+        while piece := os.read(terminal, 65536):
+            received += piece
+    except OSError:
+        pass  # how a terminal says that nobody is at its other end
+    os.close(terminal)
+    return program.wait(30), received.decode()
+
+
+def test_without_a_file_it_is_drawn_in_the_terminals_cells(cluster: str, machine: str) -> None:
+    code, text = run_on_terminal(machine, "--kubeconfig", cluster)
+    lines = re.sub("\x1b\\[[0-9;]*m", "", text).splitlines()
+    assert code == 0
+    assert (len(lines), {len(line) for line in lines}) == (22, {59}), "800 by 600 pixels, and two lines for the shell"
+    assert "\x1b[" in text
+    assert any("\u2800" < character <= "\u28ff" for character in text)
+
+
+def test_no_color_is_obeyed(cluster: str, machine: str) -> None:
+    _, text = run_on_terminal(machine, "--kubeconfig", cluster, NO_COLOR="1")
+    assert "\x1b" not in text
+    assert any("\u2800" < character <= "\u28ff" for character in text)
+
+
+def test_a_kitty_gets_the_picture_itself(cluster: str, machine: str) -> None:
+    _, text = run_on_terminal(machine, "--kubeconfig", cluster, TERM="xterm-kitty")
+    assert text.startswith("\x1b_Ga=T,U=1,f=100")
+    assert text.count("\U0010eeee") == 59 * 22
+
+
+def test_noise_is_not_written_to_a_terminal(cluster: str, machine: str) -> None:
+    code, text = run_on_terminal(machine, "-o", "-", "--kubeconfig", cluster)
+    assert code == 2
+    assert "leave out -o to have it drawn" in text
+    assert "PNG" not in text
+
+
+def test_a_terminal_without_these_characters_is_told(cluster: str, machine: str) -> None:
+    code, text = run_on_terminal(machine, "--kubeconfig", cluster, PYTHONIOENCODING="latin-1")
+    assert code == 1
+    assert "has no characters to draw with" in text
