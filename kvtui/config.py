@@ -44,6 +44,8 @@ class ConsoleSettings(msgspec.Struct, forbid_unknown_fields=True):
     """How the screens of machines are drawn: as half blocks, as braille dots, in true pixels by Kitty's protocol, or as
     the terminal and the picture suggest.
     """
+    record: str = ""
+    """The folder into which every console is recorded; empty for none but those that the user says."""
 
     def __post_init__(self) -> None:
         for chord in self.detach.split(","):

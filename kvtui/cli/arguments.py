@@ -73,7 +73,7 @@ def make_parser() -> ArgumentParser:
         parents=[_shared_options()],
     )  # fmt: skip
     parser.set_defaults(command=None, kubeconfig=None, context=[], namespace=None, all_namespaces=False)
-    parser.set_defaults(read_only=False, config=None, theme=None, slow_link=False, no_mouse=False)
+    parser.set_defaults(read_only=False, config=None, theme=None, slow_link=False, no_mouse=False, record=None)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     _add_get(commands.add_parser(
         "get", parents=[_shared_options()], help="print rows: vms, nodes, migrations, imports ...",
@@ -110,6 +110,8 @@ def _shared_options() -> ArgumentParser:
     how.add_argument(
         "--config", type=Path, metavar="FILE", help="configuration file (default: config.toml, see README)"
     )
+    how.add_argument("--record", type=_named, metavar="DIR",
+                     help="record every console that is opened, into a file of this folder")  # fmt: skip
     how.add_argument("--theme", metavar="NAME", help="theme of the screen")
     how.add_argument("--slow-link", action="store_true", help="draw less often, for links where bytes are dear")
     how.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")

@@ -19,6 +19,7 @@ def read_settings(options: Namespace) -> Settings:
     settings.read_only = settings.read_only or options.read_only
     settings.slow_link = settings.slow_link or options.slow_link
     settings.mouse = settings.mouse and not options.no_mouse
+    settings.console.record = options.record or settings.console.record
     settings.theme = options.theme or settings.theme
     return settings
 

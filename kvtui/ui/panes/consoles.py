@@ -22,6 +22,7 @@ from kvtui.records.base import is_true
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.text import age, cells, clean_line, size
 from kvtui.ui.lines import wrap
+from kvtui.ui.recordings import begin_recording, describe_recording
 from kvtui.ui.screens.help import name_key
 from kvtui.ui.terminal import Terminal
 
@@ -75,8 +76,8 @@ class ConsolePane(Vertical):
         self._places: dict[Ref, _Place] = {}
         """Where each machine ran when its line was made."""
         self._current: Channel | None = None
-        self._drawn: tuple[State, int] | None = None
-        """State and lines back that the status line tells of."""
+        self._drawn: tuple[State, int, str] | None = None
+        """State, lines back and recording that the status line tells of."""
         self._heading = Static(classes="console-tabs", markup=False)
         self._status = Static(classes="console-status", markup=False)
         self.display = False
@@ -127,6 +128,8 @@ class ConsolePane(Vertical):
             session.observe(self._on_session)
             self._terminals[channel] = terminal
             self.mount(terminal, before=self._status)
+            if self._settings.console.record:
+                begin_recording(session, ref, self._settings.console, self)
             session.start()
             self.post_message(self.Changed())
         self._show(channel)
@@ -143,6 +146,11 @@ class ConsolePane(Vertical):
         self._show(next(reversed(self._terminals), None))
         self.post_message(self.Changed())
         self.post_message(self.Left())
+
+    def on_unmount(self) -> None:
+        """What is recorded is in its file, whatever becomes of the lines."""
+        for terminal in self._terminals.values():
+            terminal.session.stop_recording()
 
     async def close_all(self) -> None:
         """End every console."""
@@ -180,7 +188,7 @@ class ConsolePane(Vertical):
     def _on_session(self) -> None:
         """Draw at once what is new; counters and ages wait for the next second."""
         terminal = self.shown
-        if terminal is not None and (terminal.session.state, terminal.scrolled_back) != self._drawn:
+        if terminal is not None and _drawn_of(terminal) != self._drawn:
             self._draw_status()
 
     def on_descendant_focus(self) -> None:
@@ -200,8 +208,10 @@ class ConsolePane(Vertical):
         if self._current is None or terminal is None or not self.is_mounted:
             return
         session = terminal.session
-        self._drawn = session.state, terminal.scrolled_back
+        self._drawn = _drawn_of(terminal)
         parts = [self._sentence(self._current.ref, session), self._hint(session)]
+        if recording := describe_recording(session):
+            parts.insert(0, recording)
         more = []
         if terminal.scrolled_back:
             more.append(f"{terminal.scrolled_back} lines back")
@@ -283,3 +293,7 @@ class ConsolePane(Vertical):
     def _place(self, ref: Ref) -> _Place | None:
         vmi = self._vmi(ref)
         return _Place(vmi.metadata.uid, vmi.status.node_name, vmi.status.phase) if vmi else None
+
+
+def _drawn_of(terminal: Terminal) -> tuple[State, int, str]:
+    return terminal.session.state, terminal.scrolled_back, describe_recording(terminal.session)

@@ -1,0 +1,69 @@
+"""Recording a console from the screen: where it goes, and what the user is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.widget import Widget
+
+from kvtui.config import ConsoleSettings, state_dir
+from kvtui.console.session import Session, Stream
+from kvtui.console.transcript import create_transcript
+from kvtui.errors import KvtuiError
+from kvtui.model import Ref
+from kvtui.text import clean_line
+
+
+def toggle_recording(session: Session, ref: Ref, settings: ConsoleSettings, teller: Widget) -> None:
+    """Record a session from now on, or end that; `teller` shows what came of it."""
+    if session.transcript is not None and session.transcript.is_open:
+        end_recording(session, teller)
+    else:
+        begin_recording(session, ref, settings, teller)
+
+
+def begin_recording(session: Session, ref: Ref, settings: ConsoleSettings, teller: Widget) -> None:
+    """Record a session from now on into a new file of the folder that the settings name."""
+
+    def tell_failure(error: KvtuiError) -> None:
+        teller.notify(clean_line(str(error)), title=ref.path, severity="error", timeout=15, markup=False)
+        session.touch()
+
+    names = [ref.backend, ref.namespace, ref.name]
+    if session.stream is not Stream.SERIAL:
+        names.append(session.stream.value)
+    emulator = session.emulator
+    try:
+        transcript = create_transcript(
+            recordings_dir(settings), names, emulator.columns, emulator.lines, failed=tell_failure
+        )
+    except KvtuiError as error:
+        tell_failure(error)
+        return
+    session.record(transcript)
+    teller.notify(f"recorded to {_short(transcript.path)}", title=ref.path, markup=False)
+
+
+def end_recording(session: Session, teller: Widget) -> None:
+    """End the recording of a session, if there is one, and tell how to see it."""
+    transcript = session.transcript
+    session.stop_recording()
+    if transcript is not None and transcript.failure is None:
+        teller.notify(f"the recording has ended; see it with: kvtui replay {_short(transcript.path)}", markup=False)
+
+
+def describe_recording(session: Session) -> str:
+    """What the status line says of it: nothing, that it goes on, or that it broke off."""
+    if session.transcript is None:
+        return ""
+    return "REC" if session.transcript.is_open else "REC FAILED"
+
+
+def recordings_dir(settings: ConsoleSettings) -> Path:
+    """Where recordings go: the folder of the settings, else one beside the audit log."""
+    return Path(settings.record).expanduser() if settings.record else state_dir() / "recordings"
+
+
+def _short(path: Path) -> str:
+    home = Path.home()
+    return clean_line(f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path))
