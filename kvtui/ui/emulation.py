@@ -1,9 +1,12 @@
-"""Draws an emulator: its screen, or what has scrolled off it."""
+"""Draws an emulator: its screen, or what has scrolled off it, in frames of which only changed lines are sent."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import ClassVar
+from itertools import groupby
+from typing import ClassVar, NamedTuple
 
 from rich.color import Color
 from rich.color_triplet import ColorTriplet
@@ -15,16 +18,27 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from kvtui.console.emulator import Emulator
-from kvtui.console.look import Look
+from kvtui.console.look import Look, Run
 from kvtui.text import cells
 
 _FRAMES = 20
 _FRAMES_SLOW_LINK = 10
+_GATHER = 0.005
+"""Seconds that a frame waits after a silence: what a guest draws comes in several pieces."""
+
+
+class _Drawn(NamedTuple):
+    """What decides how a line of the view looks."""
+
+    row: tuple[Run, ...]
+    cursor: int | None
+    """Column of the cursor, if it is shown on this line."""
 
 
 class EmulatorView(Widget, can_focus=True):
     """Shows the screen of `emulator`, which may be exchanged. A low view shows the part with the cursor."""
 
+    ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"terminal--{index}" for index in range(16)} | {"terminal--cursor"}
 
     def __init__(self, emulator: Emulator, *, slow_link: bool = False) -> None:
@@ -33,63 +47,76 @@ class EmulatorView(Widget, can_focus=True):
         self._frame = 1 / (_FRAMES_SLOW_LINK if slow_link else _FRAMES)
         self._frame_due = False
         self._back = 0
+        self._frame_at = 0.0
+        """When the last frame was drawn, by the monotonic clock."""
         self._top = 0
-        """The emulator's row that was drawn at the top of the view."""
+        """The row at the top of the view in that frame."""
+        self._drawn: dict[int, _Drawn] = {}
+        """By line of the view."""
 
     @property
     def scrolled_back(self) -> int:
         """Lines between the bottom of the view and the newest line."""
         return self._back
 
+    # Frames --------------------------------------------------------------------------------------------------------
+
     def draw_soon(self) -> None:
-        """Something came: draw it with the next frame, however much more comes until then."""
-        if not self._frame_due and self.is_mounted:
+        """Something changed: draw it with the next frame, however much more comes until then."""
+        if not self._frame_due and self.is_mounted and self.is_on_screen:
             self._frame_due = True
-            self.set_timer(self._frame, self._draw)
+            self.set_timer(max(_GATHER, self._frame_at + self._frame - time.monotonic()), self._draw_frame)
 
-    def _draw(self) -> None:
+    def _draw_frame(self) -> None:
         self._frame_due = False
+        self._frame_at = time.monotonic()
         changed = self.emulator.take_changed()
-        if self._back:
-            return
-        if changed is None or len(changed) > self.size.height // 2 or self._first_row != self._top:
-            self._top = self._first_row
-            self.refresh()
-        else:
-            self.refresh_lines_of(changed)
+        top, height = self.first_row, self.size.height
+        lines: Iterable[int] = range(height)
+        if changed is not None and top == self._top:
+            lines = sorted(row - top for row in changed if 0 <= row - top < height)
+        self._top = top
+        stale = [y for y in lines if self._look_of(y) != self._drawn.get(y)]
+        if stale:
+            self.refresh(*(Region(0, y, self.size.width, count) for y, count in _neighbours(stale)))
 
-    def refresh_lines_of(self, rows: frozenset[int]) -> None:
-        """Draw single rows of the emulator's screen."""
-        top = self._first_row
-        width = self.size.width
-        self.refresh(*(Region(0, row - top, width, 1) for row in rows if 0 <= row - top < self.size.height))
+    def on_show(self, _event: events.Show) -> None:
+        """What came while the view was hidden was not drawn."""
+        self.refresh()
+
+    # Lines ---------------------------------------------------------------------------------------------------------
 
     @property
-    def _first_row(self) -> int:
+    def first_row(self) -> int:
         """The emulator's row at the top of the view; negative rows are the scrollback.
 
         A view that is lower than the emulator's screen shows the part down to the cursor.
         """
         return max(0, self.emulator.cursor.y - self.size.height + 1) - self._back
 
+    def _look_of(self, y: int) -> _Drawn:
+        emulator, row = self.emulator, y + self.first_row
+        if not -emulator.scrollback_size <= row < emulator.lines:
+            return _Drawn((), None)
+        cursor = emulator.cursor
+        return _Drawn(emulator.row(row), cursor.x if row == cursor.y and cursor.visible and not self._back else None)
+
     def render_line(self, y: int) -> Strip:
         """One line of the view."""
-        emulator = self.emulator
-        row = y + self._first_row
-        width = self.size.width
-        if row >= emulator.lines or row < -emulator.scrollback_size:
-            return Strip.blank(width, self.rich_style)
-        runs = emulator.row(row)
-        strip = Strip([Segment(run.text, self._style(run.look)) for run in runs], sum(cells(run.text) for run in runs))
-        cursor = emulator.cursor
-        if row == cursor.y and cursor.visible and not self._back:
-            strip = self._with_cursor(strip.adjust_cell_length(max(strip.cell_length, cursor.x + 1)), cursor.x)
-        return strip.crop_extend(0, width, self.rich_style)
+        drawn = self._drawn[y] = self._look_of(y)
+        strip = self.strip_of(drawn.row)
+        if drawn.cursor is not None:
+            strip = self._with_cursor(strip, drawn.cursor)
+        return strip.crop_extend(0, self.size.width, self.rich_style)
+
+    def strip_of(self, row: tuple[Run, ...]) -> Strip:
+        """A row in its colours, as long as it is."""
+        return Strip([Segment(run.text, self._style(run.look)) for run in row], sum(cells(run.text) for run in row))
 
     def _with_cursor(self, strip: Strip, x: int) -> Strip:
-        before, under, after = (strip.crop(0, x), strip.crop(x, x + 1), strip.crop(x + 1))
+        strip = strip.adjust_cell_length(max(strip.cell_length, x + 1), self.rich_style)
         style = Style(reverse=True) if self.has_focus else Style(underline=True)
-        return Strip.join([before, under.apply_style(style), after])
+        return Strip.join([strip.crop(0, x), strip.crop(x, x + 1).apply_style(style), strip.crop(x + 1)])
 
     def _style(self, look: Look) -> Style:
         style = _attributes(look)
@@ -130,6 +157,13 @@ class EmulatorView(Widget, can_focus=True):
 
     def scrolled(self) -> None:
         """The view was moved."""
+
+
+def _neighbours(lines: list[int]) -> Iterable[tuple[int, int]]:
+    """Ascending numbers as stretches: the first of each, and how many."""
+    for _, stretch in groupby(enumerate(lines), lambda item: item[1] - item[0]):
+        same = [line for _, line in stretch]
+        yield same[0], len(same)
 
 
 @lru_cache(256)
