@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from typing import NamedTuple
 
 from kvtui.console.line import Line, PastLine
@@ -66,6 +67,10 @@ class Emulator:
     def resize(self, columns: int, lines: int) -> None:
         """Change the size, at least 2 by 1. Lines that no longer fit go to the scrollback, columns are hidden."""
         self._screen.resize(max(1, lines), max(2, columns))
+
+    def copy(self) -> Emulator:
+        """Another one that stands where this one does. They share the lines of the scrollback, which never change."""
+        return deepcopy(self, {id(line): line for line in self._screen.scrollback})
 
     def take_changed(self) -> frozenset[int] | None:
         """Rows of the screen that changed since the last call, with the cursor's old and new one; None for all."""

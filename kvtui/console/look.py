@@ -34,6 +34,10 @@ class Look:
     strike: bool = False
     conceal: bool = False
 
+    def __deepcopy__(self, memo: object) -> Look:
+        # Looks never change, and some are known by their identity.
+        return self
+
 
 class Run(NamedTuple):
     """Neighbouring cells of one look; a wide character of `text` takes two columns."""

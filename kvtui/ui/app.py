@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import time
-import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
-from textwrap import wrap
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-from rich.text import Text
 from textual import events
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.worker import WorkerFailed
 
-from kvtui.config import Settings, state_dir
+from kvtui.config import Settings
 from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
 from kvtui.model import Severity
@@ -29,33 +23,26 @@ from kvtui.ui.dialogs.confirm import ConfirmDialog, Question
 from kvtui.ui.hacks import KeyOrder
 from kvtui.ui.keys import check_keys, list_bindings, spell_keys
 from kvtui.ui.palette import KvtuiCommands
+from kvtui.ui.program import Program, Words, write_crash_log
 from kvtui.ui.screens.connect import ConnectScreen
 from kvtui.ui.screens.help import HelpScreen
 from kvtui.ui.screens.main import MainScreen
-from kvtui.ui.themes import DEFAULT, fallback_variables, load_themes, own_folder, saturate, shipped_folder
 
 _CLOSING = 0.2
 """Seconds that backends get to let go when the program ends."""
-_TOAST_LINES = 6
-_TOAST_WIDTH = 56
-"""Columns of a toast's text; Textual's toasts take half of a narrower screen."""
 
 Connect = Callable[[Sequence[str]], Awaitable[Fleet]]
 """Makes the fleet of the named contexts, or without a name of those that the command line asks for: may import heavy
 packages and read configuration, but waits for no server. Raises KvtuiError.
 """
-Words = Literal["information", "warning", "error"]
 _SEVERITIES: dict[Severity, Words] = {
     Severity.INFO: "information", Severity.WARN: "warning", Severity.BAD: "error",
 }  # fmt: skip
 
 
-class KvtuiApp(App[int], inherit_bindings=False):
+class KvtuiApp(Program, inherit_bindings=False):
     """kvtui."""
 
-    TITLE = "kvtui"
-    CSS_PATH = "style.tcss"
-    ESCAPE_TO_MINIMIZE = False
     CLOSE_TIMEOUT = _CLOSING
     COMMANDS = {KvtuiCommands}  # noqa: RUF012 - Textual's declaration
     # Without priority, so that a console gets these keys first.
@@ -78,7 +65,7 @@ class KvtuiApp(App[int], inherit_bindings=False):
         Raises ConfigError when the settings bind keys that cannot be meant.
         """
         check_keys(settings.keys, RESOURCES)
-        super().__init__()
+        super().__init__(settings.theme)
         self._connect = connect
         self._chosen: Sequence[str] = ()
         self._contexts = contexts
@@ -88,34 +75,8 @@ class KvtuiApp(App[int], inherit_bindings=False):
         self.actions: ActionRunner | None = None
         self.main: MainScreen | None = None
         self._live: asyncio.Task[None] | None = None
-        self.crash_log: Path | None = None
-        self.animation_level = "none"
         self._key_order = KeyOrder(self, super().on_event)
-        self._theme_troubles = self._load_themes()
         self.set_keymap(spell_keys(settings.keys))
-
-    # Themes --------------------------------------------------------------------------------------------------------
-
-    def _load_themes(self) -> list[str]:
-        themes, troubles = load_themes([shipped_folder(), own_folder()])
-        for name in self.available_themes:
-            self.unregister_theme(name)
-        for theme in themes.values():
-            self.register_theme(saturate(theme) if self.console.color_system == "standard" else theme)
-        wanted = self.settings.theme
-        if wanted not in themes:
-            troubles.append(f'there is no theme "{wanted}": {DEFAULT} it is')
-        self.theme = wanted if wanted in themes else DEFAULT
-        return troubles
-
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Values of kvtui's own colour names, for themes that do not know them."""
-        return fallback_variables()
-
-    @property
-    def theme_names(self) -> list[str]:
-        """The themes there are."""
-        return sorted(self.available_themes)
 
     # Keys ----------------------------------------------------------------------------------------------------------
 
@@ -132,8 +93,7 @@ class KvtuiApp(App[int], inherit_bindings=False):
         """Show the first frame, and connect only then."""
         self.push_screen(ConnectScreen(self._where))
         self.call_after_refresh(self._connect_now)
-        if self._theme_troubles:
-            self.notify("\n".join(self._theme_troubles), title="themes", severity="warning", timeout=15)
+        self.tell_theme_troubles()
 
     def on_connect_screen_again(self) -> None:
         """Try again."""
@@ -215,23 +175,6 @@ class KvtuiApp(App[int], inherit_bindings=False):
         """Answer what the user did."""
         self.notify(message, severity=_SEVERITIES[severity], timeout=4 if severity is Severity.INFO else 10)
 
-    def notify(
-        self,
-        message: str,
-        *,
-        title: str = "",
-        severity: Words = "information",
-        timeout: float | None = None,
-        markup: bool = False,
-    ) -> None:
-        """Show a toast, the head of a long message.
-
-        Markup stays off whatever a caller says: messages hold other people's words.
-        """
-        del markup
-        message = _shorten(message, min(_TOAST_WIDTH, self.size.width // 2 - 4))
-        super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
-
     def action_help(self) -> None:
         """Show the help."""
         bindings = [binding for binding in [*list_bindings(), *_own_bindings(self)] if binding.tooltip]
@@ -254,28 +197,6 @@ class KvtuiApp(App[int], inherit_bindings=False):
             self.screen.show_failure(error)
         else:
             self.notify(f"{error.title}; {error.hint}\n{words}", severity="error", timeout=15)
-
-    def _fatal_error(self) -> None:
-        """End with a sentence; the traceback goes to a file."""
-        self.crash_log = write_crash_log(traceback.format_exc() if self._exception is None else self._exception)
-        self.panic(Text(f"kvtui ended because of a fault of its own. The details are in {self.crash_log}"))
-
-
-def write_crash_log(error: BaseException | str) -> Path:
-    """Keep a traceback for a bug report; the path of the file."""
-    words = error if isinstance(error, str) else "".join(traceback.format_exception(error))
-    path = state_dir() / f"crash-{time.strftime('%Y%m%d-%H%M%S')}.log"
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        with path.open("a", encoding="utf-8", errors="backslashreplace") as log:
-            log.write(words)
-    return path
-
-
-def _shorten(message: str, width: int) -> str:
-    lines = [piece for line in message.splitlines() for piece in wrap(line, max(1, width))]
-    return message if len(lines) <= _TOAST_LINES else "\n".join([*lines[: _TOAST_LINES - 1], "..."])
 
 
 def _own_bindings(owner: Any) -> list[Binding]:

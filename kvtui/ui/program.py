@@ -1,0 +1,100 @@
+"""What every program on the screen has: themes, toasts without markup, and an end with a sentence when it fails."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from textwrap import wrap
+from typing import Literal
+
+from rich.text import Text
+from textual.app import App
+
+from kvtui.config import state_dir
+from kvtui.ui.themes import DEFAULT, fallback_variables, load_themes, own_folder, saturate, shipped_folder
+
+_TOAST_LINES = 6
+_TOAST_WIDTH = 56
+"""Columns of a toast's text; Textual's toasts take half of a narrower screen."""
+
+Words = Literal["information", "warning", "error"]
+
+
+class Program(App[int], inherit_bindings=False):
+    """A program in one of our themes."""
+
+    TITLE = "kvtui"
+    CSS_PATH = "style.tcss"
+    ESCAPE_TO_MINIMIZE = False
+
+    def __init__(self, theme: str) -> None:
+        super().__init__()
+        self.crash_log: Path | None = None
+        self.animation_level = "none"
+        self._theme_troubles = self._load_themes(theme)
+
+    def _load_themes(self, wanted: str) -> list[str]:
+        themes, troubles = load_themes([shipped_folder(), own_folder()])
+        for name in self.available_themes:
+            self.unregister_theme(name)
+        for theme in themes.values():
+            self.register_theme(saturate(theme) if self.console.color_system == "standard" else theme)
+        if wanted not in themes:
+            troubles.append(f'there is no theme "{wanted}": {DEFAULT} it is')
+        self.theme = wanted if wanted in themes else DEFAULT
+        return troubles
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Values of kvtui's own colour names, for themes that do not know them."""
+        return fallback_variables()
+
+    @property
+    def theme_names(self) -> list[str]:
+        """The themes there are."""
+        return sorted(self.available_themes)
+
+    def tell_theme_troubles(self) -> None:
+        """Say which themes could not be loaded."""
+        if self._theme_troubles:
+            self.notify("\n".join(self._theme_troubles), title="themes", severity="warning", timeout=15)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: Words = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Show a toast, the head of a long message.
+
+        Markup stays off whatever a caller says: messages hold other people's words.
+        """
+        del markup
+        message = _shorten(message, min(_TOAST_WIDTH, self.size.width // 2 - 4))
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
+
+    def _fatal_error(self) -> None:
+        """End with a sentence; the traceback goes to a file."""
+        self.crash_log = write_crash_log(traceback.format_exc() if self._exception is None else self._exception)
+        self.panic(Text(f"kvtui ended because of a fault of its own. The details are in {self.crash_log}"))
+
+
+def write_crash_log(error: BaseException | str) -> Path:
+    """Keep a traceback for a bug report; the path of the file."""
+    words = error if isinstance(error, str) else "".join(traceback.format_exception(error))
+    path = state_dir() / f"crash-{time.strftime('%Y%m%d-%H%M%S')}.log"
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        with path.open("a", encoding="utf-8", errors="backslashreplace") as log:
+            log.write(words)
+    return path
+
+
+def _shorten(message: str, width: int) -> str:
+    lines = [piece for line in message.splitlines() for piece in wrap(line, max(1, width))]
+    return message if len(lines) <= _TOAST_LINES else "\n".join([*lines[: _TOAST_LINES - 1], "..."])
