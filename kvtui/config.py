@@ -46,6 +46,10 @@ class ConsoleSettings(msgspec.Struct, forbid_unknown_fields=True):
     """
     record: str = ""
     """The folder into which every console is recorded; empty for none but those that the user says."""
+    keys: Literal["xterm", "vt-utf8", "pc-ansi"] = "xterm"
+    """Whose codes the function and editing keys send: those of xterm, or of UEFI firmware."""
+    paste_rate: Annotated[int, msgspec.Meta(ge=10, le=1_000_000)] = 8000
+    """Bytes a second of a paste that a serial line takes; 115,200 baud are 11,520."""
 
     def __post_init__(self) -> None:
         for chord in self.detach.split(","):

@@ -1,30 +1,49 @@
-"""Keys and pastes as the bytes that a guest expects of a terminal: xterm's encoding. Pure.
+"""Keys and the mouse as the bytes that a guest expects of a terminal: xterm's encoding, or a firmware's. Pure.
 
 Keys come by Textual's names. What terminals make of them differs: with Kitty's protocol a control key has no character,
-so control keys are computed from the name, and printable ones taken from the character.
+so control keys are computed from the name, and printable ones taken from the character. Keys of the keypad send what is
+printed on them, as with Num Lock: most terminals do not tell them from the others, so a guest's wish for an application
+keypad (DECPAM) could not be met. Changes of the focus (``?1004``) are not reported: a guest that died in a program that
+asked for them would take them for keys, and a boot menu waits for any key.
 """
 
 from __future__ import annotations
 
-import re
+import enum
 import string
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 from kvtui.console.modes import Modes
 
 _ESCAPE: Final = b"\x1b"
-_DELETE: Final = b"\x7f"
-_BACKSPACE: Final = b"\x08"
+DELETE: Final = b"\x7f"
+BACKSPACE: Final = b"\x08"
+
+
+class Layout(enum.Enum):
+    """Whose codes the keys beside the characters send.
+
+    GRUB, SeaBIOS (``sercon.c``) and all that runs on Linux take xterm's. UEFI does not: OVMF's serial line was PC-ANSI
+    and is VT-UTF8 in builds since 2023 (``PlatformBootManagerLib``). Neither knows modifiers.
+    """
+
+    XTERM = "xterm"
+    VT_UTF8 = "vt-utf8"
+    PC_ANSI = "pc-ansi"
 
 
 @dataclass(frozen=True, slots=True)
 class KeyOptions:
     """What the user may set."""
 
-    backspace: bytes = _DELETE
-    """What Backspace sends: 0x7f, or 0x08 for some firmware; ctrl+backspace sends the other."""
+    backspace: bytes = DELETE
+    """What Backspace sends: 0x7f, or 0x08; ctrl+backspace sends the other. UEFI takes 0x7f for the key Delete, so that
+    in its layouts Backspace is 0x08 whatever is set here.
+    """
+    layout: Layout = Layout.XTERM
 
 
 _CURSOR: Final = {
@@ -59,6 +78,22 @@ _NUMBERED: Final = {
     "f19": 33,
     "f20": 34,
 }
+# xterm's names of what has no number of its own.
+_SHIFTED: Final = {"f21": "f9", "f22": "f10", "f23": "f11", "f24": "f12"}
+
+# EDK2, MdeModulePkg/Universal/Console/TerminalDxe/TerminalConIn.c, the table of UnicodeToEfiKey.
+_ARROWS: Final = {"up": b"\x1b[A", "down": b"\x1b[B", "right": b"\x1b[C", "left": b"\x1b[D"}
+_EDITING_KEYS: Final = ("home", "end", "insert", "delete", "pageup", "pagedown")
+_F1_TO_F12: Final = tuple(f"f{number}" for number in range(1, 13))
+_FIRMWARE: Final[dict[Layout, dict[str, bytes]]] = {
+    Layout.VT_UTF8: _ARROWS
+    | {name: b"\x1b%c" % code for name, code in zip(_EDITING_KEYS, b"hk+-?/", strict=True)}
+    | {name: b"\x1b%c" % code for name, code in zip(_F1_TO_F12, b"1234567890!@", strict=True)},
+    Layout.PC_ANSI: _ARROWS
+    | {name: b"\x1b[%c" % code for name, code in zip(_EDITING_KEYS, b"HF@XIG", strict=True)}
+    | {name: b"\x1b[%c" % code for name, code in zip(_F1_TO_F12[:10], b"MNOPQRSTUV", strict=True)},
+}
+_FUNCTION_KEYS: Final = frozenset({*_CURSOR, *_F1_TO_F4, *_NUMBERED, *_SHIFTED})
 _MODIFIER_WEIGHT: Final = {"shift": 1, "alt": 2, "meta": 2, "ctrl": 4}
 
 # Textual's names of printable characters: those of Unicode, but for a few, and the keypad's.
@@ -79,18 +114,23 @@ _PRINTABLE: Final = {
     "equal": "=",
     "separator": ",",
 }
-# Control characters that are no letter's: on the digits, too, as on a VT220.
+# Control characters that are no letter's: on the digits, too, as on a VT220, and on both characters of a key.
 _CONTROLS: Final = {
     " ": 0x00,
     "@": 0x00,
+    "`": 0x00,
     "2": 0x00,
     "[": 0x1B,
+    "{": 0x1B,
     "3": 0x1B,
     "\\": 0x1C,
+    "|": 0x1C,
     "4": 0x1C,
     "]": 0x1D,
+    "}": 0x1D,
     "5": 0x1D,
     "^": 0x1E,
+    "~": 0x1E,
     "6": 0x1E,
     "_": 0x1F,
     "-": 0x1F,
@@ -100,8 +140,17 @@ _CONTROLS: Final = {
     "8": 0x7F,
 }
 
-_NOT_FOR_PASTE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_LINE_END: Final = re.compile("\r\n|\n")
+
+class Gesture(enum.Enum):
+    """What was done with the mouse; the value is what xterm adds to the button for it."""
+
+    PRESS = 0
+    RELEASE = 1
+    MOVE = 32
+    WHEEL_UP = 64
+    WHEEL_DOWN = 65
+    WHEEL_LEFT = 66
+    WHEEL_RIGHT = 67
 
 
 def encode(key: str, character: str | None, modes: Modes, options: KeyOptions) -> bytes | None:
@@ -113,6 +162,8 @@ def encode(key: str, character: str | None, modes: Modes, options: KeyOptions) -
     modifiers = frozenset(held)
     if not modifiers <= _MODIFIER_WEIGHT.keys():
         return None
+    if options.layout in _FIRMWARE and name in _FUNCTION_KEYS:
+        return _FIRMWARE[options.layout].get(name)
     special = _encode_special(name, modifiers, modes)
     if special is not None:
         return special
@@ -123,14 +174,35 @@ def encode(key: str, character: str | None, modes: Modes, options: KeyOptions) -
     return None if plain is None else alt + plain
 
 
-def encode_paste(text: str, modes: Modes) -> bytes:
-    """Pasted text: line ends as Enter, no control characters but tabs, in brackets if the guest asked for them."""
-    data = _NOT_FOR_PASTE.sub("", _LINE_END.sub("\r", text)).encode("utf-8", "replace")
-    return b"\x1b[200~" + data + b"\x1b[201~" if modes.bracketed_paste else data
+def encode_mouse(
+    gesture: Gesture, button: int, x: int, y: int, modes: Modes, modifiers: Collection[str] = ()
+) -> bytes | None:
+    """The report of a gesture in the cell `x`, `y`, from 0; None when the guest did not ask for it.
+
+    `button` is 1 left, 2 middle, 3 right, 0 for none; `modifiers` are ``shift``, ``alt`` (or ``meta``) and ``ctrl``.
+    Only decimal reports (``?1006``) are made: the older ones cannot name every cell, and no program wants them alone.
+    """
+    if not modes.mouse_sgr or not modes.mouse:
+        return None
+    if gesture is Gesture.MOVE and modes.mouse < (1002 if button else 1003):
+        return None
+    held = sum({4 * _MODIFIER_WEIGHT[modifier] for modifier in modifiers if modifier in _MODIFIER_WEIGHT})
+    if gesture in (Gesture.PRESS, Gesture.RELEASE):
+        if not button:
+            return None
+        code = button - 1
+    elif gesture is Gesture.MOVE:
+        code = gesture.value + (button - 1 if button else 3)
+    else:
+        code = gesture.value
+    final = "m" if gesture is Gesture.RELEASE else "M"
+    return f"\x1b[<{code + held};{x + 1};{y + 1}{final}".encode()
 
 
 def _encode_special(name: str, modifiers: frozenset[str], modes: Modes) -> bytes | None:
     """Cursor, editing and function keys, with their modifiers as xterm's parameter."""
+    if name in _SHIFTED:
+        name, modifiers = _SHIFTED[name], modifiers | {"shift"}
     weight = 1 + sum({_MODIFIER_WEIGHT[modifier] for modifier in modifiers})
     if final := _CURSOR.get(name) or _F1_TO_F4.get(name):
         if weight > 1:
@@ -155,8 +227,9 @@ def _encode_editing(
         return _ESCAPE
     if name == "backspace":
         # Without Kitty's protocol ctrl+h bears this name, too, and only its character tells.
-        other = _DELETE if options.backspace == _BACKSPACE else _BACKSPACE
-        return _BACKSPACE if character == "\x08" else other if "ctrl" in modifiers else options.backspace
+        plain = options.backspace if options.layout is Layout.XTERM else BACKSPACE
+        other = DELETE if plain == BACKSPACE else BACKSPACE
+        return BACKSPACE if character == "\x08" else other if "ctrl" in modifiers else plain
     return None
 
 

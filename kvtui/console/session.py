@@ -9,21 +9,18 @@ from __future__ import annotations
 import asyncio
 import enum
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from kvtui.console.emulator import Emulator
-from kvtui.console.keys import encode_paste
+from kvtui.console.outbox import Outbox
+from kvtui.console.paste import PACE, Paste
 from kvtui.console.transcript import Transcript
 from kvtui.errors import BackendError, BusyError, UnreachableError
 from kvtui.text import clean_line
 
 _SLICE: Final = 16_384
-_QUEUE_LIMIT: Final = 1_048_576
-_PASTE_PIECE: Final = 1024
-_PASTE_PAUSE: Final = 0.05
 _RETRY_PAUSE: Final = 1.0
 # The connection breaks before the watch tells that the VM stopped or moved.
 _VERDICT_PAUSE: Final = 0.25
@@ -31,6 +28,7 @@ _VERDICT_QUESTIONS: Final = 12
 # virt-handler's words when the VM has no serial device; the same code 400 as for a VM that is not running yet.
 _NO_DEVICE: Final = "No serial console"
 _CANCEL: Final = b"\x18"
+_INTERRUPT: Final = b"\x03"
 
 
 class Line(Protocol):
@@ -79,15 +77,10 @@ class State(enum.Enum):
 _OPEN: Final = frozenset({State.CONNECTING, State.WAITING, State.SILENT, State.LIVE})
 
 
-class _Piece(NamedTuple):
-    """Bytes to send, and the pause in seconds that the guest gets after them."""
-
-    data: bytes
-    pause: float
-
-
 class Session:
-    """One console. `clock` gives the time of `last_byte`; `sleep` is asyncio's but for tests."""
+    """One console. `pace` is how many bytes a second of a paste the serial line takes; `clock` gives the time of
+    `last_byte`; `sleep` is asyncio's but for tests.
+    """
 
     def __init__(
         self,
@@ -98,6 +91,7 @@ class Session:
         columns: int = 80,
         lines: int = 24,
         scrollback: int = 10_000,
+        pace: int = PACE,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -113,15 +107,14 @@ class Session:
         """When the guest last sent something over this line, by the clock."""
         self.transcript: Transcript | None = None
         """Where everything goes that the guest sends, and what becomes of the session; see `record`."""
+        self._pace = None if stream is Stream.SHELL else pace
         self._dial = dial
         self._why_cut = why_cut
         self._clock = clock
         self._sleep = sleep
         self._observers: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None
-        self._queue: deque[_Piece] = deque()
-        self._queued = 0
-        self._queue_filled = asyncio.Event()
+        self._outbox = Outbox()
 
     @property
     def is_open(self) -> bool:
@@ -165,15 +158,33 @@ class Session:
             self._become(State.ENDED, "Closed.")
         self.stop_recording()
 
+    @property
+    def pasting(self) -> int | None:
+        """How much of the paste under way the guest was given, in percent; None without one."""
+        return self._outbox.pasting
+
     def send(self, data: bytes) -> bool:
         """Queue what the user typed; False if there is no line or the guest has not taken the last megabyte yet."""
-        return self._enqueue([_Piece(data, 0.0)])
+        return self._enqueue(data)
 
     def paste(self, text: str) -> bool:
         """Queue pasted text, slowed down for a line without flow control; all of it or, with False, nothing."""
-        data = encode_paste(text, self.emulator.modes)
-        pieces = [data[start : start + _PASTE_PIECE] for start in range(0, len(data), _PASTE_PIECE)]
-        return self._enqueue([_Piece(piece, _PASTE_PAUSE) for piece in pieces])
+        return self._enqueue(self.prepare(text))
+
+    def prepare(self, text: str) -> Paste:
+        """What `paste` would send now."""
+        return Paste(text, bracketed=self.emulator.modes.bracketed_paste, pace=self._pace)
+
+    def stop_paste(self) -> None:
+        """Leave out what is left of a paste, but for the end of its brackets. What was typed behind it stays."""
+        self._outbox.stop_pastes()
+        self.touch()
+
+    def interrupt(self) -> bool:
+        """Type ctrl+c before all that waits: a paste stops, keys behind it are forgotten. False as for `send`."""
+        self._outbox.stop_pastes(forget_keys=True)
+        self.touch()
+        return self.send(_INTERRUPT)
 
     def resize(self, columns: int, lines: int) -> None:
         """Change the size of the emulator; no guest learns of it over a serial line."""
@@ -201,7 +212,7 @@ class Session:
         line = await self._connect()
         if line is None:
             return
-        self._forget_queue()
+        self._outbox.clear()
         self.received = self.sent = 0
         self.last_byte = None
         # Whatever sequence the last line broke off in shall not swallow the begin of this one.
@@ -266,15 +277,14 @@ class Session:
 
     async def _write(self, line: Line) -> None:
         while True:
-            await self._queue_filled.wait()
-            piece = self._queue.popleft()
-            if not self._queue:
-                self._queue_filled.clear()
-            await line.write(piece.data)
-            self._queued -= len(piece.data)
-            self.sent += len(piece.data)
-            if piece.pause:
-                await self._sleep(piece.pause)
+            before = self.pasting
+            data, pause = await self._outbox.take()
+            await line.write(data)
+            self.sent += len(data)
+            if self.pasting != before:
+                self.touch()
+            if pause:
+                await self._sleep(pause)
 
     async def _explain_cut(self) -> None:
         """Find out why the line was cut: the VM's doing, or another user's."""
@@ -287,22 +297,10 @@ class Session:
         self._become(State.TAKEN, "Taken over by another user.")
 
     def _answer(self, data: bytes) -> None:
-        self._enqueue([_Piece(data, 0.0)])
+        self._enqueue(data)
 
-    def _enqueue(self, pieces: list[_Piece]) -> bool:
-        size = sum(len(piece.data) for piece in pieces)
-        if not self.is_connected or self._queued + size > _QUEUE_LIMIT:
-            return False
-        self._queue.extend(piece for piece in pieces if piece.data)
-        self._queued += size
-        if self._queue:
-            self._queue_filled.set()
-        return True
-
-    def _forget_queue(self) -> None:
-        self._queue.clear()
-        self._queued = 0
-        self._queue_filled.clear()
+    def _enqueue(self, item: bytes | Paste) -> bool:
+        return self.is_connected and self._outbox.put(item)
 
     def _become(self, state: State, sentence: str) -> None:
         if self.transcript is not None and sentence != self.sentence:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import string
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvtui.console.keys import KeyOptions, encode, encode_paste
+from kvtui.console.keys import Gesture, KeyOptions, Layout, encode, encode_mouse
 from kvtui.console.modes import Modes
 
 PLAIN = Modes()
 APPLICATION = Modes(application_cursor=True)
 NEWLINE = Modes(newline=True)
-BRACKETED = Modes(bracketed_paste=True)
 OPTIONS = KeyOptions()
 FIRMWARE = KeyOptions(backspace=b"\x08")
 
@@ -63,6 +64,11 @@ def test_printable_and_editing_keys(key: str, character: str | None, expected: b
         ("ctrl+slash", None, 0x1F),
         ("ctrl+question_mark", None, 0x7F),
         ("ctrl+5", None, 0x1D),
+        ("ctrl+grave_accent", None, 0x00),
+        ("ctrl+left_curly_bracket", None, 0x1B),
+        ("ctrl+vertical_line", None, 0x1C),
+        ("ctrl+right_curly_bracket", None, 0x1D),
+        ("ctrl+tilde", None, 0x1E),
     ],
 )
 def test_control_keys_come_from_the_name(key: str, character: str | None, expected: int) -> None:
@@ -134,6 +140,34 @@ def test_alt_is_an_escape_before_the_key(key: str, character: str | None, expect
     assert encode(key, character, PLAIN, OPTIONS) == expected
 
 
+@pytest.mark.parametrize(("key", "letter"), [(f"ctrl+{letter}", letter) for letter in string.ascii_lowercase])
+def test_every_letter_has_its_control(key: str, letter: str) -> None:
+    assert encode(key, None, PLAIN, OPTIONS) == bytes((ord(letter) - 0x60,))
+
+
+def test_function_keys_beyond_20_are_the_shifted_ones_as_xterm_counts_them() -> None:
+    assert encode("f21", None, PLAIN, OPTIONS) == encode("shift+f9", None, PLAIN, OPTIONS) == b"\x1b[20;2~"
+    assert encode("f24", None, PLAIN, OPTIONS) == b"\x1b[24;2~"
+    assert encode("ctrl+f24", None, PLAIN, OPTIONS) == b"\x1b[24;6~"
+
+
+@pytest.mark.parametrize(
+    ("key", "character", "expected"),
+    [
+        ("0", "0", b"0"),
+        ("divide", "/", b"/"),
+        ("multiply", None, b"*"),
+        ("subtract", "-", b"-"),
+        ("add", None, b"+"),
+        ("equal", "=", b"="),
+        ("separator", None, b","),
+        ("kp_begin", None, b"\x1b[E"),
+    ],
+)
+def test_the_keypad_sends_what_is_printed_on_it(key: str, character: str | None, expected: bytes) -> None:
+    assert encode(key, character, PLAIN, OPTIONS) == expected
+
+
 def test_enter_sends_both_characters_in_newline_mode() -> None:
     assert encode("enter", "\r", NEWLINE, OPTIONS) == b"\r\n"
 
@@ -149,8 +183,48 @@ def test_ctrl_h_is_not_backspace() -> None:
     assert encode("backspace", "\x08", PLAIN, OPTIONS) == b"\x08"
 
 
+# The keys of EDK2's MdeModulePkg/Universal/Console/TerminalDxe/TerminalConIn.c, in the order of the table there.
+UEFI_KEYS = ["up", "down", "right", "left", "home", "end", "insert", "delete", "pageup", "pagedown"]
+UEFI_KEYS += [f"f{number}" for number in range(1, 13)]
+VT_UTF8 = [b"[A", b"[B", b"[C", b"[D", b"h", b"k", b"+", b"-", b"?", b"/"]
+VT_UTF8 += [b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"8", b"9", b"0", b"!", b"@"]
+PC_ANSI = [b"[A", b"[B", b"[C", b"[D", b"[H", b"[F", b"[@", b"[X", b"[I", b"[G"]
+PC_ANSI += [b"[M", b"[N", b"[O", b"[P", b"[Q", b"[R", b"[S", b"[T", b"[U", b"[V"]
+
+
 @pytest.mark.parametrize(
-    "key", ["left_shift", "caps_lock", "media_play", "super+c", "hyper+x", "ctrl+caps_lock", "f24", "<ignore>"]
+    ("layout", "key", "code"),
+    [(Layout.VT_UTF8, key, code) for key, code in zip(UEFI_KEYS, VT_UTF8, strict=True)]
+    + [(Layout.PC_ANSI, key, code) for key, code in zip(UEFI_KEYS[:-2], PC_ANSI, strict=True)],
+)
+def test_keys_of_uefi_firmware(layout: Layout, key: str, code: bytes) -> None:
+    options = KeyOptions(layout=layout)
+    assert encode(key, None, PLAIN, options) == b"\x1b" + code
+    assert encode(key, None, APPLICATION, options) == b"\x1b" + code
+    assert encode(f"ctrl+shift+{key}", None, PLAIN, options) == b"\x1b" + code, "firmware knows no modifiers"
+
+
+def test_pc_ansi_has_no_f11_nor_f12() -> None:
+    assert encode("f11", None, PLAIN, KeyOptions(layout=Layout.PC_ANSI)) is None
+
+
+@pytest.mark.parametrize("layout", [Layout.VT_UTF8, Layout.PC_ANSI])
+@pytest.mark.parametrize("backspace", [b"\x7f", b"\x08"])
+def test_backspace_is_not_delete_in_uefi_firmware(layout: Layout, backspace: bytes) -> None:
+    options = KeyOptions(backspace, layout)
+    assert encode("backspace", "\x7f", PLAIN, options) == b"\x08"
+    assert encode("ctrl+backspace", None, PLAIN, options) == b"\x7f"
+
+
+@pytest.mark.parametrize("layout", [Layout.VT_UTF8, Layout.PC_ANSI])
+def test_characters_are_the_same_in_every_layout(layout: Layout) -> None:
+    options = KeyOptions(layout=layout)
+    for key, character in (("a", "a"), ("enter", "\r"), ("escape", "\x1b"), ("ctrl+c", None), ("alt+1", None)):
+        assert encode(key, character, PLAIN, options) == encode(key, character, PLAIN, OPTIONS)
+
+
+@pytest.mark.parametrize(
+    "key", ["left_shift", "caps_lock", "media_play", "super+c", "hyper+x", "ctrl+caps_lock", "f25", "<ignore>"]
 )
 def test_keys_without_meaning_send_nothing(key: str) -> None:
     assert encode(key, None, PLAIN, OPTIONS) is None
@@ -165,14 +239,43 @@ def test_no_key_name_raises(key: str, character: str | None) -> None:
     encode(key, character, PLAIN, OPTIONS)
 
 
-def test_paste_ends_lines_as_enter_does() -> None:
-    assert encode_paste("one\ntwo\r\nthree\r", PLAIN) == b"one\rtwo\rthree\r"
+# The mouse -----------------------------------------------------------------------------------------------------------
+
+BUTTONS = Modes(mouse=1000, mouse_sgr=True)
+DRAGS = Modes(mouse=1002, mouse_sgr=True)
+MOTION = Modes(mouse=1003, mouse_sgr=True)
 
 
-def test_paste_cannot_leave_its_brackets_nor_press_control_keys() -> None:
-    assert encode_paste("a\x1b[201~\x03b\tc\x9b", BRACKETED) == b"\x1b[200~a[201~b\tc\x1b[201~"
+@pytest.mark.parametrize(
+    ("gesture", "button", "expected"),
+    [
+        (Gesture.PRESS, 1, b"\x1b[<0;5;3M"),
+        (Gesture.RELEASE, 1, b"\x1b[<0;5;3m"),
+        (Gesture.PRESS, 2, b"\x1b[<1;5;3M"),
+        (Gesture.RELEASE, 3, b"\x1b[<2;5;3m"),
+        (Gesture.WHEEL_UP, 0, b"\x1b[<64;5;3M"),
+        (Gesture.WHEEL_DOWN, 0, b"\x1b[<65;5;3M"),
+        (Gesture.WHEEL_LEFT, 0, b"\x1b[<66;5;3M"),
+        (Gesture.WHEEL_RIGHT, 0, b"\x1b[<67;5;3M"),
+    ],
+)
+def test_mouse_reports(gesture: Gesture, button: int, expected: bytes) -> None:
+    assert encode_mouse(gesture, button, 4, 2, BUTTONS) == expected
 
 
-@given(st.text())
-def test_paste_sends_no_controls(text: str) -> None:
-    assert not set(encode_paste(text, PLAIN).decode()) & {chr(code) for code in (*range(9), 0x1B, 0x7F, 0x9B)}
+def test_modifiers_of_the_mouse() -> None:
+    assert encode_mouse(Gesture.PRESS, 1, 0, 0, BUTTONS, {"shift"}) == b"\x1b[<4;1;1M"
+    assert encode_mouse(Gesture.PRESS, 1, 0, 0, BUTTONS, {"meta", "ctrl"}) == b"\x1b[<24;1;1M"
+    assert encode_mouse(Gesture.WHEEL_UP, 0, 0, 0, BUTTONS, {"ctrl"}) == b"\x1b[<80;1;1M"
+
+
+def test_motion_is_reported_as_far_as_the_guest_asked() -> None:
+    assert encode_mouse(Gesture.MOVE, 1, 0, 0, BUTTONS) is None
+    assert encode_mouse(Gesture.MOVE, 1, 0, 0, DRAGS) == b"\x1b[<32;1;1M"
+    assert encode_mouse(Gesture.MOVE, 0, 0, 0, DRAGS) is None
+    assert encode_mouse(Gesture.MOVE, 0, 0, 0, MOTION) == b"\x1b[<35;1;1M"
+
+
+@pytest.mark.parametrize("modes", [PLAIN, Modes(mouse=1003), Modes(mouse_sgr=True)])
+def test_a_mouse_that_nobody_asked_for_is_not_reported(modes: Modes) -> None:
+    assert encode_mouse(Gesture.PRESS, 1, 0, 0, modes) is None

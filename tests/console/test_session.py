@@ -60,6 +60,7 @@ class FakeSleep:
 
     async def advance(self, seconds: float) -> None:
         """Let time pass, waking each sleeper in its turn."""
+        await settle()
         end = self.now + seconds
         while due := [(at, wake) for at, wake in self._sleepers if at <= end + 1e-9 and not wake.is_set()]:
             self.now, wake = min(due, key=lambda sleeper: sleeper[0])
@@ -326,14 +327,73 @@ async def test_a_paste_is_paced_for_a_line_without_flow_control(bench: Bench) ->
     await bench.open()
     assert bench.session.paste("x" * 2500)
     await settle()
-    assert [len(piece) for piece in bench.line.written] == [1024]
-    await bench.sleep.advance(0.04)
+    assert [len(piece) for piece in bench.line.written] == [16]
+    await bench.sleep.advance(0.0019)
     assert len(bench.line.written) == 1
-    await bench.sleep.advance(0.01)
-    assert [len(piece) for piece in bench.line.written] == [1024, 1024]
+    await bench.sleep.advance(0.0001)
+    assert [len(piece) for piece in bench.line.written] == [16, 16]
     bench.session.send(b"\r")
-    await bench.sleep.advance(0.11)
+    await bench.sleep.advance(0.32)
     assert b"".join(bench.line.written) == b"x" * 2500 + b"\r"
+    assert bench.session.sent == 2501
+
+
+async def test_the_progress_of_a_paste_is_told_to_who_looks_on(bench: Bench) -> None:
+    await bench.open()
+    assert bench.session.pasting is None
+    bench.session.paste("x" * 16_000)
+    seen: list[int | None] = []
+    bench.session.observe(lambda: seen.append(bench.session.pasting))
+    await bench.sleep.advance(3)
+    assert seen == [*range(100), None]
+
+
+async def test_a_paste_that_is_stopped_closes_its_brackets_and_what_was_typed_behind_it_comes(bench: Bench) -> None:
+    await bench.open()
+    bench.line.send(b"\x1b[?2004h")
+    await settle()
+    bench.session.paste("x" * 2500)
+    bench.session.send(b"ls\r")
+    await bench.sleep.advance(0.01)
+    bench.session.stop_paste()
+    await bench.sleep.advance(1)
+    sent = b"".join(bench.line.written)
+    assert sent.startswith(b"\x1b[200~xxx")
+    assert sent.endswith(b"x\x1b[201~ls\r")
+    assert len(sent) < 150
+    assert bench.session.pasting is None
+
+
+async def test_a_paste_that_is_stopped_makes_room_for_others(bench: Bench) -> None:
+    await bench.open()
+    assert bench.session.paste("x" * 1_000_000)
+    await settle()
+    bench.session.stop_paste()
+    assert bench.session.paste("y" * 1_000_000)
+
+
+async def test_an_interrupt_overtakes_what_waits(bench: Bench) -> None:
+    await bench.open()
+    bench.session.paste("x" * 2500)
+    bench.session.send(b"ls\r")
+    await bench.sleep.advance(0.01)
+    assert bench.session.interrupt()
+    await bench.sleep.advance(1)
+    sent = b"".join(bench.line.written)
+    assert sent.endswith(b"x\x03")
+    assert b"ls" not in sent
+    assert len(sent) < 150
+
+
+async def test_a_stop_between_two_pieces_finds_nothing_to_send(bench: Bench) -> None:
+    await bench.open()
+    bench.session.paste("x" * 20)
+    bench.session.stop_paste()
+    await bench.sleep.advance(1)
+    assert bench.line.written == []
+    bench.session.send(b"a")
+    await settle()
+    assert bench.line.written == [b"a"]
 
 
 async def test_a_paste_is_bracketed_when_the_guest_asked_for_it(bench: Bench) -> None:
@@ -341,7 +401,7 @@ async def test_a_paste_is_bracketed_when_the_guest_asked_for_it(bench: Bench) ->
     bench.line.send(b"\x1b[?2004h")
     await settle()
     bench.session.paste("ls\n")
-    await settle()
+    await bench.sleep.advance(0.1)
     assert b"".join(bench.line.written) == b"\x1b[200~ls\r\x1b[201~"
 
 

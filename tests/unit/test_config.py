@@ -38,6 +38,8 @@ def test_all_settings(file: Path) -> None:
         detach = "ctrl+o"
         scrollback = 0
         backspace = "backspace"
+        keys = "vt-utf8"
+        paste_rate = 900
         [context."prod-*"]
         read_only = true
         namespace = "shop"
@@ -54,6 +56,7 @@ def test_all_settings(file: Path) -> None:
     )
     assert settings.console.scrollback == 0
     assert (settings.console.detach, settings.console.backspace) == ("ctrl+o", "backspace")
+    assert (settings.console.keys, settings.console.paste_rate) == ("vt-utf8", 900)
     assert settings.context == {"prod-*": ContextSettings(read_only=True, namespace="shop")}
     assert settings.keys == {"vm.start": "f5"}
 
