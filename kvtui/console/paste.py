@@ -38,14 +38,20 @@ class Paste:
         self._pace = pace
 
     @property
-    def lines(self) -> int:
-        """How many lines there are; the last one counts whether it is ended or not."""
-        return self._text.count(b"\r") + (not self._text.endswith(b"\r")) if self._text else 0
+    def lines(self) -> list[str]:
+        """The lines of the text; the last one counts whether it is ended or not."""
+        lines = self._text.decode().split("\r")
+        return lines if lines[-1] else lines[:-1]
 
     @property
     def too_long(self) -> int:
         """How many lines are longer than Linux takes."""
         return sum(len(line) > LINE_LIMIT for line in self._text.split(b"\r"))
+
+    @property
+    def bracketed(self) -> bool:
+        """Whether the guest takes it as a paste, and not as keys."""
+        return self._bracketed
 
     @property
     def has_tabs(self) -> bool:

@@ -6,8 +6,10 @@ from textual import events
 from textual.message import Message
 
 from kvtui.config import ConsoleSettings
-from kvtui.console.keys import KeyOptions, encode
+from kvtui.console.keys import BACKSPACE, DELETE, KeyOptions, Layout, encode
 from kvtui.console.session import Session
+from kvtui.ui.dialogs.confirm import ConfirmDialog
+from kvtui.ui.dialogs.paste import question_of
 from kvtui.ui.emulation import EmulatorView
 
 _SCROLL_KEYS = {"shift+pageup": -1, "shift+pagedown": 1}
@@ -27,7 +29,8 @@ class Terminal(EmulatorView):
         super().__init__(session.emulator, slow_link=slow_link)
         self.session = session
         self._chords = frozenset(key.strip() for key in settings.detach.split(","))
-        self._options = KeyOptions(backspace=b"\x08" if settings.backspace == "backspace" else b"\x7f")
+        self.options = KeyOptions(BACKSPACE if settings.backspace == "backspace" else DELETE, Layout(settings.keys))
+        """What the keys send."""
         session.observe(self.draw_soon)
 
     def on_key(self, event: events.Key) -> None:
@@ -41,18 +44,30 @@ class Terminal(EmulatorView):
         elif not self.session.is_open:
             if event.key == "enter":
                 self.post_message(self.Revived(self.session))
+        elif event.key == "escape" and self.session.pasting is not None:
+            self.session.stop_paste()
         else:
-            data = encode(event.key, event.character, self.session.emulator.modes, self._options)
+            data = encode(event.key, event.character, self.session.emulator.modes, self.options)
             if data:
                 self.scroll_back(self._back)
                 self.session.send(data)
 
     def on_paste(self, event: events.Paste) -> None:
-        """Type the clipboard, paced for a serial line."""
+        """Type the clipboard, paced for a serial line; what a guest would run line by line only after a question."""
         event.stop()
-        if self.session.is_open:
-            self.scroll_back(self._back)
-            self.session.paste(event.text)
+        if not self.session.is_open:
+            return
+        question = question_of(self.session.prepare(event.text))
+        if question is None:
+            self._paste(event.text)
+        else:
+            self.app.push_screen(ConfirmDialog(question), lambda yes: self._paste(event.text) if yes else None)
+
+    def _paste(self, text: str) -> None:
+        self.scroll_back(self._back)
+        if not self.session.paste(text):
+            reason = "it is more than a megabyte" if self.session.is_connected else "the console is not connected"
+            self.notify(f"nothing was pasted: {reason}", severity="warning")
 
     def scrolled(self) -> None:
         """Let the status line tell how far."""

@@ -144,9 +144,18 @@ def test_stopping_without_brackets_sends_nothing_more() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "lines"), [("", 0), ("ls", 1), ("ls\n", 1), ("ls\r\n", 1), ("a\nb", 2), ("a\nb\n", 2), ("\n\n", 2)]
+    ("text", "lines"),
+    [
+        ("", []),
+        ("ls", ["ls"]),
+        ("ls\n", ["ls"]),
+        ("ls\r\n", ["ls"]),
+        ("a\nb", ["a", "b"]),
+        ("a\nb\n", ["a", "b"]),
+        ("\n\n", ["", ""]),
+    ],
 )
-def test_lines_are_counted(text: str, lines: int) -> None:
+def test_the_lines_of_a_paste(text: str, lines: list[str]) -> None:
     assert Paste(text).lines == lines
 
 

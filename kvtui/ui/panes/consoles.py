@@ -76,8 +76,8 @@ class ConsolePane(Vertical):
         self._places: dict[Ref, _Place] = {}
         """Where each machine ran when its line was made."""
         self._current: Channel | None = None
-        self._drawn: tuple[State, int, str] | None = None
-        """State, lines back and recording that the status line tells of."""
+        self._drawn: tuple[State, int, str, int | None] | None = None
+        """State, lines back, recording and progress of a paste that the status line tells of."""
         self._heading = Static(classes="console-tabs", markup=False)
         self._status = Static(classes="console-status", markup=False)
         self.display = False
@@ -246,8 +246,11 @@ class ConsolePane(Vertical):
 
     def _hint(self, session: Session) -> str:
         chord = name_key(self._settings.console.detach).split()[0]
+        pasting = "" if session.pasting is None else f"pasting {session.pasting} %, "
         if not self.has_focus_within:
-            return f"{chord} into the console"
+            return f"{pasting}{chord} into the console"
+        if pasting:
+            return f"{pasting}esc stops"
         if session.is_open:
             return f"{chord} back to the list"
         if session.state is State.TAKEN:
@@ -281,6 +284,7 @@ class ConsolePane(Vertical):
             why_cut=explain_cut,
             stream=channel.stream,
             scrollback=self._settings.console.scrollback,
+            pace=self._settings.console.paste_rate,
             clock=self._fleet.clock,
         )
 
@@ -295,5 +299,6 @@ class ConsolePane(Vertical):
         return _Place(vmi.metadata.uid, vmi.status.node_name, vmi.status.phase) if vmi else None
 
 
-def _drawn_of(terminal: Terminal) -> tuple[State, int, str]:
-    return terminal.session.state, terminal.scrolled_back, describe_recording(terminal.session)
+def _drawn_of(terminal: Terminal) -> tuple[State, int, str, int | None]:
+    session = terminal.session
+    return session.state, terminal.scrolled_back, describe_recording(session), session.pasting
