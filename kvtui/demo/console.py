@@ -86,21 +86,21 @@ class Consoles:
         """Serve one client. Raises StorageError 400 or 409 when the machine has no line to connect to."""
         check_console(vmi)
         if "upgrade" not in request.headers.get("Connection", "").lower():
-            return _not_a_websocket()
+            return not_a_websocket()
         machine = self.machines.of(vmi)
         session = Session(request, machine)
         before = self._sessions.get(machine)
         if before is not None:
             before.cut()
         self._sessions[machine] = session
-        machine.on_lost = session.cut
+        machine.listeners.add(session.cut)
         machine.guest.attach(session.send)
         try:
             return await session.run()
         finally:
+            machine.listeners.discard(session.cut)
             if self._sessions.get(machine) is session:
                 del self._sessions[machine]
-                machine.on_lost = None
                 machine.guest.detach()
 
 
@@ -119,7 +119,7 @@ def check_console(vmi: Object) -> None:
         raise bad_request("VMI is not running")
 
 
-def _not_a_websocket() -> web.Response:
+def not_a_websocket() -> web.Response:
     """What virt-api answers to a plain GET (recording ``console-no-upgrade``)."""
     why = "websocket: the client is not using the websocket protocol: 'upgrade' token not found in 'Connection' header"
     return text("Bad Request\n" + encode(status(400, "BadRequest", why)).decode(), 400)

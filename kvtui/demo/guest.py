@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import count
 from typing import Literal
 
 from kvtui.demo.guests.bootlog import Line, boot_lines, shutdown_lines
 from kvtui.demo.guests.login import Login
 from kvtui.demo.guests.process import Process
+from kvtui.demo.guests.pseudo import PseudoTerminal
 from kvtui.demo.guests.system import Facts, System
-from kvtui.demo.guests.tty import KeyReader
+from kvtui.demo.guests.tty import KeyReader, Tty
 from kvtui.demo.seriallog import SerialLog
 
 State = Literal["booting", "running", "stopping", "off"]
 
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
 _STAMP = re.compile(r"^\[ *\d+\.\d+\] ")
+_SERVICES = {22: "sshd", 80: "nginx"}
 _ESCAPE_WAIT = 0.05  # seconds after which a lone ESC is the Escape key
 
 
@@ -46,6 +49,7 @@ class Guest:
         self._keys = KeyReader()
         self._escape_age = 0.0
         self._process: Process | None = None
+        self._terminals: list[PseudoTerminal] = []
         self._script: list[Line] = []
         self._script_age = 0.0
         self._after: Literal["boot", "reboot", "off"] = "boot"
@@ -75,7 +79,47 @@ class Guest:
     @property
     def log(self) -> SerialLog:
         """What was said on the serial line."""
-        return self._system.tty.log
+        return self._system.log
+
+    @property
+    def users(self) -> tuple[str, str]:
+        """Who may log in: root, and the account of the image."""
+        return "root", self._system.facts.user
+
+    def is_listening(self, port: int) -> bool:
+        """Whether a service that runs has the TCP port open."""
+        unit = self._system.units.get(_SERVICES.get(port, ""))
+        is_up = self.state == "running" and self._system.facts.os_id != "windows"
+        return is_up and unit is not None and unit.state == "active"
+
+    def answer_http(self, method: str, path: str) -> tuple[int, str]:
+        """What its web server answers: status and text."""
+        if method not in ("GET", "HEAD"):
+            return 405, "405 Not Allowed\n"
+        if path != "/":
+            return 404, "404 Not Found\n"
+        return 200, f"{self._system.facts.hostname}: it works\n"
+
+    def open_terminal(
+        self,
+        user: str,
+        send: Callable[[bytes], None],
+        ended: Callable[[int | None], None],
+        *,
+        line: str | None = None,
+        is_terminal: bool = True,
+    ) -> PseudoTerminal:
+        """A further terminal with the user's shell, or with one `line` of it; `start` it, and give it bytes.
+
+        `ended` is told the exit status, or None when the guest goes down.
+        """
+        self._terminals = [terminal for terminal in self._terminals if terminal.is_open]
+        taken = {terminal.name for terminal in self._terminals}
+        tty = Tty(next(name for name in map("pts/{}".format, count()) if name not in taken), is_terminal=is_terminal)
+        tty.sender = send
+        terminal = PseudoTerminal(self._system, tty, user, line, ended)
+        self._terminals.append(terminal)
+        return terminal
 
     def receive(self, data: bytes) -> None:
         """Bytes typed by the user. What comes while no program reads the line is lost."""
@@ -93,6 +137,9 @@ class Guest:
         if self._process is not None:
             self._process.advance(seconds)
             self._obey()
+        for terminal in [*self._terminals]:
+            terminal.advance(seconds)
+            self._obey()
 
     def reboot(self) -> None:
         """Reset the machine at once, or switch it on: it boots from now."""
@@ -109,7 +156,13 @@ class Guest:
         """Pull the plug: silent until `reboot`."""
         self.state = "off"
         self._process = None
+        self._hang_up()
         self._script = []
+
+    def _hang_up(self) -> None:
+        terminals, self._terminals = self._terminals, []
+        for terminal in terminals:
+            terminal.hang_up()
 
     def _type(self, keys: list[str]) -> None:
         for key in keys:
@@ -137,6 +190,7 @@ class Guest:
 
     def _play_script(self, lines: list[Line], after: Literal["boot", "reboot", "off"]) -> None:
         self._process = None
+        self._hang_up()
         self._script = lines
         self._script_age = 0.0
         self._after = after
@@ -179,5 +233,5 @@ class Guest:
         else:
             self.state = "running"
             if self._system.facts.os_id != "windows":
-                self._process = Login(self._system)
+                self._process = Login(self._system, self._system.tty)
                 self._process.start()

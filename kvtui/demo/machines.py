@@ -101,8 +101,8 @@ class Machine:
         self.paused = False
         self.told_off = False
         """Whether the end of the guest is known outside of it."""
-        self.on_lost: Callable[[], None] | None = None
-        """Called when the line to the guest breaks: it was stopped, or it moved to another node."""
+        self.listeners: set[Callable[[], None]] = set()
+        """Called when the connections to the guest break: it was stopped, or it moved to another node."""
         self._seen = now
 
     def catch_up(self, now: datetime) -> None:
@@ -113,9 +113,9 @@ class Machine:
             self.guest.advance(passed)
 
     def lose(self) -> None:
-        """Break the line."""
-        if self.on_lost is not None:
-            self.on_lost()
+        """Break all connections."""
+        for listener in [*self.listeners]:
+            listener()
 
 
 class Machines:

@@ -153,7 +153,7 @@ def machine(application: Application, name: str) -> Object:
         volumes.append({"name": "data", "dataVolume": {"name": f"{name}-data"}})
         templates.append(_template(application, f"{name}-data", application.data, {"blank": {}}))
     if application.system != "windows":
-        user_data = f"#cloud-config\nhostname: {name}\nssh_pwauth: false\n"
+        user_data = f"#cloud-config\nhostname: {name}\nssh_pwauth: true\n"
         volumes.append({"name": "cloudinit", "cloudInitNoCloud": {"userData": user_data}})
     networks: list[Object] = [{"name": "default", "pod": {}}]
     interfaces: list[Object] = [{"masquerade": {}, "name": "default"}]

@@ -26,6 +26,7 @@ from kvtui.demo.metadata import bad_request
 from kvtui.demo.objects import has_condition
 from kvtui.demo.paths import Target
 from kvtui.demo.paths import parse as parse_path
+from kvtui.demo.ports import Ports
 from kvtui.demo.replies import JSON, answer, failure, not_allowed, page_not_found, text
 from kvtui.demo.served import ServedKinds
 from kvtui.demo.storage import Kind, Object, StorageError
@@ -69,7 +70,8 @@ class Server:
         self._lists = Lists(world.storage, world.clock)
         self._writes = Writes(world)
         self._logs = Logs(world, self.consoles.machines, self.faults)
-        self._subresources = Subresources(world, self.access, self.consoles)
+        self._ports = Ports(self.consoles.machines)
+        self._subresources = Subresources(world, self.access, self.consoles, self._ports)
         self._controls = Controls(self)
         self._runner: web.ServerRunner | None = None
         self.port = 0
@@ -101,6 +103,7 @@ class Server:
         self.faults.release()
         self.watches.close()
         self._logs.close()
+        self._ports.close()
         await self.consoles.close()
         self.served.close()
         # One turn of the loop lets the streams write their ends.

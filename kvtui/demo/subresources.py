@@ -16,6 +16,7 @@ from kvtui.demo.console import Consoles
 from kvtui.demo.guestinfo import NoAgentError, check_agent, file_system_list, guest_os_info, user_list
 from kvtui.demo.metadata import bad_request
 from kvtui.demo.paths import Target
+from kvtui.demo.ports import Ports
 from kvtui.demo.replies import answer, page_not_found, text
 from kvtui.demo.screenshot import draw
 from kvtui.demo.storage import Object, StorageError
@@ -101,10 +102,11 @@ async def _read_options(request: web.BaseRequest) -> Object:
 class Subresources:
     """Answers them."""
 
-    def __init__(self, world: World, access: Access, consoles: Consoles) -> None:
+    def __init__(self, world: World, access: Access, consoles: Consoles, ports: Ports) -> None:
         self._world = world
         self._access = access
         self._consoles = consoles
+        self._ports = ports
 
     async def respond(self, request: web.BaseRequest, account: Account, target: Target) -> web.StreamResponse:
         """One request. kube-apiserver has looked at the first part of the subresource, virt-api looks at all of it."""
@@ -133,7 +135,7 @@ class Subresources:
             case "virtualmachineinstances", "vnc/screenshot", "GET":
                 return self._screenshot(target)
         if target.rest.startswith("portforward/"):
-            return self._forward_port(target)
+            return await self._forward_port(request, target)
         return page_not_found()
 
     def _vm(self, target: Target) -> Object:
@@ -181,15 +183,9 @@ class Subresources:
         lines = self._consoles.machines.of(vmi).guest.log.lines()
         return web.Response(body=draw(lines), content_type="image/png")
 
-    def _forward_port(self, target: Target) -> web.Response:
-        """There is no network behind the simulated interfaces: dialling them fails as it would on a silent guest."""
-        kind = target.resource
-        if kind == "virtualmachines":
-            self._vm(target)
+    async def _forward_port(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+        if target.resource == "virtualmachines":
+            self._check_started(target)
         vmi = self._vmi(target)
-        port = target.rest.split("/")[1]
-        address = (vmi.get("status", {}).get("interfaces") or [{}])[0].get("ipAddress", "")
-        if not address:
-            raise bad_request("no network interfaces are present")
-        message = f"Internal error occurred: dialing VM: dial tcp {address}:{port}: connect: connection refused"
-        raise StorageError(500, "InternalError", message)
+        _, port, *protocol = target.rest.split("/")
+        return await self._ports.respond(request, vmi, port, protocol[0] if protocol else "tcp")

@@ -122,15 +122,6 @@ async def test_expand_spec_and_versions(running: RunningCluster, admin: aiohttp.
     assert (await fetch(admin, f"{SUBRESOURCES}/version"))["gitVersion"].startswith("v1.")
 
 
-async def test_a_port_of_a_simulated_machine_does_not_answer(
-    cluster: RunningCluster, admin: aiohttp.ClientSession
-) -> None:
-    vmi = next(vmi for vmi in cluster.world.storage.list(kinds.VMI) if vmi["status"].get("interfaces"))
-    path = _sub(vmi["metadata"]["name"], "portforward/22", namespace=vmi["metadata"]["namespace"])
-    answer = await fetch(admin, path, status=500)
-    assert "connection refused" in answer["message"]
-
-
 async def test_unknown_subresources(running: RunningCluster, admin: aiohttp.ClientSession) -> None:
     async with admin.get(_sub("one", "nothing")) as response:
         assert response.status == 404

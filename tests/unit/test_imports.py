@@ -71,6 +71,12 @@ def test_printing_imports_no_screen(tmp_path: Path) -> None:
     assert not loaded & {"textual", "rich", "pyte"}
 
 
+def test_the_demo_cluster_starts_without_its_ssh_server(tmp_path: Path) -> None:
+    loaded = loaded_by("import kvtui.demo.__main__, kvtui.demo.server", tmp_path)
+    assert "aiohttp" in loaded
+    assert not loaded & {"asyncssh", "cryptography", "PIL"}
+
+
 @pytest.mark.parametrize("module", ["kvtui.store", "kvtui.records.kubevirt", "kvtui.resources", "kvtui.triage.engine"])
 def test_the_core_imports_neither_client_nor_screen(tmp_path: Path, module: str) -> None:
     assert not loaded_by(f"import {module}", tmp_path) & (HEAVY - {"asyncio"})

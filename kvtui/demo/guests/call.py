@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from kvtui.demo.guests.filesystem import FileError
 from kvtui.demo.guests.process import Process
 from kvtui.demo.guests.system import System
+from kvtui.demo.guests.tty import Tty
 
 
 @dataclass
@@ -16,6 +17,7 @@ class Session:
     """One login: who, where, and what the shell remembers."""
 
     system: System
+    tty: Tty
     user: str
     cwd: str = "/"
     env: dict[str, str] = field(default_factory=dict)
@@ -51,6 +53,11 @@ class Call:
     def system(self) -> System:
         """The guest's operating system."""
         return self.session.system
+
+    @property
+    def tty(self) -> Tty:
+        """The terminal that the user sits at."""
+        return self.session.tty
 
     def print(self, text: str) -> None:
         """Write a line to standard output."""

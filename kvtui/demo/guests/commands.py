@@ -58,13 +58,13 @@ def _print_listing(call: Call, folder: str, names: list[str], flags: set[str]) -
         for name in names:
             call.print(style(name))
     else:
-        call.out.append(columns(names, call.system.tty.cols, style))
+        call.out.append(columns(names, call.tty.cols, style))
 
 
 def cat(call: Call) -> int | Process:
     """Cat: files, or what is typed."""
     if not call.args and call.stdin is None:
-        return Cat(call.system)
+        return Cat(call.system, call.tty)
     status = 0
     for arg in call.args or ["-"]:
         text = (call.stdin or "") if arg == "-" else call.read(arg)

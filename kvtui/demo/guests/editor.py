@@ -20,7 +20,7 @@ class Vi(Process):
     """Edits one file on the alternate screen with application cursor keys."""
 
     def __init__(self, session: Session, path: str) -> None:
-        super().__init__(session.system)
+        super().__init__(session.system, session.tty)
         self._session = session
         self._path = path
         self._painter = Painter(self.tty)

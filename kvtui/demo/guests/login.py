@@ -5,7 +5,7 @@ from __future__ import annotations
 from kvtui.demo.guests.process import Process
 from kvtui.demo.guests.shell import Shell
 from kvtui.demo.guests.system import System
-from kvtui.demo.guests.tty import END_OF_FILE, INTERRUPT, LineInput
+from kvtui.demo.guests.tty import END_OF_FILE, INTERRUPT, LineInput, Tty
 
 TIMEOUT = 60.0  # seconds to type a password, LOGIN_TIMEOUT of login.defs
 
@@ -13,8 +13,8 @@ TIMEOUT = 60.0  # seconds to type a password, LOGIN_TIMEOUT of login.defs
 class Login(Process):
     """Asks for a name and a password, runs the shell, and asks again. Any password that is not empty is right."""
 
-    def __init__(self, system: System) -> None:
-        super().__init__(system)
+    def __init__(self, system: System, tty: Tty) -> None:
+        super().__init__(system, tty)
         self._name = ""
         self._input = LineInput(self.tty)
         self._waited = 0.0
@@ -24,7 +24,7 @@ class Login(Process):
         """Show /etc/issue and the first prompt."""
         facts = self.system.facts
         self.tty.write(
-            f"\n{facts.pretty_name}\nKernel {facts.kernel} on an x86_64 (ttyS0)\n\n"
+            f"\n{facts.pretty_name}\nKernel {facts.kernel} on an x86_64 ({self.tty.name})\n\n"
             f"Simulated guest: log in as root or {facts.user}, any password.\n\n"
         )
         self._ask_name()
@@ -62,19 +62,19 @@ class Login(Process):
 
     def _check(self, password: str) -> None:
         if not password or self._name not in ("root", self.system.facts.user):
-            self.system.note("login[1511]", "FAILED LOGIN 1 FROM ttyS0, Authentication failure")
+            self.system.note("login[1511]", f"FAILED LOGIN 1 FROM {self.tty.name}, Authentication failure")
             self.tty.write("\nLogin incorrect\n\n")
             self._ask_name()
             return
         user = self._name
         self._name = ""
-        self.system.note("login[1511]", f"LOGIN ON ttyS0 BY {user}")
+        self.system.note("login[1511]", f"LOGIN ON {self.tty.name} BY {user}")
         if self._last_login:
-            self.tty.write(f"Last login: {self._last_login} on ttyS0\n")
+            self.tty.write(f"Last login: {self._last_login} on {self.tty.name}\n")
         self._last_login = f"{self.system.date():%a %b %e %H:%M:%S}"
         self.tty.write(self.system.files.read("/etc/motd") if self.system.files.exists("/etc/motd") else "")
         failed = [unit.name for unit in self.system.units.values() if unit.state == "failed"]
         if failed:
             names = "\n".join(f"  {name}.service" for name in failed)
             self.tty.write(f"[systemd]\nFailed Units: \x1b[31m{len(failed)}\x1b[39m\n{names}\n")
-        self.run(Shell(self.system, user), lambda _status: self.start())
+        self.run(Shell(self.system, self.tty, user), lambda _status: self.start())

@@ -6,7 +6,7 @@ from kvtui.demo.guests.call import Call, Command
 from kvtui.demo.guests.process import Process
 from kvtui.demo.guests.processes import Proc, load_averages, memory, table, up_text, uptime_line
 from kvtui.demo.guests.system import System
-from kvtui.demo.guests.tty import INTERRUPT, Painter, clip
+from kvtui.demo.guests.tty import INTERRUPT, Painter, Tty, clip
 
 PERIOD = 3.0  # seconds between two pictures, top's default
 
@@ -18,8 +18,8 @@ class Monitor(Process):
     closing = ""
     quit_keys: tuple[str, ...] = ("q", INTERRUPT)
 
-    def __init__(self, system: System) -> None:
-        super().__init__(system)
+    def __init__(self, system: System, tty: Tty) -> None:
+        super().__init__(system, tty)
         self._painter = Painter(self.tty)
         self._waited = 0.0
 
@@ -160,12 +160,12 @@ class Htop(Monitor):
 
 def top(call: Call) -> int | Process:
     """Show the processes until q."""
-    return Top(call.system)
+    return Top(call.system, call.tty)
 
 
 def htop(call: Call) -> int | Process:
     """Show the processes as a tree until q."""
-    return Htop(call.system)
+    return Htop(call.system, call.tty)
 
 
 COMMANDS: dict[str, Command] = {"top": top, "htop": htop}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kvtui.demo.guests.call import Call, Command
 from kvtui.demo.guests.process import Process
 from kvtui.demo.guests.system import System
-from kvtui.demo.guests.tty import ERASE, INTERRUPT, Painter, caret, clip
+from kvtui.demo.guests.tty import ERASE, INTERRUPT, Painter, Tty, caret, clip
 
 _DOWN = ("j", "\r", "\n", "\x1b[B", "\x1bOB", "e")
 _UP = ("k", "\x1b[A", "\x1bOA", "y")
@@ -16,8 +16,8 @@ _PAGE_UP = ("b", "\x02", "\x1b[5~")
 class Less(Process):
     """Shows a text page by page on the alternate screen."""
 
-    def __init__(self, system: System, text: str, name: str) -> None:
-        super().__init__(system)
+    def __init__(self, system: System, tty: Tty, text: str, name: str) -> None:
+        super().__init__(system, tty)
         self._painter = Painter(self.tty)
         self._name = name
         self._top = 0
@@ -126,7 +126,7 @@ def less(call: Call) -> int | Process:
         return call.fail('Missing filename ("less --help" for help)')
     else:
         text = call.stdin
-    return Less(call.system, text, operands[0] if operands else "")
+    return Less(call.system, call.tty, text, operands[0] if operands else "")
 
 
 COMMANDS: dict[str, Command] = {"less": less, "more": less}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kvtui.demo.guests.system import System
-from kvtui.demo.guests.tty import INTERRUPT, caret
+from kvtui.demo.guests.tty import INTERRUPT, Tty, caret
 
 INTERRUPTED = 130  # a shell's status of a process that SIGINT ended
 
@@ -16,9 +16,9 @@ class Process:
     Subclasses override `start`, `on_key` and `on_time`, and call `finish` when done.
     """
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, tty: Tty) -> None:
         self.system = system
-        self.tty = system.tty
+        self.tty = tty
         self.finished = False
         self.status = 0
         self.unread: list[str] = []

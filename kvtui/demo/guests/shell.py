@@ -14,7 +14,7 @@ from kvtui.demo.guests.process import INTERRUPTED, Process
 from kvtui.demo.guests.readline import Readline
 from kvtui.demo.guests.syntax import Piece, ShellSyntaxError, Simple, Step, parse
 from kvtui.demo.guests.system import System
-from kvtui.demo.guests.tty import END_OF_FILE, INTERRUPT
+from kvtui.demo.guests.tty import END_OF_FILE, INTERRUPT, Tty
 
 HISTORY_SIZE = 1000
 
@@ -34,9 +34,9 @@ COMMANDS: dict[str, Command] = {
 class Shell(Process):
     """An interactive bash for one login."""
 
-    def __init__(self, system: System, user: str) -> None:
-        super().__init__(system)
-        self.session = Session(system, user)
+    def __init__(self, system: System, tty: Tty, user: str) -> None:
+        super().__init__(system, tty)
+        self.session = Session(system, tty, user)
         self.session.cwd = self.session.home
         self.session.env = {
             "HOME": self.session.home,
@@ -53,22 +53,23 @@ class Shell(Process):
 
     def start(self) -> None:
         """Show the first prompt."""
-        self._prompt()
+        self.prompt()
 
     def on_key(self, key: str) -> None:
         """Edit the line; run it when it is complete."""
         if key == INTERRUPT:
             self._readline.leave("^C")
             self.session.status = INTERRUPTED
-            self._prompt()
+            self.prompt()
             return
         line = self._readline.key(key)
         if line == END_OF_FILE:
             self.finish()
         elif line is not None:
-            self._execute(line)
+            self.execute(line)
 
-    def _prompt(self) -> None:
+    def prompt(self) -> None:
+        """Ask for the next line."""
         session = self.session
         place = "~" if session.cwd == session.home else posixpath.basename(session.cwd) or "/"
         colour = "1;31" if session.user == "root" else "1;32"
@@ -76,7 +77,13 @@ class Shell(Process):
         host = self.system.facts.hostname.split(".")[0]
         self._readline.begin(f"[\x1b[{colour}m{session.user}@{host}\x1b[0m \x1b[1;34m{place}\x1b[0m]{sign} ")
 
-    def _execute(self, line: str) -> None:
+    def leave(self) -> None:
+        """End the session that was left."""
+        self.tty.write("logout\n")
+        self.finish(self.session.status)
+
+    def execute(self, line: str) -> None:
+        """Run one line."""
         history = self.session.history
         if line.strip() and (not history or history[-1] != line):
             history.append(line)
@@ -99,10 +106,9 @@ class Shell(Process):
                 self.run(process, self._child_ended)
                 return
         if self.session.exited:
-            self.tty.write("logout\n")
-            self.finish(self.session.status)
+            self.leave()
         elif self.system.power_request is None:
-            self._prompt()
+            self.prompt()
 
     def _child_ended(self, status: int) -> None:
         self.session.status = status
@@ -138,7 +144,7 @@ class Shell(Process):
         if not words:
             call, result = Call(self.session, "", [], stdin, to_terminal=False), 0
         else:
-            call = Call(self.session, words[0], words[1:], stdin, to_terminal=not captured)
+            call = Call(self.session, words[0], words[1:], stdin, to_terminal=self.tty.is_terminal and not captured)
             outcome = self._call(call)
             if isinstance(outcome, Process):
                 if not captured:

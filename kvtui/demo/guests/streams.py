@@ -7,7 +7,7 @@ import math
 from kvtui.demo.guests.call import Call, Command
 from kvtui.demo.guests.process import Process
 from kvtui.demo.guests.system import System
-from kvtui.demo.guests.tty import END_OF_FILE, INTERRUPT, LineInput
+from kvtui.demo.guests.tty import END_OF_FILE, INTERRUPT, LineInput, Tty
 
 MIB = 1 << 20
 RATE = 4 * MIB  # bytes a second that a flood prints
@@ -18,8 +18,8 @@ LARGEST_FLOOD = 64  # MiB
 class Cat(Process):
     """Says again what is typed, until ^D."""
 
-    def __init__(self, system: System) -> None:
-        super().__init__(system)
+    def __init__(self, system: System, tty: Tty) -> None:
+        super().__init__(system, tty)
         self._input = LineInput(self.tty)
 
     def on_key(self, key: str) -> None:
@@ -34,8 +34,8 @@ class Cat(Process):
 class Sleep(Process):
     """Waits a number of seconds."""
 
-    def __init__(self, system: System, seconds: float) -> None:
-        super().__init__(system)
+    def __init__(self, system: System, tty: Tty, seconds: float) -> None:
+        super().__init__(system, tty)
         self._left = seconds
 
     def on_time(self, seconds: float) -> None:
@@ -48,8 +48,8 @@ class Sleep(Process):
 class Flood(Process):
     """Prints numbered lines as fast as the line goes, up to a number of bytes."""
 
-    def __init__(self, system: System, size: int, line: str | None = None) -> None:
-        super().__init__(system)
+    def __init__(self, system: System, tty: Tty, size: int, line: str | None = None) -> None:
+        super().__init__(system, tty)
         self._left = size
         self._line = line
         self._number = 0
@@ -84,7 +84,7 @@ def sleep(call: Call) -> int | Process:
         return call.fail("missing or invalid time interval")
     if not math.isfinite(seconds) or seconds < 0:
         return call.fail(f"invalid time interval '{call.args[0]}'")
-    return Sleep(call.system, seconds)
+    return Sleep(call.system, call.tty, seconds)
 
 
 def flood(call: Call) -> int | Process:
@@ -95,12 +95,12 @@ def flood(call: Call) -> int | Process:
         size = 0.0
     if not 0 < size <= LARGEST_FLOOD:
         return call.fail(f"usage: flood [MIB], from above 0 to {LARGEST_FLOOD}")
-    return Flood(call.system, int(size * MIB))
+    return Flood(call.system, call.tty, int(size * MIB))
 
 
 def yes(call: Call) -> int | Process:
     """Print a word again and again, until ^C or 64 MiB."""
-    return Flood(call.system, LARGEST_FLOOD * MIB, " ".join(call.args) or "y")
+    return Flood(call.system, call.tty, LARGEST_FLOOD * MIB, " ".join(call.args) or "y")
 
 
 COMMANDS: dict[str, Command] = {"sleep": sleep, "flood": flood, "yes": yes}

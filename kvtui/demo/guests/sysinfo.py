@@ -10,12 +10,12 @@ def list_processes(call: Call) -> int:
     """Ps: the session's own, or all with aux or -ef."""
     words = "".join(call.args)
     procs = table(call.system, "ps " + " ".join(call.args) if call.args else "ps")
-    cols = call.system.tty.cols if call.to_terminal else 400
+    cols = call.tty.cols if call.to_terminal else 400
     if not words:
         call.print("    PID TTY          TIME CMD")
         for proc in procs:
             if proc.pid in (1511, 1604, 1733):
-                call.print(f"{proc.pid:7d} ttyS0    00:00:00 {proc.command.split()[0].lstrip('-')}")
+                call.print(f"{proc.pid:7d} {call.tty.name:<8} 00:00:00 {proc.command.split()[0].lstrip('-')}")
         return 0
     started = f"{call.system.date(call.system.booted_at):%H:%M}"
     full = "e" in words and "f" in words
@@ -26,7 +26,7 @@ def list_processes(call: Call) -> int:
     )
     total = call.system.facts.memory_mib * 1024
     for proc in procs:
-        terminal = "ttyS0" if proc.pid in (1511, 1604, 1733) else "?"
+        terminal = call.tty.name if proc.pid in (1511, 1604, 1733) else "?"
         parent = 2 if proc.kernel and proc.pid != 2 else 1 if proc.pid > 2 else 0
         if full:
             head = f"{proc.user:<8} {proc.pid:7d} {parent:7d} {int(proc.cpu):2d} {started} {terminal:<8} 00:00:00"
@@ -140,9 +140,9 @@ def who(call: Call) -> int:
     if call.name == "w":
         call.print(" " + uptime_line(call.system))
         call.print("USER     TTY        LOGIN@   IDLE   JCPU   PCPU WHAT")
-        call.print(f"{user:<8} ttyS0     {call.system.date():%H:%M}    0.00s  0.03s  0.00s w")
+        call.print(f"{user:<8} {call.tty.name:<9} {call.system.date():%H:%M}    0.00s  0.03s  0.00s w")
     else:
-        call.print(f"{user:<8} ttyS0        {call.system.date():%Y-%m-%d %H:%M}")
+        call.print(f"{user:<8} {call.tty.name:<12} {call.system.date():%Y-%m-%d %H:%M}")
     return 0
 
 

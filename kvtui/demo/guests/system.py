@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
 from kvtui.demo.guests.filesystem import FileSystem
 from kvtui.demo.guests.tty import Tty
+from kvtui.demo.seriallog import SerialLog
 
 JOURNAL_ENTRIES = 1000
 
@@ -124,10 +125,12 @@ class System:
     epoch: float
     now: float = 0.0
     booted_at: float = 0.0
-    tty: Tty = field(default_factory=Tty)
     power_request: Literal["reboot", "poweroff"] | None = None
 
     def __post_init__(self) -> None:
+        self.log = SerialLog()
+        self.tty = Tty("ttyS0", self.log)
+        """The serial line."""
         self.random = random.Random(self.facts.seed)
         self.files = FileSystem(self)
         self.journal: deque[Entry] = deque(maxlen=JOURNAL_ENTRIES)

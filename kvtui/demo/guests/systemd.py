@@ -6,7 +6,7 @@ from kvtui.demo.guests.call import Call, Command
 from kvtui.demo.guests.pager import Less
 from kvtui.demo.guests.process import Process
 from kvtui.demo.guests.system import Entry, System, Unit
-from kvtui.demo.guests.tty import clip
+from kvtui.demo.guests.tty import Tty, clip
 
 _DOT = {"active": "\x1b[0;1;32m●\x1b[0m", "failed": "\x1b[0;1;31m×\x1b[0m", "inactive": "○"}
 _STATE = {
@@ -118,7 +118,7 @@ def _system_status(call: Call) -> int:
 def _list_units(call: Call, *, only_failed: bool) -> int:
     units = [unit for unit in call.system.units.values() if not only_failed or unit.state == "failed"]
     wide = max((len(unit.name) for unit in units), default=4) + 8
-    cols = call.system.tty.cols if call.to_terminal else 400
+    cols = call.tty.cols if call.to_terminal else 400
     call.print(f"  {'UNIT':<{wide}} LOAD   ACTIVE   SUB     DESCRIPTION")
     for unit in sorted(units, key=lambda unit: unit.name):
         sub = {"active": "running", "failed": "failed", "inactive": "dead"}[unit.state]
@@ -138,8 +138,8 @@ def _entry_line(system: System, entry: Entry) -> str:
 class Follow(Process):
     """journalctl -f: what is written to the journal from now on, until ^C."""
 
-    def __init__(self, system: System) -> None:
-        super().__init__(system)
+    def __init__(self, system: System, tty: Tty) -> None:
+        super().__init__(system, tty)
         self._last = system.journal[-1] if system.journal else None
 
     def on_time(self, _seconds: float) -> None:
@@ -183,10 +183,10 @@ def journalctl(call: Call) -> int | Process:
         entries = entries[len(entries) - min(count, len(entries)) :]
     text = "".join(_entry_line(system, entry) for entry in entries) or "-- No entries --\n"
     if follow and call.to_terminal:
-        system.tty.write(text)
-        return Follow(system)
-    if paged and text.count("\n") >= system.tty.rows:
-        return Less(system, text, "")
+        call.tty.write(text)
+        return Follow(system, call.tty)
+    if paged and text.count("\n") >= call.tty.rows:
+        return Less(system, call.tty, text, "")
     call.out.append(text)
     return 0
 

@@ -25,7 +25,7 @@ def reset(call: Call) -> int:
 
 def stty(call: Call) -> int:
     """Show or set the size of the line; `sane` and the like are taken without effect."""
-    tty = call.system.tty
+    tty = call.tty
     args = list(call.args)
     if not args:
         call.print("speed 115200 baud; line = 0;\n-brkint -imaxbel iutf8")
@@ -79,7 +79,7 @@ _CAPABILITIES = {
 def tput(call: Call) -> int:
     """Capabilities of the terminal: size, colours, and the sequences people use in scripts."""
     name, *values = call.args or [""]
-    tty = call.system.tty
+    tty = call.tty
     numbers = {"cols": tty.cols, "lines": tty.rows, "colors": 256}
     if name in numbers:
         call.print(str(numbers[name]))
@@ -127,7 +127,7 @@ class Resize(Process):
 
 def resize(call: Call) -> int | Process:
     """Set the line's size to that of the terminal."""
-    return Resize(call.system)
+    return Resize(call.system, call.tty)
 
 
 def environment(call: Call) -> int:

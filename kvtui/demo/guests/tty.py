@@ -46,21 +46,28 @@ def caret(char: str) -> str:
 
 
 class Tty:
-    """What the guest writes, to whoever is attached and to the console log, and the size it believes to have."""
+    """What programs write, to whoever is attached and to a log, and the size they believe the terminal to have.
 
-    def __init__(self) -> None:
+    Where `is_terminal` is false it is a mere pipe: nothing is echoed, and newlines stay as they are.
+    """
+
+    def __init__(self, name: str, log: SerialLog | None = None, *, is_terminal: bool = True) -> None:
+        self.name = name
+        self.is_terminal = is_terminal
         self.rows = 24
         self.cols = 80
         self.sender: Callable[[bytes], None] | None = None
-        self.log = SerialLog()
+        self._log = log
 
     def write(self, text: str) -> None:
-        """Send text, each newline as CR LF; it is lost (but logged) while nobody is attached."""
+        """Send text, each newline as CR LF; it is lost, but for the log, while nobody is attached."""
         if not text:
             return
-        text = text.replace("\n", "\r\n")
+        if self.is_terminal:
+            text = text.replace("\n", "\r\n")
         data = text.encode("utf-8", "replace")
-        self.log.write(data)
+        if self._log is not None:
+            self._log.write(data)
         if self.sender is not None:
             self.sender(data)
 
@@ -101,7 +108,10 @@ class KeyReader:
 
 
 class LineInput:
-    """Cooked mode: the kernel collects a line, echoes it, and lets it be corrected with erase, ^W and ^U."""
+    """Cooked mode: the kernel collects a line, echoes it, and lets it be corrected with erase, ^W and ^U.
+
+    What is only a pipe echoes nothing.
+    """
 
     def __init__(self, tty: Tty, *, echo: bool = True) -> None:
         self.text = ""
@@ -112,7 +122,8 @@ class LineInput:
         """Take one key. The line when Enter ends it, INTERRUPT, END_OF_FILE (on an empty line), or None."""
         if key in ("\r", "\n"):
             line, self.text = self.text, ""
-            self._tty.write("\n")
+            if self._tty.is_terminal:
+                self._tty.write("\n")
             return line
         if key == INTERRUPT:
             self.text = ""
@@ -137,7 +148,7 @@ class LineInput:
         self._show("\b \b" * gone)
 
     def _show(self, text: str) -> None:
-        if self._echo:
+        if self._echo and self._tty.is_terminal:
             self._tty.write(text)
 
 
