@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Debian's packages for the parts that the tests drive for real.
-TEST_PACKAGES := tmux
+TEST_PACKAGES := busybox dialog less mc tmux vim whiptail
 JOBS ?= 2
 
 .DEFAULT_GOAL := help

@@ -29,7 +29,6 @@ class SavedCursor:
     charset: int
     graphics: tuple[Charset, Charset]
     origin: bool
-    wrap: bool
 
 
 class Grid(pyte.Screen):
@@ -133,7 +132,6 @@ class Grid(pyte.Screen):
     def _leave_alternate(self) -> None:
         self.rows, self._other_rows = self._other_rows, []
         self.alternate = False
-        self._saved[True] = None
         self.all_dirty = True
 
     def _scroll_up(self, top: int, bottom: int, count: int, *, keep: bool = True) -> None:

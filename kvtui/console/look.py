@@ -33,6 +33,7 @@ class Look:
     reverse: bool = False
     strike: bool = False
     conceal: bool = False
+    overline: bool = False
 
     def __deepcopy__(self, memo: object) -> Look:
         # Looks never change, and some are known by their identity.
@@ -74,6 +75,8 @@ _SWITCHES: Final[dict[int, dict[str, bool]]] = {
     27: {"reverse": False},
     28: {"conceal": False},
     29: {"strike": False},
+    53: {"overline": True},
+    55: {"overline": False},
 }
 
 

@@ -11,9 +11,9 @@ from itertools import groupby
 from typing import Any, Final
 
 from pyte import modes as mo
-from pyte.screens import Margins
 
-from kvtui.console.grid import ASCII, Charset, Grid, SavedCursor
+from kvtui.console.cursor import CursorGrid
+from kvtui.console.grid import ASCII, Charset
 from kvtui.console.line import Line, columns_of
 from kvtui.console.look import PLAIN, apply_sgr
 from kvtui.console.modes import Modes
@@ -29,11 +29,17 @@ _BRACKETED_PASTE: Final = 2004 << 5
 _MOUSE_SGR: Final = 1006 << 5
 _MOUSE: Final = (1003, 1002, 1000)
 _KNOWN_PRIVATE: Final = frozenset({1, 5, 6, 7, 25, 1000, 1002, 1003, 1006, 2004})
+_CURSOR_MODE: Final = 1048
+_SCREEN_AND_CURSOR_MODE: Final = 1049
+_SCREEN_MODES: Final = frozenset({47, 1047, _SCREEN_AND_CURSOR_MODE})
 _KNOWN_ANSI: Final = frozenset({mo.IRM, mo.LNM})
 _TITLE_LIMIT: Final = 200
 
+# The guest's libc gives it a column, as the terminals do that show it; those that hide it would shift the row.
+_SOFT_HYPHEN: Final = "\xad"
 
-class Screen(Grid):
+
+class Screen(CursorGrid):
     """What the tokenizer calls: a method for each sequence that a guest may send."""
 
     def __init__(self, columns: int, lines: int, scrollback: int, reply: Callable[[str], None]) -> None:
@@ -116,20 +122,21 @@ class Screen(Grid):
             self.cursor.hidden = not on
         elif mode << 5 == mo.DECSCNM:
             self.all_dirty = True
-        elif mode in (47, 1047, 1048, 1049):
+        elif mode in _SCREEN_MODES or mode == _CURSOR_MODE:
             self._switch_screens(mode, on=on)
 
     def _switch_screens(self, mode: int, *, on: bool) -> None:
-        """The alternate screen (47, 1047, 1049: always entered blank) and the saved cursor that goes with it."""
-        if mode == 1048 or (mode == 1049 and on and not self.alternate):
-            self.save_cursor() if on else self.restore_cursor()
-        if mode != 1048 and on != self.alternate:
-            if on:
-                self._enter_alternate()
-            else:
-                self._leave_alternate()
-                if mode == 1049:
-                    self.restore_cursor()
+        """The alternate screen (47, 1047, 1049: always entered blank) and the saved cursor that goes with it.
+
+        1049 restores the cursor even when the screen was left before, as ncurses programs may do twice.
+        """
+        saves = mode in (_CURSOR_MODE, _SCREEN_AND_CURSOR_MODE)
+        if saves and on:
+            self.save_cursor()
+        if mode != _CURSOR_MODE and on != self.alternate:
+            self._enter_alternate() if on else self._leave_alternate()
+        if saves and not on and (mode == _CURSOR_MODE or self._saved[False]):
+            self.restore_cursor()
 
     # -- charsets, looks, title
 
@@ -154,6 +161,7 @@ class Screen(Grid):
         if data.isascii():
             self._draw_narrow(data)
             return
+        data = data.replace(_SOFT_HYPHEN, "-")
         start = 0
         for width, same in groupby(map(columns_of, data)):
             end = start + len(list(same))
@@ -259,13 +267,6 @@ class Screen(Grid):
         """SD: the region moves down, the cursor stays."""
         self._scroll_down(*self._region, count or 1)
 
-    def set_margins(self, top: int | None = None, bottom: int | None = None) -> None:
-        """DECSTBM: the region that scrolls, by default the whole screen; regions of less than two rows are ignored."""
-        first, last = (top or 1) - 1, min(bottom or self.lines, self.lines) - 1
-        if last > first:
-            self.margins = None if (first, last) == (0, self.lines - 1) else Margins(first, last)
-            self.cursor_position()
-
     def insert_lines(self, count: int | None = None) -> None:
         """IL: blank rows at the cursor's, within the region."""
         top, bottom = self._region
@@ -342,80 +343,6 @@ class Screen(Grid):
         self.dirty.add(self.cursor.y)
         return self.rows[self.cursor.y]
 
-    def _settle(self) -> int:
-        """The cursor's column; a wrap that was due no longer is."""
-        self.cursor.x = min(self.cursor.x, self.columns - 1)
-        return self.cursor.x
-
-    # -- the cursor
-
-    def save_cursor(self) -> None:
-        """DECSC and SCOSC: one place to save in for each of the two screens."""
-        self._saved[self.alternate] = SavedCursor(
-            self.cursor.x,
-            self.cursor.y,
-            self._look,
-            self.charset,
-            (self._graphics[0], self._graphics[1]),
-            mo.DECOM in self.mode,
-            mo.DECAWM in self.mode,
-        )
-
-    def restore_cursor(self) -> None:
-        """DECRC and SCORC: as often as wanted; home, when nothing was saved."""
-        saved = self._saved[self.alternate]
-        if saved is None:
-            self.mode.discard(mo.DECOM)
-            self.cursor_position()
-            return
-        self.cursor.x, self.cursor.y = min(saved.x, self.columns), min(saved.y, self.lines - 1)
-        self._look, self.charset, self._graphics = saved.look, saved.charset, list(saved.graphics)
-        for mode, on in ((mo.DECOM, saved.origin), (mo.DECAWM, saved.wrap)):
-            self.mode.add(mode) if on else self.mode.discard(mode)
-
-    def cursor_up(self, count: int | None = None) -> None:
-        """CUU: up to the top margin, or from above it to the first row."""
-        self._settle()
-        top, _ = self._region
-        self.cursor.y = max(self.cursor.y - (count or 1), top if self.cursor.y >= top else 0)
-
-    def cursor_down(self, count: int | None = None) -> None:
-        """CUD: down to the bottom margin, or from below it to the last row."""
-        self._settle()
-        _, bottom = self._region
-        self.cursor.y = min(self.cursor.y + (count or 1), bottom if self.cursor.y <= bottom else self.lines - 1)
-
-    def cursor_forward(self, count: int | None = None) -> None:
-        """CUF: to the right, up to the last column."""
-        self.cursor.x = min(self._settle() + (count or 1), self.columns - 1)
-
-    def cursor_position(self, line: int | None = None, column: int | None = None) -> None:
-        """CUP: to a place; in origin mode counted from the region's corner, and kept inside it."""
-        self.cursor.x = min((column or 1), self.columns) - 1
-        self.cursor_to_line(line)
-
-    def cursor_to_line(self, line: int | None = None) -> None:
-        """VPA: to a row, the column stays."""
-        origin = mo.DECOM in self.mode
-        top, bottom = self._region if origin else (0, self.lines - 1)
-        self.cursor.y = min(top + (line or 1) - 1, bottom)
-
-    def tab_forward(self, count: int = 1) -> None:
-        """CHT: to the count-th tab stop to the right, or the last column."""
-        x = self._settle()
-        stops = sorted(stop for stop in self.tabstops if stop > x)
-        self.cursor.x = stops[min(count or 1, len(stops)) - 1] if len(stops) >= (count or 1) else self.columns - 1
-
-    def tab_back(self, count: int = 1) -> None:
-        """CBT: to the count-th tab stop to the left, or the first column."""
-        x = self._settle()
-        stops = sorted((stop for stop in self.tabstops if stop < x), reverse=True)
-        self.cursor.x = stops[(count or 1) - 1] if len(stops) >= (count or 1) else 0
-
-    def tab(self) -> None:
-        """HT: to the next tab stop."""
-        self.tab_forward()
-
     # -- replies
 
     def report_device_attributes(self, mode: int = 0, **_: Any) -> None:
@@ -439,6 +366,21 @@ class Screen(Grid):
         """DECXCPR: where the cursor is."""
         if mode == 6:
             self._reply(f"\x1b[?{self._place()}R")
+
+    def report_mode(self, mode: int = 0) -> None:
+        """DECRQM of an ANSI mode: 1 set, 2 reset, 0 unknown."""
+        self._reply(f"\x1b[{mode};{self._state_of(mode, mode in _KNOWN_ANSI)}$y")
+
+    def report_private_mode(self, mode: int = 0) -> None:
+        """DECRQM of a DEC mode."""
+        if mode in _SCREEN_MODES:
+            state = 1 if self.alternate else 2
+        else:
+            state = self._state_of(mode << 5, mode in _KNOWN_PRIVATE)
+        self._reply(f"\x1b[?{mode};{state}$y")
+
+    def _state_of(self, mode: int, known: bool) -> int:
+        return (1 if mode in self.mode else 2) if known else 0
 
     def _place(self) -> str:
         top = self._region[0] if mo.DECOM in self.mode else 0

@@ -65,7 +65,7 @@ _SEQUENCES: Final[dict[str, tuple[str, int]]] = {
     "b": ("repeat_character", 1),
     "c": ("report_device_attributes", 1),
     "d": ("cursor_to_line", 1),
-    "e": ("cursor_down", 1),
+    "e": ("cursor_down_to_edge", 1),
     "f": ("cursor_position", 2),
     "g": ("clear_tab_stop", 1),
     "h": ("set_mode", 16),
@@ -82,6 +82,8 @@ _SEQUENCES: Final[dict[str, tuple[str, int]]] = {
     "?n": ("report_private_status", 1),
     ">c": ("report_secondary_attributes", 1),
     "!p": ("soft_reset", 0),
+    "$p": ("report_mode", 1),
+    "?$p": ("report_private_mode", 1),
 }
 _ESCAPES: Final = {
     "7": "save_cursor",

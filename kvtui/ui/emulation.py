@@ -176,6 +176,7 @@ def _attributes(look: Look) -> Style:
         reverse=look.reverse or None,
         strike=look.strike or None,
         conceal=look.conceal or None,
+        overline=look.overline or None,
     )
 
 

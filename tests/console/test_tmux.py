@@ -6,12 +6,14 @@ Where tmux 3.3 to 3.5 and xterm's ctlseqs differ, xterm decides; each such case 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from kvtui.console.emulator import Emulator
 from tests.bench.emulator import boot_log, full_screen, kernel_log, wide_text
 
+from .programs import COLUMNS, LINES, SCRIPTS, record
 from .test_emulator_golden import CASES
 from .tmux import MISSING, Shown, Tmux, history_of, shown_by
 
@@ -74,3 +76,17 @@ def test_logs_and_their_history_are_tmuxs(tmux: Tmux, make: Callable[[], str]) -
         pane.feed(stream)
         assert shown_by(emulator) == pane.shown()
         assert history_of(emulator) == pane.history()
+
+
+@pytest.mark.parametrize("term", ["vt220", "linux", "xterm-256color"])
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_real_programs_look_as_in_tmux(tmux: Tmux, name: str, term: str, tmp_path: Path) -> None:
+    """After each key pressed in it, and at its end."""
+    script = SCRIPTS[name]
+    if script.missing:
+        pytest.skip(script.missing)
+    emulator, sent = Emulator(COLUMNS, LINES), b""
+    for piece in record(script, tmp_path, term):
+        emulator.feed(piece)
+        sent += piece
+        assert shown_by(emulator) == tmux.show(sent, COLUMNS, LINES)
