@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import codecs
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
+from itertools import islice
 from typing import NamedTuple
 
 from kvtui.console.line import Line, PastLine
@@ -107,6 +108,13 @@ class Emulator:
     def _line(self, y: int) -> Line | PastLine:
         return self._screen.scrollback[y] if y < 0 else self._screen.rows[y]
 
+    def past(self, start: int, stop: int) -> Iterator[PastLine]:
+        """Lines of the scrollback in order, from `start` to before `stop`, counted from the oldest.
+
+        Nothing may be fed until they are taken. To take many so is quicker than by `row`, which counts its way.
+        """
+        return islice(self._screen.scrollback, start, stop)
+
     def text(self) -> list[str]:
         """The rows of the screen as plain text without trailing blanks."""
         return ["".join(row.text).rstrip(" ") for row in self._screen.rows]
@@ -134,7 +142,10 @@ class Emulator:
 
     @property
     def scrolled_total(self) -> int:
-        """How many lines ever went into the scrollback; it never falls."""
+        """How many lines went into the scrollback for good, those that it has dropped since among them.
+
+        With this added, the number of a row, as in `row`, is that of its line for as long as the line is kept.
+        """
         return self._screen.scrolled_total
 
     @property

@@ -112,6 +112,7 @@ class Grid(pyte.Screen):
         newest_first = [self.scrollback.pop() for _ in range(count)]
         rows[:0] = [Line.from_past(past, self.columns) for past in reversed(newest_first)]
         self._displaced -= count
+        self.scrolled_total -= count
         return count
 
     def _fit_alternate(self) -> None:

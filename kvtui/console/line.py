@@ -49,7 +49,7 @@ class Line:
     Cells that a narrower screen hides are kept beyond the right edge until an edit reaches that edge.
     """
 
-    __slots__ = ("_beyond", "looks", "stamp", "text", "wrapped")
+    __slots__ = ("_beyond", "_padded", "looks", "stamp", "text", "wrapped")
 
     def __init__(self, columns: int, look: Look = PLAIN) -> None:
         self.text = [" "] * columns
@@ -58,6 +58,8 @@ class Line:
         """When text was last written here; None for a line that nothing was written on."""
         self.wrapped = False
         """Whether a text that was too long goes on in the next line."""
+        # Whether the last cell stayed free then, because a wide character did not fit.
+        self._padded = False
         # Hidden cells, and the column of the first: that of a wide character's left half, if the edge parts one.
         self._beyond: tuple[int, list[str], list[Look]] | None = None
 
@@ -74,6 +76,7 @@ class Line:
                 else:
                     line.text += [character, ""][:width]
                     line.looks += [run.look] * width
+        line._padded = past.wrapped and len(line.text) < columns
         line.fit(columns)
         return line
 
@@ -139,10 +142,11 @@ class Line:
         self.text += [" "] * missing
         self.looks += [PLAIN] * missing
 
-    def wrap(self) -> None:
-        """The text goes on in the next line."""
+    def wrap(self, x: int) -> None:
+        """The text goes on in the next line, for what comes at `x` does not fit."""
         self._end_anew()
         self.wrapped = True
+        self._padded = x < len(self.text)
 
     def past(self) -> PastLine:
         """The line for the scrollback, hidden cells and all. It is not to be used any more afterwards."""
@@ -150,10 +154,14 @@ class Line:
         return PastLine(self.runs(), self.stamp, self.wrapped)
 
     def runs(self) -> tuple[Run, ...]:
-        """The line as runs of one look; plain blanks at its end are left off."""
+        """The line as runs of one look; plain blanks at its end are left off.
+
+        Of a text that goes on in the next line they belong to it, but for one where a wide character did not fit.
+        """
         runs = self.all_runs()
-        if runs[-1].look is PLAIN:
-            text = runs.pop().text.rstrip(" ")
+        if runs[-1].look is PLAIN and (self._padded or not self.wrapped):
+            text = runs.pop().text
+            text = text.removesuffix(" ") if self.wrapped else text.rstrip(" ")
             if text:
                 runs.append(Run(text, PLAIN))
         return tuple(runs)

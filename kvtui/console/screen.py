@@ -218,7 +218,7 @@ class Screen(CursorGrid):
         """The column for a character of `width` that no longer fits; without auto-wrap the last one is overwritten."""
         if mo.DECAWM not in self.mode:
             return self.columns - width
-        self.rows[self.cursor.y].wrap()
+        self.rows[self.cursor.y].wrap(self.cursor.x)
         self.cursor.x = 0
         self.index()
         return 0
