@@ -145,6 +145,10 @@ class Program:
         for key in keys:
             os.write(self._master, KEYS.get(key, key.encode()))
 
+    def send(self, data: bytes) -> None:
+        """What a terminal sends for keys, to the byte."""
+        os.write(self._master, data)
+
     def wait_exit(self, timeout: float = 10.0) -> float:
         """Read until the program has ended; the seconds that it took."""
         begun = time.monotonic()

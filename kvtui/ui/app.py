@@ -20,13 +20,14 @@ from kvtui.resources import RESOURCES
 from kvtui.text import clean_line
 from kvtui.ui.actions import ActionRunner
 from kvtui.ui.dialogs.confirm import ConfirmDialog, Question
-from kvtui.ui.hacks import KeyOrder
+from kvtui.ui.hacks import KeyOrder, take_apart
 from kvtui.ui.keys import check_keys, list_bindings, spell_keys
 from kvtui.ui.palette import KvtuiCommands
 from kvtui.ui.program import Program, Words, write_crash_log
 from kvtui.ui.screens.connect import ConnectScreen
 from kvtui.ui.screens.help import HelpScreen
 from kvtui.ui.screens.main import MainScreen
+from kvtui.ui.terminal import Terminal
 
 _CLOSING = 0.2
 """Seconds that backends get to let go when the program ends."""
@@ -81,9 +82,10 @@ class KvtuiApp(Program, inherit_bindings=False):
     # Keys ----------------------------------------------------------------------------------------------------------
 
     async def on_event(self, event: events.Event) -> None:
-        """Let keys take effect in their order; the rest is Textual's."""
+        """Let keys take effect in their order, an escape apart from a key behind it; the rest is Textual's."""
         if isinstance(event, events.Key) and not event.is_forwarded:
-            await self._key_order.take(event)
+            for key in [event] if isinstance(self.focused, Terminal) else take_apart(event):
+                await self._key_order.take(key)
         else:
             await super().on_event(event)
 

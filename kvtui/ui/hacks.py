@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import string
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, NamedTuple
 
+from textual import _xterm_parser
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual._compositor import CompositorUpdate
+from textual._keyboard_protocol import FUNCTIONAL_KEYS
 from textual.app import App
 from textual.events import Key
+from textual.keys import _character_to_key, key_to_character
 from textual.message_pump import MessagePump
 from textual.screen import Screen
 
@@ -34,6 +40,62 @@ def record_frames(app: App[Any]) -> list[str]:
 
     app._display = record  # type: ignore[method-assign]
     return frames
+
+
+_CURSOR_POSITION = re.compile(r"\x1b\[(?!1;(?:[2-9]|1[0-6])R)(?P<row>\d+);(?P<col>\d+)R")
+
+
+class EscapedKey(str):
+    """The name of a key that a terminal without Kitty's protocol sent behind an escape: Alt was held, or Escape was
+    pressed just before and both came in one piece.
+    """
+
+    __slots__ = ()
+
+
+class _Named(NamedTuple):
+    """Looks like a member of Textual's enumeration of keys."""
+
+    value: EscapedKey
+
+
+def mend_keys() -> None:
+    """Make Textual's parser tell all keys of terminals without Kitty's protocol, for a guest wants them as they are.
+
+    Textual 8.2.8 takes Alt (and an Escape typed fast) off all keys but letters, makes other keys of some, loses letters
+    that come too fast one after the other, and takes F13 to F20 for characters and F3 with a modifier for the place of
+    the cursor. ``alt+[`` and ``alt+O`` begin sequences and stay as Textual has them.
+    """
+    _xterm_parser._re_cursor_position = _CURSOR_POSITION
+    controls = (chr(code) for code in (*range(0x20), 0x7F) if chr(code) not in "\t\x1b")
+    printable = (mark for mark in string.printable if mark.isprintable() and mark not in "[O")
+    table: dict[str, Any] = ANSI_SEQUENCES_KEYS  # type: ignore[assignment]
+    for character in (*controls, *printable):
+        table[f"\x1b{character}"] = (_Named(EscapedKey(f"alt+{_name_behind_escape(character)}")),)
+    codes = (25, 26, 28, 29, 31, 32, 33, 34)
+    FUNCTIONAL_KEYS.update({f"{code}~": f"f{number}" for number, code in enumerate(codes, start=13)})
+
+
+def _name_behind_escape(character: str) -> str:
+    if character == "\b":
+        return "ctrl+h"
+    if character.isupper():
+        return f"shift+{character.lower()}"
+    known: Any = ANSI_SEQUENCES_KEYS.get(character)
+    return str(known[0].value) if isinstance(known, tuple) else _character_to_key(character)
+
+
+def take_apart(key: Key) -> Iterator[Key]:
+    """Escape and the key behind it, where they came in one piece."""
+    if isinstance(key.key, EscapedKey):
+        name = key.key.removeprefix("alt+")
+        yield Key("escape", "\x1b")
+        *held, last = name.split("+")
+        if held == ["shift"]:
+            name = last.upper()
+        yield Key(name, key_to_character(name))
+    else:
+        yield key
 
 
 class KeyOrder:

@@ -13,6 +13,7 @@ from rich.text import Text
 from textual.app import App
 
 from kvtui.config import state_dir
+from kvtui.ui.hacks import mend_keys
 from kvtui.ui.themes import DEFAULT, fallback_variables, load_themes, own_folder, saturate, shipped_folder
 
 _TOAST_LINES = 6
@@ -30,6 +31,7 @@ class Program(App[int], inherit_bindings=False):
     ESCAPE_TO_MINIMIZE = False
 
     def __init__(self, theme: str) -> None:
+        mend_keys()
         super().__init__()
         self.crash_log: Path | None = None
         self.animation_level = "none"

@@ -86,7 +86,7 @@ async def test_several_consoles_are_tabs_and_each_is_opened_once(stage: Stage, s
         assert "shop/dv-1" in screen.line_with("console ")
         assert "shop/db-2" in screen.line_with("console ")
         await screen.press("b")
-        await screen.press("ctrl+pageup", "a")
+        await screen.press("ctrl+right_square_bracket", "ctrl+pageup", "a")
         await until(screen, lambda: (first.written, second.written) == (b"a", b"b"))
         await screen.press("ctrl+right_square_bracket", "c")
         assert len(stage.backend.consoles) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.events import Key
 
+from kvtui.ui.hacks import EscapedKey
 from tests.ui.backend import Stage
 from tests.ui.conftest import Screen, Show
 
@@ -36,3 +37,14 @@ async def test_pane_and_filter_in_one_piece(stage: Stage, show: Show) -> None:
         await screen.settle()
         assert screen.main.panes[0].listing.filter_text == "node01"
         assert screen.main.current.resource.name == "vms"
+
+
+async def test_an_escape_and_the_key_behind_it_in_one_piece_are_two_keys_of_the_list(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        await screen.press("slash", *"web-1", "enter")
+        screen.app.post_message(Key(EscapedKey("alt+slash"), None))
+        await screen.settle()
+        assert screen.main.current.listing.filter_text == "", "escape took the filter back"
+        type_at_once(screen, *"dv")
+        await screen.settle()
+        assert screen.main.current.listing.filter_text == "dv"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Static
@@ -56,11 +55,6 @@ class Channel(NamedTuple):
 
 class ConsolePane(Vertical):
     """Holds the terminals. Hidden while none is open."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+pageup", "step(-1)", "previous console", show=False, priority=True),
-        Binding("ctrl+pagedown", "step(1)", "next console", show=False, priority=True),
-    ]
 
     class Left(Message):
         """The keyboard goes back to the list."""
@@ -157,7 +151,7 @@ class ConsolePane(Vertical):
         for channel in tuple(self._terminals):
             await self.close(channel)
 
-    def action_step(self, by: int) -> None:
+    def step(self, by: int) -> None:
         """Show the next or the previous console."""
         channels = list(self._terminals)
         if self._current in self._terminals and len(channels) > 1:

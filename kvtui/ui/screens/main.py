@@ -38,6 +38,10 @@ class MainScreen(PanesScreen):
         Binding("colon", "go_to", "go to", tooltip="go to a resource or namespace (ns NAME)", id="main.goto"),
         Binding("exclamation_mark", "faults", "faults", tooltip="show only rows that are not well", id="main.faults"),
         Binding("c", "console", "console", tooltip="the serial console of the VM", id="main.console"),
+        Binding(
+            "ctrl+pageup", "step_console(-1)", "", show=False, tooltip="the console before", id="main.previous_console"
+        ),
+        Binding("ctrl+pagedown", "step_console(1)", "", show=False, tooltip="the next console", id="main.next_console"),
         Binding("question_mark", "app.help", "help", tooltip="this help", id="main.help"),
         Binding("escape", "back", "back", tooltip="take back marks, filter, faults only, zoom: one at a time"),
         Binding("q", "app.leave", "quit", tooltip="quit", id="main.quit"),
@@ -157,6 +161,10 @@ class MainScreen(PanesScreen):
             self.notify("a console belongs to a VM: choose one among the VMs", severity="warning")
             return
         self.consoles.open(Channel(ref))
+
+    def action_step_console(self, by: int) -> None:
+        """Go to the next or the previous console."""
+        self.consoles.step(by)
 
     def on_console_pane_left(self, event: ConsolePane.Left) -> None:
         """The keyboard comes back to the list."""
