@@ -52,6 +52,10 @@ def _run(options: Namespace) -> int:
             from kvtui.cli.screenshot import screenshot
 
             return screenshot(options)
+        case "replay":
+            from kvtui.cli.replay import replay
+
+            return replay(options)
         case "demo":
             from kvtui.cli.demo import demo
 

@@ -18,6 +18,7 @@ examples:
   kvtui                            the current context of your kubeconfig
   kvtui --context prod -n shop     one context, one namespace
   kvtui demo                       a simulated cluster, nothing else needed
+  kvtui --record DIR               every console is recorded; kvtui replay FILE plays it
   kvtui get vms --faults -o wide   the rows of the screen, for scripts
   kvtui get migrations --watch     and as they change
   kvtui screenshot shop/web-1      what the VM shows on its screen
@@ -50,6 +51,23 @@ filters (--filter), as behind / on the screen:
 json: a list of objects with the keys backend, kind, namespace, name, uid, created (RFC 3339 or null),
   health (tone: ok, busy, warn, bad, muted; word; reason), columns (title in lower case, spaces as _, to text),
   fields and labels. With --watch it is one object a line; "gone": true marks a row that has gone.
+
+{_EXIT_CODES}"""
+
+
+_REPLAY_ABOUT = """\
+Play a recording of a console at its own times: one of kvtui, or any asciicast of version 2 or 3 (asciinema)."""
+
+_REPLAY_MORE = f"""\
+keys:
+  space            pause, go on; at the end, from the begin again
+  left, right      5 seconds back or on; pgup, pgdn (or with shift) 60 seconds
+  home, end, 0-9   to the begin, to the end, to a tenth
+  [ ] (or M m)     to the marker before or after: where the console was connected, cut, taken over ...
+  < > (or - +)     slower, faster
+  .                stand still and go on by one event
+  j k h l, wheel   move the view: over what has scrolled off, over a screen that is wider
+  z, q             without the bars; quit
 
 {_EXIT_CODES}"""
 
@@ -87,6 +105,10 @@ def make_parser() -> ArgumentParser:
     _add_screenshot(commands.add_parser(
         "screenshot", parents=[_shared_options()], help="save what a VM shows on its screen, or draw it here",
         description=_SCREENSHOT_ABOUT, epilog=_EXIT_CODES, formatter_class=RawDescriptionHelpFormatter,
+    ))  # fmt: skip
+    _add_replay(commands.add_parser(
+        "replay", parents=[_shared_options()], help="play a recording of a console (--record)",
+        description=_REPLAY_ABOUT, epilog=_REPLAY_MORE, formatter_class=RawDescriptionHelpFormatter,
     ))  # fmt: skip
     commands.add_parser("version", parents=[_shared_options()], help="print the version")
     return parser
@@ -153,6 +175,18 @@ def _add_demo(parser: ArgumentParser) -> None:
                         help="no screen: print the path of a kubeconfig and serve until interrupted")  # fmt: skip
 
 
+def _add_replay(parser: ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="the recording, NAME.cast")
+    parser.add_argument("--speed", type=_speed, default=1.0, metavar="X", help="play 0.25 to 16 times as fast")
+    parser.add_argument(
+        "--idle-limit", type=_limit, metavar="SECONDS",
+        help="cut longer pauses to this, 0 leaves them (default: what the recording asks for, or 2)",
+    )  # fmt: skip
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--text", action="store_true", help="print what the guest said as plain text")
+    instead.add_argument("--info", action="store_true", help="print whose recording it is, how long, and its markers")
+
+
 def _named(text: str) -> str:
     if not text:
         raise ArgumentTypeError("the name is empty; leave the option out for the default")
@@ -175,3 +209,17 @@ def _seconds(text: str) -> float:
     if not 0 < value < 86400:
         raise ArgumentTypeError("give a number of seconds between 0 and 86400")
     return value
+
+
+def _speed(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a number") from None
+    if not 0.25 <= value <= 16:
+        raise ArgumentTypeError("give a number from 0.25 to 16")
+    return value
+
+
+def _limit(text: str) -> float:
+    return 0.0 if text.strip() in ("0", "off") else _seconds(text)

@@ -11,7 +11,7 @@ from collections.abc import Generator
 from typing import Final, NamedTuple
 
 from kvtui.console.emulator import Emulator
-from kvtui.console.recording import Event, Marker, Output, Place, Recording, Resize
+from kvtui.console.recording import Event, Marker, Output, Place, Recording, RecordingError, Resize
 
 SCROLLBACK: Final = 2_000
 """Lines that can be scrolled back to while a recording is played."""
@@ -42,8 +42,8 @@ class Survey(NamedTuple):
     """Bytes that the guest sent."""
     marks: tuple[Mark, ...]
     """The markers, the first 10,000 of them."""
-    is_cut: bool
-    """Whether the file ends within a line."""
+    trouble: str
+    """Why there is no more to be read, if the file does not just end."""
 
     def mark_at(self, position: float) -> Mark | None:
         """The last marker until `position`."""
@@ -61,15 +61,12 @@ class Survey(NamedTuple):
 
 
 def survey(recording: Recording, idle_limit: float) -> Generator[float, None, Survey]:
-    """Read the whole recording from its begin, yielding now and then the part of it that is read. Raises
-    RecordingError. `idle_limit` is as in `Playback`.
-    """
+    """Read a recording to its end, yielding now and then how much of it is read. `idle_limit` is as in `Playback`."""
     events = output = 0
     played = time = 0.0
     marks: list[Mark] = []
-    start = recording.place
-    due = start.offset + _SURVEY_SLICE
-    while (event := recording.read()) is not None:
+    due = _SURVEY_SLICE
+    while (event := _read(recording)) is not None:
         events += 1
         played += _pause(event.time - time, idle_limit)
         time = event.time
@@ -80,9 +77,7 @@ def survey(recording: Recording, idle_limit: float) -> Generator[float, None, Su
         if recording.place.offset >= due:
             due = recording.place.offset + _SURVEY_SLICE
             yield min(1.0, recording.place.offset / max(1, recording.size))
-    result = Survey(time, played, events, output, tuple(marks), recording.is_cut)
-    recording.go(start)
-    return result
+    return Survey(time, played, events, output, tuple(marks), recording.trouble)
 
 
 def survey_now(recording: Recording, idle_limit: float = 0.0) -> Survey:
@@ -109,7 +104,7 @@ class Playback:
     """A recording that is being played. `idle_limit` is the longest pause in seconds, 0 for no limit."""
 
     def __init__(self, recording: Recording, idle_limit: float, scrollback: int = SCROLLBACK) -> None:
-        """`recording` stands at its begin. Raises RecordingError."""
+        """`recording` stands at its begin. A line of it that is broken is its end; `Survey` tells of it."""
         self._recording = recording
         self._idle_limit = idle_limit
         header = recording.header
@@ -123,7 +118,7 @@ class Playback:
         self._since = 0
         self._checkpoints = [_Checkpoint(0.0, 0.0, recording.place, self.emulator.copy())]
         self._here = recording.place
-        self._next: Event | None = recording.read()
+        self._next: Event | None = _read(recording)
 
     @property
     def time(self) -> float:
@@ -140,7 +135,7 @@ class Playback:
         return self._played + _pause(self._next.time - self._time, self._idle_limit)
 
     def advance(self, position: float) -> bool:
-        """Feed a slice of what is due until `position`; False while there is more. Raises RecordingError."""
+        """Feed a slice of what is due until `position`; False while there is more."""
         room = _SLICE
         while room > 0:
             due = self.next_position
@@ -169,7 +164,7 @@ class Playback:
         self.emulator = found.emulator.copy()
         self._recording.go(found.place)
         self._here = found.place
-        self._next = self._recording.read()
+        self._next = _read(self._recording)
 
     def _feed(self, room: int) -> int:
         """Feed at most `room` bytes of one event; how much it was, at least one."""
@@ -183,7 +178,7 @@ class Playback:
         self._played += _pause(event.time - self._time, self._idle_limit)
         self._time = event.time
         self._here = self._recording.place
-        self._next = self._recording.read()
+        self._next = _read(self._recording)
         if isinstance(event, Output):
             self._feed_output(event.data[:room])
             self._rest = event.data[room:]
@@ -205,6 +200,13 @@ class Playback:
         if len(self._checkpoints) > _CHECKPOINTS:
             del self._checkpoints[1::2]
             self._spacing *= 2
+
+
+def _read(recording: Recording) -> Event | None:
+    try:
+        return recording.read()
+    except RecordingError:
+        return None
 
 
 def _pause(seconds: float, limit: float) -> float:

@@ -108,8 +108,8 @@ class Recording:
     def __init__(self, path: Path) -> None:
         """Raises RecordingError for what is no asciicast, or cannot be read."""
         self.path = path
-        self.is_cut = False
-        """Whether the last line was found to be half a line, as a crash leaves it."""
+        self.trouble = ""
+        """Why no more could be read, where the file did not just end."""
         try:
             # A pipe or a terminal would keep us waiting, and could not be read twice.
             handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -126,7 +126,6 @@ class Recording:
         self._time = 0.0
         self._offset = 0
         self._exact: tuple[Place, bytes] | None = None
-        self._start = Place(0, 0, 0.0)
         try:
             self.header = self._read_header()
         except RecordingError:
@@ -162,17 +161,22 @@ class Recording:
             yield event
 
     def read(self) -> Event | None:
-        """The next event, None at the end. Raises RecordingError."""
+        """The next event, None at the end, be it within a line. Raises RecordingError for any other broken line."""
+        self._is_whole = True
+        try:
+            return self._read_event()
+        except RecordingError as error:
+            self.trouble = str(error)
+            if self._is_whole:
+                raise
+            self.trouble = f"{self.path} was cut off within line {self._line}"
+            return None
+
+    def _read_event(self) -> Event | None:
         while (line := self._read_line()) is not None:
             if not (line.isspace() or line.startswith(b"#")):
-                try:
-                    event = self._event(line)
-                except RecordingError:
-                    if line.endswith(b"\n"):
-                        raise
-                    self.is_cut = True
-                    return None
-                if event is not None:
+                self._is_whole = line.endswith(b"\n")
+                if (event := self._event(line)) is not None:
                     return event
         return None
 

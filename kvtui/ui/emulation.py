@@ -92,7 +92,17 @@ class EmulatorView(Widget, can_focus=True):
 
         A view that is lower than the emulator's screen shows the part down to the cursor.
         """
-        return max(0, self.emulator.cursor.y - self.size.height + 1) - self._back
+        return self._lines_hidden - self._back
+
+    @property
+    def _lines_hidden(self) -> int:
+        """Lines of the screen that are above the view while it is not scrolled back."""
+        return max(0, self.emulator.cursor.y - self.size.height + 1)
+
+    @property
+    def _lines_above(self) -> int:
+        """Lines that there are above the view while it is not scrolled back."""
+        return self._lines_hidden + self.emulator.scrollback_size
 
     def _look_of(self, y: int) -> _Drawn:
         emulator, row = self.emulator, y + self.first_row
@@ -107,7 +117,13 @@ class EmulatorView(Widget, can_focus=True):
         strip = self.strip_of(drawn.row)
         if drawn.cursor is not None:
             strip = self._with_cursor(strip, drawn.cursor)
-        return strip.crop_extend(0, self.size.width, self.rich_style)
+        left = self.first_column
+        return strip.crop_extend(left, left + self.size.width, self.rich_style)
+
+    @property
+    def first_column(self) -> int:
+        """The emulator's column at the left of the view."""
+        return 0
 
     def strip_of(self, row: tuple[Run, ...]) -> Strip:
         """A row in its colours, as long as it is."""
@@ -134,7 +150,7 @@ class EmulatorView(Widget, can_focus=True):
 
     def on_resize(self, _event: events.Resize) -> None:
         """The emulator keeps the guest's size, which only the guest can change; the view shows a part of it."""
-        self._back = min(self._back, self.emulator.scrollback_size)
+        self._back = min(self._back, self._lines_above)
         self.refresh()
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
@@ -149,7 +165,7 @@ class EmulatorView(Widget, can_focus=True):
 
     def scroll_back(self, lines: int) -> None:
         """Move the view by `lines`, negative ones into the past."""
-        back = min(max(0, self._back - lines), self.emulator.scrollback_size)
+        back = min(max(0, self._back - lines), self._lines_above)
         if back != self._back:
             self._back = back
             self.scrolled()

@@ -144,7 +144,7 @@ def test_long_pauses_are_cut_and_the_time_of_the_recording_is_known(tmp_path: Pa
     assert (playback.emulator.text()[0], playback.time, playback.next_position) == ("ab", 3601.0, 4.0)
     go(playback, 10.0)
     assert playback.time == 3608.0
-    assert survey_now(Recording(path), 2.0) == Survey(3602.0, 4.0, 3, 3, (), False)
+    assert survey_now(Recording(path), 2.0) == Survey(3602.0, 4.0, 3, 3, (), "")
 
 
 def test_a_step_is_one_event(tmp_path: Path) -> None:
@@ -170,6 +170,16 @@ def test_marks_are_found_before_and_after(tmp_path: Path) -> None:
     assert [found.mark_at(at) for at in (0.5, 1.0, 3.5, 9.0)] == [None, one, two, three]
     assert [found.mark_after(at) for at in (0.5, 1.0, 3.5, 4.0)] == [one, two, three, None]
     assert [found.mark_before(at) for at in (0.5, 1.0, 3.5, 9.0)] == [None, None, two, three]
+
+
+def test_what_stands_before_a_broken_line_is_played(tmp_path: Path) -> None:
+    path = write(tmp_path, [(1.0, "o", "a"), (2.0, "r", "0x0"), (3.0, "o", "b")])
+    playback = fresh(path, 10.0)
+    assert playback.emulator.text()[0] == "a"
+    assert playback.next_position is None
+    found = survey_now(Recording(path))
+    assert (found.length, found.events) == (1.0, 1)
+    assert "line 3 has a terminal of 0 by 0" in found.trouble
 
 
 def test_lines_are_stamped_with_the_time_of_the_recording(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_the_example_of_version_2(tmp_path: Path) -> None:
             Resize(4.05, 80, 24),
             Output(6.541828, b"Bye!"),
         ]
-        assert not recording.is_cut
+        assert not recording.trouble
 
 
 def test_the_example_of_version_3_whose_times_count_from_the_event_before(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_half_a_line_at_the_end_is_left_out_and_known(tmp_path: Path, rest: str)
     path = write(tmp_path, f'{HEADER}\n[1.0, "o", "x"]\n{rest}')
     with Recording(path) as recording:
         assert list(recording.events()) == [Output(1.0, b"x")]
-        assert recording.is_cut
+        assert recording.trouble == f"{path} was cut off within line 3"
 
 
 def test_times_that_fall_do_not_lead_back(tmp_path: Path) -> None:
@@ -156,6 +156,10 @@ def test_a_broken_line_is_named(tmp_path: Path, line: str, words: str) -> None:
     said = refusal(path)
     assert f"{path}: {words}" in said
     assert len(said) < 500
+    with Recording(path) as recording:
+        with pytest.raises(RecordingError):
+            recording.read()
+        assert recording.trouble == said
 
 
 @pytest.mark.parametrize(
