@@ -1,0 +1,182 @@
+"""The guest's kernel and its initramfs: Debian's own kernel and programs, nothing of it installed for good.
+
+The kernel comes from Debian's package by `apt-get download`; the initramfs holds busybox, the programs of PROGRAMS as
+this machine has them, with their libraries, and the files of the folder guest/. Both are kept in the user's cache.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+PACKAGE = "linux-image-cloud-amd64"
+PROGRAMS = ("mc", "top", "vim.tiny")
+"""What is no part of busybox, or a better one: mc draws with S-Lang, procps' top with ncurses."""
+_DATA = ("/etc/mc", "/usr/share/mc", "/usr/lib/locale/C.utf8", "/lib/terminfo/l", "/lib/terminfo/v", "/lib/terminfo/x")
+_FILES = Path(__file__).parent / "guest"
+_FOLDERS = ("bin", "dev", "etc", "proc", "run", "sys", "tmp", "usr/bin")
+_PATIENCE = 300.0
+_KEPT = 86_400.0
+"""Seconds for which an initramfs stays after another one was made."""
+PASSWORD = "secret"
+
+
+class MissingError(Exception):
+    """Something that a guest is made of is not to be had here; the message says what and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What QEMU boots."""
+
+    kernel: Path
+    initramfs: Path
+
+    @property
+    def version(self) -> str:
+        """The kernel's version, as its package names it."""
+        return self.kernel.name.removeprefix("vmlinuz-")
+
+
+def make_image() -> Image:
+    """The kernel that Debian has now and the initramfs, made unless they are in the cache. Raises MissingError."""
+    if platform.machine() != "x86_64":
+        raise MissingError(f"the guest is one for x86_64, and this is {platform.machine()}")
+    for program in ("qemu-system-x86_64", "apt-get", "dpkg-deb", "cpio", "busybox", *PROGRAMS):
+        _found(program)
+    folder = platformdirs.user_cache_path("kvtui") / "tests"
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder / "lock"):
+        return Image(_kernel(folder), _initramfs(folder))
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One maker at a time: the tests run in several processes."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _run(command: Sequence[str], folder: Path) -> str:
+    """The output of a command that ran in `folder`. Raises MissingError with its last words."""
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+    except subprocess.TimeoutExpired:
+        raise MissingError(f"{' '.join(command)} did not end within {_PATIENCE:.0f} s") from None
+    if done.returncode:
+        raise MissingError(f"{' '.join(command)} failed: {done.stderr.strip().splitlines()[-1:]}")
+    return done.stdout
+
+
+# The kernel
+
+
+def _kernel(folder: Path) -> Path:
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        work = Path(name)
+        try:
+            package, options = _newest(work)
+            kernel = folder / f"vmlinuz-{package.removeprefix('linux-image-')}"
+            if not kernel.exists():
+                _run(["apt-get", *options, "download", package], work)
+                _run(["dpkg-deb", "-x", next(work.glob("*.deb")).name, "unpacked"], work)
+                next(work.glob("unpacked/boot/vmlinuz-*")).rename(kernel)
+        except MissingError:
+            # Without a network the one of yesterday will do.
+            kept = sorted(folder.glob("vmlinuz-*"), key=os.path.getmtime)
+            if not kept:
+                raise
+            return kept[-1]
+    return kernel
+
+
+def _newest(work: Path) -> tuple[str, list[str]]:
+    """The package of the kernel, and apt's options to get it: with lists of its own where the machine keeps none."""
+    options: list[str] = []
+    if not _run(["apt-cache", "pkgnames", PACKAGE], work):
+        (work / "lists" / "partial").mkdir(parents=True)
+        options = ["-o", f"Dir::State::Lists={work}/lists", "-o", f"Dir::Cache={work}/cache"]
+        _run(["apt-get", *options, "update"], work)
+    found = re.search(r"Depends: (linux-image-\S+)", _run(["apt-cache", *options, "depends", PACKAGE], work))
+    if found is None:
+        raise MissingError(f"apt knows no package {PACKAGE}")
+    return found[1], options
+
+
+# The initramfs
+
+
+def _initramfs(folder: Path) -> Path:
+    recipe = hashlib.sha256()
+    for path in sorted([Path(__file__), *_FILES.rglob("*")]):
+        if path.is_file():
+            recipe.update(path.name.encode() + path.read_bytes())
+    for program in ("busybox", *PROGRAMS):
+        recipe.update(_found(program).read_bytes())
+    initramfs = folder / f"initramfs-{recipe.hexdigest()[:16]}.cpio"
+    if not initramfs.exists():
+        with tempfile.TemporaryDirectory(dir=folder) as name:
+            root = Path(name) / "root"
+            _fill(root)
+            _run(["sh", "-c", "find . | cpio -o -H newc -R 0:0 --quiet > ../initramfs"], root)
+            (Path(name) / "initramfs").rename(initramfs)
+        _drop_old(folder)
+    return initramfs
+
+
+def _drop_old(folder: Path) -> None:
+    """Let go of what an older checkout left, but not of what another one may be about to boot."""
+    for old in folder.glob("initramfs-*"):
+        if time.time() - old.stat().st_mtime > _KEPT:
+            old.unlink()
+
+
+def _fill(root: Path) -> None:
+    """Put the guest's files under `root`."""
+    for folder in _FOLDERS:
+        (root / folder).mkdir(parents=True)
+    _copy(_found("busybox"), root / "bin" / "busybox")
+    (root / "init").symlink_to("/bin/busybox")
+    for applet in _run(["busybox", "--list-full"], root).split():
+        link = root / applet
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.exists():
+            link.symlink_to("/bin/busybox")
+    for program in PROGRAMS:
+        path = _found(program)
+        _copy(path, root / "usr" / "bin" / program)
+        for library in re.findall(r"/\S+", _run(["ldd", str(path)], root)):
+            _copy(Path(library), root / library.lstrip("/"))
+    for data in _DATA:
+        if Path(data).exists():
+            shutil.copytree(data, root / data.lstrip("/"), dirs_exist_ok=True)
+    shutil.copytree(_FILES, root, dirs_exist_ok=True)
+    digest = _run(["busybox", "mkpasswd", "-m", "md5", PASSWORD], root).strip()
+    (root / "etc" / "passwd").write_text(f"root:{digest}:0:0:root:/root:/bin/sh\n")
+
+
+def _found(program: str) -> Path:
+    path = shutil.which(program)
+    if path is None:
+        raise MissingError(f"there is no {program} here; make test installs it on Debian")
+    return Path(path).resolve()
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    shutil.copy(source, target)
