@@ -51,8 +51,9 @@ class QemuGuest:
         self._send = None
 
     def log_lines(self) -> list[str]:
-        """The newest lines of the output."""
-        return [line.rstrip(b"\r").decode(errors="replace") for line in self._log]
+        """The newest lines of the output, the unfinished one last."""
+        lines = [line.rstrip(b"\r").decode(errors="replace") for line in self._log]
+        return lines if lines[-1] else lines[:-1]
 
     def receive(self, data: bytes) -> None:
         """Bytes typed by the user; they wait until the port has room for them."""

@@ -1,0 +1,103 @@
+"""A real guest behind the demo cluster's console, and somebody at kvtui's session with it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from kvtui.audit import AuditLog
+from kvtui.backends.kubernetes.client import KubernetesBackend, connect
+from kvtui.console.session import Session
+from kvtui.demo import kinds
+from kvtui.demo.admission import admit
+from kvtui.demo.storage import Object
+from kvtui.model import Ref
+from kvtui.records.kubevirt import VirtualMachine
+from tests.cluster import RunningCluster, running_cluster
+from tests.demo.wire import machine
+from tests.real.image import Image, MissingError, make_image
+from tests.real.operator import Operator, Tap
+from tests.real.qemu import QemuGuest
+
+SPEED = 20.0
+"""Virtual seconds of the cluster in a real one; the guest lives in real time."""
+
+
+@pytest.fixture(scope="session")
+def image() -> Image:
+    """The guest's kernel and initramfs. Without them the tests are skipped, but in CI they fail."""
+    try:
+        return make_image()
+    except MissingError as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"no guest: {error}")
+        pytest.skip(f"no guest: {error}")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A cluster whose machine lab/guest, off at first, is a QEMU process."""
+
+    cluster: RunningCluster
+    backend: KubernetesBackend
+    ref: Ref
+    guests: list[QemuGuest]
+    """Those that were switched on, the present one last."""
+
+
+@contextlib.asynccontextmanager
+async def open_site(image: Image, folder: Path) -> AsyncIterator[Site]:
+    """The cluster, and kvtui's backend for it; every QEMU process ends with the block."""
+    guests: list[QemuGuest] = []
+
+    def boot(vmi: Object, now: datetime) -> QemuGuest:
+        guests.append(QemuGuest(image))
+        return guests[-1]
+
+    async with running_cluster(size=1, speed=SPEED, make_guest=boot) as cluster:
+        vm = machine("guest", "lab", strategy="Manual")
+        cluster.world.storage.create(kinds.VM, admit(cluster.world, kinds.VM, vm, None, "CREATE"))
+        backend = connect(str(cluster.kubeconfig), None, "", False, AuditLog(folder / "audit.jsonl"))
+        try:
+            yield Site(cluster, backend, Ref(backend.name, VirtualMachine.KIND, "lab", "guest"), guests)
+        finally:
+            await backend.close()
+            for guest in guests:
+                guest.power_off()
+
+
+@contextlib.asynccontextmanager
+async def open_session(site: Site) -> AsyncIterator[Operator]:
+    """A session with the machine's console, as the program's own are."""
+    heard = bytearray()
+
+    async def dial() -> Tap:
+        return Tap(await site.backend.open_console(site.ref), heard)
+
+    session = Session(dial, why_cut=lambda: "")
+    session.start()
+    try:
+        yield Operator(session, heard)
+    finally:
+        await session.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def site(image: Image, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """One for all tests of a module."""
+    async with open_site(image, tmp_path_factory.mktemp("site")) as site:
+        yield site
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def operator(site: Site) -> AsyncIterator[Operator]:
+    """Waits at the console of the machine that is off still."""
+    async with open_session(site) as operator:
+        yield operator
