@@ -57,11 +57,19 @@ def scrub_json(raw: bytes) -> bytes:
     return raw
 
 
+def width_of(character: str) -> int:
+    """How many terminal columns a character takes by itself: 2, 1, or 0 for a combining mark; -1 for a control.
+
+    Each half of a flag is one wide, as for libc and xterm, so that the pair takes two: wcwidth counts a half as two.
+    """
+    return 1 if "\U0001f1e6" <= character <= "\U0001f1ff" else wcwidth(character)
+
+
 def cells(value: str) -> int:
     """How many terminal columns the text takes, each character by itself, as the console's emulator counts them."""
     if value.isascii():
         return len(value)
-    return sum(max(0, wcwidth(character)) for character in value)
+    return sum(max(0, width_of(character)) for character in value)
 
 
 def fit(value: str, width: int, *, right: bool = False) -> str:
@@ -81,7 +89,7 @@ def _cut(value: str, width: int) -> str:
     kept: list[str] = []
     room = width - 1
     for character in value:
-        room -= max(0, wcwidth(character))
+        room -= max(0, width_of(character))
         if room < 0:
             break
         kept.append(character)

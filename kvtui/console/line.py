@@ -13,9 +13,8 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from wcwidth import wcwidth
-
 from kvtui.console.look import PLAIN, Look, Run
+from kvtui.text import width_of
 
 _MARKS_PER_CELL: Final = 4
 _VARIATION_SELECTOR: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
@@ -30,7 +29,7 @@ def columns_of(character: str) -> int:
     """
     if unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp") or _VARIATION_SELECTOR.match(character):
         return -1
-    return wcwidth(character)
+    return width_of(character)
 
 
 class PastLine(NamedTuple):

@@ -74,6 +74,7 @@ CASES: dict[str, tuple[int, int, str | bytes]] = {
     "string-without-end": (30, 3, "a\x1b]0;" + "A" * 100_000 + "\r\nnext line"),
     "title-cleaned": (20, 2, "\x1b]2;a;b\u202egnp.\tc\x07x\x1b]0;never ended\nlost\x07"),
     "variation-selector-and-joiner": (40, 3, "A❤\ufe0f rest\r\nB👩\u200d💻 rest\r\nC\u00adD\u200bE\u202eF"),
+    "flags": (20, 3, f"🇩🇪|{CSI}5C|\r\n🇫x"),
     "combining": (20, 2, "e\u0301x o\u0308\u0323 " + "z" + "\u0301" * 50 + "|"),
     "wide-at-margin": (5, 3, "abcd日X"),
     "wide-at-margin-without-wrap": (5, 2, f"{CSI}?7labcd日"),

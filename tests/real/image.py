@@ -23,7 +23,7 @@ from pathlib import Path
 import platformdirs
 
 PACKAGE = "linux-image-cloud-amd64"
-PROGRAMS = ("mc", "top", "vim.tiny")
+PROGRAMS = ("mc", "top", "vim")
 """What is no part of busybox, or a better one: mc draws with S-Lang, procps' top with ncurses."""
 _DATA = ("/etc/mc", "/usr/share/mc", "/usr/lib/locale/C.utf8", "/lib/terminfo/l", "/lib/terminfo/v", "/lib/terminfo/x")
 _FILES = Path(__file__).parent / "guest"

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from tests.real.operator import Operator, Stream
 
-
 _PROMPT = r"guest:\S+#\s*\Z"
 
 
@@ -43,7 +42,7 @@ async def _edit_with_vi(operator: Operator) -> None:
 
 async def _edit_with_vim(operator: Operator) -> None:
     """Debian's vim: two windows, lines inserted, deleted, put, undone, a search that is lit."""
-    await operator.ask("vim.tiny -u NONE -i NONE samples/boxes.txt\r", 'boxes.txt" (6L|6 lines)')
+    await operator.ask("vim -u NONE -i NONE samples/boxes.txt\r", 'boxes.txt" (6L|6 lines)')
     await operator.ask(":set nocompatible number hlsearch laststatus=2 ruler showcmd\r", r"1,1 +All")
     await operator.ask(":split samples/wide.txt\r", "wide.txt")
     await operator.ask("GOnew line of 日本語", "INSERT")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
 
 import msgspec
@@ -10,7 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wcwidth import wcwidth
 
-from kvtui.text import age, cells, clean, clean_line, fit, parse_time, percent, quantity, rate, scrub_json, size
+from kvtui.text import (
+    age,
+    cells,
+    clean,
+    clean_line,
+    fit,
+    parse_time,
+    percent,
+    quantity,
+    rate,
+    scrub_json,
+    size,
+    width_of,
+)
 
 # Every character that a terminal obeys or that hides text, written down anew so that a slip in the pattern shows.
 UNSAFE = {
@@ -120,7 +134,18 @@ def test_json_may_be_scrubbed_in_runs_of_whole_values(items: list[str], data: st
 @given(st.text(), st.integers(0, 40), st.booleans())
 def test_fitted_text_has_exactly_the_width(text: str, width: int, right: bool) -> None:
     fitted = fit(text, width, right=right)
-    assert sum(max(0, wcwidth(character)) for character in fitted) == cells(fitted) == width
+    assert sum(max(0, width_of(character)) for character in fitted) == cells(fitted) == width
+
+
+@given(st.characters())
+def test_a_character_is_as_wide_as_wcwidth_says_but_for_the_halves_of_flags(character: str) -> None:
+    flag = unicodedata.name(character, "").startswith("REGIONAL INDICATOR")
+    assert width_of(character) == (1 if flag else wcwidth(character))
+
+
+def test_a_flag_takes_two_columns_and_its_half_one() -> None:
+    assert [cells("🇩🇪"), cells("🇩")] == [2, 1]
+    assert fit("🇩🇪🇫🇷🇮🇹", 5) == "🇩🇪🇫🇷…"
 
 
 @given(st.text(st.sampled_from("ab好\u0301한😀e ")), st.integers(1, 12))
