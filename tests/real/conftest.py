@@ -4,41 +4,57 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import pytest_asyncio
 
 from kvtui.audit import AuditLog
 from kvtui.backends.kubernetes.client import KubernetesBackend, connect
-from kvtui.console.session import Session
+from kvtui.console.session import Session, State
 from kvtui.demo import kinds
 from kvtui.demo.admission import admit
 from kvtui.demo.storage import Object
 from kvtui.model import Ref
 from kvtui.records.kubevirt import VirtualMachine
 from tests.cluster import RunningCluster, running_cluster
+from tests.console.tmux import MISSING, Tmux
 from tests.demo.wire import machine
 from tests.real.image import Image, MissingError, make_image
-from tests.real.operator import Operator, Tap
+from tests.real.operator import Capture, Operator, Tap
 from tests.real.qemu import QemuGuest
 
 SPEED = 20.0
 """Virtual seconds of the cluster in a real one; the guest lives in real time."""
 
 
+def give_up(reason: str) -> NoReturn:
+    """Skip the test for want of something, but in CI fail it."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 @pytest.fixture(scope="session")
 def image() -> Image:
-    """The guest's kernel and initramfs. Without them the tests are skipped, but in CI they fail."""
+    """The guest's kernel and initramfs."""
     try:
         return make_image()
     except MissingError as error:
-        if os.environ.get("CI"):
-            pytest.fail(f"no guest: {error}")
-        pytest.skip(f"no guest: {error}")
+        give_up(f"no guest: {error}")
+
+
+@pytest.fixture(scope="module")
+def tmux() -> Iterator[Tmux]:
+    """A tmux server of the module's own."""
+    if MISSING:
+        give_up(MISSING)
+    with Tmux() as server:
+        yield server
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +117,24 @@ async def operator(site: Site) -> AsyncIterator[Operator]:
     """Waits at the console of the machine that is off still."""
     async with open_session(site) as operator:
         yield operator
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def boot(site: Site, operator: Operator) -> Capture:
+    """What came over the line from its first byte to the prompt of the shell, of a machine started meanwhile."""
+    return await switch_on(site, operator)
+
+
+async def switch_on(site: Site, operator: Operator) -> Capture:
+    """Start the machine under the eyes of somebody who waits for it, and log in; what came over the line."""
+    with operator.hearing() as heard:
+        await operator.wait_until(lambda: operator.session.state is State.WAITING, "the machine that is off")
+        await site.backend.start(site.ref)
+        await operator.log_in()
+    return heard()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shell(operator: Operator, boot: Capture) -> Operator:
+    """At the prompt of the shell."""
+    return operator

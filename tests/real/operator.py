@@ -20,7 +20,7 @@ _PROMPT = rb"guest:\S+# (?:\x1b\[6n)?\Z"
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class Capture:
     """What a guest said while it was watched in a terminal of this size."""
 
     data: bytes
@@ -62,11 +62,11 @@ class Operator:
         return "\n".join(self.session.emulator.text())
 
     @contextmanager
-    def hearing(self) -> Iterator[Callable[[], Stream]]:
+    def hearing(self) -> Iterator[Callable[[], Capture]]:
         """What the guest says from now on: call it for the stream so far."""
         begin = len(self._heard)
         emulator = self.session.emulator
-        yield lambda: Stream(bytes(self._heard[begin:]), emulator.columns, emulator.lines)
+        yield lambda: Capture(bytes(self._heard[begin:]), emulator.columns, emulator.lines)
 
     def type(self, *texts: str) -> None:
         """Type texts, one after the other without a pause."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import subprocess
-from collections import deque
 from collections.abc import Callable
 
 from kvtui.demo.guest import State
+from kvtui.demo.seriallog import SerialLog
 from tests.real.image import Image
 
 _CHUNK = 65_536
-_LOG_LINES = 2000
 
 
 class QemuGuest:
@@ -34,7 +33,7 @@ class QemuGuest:
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._ours, self._read)
         self._typed = bytearray()
-        self._log: deque[bytes] = deque([b""], maxlen=_LOG_LINES)
+        self._log = SerialLog()
         self._send: Callable[[bytes], None] | None = None
 
     @property
@@ -50,10 +49,10 @@ class QemuGuest:
         """Let output go to the log alone."""
         self._send = None
 
-    def log_lines(self) -> list[str]:
-        """The newest lines of the output, the unfinished one last."""
-        lines = [line.rstrip(b"\r").decode(errors="replace") for line in self._log]
-        return lines if lines[-1] else lines[:-1]
+    @property
+    def log(self) -> SerialLog:
+        """What it said on its serial line, attached or not."""
+        return self._log
 
     def receive(self, data: bytes) -> None:
         """Bytes typed by the user; they wait until the port has room for them."""
@@ -92,9 +91,7 @@ class QemuGuest:
         if not data:
             self._hang_up()
             return
-        first, *rest = data.split(b"\n")
-        self._log[-1] += first
-        self._log.extend(rest)
+        self._log.write(data)
         if self._send is not None:
             self._send(data)
 

@@ -1,6 +1,7 @@
-"""What is done at the guest's console: each scene begins and ends at the shell's prompt and makes one stream.
+"""What is done at the guest's console. Each scene begins and ends at the shell's prompt.
 
-The streams are compared with tmux while they are made (test_scenes.py), and some are kept (tests/data/console).
+What the guest says meanwhile is compared with tmux at once (test_scenes.py), and kept (record.py) for the tests that
+have no guest.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tests.real.operator import Operator, Stream
+from tests.real.operator import Capture, Operator
 
 _PROMPT = r"guest:\S+#\s*\Z"
 
@@ -122,7 +123,7 @@ SCENES = {
 }
 
 
-async def play(scene: Scene, operator: Operator) -> Stream:
+async def play(scene: Scene, operator: Operator) -> Capture:
     """Play a scene in a fresh folder; what the guest said."""
     operator.session.resize(scene.columns, scene.lines)
     await operator.tell_size()
