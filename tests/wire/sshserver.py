@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import asyncssh
 
+from kvtui.backends.ssh import Shell, open_shell
 from kvtui.errors import UnreachableError
+from kvtui.model import Ref
 
+VM = Ref("prod", "VirtualMachine", "shop", "web-1", "uid")
 HOST_KEY = asyncssh.generate_private_key("ssh-ed25519")
 OTHER_KEY = asyncssh.generate_private_key("ssh-ed25519")
 
@@ -171,3 +175,24 @@ async def raw_server(
 async def wire_to(port: int) -> Wire:
     """A stream to a port of this machine."""
     return Wire(*await asyncio.open_connection("127.0.0.1", port))
+
+
+async def shell_at(port: int, asker: User | Absent, file: Path, **options: Any) -> Shell:
+    chosen: dict[str, Any] = {"user": "root", **options}
+    return await open_shell(await wire_to(port), VM, asker=asker, known_hosts=file, **chosen)
+
+
+async def read_until(shell: Shell, words: bytes) -> bytes:
+    text = b""
+    while words not in text:
+        piece = await asyncio.wait_for(shell.read(), 10)
+        assert piece, text
+        text += piece
+    return text
+
+
+async def read_to_end(shell: Shell) -> bytes:
+    text = b""
+    while piece := await asyncio.wait_for(shell.read(), 10):
+        text += piece
+    return text
