@@ -26,6 +26,7 @@ _STATUS_PAUSE: Final = 0.1
 _LAG: Final = 0.25
 """Seconds that playing may be late before its clock waits for it."""
 _SIDESTEP: Final = 8
+_MARK: Final = "┼"
 _LEAST_TRACK: Final = 10
 _LEAST_WORDS: Final = 10
 _KEYS: Final = (
@@ -346,7 +347,7 @@ class ReplayApp(Program, inherit_bindings=False):
         position = self.position
         state = self.state
         head = [
-            Piece(f" {state:<8}", "warn" if state in ("END", "PAUSED") else "accent"),
+            Piece(f" {state:<8} ", "warn" if state in ("END", "PAUSED") else "accent"),
             Piece(f"{self._pace.speed:g}x  "),
             Piece(f"{clock_text(position)} / {clock_text(self._length)}  "),
         ]
@@ -356,7 +357,7 @@ class ReplayApp(Program, inherit_bindings=False):
             moment = ""
         room -= cells(moment)
         mark = self._survey.mark_at(position) if self._survey else None
-        label = mark.label if mark is not None else ""
+        label = f"{_MARK} {mark.label}" if mark is not None and mark.label else ""
         label_room = min(cells(label), room - 2 - max(_LEAST_TRACK, self.size.width // 5))
         words = f"  {fit(label, label_room)}" if label_room >= min(cells(label), _LEAST_WORDS) > 0 else ""
         track = self._track(position, max(1, room - cells(words)))
@@ -381,7 +382,7 @@ class ReplayApp(Program, inherit_bindings=False):
         cursor = min(length - 1, int(position / whole * (length - 1)))
         track = ["━" if at < cursor else "─" for at in range(length)]
         for mark in self._survey.marks if self._survey else ():
-            track[int(mark.position / whole * (length - 1))] = "┼"
+            track[int(mark.position / whole * (length - 1))] = _MARK
         return [
             Piece("".join(track[:cursor]), "accent"),
             Piece("●", "accent"),

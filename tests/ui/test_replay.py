@@ -128,11 +128,11 @@ async def test_the_bars_say_whose_recording_it_is_and_what_happened_last(tmp_pat
         assert player.text.splitlines()[0].startswith(" prod/shop/db-2")
         assert "80x24" in player.text.splitlines()[0]
         await player.pass_time(0.7)
-        await player.until(lambda: player.status.endswith("  Connected."))
+        await player.until(lambda: player.status.endswith("  ┼ Connected."))
         await player.press("5")
         await player.pass_time(20)
-        await player.until(lambda: player.status.endswith("  Connection lost: the VM stopped."))
-        assert player.status.count("┼") == 2
+        await player.until(lambda: player.status.endswith("  ┼ Connection lost: the VM stopped."))
+        assert player.status.count("┼") == 3
 
 
 async def test_a_pause_stands_still_and_goes_on_from_there(tmp_path: Path) -> None:
