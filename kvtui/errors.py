@@ -32,6 +32,9 @@ class BackendError(KvtuiError):
 class UnreachableError(BackendError):
     """No answer: refused, timed out, cut, or TLS could not be agreed."""
 
+    silent = False
+    """Whether nothing came for too long, where before there was an answer: the link is dead, or the far side hangs."""
+
 
 class UnauthorizedError(BackendError):
     """The backend does not know who we are (401)."""

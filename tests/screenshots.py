@@ -74,7 +74,7 @@ async def _show_console(camera: Camera) -> None:
     await camera.press("slash", *"checkout-1", "enter")
     await camera.settle()
     await camera.press("c")
-    await camera.wait_for("sent nothing yet|Connected")
+    await camera.wait_for("Connected")
     await camera.press("enter")
     await camera.wait_for("login:")
     await camera.press(*"root", "enter")

@@ -1,7 +1,10 @@
 """One open console: a line to the guest, the emulator it feeds, and a state that the user can read.
 
 A new serial connection to a VM evicts the present one, and the one evicted sees nothing but a cut. So a session that
-was cut asks whether the VM itself explains it; if not, another user took the console, and only the user takes it back.
+was cut looks whether the VM itself explains it. If it does, the session follows the VM; if not, another user took the
+console, and only the user takes it back: two programs that re-open by themselves would throw each other out for ever.
+What is on the screen stays when a session follows, and holds nothing but what the guest sent; where one boot ends
+and the next begins is in the state and in the transcript.
 """
 
 from __future__ import annotations
@@ -11,44 +14,46 @@ import enum
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Final
 
+from kvtui.console.dial import Dial, Line, SizedLine
 from kvtui.console.emulator import Emulator
 from kvtui.console.outbox import Outbox
 from kvtui.console.paste import PACE, Paste
+from kvtui.console.sight import Look, Place, Sight, Stage, explain_cut
 from kvtui.console.transcript import Transcript
-from kvtui.errors import BackendError, BusyError, UnreachableError
+from kvtui.errors import (
+    AbsentError,
+    BackendError,
+    BusyError,
+    ForbiddenError,
+    ReadOnlyError,
+    UnauthorizedError,
+    UnreachableError,
+)
 from kvtui.text import clean_line
 
 _SLICE: Final = 16_384
-_RETRY_PAUSE: Final = 1.0
+_GLANCE: Final = 0.1
+"""Seconds between two looks at the machine while it is waited for; the store that tells of it moves as often."""
+_ASK_PAUSE: Final = 1.0
+"""Seconds between two questions to the server, as virtctl has it ..."""
+_ASK_PAUSE_SOON: Final = 0.2
+"""... and when the guest may begin to speak any moment: what it says before there is a line is lost ..."""
+_SOON: Final = 150
+"""... for so many questions."""
 # The connection breaks before the watch tells that the VM stopped or moved.
 _VERDICT_PAUSE: Final = 0.25
-_VERDICT_QUESTIONS: Final = 12
+_VERDICT_LOOKS: Final = 12
+_VERDICT_LOOKS_GOING: Final = 40
+"""The end of a migration or of a shutdown takes longer to be told than to happen."""
 # virt-handler's words when the VM has no serial device; the same code 400 as for a VM that is not running yet.
 _NO_DEVICE: Final = "No serial console"
 _CANCEL: Final = b"\x18"
 _INTERRUPT: Final = b"\x03"
-
-
-class Line(Protocol):
-    """The byte stream under a session."""
-
-    async def read(self) -> bytes:
-        """The next bytes; empty at a clean end. Raises BackendError when the line is cut."""
-
-    async def write(self, data: bytes) -> None:
-        """Send bytes. Raises BackendError when the line is cut."""
-
-    async def close(self) -> None:
-        """End the line; a second call does nothing."""
-
-
-Dial = Callable[[], Awaitable[Line]]
-"""Opens a line. Raises BackendError."""
-
-Ask = Callable[[], str]
-"""Why a console was cut: a clause such as "the VM stopped", or "" while the VM runs on unchanged."""
+_FORGET_PROGRAMS: Final = b"\x18\x1b[?1049l\x1b[!p\x1b[?1000;1002;1003;1006;2004l"
+"""Out of whatever the boot before was in: the alternate screen, a scrolling region, looks, mouse and paste modes."""
+_FORGET_ALL: Final = b"\x18\x1bc\x1b[3J"
 
 
 class Stream(enum.Enum):
@@ -64,6 +69,9 @@ class State(enum.Enum):
 
     CONNECTING = "connecting"
     WAITING = "waiting"
+    """There is no guest to connect to; the session connects when there is."""
+    FOLLOWING = "following"
+    """The VM moved or was restarted; the session connects to where it is now."""
     SILENT = "silent"
     LIVE = "live"
     ENDED = "ended"
@@ -74,19 +82,22 @@ class State(enum.Enum):
     REFUSED = "refused"
 
 
-_OPEN: Final = frozenset({State.CONNECTING, State.WAITING, State.SILENT, State.LIVE})
+_NOT_YET: Final = frozenset({Stage.OFF, Stage.STARTING, Stage.PLACED, Stage.ENDED})
+_OPEN: Final = frozenset({State.CONNECTING, State.WAITING, State.FOLLOWING, State.SILENT, State.LIVE})
 
 
 class Session:
-    """One console. `pace` is how many bytes a second of a paste the serial line takes; `clock` gives the time of
-    `last_byte`; `sleep` is asyncio's but for tests.
+    """One console. `look` tells of the machine, `clock` the time since the epoch; `pace` is how many bytes a second of
+    a paste the serial line takes; `sleep` is asyncio's but for tests.
+
+    A serial line and a boot log wait for the VM and follow it. A shell does not: it would have to log in anew.
     """
 
     def __init__(
         self,
         dial: Dial,
         *,
-        why_cut: Ask,
+        look: Look,
         stream: Stream = Stream.SERIAL,
         columns: int = 80,
         lines: int = 24,
@@ -99,21 +110,32 @@ class Session:
         self.emulator = Emulator(columns, lines, scrollback, answer=self._answer)
         self.state = State.ENDED
         self.sentence = "Not connected yet."
+        self.since = 0.0
+        """When the state began, by the clock."""
+        self.remark = ""
+        """What the user should know of the last key: a clause, or empty."""
         self.received = 0
-        """Bytes that came from the guest over this line."""
+        """Bytes that came from the guest since the user connected; following the VM does not reset it."""
         self.sent = 0
-        """Bytes that went to the guest over this line."""
+        """Bytes that went to the guest since then."""
         self.last_byte: float | None = None
-        """When the guest last sent something over this line, by the clock."""
+        """When the guest last sent something since then, by the clock."""
         self.transcript: Transcript | None = None
         """Where everything goes that the guest sends, and what becomes of the session; see `record`."""
         self._pace = None if stream is Stream.SHELL else pace
         self._dial = dial
-        self._why_cut = why_cut
+        self._look = look
         self._clock = clock
         self._sleep = sleep
         self._observers: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None
+        self._line: Line | None = None
+        self._place: Place | None = None
+        """Where the last line led to."""
+        self._cause = ""
+        """What the VM did that broke the last line, and when: a clause."""
+        self._news = ""
+        """What is different over this line, and since when: a clause."""
         self._outbox = Outbox()
 
     @property
@@ -125,6 +147,16 @@ class Session:
     def is_connected(self) -> bool:
         """Whether there is a line to type into."""
         return self.state in (State.SILENT, State.LIVE)
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether it takes no keys."""
+        return self.stream is Stream.LOG
+
+    @property
+    def is_sized(self) -> bool:
+        """Whether the far end learns of the terminal's size; a serial line has none."""
+        return self.stream is Stream.SHELL
 
     def observe(self, changed: Callable[[], None]) -> None:
         """Call `changed` after every change of the screen or the state; it must be quick."""
@@ -140,6 +172,7 @@ class Session:
         if not self.is_open:
             if self._task:
                 self._task.cancel()
+            self._cause = self._news = ""
             self._become(State.CONNECTING, "Connecting.")
             self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -165,11 +198,11 @@ class Session:
 
     def send(self, data: bytes) -> bool:
         """Queue what the user typed; False if there is no line or the guest has not taken the last megabyte yet."""
-        return self._enqueue(data)
+        return self._takes_keys() and self._outbox.put(data)
 
     def paste(self, text: str) -> bool:
         """Queue pasted text, slowed down for a line without flow control; all of it or, with False, nothing."""
-        return self._enqueue(self.prepare(text))
+        return self._takes_keys() and self._outbox.put(self.prepare(text))
 
     def prepare(self, text: str) -> Paste:
         """What `paste` would send now."""
@@ -187,10 +220,11 @@ class Session:
         return self.send(_INTERRUPT)
 
     def resize(self, columns: int, lines: int) -> None:
-        """Change the size of the emulator; no guest learns of it over a serial line."""
+        """Change the size of the emulator; the guest of a shell learns of it, that of a serial line does not."""
         self.emulator.resize(columns, lines)
         if self.transcript is not None:
             self.transcript.resize(self.emulator.columns, self.emulator.lines)
+        self._tell_size()
         self.touch()
 
     def record(self, transcript: Transcript) -> None:
@@ -208,44 +242,111 @@ class Session:
             self.transcript = None
             self.touch()
 
+    # From the first attempt to the last cut ------------------------------------------------------------------------
+
     async def _run(self) -> None:
-        line = await self._connect()
-        if line is None:
-            return
-        self._outbox.clear()
         self.received = self.sent = 0
         self.last_byte = None
-        # Whatever sequence the last line broke off in shall not swallow the begin of this one.
-        self.emulator.feed(_CANCEL)
-        self._become(State.SILENT, "Connected; the guest has sent nothing yet.")
-        try:
-            await self._serve(line)
-        except BackendError:
-            await self._explain_cut()
-        else:
-            self._become(State.ENDED, "The guest's end closed the console.")
+        while (line := await self._connect()) is not None:
+            self._greet(line)
+            try:
+                await self._serve(line)
+            except BackendError as error:
+                goes_on = await self._explain_cut(error)
+            else:
+                goes_on = await self._explain_end()
+            if not goes_on:
+                return
 
     async def _connect(self) -> Line | None:
-        """A line, after as many attempts as the VM needs to run; None when the server will not give one."""
+        """A line, as soon as the server gives one; None when it will not."""
+        quick = 0
         while True:
-            try:
-                return await self._dial()
-            except BackendError as error:
-                words = clean_line(str(error))
-                if self._is_worth_waiting(error):
-                    self._become(State.WAITING, f"Waiting for the VM to run. {words}")
-                elif isinstance(error, UnreachableError | BusyError):
-                    self._become(State.LOST, f"No connection. {words}")
-                    return None
-                else:
-                    self._become(State.REFUSED, f"Refused. {words}")
-                    return None
-            await self._sleep(_RETRY_PAUSE)
+            sight = self._look()
+            pause = _ASK_PAUSE
+            if sight.is_off and self.stream is not Stream.SHELL:
+                self._wait_for(sight, "")
+            else:
+                try:
+                    return await self._dial()
+                except BackendError as error:
+                    if not self._is_worth_waiting(error, sight):
+                        self._refuse(error)
+                        return None
+                    self._wait_for(sight, clean_line(str(error)))
+                if sight.stage in (Stage.PLACED, Stage.RUNNING) and quick < _SOON:
+                    quick += 1
+                    pause = _ASK_PAUSE_SOON
+            await self._watch(sight, pause)
 
-    def _is_worth_waiting(self, error: BackendError) -> bool:
-        if self.state is State.WAITING and isinstance(error, UnreachableError | BusyError):
-            return True
-        return error.code in (400, 404) and _NO_DEVICE not in f"{error.title} {error.detail}"
+    async def _watch(self, sight: Sight, seconds: float) -> None:
+        """Wait so long, or until something else is to be seen of the machine."""
+        for _ in range(round(seconds / _GLANCE)):
+            await self._sleep(_GLANCE)
+            if self._look() != sight:
+                return
+
+    def _is_worth_waiting(self, error: BackendError, sight: Sight) -> bool:
+        if self.stream is Stream.SHELL or isinstance(error, ForbiddenError | UnauthorizedError | ReadOnlyError):
+            return False
+        if _NO_DEVICE in f"{error.title} {error.detail}":
+            return False
+        if self.stream is Stream.LOG and isinstance(error, AbsentError) and sight.stage not in _NOT_YET:
+            # The guest runs, so it is the log that is absent.
+            return False
+        # 409: the machine failed a moment ago.
+        return self.state in (State.WAITING, State.FOLLOWING) or error.code in (400, 404, 409)
+
+    def _wait_for(self, sight: Sight, words: str) -> None:
+        """Say what is waited for; `words` are the server's, and count where the machine says nothing of its own."""
+        if self.state is State.FOLLOWING and not sight.is_off:
+            return
+        what = f"{_begin(self._cause)}; waiting for it to run" if self._cause else "Waiting for the VM to run"
+        if sight.is_seen and sight.stage is not Stage.RUNNING:
+            words = f"it is {clean_line(sight.words)}"
+        self._become(State.WAITING, f"{what}: {words}.".replace("..", "."))
+
+    def _refuse(self, error: BackendError) -> None:
+        words = clean_line(str(error))
+        if isinstance(error, UnreachableError | BusyError):
+            self._become(State.LOST, f"No connection. {words}")
+        elif self.stream is Stream.LOG and isinstance(error, AbsentError):
+            self._become(State.REFUSED, f"No boot log. {words}")
+        else:
+            self._become(State.REFUSED, f"Refused. {words}")
+
+    def _greet(self, line: Line) -> None:
+        """Begin with a new line: below what the last one brought, or above it when the guest booted anew."""
+        before, self._place = self._place, self._look().place
+        self._news = self._cause
+        if before is not None and self._place is not None and before.uid != self._place.uid:
+            self._news = f"new boot at {self._time()}"
+            self._scroll_away()
+        elif self.stream is Stream.LOG and before == self._place:
+            # The log is read from its begin again.
+            self.emulator.feed(_FORGET_ALL)
+        else:
+            # Whatever sequence the last line broke off in shall not swallow the begin of this one.
+            self.emulator.feed(_CANCEL)
+        self._cause = ""
+        self._outbox.clear()
+        self._line = line
+        self._tell_size()
+        self._become(State.SILENT, self._describe_line(silent=True))
+
+    def _scroll_away(self) -> None:
+        """Give the guest an empty screen, and keep what was on it in the scrollback."""
+        self.emulator.feed(_FORGET_PROGRAMS)
+        rows = self.emulator.text()[-self.emulator.lines :]
+        used = max((number for number, row in enumerate(rows, start=1) if row), default=0)
+        self.emulator.feed(b"\x1b[%d;1H%b\x1b[H" % (self.emulator.lines, b"\n" * used))
+
+    def _describe_line(self, *, silent: bool) -> str:
+        news = f"; {self._news}" if self._news else ""
+        if self.stream is Stream.LOG:
+            return f"Reading the boot log{news}{'; there is nothing in it yet' if silent else ''}."
+        hint = "; silent so far: press enter to see a prompt" if silent and self.stream is Stream.SERIAL else ""
+        return f"Connected{news}{hint}."
 
     async def _serve(self, line: Line) -> None:
         """Read and write until the line ends. Raises BackendError when it is cut."""
@@ -255,6 +356,7 @@ class Session:
             done, _ = await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
             (reader if reader in done else writer).result()
         finally:
+            self._line = None
             reader.cancel()
             writer.cancel()
             await asyncio.gather(reader, writer, return_exceptions=True)
@@ -266,7 +368,7 @@ class Session:
             self.received += len(data)
             self.last_byte = now = self._clock()
             if self.state is State.SILENT:
-                self._become(State.LIVE, "Connected.")
+                self._become(State.LIVE, self._describe_line(silent=False))
             if self.transcript is not None:
                 self.transcript.write(data)
             for start in range(0, len(data), _SLICE):
@@ -286,24 +388,103 @@ class Session:
             if pause:
                 await self._sleep(pause)
 
-    async def _explain_cut(self) -> None:
-        """Find out why the line was cut: the VM's doing, or another user's."""
+    # Why a line ended ----------------------------------------------------------------------------------------------
+
+    async def _explain_cut(self, error: BackendError) -> bool:
+        """Find out why the line was cut: the VM's doing, the link's, or another user's. Whether to connect again."""
+        at = self._time()
         self._become(State.CUT, "The connection was cut; looking for the reason.")
-        for _ in range(_VERDICT_QUESTIONS):
-            if reason := self._why_cut():
-                self._become(State.LOST, f"Connection lost: {clean_line(reason)}.")
-                return
+        if isinstance(error, UnreachableError) and error.silent:
+            return self._lose(at, clean_line(error.detail or error.title))
+        sight, goes_on = await self._look_for_reason(at)
+        if goes_on is not None:
+            return goes_on
+        if self.stream is not Stream.SERIAL:
+            self._become(State.LOST, f"Connection lost at {at}. {clean_line(str(error))}")
+        elif self._place is None or not sight.is_seen:
+            what = "taken over by another user, or the VM stopped or moved, which cannot be seen here"
+            self._become(State.LOST, f"Cut at {at}: {what}.")
+        else:
+            self._become(State.TAKEN, f"Taken over by another user at {at}.")
+        return False
+
+    async def _explain_end(self) -> bool:
+        """Find out why the far end closed the line. Whether to connect again."""
+        at = self._time()
+        if self.stream is Stream.SHELL:
+            self._become(State.ENDED, f"The shell ended at {at}.")
+            return False
+        self._become(State.CUT, "The console was closed; looking for the reason.")
+        _, goes_on = await self._look_for_reason(at)
+        if goes_on is None:
+            who = "The log ended" if self.stream is Stream.LOG else "The guest's end closed the console"
+            self._become(State.ENDED, f"{who} at {at}.")
+        return bool(goes_on)
+
+    async def _look_for_reason(self, at: str) -> tuple[Sight, bool | None]:
+        """Whether to connect again, for a reason that the machine gives; None while it gives none."""
+        looks = 0
+        while True:
+            sight = self._look()
+            if sight.stage is Stage.UNREACHABLE:
+                return sight, self._lose(at, clean_line(sight.words))
+            if cause := clean_line(explain_cut(self._place, sight)):
+                return sight, self._follow(f"{cause} at {at}", sight)
+            looks += 1
+            patient = sight.stage is Stage.GOING or self.stream is Stream.LOG
+            if looks > (_VERDICT_LOOKS_GOING if patient else _VERDICT_LOOKS):
+                return sight, None
             await self._sleep(_VERDICT_PAUSE)
-        self._become(State.TAKEN, "Taken over by another user.")
+
+    def _follow(self, cause: str, sight: Sight) -> bool:
+        self._cause = cause
+        if self.stream is Stream.SHELL:
+            self._become(State.LOST, f"Connection lost: {cause}.")
+            return False
+        if not sight.is_off:
+            self._become(State.FOLLOWING, f"{_begin(cause)}: following.")
+        return True
+
+    def _lose(self, at: str, words: str) -> bool:
+        what = f"Link lost at {at}: {words}."
+        if self.stream is Stream.SERIAL:
+            what += " It stays closed, for somebody else may have the console by now."
+        self._become(State.LOST, what)
+        return False
+
+    # Small things --------------------------------------------------------------------------------------------------
+
+    def _tell_size(self) -> None:
+        line: object = self._line
+        if isinstance(line, SizedLine):
+            line.resize(self.emulator.columns, self.emulator.lines)
+
+    def _takes_keys(self) -> bool:
+        if not self.is_connected:
+            return False
+        if self.is_read_only and not self.remark:
+            self.remark = "read-only: no key reaches the guest"
+            self.touch()
+        return not self.is_read_only
 
     def _answer(self, data: bytes) -> None:
-        self._enqueue(data)
+        if self.is_connected and not self.is_read_only:
+            self._outbox.put(data)
 
-    def _enqueue(self, item: bytes | Paste) -> bool:
-        return self.is_connected and self._outbox.put(item)
+    def _time(self) -> str:
+        return time.strftime("%H:%M", time.localtime(self._clock()))
 
     def _become(self, state: State, sentence: str) -> None:
         if self.transcript is not None and sentence != self.sentence:
             self.transcript.mark(sentence)
+        if state is not self.state:
+            self.since, self.remark = self._clock(), ""
+        elif sentence == self.sentence:
+            return
         self.state, self.sentence = state, sentence
         self.touch()
+
+
+def _begin(clause: str) -> str:
+    """The clause as the begin of a sentence."""
+    return clause[:1].upper() + clause[1:]

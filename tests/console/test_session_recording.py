@@ -68,12 +68,12 @@ async def test_states_are_markers_and_the_recording_goes_on_after_a_cut(bench: B
     assert output_of(path) == b"onetwo"
     assert markers_of(path) == [
         "Connecting.",
-        "Connected; the guest has sent nothing yet.",
+        "Connected; silent so far: press enter to see a prompt.",
         "Connected.",
         "The connection was cut; looking for the reason.",
-        "Taken over by another user.",
+        f"Taken over by another user at {bench.clock_words}.",
         "Connecting.",
-        "Connected; the guest has sent nothing yet.",
+        "Connected; silent so far: press enter to see a prompt.",
         "Connected.",
         "Closed.",
     ]

@@ -58,7 +58,7 @@ class ConsoleLine:
     """A serial line whose guest is the test."""
 
     def __init__(self) -> None:
-        self.incoming: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self.incoming: asyncio.Queue[bytes | BackendError] = asyncio.Queue()
         self.written = b""
         self.closed = False
 
@@ -70,14 +70,14 @@ class ConsoleLine:
         """The guest's end closes the line, cleanly."""
         self.incoming.put_nowait(b"")
 
-    def cut(self) -> None:
+    def cut(self, error: BackendError | None = None) -> None:
         """The line breaks."""
-        self.incoming.put_nowait(None)
+        self.incoming.put_nowait(error or UnreachableError("the console was cut"))
 
     async def read(self) -> bytes:
         data = await self.incoming.get()
-        if data is None:
-            raise UnreachableError("the console was cut")
+        if isinstance(data, BackendError):
+            raise data
         return data
 
     async def write(self, data: bytes) -> None:
@@ -121,6 +121,8 @@ class RecordedBackend:
         """By container."""
         self.consoles: list[ConsoleLine] = []
         self.console_refusals: list[BackendError] = []
+        self.boot_logs: list[ConsoleLine] = []
+        self.boot_log_refusals: list[BackendError] = []
 
     async def run(self, sources: Sequence[Source], inbox: Inbox) -> None:
         await asyncio.Event().wait()
@@ -166,6 +168,13 @@ class RecordedBackend:
             raise self.console_refusals.pop(0)
         self.consoles.append(ConsoleLine())
         return self.consoles[-1]
+
+    async def open_boot_log(self, ref: Ref, *, tail: int = 2000) -> ByteStream:
+        self.calls.append(f"boot log {ref.path}")
+        if self.boot_log_refusals:
+            raise self.boot_log_refusals.pop(0)
+        self.boot_logs.append(ConsoleLine())
+        return self.boot_logs[-1]
 
     async def follow_log(
         self, ref: Ref, *, container: str = "", tail: int = 500, follow: bool = True

@@ -100,7 +100,7 @@ async def test_what_could_not_be_pasted_is_said(stage: Stage, show: Show) -> Non
     stage.backend.console_refusals = [BackendError("x", "VMI is not running", code=400)] * 100
     async with show(stage, SMALL) as screen:
         await screen.press("slash", *RUNNING, "enter", "c")
-        await until(screen, sees(screen, "Waiting for the VM to run."))
+        await until(screen, sees(screen, "Waiting for the VM to run:"))
         paste(screen, "ls\n")
         await until(screen, sees(screen, "nothing was pasted"))
 

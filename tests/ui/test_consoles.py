@@ -9,7 +9,7 @@ import pytest
 from textual import events
 from textual.widgets import Static
 
-from kvtui.errors import AbsentError, BackendError, ForbiddenError
+from kvtui.errors import AbsentError, BackendError, ForbiddenError, UnreachableError
 from kvtui.model import FeedState
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.store import Drop
@@ -58,7 +58,7 @@ def status(screen: Screen) -> str:
 async def test_what_the_guest_says_is_shown_and_what_is_typed_reaches_it(stage: Stage, show: Show) -> None:
     async with show(stage) as screen:
         line = await open_console(screen, stage)
-        assert "the guest has sent nothing yet" in screen.text
+        assert "silent so far" in screen.text
         line.say(b"web login: ")
         await until(screen, sees(screen, "web login:"))
         await screen.press(*"root", "enter", "q", "colon", "ctrl+c", "up")
@@ -97,7 +97,7 @@ async def test_a_read_only_fleet_opens_no_console_and_says_why(show: Show) -> No
     stage.list_all()
     async with show(stage, (120, 40)) as screen:
         await screen.press("c")
-        for words in ("read-only here", "takes it from", "(l, then c)"):
+        for words in ("read-only here", "takes it from", "the boot log (L)"):
             assert words in screen.text
         assert stage.backend.calls == []
         assert not screen.main.consoles.display
@@ -120,43 +120,53 @@ async def test_taken_over_is_said_and_only_enter_takes_it_back(stage: Stage, sho
         line = await open_console(screen, stage)
         line.say(b"$ ")
         line.cut()
-        await until(screen, sees(screen, "Taken over by another user. enter takes it back and ends their session"))
+        await until(
+            screen, sees(screen, "Taken over by another user at 02:14. enter takes it back and ends their session")
+        )
         await screen.press("x", "escape")
         assert len(stage.backend.consoles) == 1
         await screen.press("enter")
         await until(screen, lambda: len(stage.backend.consoles) == 2)
-        await until(screen, sees(screen, "Connected; the guest has sent nothing yet."))
-        assert "last byte" not in status(screen)
+        await until(screen, sees(screen, "Connected; silent so far: press enter to see a prompt."))
+        assert "last byte" not in screen.text
 
 
 async def test_a_clean_end_is_the_guests(stage: Stage, show: Show) -> None:
     async with show(stage, SMALL) as screen:
         (await open_console(screen, stage)).end()
-        await until(screen, sees(screen, "The guest's end closed the console. enter connects"))
+        await until(
+            screen, sees(screen, "The guest's end closed the console at 02:14. Now the VM is Running. enter conn")
+        )
 
 
-async def test_a_vm_that_stopped_and_runs_again_is_told_as_it_is_now(stage: Stage, show: Show) -> None:
+async def test_a_restart_is_followed_by_itself(stage: Stage, show: Show) -> None:
     async with show(stage, SMALL) as screen:
         line = await open_console(screen, stage)
+        line.say(b"old boot")
         before = instance(stage)
         stage.fleet.store.post(Drop(NAME, VirtualMachineInstance, "shop", RUNNING))
         stage.fleet.step()
         line.cut()
-        await until(screen, sees(screen, "Connection lost: the VM stopped."))
+        await until(screen, sees(screen, "The VM stopped at 02:14; waiting for it to run: it is Running."))
         again = changed(before)
         again.metadata.uid = "another"
         stage.put(again)
-        await until(screen, sees(screen, "the VM runs again. enter connects"))
-        await screen.press("enter")
-        await until(screen, sees(screen, "Connected"))
+        await until(screen, sees(screen, "Connected; new boot at 02:14"))
+        stage.backend.consoles[1].say(b"SeaBIOS")
+        await until(screen, sees(screen, "SeaBIOS"))
+        assert "old boot" not in screen.text
 
 
-async def test_a_vm_that_moved_names_its_node(stage: Stage, show: Show) -> None:
+async def test_a_migration_is_followed_and_names_the_node(stage: Stage, show: Show) -> None:
     async with show(stage, SMALL) as screen:
         line = await open_console(screen, stage)
+        line.say(b"$ uptime")
+        stage.backend.console_refusals = [BackendError("console", "connection refused", code=500)]
         stage.put(changed(instance(stage), nodeName="node77"))
         line.cut()
-        await until(screen, sees(screen, "the VM moved to node77. enter connects"))
+        await until(screen, sees(screen, "The VM moved to node77 at 02:14: following. ctrl+] back to the list"))
+        await until(screen, sees(screen, "Connected; the VM moved to node77 at 02:14; silent so far"))
+        assert "$ uptime" in screen.text
 
 
 async def test_a_paused_guest_is_told_apart_from_one_that_is_silent(stage: Stage, show: Show) -> None:
@@ -165,7 +175,7 @@ async def test_a_paused_guest_is_told_apart_from_one_that_is_silent(stage: Stage
         stage.put(changed(instance(stage), conditions=[{"type": "Paused", "status": "True"}]))
         await until(screen, sees(screen, "Connected; the guest is paused."))
         stage.put(changed(instance(stage), conditions=[]))
-        await until(screen, sees(screen, "the guest has sent nothing yet"))
+        await until(screen, sees(screen, "silent so far"))
 
 
 async def test_a_server_that_does_not_answer_is_no_takeover(stage: Stage, show: Show) -> None:
@@ -174,18 +184,79 @@ async def test_a_server_that_does_not_answer_is_no_takeover(stage: Stage, show: 
         stage.feed(VirtualMachineInstance, FeedState.STALE, "timed out")
         stage.fleet.step()
         line.cut()
-        await until(screen, sees(screen, f"{NAME} does not answer"))
+        await until(screen, sees(screen, f"Link lost at 02:14: {NAME} does not answer."))
+        assert "somebody else may have the console by now. enter connects" in " ".join(screen.text.split())
         stage.feed(VirtualMachineInstance, FeedState.LIVE)
         stage.fleet.step()
-        await until(screen, sees(screen, "Not connected: the VM runs. enter connects"))
+        await until(screen, sees(screen, "Now the VM is Running. enter connects"))
+        assert len(stage.backend.consoles) == 1
+        await screen.press("enter")
+        await until(screen, sees(screen, "Connected"))
 
 
-async def test_a_vm_that_does_not_run_yet_is_waited_for(stage: Stage, show: Show) -> None:
+async def test_a_dead_link_says_who_is_silent(stage: Stage, show: Show) -> None:
+    class DeadLinkError(UnreachableError):
+        silent = True
+
+    async with show(stage, SMALL) as screen:
+        line = await open_console(screen, stage)
+        line.cut(DeadLinkError("the console fell silent", "no answer to a ping for 6 s"))
+        await until(screen, sees(screen, "Link lost at 02:14: no answer to a ping for 6 s."))
+
+
+async def test_a_vm_that_crashed_is_told_from_one_that_was_stopped(stage: Stage, show: Show) -> None:
+    async with show(stage, SMALL) as screen:
+        line = await open_console(screen, stage)
+        stage.put(changed(instance(stage), phase="Failed"))
+        line.cut()
+        await until(screen, sees(screen, "The VM failed at 02:14; waiting for it to run: it is Failed."))
+
+
+async def test_a_stopped_vm_is_waited_for_without_asking_the_server(stage: Stage, show: Show) -> None:
+    before = instance(stage)
+    stage.fleet.store.post(Drop(NAME, VirtualMachineInstance, "shop", RUNNING))
+    stage.fleet.step()
+    async with show(stage, SMALL) as screen:
+        await screen.press("slash", *RUNNING, "enter", "c")
+        await until(screen, sees(screen, "Waiting for the VM to run: it is Running."))
+        assert stage.backend.calls == []
+        stage.put(changed(before, phase="Scheduling"))
+        stage.backend.console_refusals = [BackendError("x", "VMI is not running", code=400)] * 2
+        await until(screen, sees(screen, "Waiting for the VM to run: it is Scheduling."))
+        stage.put(changed(before, phase="Scheduled"))
+        await until(screen, sees(screen, "Connected; silent so far"))
+
+
+async def test_where_vms_may_not_be_watched_the_server_is_asked_and_quoted(stage: Stage, show: Show) -> None:
+    stage.feed(VirtualMachineInstance, FeedState.FORBIDDEN, "no right")
+    stage.fleet.step()
     stage.backend.console_refusals = [AbsentError("console", "not found", code=404)]
     async with show(stage, SMALL) as screen:
         await screen.press("slash", *RUNNING, "enter", "c")
-        await until(screen, sees(screen, "Waiting for the VM to run."))
+        await until(screen, sees(screen, "Waiting for the VM to run: console: not found."))
         await until(screen, sees(screen, "Connected"))
+        stage.backend.consoles[0].cut()
+        await until(screen, sees(screen, "Cut at 02:14: taken over by another user, or the VM stopped or moved, which"))
+
+
+async def test_a_vm_without_a_serial_device_is_not_waited_for(stage: Stage, show: Show) -> None:
+    stage.backend.console_refusals = [BackendError("console of shop/dv-1", "No serial consoles are present.", code=400)]
+    async with show(stage, SMALL) as screen:
+        await screen.press("slash", *RUNNING, "enter", "c")
+        await until(
+            screen, sees(screen, "Refused. console of shop/dv-1: No serial consoles are present. enter connects")
+        )
+
+
+async def test_bytes_and_the_age_of_the_last_one_are_counted_in_the_border(stage: Stage, show: Show) -> None:
+    async with show(stage, SMALL) as screen:
+        line = await open_console(screen, stage)
+        assert "in 0B" in screen.line_with("console ")
+        line.say(b"x" * 2048)
+        await screen.press("a", "b", "c")
+        await until(screen, lambda: line.written == b"abc")
+        stage.clock.now += 90
+        await until(screen, lambda: "in 2KiB  out 3B  last byte 90s ago" in screen.line_with("console "))
 
 
 async def test_a_long_refusal_is_readable_to_its_end_at_80_columns(stage: Stage, show: Show) -> None:
@@ -206,7 +277,7 @@ async def test_the_status_always_fits(stage: Stage, show: Show, error: BackendEr
         await until(screen, sees(screen, "ctrl+] back to the list"))
         if error is None:
             stage.backend.consoles[-1].say(b"line\r\n" * 300)
-            await until(screen, lambda: "last byte" in status(screen))
+            await until(screen, lambda: "last byte" in screen.text)
             await screen.press("shift+pageup")
         assert max(map(len, status(screen).splitlines())) <= SMALL[0]
 
@@ -216,8 +287,56 @@ async def test_a_toast_does_not_cover_the_status(stage: Stage, show: Show) -> No
         await open_console(screen, stage)
         screen.app.notify("some words of an action that was done a moment ago")
         await until(screen, sees(screen, "a moment ago"))
-        assert "Connected; the guest has sent nothing yet." in screen.text
+        assert "Connected; silent so far: press enter to see a prompt." in screen.text
         assert "ctrl+] back to the list" in screen.text
+
+
+# The boot log ---------------------------------------------------------------------------------------------------------
+
+
+async def open_boot_log(screen: Screen, stage: Stage) -> ConsoleLine:
+    """The boot log of a VM, with the keyboard in it."""
+    await screen.press("slash", *RUNNING, "enter", "L")
+    await until(screen, lambda: stage.backend.boot_logs)
+    return stage.backend.boot_logs[-1]
+
+
+async def test_the_boot_log_is_read_beside_the_console_and_takes_no_keys(stage: Stage, show: Show) -> None:
+    async with show(stage, SMALL) as screen:
+        await open_console(screen, stage)
+        await screen.press("ctrl+right_square_bracket")
+        log = await open_boot_log(screen, stage)
+        await until(screen, sees(screen, "Reading the boot log; there is nothing in it yet."))
+        log.say(b"[    0.000000] Linux version 6.12\r\n")
+        await until(screen, sees(screen, "Linux version 6.12"))
+        assert "shop/dv-1   shop/dv-1 boot log" in screen.line_with("console ")
+        await screen.press("x")
+        await until(screen, sees(screen, "Reading the boot log; read-only: no key reaches the guest."))
+        assert log.written == b""
+        assert len(stage.backend.consoles) == 1
+
+
+async def test_a_read_only_fleet_reads_boot_logs(show: Show) -> None:
+    stage = Stage(read_only=True)
+    stage.list_all()
+    async with show(stage, SMALL) as screen:
+        await open_boot_log(screen, stage)
+        await until(screen, sees(screen, "Reading the boot log"))
+
+
+async def test_a_boot_log_that_is_not_kept_says_why_and_what_helps(stage: Stage, show: Show) -> None:
+    cause = AbsentError("shop/dv-1 keeps no boot log", "logSerialConsole is false", "set it otherwise", 404)
+    stage.backend.boot_log_refusals = [cause]
+    async with show(stage, SMALL) as screen:
+        await screen.press("slash", *RUNNING, "enter", "L")
+        await until(screen, sees(screen, "logSerialConsole is false"))
+        assert "the console (c) shows what comes from now on" in " ".join(screen.text.split())
+
+
+async def test_a_boot_log_belongs_to_a_vm(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        await screen.press("1", "L")
+        assert "a boot log belongs to a VM: choose one among the VMs" in screen.text
 
 
 # Scrollback and size -------------------------------------------------------------------------------------------------

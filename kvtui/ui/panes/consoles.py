@@ -2,55 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
-
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Static
 
-from kvtui.backends.base import ByteStream, Consoles
 from kvtui.config import Settings
 from kvtui.console.session import Session, State, Stream
-from kvtui.errors import BackendError
 from kvtui.fleet import Fleet
-from kvtui.model import FeedState, Ref
 from kvtui.records.base import is_true
-from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.text import age, cells, clean_line, size
+from kvtui.ui.channels import Channel, instance_of, look_at, make_session
 from kvtui.ui.lines import wrap
 from kvtui.ui.recordings import begin_recording, describe_recording
 from kvtui.ui.screens.help import name_key
 from kvtui.ui.terminal import Terminal
 
-_LEAST_STATUS = 40
-"""Columns of the status line that are reckoned with before the pane knows its size."""
+_LEAST_WIDTH = 40
+"""Columns that are reckoned with before the pane knows its size."""
 _STATUS_LINES = 3
 """Lines that a long refusal may take."""
+_REFUSALS = {
+    Stream.SERIAL: "console: {backend} is read-only here, and opening one takes it from whoever has it; "
+    "what the guest said is in the boot log (L)",
+    Stream.SHELL: "shell: {backend} is read-only here, and a shell can change the guest",
+}
+_AGAIN = {Stream.SERIAL: "enter connects", Stream.LOG: "enter reads it again", Stream.SHELL: "enter logs in again"}
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a VM runs: while this stays the same, its serial line has no reason to break by itself."""
+class _Bar(Static):
+    """Lines of text that are drawn anew only when they changed."""
 
-    uid: str
-    node: str
-    phase: str
+    _text = Text()
 
-
-class Channel(NamedTuple):
-    """One way into one machine: what a terminal of the pane is for."""
-
-    ref: Ref
-    stream: Stream = Stream.SERIAL
-
-    @property
-    def label(self) -> str:
-        """The machine, and the stream unless it is the serial line, which most are."""
-        path = clean_line(self.ref.path)
-        return path if self.stream is Stream.SERIAL else f"{path} {self.stream.value}"
+    def put(self, text: Text) -> None:
+        """Show a text."""
+        if text != self._text or text.spans != self._text.spans:
+            self._text = text
+            self.update(text)
 
 
 class ConsolePane(Vertical):
@@ -67,13 +57,11 @@ class ConsolePane(Vertical):
         self._fleet = fleet
         self._settings = settings
         self._terminals: dict[Channel, Terminal] = {}
-        self._places: dict[Ref, _Place] = {}
-        """Where each machine ran when its line was made."""
         self._current: Channel | None = None
-        self._drawn: tuple[State, int, str, int | None] | None = None
-        """State, lines back, recording and progress of a paste that the status line tells of."""
-        self._heading = Static(classes="console-tabs", markup=False)
-        self._status = Static(classes="console-status", markup=False)
+        self._told: tuple[object, ...] = ()
+        """What the status line was made of."""
+        self._heading = _Bar(classes="console-tabs", markup=False)
+        self._status = _Bar(classes="console-status", markup=False)
         self.display = False
 
     def compose(self) -> ComposeResult:
@@ -83,7 +71,7 @@ class ConsolePane(Vertical):
 
     def on_mount(self) -> None:
         """Counters and ages move once a second."""
-        self.set_interval(1.0, self._draw_status)
+        self.set_interval(1.0, self._draw)
 
     @property
     def channels(self) -> tuple[Channel, ...]:
@@ -107,23 +95,18 @@ class ConsolePane(Vertical):
 
     def open(self, channel: Channel) -> None:
         """Show and focus a way into a machine, connecting unless it is open already."""
-        ref = channel.ref
-        if self._fleet.backends[ref.backend].info.read_only:
-            self.notify(
-                f"console: {ref.backend} is read-only here, and opening one takes it from whoever has it; "
-                "what the guest said is in the log tab (l, then c)",
-                severity="warning",
-                markup=False,
-            )
+        backend = channel.ref.backend
+        if self._fleet.backends[backend].info.read_only and channel.stream is not Stream.LOG:
+            self.notify(_REFUSALS[channel.stream].format(backend=backend), severity="warning", markup=False)
             return
         if channel not in self._terminals:
-            session = self._connect(channel)
+            session = make_session(channel, self._fleet, self._settings)
             terminal = Terminal(session, self._settings.console, slow_link=self._settings.slow_link)
             session.observe(self._on_session)
             self._terminals[channel] = terminal
             self.mount(terminal, before=self._status)
             if self._settings.console.record:
-                begin_recording(session, ref, self._settings.console, self)
+                begin_recording(session, channel.ref, self._settings.console, self)
             session.start()
             self.post_message(self.Changed())
         self._show(channel)
@@ -169,21 +152,37 @@ class ConsolePane(Vertical):
         self.display = channel is not None
         for other, terminal in self._terminals.items():
             terminal.display = other == channel
-        self._draw_tabs()
+        self._draw()
+
+    def _draw(self) -> None:
+        self._draw_heading()
         self._draw_status()
 
-    def _draw_tabs(self) -> None:
+    def _draw_heading(self) -> None:
+        """The tabs, and of the shown one what went over the line, as far as there is room."""
         tabs = Text(" console ")
         for channel in self._terminals:
             tabs.append(f" {channel.label} ", style="reverse" if channel == self._current else "")
             tabs.append(" ")
-        self._heading.update(tabs)
+        parts = self._count(self.shown.session) if self.shown is not None else []
+        while tabs.cell_len + cells("  ".join(parts)) >= self._width - 1 and parts:
+            parts.pop(0)
+        tabs.append("  ".join(parts).rjust(self._width - 1 - tabs.cell_len))
+        self._heading.put(tabs)
+
+    def _count(self, session: Session) -> list[str]:
+        parts = [f"in {size(session.received)}B"] if session.received or session.is_connected else []
+        if session.sent:
+            parts.append(f"out {size(session.sent)}B")
+        if session.last_byte is not None:
+            parts.append(f"last byte {age(self._fleet.clock() - session.last_byte)} ago")
+        return parts
 
     def _on_session(self) -> None:
         """Draw at once what is new; counters and ages wait for the next second."""
         terminal = self.shown
-        if terminal is not None and _drawn_of(terminal) != self._drawn:
-            self._draw_status()
+        if terminal is not None and _tell(terminal) != self._told:
+            self._draw()
 
     def on_descendant_focus(self) -> None:
         """Tell the keys that lead out."""
@@ -194,49 +193,42 @@ class ConsolePane(Vertical):
         self.call_after_refresh(self._draw_status)
 
     def on_resize(self) -> None:
-        """As much of the status as has room."""
-        self._draw_status()
+        """As much as has room."""
+        self._draw()
+
+    @property
+    def _width(self) -> int:
+        return max(_LEAST_WIDTH, self.size.width)
 
     def _draw_status(self) -> None:
         terminal = self.shown
         if self._current is None or terminal is None or not self.is_mounted:
             return
+        self._told = _tell(terminal)
         session = terminal.session
-        self._drawn = _drawn_of(terminal)
-        parts = [self._sentence(self._current.ref, session), self._hint(session)]
-        if recording := describe_recording(session):
-            parts.insert(0, recording)
-        more = []
-        if terminal.scrolled_back:
-            more.append(f"{terminal.scrolled_back} lines back")
-        if session.last_byte is not None:
-            more.append(f"last byte {age(self._fleet.clock() - session.last_byte)} ago")
-        if session.received:
-            more.append(f"in {size(session.received)}B")
-        room = max(_LEAST_STATUS, self.size.width) - 1
-        for part in more:
-            if cells("  ".join([*parts, part])) <= room:
-                parts.append(part)
-        text = "  ".join(parts)
+        parts = [describe_recording(session), self._sentence(self._current, session), self._hint(session)]
+        text = "  ".join(part for part in parts if part)
+        room = self._width - 1
+        back = f"  {terminal.scrolled_back} lines back" if terminal.scrolled_back else ""
+        if cells(text + back) <= room:
+            text += back
         lines = [text] if cells(text) <= room else wrap(text, room)[:_STATUS_LINES]
         self._status.styles.height = len(lines)
-        self._status.update("\n".join(f" {item}" for item in lines))
+        self._status.put(Text("\n".join(f" {item}" for item in lines)))
 
-    def _sentence(self, ref: Ref, session: Session) -> str:
+    def _sentence(self, channel: Channel, session: Session) -> str:
         """Where the session stands; once it has ended, where the VM stands now."""
-        vmi = self._vmi(ref)
-        now = self._place(ref)
-        if session.is_connected and vmi is not None and is_true(vmi.status.conditions, "Paused"):
-            return "Connected; the guest is paused."
-        if now is None or now.phase != "Running" or self._is_stale(ref):
-            return session.sentence
-        before = self._places.get(ref)
-        if session.state not in (State.LOST, State.ENDED) or (session.state is State.ENDED and before == now):
-            return session.sentence
-        if before is not None and before.uid == now.uid and before.node != now.node:
-            return f"Not connected: the VM moved to {now.node}."
-        again = " again" if before is not None and before.uid != now.uid else ""
-        return f"Not connected: the VM runs{again}."
+        if session.remark:
+            return f"{session.sentence.removesuffix('.')}; {session.remark}."
+        if session.is_connected and session.stream is Stream.SERIAL:
+            vmi = instance_of(self._fleet, channel.ref)
+            paused = vmi is not None and is_true(vmi.status.conditions, "Paused")
+            return "Connected; the guest is paused." if paused else session.sentence
+        if session.state in (State.LOST, State.ENDED):
+            sight = look_at(self._fleet, channel.ref)
+            if sight.is_seen:
+                return f"{session.sentence} Now the VM is {clean_line(sight.words)}."
+        return session.sentence
 
     def _hint(self, session: Session) -> str:
         chord = name_key(self._settings.console.detach).split()[0]
@@ -249,50 +241,12 @@ class ConsolePane(Vertical):
             return f"{chord} back to the list"
         if session.state is State.TAKEN:
             return "enter takes it back and ends their session"
-        return "enter connects"
-
-    def _connect(self, channel: Channel) -> Session:
-        ref = channel.ref
-
-        async def dial() -> ByteStream:
-            backend = self._fleet.backends[ref.backend]
-            if not isinstance(backend, Consoles):
-                raise BackendError(f"{ref.backend} has no serial consoles", code=405)
-            stream = await backend.open_console(ref)
-            if place := self._place(ref):
-                self._places[ref] = place
-            return stream
-
-        def explain_cut() -> str:
-            if self._is_stale(ref):
-                return f"{ref.backend} does not answer"
-            place, now = self._places.get(ref), self._place(ref)
-            if now is None or now.phase != "Running":
-                return "the VM stopped"
-            if place is None or place == now:
-                return ""
-            return f"the VM moved to {now.node}" if place.uid == now.uid else "the VM was restarted"
-
-        return Session(
-            dial,
-            why_cut=explain_cut,
-            stream=channel.stream,
-            scrollback=self._settings.console.scrollback,
-            pace=self._settings.console.paste_rate,
-            clock=self._fleet.clock,
-        )
-
-    def _is_stale(self, ref: Ref) -> bool:
-        return self._fleet.view.feed(ref.backend, VirtualMachineInstance.KIND).state is FeedState.STALE
-
-    def _vmi(self, ref: Ref) -> VirtualMachineInstance | None:
-        return self._fleet.view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
-
-    def _place(self, ref: Ref) -> _Place | None:
-        vmi = self._vmi(ref)
-        return _Place(vmi.metadata.uid, vmi.status.node_name, vmi.status.phase) if vmi else None
+        if session.stream is Stream.LOG and session.state is State.REFUSED:
+            return "enter tries again; the console (c) shows what comes from now on"
+        return _AGAIN[session.stream]
 
 
-def _drawn_of(terminal: Terminal) -> tuple[State, int, str, int | None]:
+def _tell(terminal: Terminal) -> tuple[object, ...]:
+    """What the status line depends on but for the time and the machine."""
     session = terminal.session
-    return session.state, terminal.scrolled_back, describe_recording(session), session.pasting
+    return session.sentence, session.remark, terminal.scrolled_back, describe_recording(session), session.pasting

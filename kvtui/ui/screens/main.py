@@ -8,10 +8,12 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from kvtui.console.session import Stream
 from kvtui.model import Ref
 from kvtui.records.kubernetes import Namespace
+from kvtui.ui.channels import Channel
 from kvtui.ui.goto import Places, Target, complete, understand
-from kvtui.ui.panes.consoles import Channel, ConsolePane
+from kvtui.ui.panes.consoles import ConsolePane
 from kvtui.ui.panes.prompt import Prompt
 from kvtui.ui.panes.resource import ResourcePane, find_pane, find_rows
 from kvtui.ui.screens.detail import DetailScreen
@@ -37,7 +39,8 @@ class MainScreen(PanesScreen):
         Binding("slash", "filter", "filter", tooltip="filter the rows of this pane", id="main.filter"),
         Binding("colon", "go_to", "go to", tooltip="go to a resource or namespace (ns NAME)", id="main.goto"),
         Binding("exclamation_mark", "faults", "faults", tooltip="show only rows that are not well", id="main.faults"),
-        Binding("c", "console", "console", tooltip="the serial console of the VM", id="main.console"),
+        Binding("c", "console('SERIAL')", "console", tooltip="the serial console of the VM", id="main.console"),
+        Binding("L", "console('LOG')", "boot log", tooltip="what the VM said on its serial line", id="main.boot_log"),
         Binding(
             "ctrl+pageup", "step_console(-1)", "", show=False, tooltip="the console before", id="main.previous_console"
         ),
@@ -152,15 +155,16 @@ class MainScreen(PanesScreen):
 
     # Consoles ------------------------------------------------------------------------------------------------------
 
-    def action_console(self) -> None:
-        """Open the serial console of the chosen VM."""
+    def action_console(self, stream: str) -> None:
+        """Open a way into the chosen VM, by the name of its stream."""
         ref = self._current.current
         if self.problems.table.has_focus:
             ref = self.problems.finding.subject if self.problems.finding else None
         if ref is None or ref.kind not in CONSOLE_KINDS:
-            self.notify("a console belongs to a VM: choose one among the VMs", severity="warning")
+            what = {"SERIAL": "console"}.get(stream, Stream[stream].value)
+            self.notify(f"a {what} belongs to a VM: choose one among the VMs", severity="warning")
             return
-        self.consoles.open(Channel(ref))
+        self.consoles.open(Channel(ref, Stream[stream]))
 
     def action_step_console(self, by: int) -> None:
         """Go to the next or the previous console."""

@@ -1,0 +1,71 @@
+"""What a session is told of its machine: whether a line is to be had now, and what may have broken the last one."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Stage(enum.Enum):
+    """How far a machine is, from the view of somebody who waits for its console."""
+
+    UNKNOWN = "unknown"
+    """The machine may not be seen, or not yet: only the server can tell."""
+    UNREACHABLE = "unreachable"
+    """The backend does not answer."""
+    OFF = "off"
+    STARTING = "starting"
+    """It has an instance, which is not with a node yet."""
+    PLACED = "placed"
+    """It is with a node that is about to start the guest: the first moment in which there may be a console."""
+    RUNNING = "running"
+    GOING = "going"
+    """It runs and is about to stop or to move."""
+    ENDED = "ended"
+    """The guest has ended, in order or not, and its instance is still there."""
+
+
+class Place(NamedTuple):
+    """Where a line leads to: while this stays the same, the line has no reason to break by itself."""
+
+    uid: str
+    """Of the instance: another one is another boot."""
+    node: str
+    """Empty before it is with a node."""
+
+
+class Sight(NamedTuple):
+    """What is known of a machine now."""
+
+    stage: Stage
+    place: Place | None = None
+    """None where there is no instance, or it may not be seen."""
+    words: str = ""
+    """Its state in the field's own word, ``Stopped`` or ``Scheduling``; of one out of reach, who does not answer."""
+
+    @property
+    def is_off(self) -> bool:
+        """Whether there is no guest, so that nothing need be asked of the server."""
+        return self.stage in (Stage.OFF, Stage.ENDED)
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether the machine itself can be seen."""
+        return self.stage not in (Stage.UNKNOWN, Stage.UNREACHABLE)
+
+
+Look = Callable[[], Sight]
+"""What is known of the machine now; asks nobody."""
+
+
+def explain_cut(before: Place | None, now: Sight) -> str:
+    """What the machine did that broke its line, as a clause; empty while it runs on at its place, or is not seen."""
+    if now.is_off:
+        return "the VM failed" if now.words.startswith("Failed") else "the VM stopped"
+    if not now.is_seen or before is None or now.place is None:
+        return ""
+    if before.uid != now.place.uid:
+        return "the VM was restarted"
+    moved = now.place.node and before.node and before.node != now.place.node
+    return f"the VM moved to {now.place.node}" if moved else ""

@@ -1,0 +1,87 @@
+"""The ways into a machine, and the sessions that take them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kvtui.backends.base import BootLogs, ByteStream, Consoles
+from kvtui.config import Settings
+from kvtui.console.session import Session, Stream
+from kvtui.console.sight import Place, Sight, Stage
+from kvtui.errors import BackendError
+from kvtui.fleet import Fleet
+from kvtui.model import FeedState, Ref
+from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
+from kvtui.text import clean_line
+
+
+class Channel(NamedTuple):
+    """One way into one machine: what a terminal of the pane is for."""
+
+    ref: Ref
+    stream: Stream = Stream.SERIAL
+
+    @property
+    def label(self) -> str:
+        """The machine, and the stream unless it is the serial line, which most are."""
+        path = clean_line(self.ref.path)
+        return path if self.stream is Stream.SERIAL else f"{path} {self.stream.value}"
+
+
+def make_session(channel: Channel, fleet: Fleet, settings: Settings) -> Session:
+    """A session, not started yet."""
+    ref = channel.ref
+
+    async def dial() -> ByteStream:
+        backend = fleet.backends[ref.backend]
+        if channel.stream is Stream.LOG:
+            if not isinstance(backend, BootLogs):
+                raise BackendError(f"{ref.backend} has no boot logs", code=405)
+            return await backend.open_boot_log(ref, tail=max(1, settings.console.scrollback))
+        if not isinstance(backend, Consoles):
+            raise BackendError(f"{ref.backend} has no serial consoles", code=405)
+        return await backend.open_console(ref)
+
+    return Session(
+        dial,
+        look=lambda: look_at(fleet, ref),
+        stream=channel.stream,
+        scrollback=settings.console.scrollback,
+        pace=settings.console.paste_rate,
+        clock=fleet.clock,
+    )
+
+
+def instance_of(fleet: Fleet, ref: Ref) -> VirtualMachineInstance | None:
+    """The instance of a VM or VMI, as far as it is known."""
+    return fleet.view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
+
+
+def look_at(fleet: Fleet, ref: Ref) -> Sight:
+    """What the store knows of a VM or VMI (phases: kubevirt-api.md 2.2)."""
+    state = fleet.view.feed(ref.backend, VirtualMachineInstance.KIND).state
+    if state is FeedState.STALE:
+        return Sight(Stage.UNREACHABLE, words=f"{ref.backend} does not answer")
+    if state is not FeedState.LIVE:
+        return Sight(Stage.UNKNOWN)
+    vmi = instance_of(fleet, ref)
+    if vmi is None:
+        return Sight(Stage.OFF, words=_name_rest(fleet, ref))
+    phase = vmi.status.phase
+    place = Place(vmi.metadata.uid, vmi.status.node_name)
+    if vmi.is_final:
+        reason = f" ({vmi.status.reason})" if vmi.status.reason else ""
+        return Sight(Stage.ENDED, place, f"{phase}{reason}")
+    if vmi.is_running:
+        moving = vmi.status.migration_state
+        going = vmi.deleted is not None or (moving is not None and moving.in_progress)
+        return Sight(Stage.GOING if going else Stage.RUNNING, place, phase)
+    return Sight(Stage.PLACED if phase == "Scheduled" else Stage.STARTING, place, phase or "Pending")
+
+
+def _name_rest(fleet: Fleet, ref: Ref) -> str:
+    """What a machine without an instance is."""
+    if fleet.view.feed(ref.backend, VirtualMachine.KIND).state is not FeedState.LIVE:
+        return "not running"
+    vm = fleet.view.get(VirtualMachine, ref.backend, ref.namespace, ref.name)
+    return (vm.status.printable_status or "Stopped") if vm is not None else "deleted"
