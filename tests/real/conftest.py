@@ -16,6 +16,7 @@ import pytest_asyncio
 from kvtui.audit import AuditLog
 from kvtui.backends.kubernetes.client import KubernetesBackend, connect
 from kvtui.console.session import Session, State
+from kvtui.console.sight import Sight, Stage
 from kvtui.demo import kinds
 from kvtui.demo.admission import admit
 from kvtui.demo.storage import Object
@@ -97,7 +98,8 @@ async def open_session(site: Site) -> AsyncIterator[Operator]:
     async def dial() -> Tap:
         return Tap(await site.backend.open_console(site.ref), heard)
 
-    session = Session(dial, why_cut=lambda: "")
+    # Nobody watches the cluster here: the session asks the server until the machine runs.
+    session = Session(dial, look=lambda: Sight(Stage.UNKNOWN))
     session.start()
     try:
         yield Operator(session, heard)
