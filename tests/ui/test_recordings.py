@@ -93,3 +93,15 @@ async def test_a_recording_that_breaks_off_is_told_and_the_console_goes_on(
         await until(screen, sees(screen, "the file was removed"))
         line.say(b"two")
         await until(screen, sees(screen, "one two"))
+
+
+async def test_a_recording_that_breaks_off_while_the_program_ends_is_no_fault(
+    stage: Stage, show: Show, tmp_path: Path
+) -> None:
+    async with show(stage, settings=recording_to(tmp_path)) as screen:
+        line = await open_console(screen, stage)
+        line.say(b"one ")
+        await until(screen, sees(screen, "one"))
+        remove_recordings(tmp_path)
+        line.say(b"two ")
+        await until(screen, sees(screen, "two"))

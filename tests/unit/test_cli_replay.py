@@ -12,6 +12,7 @@ import pytest
 
 from kvtui.cli import main
 from kvtui.cli.arguments import parse_arguments
+from kvtui.cli.connecting import read_settings
 
 Events = Sequence[tuple[float, str, str]]
 
@@ -115,6 +116,20 @@ def test_info_on_a_file_that_was_cut_off_says_so(tmp_path: Path, capsys: pytest.
     out, err = capsys.readouterr()
     assert "in 1 events" in out
     assert f"{path} was cut off within line 3" in err
+
+
+# Recording ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "folder"), [([], "/from/file"), (["--record", "here"], "here"), (["demo", "--record", "here"], "here")]
+)
+def test_the_folder_of_the_command_line_goes_before_that_of_the_configuration(
+    tmp_path: Path, words: list[str], folder: str
+) -> None:
+    (tmp_path / "config.toml").write_text('[console]\nrecord = "/from/file"\n')
+    options = parse_arguments([*words, "--config", str(tmp_path / "config.toml")])
+    assert read_settings(options).console.record == folder
 
 
 # What cannot be -----------------------------------------------------------------------------------------------------
