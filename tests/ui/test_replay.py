@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from kvtui.config import Settings
 from kvtui.console.recording import Recording
 from kvtui.ui.hacks import screen_text
 from kvtui.ui.replay import ReplayApp, clock_text
+from tests.terminal import Program
 
 EVENTS = [
     (0.5, "m", "Connected."),
@@ -333,3 +335,22 @@ def test_times_since_the_begin() -> None:
         "1:00:00",
         "10:01:01",
     ]
+
+
+def test_the_program_plays_in_a_real_terminal_and_leaves_it_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "some.cast"
+    header = {"version": 2, "width": 80, "height": 24, "title": "prod/shop/db-2"}
+    events = [(0.1, "o", "Debian GNU/Linux 12\r\n\r\n"), (0.4, "o", "db-2 login: "), (100.0, "o", "root")]
+    path.write_text("".join(json.dumps(item) + "\n" for item in (header, *events)))
+    command = [sys.executable, "-m", "kvtui", "replay", str(path), "--idle-limit", "0"]
+    with Program(command, columns=100, lines=30) as program:
+        program.wait_for("db-2 login:")
+        program.wait_for("PLAYING")
+        program.press("space")
+        program.wait_for("PAUSED")
+        program.press("right")
+        program.wait_for(r"0:05 / 1:40|0:06 / 1:40")
+        program.press("q")
+        program.wait_exit()
+        assert program.process.returncode == 0
+        assert not program.alternate
