@@ -24,11 +24,38 @@ _TYPED: Final = frozenset(
 """Keys without a modifier that a guest needs, and of which Unicode knows no name."""
 
 
+_Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+
+
+class SshSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """``[ssh]``: how kvtui logs in to guests."""
+
+    user: str = ""
+    """Empty: it is asked for."""
+    key: list[str] = []
+    """The only private keys to offer; none for those of the agent and the usual files in ``~/.ssh``."""
+    port: _Port = 22
+
+    @property
+    def keys(self) -> tuple[Path, ...]:
+        """The files of the keys."""
+        return tuple(Path(key).expanduser() for key in self.key)
+
+
+class ContextSshSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """``[context."NAME".ssh]``: what differs from ``[ssh]`` there."""
+
+    user: str | None = None
+    key: list[str] | None = None
+    port: _Port | None = None
+
+
 class ContextSettings(msgspec.Struct, forbid_unknown_fields=True):
     """``[context."NAME"]``; NAME may hold ``*``: what differs for those contexts."""
 
     read_only: bool = False
     namespace: Annotated[str, msgspec.Meta(pattern=f"^({NAMESPACE.pattern})?$")] = ""
+    ssh: ContextSshSettings = msgspec.field(default_factory=ContextSshSettings)
 
 
 class ConsoleSettings(msgspec.Struct, forbid_unknown_fields=True):
@@ -68,6 +95,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     """Fewer frames, for links where bytes are dear."""
     mouse: bool = True
     console: ConsoleSettings = msgspec.field(default_factory=ConsoleSettings)
+    ssh: SshSettings = msgspec.field(default_factory=SshSettings)
     context: dict[str, ContextSettings] = {}
     keys: dict[str, str] = {}
     """Action id to keys: ``"vm.start" = "f5"``."""
@@ -77,6 +105,15 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
         if name in self.context:
             return self.context[name]
         return next((found for pattern, found in self.context.items() if fnmatchcase(name, pattern)), ContextSettings())
+
+    def ssh_for(self, name: str) -> SshSettings:
+        """How to log in to the guests of a context."""
+        own = self.for_context(name).ssh
+        return SshSettings(
+            self.ssh.user if own.user is None else own.user,
+            self.ssh.key if own.key is None else own.key,
+            self.ssh.port if own.port is None else own.port,
+        )
 
 
 def config_dir() -> Path:

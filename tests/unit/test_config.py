@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kvtui import config
-from kvtui.config import ContextSettings, Settings, load_settings
+from kvtui.config import ContextSettings, Settings, SshSettings, load_settings
 from kvtui.errors import ConfigError
 
 README = Path(__file__).parents[2] / "README.md"
@@ -40,6 +40,10 @@ def test_all_settings(file: Path) -> None:
         backspace = "backspace"
         keys = "vt-utf8"
         paste_rate = 900
+        [ssh]
+        user = "fedora"
+        key = ["~/.ssh/guests"]
+        port = 2222
         [context."prod-*"]
         read_only = true
         namespace = "shop"
@@ -57,6 +61,8 @@ def test_all_settings(file: Path) -> None:
     assert settings.console.scrollback == 0
     assert (settings.console.detach, settings.console.backspace) == ("ctrl+o", "backspace")
     assert (settings.console.keys, settings.console.paste_rate) == ("vt-utf8", 900)
+    assert settings.ssh == SshSettings("fedora", ["~/.ssh/guests"], 2222)
+    assert settings.ssh.keys == (Path.home() / ".ssh" / "guests",)
     assert settings.context == {"prod-*": ContextSettings(read_only=True, namespace="shop")}
     assert settings.keys == {"vm.start": "f5"}
 
@@ -158,3 +164,28 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot read") as caught:
         load_settings(tmp_path)
     assert caught.value.detail == "Is a directory"
+
+
+def test_a_context_may_log_in_otherwise(file: Path) -> None:
+    file.write_text(
+        """
+        [ssh]
+        user = "fedora"
+        key = ["/keys/all"]
+        [context."lab-*".ssh]
+        user = ""
+        port = 2222
+        """
+    )
+    settings = load_settings(file)
+    assert settings.ssh_for("prod") == SshSettings("fedora", ["/keys/all"], 22)
+    assert settings.ssh_for("lab-1") == SshSettings("", ["/keys/all"], 2222)
+
+
+@pytest.mark.parametrize(
+    "text", ["[ssh]\nport = 0", "[ssh]\nport = 65536", "[ssh]\nkey = '~/.ssh/one'", "[ssh]\nhost = ''"]
+)
+def test_a_login_that_cannot_be_is_refused(file: Path, text: str) -> None:
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=str(file)):
+        load_settings(file)
