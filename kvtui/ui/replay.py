@@ -175,7 +175,13 @@ class ReplayApp(Program, inherit_bindings=False):
     @property
     def has_ended(self) -> bool:
         """Whether everything was played."""
-        return self._survey is not None and self._playback.next_position is None and self._target is None
+        return self._survey is not None and self._due is None and self._target is None
+
+    @property
+    def _due(self) -> float | None:
+        """When the next event is played. What a file that still grows has got since it was read through is left out."""
+        due = self._playback.next_position
+        return due if due is not None and due <= self._length else None
 
     async def _play(self) -> None:
         await self._read_through()
@@ -206,7 +212,7 @@ class ReplayApp(Program, inherit_bindings=False):
         position = min(self._pace.at(self._clock()), self._length)
         is_done = self._playback.advance(position)
         self._view.draw_soon()
-        due = self._playback.next_position
+        due = self._due
         if is_done and due is not None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._awake.wait(), (due - position) / self._pace.speed)
@@ -219,7 +225,6 @@ class ReplayApp(Program, inherit_bindings=False):
         """Seek in slices until there or until the user wants to be elsewhere."""
         if target < self._playback.position:
             self._playback.rewind(target)
-            self._view.show(self._playback.emulator)
         self._origin = self._playback.position
         while self._target == target:
             if self._playback.advance(target):
@@ -294,7 +299,8 @@ class ReplayApp(Program, inherit_bindings=False):
         if self._survey is None or self._target is not None:
             return
         self._paused = True
-        self._playback.step()
+        if self._due is not None:
+            self._playback.step()
         self._set_pace(self._playback.position)
         self._view.draw_soon()
         self.wake()

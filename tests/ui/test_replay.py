@@ -314,6 +314,17 @@ async def test_a_file_that_breaks_off_is_played_until_there_and_says_so(tmp_path
         assert "line 3 has a size that is not COLUMNSxLINES" in player.text
 
 
+async def test_a_file_that_still_grows_is_played_as_far_as_it_went(tmp_path: Path) -> None:
+    async with playing(tmp_path) as player:
+        with (tmp_path / "some.cast").open("a") as file:
+            file.write('[101.0, "o", "later"]\n')
+        await player.press("end")
+        await player.shows("one", "two", "three", "four", state="END", at=100.0)
+        await player.pass_time(1000)
+        await player.press("full_stop")
+        await player.shows("one", "two", "three", "four", state="END", at=100.0)
+
+
 async def test_an_empty_recording_has_ended(tmp_path: Path) -> None:
     async with playing(tmp_path, []) as player:
         await player.shows(state="END", at=0.0)
