@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable
 from itertools import count
 from typing import Literal
@@ -20,6 +21,7 @@ State = Literal["booting", "running", "stopping", "off"]
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
 _STAMP = re.compile(r"^\[ *\d+\.\d+\] ")
 _SERVICES = {22: "sshd", 80: "nginx"}
+_SCREEN = 50  # lines kept of the text console, of which it shows half
 _ESCAPE_WAIT = 0.05  # seconds after which a lone ESC is the Escape key
 
 
@@ -50,6 +52,7 @@ class Guest:
         self._escape_age = 0.0
         self._process: Process | None = None
         self._terminals: list[PseudoTerminal] = []
+        self._screen: deque[str] = deque(maxlen=_SCREEN)
         self._script: list[Line] = []
         self._script_age = 0.0
         self._after: Literal["boot", "reboot", "off"] = "boot"
@@ -82,6 +85,25 @@ class Guest:
         return self._system.log
 
     @property
+    def is_windows(self) -> bool:
+        """Whether it has a graphical screen, and nothing on its serial line after the firmware."""
+        return self._system.facts.os_id == "windows"
+
+    def screen_lines(self) -> list[str]:
+        """What stands on its VGA text console: the boot, and a login prompt that nobody uses."""
+        facts = self._system.facts
+        if self.state != "running":
+            return [*self._screen]
+        return [
+            *self._screen,
+            "",
+            facts.pretty_name,
+            f"Kernel {facts.kernel} on an x86_64 (tty1)",
+            "",
+            f"{facts.hostname} login: ",
+        ]
+
+    @property
     def users(self) -> tuple[str, str]:
         """Who may log in: root, and the account of the image."""
         return "root", self._system.facts.user
@@ -89,7 +111,7 @@ class Guest:
     def is_listening(self, port: int) -> bool:
         """Whether a service that runs has the TCP port open."""
         unit = self._system.units.get(_SERVICES.get(port, ""))
-        is_up = self.state == "running" and self._system.facts.os_id != "windows"
+        is_up = self.state == "running" and not self.is_windows
         return is_up and unit is not None and unit.state == "active"
 
     def answer_http(self, method: str, path: str) -> tuple[int, str]:
@@ -179,6 +201,7 @@ class Guest:
 
     def _boot(self) -> None:
         self._system.power_cycled()
+        self._screen.clear()
         self._system.tty.rows, self._system.tty.cols = 24, 80
         self._play_script(boot_lines(self._system), "boot")
         self.state = "booting"
@@ -215,6 +238,7 @@ class Guest:
     def _say(self, line: Line) -> None:
         system = self._system
         system.tty.write(line.text)
+        self._screen += line.text.removesuffix("\n").split("\n")
         text = _STYLE.sub("", line.text).strip()
         if line.source == "kernel":
             system.kernel_log.append(line.text)
@@ -232,6 +256,6 @@ class Guest:
             self.power_off()
         else:
             self.state = "running"
-            if self._system.facts.os_id != "windows":
+            if not self.is_windows:
                 self._process = Login(self._system, self._system.tty)
                 self._process.start()

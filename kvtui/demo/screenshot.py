@@ -1,4 +1,4 @@
-"""A picture of a machine's screen: its last console lines as a PNG of 800 by 600 pixels in two colours."""
+"""What the machines show on their screens, as PNG: a VGA text console of 720 by 400 pixels, or Windows' lock screen."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ import re
 import struct
 import zlib
 from collections.abc import Iterable
+from functools import lru_cache
 
-WIDTH, HEIGHT = 800, 600
-_SCALE = 2
-_CELL_WIDTH, _CELL_HEIGHT = 6 * _SCALE, 10 * _SCALE
-COLUMNS, ROWS = WIDTH // _CELL_WIDTH, HEIGHT // _CELL_HEIGHT
+COLUMNS, ROWS = 80, 25
+_CELL_WIDTH, _CELL_HEIGHT = 9, 16
+WIDTH, HEIGHT = COLUMNS * _CELL_WIDTH, ROWS * _CELL_HEIGHT
+_SGR = re.compile(r"\x1b\[([0-9;]*)m")
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-Za-z]|.)|[\x00-\x1f\x7f]")
-_PALETTE = bytes((0, 0, 0, 170, 170, 170))
+_LIGHT_GREY = 7
+_VGA = bytes.fromhex(
+    "000000 aa0000 00aa00 aa5500 0000aa aa00aa 00aaaa aaaaaa 555555 ff5555 55ff55 ffff55 5555ff ff55ff 55ffff ffffff"
+)
+_WINDOWS = bytes.fromhex("0b2f5b ffffff" + "000000" * 14)
+_Cell = tuple[str, int]
+"""A character and its colour."""
 
 # The common 5x7 font of character displays: five columns a character from space to tilde, the lowest bit on top.
 _FONT = bytes.fromhex(
@@ -31,65 +38,111 @@ _FONT = bytes.fromhex(
 )  # fmt: skip
 
 
-def _shown(lines: Iterable[str]) -> list[str]:
-    """The last lines that fit, long ones wrapped, without escape sequences."""
-    wrapped: list[str] = []
+def _cells(line: str) -> list[_Cell]:
+    """A line as characters with colours, of which a text console has sixteen; other sequences are left out."""
+    cells: list[_Cell] = []
+    colour, bright = _LIGHT_GREY, 0
+    for at, part in enumerate(_SGR.split(line.expandtabs())):
+        if at % 2 == 0:
+            cells += [(character, colour | bright) for character in _ESCAPES.sub("", part)]
+            continue
+        for code in map(int, filter(None, (part or "0").split(";"))):
+            match code:
+                case 0:
+                    colour, bright = _LIGHT_GREY, 0
+                case 1 | 22:
+                    bright = 8 if code == 1 else 0
+                case 39:
+                    colour = _LIGHT_GREY
+                case _ if 30 <= code <= 37:
+                    colour = code - 30
+                case _ if 90 <= code <= 97:
+                    colour, bright = code - 90, 8
+    return cells
+
+
+def _shown(lines: Iterable[str]) -> list[list[_Cell]]:
+    """The last lines that fit, long ones wrapped, and the cursor behind the last."""
+    wrapped: list[list[_Cell]] = []
     for line in lines:
-        plain = _ESCAPES.sub("", line.expandtabs())
-        wrapped += [plain[at : at + COLUMNS] for at in range(0, len(plain), COLUMNS)] or [""]
+        cells = _cells(line)
+        wrapped += [cells[at : at + COLUMNS] for at in range(0, len(cells), COLUMNS)] or [[]]
+    if wrapped and len(wrapped[-1]) < COLUMNS:
+        wrapped[-1] = [*wrapped[-1], ("_", _LIGHT_GREY)]
     return wrapped[-ROWS:]
 
 
-def _doubled(bits: int) -> int:
-    """A row of six pixels, each twice as wide."""
-    wide = 0
-    for at in range(6):
-        if bits >> at & 1:
-            wide |= 0b11 << (2 * at)
-    return wide
-
-
-def _glyph_row(character: str, row: int) -> int:
-    """Six pixels of a character, the leftmost in the highest bit."""
+def _glyph(character: str) -> bytes:
+    """The five columns of a character."""
     code = ord(character) - 32
     if not 0 <= code < len(_FONT) // 5:
         code = ord("?") - 32 if character.strip() else 0
-    bits = 0
-    for column in range(5):
-        bits = bits << 1 | (_FONT[code * 5 + column] >> row & 1)
-    return bits << 1
+    return _FONT[code * 5 : code * 5 + 5]
 
 
-def _pixels(lines: list[str]) -> bytes:
-    """The rows of the picture, one bit a pixel, each after its filter byte."""
-    empty = bytes(1 + WIDTH // 8)
+@lru_cache(maxsize=1024)
+def _cell_rows(character: str, colour: int) -> tuple[int, ...]:
+    """The pixel rows of a cell, four bits a pixel: every dot of the font is two wide and two high."""
+    rows = [0] * _CELL_HEIGHT
+    columns = _glyph(character)
+    for dot in range(8):
+        bits = 0
+        for column in range(5):
+            if columns[column] >> dot & 1:
+                for pixel in (column * 3 // 2, column * 3 // 2 + 1):
+                    bits |= colour << 4 * (_CELL_WIDTH - 1 - pixel)
+        rows[2 * dot] = rows[2 * dot + 1] = bits
+    return tuple(rows)
+
+
+def _text_pixels(lines: list[list[_Cell]]) -> bytes:
+    """The rows of the picture, four bits a pixel, each after its filter byte."""
     rows: list[bytes] = []
     for line in lines:
-        for row in range(_CELL_HEIGHT // _SCALE):
-            if row >= 8:
-                rows += [empty] * _SCALE
-                continue
+        cells = [_cell_rows(*cell) for cell in line]
+        free = 4 * _CELL_WIDTH * (COLUMNS - len(cells))
+        for row in range(_CELL_HEIGHT):
             bits = 0
-            for character in line.ljust(COLUMNS):
-                bits = bits << _CELL_WIDTH | _doubled(_glyph_row(character, row))
-            bits <<= WIDTH - COLUMNS * _CELL_WIDTH
-            rows += [b"\0" + bits.to_bytes(WIDTH // 8, "big")] * _SCALE
-    rows += [empty] * (HEIGHT - len(rows))
-    return b"".join(rows[:HEIGHT])
+            for cell in cells:
+                bits = bits << 4 * _CELL_WIDTH | cell[row]
+            rows.append(b"\0" + (bits << free).to_bytes(WIDTH // 2, "big"))
+    rows += [bytes(1 + WIDTH // 2)] * (HEIGHT - len(rows))
+    return b"".join(rows)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def draw(lines: Iterable[str]) -> bytes:
-    """The PNG."""
-    header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 1, 3, 0, 0, 0)
-    data = zlib.compress(_pixels(_shown(lines)), 6)
+def _png(width: int, height: int, palette: bytes, pixels: bytes) -> bytes:
     return (
         b"\x89PNG\r\n\x1a\n"
-        + _chunk(b"IHDR", header)
-        + _chunk(b"PLTE", _PALETTE)
-        + _chunk(b"IDAT", data)
+        + _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 4, 3, 0, 0, 0))
+        + _chunk(b"PLTE", palette)
+        + _chunk(b"IDAT", zlib.compress(pixels, 6))
         + _chunk(b"IEND", b"")
     )
+
+
+def draw_console(lines: Iterable[str]) -> bytes:
+    """A text console that shows the last of these lines."""
+    return _png(WIDTH, HEIGHT, _VGA, _text_pixels(_shown(lines)))
+
+
+def draw_lock_screen(*lines: tuple[str, int]) -> bytes:
+    """Windows' lock screen, 1024 by 768: texts, each with the size of its dots in pixels."""
+    width, height = 1024, 768
+    canvas = [bytearray(width) for _ in range(height)]
+    top = height // 3
+    for text, size in lines:
+        left = (width - 6 * size * len(text)) // 2
+        for number, character in enumerate(text):
+            for column, dots in enumerate(_glyph(character)):
+                start = left + (6 * number + column) * size
+                for dot in range(8):
+                    if dots >> dot & 1:
+                        for row in range(top + dot * size, top + (dot + 1) * size):
+                            canvas[row][start : start + size] = b"\1" * size
+        top += 10 * size
+    pixels = b"".join(b"\0" + bytes(row[at] << 4 | row[at + 1] for at in range(0, width, 2)) for row in canvas)
+    return _png(width, height, _WINDOWS, pixels)

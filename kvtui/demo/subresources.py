@@ -13,12 +13,13 @@ from aiohttp import web
 from kvtui.demo import kinds, lifecycle
 from kvtui.demo.access import Access, Account
 from kvtui.demo.console import Consoles
+from kvtui.demo.guest import Guest
 from kvtui.demo.guestinfo import NoAgentError, check_agent, file_system_list, guest_os_info, user_list
 from kvtui.demo.metadata import bad_request
 from kvtui.demo.paths import Target
 from kvtui.demo.ports import Ports
 from kvtui.demo.replies import answer, page_not_found, text
-from kvtui.demo.screenshot import draw
+from kvtui.demo.screenshot import draw_console, draw_lock_screen
 from kvtui.demo.storage import Object, StorageError
 from kvtui.demo.world import World
 
@@ -180,8 +181,15 @@ class Subresources:
             raise bad_request("No graphics devices are present.")
         if vmi.get("status", {}).get("phase") != "Running":
             raise bad_request("VMI is not running")
-        lines = self._consoles.machines.of(vmi).guest.log.lines()
-        return web.Response(body=draw(lines), content_type="image/png")
+        guest = self._consoles.machines.of(vmi).guest
+        if not isinstance(guest, Guest):
+            picture = draw_console(guest.log.lines())
+        elif guest.is_windows and guest.state == "running":
+            now = self._world.clock.now
+            picture = draw_lock_screen((f"{now:%H:%M}", 16), (f"{now:%A, %B} {now.day}", 5))
+        else:
+            picture = draw_console(guest.screen_lines())
+        return web.Response(body=picture, content_type="image/png")
 
     async def _forward_port(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
         if target.resource == "virtualmachines":

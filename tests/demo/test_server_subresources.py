@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import struct
-import zlib
+import io
 from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
+from PIL import Image
 
 from kvtui.demo import kinds
 from kvtui.demo.storage import Object
@@ -97,17 +97,41 @@ async def test_an_agent_that_is_not_there_is_500_in_plain_text(
         assert (await response.text()).endswith("VMI does not have guest agent connected")
 
 
-async def test_a_screenshot_is_a_picture(running: RunningCluster, admin: aiohttp.ClientSession) -> None:
-    async with admin.get(_sub("one", "vnc/screenshot")) as response:
+async def _screen(admin: aiohttp.ClientSession, name: str) -> Image.Image:
+    async with admin.get(_sub(name, "vnc/screenshot")) as response:
         assert (response.status, response.content_type) == (200, "image/png")
-        data = await response.read()
-    assert data.startswith(b"\x89PNG\r\n\x1a\n")
-    width, height = struct.unpack(">II", data[16:24])
-    at = data.index(b"IDAT")
-    size = int.from_bytes(data[at - 4 : at], "big")
-    pixels = zlib.decompress(data[at + 4 : at + 4 + size])
-    assert (width, height, len(pixels)) == (800, 600, 600 * 101)
-    assert any(pixels)
+        picture = Image.open(io.BytesIO(await response.read()))
+    picture.load()
+    return picture.convert("RGB")
+
+
+async def test_a_screenshot_is_a_text_console(running: RunningCluster, admin: aiohttp.ClientSession) -> None:
+    picture = await _screen(admin, "one")
+    assert picture.size == (720, 400), "80 by 25 cells of VGA"
+    colours = {colour for _, colour in picture.getcolors() or ()}
+    assert {(0, 0, 0), (170, 170, 170), (0, 170, 0), (255, 255, 255)} <= colours, "the OK of units is green"
+
+
+async def test_a_screen_shows_the_firmware_while_the_machine_boots(
+    running: RunningCluster, admin: aiohttp.ClientSession
+) -> None:
+    before = await _screen(admin, "one")
+    async with admin.put(_sub("one", "reset"), headers={"Accept": "*/*"}) as response:
+        assert response.status == 200
+    running.advance(0.2)
+    firmware = await _screen(admin, "one")
+    dark = (0, 80, 720, 400)
+    assert firmware.crop(dark).getcolors() == [(720 * 320, (0, 0, 0))], "two lines, and nothing below"
+    running.advance(60)
+    assert (await _screen(admin, "one")).tobytes() == before.tobytes(), "the console waits at its login again"
+
+
+async def test_windows_shows_its_lock_screen(cluster: RunningCluster, admin: aiohttp.ClientSession) -> None:
+    obj = machine("glass", strategy="Always")
+    obj["spec"]["template"]["metadata"] = {"annotations": {"vm.kubevirt.io/os": "windows"}}
+    await create(admin, obj)
+    cluster.advance(300)
+    assert (await _screen(admin, "glass")).size == (1024, 768)
 
 
 async def test_a_screenshot_is_not_for_edit(running: RunningCluster) -> None:

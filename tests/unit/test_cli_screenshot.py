@@ -49,7 +49,7 @@ def test_a_file_holds_the_picture_and_is_for_its_owner_alone(shoot: Shoot, machi
     file = tmp_path / "screen.png"
     assert shoot(machine, "-o", str(file)) == 0
     assert is_png(file.read_bytes())
-    assert decode(file.read_bytes()).size == (800, 600)
+    assert decode(file.read_bytes()).size == (720, 400)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
@@ -93,7 +93,7 @@ def test_a_pipe_gets_the_picture(cluster: str, machine: str) -> None:
     command = [sys.executable, "-m", "kvtui", "screenshot", machine, "-o", "-", "--kubeconfig", cluster]
     done = subprocess.run(command, capture_output=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")
-    assert decode(done.stdout).size == (800, 600)
+    assert decode(done.stdout).size == (720, 400)
 
 
 def test_why_there_is_no_picture(
@@ -138,7 +138,7 @@ def test_without_a_file_it_is_drawn_in_the_terminals_cells(cluster: str, machine
     code, text = run_on_terminal(machine, "--kubeconfig", cluster)
     lines = re.sub("\x1b\\[[0-9;]*m", "", text).splitlines()
     assert code == 0
-    assert (len(lines), {len(line) for line in lines}) == (22, {59}), "800 by 600 pixels, and two lines for the shell"
+    assert (len(lines), {len(line) for line in lines}) == (22, {79}), "720 by 400 pixels, and two lines for the shell"
     assert "\x1b[" in text
     assert any("\u2800" < character <= "\u28ff" for character in text)
 
@@ -152,7 +152,7 @@ def test_no_color_is_obeyed(cluster: str, machine: str) -> None:
 def test_a_kitty_gets_the_picture_itself(cluster: str, machine: str) -> None:
     _, text = run_on_terminal(machine, "--kubeconfig", cluster, TERM="xterm-kitty")
     assert text.startswith("\x1b_Ga=T,U=1,f=100")
-    assert text.count("\U0010eeee") == 59 * 22
+    assert text.count("\U0010eeee") == 79 * 22
 
 
 def test_noise_is_not_written_to_a_terminal(cluster: str, machine: str) -> None:
