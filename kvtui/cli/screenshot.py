@@ -94,7 +94,7 @@ def _draw(data: bytes, settings: Settings) -> None:
     from rich.console import Console
 
     from kvtui.ui.kitty import KittyPictures, is_kitty
-    from kvtui.ui.pictures import choose_way, decode, draw, encode_png, fit_cells
+    from kvtui.ui.pictures import choose_way, decode, draw, encode_png, frame
 
     if "utf" not in sys.stdout.encoding.lower():
         raise KvtuiError(f"the terminal's encoding, {sys.stdout.encoding}, has no characters to draw with",
@@ -102,15 +102,16 @@ def _draw(data: bytes, settings: Settings) -> None:
     console = Console()
     picture = decode(data)
     columns, rows = shutil.get_terminal_size()
-    cells = fit_cells(picture.size, columns, max(1, rows - _PROMPT_LINES))
-    wanted = settings.console.pictures
+    wanted = frame(picture.size, columns, max(1, rows - _PROMPT_LINES))
+    way = settings.console.pictures
     coloured = console.color_system not in (None, "windows") and not console.no_color
     with printing():
-        if coloured and (wanted == "kitty" or (wanted == "auto" and is_kitty(os.environ))):
+        if coloured and (way == "kitty" or (way == "auto" and is_kitty(os.environ))):
             kitty = KittyPictures(sys.stdout.write, true_colour=console.color_system == "truecolor",
                                   tmux="TMUX" in os.environ)  # fmt: skip
+            cells = wanted.columns, wanted.rows
             strips = kitty.show("", encode_png(picture, kitty.most_pixels(*cells)), *cells)
         else:
-            strips = draw(picture, *cells, choose_way(picture, wanted, coloured=coloured))
+            strips = draw(picture, wanted, choose_way(picture, way, coloured=coloured))
         for strip in strips:
             sys.stdout.write(strip.render(console) + "\n")

@@ -98,6 +98,12 @@ def take_apart(key: Key) -> Iterator[Key]:
         yield key
 
 
+def write_to_terminal(app: App[Any], sequence: str) -> None:
+    """Send an escape sequence between two frames. Textual has no public way for sequences that it does not know."""
+    if app._driver is not None:
+        app._driver.write(sequence)
+
+
 class KeyOrder:
     """Hands keys to the app one at a time, each when the one before it has had its effect.
 

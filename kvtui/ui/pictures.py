@@ -30,11 +30,14 @@ MOST_PIXELS: Final = 40_000_000
 _FEW_COLOURS: Final = 64
 """A console has 16 colours and its cursor; a desktop has thousands."""
 _MOST_GAIN: Final = 5.0
-"""How much contrast is given back at most: beyond that, noise would become a picture."""
 _FLAT_COLOURS: Final = 32
 """To which a picture of many colours is reduced before it is drawn with dots."""
 _COVERED: Final = 0.35
-"""How much of a dot must be ink: a stem of a VGA letter is less than half of a dot wide on a terminal of 80 columns."""
+"""How much of a dot must be ink."""
+_STEM: Final = 0.8
+"""How much less it may be where a dot is wider than the stem of a letter, in pixels."""
+_HAZE: Final = 0.4
+"""By how much contrast is given back, for each pixel that is lost in one."""
 _GROUND_SHARE: Final = 0.3
 """Of a cell, that must have the picture's ground for the cell to have it as its ground."""
 _DOTS: Final = (0x01, 0x08, 0x02, 0x10, 0x04, 0x20, 0x40, 0x80)
@@ -64,24 +67,43 @@ class Way(StrEnum):
     """Braille dots without colours: a dot where it is light."""
 
 
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom of a part of a picture, in its pixels."""
+
+
 class Window(NamedTuple):
-    """The part of a picture that is drawn."""
+    """Which part of a picture is wanted."""
 
     zoom: float = 1.0
-    """1 shows the whole picture, 2 a half of its width and height."""
+    """1 shows the whole picture as large as there is room, 2 twice as large."""
     x: float = 0.5
     """Where the part is, from 0 (left) to 1 (right)."""
     y: float = 0.5
     """From 0 (top) to 1 (bottom)."""
 
-    def box(self, width: int, height: int) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom of the part, in pixels of the picture."""
-        part_width, part_height = width / self.zoom, height / self.zoom
-        left, top = (width - part_width) * self.x, (height - part_height) * self.y
-        return left, top, left + part_width, top + part_height
-
 
 WHOLE: Final = Window()
+
+
+class Frame(NamedTuple):
+    """A part of a picture and the cells for it, which have its shape."""
+
+    columns: int
+    rows: int
+    box: Box
+
+
+def frame(size: tuple[int, int], columns: int, rows: int, window: Window = WHOLE) -> Frame:
+    """The largest drawing that fits into so many cells and keeps the shape of a picture of `size` pixels."""
+    width, height = size
+    scale = window.zoom * min(columns / width, 2 * rows / height)
+    part_width, part_height = min(width, columns / scale), min(height, 2 * rows / scale)
+    left, top = (width - part_width) * window.x, (height - part_height) * window.y
+    return Frame(
+        min(columns, max(1, round(part_width * scale))),
+        min(rows, max(1, round(part_height * scale / 2))),
+        (left, top, left + part_width, top + part_height),
+    )
 
 
 class Picture:
@@ -115,38 +137,49 @@ class Picture:
         """The colour that most of it has."""
         return _two_colours(self.flat)[0]
 
-    @cached_property
-    def _brightness(self) -> tuple[int, int]:
-        return _brightness(self._image)
+    @property
+    def lowest(self) -> float:
+        """Where the last thing ends that stands on the ground: 0 is the top of the picture, 1 its bottom."""
+        from PIL import Image, ImageChops
 
-    def scaled(self, width: int, height: int, window: Window = WHOLE) -> Image.Image:
-        """A part of it in that many pixels, with the contrast that it had.
+        ground = Image.new("RGB", self.size, self.ground)
+        found = ImageChops.difference(self.flat, ground).getbbox()
+        return found[3] / self.size[1] if found else 0.0
 
-        Letters that are thinner than a pixel of the result become a haze: it is stretched to the range of brightness
-        that the picture has, which changes nothing where nothing was lost.
+    def scaled(self, width: int, height: int, box: Box | None = None) -> Image.Image:
+        """A part of it in that many pixels.
+
+        Of a console, letters that are thinner than such a pixel would be a haze: they get back some of their contrast,
+        the more the smaller they become, whatever else is on the screen, for a cursor that blinks must change no more
+        than itself.
         """
-        small = _resize(self._image, width, height, window)
-        low, high = _brightness(small)
-        darkest, lightest = self._brightness
-        gain = min(_MOST_GAIN, (lightest - darkest) / max(1, high - low))
+        small = _resize(self._image, width, height, box)
+        gain = min(_MOST_GAIN, _HAZE * _shrinking(self._image, width, box)) if self.is_console else 1.0
         if gain <= 1:
             return small
-        table = [min(255, max(0, round(darkest + (value - low) * gain))) for value in range(256)]
-        return small.point(table * 3)
+        bands = zip(self.ground, cast("tuple[tuple[int, int], ...]", self._image.getextrema()), strict=True)
+        return small.point(
+            [
+                min(high, max(low, round(ground + (value - ground) * gain)))
+                for ground, (low, high) in bands
+                for value in range(256)
+            ]
+        )
 
 
-def _resize(image: Image.Image, width: int, height: int, window: Window) -> Image.Image:
+def _shrinking(image: Image.Image, width: int, box: Box | None) -> float:
+    """How many pixels become one, in width."""
+    left, _, right, _ = box or (0, 0, *image.size)
+    return (right - left) / width
+
+
+def _resize(image: Image.Image, width: int, height: int, box: Box | None) -> Image.Image:
     from PIL import Image
 
-    box = window.box(*image.size)
+    box = box or (0, 0, *image.size)
     if width < box[2] - box[0]:
         return image.resize((width, height), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
     return image.resize((width, height), Image.Resampling.BOX, box=box)
-
-
-def _brightness(image: Image.Image) -> tuple[int, int]:
-    shades = [shade for shade, count in enumerate(image.convert("L").histogram()) if count]
-    return shades[0], shades[-1]
 
 
 def _two_colours(image: Image.Image, likely: Colour | None = None) -> tuple[Colour, Colour | None]:
@@ -196,23 +229,14 @@ def as_png(data: bytes) -> bytes:
     return data if is_png(data) else encode_png(decode(data))
 
 
-def encode_png(picture: Picture, most: tuple[int, int] | None = None, window: Window = WHOLE) -> bytes:
+def encode_png(picture: Picture, most: tuple[int, int] | None = None, box: Box | None = None) -> bytes:
     """A part of a picture as a PNG file, of at most so many pixels in width and height."""
-    box = window.box(*picture.size)
-    width, height = max(1, round(box[2] - box[0])), max(1, round(box[3] - box[1]))
-    if most is not None:
-        scale = min(1.0, most[0] / width, most[1] / height)
-        width, height = max(1, round(width * scale)), max(1, round(height * scale))
+    left, top, right, bottom = box or (0, 0, *picture.size)
+    width, height = right - left, bottom - top
+    scale = 1.0 if most is None else min(1.0, most[0] / width, most[1] / height)
     out = io.BytesIO()
-    picture.scaled(width, height, window).save(out, "PNG")
+    picture.scaled(max(1, round(width * scale)), max(1, round(height * scale)), box).save(out, "PNG")
     return out.getvalue()
-
-
-def fit_cells(size: tuple[int, int], columns: int, rows: int) -> tuple[int, int]:
-    """Columns and rows of the largest drawing that fits and keeps the shape of a picture of `size` pixels."""
-    width, height = size
-    scale = min(columns / width, 2 * rows / height)
-    return min(columns, max(1, round(width * scale))), min(rows, max(1, round(height * scale / 2)))
 
 
 def choose_way(picture: Picture, wanted: str, *, coloured: bool) -> Way:
@@ -224,15 +248,15 @@ def choose_way(picture: Picture, wanted: str, *, coloured: bool) -> Way:
     return Way.DOTS if picture.is_console else Way.BLOCKS
 
 
-def draw(picture: Picture, columns: int, rows: int, way: Way, window: Window = WHOLE) -> list[Strip]:
-    """A part of a picture in at most so many cells, line by line."""
-    width, height = fit_cells(picture.size, columns, rows)
+def draw(picture: Picture, wanted: Frame, way: Way) -> list[Strip]:
+    """A part of a picture in its cells, line by line."""
+    width, height, box = wanted
     if way is Way.BLOCKS:
-        lines = _draw_blocks(picture.scaled(width, 2 * height, window), width)
+        lines = _draw_blocks(picture.scaled(width, 2 * height, box), width)
     elif way is Way.DOTS or picture.is_console:
-        lines = _draw_dots(picture, width, height, window, coloured=way is Way.DOTS)
+        lines = _draw_dots(picture, wanted, coloured=way is Way.DOTS)
     else:
-        lines = _draw_light(picture.scaled(2 * width, 4 * height, window), width)
+        lines = _draw_light(picture.scaled(2 * width, 4 * height, box), width)
     return [Strip(segments, width) for segments in lines]
 
 
@@ -250,15 +274,16 @@ def _draw_blocks(image: Image.Image, width: int) -> Iterator[list[Segment]]:
         yield line.segments()
 
 
-def _draw_dots(picture: Picture, width: int, height: int, window: Window, *, coloured: bool) -> Iterator[list[Segment]]:
+def _draw_dots(picture: Picture, wanted: Frame, *, coloured: bool) -> Iterator[list[Segment]]:
     """Each cell in two colours that the picture has there: what most of it is, and what most of the rest is.
 
     Without colours a cell shows its ink, or its ground where that stands out more, as in a bar of inverse text.
     """
     flat = picture.flat
-    left, top, right, bottom = window.box(*flat.size)
+    width, height, (left, top, right, bottom) = wanted
     across, down = (right - left) / width, (bottom - top) / height
-    data = _resize(flat, 2 * width, 4 * height, window).tobytes()
+    data = _resize(flat, 2 * width, 4 * height, wanted.box).tobytes()
+    least = min(_COVERED, _STEM / _shrinking(flat, 2 * width, wanted.box))
     offsets = _dot_offsets(2 * width, 3)
     for y in range(height):
         line = _Runs()
@@ -268,7 +293,7 @@ def _draw_dots(picture: Picture, width: int, height: int, window: Window, *, col
                 row.crop(_whole_pixels(x * across, 0, (x + 1) * across, row.height)), picture.ground
             )
             at = 6 * width * 4 * y + 6 * x
-            dots = 0 if ink is None else _pattern(data, [at + offset for offset in offsets], ground, ink)
+            dots = 0 if ink is None else _pattern(data, [at + offset for offset in offsets], ground, ink, least)
             if coloured:
                 line.add(_character(dots), bytes(ink) if ink and dots else None, bytes(ground))
             else:
@@ -299,10 +324,10 @@ def _whole_pixels(left: float, top: float, right: float, bottom: float) -> tuple
     return x, y, max(x + 1, round(right)), max(y + 1, round(bottom))
 
 
-def _pattern(data: bytes, places: Iterable[int], ground: Colour, ink: Colour) -> int:
-    """The dots that are nearer to the ink than it takes."""
+def _pattern(data: bytes, places: Iterable[int], ground: Colour, ink: Colour, covered: float) -> int:
+    """The dots of which more than that part is ink."""
     red, green, blue = (much - less for much, less in zip(ink, ground, strict=True))
-    least = _COVERED * (red * red + green * green + blue * blue)
+    least = covered * (red * red + green * green + blue * blue)
     base = red * ground[0] + green * ground[1] + blue * ground[2]
     return sum(
         bit

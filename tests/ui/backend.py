@@ -19,6 +19,7 @@ from kvtui.records.kubernetes import Claim, Event, Namespace, Node, Pod
 from kvtui.records.kubevirt import KubeVirt, Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.store import Put, Replace
 from kvtui.text import parse_time
+from tests.pictures import SEABIOS
 
 LISTS = Path(__file__).parent.parent / "data" / "recordings" / "lists"
 NAME = "prod-fra1"
@@ -123,6 +124,13 @@ class RecordedBackend:
         self.console_refusals: list[BackendError] = []
         self.boot_logs: list[ConsoleLine] = []
         self.boot_log_refusals: list[BackendError] = []
+        self.pictures: dict[str, bytes | BackendError] = {}
+        """By the name of the machine; without one, its picture is that of a machine that found no disk."""
+        self.shutter = asyncio.Event()
+        """Pictures come while it is set."""
+        self.shutter.set()
+        self.asked_at_once = 0
+        self.most_asked_at_once = 0
 
     async def run(self, sources: Sequence[Source], inbox: Inbox) -> None:
         await asyncio.Event().wait()
@@ -175,6 +183,19 @@ class RecordedBackend:
             raise self.boot_log_refusals.pop(0)
         self.boot_logs.append(ConsoleLine())
         return self.boot_logs[-1]
+
+    async def take_screenshot(self, ref: Ref) -> bytes:
+        self.calls.append(f"screenshot {ref.path}")
+        self.asked_at_once += 1
+        self.most_asked_at_once = max(self.most_asked_at_once, self.asked_at_once)
+        try:
+            await self.shutter.wait()
+        finally:
+            self.asked_at_once -= 1
+        picture = self.pictures.get(ref.name, SEABIOS)
+        if isinstance(picture, BackendError):
+            raise picture
+        return picture
 
     async def follow_log(
         self, ref: Ref, *, container: str = "", tail: int = 500, follow: bool = True

@@ -105,7 +105,7 @@ async def test_events_of_all_parts_are_shown_once_the_newest_first(stage: Stage,
         event("Newer", "then that", "2026-11-21T02:10:00Z"),
     ]
     async with show(stage) as screen:
-        await open_tab(screen, "v")
+        await open_tab(screen, "E")
         await until(screen, "then that")
         assert screen.text.index("Newer") < screen.text.index("Older")
         assert screen.text.count("Newer") == 1, "VM and instance have the same name, the event is one"
@@ -113,7 +113,7 @@ async def test_events_of_all_parts_are_shown_once_the_newest_first(stage: Stage,
 
 async def test_no_events_is_a_sentence(stage: Stage, show: Show) -> None:
     async with show(stage) as screen:
-        await open_tab(screen, "v")
+        await open_tab(screen, "E")
         await until(screen, "no events")
 
 

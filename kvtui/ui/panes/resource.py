@@ -75,7 +75,7 @@ class ResourcePane(Vertical):
         Binding("O", "sort_reverse", "reverse", tooltip="reverse the order", id="pane.sort_reverse"),
         Binding("y", "open_tab('yaml')", "YAML", tooltip="the object itself", id="pane.yaml"),
         Binding("d", "open_tab('overview')", "describe", tooltip="the object and its parts", id="pane.describe"),
-        Binding("v", "open_tab('events')", "events", tooltip="the events about the row", id="pane.events"),
+        Binding("E", "open_tab('events')", "events", tooltip="the events about the row", id="pane.events"),
         Binding("l", "open_tab('log')", "logs", tooltip="the log of the row's pod", id="pane.logs"),
         Binding("w", "open_tab('overview')", "why", tooltip="what is wrong with the row, and why", id="pane.why"),
     ]  # fmt: skip

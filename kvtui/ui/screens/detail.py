@@ -37,7 +37,7 @@ class DetailScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "leave", "back"),
         Binding("1,d", "tab('overview')", "overview"),
-        Binding("2,v", "tab('events')", "events"),
+        Binding("2,E", "tab('events')", "events"),
         Binding("3,y", "tab('yaml')", "YAML"),
         Binding("4,l", "tab('log')", "log"),
         Binding("tab", "step(1)", "next", show=False),

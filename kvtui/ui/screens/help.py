@@ -27,6 +27,8 @@ _KEY_NAMES = {
     "pageup": "pgup",
     "pagedown": "pgdn",
     "right_square_bracket": "]",
+    "plus": "+",
+    "minus": "-",
 }
 
 

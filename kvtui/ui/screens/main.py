@@ -19,6 +19,7 @@ from kvtui.ui.panes.resource import ResourcePane, find_pane, find_rows
 from kvtui.ui.screens.detail import DetailScreen
 from kvtui.ui.screens.help import name_key
 from kvtui.ui.screens.panes import BESIDE, CONSOLE_KINDS, PanesScreen
+from kvtui.ui.screens.pictures import PicturesScreen
 from kvtui.ui.table import LiveTable
 
 
@@ -45,6 +46,13 @@ class MainScreen(PanesScreen):
             "ctrl+pageup", "step_console(-1)", "", show=False, tooltip="the console before", id="main.previous_console"
         ),
         Binding("ctrl+pagedown", "step_console(1)", "", show=False, tooltip="the next console", id="main.next_console"),
+        Binding(
+            "v",
+            "screens",
+            "screens",
+            tooltip="what the marked VMs, or the chosen one, show on their screens",
+            id="main.screens",
+        ),
         Binding("question_mark", "app.help", "help", tooltip="this help", id="main.help"),
         Binding("escape", "back", "back", tooltip="take back marks, filter, faults only, zoom: one at a time"),
         Binding("q", "app.leave", "quit", tooltip="quit", id="main.quit"),
@@ -155,11 +163,16 @@ class MainScreen(PanesScreen):
 
     # Consoles ------------------------------------------------------------------------------------------------------
 
+    @property
+    def _subject(self) -> Ref | None:
+        """The row under the cursor; of a problem, what it is about."""
+        if self.problems.table.has_focus:
+            return self.problems.finding.subject if self.problems.finding else None
+        return self._current.current
+
     def action_console(self, stream: str) -> None:
         """Open a way into the chosen VM, by the name of its stream."""
-        ref = self._current.current
-        if self.problems.table.has_focus:
-            ref = self.problems.finding.subject if self.problems.finding else None
+        ref = self._subject
         if ref is None or ref.kind not in CONSOLE_KINDS:
             what = {"SERIAL": "console"}.get(stream, Stream[stream].value)
             self.notify(f"a {what} belongs to a VM: choose one among the VMs", severity="warning")
@@ -169,6 +182,19 @@ class MainScreen(PanesScreen):
     def action_step_console(self, by: int) -> None:
         """Go to the next or the previous console."""
         self.consoles.step(by)
+
+    def action_screens(self) -> None:
+        """Look at the screens of the marked VMs, or of the chosen one."""
+        marks = () if self.problems.table.has_focus else self._current.table.marks
+        refs = [ref for ref in marks or (self._subject,) if ref is not None and ref.kind in CONSOLE_KINDS]
+        if not refs:
+            self.notify("a screen belongs to a VM: choose one among the VMs", severity="warning")
+            return
+        self.app.push_screen(PicturesScreen(self._fleet, self._resources["vms"], refs, self._settings), self._enter)
+
+    def _enter(self, ref: Ref | None) -> None:
+        if ref is not None:
+            self.consoles.open(Channel(ref))
 
     def on_console_pane_left(self, event: ConsolePane.Left) -> None:
         """The keyboard comes back to the list."""

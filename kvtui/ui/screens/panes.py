@@ -236,7 +236,7 @@ class PanesScreen(Screen[None]):
         """The keys that change nothing."""
         open_it = entry("enter", "open", rank=40)
         if self._current.resource.sources[0].kind in CONSOLE_KINDS:
-            return [*entry("c", "console", rank=2), *open_it]
+            return [*entry("c", "console", rank=2), *entry("v", "screen", rank=30), *open_it]
         return open_it
 
     @property

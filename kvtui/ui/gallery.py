@@ -1,0 +1,184 @@
+"""Which pictures of machines are asked for, how they are arranged, and how they are drawn beside the loop."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from textual.strip import Strip
+
+from kvtui.errors import BackendError, ForbiddenError, KvtuiError, UnreachableError
+from kvtui.model import Ref
+from kvtui.ui.pictures import Frame, Picture, Window, as_png, choose_way, decode, draw, encode_png, frame
+
+LEAST_TILE: Final = (38, 11)
+"""Columns and lines of a tile with its title: less of a screen tells nothing."""
+_SHAPE: Final = 4 / 3
+"""Of a screen whose shape is not known yet."""
+_FORBIDDEN_PAUSE: Final = 60.0
+"""Seconds until it is tried again what the account may not do."""
+_TROUBLE_PAUSE: Final = 10.0
+_UNFIT: Final = re.compile(r"[^\w.-]+")
+"""What the name of a machine may hold and that of a file had better not."""
+
+
+class Grid(NamedTuple):
+    """Columns and rows of tiles on one page."""
+
+    columns: int
+    rows: int
+
+    @property
+    def size(self) -> int:
+        """Tiles of a page."""
+        return self.columns * self.rows
+
+
+def plan_grid(count: int, width: int, height: int) -> Grid:
+    """The grid in which `count` pictures are largest; more than have room stand on further pages.
+
+    Between the columns one is left free.
+    """
+    most = Grid(max(1, (width + 1) // (LEAST_TILE[0] + 1)), max(1, height // LEAST_TILE[1]))
+    if count >= most.size:
+        return most
+    plans = [Grid(columns, -(-count // columns)) for columns in range(1, min(most.columns, max(1, count)) + 1)]
+    return max((plan for plan in plans if plan.rows <= most.rows), key=lambda plan: _picture_width(plan, width, height))
+
+
+def _picture_width(plan: Grid, width: int, height: int) -> float:
+    return min((width + 1) // plan.columns - 1, (height // plan.rows - 1) * 2 * _SHAPE)
+
+
+@dataclass
+class Shot:
+    """What is known of a machine's screen."""
+
+    data: bytes = b""
+    """The latest picture, PNG or PPM."""
+    digest: bytes = b""
+    taken: float | None = None
+    """When it came, in seconds since the epoch."""
+    trouble: str = ""
+    """Why no newer one did."""
+    due: float = 0.0
+    """When the next one is asked for, on the loop's clock."""
+
+    def take(self, data: bytes, now: float) -> None:
+        """A picture came."""
+        self.data, self.taken, self.trouble = data, now, ""
+        self.digest = hashlib.blake2b(data, digest_size=16).digest()
+
+    def drop(self, reason: str) -> None:
+        """What was known is no picture, or none any more."""
+        self.data, self.digest, self.taken, self.trouble = b"", b"", None, reason
+
+    def fail(self, error: KvtuiError, loop_time: float) -> None:
+        """None came; what cannot change soon is asked for more seldom."""
+        self.trouble = explain(error)
+        pause = _FORBIDDEN_PAUSE if isinstance(error, ForbiddenError) else _TROUBLE_PAUSE
+        self.due = loop_time + pause
+
+
+def explain(error: KvtuiError) -> str:
+    """Why there is no picture, in one sentence."""
+    if isinstance(error, ForbiddenError):
+        return f"forbidden: {error.detail or error.title}"
+    if isinstance(error, UnreachableError):
+        return "the server does not answer"
+    if isinstance(error, BackendError):
+        return f"no picture: {error.detail or error.title}"
+    return str(error)
+
+
+class Order(NamedTuple):
+    """How a picture is to be drawn; an equal order gives an equal drawing."""
+
+    digest: bytes
+    columns: int
+    rows: int
+    way: str
+    """``blocks``, ``dots``, or anything else for what is best."""
+    coloured: bool
+    zoom: float = 1.0
+    place: tuple[float, float] | None = None
+    """Where the part is that is shown; None follows the text."""
+    pixels: tuple[int, int] | None = None
+    """The largest picture that the terminal takes itself; None where it takes none."""
+
+
+class Drawing(NamedTuple):
+    """What became of an order."""
+
+    size: tuple[int, int]
+    """Of the whole picture, in pixels."""
+    window: Window
+    frame: Frame
+    strips: list[Strip]
+    png: bytes = b""
+    """For a terminal that takes pictures; then there are no strips."""
+
+    def moved(self, across: int, down: int) -> tuple[float, float]:
+        """Where a window is that is half of what this one shows further to the right or down."""
+        left, top, right, bottom = self.frame.box
+        width, height = self.size
+        return (
+            _moved(self.window.x, across * (right - left) / 2, width - (right - left)),
+            _moved(self.window.y, down * (bottom - top) / 2, height - (bottom - top)),
+        )
+
+
+def _moved(place: float, step: float, room: float) -> float:
+    return min(1.0, max(0.0, place + step / room)) if room >= 1 else place
+
+
+def carry_out(order: Order, data: bytes) -> Drawing:
+    """Decode and draw: work of some 20 to 150 ms, for a thread of its own. Raises PictureError."""
+    picture = decode(data)
+    window = Window(order.zoom, *(order.place or (0.0, 1.0)))
+    wanted = frame(picture.size, order.columns, order.rows, window)
+    if order.place is None:
+        window = window._replace(y=_follow_text(picture, wanted))
+        wanted = frame(picture.size, order.columns, order.rows, window)
+    if order.pixels is not None:
+        return Drawing(picture.size, window, wanted, [], encode_png(picture, order.pixels, wanted.box))
+    way = choose_way(picture, order.way, coloured=order.coloured)
+    return Drawing(picture.size, window, wanted, draw(picture, wanted, way))
+
+
+def _follow_text(picture: Picture, wanted: Frame) -> float:
+    """How far down a window is whose last line is the last one that anything is written in."""
+    part = wanted.box[3] - wanted.box[1]
+    room = picture.size[1] - part
+    return min(1.0, max(0.0, picture.lowest * picture.size[1] - part) / room) if room >= 1 else 0.5
+
+
+def save(data: bytes, folder: Path, ref: Ref) -> Path:
+    """Keep a picture where only its owner may read it; the path. Raises PictureError, KvtuiError."""
+    png = as_png(data)
+    stem = f"{_UNFIT.sub('_', ref.path.replace('/', '-'))}-{time.strftime('%Y%m%d-%H%M%S')}"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for suffix in ("", *(f"-{number}" for number in range(2, 100))):
+            path = folder / f"{stem}{suffix}.png"
+            try:
+                with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                    file.write(png)
+            except FileExistsError:
+                continue
+            return path
+    except OSError as error:
+        raise KvtuiError(f"the picture cannot be kept in {folder}", error.strerror or str(error)) from error
+    raise KvtuiError(f"the picture cannot be kept in {folder}", f"{stem}.png and 98 more are there")
+
+
+def in_sight(refs: Sequence[Ref], cursor: int, grid: Grid) -> Sequence[Ref]:
+    """The page that the cursor is on."""
+    first = cursor - cursor % grid.size
+    return refs[first : first + grid.size]
