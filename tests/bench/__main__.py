@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.control import Control
+from tests.bench.ssh import floods
 from tests.terminal import Program
 
 KVTUI = [sys.executable, "-m", "kvtui"]
@@ -153,6 +154,14 @@ def measure_console() -> Iterator[Figure]:
         yield Figure("console flood of 1 MiB/s: key to paint in the list, p95", 1000 * _p95(delays), "ms", 100)
 
 
+def measure_ssh() -> Iterator[Figure]:
+    """A guest that floods its shell over SSH, read without a screen."""
+    for where, flood in floods():
+        yield Figure(f"ssh flood read {where}", flood.rate, "MiB/s")
+        yield Figure(f"ssh flood read {where}: turns of the loop late, p95", _p95(flood.late), "ms")
+        yield Figure(f"ssh flood read {where}: the latest turn", max(flood.late), "ms")
+
+
 def _key_to_paint(screen: Program, key: str) -> float:
     while screen.pump(0):
         pass
@@ -177,6 +186,7 @@ MEASURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "start": measure_start,
     "fleet": measure_fleet,
     "console": measure_console,
+    "ssh": measure_ssh,
 }
 
 

@@ -196,3 +196,12 @@ async def read_to_end(shell: Shell) -> bytes:
     while piece := await asyncio.wait_for(shell.read(), 10):
         text += piece
     return text
+
+
+def write_key(file: Path, passphrase: str | None = None) -> asyncssh.SSHKey:
+    """A new key in a file."""
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    file.parent.mkdir(exist_ok=True)
+    key.write_private_key(str(file), passphrase=passphrase)
+    file.chmod(0o600)
+    return key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from pathlib import Path
 
@@ -136,6 +137,19 @@ async def test_a_server_that_falls_silent_is_not_waited_for(known_hosts: Path, s
     async with raw_server(serve) as port:
         with pytest.raises(UnreachableError, match=words):
             await asyncio.wait_for(shell_at(port, User("right"), known_hosts, handshake=0.3), 10)
+
+
+async def test_random_bytes_are_an_error_and_nothing_else(known_hosts: Path) -> None:
+    draw = random.Random(7)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(draw.choice((b"", b"SSH-2.0-x\r\n")) + draw.randbytes(draw.randrange(1, 4000)))
+        await writer.drain()
+
+    async with raw_server(serve) as port:
+        for _ in range(50):
+            with pytest.raises(BackendError):
+                await asyncio.wait_for(shell_at(port, User("right"), known_hosts, handshake=5.0), 10)
 
 
 async def test_a_guest_that_is_gone_without_a_word_is_noticed(known_hosts: Path) -> None:

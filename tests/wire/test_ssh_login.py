@@ -17,6 +17,7 @@ from tests.wire.sshserver import (
     User,
     shell_at,
     ssh_server,
+    write_key,
 )
 
 pytestmark = pytest.mark.usefixtures("home", "no_thread_is_left")
@@ -132,13 +133,6 @@ async def test_without_a_user_s_name_it_is_asked_for(known_hosts: Path) -> None:
         assert user.asked[0] == ("user on shop/web-1", False)
         with pytest.raises(BackendError, match="no user was named"):
             await shell_at(port, User(), known_hosts, user="")
-
-
-def write_key(file: Path, passphrase: str | None = None) -> asyncssh.SSHKey:
-    key = asyncssh.generate_private_key("ssh-ed25519")
-    file.parent.mkdir(exist_ok=True)
-    key.write_private_key(str(file), passphrase=passphrase)
-    return key
 
 
 async def test_the_usual_key_files_are_offered(known_hosts: Path, home: Path) -> None:
