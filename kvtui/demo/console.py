@@ -1,7 +1,8 @@
 """The serial console over a websocket, as virt-api and virt-handler serve it.
 
 Sources: reference section 4 (``streamer.go``, ``console.go``): binary frames of at most 32 KiB without any framing,
-text frames are dropped, a second client cuts the first one off without a word.
+text frames are dropped, a second client cuts the first one off without a word. An instance has a line from Scheduled
+on, for QEMU opens it before the guest begins.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import asyncio
 
 from aiohttp import WSMsgType, web
 
+from kvtui.demo import kinds
 from kvtui.demo.machines import Machine, Machines, MakeGuest, simulated_guest
 from kvtui.demo.metadata import bad_request
 from kvtui.demo.replies import encode, status, text
-from kvtui.demo.storage import Object, StorageError
+from kvtui.demo.storage import Change, Object, StorageError
 from kvtui.demo.world import World
 
 PROTOCOL = "plain.kubevirt.io"
@@ -25,9 +27,14 @@ _LARGEST_BACKLOG = 8 * 1024 * 1024
 class Session:
     """One client on one serial line."""
 
-    def __init__(self, request: web.BaseRequest, machine: Machine) -> None:
+    def __init__(self, request: web.BaseRequest, vmi: Object) -> None:
+        meta = vmi["metadata"]
+        self.uid: str = meta["uid"]
+        """Of the instance: there is one session with each."""
+        self.key = meta["namespace"], meta["name"]
+        self.machine: Machine | None = None
+        """None until the guest begins."""
         self._request = request
-        self._machine = machine
         self._waiting = bytearray()
         self._wake = asyncio.Event()
 
@@ -49,8 +56,9 @@ class Session:
         pump = asyncio.create_task(self._pump(socket), name="console output")
         try:
             async for message in socket:
-                if message.type is WSMsgType.BINARY and not self._machine.paused:
-                    self._machine.guest.receive(message.data)
+                machine = self.machine
+                if message.type is WSMsgType.BINARY and machine is not None and not machine.paused:
+                    machine.guest.receive(message.data)
         finally:
             pump.cancel()
         return socket
@@ -74,10 +82,13 @@ class Consoles:
     def __init__(self, world: World, make_guest: MakeGuest = simulated_guest) -> None:
         self.machines = Machines(world, make_guest)
         self._world = world
-        self._sessions: dict[Machine, Session] = {}
+        self._sessions: dict[str, Session] = {}
+        """By the uid of the instance."""
+        self._unsubscribe = world.storage.subscribe(self._on_change)
 
     async def close(self) -> None:
         """Cut all lines."""
+        self._unsubscribe()
         self.machines.close()
         for session in [*self._sessions.values()]:
             session.cut()
@@ -87,21 +98,45 @@ class Consoles:
         check_console(vmi)
         if "upgrade" not in request.headers.get("Connection", "").lower():
             return not_a_websocket()
-        machine = self.machines.of(vmi)
-        session = Session(request, machine)
-        before = self._sessions.get(machine)
+        session = Session(request, vmi)
+        before = self._sessions.get(session.uid)
         if before is not None:
+            self._leave(before)
             before.cut()
-        self._sessions[machine] = session
-        machine.listeners.add(session.cut)
-        machine.guest.attach(session.send)
+        self._sessions[session.uid] = session
+        if vmi["status"]["phase"] == "Running":
+            self._join(session, vmi)
         try:
             return await session.run()
         finally:
-            machine.listeners.discard(session.cut)
-            if self._sessions.get(machine) is session:
-                del self._sessions[machine]
-                machine.guest.detach()
+            self._leave(session)
+
+    def _join(self, session: Session, vmi: Object) -> None:
+        """Connect a session with its guest."""
+        session.machine = machine = self.machines.of(vmi)
+        machine.listeners.add(session.cut)
+        machine.guest.attach(session.send)
+
+    def _leave(self, session: Session) -> None:
+        if session.machine is not None:
+            session.machine.listeners.discard(session.cut)
+        if self._sessions.get(session.uid) is session:
+            del self._sessions[session.uid]
+            if session.machine is not None:
+                session.machine.guest.detach()
+
+    def _on_change(self, change: Change) -> None:
+        """Join those who are there before the guest, with its first byte."""
+        if change.kind != kinds.VMI:
+            return
+        key = change.namespace, change.name
+        for session in [each for each in self._sessions.values() if each.machine is None and each.key == key]:
+            vmi = self._world.storage.find(kinds.VMI, *key)
+            phase = vmi["status"].get("phase") if vmi is not None and vmi["metadata"]["uid"] == session.uid else None
+            if vmi is not None and phase == "Running":
+                self._join(session, vmi)
+            elif phase != "Scheduled":
+                session.cut()
 
 
 def check_console(vmi: Object) -> None:
@@ -115,7 +150,7 @@ def check_console(vmi: Object) -> None:
             f'Operation cannot be fulfilled on virtualmachineinstance.kubevirt.io "{name}": VMI is in failed status'
         )
         raise StorageError(409, "Conflict", message)
-    if phase != "Running":
+    if phase not in ("Scheduled", "Running"):
         raise bad_request("VMI is not running")
 
 

@@ -86,7 +86,8 @@ def simulated_guest(vmi: Object, now: datetime) -> Guest:
         cpus=int(cpu.get("cores", 1)) * int(cpu.get("sockets", 1)) * int(cpu.get("threads", 1)),
         ip=interfaces[0].get("ipAddress") or "10.0.2.2",
         seed=zlib.crc32(meta["uid"].encode()),
-        booted_ago=max((now - since).total_seconds(), 0.0) or None,
+        # The stamp has whole seconds: within the first one, the guest begins now.
+        booted_ago=ago if (ago := (now - since).total_seconds()) >= 1 else None,
         epoch=since.timestamp(),
     )
 

@@ -201,6 +201,51 @@ async def test_a_second_client_cuts_the_first_off(
         await _until(second, b"login: ")
 
 
+async def _start(cluster: RunningCluster, admin: aiohttp.ClientSession) -> None:
+    """Start shop/late, and let it come as far as its node."""
+    await create(admin, machine("late"))
+    cluster.advance(5)
+    assert await _put(admin, _sub("late", "start", "virtualmachines")) == (202, "")
+    for _ in range(600):
+        vmi = cluster.world.storage.find(kinds.VMI, "shop", "late")
+        if vmi is not None and vmi["status"].get("phase") == "Scheduled":
+            return
+        cluster.advance(0.1)
+    raise AssertionError("it was never Scheduled")
+
+
+async def test_who_is_there_before_the_guest_sees_its_first_line(
+    cluster: RunningCluster, admin: aiohttp.ClientSession
+) -> None:
+    await _start(cluster, admin)
+    async with admin.ws_connect(_sub("late", "console")) as socket:
+        await socket.send_bytes(b"typed into the void\r")
+        cluster.advance(60)
+        assert (await _until(socket, b"login: ")).startswith(b"SeaBIOS")
+
+
+async def test_a_second_client_cuts_off_who_waits_for_the_guest(
+    cluster: RunningCluster, admin: aiohttp.ClientSession
+) -> None:
+    await _start(cluster, admin)
+    async with (
+        admin.ws_connect(_sub("late", "console")) as first,
+        admin.ws_connect(_sub("late", "console")) as second,
+    ):
+        assert (await first.receive(timeout=10)).type is aiohttp.WSMsgType.CLOSED
+        cluster.advance(60)
+        await _until(second, b"SeaBIOS")
+
+
+async def test_waiting_for_a_guest_ends_with_its_instance(
+    cluster: RunningCluster, admin: aiohttp.ClientSession
+) -> None:
+    await _start(cluster, admin)
+    async with admin.ws_connect(_sub("late", "console")) as socket:
+        cluster.world.handler.end_guest("shop", "late", crashed=True)
+        assert (await socket.receive(timeout=10)).type is aiohttp.WSMsgType.CLOSED
+
+
 async def test_the_line_breaks_when_the_machine_stops(
     running: RunningCluster, console: aiohttp.ClientWebSocketResponse, admin: aiohttp.ClientSession
 ) -> None:
