@@ -22,7 +22,7 @@ from kvtui.ui.terminal import Terminal
 _LEAST_WIDTH = 40
 """Columns that are reckoned with before the pane knows its size."""
 _STATUS_LINES = 3
-"""Lines that a long refusal may take."""
+"""Lines that a long refusal may take, without the line of the key."""
 _REFUSALS = {
     Stream.SERIAL: "console: {backend} is read-only here, and opening one takes it from whoever has it; "
     "what the guest said is in the boot log (L)",
@@ -206,13 +206,18 @@ class ConsolePane(Vertical):
             return
         self._told = _tell(terminal)
         session = terminal.session
-        parts = [describe_recording(session), self._sentence(self._current, session), self._hint(session)]
-        text = "  ".join(part for part in parts if part)
+        state = "  ".join(filter(None, (describe_recording(session), self._sentence(self._current, session))))
         room = self._width - 1
+        *lines, last = wrap(state, room)[:_STATUS_LINES]
+        hint = self._hint(session)
         back = f"  {terminal.scrolled_back} lines back" if terminal.scrolled_back else ""
-        if cells(text + back) <= room:
-            text += back
-        lines = [text] if cells(text) <= room else wrap(text, room)[:_STATUS_LINES]
+        if cells(f"{last}  {hint}") > room:
+            # A key shall not be torn from what it does.
+            lines.append(last)
+            last = hint
+        else:
+            last = f"{last}  {hint}"
+        lines.append(last + back if cells(last + back) <= room else last)
         self._status.styles.height = len(lines)
         self._status.put(Text("\n".join(f" {item}" for item in lines)))
 
@@ -222,8 +227,11 @@ class ConsolePane(Vertical):
             return f"{session.sentence.removesuffix('.')}; {session.remark}."
         if session.is_connected and session.stream is Stream.SERIAL:
             vmi = instance_of(self._fleet, channel.ref)
-            paused = vmi is not None and is_true(vmi.status.conditions, "Paused")
-            return "Connected; the guest is paused." if paused else session.sentence
+            if vmi is not None and is_true(vmi.status.conditions, "Paused"):
+                return "Connected; the guest is paused."
+            if session.state is State.SILENT and vmi is not None and not vmi.is_running:
+                return "Connected; the guest has not begun yet."
+            return session.sentence
         if session.state in (State.LOST, State.ENDED):
             sight = look_at(self._fleet, channel.ref)
             if sight.is_seen:
