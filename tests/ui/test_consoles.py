@@ -220,10 +220,14 @@ async def test_a_stopped_vm_is_waited_for_without_asking_the_server(stage: Stage
         await screen.press("slash", *RUNNING, "enter", "c")
         await until(screen, sees(screen, "Waiting for the VM to run: it is Running."))
         assert stage.backend.calls == []
-        stage.put(changed(before, phase="Scheduling"))
+        starting = changed(before, phase="Scheduling")
+        stage.put(starting)
         stage.backend.console_refusals = [BackendError("x", "VMI is not running", code=400)] * 2
         await until(screen, sees(screen, "Waiting for the VM to run: it is Scheduling."))
-        stage.put(changed(before, phase="Scheduled"))
+        placed = changed(starting, phase="Scheduled")
+        stage.put(placed)
+        await until(screen, sees(screen, "Connected; the guest has not begun yet."))
+        stage.put(changed(placed, phase="Running"))
         await until(screen, sees(screen, "Connected; silent so far"))
 
 

@@ -11,6 +11,7 @@ from aiohttp import WSMsgType, web
 
 from kvtui.backends.base import ByteStream
 from kvtui.backends.kubernetes.answers import CutError
+from kvtui.backends.kubernetes.timings import Timings
 from kvtui.errors import AbsentError, BackendError, ForbiddenError, ReadOnlyError
 from kvtui.model import FeedState, Ref
 from kvtui.records.kubernetes import Event, Pod
@@ -134,8 +135,14 @@ async def test_a_console_that_is_gone_without_a_word_is_noticed() -> None:
         await console.write(b"\r")
         assert await console.read()
         proxy.hang()
-        with pytest.raises(CutError):
+        with pytest.raises(CutError, match="fell silent") as caught:
             await asyncio.wait_for(read_to_end(console), 10)
+        assert caught.value.silent
+
+
+def test_a_dead_link_is_noticed_within_twenty_seconds() -> None:
+    """aiohttp takes a link for dead when half a heartbeat after a ping there is no answer."""
+    assert Timings().heartbeat * 1.5 < 20
 
 
 async def read_to_end(console: ByteStream) -> None:

@@ -29,10 +29,11 @@ _PICTURES = (b"\x89PNG\r\n\x1a\n", b"P6")
 
 
 class _SocketStream:
-    """Raw bytes in binary frames."""
+    """Raw bytes in binary frames. `name` is for sentences: ``the console``."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, name: str) -> None:
         self._socket = socket
+        self._name = name
         self._closed = False
 
     async def read(self) -> bytes:
@@ -47,7 +48,7 @@ class _SocketStream:
             elif message.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR):
                 if self._closed or self._is_end(message):
                     return b""
-                raise self._cut()
+                raise self._why()
 
     async def write(self, data: bytes) -> None:
         """Send bytes. Raises CutError when the stream was cut."""
@@ -55,7 +56,7 @@ class _SocketStream:
             for start in range(0, len(data), _FRAME):
                 await self._socket.send_bytes(data[start : start + _FRAME])
         except ConnectionError as error:
-            raise self._cut() from error
+            raise self._why() from error
 
     async def close(self) -> None:
         """End the stream; a second call does nothing."""
@@ -68,6 +69,11 @@ class _SocketStream:
 
         return message.type is WSMsgType.CLOSE and message.data == _CLEAN_END
 
+    def _why(self) -> CutError:
+        if isinstance(self._socket.exception(), TimeoutError):
+            return CutError(f"{self._name} fell silent", "no answer to pings, the link is dead", silent=True)
+        return self._cut()
+
     def _cut(self) -> CutError:
         raise NotImplementedError
 
@@ -79,7 +85,7 @@ class Console(_SocketStream):
         # The server never says why (1006): another user, a power-off, a migration and a lost node look alike.
         code = self._socket.close_code
         return CutError(
-            "the console was cut",
+            f"{self._name} was cut",
             "taken over by another user, or the machine stopped or moved"
             if code in (None, 1000, 1006)
             else f"code {code}",
@@ -92,10 +98,6 @@ class Port(_SocketStream):
     A websocket cannot say that one side has sent everything: whoever ends first ends both directions.
     """
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse, name: str) -> None:
-        super().__init__(socket)
-        self._name = name
-
     def _is_end(self, message: aiohttp.WSMessage) -> bool:
         from aiohttp import WSMsgType
 
@@ -105,18 +107,18 @@ class Port(_SocketStream):
     def _cut(self) -> CutError:
         code = self._socket.close_code
         words = "the machine or the server is gone" if code in (None, 1000, 1006) else f"code {code}"
-        return CutError(f"the connection to {self._name} was cut", words)
+        return CutError(f"{self._name} was cut", words)
 
 
 async def open_console(server: Server, discovery: Discovery, ref: Ref) -> Console:
     """The serial console of a VM or VMI. Raises BackendError with the server's words when there is none."""
-    return Console(await server.websocket(await _subresource(discovery, ref, "console"), _PROTOCOL))
+    return Console(await server.websocket(await _subresource(discovery, ref, "console"), _PROTOCOL), "the console")
 
 
 async def open_port(server: Server, discovery: Discovery, ref: Ref, port: int) -> Port:
     """A TCP connection to a port of a VM or VMI. Raises BackendError with the server's words when nobody listens."""
     path = await _subresource(discovery, ref, f"portforward/{port}/tcp")
-    return Port(await server.websocket(path, _PROTOCOL), f"port {port} of {ref.path}")
+    return Port(await server.websocket(path, _PROTOCOL), f"the connection to port {port} of {ref.path}")
 
 
 async def take_screenshot(server: Server, discovery: Discovery, ref: Ref) -> bytes:

@@ -55,8 +55,8 @@ class Timings:
     """Until a failed plugin is run again."""
     handshake: float = 15.0
     """Until a console is open: the server dials the node first."""
-    heartbeat: float = 20.0
-    """Between two pings on a console."""
+    heartbeat: float = 12.0
+    """From the last byte to a ping, on a console; half as long again without an answer, and the link is dead."""
     screenshot: float = 20.0
     """Until a screenshot is there as a whole."""
     boot_log: float = 1.0

@@ -206,9 +206,10 @@ class ConsolePane(Vertical):
             return
         self._told = _tell(terminal)
         session = terminal.session
-        state = "  ".join(filter(None, (describe_recording(session), self._sentence(self._current, session))))
+        recording = f"{describe_recording(session)}  ".lstrip()
         room = self._width - 1
-        *lines, last = wrap(state, room)[:_STATUS_LINES]
+        first, *rest = wrap(self._sentence(self._current, session), room - cells(recording))[:_STATUS_LINES]
+        *lines, last = [recording + first, *rest]
         hint = self._hint(session)
         back = f"  {terminal.scrolled_back} lines back" if terminal.scrolled_back else ""
         if cells(f"{last}  {hint}") > room:
