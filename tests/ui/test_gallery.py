@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import stat
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from kvtui.config import ConsoleSettings, Settings, state_dir
 from kvtui.errors import BackendError, ForbiddenError, UnreachableError
@@ -21,10 +23,10 @@ from kvtui.store import Drop
 from kvtui.ui.gallery import LEAST_TILE, Grid, Order, carry_out, in_sight, plan_grid, save
 from kvtui.ui.hacks import record_frames
 from kvtui.ui.panes.tile import PictureTile
-from kvtui.ui.pictures import decode, is_png
+from kvtui.ui.pictures import is_png
 from kvtui.ui.screens.pictures import PicturesScreen
 from kvtui.ui.terminal import Terminal
-from tests.pictures import BLUE, RED, SEABIOS, halves, plain
+from tests.pictures import BLUE, RED, SEABIOS, encode, halves, plain
 from tests.ui.backend import NAME, Stage, changed
 from tests.ui.conftest import Screen, Show
 
@@ -63,10 +65,8 @@ async def record_after_picture(screen: Screen) -> list[str]:
     frames = record_frames(screen.app)
     await look_at(screen)
     await until(screen, lambda: any(ord(character) in DOT for frame in frames for character in frame))
-    while frames:
-        frames.clear()
-        for _ in range(5):
-            await screen.settle()
+    await screen.settle()
+    frames.clear()
     return frames
 
 
@@ -172,20 +172,16 @@ async def test_the_same_picture_again_sends_nothing_to_the_terminal(stage: Stage
 
 
 async def test_of_another_picture_only_the_changed_lines_are_sent(stage: Stage, show: Show) -> None:
-    from PIL import Image, ImageDraw
-
-    from tests.pictures import encode
-
-    image = decode(SEABIOS).scaled(720, 400)
+    image = Image.open(io.BytesIO(SEABIOS)).convert("RGB")
     async with show(stage, SMALL) as screen:
         frames = await record_after_picture(screen)
-        ImageDraw.Draw(image).rectangle((0, 390, 8, 398), fill=(170, 170, 170))
-        assert isinstance(image, Image.Image)
-        stage.backend.pictures[RUNNING] = encode(image)
-        before = screen.text
-        await screen.press("r")
-        await until(screen, lambda: screen.text != before)
-        await until(screen, lambda: frames)
+        # The first change may bring along what Textual had still to draw anew after the layout.
+        for top in (300, 390):
+            frames.clear()
+            image.paste((168, 168, 168), (0, top, 8, top + 8))
+            stage.backend.pictures[RUNNING] = encode(image)
+            await screen.press("r")
+            await until(screen, lambda: frames)
         assert len(frames[0]) < 400, "the one line, and not the picture"
 
 
