@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -115,6 +116,46 @@ async def test_a_server_that_falls_silent_is_a_cut(tmp_path: Path) -> None:
         stream = await state.backend.open_port(VM, 8080)
         with pytest.raises(CutError, match="port 8080"):
             await asyncio.wait_for(stream.read(), 10)
+
+
+async def test_a_quiet_guest_is_no_dead_link(tmp_path: Path) -> None:
+    """A server that sends no pings of its own, as older ones, still answers ours."""
+
+    async def quiet(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse(protocols=("plain.kubevirt.io",))
+        await socket.prepare(request)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(socket.receive(), 0.8)
+        await socket.send_bytes(b"at last")
+        await socket.close()
+        return socket
+
+    timings = replace(QUICK, heartbeat=0.2)
+    async with (
+        serving(port_server(quiet)) as fake,
+        kept(write_kubeconfig(tmp_path, fake.url), timings=timings) as state,
+    ):
+        assert await text_of(await state.backend.open_port(VM, 8080)) == b"at last"
+
+
+async def test_whoever_pauses_loses_nothing(tmp_path: Path) -> None:
+    """A client of a forwarded port may take its time; pings then wait behind data."""
+    size = 8 * 2**20
+
+    async def pour(request: web.Request) -> web.StreamResponse:
+        socket = await upgrade(request)
+        for _ in range(size // 32_768):
+            await socket.ping(b"keep alive")
+            await socket.send_bytes(b"x" * 32_768)
+        await socket.close()
+        return socket
+
+    timings = replace(QUICK, heartbeat=0.1)
+    async with serving(port_server(pour)) as fake, kept(write_kubeconfig(tmp_path, fake.url), timings=timings) as state:
+        stream = await state.backend.open_port(VM, 8080)
+        assert await stream.read()
+        await asyncio.sleep(0.5)
+        assert len(await text_of(stream)) == size - 32_768
 
 
 async def test_closing_ends_a_reader_that_waits(tmp_path: Path) -> None:

@@ -104,10 +104,10 @@ class Server:
         ):
             yield pieces
 
-    async def websocket(self, path: str, protocol: str) -> aiohttp.ClientWebSocketResponse:
-        """An open websocket. Raises BackendError with the server's words when it refuses the upgrade."""
+    async def websocket(self, path: str, protocol: str, *, pings: bool = True) -> aiohttp.ClientWebSocketResponse:
+        """An open websocket; see `Transport.websocket`."""
         async with self._connected() as transport:
-            return await transport.websocket(path, protocol)
+            return await transport.websocket(path, protocol, pings=pings)
 
     def hurry(self) -> None:
         """The server answers again: requests that it forgot meanwhile shall end soon, to be sent anew."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kvtui.backends.kubernetes.answers import CutError
@@ -41,7 +42,7 @@ class _SocketStream:
         from aiohttp import WSMsgType
 
         while True:
-            message = await self._socket.receive()
+            message = await self._receive()
             if message.type is WSMsgType.BINARY:
                 if message.data:
                     return bytes(message.data)
@@ -64,6 +65,9 @@ class _SocketStream:
             self._closed = True
             await self._socket.close()
 
+    async def _receive(self) -> aiohttp.WSMessage:
+        return await self._socket.receive()
+
     def _is_end(self, message: aiohttp.WSMessage) -> bool:
         from aiohttp import WSMsgType
 
@@ -71,8 +75,11 @@ class _SocketStream:
 
     def _why(self) -> CutError:
         if isinstance(self._socket.exception(), TimeoutError):
-            return CutError(f"{self._name} fell silent", "no answer to pings, the link is dead", silent=True)
+            return self._silence()
         return self._cut()
+
+    def _silence(self) -> CutError:
+        return CutError(f"{self._name} fell silent", "no answer to pings, the link is dead", silent=True)
 
     def _cut(self) -> CutError:
         raise NotImplementedError
@@ -95,8 +102,35 @@ class Console(_SocketStream):
 class Port(_SocketStream):
     """A TCP connection to a port of a VMI.
 
-    A websocket cannot say that one side has sent everything: whoever ends first ends both directions.
+    A websocket cannot say that one side has sent everything: whoever ends first ends both directions. A link counts as
+    dead only while somebody reads: who pauses, because a client of ours does, leaves pings behind data that waits.
+    virt-api then ends it after a minute.
     """
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, name: str, heartbeat: float) -> None:
+        super().__init__(socket, name)
+        self._heartbeat = heartbeat
+
+    async def _receive(self) -> aiohttp.WSMessage:
+        from aiohttp import WSMsgType
+
+        asked = False
+        while True:
+            try:
+                message = await self._socket.receive(self._heartbeat / 2 if asked else self._heartbeat)
+            except TimeoutError as error:
+                if asked:
+                    raise self._silence() from error
+                asked = True
+                with suppress(ConnectionError):
+                    await self._socket.ping()
+                continue
+            asked = False
+            if message.type is WSMsgType.PING:
+                with suppress(ConnectionError):
+                    await self._socket.pong(message.data)
+            elif message.type is not WSMsgType.PONG:
+                return message
 
     def _is_end(self, message: aiohttp.WSMessage) -> bool:
         from aiohttp import WSMsgType
@@ -118,7 +152,8 @@ async def open_console(server: Server, discovery: Discovery, ref: Ref) -> Consol
 async def open_port(server: Server, discovery: Discovery, ref: Ref, port: int) -> Port:
     """A TCP connection to a port of a VM or VMI. Raises BackendError with the server's words when nobody listens."""
     path = await _subresource(discovery, ref, f"portforward/{port}/tcp")
-    return Port(await server.websocket(path, _PROTOCOL), f"the connection to port {port} of {ref.path}")
+    socket = await server.websocket(path, _PROTOCOL, pings=False)
+    return Port(socket, f"the connection to port {port} of {ref.path}", server.timings.heartbeat)
 
 
 async def take_screenshot(server: Server, discovery: Discovery, ref: Ref) -> bytes:

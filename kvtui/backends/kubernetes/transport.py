@@ -90,13 +90,16 @@ class Transport:
         async with self._answer("GET", path, query, None, accept, first, silence, encoding) as answer:
             yield self._pieces(answer)
 
-    async def websocket(self, path: str, protocol: str) -> aiohttp.ClientWebSocketResponse:
-        """An open websocket. Raises BackendError with the server's words when it refuses the upgrade."""
+    async def websocket(self, path: str, protocol: str, *, pings: bool = True) -> aiohttp.ClientWebSocketResponse:
+        """An open websocket. Raises BackendError with the server's words when it refuses the upgrade.
+
+        Without `pings`, those of both sides are left to whoever reads.
+        """
         self._follow_certificate()
         for last in (False, True):
             headers = await self._headers("*/*", "identity")
             try:
-                return await self._open_websocket(path, protocol, headers)
+                return await self._open_websocket(path, protocol, headers, pings)
             except UnauthorizedError:
                 if last or not await self._credentials.renew(headers):
                     raise
@@ -127,7 +130,7 @@ class Transport:
             yield piece
 
     async def _open_websocket(
-        self, path: str, protocol: str, headers: CIMultiDict[str]
+        self, path: str, protocol: str, headers: CIMultiDict[str], pings: bool
     ) -> aiohttp.ClientWebSocketResponse:
         with _told(self._base, self._proxy):
             async with asyncio.timeout(self._timings.handshake):
@@ -135,7 +138,8 @@ class Transport:
                     URL(self._base + path, encoded=True),
                     protocols=(protocol,),
                     headers=headers,
-                    heartbeat=self._timings.heartbeat,
+                    heartbeat=self._timings.heartbeat if pings else None,
+                    autoping=pings,
                     max_msg_size=0,
                     timeout=aiohttp.ClientWSTimeout(ws_close=0.5),
                     proxy=self._proxy or None,
