@@ -71,6 +71,21 @@ keys:
 
 {_EXIT_CODES}"""
 
+_CONSOLE_ABOUT = """\
+Open the serial console of a VM: on a terminal as on the screen, with scrollback, search and recording; in a pipe as
+plain bytes. It waits for a VM that does not run yet, follows restarts and migrations, and ends the session of whoever
+has the console now."""
+
+_CONSOLE_MORE = f"""\
+in a pipe:
+  kvtui console web-1 --until 'login: ' --timeout 300 </dev/null >boot.log
+  printf 'root\\rsecret\\ruptime\\r' | kvtui console web-1 --timeout 10
+
+  It ends with 0 when the guest has said TEXT, when the guest's end closes the console, or when the time is up and no
+  TEXT was asked for; with 1 when TEXT was not said, or the console was refused, taken over or lost.
+
+{_EXIT_CODES}"""
+
 
 def parse_arguments(argv: Sequence[str] | None = None) -> Namespace:
     """What was asked for; ends the program with a sentence and code 2 when it makes no sense."""
@@ -109,6 +124,10 @@ def make_parser() -> ArgumentParser:
     _add_replay(commands.add_parser(
         "replay", parents=[_shared_options()], help="play a recording of a console (--record)",
         description=_REPLAY_ABOUT, epilog=_REPLAY_MORE, formatter_class=RawDescriptionHelpFormatter,
+    ))  # fmt: skip
+    _add_console(commands.add_parser(
+        "console", parents=[_shared_options()], help="the serial console of a VM, on a terminal or for scripts",
+        description=_CONSOLE_ABOUT, epilog=_CONSOLE_MORE, formatter_class=RawDescriptionHelpFormatter,
     ))  # fmt: skip
     commands.add_parser("version", parents=[_shared_options()], help="print the version")
     return parser
@@ -153,8 +172,18 @@ def _add_get(parser: ArgumentParser) -> None:
                         help="how long to wait for the cluster (default: %(default)g)")  # fmt: skip
 
 
-def _add_screenshot(parser: ArgumentParser) -> None:
+def _add_machine(parser: ArgumentParser) -> None:
     parser.add_argument("machine", metavar="VM", help="NAME or NAMESPACE/NAME")
+
+
+def _add_console(parser: ArgumentParser) -> None:
+    _add_machine(parser)
+    parser.add_argument("--until", metavar="TEXT", help="plain bytes; end as soon as the guest has said TEXT")
+    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="plain bytes; end after that time")
+
+
+def _add_screenshot(parser: ArgumentParser) -> None:
+    _add_machine(parser)
     parser.add_argument("-o", "--output", type=_named, metavar="FILE",
                         help="where to save the picture, a PNG as a rule; - is standard output; without it the picture "
                         "is drawn in the terminal")  # fmt: skip

@@ -1,0 +1,149 @@
+"""``kvtui console``: the serial console of one VM, on a terminal or as plain bytes for scripts."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from argparse import Namespace
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from kvtui.backends.base import Consoles
+from kvtui.cli.connecting import read_settings
+from kvtui.cli.input import read_input
+from kvtui.cli.machine import capable, find_machine
+from kvtui.cli.output import printing
+from kvtui.errors import ConfigError, KvtuiError
+
+if TYPE_CHECKING:
+    from kvtui.console.session import Session
+    from kvtui.fleet import Fleet
+
+_PIECE: Final = 512
+_PACE: Final = 0.05
+"""Seconds for a piece of the input: a serial line without flow control takes some 11 kB a second."""
+_RETRY: Final = 0.1
+
+
+def console(options: Namespace) -> int:
+    """Open the console of the VM that was named; the exit code."""
+    settings = read_settings(options)
+    fleet, ref = find_machine(options, settings)
+    capable(fleet, ref, Consoles, "serial consoles")  # type: ignore[type-abstract]
+    if sys.stdout.isatty():
+        _check_terminal(options)
+        from kvtui.ui.console_app import run_console
+
+        return run_console(settings, fleet, ref)
+    from kvtui.ui.channels import Channel, make_session
+
+    session = make_session(Channel(ref), fleet, settings)
+    until = None if options.until is None else options.until.encode(errors="surrogateescape")
+    return asyncio.run(_pipe(fleet, _Pipe(session, until), options.timeout))
+
+
+def _check_terminal(options: Namespace) -> None:
+    """Plain bytes of a guest are nothing for a terminal: it would obey them. Raises ConfigError."""
+    if options.until is not None or options.timeout is not None:
+        raise ConfigError("--until and --timeout are for pipes and files", hint="send standard output elsewhere: | cat -v")
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise ConfigError(
+            "standard output is a terminal, standard input is none",
+            hint="without a pipe on either side it is the console on the screen; with | cat -v, plain bytes",
+        )
+
+
+async def _pipe(fleet: Fleet, pipe: _Pipe, timeout: float | None) -> int:
+    from kvtui.resources import find
+
+    vms = find("vms")
+    assert vms is not None
+    live = asyncio.create_task(fleet.run(vms.sources))
+    try:
+        return await pipe.run(timeout)
+    finally:
+        live.cancel()
+        with suppress(asyncio.CancelledError):
+            await live
+        await fleet.close()
+
+
+class _Pipe:
+    """Copies bytes between the streams of the process and a session."""
+
+    def __init__(self, session: Session, until: bytes | None) -> None:
+        self._session = session
+        self._until = until
+        self._recent = b""
+        self._said = False
+        self._unwritable: OSError | None = None
+        self._changed = asyncio.Event()
+
+    async def run(self, timeout: float | None) -> int:
+        """Copy until it ends; the exit code (see ``kvtui console --help``)."""
+        session = self._session
+        session.tap = self._take
+        session.observe(self._changed.set)
+        session.start()
+        typing = asyncio.create_task(self._type())
+        try:
+            async with asyncio.timeout(timeout):
+                await self._wait()
+            if self._unwritable is not None:
+                with printing():
+                    raise self._unwritable
+            return self._end(in_time=True)
+        except TimeoutError:
+            return self._end(in_time=False)
+        finally:
+            typing.cancel()
+            await session.stop()
+
+    async def _wait(self) -> None:
+        """Until there is nothing more to be had, saying meanwhile what is waited for."""
+        told = ""
+        session = self._session
+        while session.is_open or session.state is State.CUT:
+            if session.sentence != told and not session.is_connected:
+                told = session.sentence
+                sys.stderr.write(f"kvtui: {told}\n")
+            await self._changed.wait()
+            self._changed.clear()
+            if self._said or self._unwritable is not None:
+                return
+
+    def _end(self, *, in_time: bool) -> int:
+        """Say why it ended; the exit code."""
+        session = self._session
+        if self._said:
+            return 0
+        if self._until is not None:
+            after = "" if in_time else " in time"
+            raise KvtuiError(f"the guest did not say what was waited for{after}", session.sentence)
+        if not in_time:
+            if session.is_connected:
+                return 0
+            raise KvtuiError("there was no console in time", session.sentence)
+        sys.stderr.write(f"kvtui: {session.sentence}\n")
+        return 0 if session.state is State.ENDED else 1
+
+    def _take(self, data: bytes) -> None:
+        """Print what the guest says, every byte."""
+        try:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        except OSError as error:
+            self._unwritable = error
+        if self._until is not None:
+            recent = self._recent + data
+            self._said = self._said or self._until in recent
+            self._recent = recent[-len(self._until) :] if self._until else b""
+        self._changed.set()
+
+    async def _type(self) -> None:
+        """Type what comes on standard input, as fast as a serial line takes it, while there is a line."""
+        async for data in read_input():
+            for start in range(0, len(data), _PIECE):
+                while not self._session.send(data[start : start + _PIECE]):
+                    await asyncio.sleep(_RETRY)
+                await asyncio.sleep(_PACE)
