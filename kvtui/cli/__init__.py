@@ -56,6 +56,10 @@ def _run(options: Namespace) -> int:
             from kvtui.cli.replay import replay
 
             return replay(options)
+        case "console":
+            from kvtui.cli.console import console
+
+            return console(options)
         case "demo":
             from kvtui.cli.demo import demo
 

@@ -5,24 +5,29 @@ from __future__ import annotations
 import asyncio
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from kvtui.backends.base import Consoles
-from kvtui.cli.connecting import read_settings
+from kvtui.cli.connecting import make_fleet, name_contexts, read_settings
 from kvtui.cli.input import read_input
 from kvtui.cli.machine import capable, find_machine
 from kvtui.cli.output import printing
-from kvtui.errors import ConfigError, KvtuiError
+from kvtui.cli.screen import run_screen
+from kvtui.config import Settings
+from kvtui.console.session import Session, State
+from kvtui.errors import ConfigError, KvtuiError, ReadOnlyError
+from kvtui.ui.channels import Channel, make_session
 
 if TYPE_CHECKING:
-    from kvtui.console.session import Session
     from kvtui.fleet import Fleet
 
 _PIECE: Final = 512
 _PACE: Final = 0.05
 """Seconds for a piece of the input: a serial line without flow control takes some 11 kB a second."""
-_RETRY: Final = 0.1
+_RETRY: Final = 1.0
+"""Seconds until a line that took no more is tried again, if nothing comes from it before."""
 
 
 def console(options: Namespace) -> int:
@@ -30,26 +35,35 @@ def console(options: Namespace) -> int:
     settings = read_settings(options)
     fleet, ref = find_machine(options, settings)
     capable(fleet, ref, Consoles, "serial consoles")  # type: ignore[type-abstract]
+    channel = Channel(ref)
     if sys.stdout.isatty():
         _check_terminal(options)
-        from kvtui.ui.console_app import run_console
-
-        return run_console(settings, fleet, ref)
-    from kvtui.ui.channels import Channel, make_session
-
-    session = make_session(Channel(ref), fleet, settings)
+        return show_channel(options, settings, fleet, channel)
+    session = make_session(channel, fleet, settings)
     until = None if options.until is None else options.until.encode(errors="surrogateescape")
     return asyncio.run(_pipe(fleet, _Pipe(session, until), options.timeout))
+
+
+def show_channel(options: Namespace, settings: Settings, fleet: Fleet, channel: Channel) -> int:
+    """Open the screen with one way into a machine; the exit code. Raises ReadOnlyError on a read-only backend."""
+    if fleet.backends[channel.ref.backend].info.read_only:
+        raise ReadOnlyError(f"{channel.ref.backend} is read-only", f"the {channel.stream.value} console was not opened")
+
+    async def connect(contexts: Sequence[str]) -> Fleet:
+        return make_fleet(options, settings, contexts) if contexts else fleet
+
+    where, contexts = channel.ref.backend, lambda: name_contexts(options)
+    return run_screen(settings, connect, where=where, contexts=contexts, channel=channel)
 
 
 def _check_terminal(options: Namespace) -> None:
     """Plain bytes of a guest are nothing for a terminal: it would obey them. Raises ConfigError."""
     if options.until is not None or options.timeout is not None:
-        raise ConfigError("--until and --timeout are for pipes and files", hint="send standard output elsewhere: | cat -v")
+        raise ConfigError("--until and --timeout are for pipes and files", hint="with | cat -v it is one")
     if sys.stdin is None or not sys.stdin.isatty():
         raise ConfigError(
             "standard output is a terminal, standard input is none",
-            hint="without a pipe on either side it is the console on the screen; with | cat -v, plain bytes",
+            hint="with neither in a pipe it is the console on the screen; with | cat -v, plain bytes",
         )
 
 
@@ -78,12 +92,14 @@ class _Pipe:
         self._said = False
         self._unwritable: OSError | None = None
         self._changed = asyncio.Event()
+        self._moved = asyncio.Event()
 
     async def run(self, timeout: float | None) -> int:
         """Copy until it ends; the exit code (see ``kvtui console --help``)."""
         session = self._session
         session.tap = self._take
         session.observe(self._changed.set)
+        session.observe(self._moved.set)
         session.start()
         typing = asyncio.create_task(self._type())
         try:
@@ -104,7 +120,7 @@ class _Pipe:
         told = ""
         session = self._session
         while session.is_open or session.state is State.CUT:
-            if session.sentence != told and not session.is_connected:
+            if session.sentence != told and session.state in (State.WAITING, State.FOLLOWING):
                 told = session.sentence
                 sys.stderr.write(f"kvtui: {told}\n")
             await self._changed.wait()
@@ -145,5 +161,8 @@ class _Pipe:
         async for data in read_input():
             for start in range(0, len(data), _PIECE):
                 while not self._session.send(data[start : start + _PIECE]):
-                    await asyncio.sleep(_RETRY)
+                    self._moved.clear()
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(_RETRY):
+                            await self._moved.wait()
                 await asyncio.sleep(_PACE)

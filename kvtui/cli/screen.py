@@ -13,6 +13,7 @@ from kvtui.errors import KvtuiError
 
 if TYPE_CHECKING:
     from kvtui.fleet import Fleet
+    from kvtui.ui.channels import Channel
 
 
 def show(options: Namespace) -> int:
@@ -32,11 +33,12 @@ def run_screen(
     *,
     where: str,
     contexts: Callable[[], Sequence[str]],
+    channel: Channel | None = None,
 ) -> int:
-    """Run the screen on what `connect` makes. Raises KvtuiError where there is no terminal."""
+    """Run the screen on what `connect` makes, with `channel` open. Raises KvtuiError where there is no terminal."""
     # Textual reads standard input and draws on standard error.
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise KvtuiError("the screen needs a terminal", hint="kvtui get prints the same rows without one")
     from kvtui.ui.app import run
 
-    return run(settings, connect, where=where, contexts=contexts)
+    return run(settings, connect, where=where, contexts=contexts, channel=channel)

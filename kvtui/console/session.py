@@ -122,6 +122,8 @@ class Session:
         """When the guest last sent something since then, by the clock."""
         self.transcript: Transcript | None = None
         """Where everything goes that the guest sends, and what becomes of the session; see `record`."""
+        self.tap: Callable[[bytes], None] | None = None
+        """Gets everything that the guest sends, as it comes."""
         self._pace = None if stream is Stream.SHELL else pace
         self._dial = dial
         self._look = look
@@ -371,6 +373,8 @@ class Session:
                 self._become(State.LIVE, self._describe_line(silent=False))
             if self.transcript is not None:
                 self.transcript.write(data)
+            if self.tap is not None:
+                self.tap(data)
             for start in range(0, len(data), _SLICE):
                 self.emulator.feed(data[start : start + _SLICE], now)
                 self.touch()

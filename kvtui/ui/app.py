@@ -13,12 +13,14 @@ from textual.binding import Binding, BindingType
 from textual.worker import WorkerFailed
 
 from kvtui.config import Settings
+from kvtui.console.session import State, Stream
 from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
 from kvtui.model import Severity
 from kvtui.resources import RESOURCES
 from kvtui.text import clean_line
 from kvtui.ui.actions import ActionRunner
+from kvtui.ui.channels import Channel
 from kvtui.ui.dialogs.confirm import ConfirmDialog, Question
 from kvtui.ui.hacks import KeyOrder, take_apart
 from kvtui.ui.keys import check_keys, list_bindings, spell_keys
@@ -60,8 +62,10 @@ class KvtuiApp(Program, inherit_bindings=False):
         *,
         where: str = "",
         contexts: Callable[[], Sequence[str]] = tuple,
+        channel: Channel | None = None,
     ) -> None:
-        """`where` names what is connected to first; `contexts` tells all that one can go to.
+        """`where` names what is connected to first; `contexts` tells all that one can go to; `channel` is opened at
+        once, with the whole screen for it.
 
         Raises ConfigError when the settings bind keys that cannot be meant.
         """
@@ -72,6 +76,7 @@ class KvtuiApp(Program, inherit_bindings=False):
         self._contexts = contexts
         self.settings = settings
         self._where = where
+        self._channel = channel
         self.fleet: Fleet | None = None
         self.actions: ActionRunner | None = None
         self.main: MainScreen | None = None
@@ -120,8 +125,19 @@ class KvtuiApp(Program, inherit_bindings=False):
         self.actions = ActionRunner(fleet, RESOURCES, self)
         self.main = MainScreen(fleet, RESOURCES, self.actions, self.settings, self._contexts)
         self.switch_screen(self.main)
+        if self._channel is not None:
+            self.call_after_refresh(self._open_channel, self._channel)
         self._live = asyncio.create_task(fleet.run(), name="fleet")
         self._live.add_done_callback(self._fleet_ended)
+
+    def _open_channel(self, channel: Channel) -> None:
+        """Show what the program was begun for; a shell that its user ends ends the program, too."""
+        assert self.main is not None
+        self.main.open_alone(channel)
+        terminal = self.main.consoles.shown
+        if terminal is not None and channel.stream is Stream.SHELL:
+            session = terminal.session
+            session.observe(lambda: self.exit(0) if session.state is State.ENDED else None)
 
     def _fleet_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -162,7 +178,7 @@ class KvtuiApp(Program, inherit_bindings=False):
             self.exit(1 if failed else 0)
 
     async def _may_close_consoles(self, question: str) -> bool:
-        if self.main is None or not self.main.consoles.has_open:
+        if self.main is None or set(self.main.consoles.channels) <= {self._channel}:
             return True
         return await self.ask(Question(question, [channel.label for channel in self.main.consoles.channels]))
 
@@ -205,9 +221,16 @@ def _own_bindings(owner: Any) -> list[Binding]:
     return [binding for binding in type(owner).BINDINGS if isinstance(binding, Binding) and binding.tooltip]
 
 
-def run(settings: Settings, connect: Connect, *, where: str = "", contexts: Callable[[], Sequence[str]] = tuple) -> int:
+def run(
+    settings: Settings,
+    connect: Connect,
+    *,
+    where: str = "",
+    contexts: Callable[[], Sequence[str]] = tuple,
+    channel: Channel | None = None,
+) -> int:
     """Run the program until the user quits; the exit status. See `KvtuiApp` for the arguments."""
-    app = KvtuiApp(connect, settings, where=where, contexts=contexts)
+    app = KvtuiApp(connect, settings, where=where, contexts=contexts, channel=channel)
     result = app.run(mouse=settings.mouse)
     # The interpreter's last collections would walk over every record: half a second of nothing on a large fleet.
     gc.freeze()

@@ -179,6 +179,11 @@ class MainScreen(PanesScreen):
             return
         self.consoles.open(Channel(ref, Stream[stream]))
 
+    def open_alone(self, channel: Channel) -> None:
+        """Open a way into a machine and give it the whole screen, until it is left."""
+        self.consoles.open(channel)
+        self.action_zoom_console()
+
     def action_step_console(self, by: int) -> None:
         """Go to the next or the previous console."""
         self.consoles.step(by)
