@@ -60,6 +60,14 @@ def _run(options: Namespace) -> int:
             from kvtui.cli.console import console
 
             return console(options)
+        case "ssh":
+            from kvtui.cli.ssh import ssh
+
+            return ssh(options)
+        case "port-forward":
+            from kvtui.cli.port_forward import port_forward
+
+            return port_forward(options)
         case "demo":
             from kvtui.cli.demo import demo
 

@@ -87,6 +87,26 @@ in a pipe:
 {_EXIT_CODES}"""
 
 
+_SSH_ABOUT = """\
+Open a shell of a VM over SSH, through the API server: on the screen, beside everything else. With COMMAND it is run
+without a terminal, with standard input and output as they are, and its exit status becomes that of kvtui.
+
+Keys are those of the agent and of ~/.ssh; nothing else of ~/.ssh/config counts. The host key of a VM is asked about
+the first time, and remembered under its context, namespace and name."""
+
+_SSH_MORE = f"""\
+examples:
+  kvtui ssh fedora@shop/web-1
+  kvtui ssh root@web-1 -n shop -- journalctl -b -p err
+
+{_EXIT_CODES}"""
+
+_FORWARD_ABOUT = """\
+Listen on ports of this machine and lead each connection to a port of a VM, through the API server, until interrupted.
+
+  kvtui port-forward shop/web-1 8080:80 0:5432"""
+
+
 def parse_arguments(argv: Sequence[str] | None = None) -> Namespace:
     """What was asked for; ends the program with a sentence and code 2 when it makes no sense."""
     parser = make_parser()
@@ -128,6 +148,14 @@ def make_parser() -> ArgumentParser:
     _add_console(commands.add_parser(
         "console", parents=[_shared_options()], help="the serial console of a VM, on a terminal or for scripts",
         description=_CONSOLE_ABOUT, epilog=_CONSOLE_MORE, formatter_class=RawDescriptionHelpFormatter,
+    ))  # fmt: skip
+    _add_ssh(commands.add_parser(
+        "ssh", parents=[_shared_options()], help="a shell of a VM over SSH, or one command",
+        description=_SSH_ABOUT, epilog=_SSH_MORE, formatter_class=RawDescriptionHelpFormatter,
+    ))  # fmt: skip
+    _add_port_forward(commands.add_parser(
+        "port-forward", parents=[_shared_options()], help="ports of this machine that lead to ports of a VM",
+        description=_FORWARD_ABOUT, epilog=_EXIT_CODES, formatter_class=RawDescriptionHelpFormatter,
     ))  # fmt: skip
     commands.add_parser("version", parents=[_shared_options()], help="print the version")
     return parser
@@ -182,6 +210,22 @@ def _add_console(parser: ArgumentParser) -> None:
     parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="plain bytes; end after that time")
 
 
+def _add_ssh(parser: ArgumentParser) -> None:
+    parser.add_argument("machine", metavar="[USER@]VM", help="NAME or NAMESPACE/NAME")
+    parser.add_argument("remote", nargs="*", metavar="COMMAND", help="run it instead of a shell; -- before its options")
+    parser.add_argument("-l", "--user", type=_named, metavar="USER", help="log in as (default: [ssh] user, or asked)")
+    parser.add_argument("-i", "--identity", action="append", type=_named, metavar="FILE",
+                        help="offer this private key and no other; several may be given")  # fmt: skip
+    parser.add_argument("-p", "--port", type=_port, metavar="PORT", help="port of the VM's SSH server (default: 22)")
+
+
+def _add_port_forward(parser: ArgumentParser) -> None:
+    _add_machine(parser)
+    parser.add_argument("ports", nargs="+", type=_ports, metavar="[LOCAL:]REMOTE", help="LOCAL 0 is any free port")
+    parser.add_argument("--address", default="127.0.0.1", metavar="ADDRESS",
+                        help="address of this machine to listen on (default: %(default)s)")  # fmt: skip
+
+
 def _add_screenshot(parser: ArgumentParser) -> None:
     _add_machine(parser)
     parser.add_argument("-o", "--output", type=_named, metavar="FILE",
@@ -228,6 +272,20 @@ def _namespace(text: str) -> str:
     if not NAMESPACE.fullmatch(text):
         raise ArgumentTypeError(f"{text!r} is no valid namespace name: a-z, 0-9 and - within, 63 at most")
     return text
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise ArgumentTypeError(f"{text!r} is not a port: a number from 1 to 65535")
+    return int(text)
+
+
+def _ports(text: str) -> tuple[int, int]:
+    """A local and a remote port."""
+    local, colon, remote = text.rpartition(":")
+    if not colon:
+        local = remote
+    return 0 if local == "0" else _port(local), _port(remote)
 
 
 def _seconds(text: str) -> float:

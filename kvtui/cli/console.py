@@ -37,7 +37,9 @@ def console(options: Namespace) -> int:
     capable(fleet, ref, Consoles, "serial consoles")  # type: ignore[type-abstract]
     channel = Channel(ref)
     if sys.stdout.isatty():
-        _check_terminal(options)
+        if options.until is not None or options.timeout is not None:
+            raise ConfigError("--until and --timeout are for pipes and files", hint="with | cat -v it is one")
+        check_terminal()
         return show_channel(options, settings, fleet, channel)
     session = make_session(channel, fleet, settings)
     until = None if options.until is None else options.until.encode(errors="surrogateescape")
@@ -56,14 +58,11 @@ def show_channel(options: Namespace, settings: Settings, fleet: Fleet, channel: 
     return run_screen(settings, connect, where=where, contexts=contexts, channel=channel)
 
 
-def _check_terminal(options: Namespace) -> None:
-    """Plain bytes of a guest are nothing for a terminal: it would obey them. Raises ConfigError."""
-    if options.until is not None or options.timeout is not None:
-        raise ConfigError("--until and --timeout are for pipes and files", hint="with | cat -v it is one")
-    if sys.stdin is None or not sys.stdin.isatty():
+def check_terminal() -> None:
+    """Raise ConfigError when only one side is a terminal: it would obey the plain bytes of the guest."""
+    if sys.stdin is None or not sys.stdin.isatty() or not sys.stdout.isatty():
         raise ConfigError(
-            "standard output is a terminal, standard input is none",
-            hint="with neither in a pipe it is the console on the screen; with | cat -v, plain bytes",
+            "standard input and standard output must both be the terminal", hint="or send the output into a pipe"
         )
 
 

@@ -197,7 +197,7 @@ class Login(asyncssh.SSHClient):
         answers = []
         for prompt, echoed in prompts[:8]:
             words = clean_line(" ".join(part for part in (name, instructions, prompt) if part))[:LONGEST].strip()
-            answer = await self._ask_user(f"{self._again}{words} {self.user} on {self._errand.guest}", not echoed)
+            answer = await self._ask_user(f"{self._again}{self.user} on {self._errand.guest}: {words}", not echoed)
             if answer is None:
                 return None
             answers.append(answer)
