@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 from argparse import Namespace
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from kvtui.model import Ref
 
 _SERVER_ERROR: Final = 500
-_ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def port_forward(options: Namespace) -> int:
@@ -36,6 +36,7 @@ async def _forward(options: Namespace, fleet: Fleet, ref: Ref) -> int:
 
     backend = capable(fleet, ref, Ports, "ports that lead to machines")  # type: ignore[type-abstract]
     opened: list[Forwarding] = []
+    _end_on_signals()
     try:
         await _probe(backend, ref, options.ports[0][1])
         for local, remote in options.ports:
@@ -43,7 +44,8 @@ async def _forward(options: Namespace, fleet: Fleet, ref: Ref) -> int:
             opened.append(await forward_port(dial, options.address, local, tell=_complain))
             with printing():
                 sys.stdout.write(f"{opened[-1].address}:{opened[-1].port} -> {clean_line(ref.path)}:{remote}\n")
-        await _interrupted()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
         return 0
     finally:
         for forwarding in opened:
@@ -75,10 +77,9 @@ def _complain(error: KvtuiError) -> None:
     sys.stderr.write(f"kvtui: {clean_line(str(error))}\n")
 
 
-async def _interrupted() -> None:
-    """Until the user or the system wants it to end."""
-    asked = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in _ENDS:
-        loop.add_signal_handler(number, asked.set)
-    await asked.wait()
+def _end_on_signals() -> None:
+    """Let the system end this task as ctrl+c does."""
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)

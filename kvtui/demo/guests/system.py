@@ -95,9 +95,11 @@ _SERVICES = (
     ("crond", "Command Scheduler", "/usr/sbin/crond -n", "root", 844, 3.1, 0.0),
 )
 
+_NGINX = ("nginx", "The nginx HTTP and reverse proxy server", "nginx: worker process", "nginx", 6.5)
 _WORKLOADS = {
     "db": ("postgresql", "PostgreSQL database server", "/usr/bin/postgres -D /var/lib/pgsql/data", "postgres", 34.0),
-    "web": ("nginx", "The nginx HTTP and reverse proxy server", "nginx: worker process", "nginx", 6.5),
+    "web": _NGINX,
+    "frontend": _NGINX,
     "cache": ("valkey", "Valkey persistent key-value database", "/usr/bin/valkey-server 0.0.0.0:6379", "valkey", 9.0),
     "": ("app", "Application server", "/usr/bin/java -Xmx1g -jar /opt/app/app.jar", "app", 21.0),
 }

@@ -100,6 +100,7 @@ class MainScreen(PanesScreen):
         """Give the whole screen to the open console, until it is left."""
         if self.consoles.current is not None:
             self.add_class("-alone")
+            self._arrange()
             self.consoles.open(self.consoles.current)
 
     def action_faults(self) -> None:

@@ -159,7 +159,8 @@ class PanesScreen(Screen[None]):
         width, height = self.size
         others = 4 + _PANES_LEAST  # the header, the problems' rule and first line, the footer
         most = _CONSOLE_LEAST if self._zoomed else _CONSOLE[1]
-        self.consoles.styles.height = "1fr" if width >= BESIDE else max(_CONSOLE_LEAST, min(most, height - others))
+        whole = width >= BESIDE or self.has_class("-alone")
+        self.consoles.styles.height = "1fr" if whole else max(_CONSOLE_LEAST, min(most, height - others))
 
     def _show_neighbours(self) -> None:
         """A pane that stands alone names the others, with their keys and counts."""

@@ -1,0 +1,242 @@
+"""``kvtui console``, ``ssh`` and ``port-forward`` as scripts use them, on a demo cluster in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import shlex
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kvtui.cli.demo import DemoCluster
+
+Kvtui = Callable[..., "subprocess.CompletedProcess[bytes]"]
+MACHINE = "web/frontend-1"
+_PATIENCE = 40.0
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """The kubeconfig of a small cluster."""
+    with DemoCluster(["--size", "20", "--quiet"]) as demo:
+        yield demo.wait_for_kubeconfig()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    """An environment without keys, agent and configuration."""
+    folders = {f"XDG_{name}_HOME": str(tmp_path / name.lower()) for name in ("CONFIG", "STATE")}
+    kept = {name: value for name, value in os.environ.items() if name != "SSH_AUTH_SOCK"}
+    return {**kept, **folders, "HOME": str(tmp_path)}
+
+
+def command(cluster: str, name: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "kvtui", name, "--kubeconfig", cluster, *arguments]
+
+
+@pytest.fixture
+def kvtui(cluster: str, home: dict[str, str]) -> Kvtui:
+    """Runs a command to its end, with `said` on its standard input."""
+
+    def run(name: str, *arguments: str, said: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            command(cluster, name, *arguments),
+            input=said,
+            capture_output=True,
+            env=home,
+            timeout=_PATIENCE,
+            check=False,
+        )
+
+    return run
+
+
+class Terminal:
+    """A terminal of its own for a command, whose standard output and input may lie elsewhere."""
+
+    def __init__(self, arguments: list[str], env: dict[str, str]) -> None:
+        self.pid, self._handle = pty.fork()
+        if self.pid == 0:
+            os.execvpe(arguments[0], arguments, env)
+        self.text = ""
+
+    def wait_for(self, pattern: str) -> None:
+        while not re.search(pattern, self.text):
+            assert self._read(), self.text
+
+    def _read(self) -> bool:
+        """Read more; False at the end."""
+        assert select.select([self._handle], [], [], _PATIENCE)[0], self.text
+        try:
+            data = os.read(self._handle, 65536)
+        except OSError:
+            return False
+        self.text += data.decode(errors="replace")
+        return bool(data)
+
+    def type(self, words: str) -> None:
+        os.write(self._handle, words.encode())
+
+    def wait(self) -> int:
+        while self._read():
+            pass
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+# The console ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_script_waits_for_what_the_guest_says(kvtui: Kvtui) -> None:
+    done = kvtui("console", MACHINE, "--until", "login: ", "--timeout", "30", said=b"\n")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(b"login: ")
+    assert done.stderr == b""
+
+
+def test_what_is_never_said_is_a_failure_when_the_time_is_up(kvtui: Kvtui) -> None:
+    done = kvtui("console", MACHINE, "--until", "no such words", "--timeout", "2")
+    assert done.returncode == 1
+    assert b"did not say what was waited for in time" in done.stderr
+
+
+def test_a_guest_is_listened_to_for_a_while(kvtui: Kvtui) -> None:
+    assert kvtui("console", MACHINE, "--timeout", "2").returncode == 0
+
+
+def test_a_vm_that_is_not_there_is_no_console_in_time(kvtui: Kvtui) -> None:
+    done = kvtui("console", "web/nobody", "--timeout", "2")
+    assert done.returncode == 1
+    assert b"there was no console in time" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_read_only_program_opens_nothing(kvtui: Kvtui) -> None:
+    for name, more in (("console", ()), ("ssh", ("--", "true")), ("port-forward", ("0:22",))):
+        done = kvtui(name, "--read-only", MACHINE, *more)
+        assert done.returncode == 1, name
+        assert b"read-only" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["web/", "a/b/c", "Web/x"])
+def test_a_name_that_names_no_vm(kvtui: Kvtui, name: str) -> None:
+    done = kvtui("console", name)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"write NAME or NAMESPACE/NAME" in done.stderr
+
+
+def test_a_pipe_that_nobody_reads_ends_it(cluster: str, home: dict[str, str]) -> None:
+    with subprocess.Popen(
+        command(cluster, "console", MACHINE), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=home
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        process.stdout.close()
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        assert process.wait(_PATIENCE) == 0
+
+
+def test_plain_bytes_never_reach_a_terminal(cluster: str, home: dict[str, str]) -> None:
+    screen = Terminal(["sh", "-c", f"{' '.join(command(cluster, 'console', MACHINE))} </dev/null"], home)
+    assert screen.wait() == 2
+    assert "must both be the terminal" in screen.text
+
+
+def test_on_a_terminal_the_console_has_the_whole_screen_and_one_key_quits_behind_the_chord(
+    cluster: str, home: dict[str, str]
+) -> None:
+    screen = Terminal(command(cluster, "console", MACHINE), {**home, "TERM": "xterm-256color"})
+    screen.wait_for("Connected")
+    screen.type("\x1d")
+    screen.wait_for("Problems")
+    screen.type("q")
+    assert screen.wait() == 0
+
+
+# A shell -------------------------------------------------------------------------------------------------------------
+
+
+def trust_and_log_in(cluster: str, home: dict[str, str], *remote: str, redirection: str = "") -> Terminal:
+    line = shlex.join(command(cluster, "ssh", f"root@{MACHINE}", "--", *remote))
+    screen = Terminal(["sh", "-c", f"{line} {redirection}"], home)
+    screen.wait_for(r"SHA256:\S+ Trust it \(yes/no\)\?")
+    screen.type("yes\n")
+    screen.wait_for("assword")
+    screen.type("secret\n")
+    return screen
+
+
+def test_a_command_has_its_output_and_status(cluster: str, home: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "out"
+    screen = trust_and_log_in(cluster, home, "uname -n; false", redirection=f">{file}")
+    assert screen.wait() == 1
+    assert file.read_bytes() == b"frontend-1\n"
+    assert "secret" not in screen.text, "a password is not shown"
+
+
+def test_output_on_a_terminal_cannot_command_it(cluster: str, home: dict[str, str]) -> None:
+    screen = trust_and_log_in(cluster, home, "printf '\\033]52;c;aGk=\\007done'")
+    assert screen.wait() == 0
+    assert "done" in screen.text
+    assert "\x1b]52" not in screen.text
+
+
+def test_without_a_terminal_nobody_can_be_asked(cluster: str, home: dict[str, str]) -> None:
+    done = subprocess.run(
+        command(cluster, "ssh", f"root@{MACHINE}", "--", "true"),
+        stdin=subprocess.DEVNULL, capture_output=True, env=home, timeout=_PATIENCE, check=False, start_new_session=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert b"its host key was not trusted" in done.stderr
+
+
+# Ports ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_port_of_a_guest_is_reached_until_the_program_is_interrupted(cluster: str, home: dict[str, str]) -> None:
+    with subprocess.Popen(
+        command(cluster, "port-forward", MACHINE, "0:80"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=home
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        line = process.stdout.readline().decode()
+        found = re.fullmatch(r"(127\.0\.0\.1:\d+) -> web/frontend-1:80\n", line)
+        assert found is not None, line
+        with urllib.request.urlopen(f"http://{found[1]}/", timeout=_PATIENCE) as answer:
+            assert answer.read() == b"frontend-1: it works\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(_PATIENCE) == 0
+        assert re.fullmatch(r"kvtui: 1 connections, sent \S+B, received \S+B\n", process.stderr.read().decode())
+
+
+def test_a_service_that_is_not_up_yet_is_told_and_listened_for(cluster: str, home: dict[str, str]) -> None:
+    with subprocess.Popen(
+        command(cluster, "port-forward", MACHINE, "0:81"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=home
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().endswith(b":81\n")
+        assert b"connection refused" in process.stderr.readline()
+        process.terminate()
+        assert process.wait(_PATIENCE) == 0
+
+
+def test_ports_of_a_vm_that_is_not_there(kvtui: Kvtui) -> None:
+    done = kvtui("port-forward", "web/nobody", "8080:80")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b'"nobody" not found' in done.stderr
+
+
+@pytest.mark.parametrize("ports", ["x", "80:", ":80", "1:2:3", "70000", "80:0"])
+def test_ports_that_are_none(kvtui: Kvtui, ports: str) -> None:
+    done = kvtui("port-forward", MACHINE, ports)
+    assert done.returncode == 2
+    assert b"is not a port" in done.stderr
