@@ -149,6 +149,10 @@ class Pane:
         x, y, columns = (int(number) for number in self._ask("#{cursor_x} #{cursor_y} #{pane_width}").split())
         return Shown(self._capture(), (min(x, columns - 1), y))
 
+    def coloured(self) -> str:
+        """The pane's screen with the sequences that colour it; what was erased at the end of a row is left out."""
+        return self._tmux.run("capture-pane", "-p", "-e", "-N", "-t", self._name).removesuffix("\n")
+
     def history(self) -> list[str]:
         """The lines above the screen."""
         if self._ask("#{history_size}") == "0":

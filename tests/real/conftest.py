@@ -136,7 +136,11 @@ async def switch_on(site: Site, operator: Operator) -> Capture:
     return heard()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shell(operator: Operator, boot: Capture) -> Operator:
-    """At the prompt of the shell."""
+@pytest_asyncio.fixture(loop_scope="module")
+async def shell(site: Site, operator: Operator, boot: Capture) -> Operator:
+    """At the prompt of the shell, even when the test before left something else there."""
+    if not operator.is_prompted:
+        site.guests[-1].reboot()
+        await operator.wait_for("SeaBIOS")
+        await operator.log_in()
     return operator

@@ -16,7 +16,9 @@ from tests.real.image import PASSWORD
 PATIENCE = 20.0
 _STILL = 0.1
 """Seconds without a byte after which a program has drawn all that it wanted to."""
-_PROMPT = rb"guest:\S+# (?:\x1b\[6n)?\Z"
+_PROMPT = rb"guest:\S+# \x1b\[6n\Z"
+"""busybox's shell asks where the cursor is: what is typed before it asked would overtake the answer."""
+_PROMPT_SHOWN = r"guest:\S+#\s*\Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,12 @@ class Operator:
     def screen(self) -> str:
         """The screen as text."""
         return "\n".join(self.session.emulator.text())
+
+    @property
+    def is_prompted(self) -> bool:
+        """Whether the shell waits for a command."""
+        asked = re.search(_PROMPT, bytes(self._heard[-100:])) is not None
+        return asked and re.search(_PROMPT_SHOWN, self.screen) is not None
 
     @contextmanager
     def hearing(self) -> Iterator[Callable[[], Capture]]:
@@ -124,15 +132,14 @@ class Operator:
     async def wait_for_prompt(self, begin: int, patience: float = PATIENCE) -> None:
         """Wait until the shell asks for a command, after a line end in what was heard from `begin` on."""
 
-        def is_asking() -> bool:
-            end = bytes(self._heard[max(begin, len(self._heard) - 100) :])
-            return re.search(_PROMPT, end) is not None and b"\n" in self._heard[begin:]
+        def is_prompted() -> bool:
+            return b"\n" in self._heard[begin:] and self.is_prompted
 
-        await self.wait_until(is_asking, "the prompt", patience)
+        await self.wait_until(is_prompted, "the prompt", patience)
 
     async def log_in(self) -> None:
         """Answer getty and login."""
-        await self.wait_for("guest login:", 60)
+        await self.wait_for("guest login:", 40)
         await self.ask("root\r", r"Password:\s*\Z")
         begin = len(self._heard)
         self.type(f"{PASSWORD}\r")
