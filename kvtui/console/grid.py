@@ -38,7 +38,7 @@ class Grid(pyte.Screen):
     """
 
     def __init__(self, columns: int, lines: int, scrollback: int) -> None:
-        self.rows: list[Line] = []
+        self.rows = [Line(columns) for _ in range(lines)]
         self.scrollback: deque[PastLine] = deque(maxlen=scrollback)
         self.scrolled_total = 0
         self.now = 0.0
@@ -56,7 +56,7 @@ class Grid(pyte.Screen):
 
     @property
     def _blank(self) -> Look:
-        return blank_of(self._look)
+        return blank_of(self._look) if self._look.bg else PLAIN
 
     @property
     def _region(self) -> tuple[int, int]:
@@ -137,23 +137,27 @@ class Grid(pyte.Screen):
 
     def _scroll_up(self, top: int, bottom: int, count: int, *, keep: bool = True) -> None:
         """Move the rows up. Those that leave at the screen's top go to the scrollback, as in xterm, if `keep`."""
-        rows, count = self.rows, min(count, bottom - top + 1)
-        if top == 0 and keep and not self.alternate:
-            for row in rows[:count]:
-                self._push(row)
-        else:
+        rows, count, blank = self.rows, min(count, bottom - top + 1), self._blank
+        kept = top == 0 and keep and not self.alternate
+        if not kept:
             self._part(top)
+        leaving = rows[top : top + count]
         del rows[top : top + count]
-        blank = self._blank
-        rows[bottom + 1 - count : bottom + 1 - count] = [Line(self.columns, blank) for _ in range(count)]
+        for row in leaving:
+            if kept:
+                self._push(row)
+            row.clear(self.columns, blank)
+        rows[bottom + 1 - count : bottom + 1 - count] = leaving
         self._mark(top, bottom)
 
     def _scroll_down(self, top: int, bottom: int, count: int) -> None:
-        rows, count = self.rows, min(count, bottom - top + 1)
+        rows, count, blank = self.rows, min(count, bottom - top + 1), self._blank
+        leaving = rows[bottom + 1 - count : bottom + 1]
         del rows[bottom + 1 - count : bottom + 1]
         self._part(top)
-        blank = self._blank
-        rows[top:top] = [Line(self.columns, blank) for _ in range(count)]
+        for row in leaving:
+            row.clear(self.columns, blank)
+        rows[top:top] = leaving
         rows[bottom].wrapped = False
         self._mark(top, bottom)
 
@@ -163,15 +167,24 @@ class Grid(pyte.Screen):
         self._displaced = 0
 
     def _push_screen(self) -> None:
-        """Keep what the main screen shows in the scrollback, but for blank rows at its end."""
-        used = max((y for y, row in enumerate(self.rows) if not row.is_blank()), default=-1)
-        for row in self.rows[: used + 1]:
+        """Keep what the main screen shows in the scrollback, but for blank rows at its end; they are to be cleared."""
+        used = next((y + 1 for y in reversed(range(len(self.rows))) if not self.rows[y].is_blank()), 0)
+        for row in self.rows[:used]:
             self._push(row)
+
+    def _clear(self, blank: Look) -> None:
+        """Blank all rows."""
+        for row in self.rows:
+            row.clear(self.columns, blank)
+        self._part(0)
+        self.all_dirty = True
 
     def _part(self, y: int) -> None:
         """Row `y` becomes another one, and no longer goes on where the row above it ended."""
         if y > 0:
-            self.rows[y - 1].wrapped = False
+            if self.rows[y - 1].wrapped:
+                self.rows[y - 1].wrapped = False
+                self.dirty.add(y - 1)
         elif not self.alternate and self.scrollback and self.scrollback[-1].wrapped:
             self.scrollback[-1] = self.scrollback[-1]._replace(wrapped=False)
 

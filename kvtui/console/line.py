@@ -10,7 +10,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import groupby
+from itertools import compress, islice, pairwise
+from operator import is_not
 from typing import Final, NamedTuple
 
 from kvtui.console.look import PLAIN, Look, Run
@@ -48,11 +49,13 @@ class Line:
     Cells that a narrower screen hides are kept beyond the right edge until an edit reaches that edge.
     """
 
-    __slots__ = ("_beyond", "_padded", "looks", "stamp", "text", "wrapped")
+    __slots__ = ("_beyond", "_padded", "looks", "stamp", "text", "used", "wrapped")
 
     def __init__(self, columns: int, look: Look = PLAIN) -> None:
         self.text = [" "] * columns
         self.looks = [look] * columns
+        self.used = 0 if look is PLAIN else columns
+        """The column from which on all cells are plain blanks; they may begin earlier."""
         self.stamp: float | None = None
         """When text was last written here; None for a line that nothing was written on."""
         self.wrapped = False
@@ -79,8 +82,23 @@ class Line:
         line.fit(columns)
         return line
 
+    def clear(self, columns: int, look: Look) -> None:
+        """Make it a line of `columns` blanks with that look, as if new."""
+        if self.used or look is not PLAIN:
+            self.fill(" ", columns, look)
+            self.used = 0 if look is PLAIN else columns
+        self.stamp = None
+        self._end_anew()
+
+    def fill(self, character: str, columns: int, look: Look) -> None:
+        """Make it a line of one narrow character, `columns` times."""
+        self.text = [character] * columns
+        self.looks = [look] * columns
+        self.used = columns
+        self._end_anew()
+
     def write(self, x: int, characters: Sequence[str], look: Look) -> None:
-        """Put narrow characters into the cells from `x` on; they must end within the line."""
+        """Put characters into the cells from `x` on, wide ones followed by ""; they must end within the line."""
         end = x + len(characters)
         text = self.text
         if not text[x]:
@@ -91,11 +109,8 @@ class Line:
             text[end] = " "
         text[x:end] = characters
         self.looks[x:end] = [look] * (end - x)
-
-    def write_wide(self, x: int, character: str, look: Look) -> None:
-        """Put a wide character into the cells `x` and ``x + 1``."""
-        self.write(x, (character, " "), look)
-        self.text[x + 1] = ""
+        if end > self.used:
+            self.used = end
 
     def combine(self, x: int, mark: str) -> None:
         """Add a combining mark to the character that covers cell `x`; marks beyond a few are left out."""
@@ -104,11 +119,18 @@ class Line:
         joined = unicodedata.normalize("NFC", self.text[x] + mark)
         if len(joined) <= 1 + _MARKS_PER_CELL:
             self.text[x] = joined
+            self.used = max(self.used, x + 1)
 
     def erase(self, start: int, end: int, look: Look) -> None:
         """Blank the cells from `start` to before `end`."""
+        if end == len(self.text):
+            self._end_anew()
+        if look is PLAIN:
+            end = min(end, self.used)
         if start < end:
             self.write(start, [" "] * (end - start), look)
+            if look is PLAIN and end == self.used:
+                self.used = start
 
     def insert(self, x: int, count: int, look: Look) -> None:
         """Insert blanks at `x`; what is pushed over the right end is lost."""
@@ -119,6 +141,7 @@ class Line:
         self._end_anew()
         self.text[x:] = [" "] * count + self.text[x : columns - count]
         self.looks[x:] = [look] * count + self.looks[x : columns - count]
+        self.used = min(max(self.used, x) + count, columns)
 
     def delete(self, x: int, count: int, look: Look) -> None:
         """Delete cells at `x`; blanks come in at the right end."""
@@ -129,6 +152,8 @@ class Line:
         del self.text[x:end], self.looks[x:end]
         self.text += [" "] * (end - x)
         self.looks += [look] * (end - x)
+        if look is not PLAIN:
+            self.used = len(self.text)
 
     def fit(self, columns: int) -> None:
         """Show `columns` cells: hide those beyond, or show again what was hidden and fill up with blanks."""
@@ -140,6 +165,7 @@ class Line:
         missing = columns - len(self.text)
         self.text += [" "] * missing
         self.looks += [PLAIN] * missing
+        self.used = columns
 
     def wrap(self, x: int) -> None:
         """The text goes on in the next line, for what comes at `x` does not fit."""
@@ -148,7 +174,7 @@ class Line:
         self._padded = x < len(self.text)
 
     def past(self) -> PastLine:
-        """The line for the scrollback, hidden cells and all. It is not to be used any more afterwards."""
+        """The line for the scrollback, hidden cells and all, which it no longer hides then: `clear` it or forget it."""
         self._unhide()
         return PastLine(self.runs(), self.stamp, self.wrapped)
 
@@ -157,7 +183,10 @@ class Line:
 
         Of a text that goes on in the next line they belong to it, but for one where a wide character did not fit.
         """
-        runs = self.all_runs()
+        end = len(self.text) if self.wrapped else self.used
+        if not end:
+            return ()
+        runs = self._runs(end)
         if runs[-1].look is PLAIN and (self._padded or not self.wrapped):
             text = runs.pop().text
             text = text.removesuffix(" ") if self.wrapped else text.rstrip(" ")
@@ -167,26 +196,22 @@ class Line:
 
     def all_runs(self) -> list[Run]:
         """The line as runs of one look, to its very end."""
+        return self._runs(len(self.text))
+
+    def _runs(self, end: int) -> list[Run]:
         text, looks = self.text, self.looks
-        if len(set(map(id, looks))) == 1:
-            return [Run("".join(text), looks[0])]
-        runs: list[Run] = []
-        start = 0
-        for _, group in groupby(looks, id):
-            same = list(group)
-            end = start + len(same)
-            runs.append(Run("".join(text[start:end]), same[0]))
-            start = end
-        return runs
+        changes = compress(range(1, end), map(is_not, islice(looks, 1, end), looks))
+        return [Run("".join(text[a:b]), looks[a]) for a, b in pairwise((0, *changes, end))]
 
     def is_blank(self) -> bool:
         """Whether nothing but plain blanks is on the line, and nothing hidden beyond its edge."""
-        return not self._beyond and not self.runs()
+        return not self._beyond and (not self.used or not self.runs())
 
     def _unhide(self) -> None:
         if self._beyond:
             start, text, looks = self._beyond
             self.text[start:], self.looks[start:] = text, looks
+            self.used = len(self.text)
             self._beyond = None
 
     def _end_anew(self) -> None:

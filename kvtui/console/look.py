@@ -6,7 +6,7 @@ Sources: ECMA-48 section 8.3.117, ITU T.416 for the colon forms of colours, xter
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from weakref import WeakValueDictionary
@@ -34,10 +34,21 @@ class Look:
     strike: bool = False
     conceal: bool = False
     overline: bool = False
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(tuple(getattr(self, name) for name in _COMPARED)))
+
+    def __hash__(self) -> int:
+        # Looks are keys of caches that are asked for each SGR of a guest.
+        return self._hash
 
     def __deepcopy__(self, memo: object) -> Look:
         # Looks never change, and some are known by their identity.
         return self
+
+
+_COMPARED: Final = tuple(part.name for part in fields(Look) if part.compare)
 
 
 class Run(NamedTuple):
@@ -99,14 +110,14 @@ _EXTENDED: Final = {38: "fg", 48: "bg", 58: ""}
 def apply_sgr(look: Look, parameters: str) -> Look:
     """The look after ``CSI parameters m``. What is unknown or out of range changes nothing."""
     changes: dict[str, Any] = {}
-    fields = iter(parameters.split(";"))
-    for field in fields:
-        head, *rest = field.split(":")
+    waiting = iter(parameters.split(";"))
+    for parameter in waiting:
+        head, *rest = parameter.split(":")
         code = _number(head)
         if code == 0:
             look, changes = PLAIN, {}
         elif code in _EXTENDED:
-            colour = _colour_of_parts(rest) if rest else _colour_of_fields(fields)
+            colour = _colour_of_parts(rest) if rest else _colour_of_fields(waiting)
             if colour is not None and (name := _EXTENDED[code]):
                 changes[name] = colour
         elif code == 4 and rest:

@@ -24,6 +24,7 @@ _LINE_DRAWING: Final[Charset] = dict(zip(range(0x5F, 0x7F), " ◆▒␉␌␍␊
 _BRITISH: Final[Charset] = {ord("#"): "£"}
 _CHARSETS: Final = {"0": _LINE_DRAWING, "A": _BRITISH}
 
+_IRM: Final = mo.IRM
 _DECCKM: Final = 1 << 5
 _BRACKETED_PASTE: Final = 2004 << 5
 _MOUSE_SGR: Final = 1006 << 5
@@ -74,8 +75,7 @@ class Screen(CursorGrid):
             self._leave_alternate()
         self._push_screen()
         super().reset()
-        self.rows = [Line(self.columns) for _ in range(self.lines)]
-        self._part(0)
+        self._clear(PLAIN)
         self._saved = [None, None]
         self._graphics = [ASCII, ASCII]
         self._look = PLAIN
@@ -168,8 +168,7 @@ class Screen(CursorGrid):
             if width == 1:
                 self._draw_narrow(data[start:end])
             elif width == 2:
-                for character in data[start:end]:
-                    self._draw_wide(character)
+                self._draw_wide(data[start:end])
             elif width == 0:
                 self._combine(data[start:end])
             start = end
@@ -184,7 +183,7 @@ class Screen(CursorGrid):
                 x = self._wrap(1)
             end = min(size, start + columns - x)
             row = self.rows[cursor.y]
-            if mo.IRM in self.mode:
+            if _IRM in self.mode:
                 row.insert(x, end - start, self._look)
             row.write(x, data[start:end], self._look)
             row.stamp = self.now
@@ -193,18 +192,26 @@ class Screen(CursorGrid):
             start = end
         self._last_character = data[-1]
 
-    def _draw_wide(self, character: str) -> None:
-        x = self.cursor.x
-        if x > self.columns - 2:
-            x = self._wrap(2)
-        row = self.rows[self.cursor.y]
-        if mo.IRM in self.mode:
-            row.insert(x, 2, self._look)
-        row.write_wide(x, character, self._look)
-        row.stamp = self.now
-        self.dirty.add(self.cursor.y)
-        self.cursor.x = x + 2
-        self._last_character = character
+    def _draw_wide(self, data: str) -> None:
+        """Write characters that take two columns each."""
+        cursor, columns = self.cursor, self.columns
+        start, size = 0, len(data)
+        while start < size:
+            x = cursor.x
+            if x > columns - 2:
+                x = self._wrap(2)
+            end = min(size, start + (columns - x) // 2)
+            cells = [""] * (2 * (end - start))
+            cells[::2] = data[start:end]
+            row = self.rows[cursor.y]
+            if _IRM in self.mode:
+                row.insert(x, len(cells), self._look)
+            row.write(x, cells, self._look)
+            row.stamp = self.now
+            self.dirty.add(cursor.y)
+            cursor.x = x + len(cells)
+            start = end
+        self._last_character = data[-1]
 
     def _combine(self, marks: str) -> None:
         """Add combining marks to the character before the cursor; at the begin of a row there is none."""
@@ -218,15 +225,15 @@ class Screen(CursorGrid):
         """The column for a character of `width` that no longer fits; without auto-wrap the last one is overwritten."""
         if mo.DECAWM not in self.mode:
             return self.columns - width
-        self.rows[self.cursor.y].wrap(self.cursor.x)
+        self._row().wrap(self.cursor.x)
         self.cursor.x = 0
         self.index()
         return 0
 
     def repeat_character(self, count: int = 1) -> None:
-        """REP: the last character again, at most a screen full."""
+        """REP: the last character again, at most a row full."""
         if self._last_character:
-            self.draw(self._last_character * min(count or 1, self.columns * self.lines))
+            self.draw(self._last_character * min(count or 1, self.columns))
 
     # -- lines up and down
 
@@ -294,8 +301,7 @@ class Screen(CursorGrid):
         elif how == 2:
             if not self.alternate:
                 self._push_screen()
-            self.rows = [Line(self.columns, blank) for _ in range(self.lines)]
-            self._part(0)
+            self._clear(blank)
             self._settle()
         elif how == 3:
             self.scrollback.clear()
@@ -332,7 +338,7 @@ class Screen(CursorGrid):
     def alignment_display(self) -> None:
         """DECALN: the screen full of E, margins and cursor at home."""
         for row in self.rows:
-            row.write(0, "E" * self.columns, PLAIN)
+            row.fill("E", self.columns, PLAIN)
             row.stamp = self.now
         self._part(0)
         self.margins = None

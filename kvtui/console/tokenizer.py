@@ -118,7 +118,7 @@ class Tokenizer:
         self._screen = screen
         self._controls: dict[str, Callable[[], None]] = {c: getattr(screen, name) for c, name in _CONTROLS.items()}
         # Guests repeat themselves: each sequence is understood once.
-        self._calls: dict[str, _Call | None] = {}
+        self._calls: dict[str, _Call] = {}
         self._tail = ""
         self._string = ""
         self._string_kind = ""
@@ -140,10 +140,8 @@ class Tokenizer:
             if kind == _TEXT:
                 draw(token[0])
             elif kind == _CSI:
-                sequence = token[0]
-                call = calls[sequence] if sequence in calls else self._understand(sequence)
-                if call:
-                    call[0](*call[1])
+                method, arguments = calls.get(token[0]) or self._understand(token[0])
+                method(*arguments)
             elif kind == _CONTROL:
                 if control := controls.get(token[0]):
                     control()
@@ -179,7 +177,7 @@ class Tokenizer:
         elif name := _ESCAPES.get(sequence):
             getattr(self._screen, name)()
 
-    def _understand(self, sequence: str) -> _Call | None:
+    def _understand(self, sequence: str) -> _Call:
         """The call that a CSI sequence stands for; controls inside it are obeyed at once."""
         if inside := _CONTROLS_IN_SEQUENCE.findall(sequence, 1):
             for character in inside:
@@ -190,16 +188,16 @@ class Tokenizer:
         call = self._calls[sequence] = self._call_for(sequence)
         return call
 
-    def _call_for(self, sequence: str) -> _Call | None:
+    def _call_for(self, sequence: str) -> _Call:
         parts = _SEQUENCE.fullmatch(sequence)
         if parts is None:
-            return None
+            return _nothing, ()
         prefix, parameters, intermediates, final = parts.groups()
         if prefix + intermediates + final == "m":
             return self._screen.set_look, (parameters,)
         name, arity = _SEQUENCES.get(prefix + intermediates + final, ("", 0))
         if not name or ":" in parameters:
-            return None
+            return _nothing, ()
         numbers = tuple(min(int(number or 0), _NUMBER_LIMIT) for number in parameters.split(";")[:arity])
         return getattr(self._screen, name), numbers
 
