@@ -16,9 +16,10 @@ _PROMPT = r"guest:\S+#\s*\Z"
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A scene, the terminal it needs, and the TERM that the guest is told."""
+    """A scene, the Debian package of the program in it, the terminal it needs, and the TERM that the guest is told."""
 
     play: Callable[[Operator], Awaitable[None]]
+    package: str = "busybox-static"
     term: str = "vt220"
     columns: int = 80
     lines: int = 24
@@ -109,17 +110,25 @@ async def _browse_with_mc(operator: Operator) -> None:
     await operator.ask("<f10>", _PROMPT)
 
 
+async def _reboot(operator: Operator) -> None:
+    """The same line goes on, over the firmware of the next boot."""
+    operator.type("reboot\r")
+    await operator.wait_for("SeaBIOS", 40)
+    await operator.log_in()
+
+
 SCENES = {
     "vi": Scene(_edit_with_vi),
-    "vim": Scene(_edit_with_vim, "xterm", 100, 30),
-    "vim-linux": Scene(_edit_with_vim, "linux"),
+    "vim": Scene(_edit_with_vim, "vim", "xterm", 100, 30),
+    "vim-linux": Scene(_edit_with_vim, "vim", "linux"),
     "top": Scene(_watch_top),
-    "procps-top": Scene(_watch_procps_top, "xterm-256color", 100, 30),
-    "ls-color": Scene(_list_in_colours, "linux"),
+    "procps-top": Scene(_watch_procps_top, "procps", "xterm-256color", 100, 30),
+    "ls-color": Scene(_list_in_colours, term="linux"),
     "unicode": Scene(_show_unicode),
     "less": Scene(_read_with_less),
-    "mc": Scene(_browse_with_mc, "xterm-256color", 100, 30),
-    "mc-vt220": Scene(_browse_with_mc),
+    "mc": Scene(_browse_with_mc, "mc", "xterm-256color", 100, 30),
+    "mc-vt220": Scene(_browse_with_mc, "mc"),
+    "reboot": Scene(_reboot),
 }
 
 
