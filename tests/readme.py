@@ -1,20 +1,23 @@
-"""``make readme``: the table of keys in README.md, from the declarations that the keys themselves are made from."""
+"""``make readme``: the tables of keys in README.md, from the declarations that the keys themselves are made from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from textual.binding import Binding
 
 from kvtui.resources import RESOURCES
 from kvtui.ui.app import KvtuiApp
+from kvtui.ui.console_menu import MENU
 from kvtui.ui.keys import list_bindings
 from kvtui.ui.screens.help import name_key
 
 README = Path(__file__).parent.parent / "README.md"
 BEGIN = "<!-- keys: made by `make readme` from the program's own declarations -->"
 END = "<!-- end of keys -->"
+MENU_BEGIN = "<!-- console menu: made by `make readme` from the program's own declarations -->"
+MENU_END = "<!-- end of console menu -->"
 
 
 def key_lines() -> Iterator[str]:
@@ -33,11 +36,24 @@ def _row(key: str, meaning: str, name: str) -> str:
     return f"| `{name_key(key)}` | {meaning} | {f'`{name}`' if name else ''} |"
 
 
+def menu_lines() -> Iterator[str]:
+    """The table of a console's menu."""
+    yield "| key | entry | what it does |"
+    yield "|---|---|---|"
+    for item in MENU:
+        yield f"| `{item.key}` | {item.label} | {item.help} |"
+
+
 def render(text: str) -> str:
-    """The README with its table renewed."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return before + BEGIN + "\n" + "\n".join(key_lines()) + "\n" + END + after
+    """The README with its tables renewed."""
+    text = _replace(text, BEGIN, END, key_lines())
+    return _replace(text, MENU_BEGIN, MENU_END, menu_lines())
+
+
+def _replace(text: str, begin: str, end: str, lines: Iterable[str]) -> str:
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    return before + begin + "\n" + "\n".join(lines) + "\n" + end + after
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from kvtui.resources import RESOURCES
 from kvtui.text import clean_line
 from kvtui.ui.actions import ActionRunner
 from kvtui.ui.channels import Channel
+from kvtui.ui.console_menu import MENU
 from kvtui.ui.dialogs.confirm import ConfirmDialog, Question
 from kvtui.ui.hacks import KeyOrder, take_apart
 from kvtui.ui.keys import check_keys, list_bindings, spell_keys
@@ -196,7 +197,8 @@ class KvtuiApp(Program, inherit_bindings=False):
     def action_help(self) -> None:
         """Show the help."""
         bindings = [binding for binding in [*list_bindings(), *_own_bindings(self)] if binding.tooltip]
-        self.push_screen(HelpScreen(RESOURCES, bindings, self.settings.console.detach))
+        menu = [(entry.key, f"{entry.label.removesuffix(' ...')}: {entry.help}") for entry in MENU]
+        self.push_screen(HelpScreen(RESOURCES, bindings, self.settings.console.detach, menu))
 
     # Crashes -------------------------------------------------------------------------------------------------------
 

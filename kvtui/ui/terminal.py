@@ -31,7 +31,22 @@ class Terminal(EmulatorView):
         self._chords = frozenset(key.strip() for key in settings.detach.split(","))
         self.options = KeyOptions(BACKSPACE if settings.backspace == "backspace" else DELETE, Layout(settings.keys))
         """What the keys send."""
+        self._size_taken = False
         session.observe(self.draw_soon)
+
+    @property
+    def misfit(self) -> str:
+        """How the view differs from the size that the guest was told; empty when it does not, or was told none."""
+        columns, lines = self.size
+        emulator = self.session.emulator
+        if not self._size_taken or (columns, lines) == (emulator.columns, emulator.lines) or not lines:
+            return ""
+        return f"guest {emulator.columns}x{emulator.lines}, pane {columns}x{lines}"
+
+    def take_size(self) -> None:
+        """Give the emulator the size of the view; whoever calls tells the guest."""
+        self._size_taken = True
+        self.session.resize(self.size.width, self.size.height)
 
     def on_key(self, event: events.Key) -> None:
         """The chord goes on to the screen, scroll keys scroll, and everything else is typed into the guest."""

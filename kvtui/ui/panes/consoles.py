@@ -211,14 +211,16 @@ class ConsolePane(Vertical):
         first, *rest = wrap(self._sentence(self._current, session), room - cells(recording))[:_STATUS_LINES]
         *lines, last = [recording + first, *rest]
         hint = self._hint(session)
-        back = f"  {terminal.scrolled_back} lines back" if terminal.scrolled_back else ""
         if cells(f"{last}  {hint}") > room:
             # A key shall not be torn from what it does.
             lines.append(last)
             last = hint
         else:
             last = f"{last}  {hint}"
-        lines.append(last + back if cells(last + back) <= room else last)
+        for part in (f"{terminal.scrolled_back} lines back" if terminal.scrolled_back else "", self._misfit(terminal)):
+            if part and cells(f"{last}  {part}") <= room:
+                last = f"{last}  {part}"
+        lines.append(last)
         self._status.styles.height = len(lines)
         self._status.put(Text("\n".join(f" {item}" for item in lines)))
 
@@ -238,6 +240,12 @@ class ConsolePane(Vertical):
             if sight.is_seen:
                 return f"{session.sentence} Now the VM is {clean_line(sight.words)}."
         return session.sentence
+
+    def _misfit(self, terminal: Terminal) -> str:
+        """That the guest was told another size, and the keys that tell it the present one."""
+        chord = f"{name_key(self._settings.console.detach).split()[0]} " if self.has_focus_within else ""
+        menu = name_key(self._settings.keys.get("main.console_menu", "full_stop"))
+        return f"{terminal.misfit}: {chord}{menu} z sends it" if terminal.misfit else ""
 
     def _hint(self, session: Session) -> str:
         chord = name_key(self._settings.console.detach).split()[0]

@@ -29,6 +29,10 @@ _KEY_NAMES = {
     "right_square_bracket": "]",
     "plus": "+",
     "minus": "-",
+    "backslash": "\\",
+    "circumflex_accent": "^",
+    "underscore": "_",
+    "full_stop": ".",
 }
 
 
@@ -46,11 +50,19 @@ class HelpScreen(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark", "dismiss", "back")]
 
-    def __init__(self, resources: Sequence[AnyResource], bindings: Iterable[Binding], detach: str) -> None:
+    def __init__(
+        self,
+        resources: Sequence[AnyResource],
+        bindings: Iterable[Binding],
+        detach: str,
+        menu: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        """`menu` is that of a console: the key of each entry, and what it does."""
         super().__init__()
         self._resources = resources
         self._listed = tuple(bindings)
         self._chord = detach
+        self._menu = tuple(menu)
         self._view = LinesView(id="help-view")
 
     def compose(self) -> ComposeResult:
@@ -64,11 +76,13 @@ class HelpScreen(ModalScreen[None]):
 
     def on_resize(self) -> None:
         """Show the keys in the width there is."""
-        lines = help_lines(self._resources, self._listed, self._chord)
+        lines = help_lines(self._resources, self._listed, self._chord, self._menu)
         self._view.show(piece for whole in lines for piece in fold(whole, self.size.width - _MARGIN))
 
 
-def help_lines(resources: Sequence[AnyResource], bindings: Iterable[Binding], detach: str) -> Iterator[Line]:
+def help_lines(
+    resources: Sequence[AnyResource], bindings: Iterable[Binding], detach: str, menu: Iterable[tuple[str, str]] = ()
+) -> Iterator[Line]:
     """The lines of the help."""
     yield line("Everywhere", "title")
     for binding in bindings:
@@ -84,7 +98,12 @@ def help_lines(resources: Sequence[AnyResource], bindings: Iterable[Binding], de
     yield _entry(name_key(detach), "give the keyboard back to the list; the console goes on")
     yield _entry("shift+pgup pgdn", "scroll back and forth")
     yield _entry("enter", "in a console that has ended: connect again")
+    yield _entry("escape", "while a paste goes out: stop it")
     yield line("  every other key is typed into the guest", Tone.MUTED)
+    yield line()
+    yield line("Menu of a console ( . in the list )", "title")
+    for key, meaning in menu:
+        yield _entry(key, meaning)
     yield line()
     yield line("Filter ( / )", "title")
     for example, meaning in (

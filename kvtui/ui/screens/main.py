@@ -12,6 +12,7 @@ from kvtui.console.session import Stream
 from kvtui.model import Ref
 from kvtui.records.kubernetes import Namespace
 from kvtui.ui.channels import Channel
+from kvtui.ui.console_menu import Console, use_menu
 from kvtui.ui.goto import Places, Target, complete, understand
 from kvtui.ui.panes.consoles import ConsolePane
 from kvtui.ui.panes.prompt import Prompt
@@ -53,6 +54,14 @@ class MainScreen(PanesScreen):
             tooltip="what the marked VMs, or the chosen one, show on their screens",
             id="main.screens",
         ),
+        Binding(
+            "full_stop",
+            "console_menu",
+            "console menu",
+            show=False,
+            tooltip="the menu of the open console; from inside it behind ctrl+]",
+            id="main.console_menu",
+        ),
         Binding("question_mark", "app.help", "help", tooltip="this help", id="main.help"),
         Binding("escape", "back", "back", tooltip="take back marks, filter, faults only, zoom: one at a time"),
         Binding("q", "app.leave", "quit", tooltip="quit", id="main.quit"),
@@ -64,6 +73,11 @@ class MainScreen(PanesScreen):
         def __init__(self, name: str) -> None:
             super().__init__()
             self.name = name
+
+    _keys_since_left = -1
+    """Keys pressed since the keyboard was in a console; negative when it never was."""
+    _left_alone = False
+    """Whether that console had the whole screen."""
 
     # Moving about --------------------------------------------------------------------------------------------------
 
@@ -99,8 +113,7 @@ class MainScreen(PanesScreen):
     def action_zoom_console(self) -> None:
         """Give the whole screen to the open console, until it is left."""
         if self.consoles.current is not None:
-            self.add_class("-alone")
-            self._arrange()
+            self._show_alone(True)
             self.consoles.open(self.consoles.current)
 
     def action_faults(self) -> None:
@@ -125,6 +138,7 @@ class MainScreen(PanesScreen):
 
     def on_key(self, event: events.Key) -> None:
         """The chord leads out of the console, and into it."""
+        self._keys_since_left += 1
         chords = [chord.strip() for chord in self._settings.console.detach.split(",")]
         if event.key not in chords or self.consoles.current is None:
             return
@@ -202,13 +216,33 @@ class MainScreen(PanesScreen):
         if ref is not None:
             self.consoles.open(Channel(ref))
 
+    def action_console_menu(self) -> None:
+        """Choose what to do with the shown console."""
+        channel, terminal = self.consoles.current, self.consoles.shown
+        if channel is None or terminal is None:
+            self.notify("no console is open: c opens that of a VM", severity="warning")
+            return
+        console = Console(self.consoles, channel, terminal, self._settings.console)
+        self.run_worker(self._use_console_menu(console, inside=self._keys_since_left == 1), group="console-menu")
+
+    async def _use_console_menu(self, console: Console, *, inside: bool) -> None:
+        alone = inside and self._left_alone
+        goes_back = await use_menu(console)
+        terminal = self.consoles.shown
+        if terminal is not None and inside and goes_back:
+            self.set_focus(terminal)
+        if terminal is not None and alone and self.focused is terminal:
+            self._show_alone(True)
+
     def on_console_pane_left(self, event: ConsolePane.Left) -> None:
         """The keyboard comes back to the list."""
         event.stop()
         self._leave_consoles()
 
     def _leave_consoles(self) -> None:
-        self.remove_class("-alone")
+        self._left_alone = self.has_class("-alone")
+        self._keys_since_left = 0
+        self._show_alone(False)
         self._choose(self._current)
 
     def on_console_pane_changed(self, event: ConsolePane.Changed) -> None:

@@ -23,6 +23,7 @@ from kvtui.ui.panes.header import Header
 from kvtui.ui.panes.problems import ProblemsPane
 from kvtui.ui.panes.prompt import Prompt
 from kvtui.ui.panes.resource import ResourcePane, make_pane
+from kvtui.ui.screens.help import name_key
 
 PANES = ("nodes", "vms", "migrations", "imports")
 """The resources that have a pane of their own, in the order of their numbers. All others are shown on demand."""
@@ -162,6 +163,12 @@ class PanesScreen(Screen[None]):
         whole = width >= BESIDE or self.has_class("-alone")
         self.consoles.styles.height = "1fr" if whole else max(_CONSOLE_LEAST, min(most, height - others))
 
+    def _show_alone(self, alone: bool) -> None:
+        """Give the console the whole screen, or take it back."""
+        self.set_class(alone, "-alone")
+        self._footer.display = not alone
+        self._fit_consoles()
+
     def _show_neighbours(self) -> None:
         """A pane that stands alone names the others, with their keys and counts."""
         single = self.single
@@ -224,7 +231,11 @@ class PanesScreen(Screen[None]):
         pane = self._current
         if self.consoles.has_focus_within:
             detach = self._settings.console.detach.split(",")[0]
-            self._footer.set_pieces([Piece(" "), *entry(detach, "back to the list", rank=0)])
+            out = name_key(detach)
+            menu = name_key(self._settings.keys.get("main.console_menu", "full_stop"))
+            self._footer.set_pieces(
+                [Piece(" "), *entry(detach, "back to the list", rank=0), Piece(f"{out} {menu}", "key"), Piece(" menu")]
+            )
         elif self.problems.table.has_focus:
             self._footer.show_actions((), {}, {}, entry("enter", "go to the row", rank=2))
         elif self._header.read_only:
