@@ -5,8 +5,7 @@ Its entries are declared once; the help and the README show the same declaration
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, NamedTuple
@@ -44,31 +43,37 @@ class Entry:
     """The character that chooses it."""
     label: str
     help: str
-    run: Callable[[Console], Awaitable[object] | None]
+    run: Callable[[Console], None]
     possible: Callable[[Console], str] = _always
     """Why it is impossible now; empty when it is possible."""
     note: Callable[[Console], str] | None = None
     """What it would do now, where the help is not enough."""
-    leaves: bool = False
-    """Whether it decides itself where the keyboard goes; else that goes back to where it came from."""
 
     def item(self, console: Console) -> Item:
         """The line of the menu."""
         return Item(self.key, self.label, self.note(console) if self.note else self.help, self.possible(console))
 
 
-async def use_menu(console: Console) -> bool:
-    """Let the user choose something and do it; whether the keyboard is to go back to where it came from."""
-    entry = await _choose(console, console.channel.label, MENU)
-    return entry is None or not entry.leaves
+def open_menu(console: Console) -> None:
+    """Let the user choose something, and do it."""
+    _choose(console, console.channel.label, MENU)
 
 
-async def _choose(console: Console, title: str, entries: Sequence[Entry]) -> Entry | None:
-    key = await console.pane.app.push_screen_wait(MenuDialog(title, [entry.item(console) for entry in entries]))
-    entry = next((entry for entry in entries if entry.key == key), None)
-    if entry is not None and inspect.isawaitable(done := entry.run(console)):
-        await done
-    return entry
+def _choose(console: Console, title: str, entries: Sequence[Entry]) -> None:
+    def run(key: str | None) -> None:
+        for entry in entries:
+            if entry.key == key:
+                entry.run(console)
+
+    console.pane.app.push_screen(MenuDialog(title, lambda: [entry.item(console) for entry in entries]), run)
+
+
+def _ask(console: Console, question: Question, then: Callable[[], object]) -> None:
+    def answer(yes: bool | None) -> None:
+        if yes:
+            then()
+
+    console.pane.app.push_screen(ConfirmDialog(question), answer)
 
 
 # Typing --------------------------------------------------------------------------------------------------------------
@@ -147,17 +152,17 @@ def _interrupt(console: Console) -> None:
     console.terminal.session.interrupt()
 
 
-async def _choose_function_key(console: Console) -> None:
+def _choose_function_key(console: Console) -> None:
     layout = console.terminal.options.layout.value
-    await _choose(console, f"{console.channel.label}: type a function key of {layout}", _FUNCTION_KEYS)
+    _choose(console, f"{console.channel.label}: type a function key of {layout}", _FUNCTION_KEYS)
 
 
-async def _choose_key(console: Console) -> None:
+def _choose_key(console: Console) -> None:
     """The keys below, and chords of the user that are not among them."""
     known = {_code(chord, console) for chord in _CHORDS}
     own = [chord.strip() for chord in console.settings.detach.split(",") if _code(chord.strip(), console) not in known]
     more = [_key(str(number), chord, "leads out of a console") for number, chord in enumerate(own[:9], start=1)]
-    await _choose(console, f"{console.channel.label}: type a key", [*_AWKWARD_KEYS, *more])
+    _choose(console, f"{console.channel.label}: type a key", [*_AWKWARD_KEYS, *more])
 
 
 _CHORDS: Final = ("ctrl+right_square_bracket", "ctrl+5")
@@ -189,12 +194,12 @@ _AWKWARD_KEYS: Final = (
 # SysRq ---------------------------------------------------------------------------------------------------------------
 
 
-async def _do_sysrq(letter: str, word: str, meaning: str, console: Console) -> None:
+def _do_sysrq(letter: str, word: str, meaning: str, console: Console) -> None:
+    command = partial(_type_command, f"echo {letter} > /proc/sysrq-trigger", console)
     if word:
-        question = Question(f"{meaning}?", [console.channel.label], word=word)
-        if not await console.pane.app.push_screen_wait(ConfirmDialog(question)):
-            return
-    _type_command(f"echo {letter} > /proc/sysrq-trigger", console)
+        _ask(console, Question(f"{meaning}?", [console.channel.label], word=word), command)
+    else:
+        command()
 
 
 def _sysrq(letter: str, label: str, meaning: str, word: str = "") -> Entry:
@@ -202,9 +207,9 @@ def _sysrq(letter: str, label: str, meaning: str, word: str = "") -> Entry:
     return Entry(letter, label, note, partial(_do_sysrq, letter, word, meaning), _may_command)
 
 
-async def _choose_sysrq(console: Console) -> None:
+def _choose_sysrq(console: Console) -> None:
     title = f"{console.channel.label}: types echo LETTER > /proc/sysrq-trigger for a root shell"
-    await _choose(console, title, _SYSRQ)
+    _choose(console, title, _SYSRQ)
 
 
 # Linux, Documentation/admin-guide/sysrq.rst. For root this way all of them work, whatever kernel.sysrq says.
@@ -283,17 +288,17 @@ def _may_step(console: Console) -> str:
     return "" if len(console.pane.channels) > 1 else "no other console is open"
 
 
-async def _show_alone(console: Console) -> None:
-    await console.pane.screen.run_action("zoom_console")
+def _show_alone(console: Console) -> None:
+    console.pane.call_later(console.pane.screen.run_action, "zoom_console")
 
 
-async def _close(console: Console) -> None:
-    """End the session; whoever has a line is asked first, for the line may be somebody's next."""
+def _close(console: Console) -> None:
+    """End the session; a line is given up only after a question, for another may have it next."""
+    close = partial(console.pane.call_later, console.pane.close, console.channel)
     if console.terminal.session.is_open and console.channel.stream is not Stream.LOG:
-        question = Question("close the console?", [console.channel.label])
-        if not await console.pane.app.push_screen_wait(ConfirmDialog(question)):
-            return
-    await console.pane.close(console.channel)
+        _ask(console, Question("close the console?", [console.channel.label]), close)
+    else:
+        close()
 
 
 MENU: Final = (
@@ -317,15 +322,14 @@ MENU: Final = (
     Entry("b", "backspace", "what Backspace sends: DEL or BS", _change_backspace, _may_backspace, _note_backspace),
     Entry("f", "function keys", "as xterm's, or as those of UEFI firmware", _change_layout, _always, _note_layout),
     Entry("r", "record", "record the console into a file, or end that", _record, _always, _note_record),
-    Entry("n", "next console", "show the next console", lambda console: console.pane.step(1), _may_step, leaves=True),
+    Entry("n", "next console", "show the next console", lambda console: console.pane.step(1), _may_step),
     Entry(
         "p",
         "previous console",
         "show the console before",
         lambda console: console.pane.step(-1),
         _may_step,
-        leaves=True,
     ),
-    Entry("Z", "console alone", "give the console the whole screen, until it is left", _show_alone, leaves=True),
-    Entry("x", "close", "end the session and close the console", _close, leaves=True),
+    Entry("Z", "console alone", "give the console the whole screen, until it is left", _show_alone),
+    Entry("x", "close", "end the session and close the console", _close),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -40,23 +40,36 @@ class MenuDialog(ModalScreen[str | None]):
         Binding("escape", "dismiss(None)", "leave it"),
     ]
 
-    def __init__(self, title: str, items: Sequence[Item]) -> None:
+    def __init__(self, title: str, items: Callable[[], Sequence[Item]]) -> None:
+        """`items` is asked again when the sizes on the screen have changed."""
         super().__init__()
         self._title = title
-        self._items = items
+        self._ask = items
+        self._items = items()
+        self._options = OptionList(*self._lines(), markup=False, compact=True)
         self._hint = Static(Text(_HINT), classes="dialog-keys")
 
     def compose(self) -> ComposeResult:
         """Title, items, and the way to choose."""
-        width = max(cells(item.label) for item in self._items)
         with Vertical(classes="dialog menu"):
             yield Static(Text(self._title), classes="dialog-title")
-            yield OptionList(
-                *(Option(_line(item, width), item.key, disabled=bool(item.reason)) for item in self._items),
-                markup=False,
-                compact=True,
-            )
+            yield self._options
             yield self._hint
+
+    def on_resize(self) -> None:
+        """Tell what would happen now that all has its place."""
+        self.call_after_refresh(self._renew)
+
+    def _renew(self) -> None:
+        before, self._items = self._items, self._ask()
+        if self._items != before:
+            chosen = self._options.highlighted
+            self._options.set_options(self._lines())
+            self._options.highlighted = chosen
+
+    def _lines(self) -> list[Option]:
+        width = max(cells(item.label) for item in self._items)
+        return [Option(_line(item, width), item.key, disabled=bool(item.reason)) for item in self._items]
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Enter or a click."""

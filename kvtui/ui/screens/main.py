@@ -12,7 +12,7 @@ from kvtui.console.session import Stream
 from kvtui.model import Ref
 from kvtui.records.kubernetes import Namespace
 from kvtui.ui.channels import Channel
-from kvtui.ui.console_menu import Console, use_menu
+from kvtui.ui.console_menu import Console, open_menu
 from kvtui.ui.goto import Places, Target, complete, understand
 from kvtui.ui.panes.consoles import ConsolePane
 from kvtui.ui.panes.prompt import Prompt
@@ -217,22 +217,15 @@ class MainScreen(PanesScreen):
             self.consoles.open(Channel(ref))
 
     def action_console_menu(self) -> None:
-        """Choose what to do with the shown console."""
+        """Choose what to do with the shown console; the keyboard is in it again if it was before the chord."""
         channel, terminal = self.consoles.current, self.consoles.shown
         if channel is None or terminal is None:
             self.notify("no console is open: c opens that of a VM", severity="warning")
             return
-        console = Console(self.consoles, channel, terminal, self._settings.console)
-        self.run_worker(self._use_console_menu(console, inside=self._keys_since_left == 1), group="console-menu")
-
-    async def _use_console_menu(self, console: Console, *, inside: bool) -> None:
-        alone = inside and self._left_alone
-        goes_back = await use_menu(console)
-        terminal = self.consoles.shown
-        if terminal is not None and inside and goes_back:
+        if self._keys_since_left == 1:
             self.set_focus(terminal)
-        if terminal is not None and alone and self.focused is terminal:
-            self._show_alone(True)
+            self._show_alone(self._left_alone)
+        open_menu(Console(self.consoles, channel, terminal, self._settings.console))
 
     def on_console_pane_left(self, event: ConsolePane.Left) -> None:
         """The keyboard comes back to the list."""
