@@ -1,19 +1,17 @@
-"""Which pictures of machines are asked for, how they are arranged, and how they are drawn beside the loop."""
+"""How pictures of machines are arranged, drawn beside the loop of messages, and kept in files."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from textual.strip import Strip
 
-from kvtui.errors import BackendError, ForbiddenError, KvtuiError, UnreachableError
+from kvtui.errors import KvtuiError
 from kvtui.model import Ref
 from kvtui.ui.pictures import Frame, Picture, Window, as_png, choose_way, decode, draw, encode_png, frame
 
@@ -21,9 +19,6 @@ LEAST_TILE: Final = (38, 11)
 """Columns and lines of a tile with its title: less of a screen tells nothing."""
 _SHAPE: Final = 4 / 3
 """Of a screen whose shape is not known yet."""
-_FORBIDDEN_PAUSE: Final = 60.0
-"""Seconds until it is tried again what the account may not do."""
-_TROUBLE_PAUSE: Final = 10.0
 _UNFIT: Final = re.compile(r"[^\w.-]+")
 """What the name of a machine may hold and that of a file had better not."""
 
@@ -54,47 +49,6 @@ def plan_grid(count: int, width: int, height: int) -> Grid:
 
 def _picture_width(plan: Grid, width: int, height: int) -> float:
     return min((width + 1) // plan.columns - 1, (height // plan.rows - 1) * 2 * _SHAPE)
-
-
-@dataclass
-class Shot:
-    """What is known of a machine's screen."""
-
-    data: bytes = b""
-    """The latest picture, PNG or PPM."""
-    digest: bytes = b""
-    taken: float | None = None
-    """When it came, in seconds since the epoch."""
-    trouble: str = ""
-    """Why no newer one did."""
-    due: float = 0.0
-    """When the next one is asked for, on the loop's clock."""
-
-    def take(self, data: bytes, now: float) -> None:
-        """A picture came."""
-        self.data, self.taken, self.trouble = data, now, ""
-        self.digest = hashlib.blake2b(data, digest_size=16).digest()
-
-    def drop(self, reason: str) -> None:
-        """What was known is no picture, or none any more."""
-        self.data, self.digest, self.taken, self.trouble = b"", b"", None, reason
-
-    def fail(self, error: KvtuiError, loop_time: float) -> None:
-        """None came; what cannot change soon is asked for more seldom."""
-        self.trouble = explain(error)
-        pause = _FORBIDDEN_PAUSE if isinstance(error, ForbiddenError) else _TROUBLE_PAUSE
-        self.due = loop_time + pause
-
-
-def explain(error: KvtuiError) -> str:
-    """Why there is no picture, in one sentence."""
-    if isinstance(error, ForbiddenError):
-        return f"forbidden: {error.detail or error.title}"
-    if isinstance(error, UnreachableError):
-        return "the server does not answer"
-    if isinstance(error, BackendError):
-        return f"no picture: {error.detail or error.title}"
-    return str(error)
 
 
 class Order(NamedTuple):

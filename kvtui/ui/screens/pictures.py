@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from textual import events
 from textual.app import ComposeResult
@@ -15,29 +15,28 @@ from textual.containers import Container
 from textual.screen import Screen
 from textual.worker import Worker
 
-from kvtui.backends.base import Screens
 from kvtui.config import Settings, state_dir
 from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
-from kvtui.model import FeedState, Ref, Tone
-from kvtui.records.kubevirt import VirtualMachineInstance
+from kvtui.model import Ref, Tone
 from kvtui.resources.base import AnyResource
-from kvtui.text import age
+from kvtui.text import age, cells, fit
 from kvtui.ui.bar import Bar, Piece
-from kvtui.ui.gallery import Drawing, Grid, Order, Shot, carry_out, in_sight, plan_grid, save
+from kvtui.ui.gallery import Drawing, Grid, Order, carry_out, in_sight, plan_grid, save
 from kvtui.ui.hacks import write_to_terminal
 from kvtui.ui.kitty import KittyPictures, is_kitty
 from kvtui.ui.panes.footer import entry
 from kvtui.ui.panes.tile import PictureTile, PictureView
-from kvtui.ui.pictures import PictureError
+from kvtui.ui.shots import Photographer, Shot
 
 _REFRESH: Final = 2.0
 """Seconds between two looks at a machine."""
 _REFRESH_SLOW_LINK: Final = 10.0
-_AT_ONCE: Final = 4
-"""Requests under way: each makes a hypervisor read out a screen."""
 _TICK: Final = 0.25
 _ZOOMS: Final = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+_LEAST_NAME: Final = 12
+_AROUND_NAME: Final = 14
+"""Columns of a title beside the name and the status: marker, blanks, and the age."""
 _WAYS: Final = {"auto": "as it suits the picture", "dots": "with dots, for text", "blocks": "with blocks, for colours"}
 
 
@@ -71,10 +70,10 @@ class PicturesScreen(Screen[Ref | None]):
         self._resource = resource
         self._refs = tuple(refs)
         self._settings = settings
-        self._interval = _REFRESH_SLOW_LINK if settings.slow_link else _REFRESH
+        interval = _REFRESH_SLOW_LINK if settings.slow_link else _REFRESH
+        self._photographer = Photographer(fleet, resource, interval, self._begin, self._on_shot)
         self._cursor = 0
         self._alone = len(self._refs) == 1
-        self._paused = False
         self._way: str = settings.console.pictures
         self._zoom = 1.0
         self._place: tuple[float, float] | None = None
@@ -82,10 +81,7 @@ class PicturesScreen(Screen[Ref | None]):
         self._large: Drawing | None = None
         """What is shown of the picture that stands alone."""
         self._grid = Grid(1, 1)
-        self._shots: dict[Ref, Shot] = {}
-        """Of the page that is in sight."""
-        self._asking: dict[Ref, Worker[None]] = {}
-        self._drawing: set[Ref] = set()
+        self._drawing: set[PictureTile] = set()
         self._kitty: KittyPictures | None = None
         # One thread: a picture decoded is large, and two at once would not be ready sooner.
         self._artist = ThreadPoolExecutor(1, thread_name_prefix="pictures")
@@ -103,7 +99,7 @@ class PicturesScreen(Screen[Ref | None]):
         """Arrange the tiles and begin to look."""
         self._kitty = self._find_kitty()
         await self._arrange()
-        self.set_interval(_TICK, self._look)
+        self.set_interval(_TICK, self._photographer.look)
         self.set_interval(1.0, self._tell)
 
     def on_unmount(self) -> None:
@@ -148,9 +144,6 @@ class PicturesScreen(Screen[Ref | None]):
         width, height = self.size
         self._grid = plan_grid(len(self._refs), width, height - 2)
         shown = self._shown
-        self._shots = {ref: self._shots.get(ref) or Shot() for ref in dict.fromkeys((*self._page, *shown))}
-        for ref in [ref for ref in self._asking if ref not in shown]:
-            self._asking.pop(ref).cancel()
         shape = Grid(1, 1) if self._alone else self._grid
         self._body.styles.grid_size_columns, self._body.styles.grid_size_rows = shape
         before = self._tiles
@@ -158,8 +151,9 @@ class PicturesScreen(Screen[Ref | None]):
             with self.app.batch_update():
                 await self._body.remove_children()
                 await self._body.mount_all(PictureTile(ref) for ref in shown)
+        here = self._refs[self._cursor]
+        self._photographer.watch((here, *(ref for ref in shown if ref != here)), self._page)
         self._tell()
-        self._look()
 
     def on_picture_view_resized(self, event: PictureView.Resized) -> None:
         """Draw the picture for its new room."""
@@ -168,83 +162,37 @@ class PicturesScreen(Screen[Ref | None]):
         if isinstance(tile, PictureTile):
             tile.drawn = None
             self._show(tile)
-
-    # Looking -------------------------------------------------------------------------------------------------------
-
-    def _look(self) -> None:
-        """Ask for what is due, a few at a time, the tile of the cursor first."""
-        if self._paused:
-            return
-        now = asyncio.get_running_loop().time()
-        shown = self._shown
-        for ref in sorted(shown, key=lambda ref: (ref != self._refs[self._cursor], self._shots[ref].due)):
-            if len(self._asking) >= _AT_ONCE:
-                return
-            if ref not in self._asking and self._shots[ref].due <= now and not self._absence(ref):
-                self._shots[ref].due = now + self._interval
-                self._asking[ref] = self.run_worker(self._ask(ref, self._shots[ref]), group="pictures")
-
-    async def _ask(self, ref: Ref, shot: Shot) -> None:
-        backend = self._fleet.backends[ref.backend]
-        before = shot.digest, shot.trouble
-        try:
-            if not isinstance(backend, Screens):
-                raise KvtuiError(f"{ref.backend} has no pictures of screens")
-            data = await backend.take_screenshot(ref)
-            if not data:
-                raise PictureError("the server sent an empty picture")
-            shot.take(data, self._fleet.clock())
-        except KvtuiError as error:
-            shot.fail(error, asyncio.get_running_loop().time())
-        finally:
-            self._asking.pop(ref, None)
-        tile = self._tiles.get(ref)
-        if tile is not None and self._shots.get(ref) is shot:
-            if (shot.digest, shot.trouble) != before or not tile.view.has_picture:
-                self._show(tile)
             self._title(tile)
-        self._look()
-
-    def _absence(self, ref: Ref) -> str:
-        """Why there is no screen to look at, as far as the store knows; empty when there should be one."""
-        view = self._fleet.view
-        if self._resource.row(view, ref) is None:
-            return "this VM is gone"
-        if view.feed(ref.backend, VirtualMachineInstance.KIND).state is not FeedState.LIVE:
-            return ""
-        vmi = view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
-        if vmi is None or vmi.is_final:
-            return "no screen: the VM does not run"
-        if vmi.status.phase != "Running":
-            return "no screen yet: the VM does not run yet"
-        return ""
-
-    def _health(self, ref: Ref) -> tuple[str, Tone]:
-        row = self._resource.row(self._fleet.view, ref)
-        if row is None:
-            return "gone", Tone.WARN
-        health = self._resource.health(row, self._fleet.clock())
-        return health.word, health.tone
 
     # Drawing -------------------------------------------------------------------------------------------------------
 
+    def _begin(self, work: Coroutine[Any, Any, None]) -> Worker[None]:
+        return self.run_worker(work, group="pictures")
+
+    def _on_shot(self, ref: Ref) -> None:
+        tile = self._tiles.get(ref)
+        if tile is not None:
+            self._show(tile)
+            self._title(tile)
+
     def _show(self, tile: PictureTile) -> None:
         """Show what is known of a machine's screen."""
-        shot = self._shots.get(tile.ref)
+        shot = self._photographer.shot(tile.ref)
         width, height = tile.view.size
         if shot is None or not width or not height:
             return
-        absence = self._absence(tile.ref)
+        absence = self._photographer.absence(tile.ref)
         if absence:
-            shot.drop("")
+            shot.drop()
         if absence or not shot.data:
             tile.drawn = None
-            tile.view.show_words(absence or shot.trouble or ("paused" if self._paused else "looking ..."))
+            waiting = "paused" if self._photographer.paused else "looking ..."
+            tile.view.show_words(absence or shot.trouble or waiting)
             return
         tile.view.note(shot.trouble)
         order = self._order(shot, width, height)
-        if tile.drawn != order and tile.ref not in self._drawing:
-            self._drawing.add(tile.ref)
+        if tile.drawn != order and tile not in self._drawing:
+            self._drawing.add(tile)
             self.run_worker(self._draw(tile, shot, order), group="drawing")
 
     def _order(self, shot: Shot, width: int, height: int) -> Order:
@@ -255,19 +203,17 @@ class PicturesScreen(Screen[Ref | None]):
 
     async def _draw(self, tile: PictureTile, shot: Shot, order: Order) -> None:
         try:
-            loop = asyncio.get_running_loop()
-            drawing = await loop.run_in_executor(self._artist, carry_out, order, shot.data)
+            drawing = await asyncio.get_running_loop().run_in_executor(self._artist, carry_out, order, shot.data)
+            if tile.is_mounted and shot.data:
+                self._put_up(tile, shot, order, drawing)
         except KvtuiError as error:
             shot.drop(str(error))
-            drawing = None
+            self._title(tile)
         finally:
-            self._drawing.discard(tile.ref)
-        if not tile.is_mounted or self._shots.get(tile.ref) is not shot:
-            return
-        if drawing is not None and shot.data:
-            self._put_up(tile, shot, order, drawing)
+            self._drawing.discard(tile)
         # Meanwhile another picture may have come, or other room.
-        self._show(tile)
+        if tile.is_mounted:
+            self._show(tile)
 
     def _put_up(self, tile: PictureTile, shot: Shot, order: Order, drawing: Drawing) -> None:
         strips = drawing.strips
@@ -280,28 +226,37 @@ class PicturesScreen(Screen[Ref | None]):
 
     # Words ---------------------------------------------------------------------------------------------------------
 
+    def _health(self, ref: Ref) -> tuple[str, Tone]:
+        row = self._resource.row(self._fleet.view, ref)
+        if row is None:
+            return "gone", Tone.WARN
+        health = self._resource.health(row, self._fleet.clock())
+        return health.word, health.tone
+
     def _tell(self) -> None:
         """Once a second: titles, the heading, and machines that stopped or started."""
         for tile in self._tiles.values():
             self._title(tile)
-            if bool(self._absence(tile.ref)) == tile.view.has_picture or not tile.view.has_picture:
+            if not tile.view.has_picture or self._photographer.absence(tile.ref):
                 self._show(tile)
         self._draw_heading()
 
     def _title(self, tile: PictureTile) -> None:
         word, tone = self._health(tile.ref)
         chosen = tile.ref == self._refs[self._cursor] and len(self._refs) > 1
-        name = [Piece(f"{tile.ref.path}  ", "title"), Piece(f"{word} ", tone.value)]
+        room = max(_LEAST_NAME, tile.size.width - cells(word) - _AROUND_NAME)
+        path = tile.ref.path if cells(tile.ref.path) <= room else fit(tile.ref.path, room)
+        name = [Piece(f"{path}  ", "title"), Piece(f"{word} ", tone.value)]
         if len(self._fleet.backends) > 1:
             name.insert(0, Piece(f"{tile.ref.backend} ", "muted", rank=1))
-        tile.show_title(name, self._age(self._shots.get(tile.ref)), chosen=chosen)
+        tile.show_title(name, self._age(self._photographer.shot(tile.ref)), chosen=chosen)
 
     def _age(self, shot: Shot | None) -> list[Piece]:
         """How old a picture is; one that is as new as it can be is live."""
         if shot is None or shot.taken is None:
             return []
         old = self._fleet.clock() - shot.taken
-        if not self._paused and not shot.trouble and old < 2 * self._interval + 1:
+        if not self._photographer.paused and not shot.trouble and old < 2 * self._photographer.interval + 1:
             return [Piece(" live ", "ok")]
         return [Piece(f" {age(old)} old ", "warn")]
 
@@ -315,8 +270,8 @@ class PicturesScreen(Screen[Ref | None]):
             left.append(Piece(f" page {self._cursor // self._grid.size + 1} of {pages} "))
         if self._alone and self._zoom > 1:
             left.append(Piece(f" zoomed {self._zoom:g} times ", "accent"))
-        state = Piece(" PAUSED ", "alarm") if self._paused else Piece(f" every {self._interval:g}s ", "muted", rank=1)
-        self._heading.set_pieces(left, [state])
+        pace = Piece(f" every {self._photographer.interval:g}s ", "muted", rank=1)
+        self._heading.set_pieces(left, [Piece(" PAUSED ", "alarm") if self._photographer.paused else pace])
         self._keys.set_pieces([Piece(" "), *self._key_pieces()])
 
     def _key_pieces(self) -> list[Piece]:
@@ -326,7 +281,9 @@ class PicturesScreen(Screen[Ref | None]):
             keys += [("plus", "zoom", 2), ("minus", "less", 2)]
         else:
             keys.append(("enter", "large", 2))
-        keys += [("c", "console", 3), ("o", "save", 4), ("space", "go on" if self._paused else "pause", 5)]
+        keys += [("c", "console", 3), ("o", "save", 4), ("space", "go on" if self._photographer.paused else "pause", 5)]
+        if not self._alone and len(self._refs) > self._grid.size:
+            keys.append(("pagedown", "next page", 2))
         keys += [("d", "dots or blocks", 6), ("r", "look again", 8)]
         pieces = [piece for key, word, rank in keys for piece in entry(key, word, rank=rank)]
         if len(self._refs) > 1 or (self._alone and self._zoom > 1):
@@ -414,17 +371,15 @@ class PicturesScreen(Screen[Ref | None]):
 
     def action_pause(self) -> None:
         """Keep the pictures as they are, or go on."""
-        self._paused = not self._paused
+        self._photographer.paused = not self._photographer.paused
         self._tell()
-        self._look()
+        self._photographer.look()
 
     def action_look_again(self) -> None:
         """Take new pictures of all that is in sight, also of what was refused."""
-        self._paused = False
-        for shot in self._shots.values():
-            shot.due = 0.0
+        self._photographer.paused = False
+        self._photographer.again()
         self._tell()
-        self._look()
 
     def action_console(self) -> None:
         """Leave for the serial console of the machine."""
@@ -435,7 +390,7 @@ class PicturesScreen(Screen[Ref | None]):
         self.run_worker(self._save(self._refs[self._cursor]), group="saving")
 
     async def _save(self, ref: Ref) -> None:
-        shot = self._shots.get(ref)
+        shot = self._photographer.shot(ref)
         if shot is None or not shot.data:
             self.notify(f"there is no picture of {ref.path} to save", severity="warning")
             return
