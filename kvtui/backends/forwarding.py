@@ -6,7 +6,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any, Final
 
 from kvtui.backends.base import ByteStream
@@ -111,15 +111,14 @@ class _Connection:
 
     async def carry(self, dial: Dial) -> None:
         """Copy bytes both ways until the guest ends or the client is gone. Raises KvtuiError when the guest failed."""
-        try:
+        with ExitStack() as on_failure:
+            on_failure.callback(self._reset)
             stream = await dial()
             try:
                 await self._exchange(stream)
             finally:
                 await stream.close()
-        except BaseException:
-            self._reset()
-            raise
+            on_failure.pop_all()
         self._writer.close()
         with suppress(OSError):
             await self._writer.wait_closed()

@@ -73,13 +73,12 @@ class BootLog:
 
     async def wait(self, seconds: float) -> None:
         """Wait until the answer has begun, or for so long. Raises BackendError when the server refuses."""
-        try:
+        async with AsyncExitStack() as on_failure:
+            on_failure.push_async_callback(self.close)
             await asyncio.wait({self._opening}, timeout=seconds)
             if self._opening.done():
                 self._opening.result()
-        except BaseException:
-            await self.close()
-            raise
+            on_failure.pop_all()
 
     async def read(self) -> bytes:
         """What the guest said; empty when the container has ended. Raises CutError when the log was cut."""

@@ -13,7 +13,7 @@ import importlib
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
@@ -87,8 +87,8 @@ async def open_shell(
     usual files in ``~/.ssh``. Of ``~/.ssh/config`` nothing is read: its hosts are not guests. `known_hosts` is by
     default a file of kvtui's own. Without `terminal` the `command` gets plain pipes. Raises BackendError.
     """
-    shell: Shell | None = None
-    try:
+    async with AsyncExitStack() as on_failure:
+        on_failure.push_async_callback(stream.close)
         name = user or await asker.ask(f"user on {ref.path}", False)
         if not name:
             raise BackendError(f"not logged in to {ref.path}", "no user was named", "name one in [ssh] user")
@@ -107,10 +107,10 @@ async def open_shell(
             keepalive,
         )
         shell = Shell(stream, errand, asker)
+        on_failure.pop_all()
+        on_failure.push_async_callback(shell.close)
         await shell.login()
-    except BaseException:
-        await (shell or stream).close()
-        raise
+        on_failure.pop_all()
     return shell
 
 
