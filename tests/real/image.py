@@ -78,7 +78,8 @@ def _run(command: Sequence[str], folder: Path) -> str:
     except subprocess.TimeoutExpired:
         raise MissingError(f"{' '.join(command)} did not end within {_PATIENCE:.0f} s") from None
     if done.returncode:
-        raise MissingError(f"{' '.join(command)} failed: {done.stderr.strip().splitlines()[-1:]}")
+        words = done.stderr.strip().rpartition("\n")[2]
+        raise MissingError(f"{' '.join(command)} failed: {words}")
     return done.stdout
 
 
@@ -89,32 +90,38 @@ def _kernel(folder: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=folder) as name:
         work = Path(name)
         try:
-            package, options = _newest(work)
-            kernel = folder / f"vmlinuz-{package.removeprefix('linux-image-')}"
-            if not kernel.exists():
-                _run(["apt-get", *options, "download", package], work)
-                _run(["dpkg-deb", "-x", next(work.glob("*.deb")).name, "unpacked"], work)
-                next(work.glob("unpacked/boot/vmlinuz-*")).rename(kernel)
+            try:
+                return _fetch(folder, work, [])
+            except MissingError:
+                # The machine keeps no lists of packages, or old ones.
+                return _fetch(folder, work, _make_lists(work))
         except MissingError:
             # Without a network the one of yesterday will do.
             kept = sorted(folder.glob("vmlinuz-*"), key=os.path.getmtime)
             if not kept:
                 raise
             return kept[-1]
-    return kernel
 
 
-def _newest(work: Path) -> tuple[str, list[str]]:
-    """The package of the kernel, and apt's options to get it: with lists of its own where the machine keeps none."""
-    options: list[str] = []
-    if not _run(["apt-cache", "pkgnames", PACKAGE], work):
-        (work / "lists" / "partial").mkdir(parents=True)
-        options = ["-o", f"Dir::State::Lists={work}/lists", "-o", f"Dir::Cache={work}/cache"]
-        _run(["apt-get", *options, "update"], work)
+def _fetch(folder: Path, work: Path, options: Sequence[str]) -> Path:
+    """The kernel that apt, with these options, says is the newest."""
     found = re.search(r"Depends: (linux-image-\S+)", _run(["apt-cache", *options, "depends", PACKAGE], work))
     if found is None:
         raise MissingError(f"apt knows no package {PACKAGE}")
-    return found[1], options
+    kernel = folder / f"vmlinuz-{found[1].removeprefix('linux-image-')}"
+    if not kernel.exists():
+        _run(["apt-get", *options, "download", found[1]], work)
+        _run(["dpkg-deb", "-x", next(work.glob("*.deb")).name, "unpacked"], work)
+        next(work.glob("unpacked/boot/vmlinuz-*")).rename(kernel)
+    return kernel
+
+
+def _make_lists(work: Path) -> list[str]:
+    """Lists of packages for apt, and the options that make it use them. Nobody's right is needed for that."""
+    (work / "lists" / "partial").mkdir(parents=True)
+    options = ["-o", f"Dir::State::Lists={work}/lists", "-o", f"Dir::Cache={work}/cache"]
+    _run(["apt-get", *options, "--error-on=any", "update"], work)
+    return options
 
 
 # The initramfs
