@@ -23,6 +23,8 @@ __all__ = ["Cursor", "Emulator", "Look", "Run"]
 
 _REPLIES_AT_ONCE = 20
 _REPLIES_PER_SECOND = 10.0
+_SLICE_LEAST, _SLICE_FIRST, _SLICE_MOST = 256, 2_048, 16_384
+_SLICE_SECONDS = 0.02
 
 
 class Cursor(NamedTuple):
@@ -52,6 +54,7 @@ class Emulator:
         self._clock = clock
         self._replies_left = float(_REPLIES_AT_ONCE)
         self._replied_at = clock()
+        self._slice = _SLICE_FIRST
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._screen = Screen(max(2, columns), max(1, lines), scrollback, self._reply)
         self._tokenizer = Tokenizer(self._screen)
@@ -64,6 +67,21 @@ class Emulator:
         """
         self._screen.now = now
         self._tokenizer.feed(self._decoder.decode(data))
+
+    def feed_in_slices(self, data: bytes, now: float = 0.0) -> Iterator[None]:
+        """Take bytes in slices of at most 16 kB, and so small that each costs some 20 ms at most by the clock.
+
+        Between two the caller shall let others work: there are sequences of a few bytes that cost a screen full.
+        """
+        self._slice, start = min(self._slice, _SLICE_FIRST), 0
+        while piece := data[start : start + self._slice]:
+            begun = self._clock()
+            self.feed(piece, now)
+            start += len(piece)
+            took = self._clock() - begun
+            affordable = int(len(piece) * _SLICE_SECONDS / took) if took else _SLICE_MOST
+            self._slice = max(_SLICE_LEAST, min(affordable, 2 * self._slice, _SLICE_MOST))
+            yield
 
     def resize(self, columns: int, lines: int) -> None:
         """Change the size, at least 2 by 1. Lines that no longer fit go to the scrollback, columns are hidden."""

@@ -33,7 +33,6 @@ from kvtui.errors import (
 )
 from kvtui.text import clean_line
 
-_SLICE: Final = 16_384
 _GLANCE: Final = 0.1
 """Seconds between two looks at the machine while it is waited for; the store that tells of it moves as often."""
 _ASK_PAUSE: Final = 1.0
@@ -375,8 +374,7 @@ class Session:
                 self.transcript.write(data)
             if self.tap is not None:
                 self.tap(data)
-            for start in range(0, len(data), _SLICE):
-                self.emulator.feed(data[start : start + _SLICE], now)
+            for _ in self.emulator.feed_in_slices(data, now):
                 self.touch()
                 # A flood must leave the loop to the keys and to the other panes.
                 await asyncio.sleep(0)

@@ -293,3 +293,45 @@ def test_replies_are_limited_in_time() -> None:
     now += 1.0
     emulator.feed(b"\x1b[5n" * 5000)
     assert len(replies) == 30
+
+
+# -- slices
+
+
+class Slow(Emulator):
+    """An emulator that takes so many milliseconds for a kilobyte, by its own clock."""
+
+    def __init__(self, milliseconds: float) -> None:
+        self.seconds = 0.0
+        self.milliseconds = milliseconds
+        self.slices: list[int] = []
+        super().__init__(clock=lambda: self.seconds)
+
+    def feed(self, data: bytes, now: float = 0.0) -> None:
+        self.seconds += self.milliseconds * len(data) / 1_000_000
+        self.slices.append(len(data))
+        super().feed(data, now)
+
+
+def test_slices_grow_while_they_are_cheap() -> None:
+    emulator = Slow(milliseconds=0.2)
+    assert sum(1 for _ in emulator.feed_in_slices(b"x" * 100_000)) == len(emulator.slices)
+    assert emulator.slices[:5] == [2048, 4096, 8192, 16384, 16384]
+    assert sum(emulator.slices) == 100_000
+
+
+def test_slices_shrink_when_they_cost_much_and_stay_so_for_what_comes_next() -> None:
+    emulator = Slow(milliseconds=60)
+    for _ in range(3):
+        list(emulator.feed_in_slices(b"x" * 8192))
+    assert emulator.slices[0] == 2048
+    assert max(emulator.slices[1:]) * emulator.milliseconds / 1_000_000 <= 0.02
+    assert sum(emulator.slices) == 3 * 8192
+
+
+def test_lines_fed_in_slices_have_their_stamp_and_are_all_there() -> None:
+    emulator = Emulator(80, 24)
+    for _ in emulator.feed_in_slices("\r\n".join(map(str, range(5000))).encode(), 7.0):
+        pass
+    assert emulator.text()[-1] == "4999"
+    assert emulator.stamp(-1) == 7.0

@@ -276,7 +276,7 @@ async def test_starting_twice_opens_one_line(bench: Bench) -> None:
 
 
 async def test_a_flood_leaves_the_loop_to_others(bench: Bench) -> None:
-    """Between two slices of at most 16 kB of a guest that never pauses, other tasks get their turn."""
+    """Between two slices of a guest that never pauses, other tasks get their turn."""
     await bench.open()
     bench.line.send(*[b"0123456789abcde\n" * 4096] * 5)
     fed: list[int] = []
@@ -288,7 +288,7 @@ async def test_a_flood_leaves_the_loop_to_others(bench: Bench) -> None:
         feed(data, now)
 
     bench.session.emulator.feed = counting  # type: ignore[method-assign]
-    while bench.session.received < 5 * 65_536 or len(fed) < 20:
+    while sum(fed) < 5 * 65_536:
         turns += 1
         await asyncio.sleep(0)
     assert max(fed) <= 16_384
