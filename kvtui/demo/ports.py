@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING
 
 from aiohttp import WSMsgType, web
 
+from kvtui.demo import kinds
 from kvtui.demo.console import PROTOCOL, not_a_websocket
 from kvtui.demo.guest import Guest
 from kvtui.demo.machines import Machine, Machines
 from kvtui.demo.metadata import bad_request
 from kvtui.demo.objects import has_condition
-from kvtui.demo.storage import Object, StorageError
+from kvtui.demo.storage import Object, Storage, StorageError
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -41,7 +42,8 @@ _AUTHORIZED = re.compile(r"^\s*-\s+[\"']?((?:ssh|ecdsa|sk)-\S+ [A-Za-z0-9+/=]+)"
 class Ports:
     """Serves them."""
 
-    def __init__(self, machines: Machines) -> None:
+    def __init__(self, storage: Storage, machines: Machines) -> None:
+        self._storage = storage
         self._machines = machines
         self._tunnels: set[Tunnel] = set()
 
@@ -60,7 +62,7 @@ class Ports:
         if not interfaces:
             raise bad_request("no network interfaces are present")
         machine = self._machine(vmi)
-        serve = await _service(machine, vmi, port) if machine is not None and protocol == "tcp" else None
+        serve = await self._service(machine, vmi, port) if machine is not None and protocol == "tcp" else None
         if serve is None or machine is None:
             address = f"{interfaces[0].get('ipAddress', '')}:{port}"
             message = f"Internal error occurred: dialing VM: dial {protocol} {address}: connect: connection refused"
@@ -79,35 +81,42 @@ class Ports:
     def _machine(self, vmi: Object) -> Machine | None:
         return self._machines.of(vmi) if vmi.get("status", {}).get("phase") == "Running" else None
 
+    async def _service(self, machine: Machine, vmi: Object, port: str) -> _Serve | None:
+        """Who answers at a port, or None."""
+        guest = machine.guest
+        if not isinstance(guest, Guest) or not port.isdecimal() or not guest.is_listening(int(port)):
+            return None
+        if int(port) == 80:
+            return lambda end: _serve_http(end, guest)
+        # A sixth of a second of imports: in a thread, so that the cluster goes on.
+        sshd: ModuleType = await asyncio.to_thread(importlib.import_module, "kvtui.demo.sshd")
+        owners = vmi["metadata"].get("ownerReferences") or ()
+        uid = next((owner["uid"] for owner in owners if owner.get("controller")), vmi["metadata"]["uid"])
+        return lambda end: sshd.serve_ssh(end, guest, uid, self._authorized_keys(vmi))
+
+    def _authorized_keys(self, vmi: Object) -> list[str]:
+        """Public keys that cloud-init or accessCredentials put into the guest."""
+        keys: list[str] = []
+        for volume in vmi["spec"].get("volumes") or ():
+            source = volume.get("cloudInitNoCloud") or volume.get("cloudInitConfigDrive") or {}
+            keys += _AUTHORIZED.findall(source.get("userData") or _decoded(source.get("userDataBase64") or ""))
+        for credential in vmi["spec"].get("accessCredentials") or ():
+            name = credential.get("sshPublicKey", {}).get("source", {}).get("secret", {}).get("secretName", "")
+            secret = self._storage.find(kinds.SECRET, vmi["metadata"]["namespace"], name) or {}
+            for value in (secret.get("data") or {}).values():
+                keys += _decoded(value).splitlines()
+        return keys
+
 
 _Serve = Callable[[socket.socket], Coroutine[None, None, None]]
 """Serves one connection on that end of a pair of sockets, until it ends."""
 
 
-async def _service(machine: Machine, vmi: Object, port: str) -> _Serve | None:
-    """Who answers at a port, or None."""
-    guest = machine.guest
-    if not isinstance(guest, Guest) or not port.isdecimal() or not guest.is_listening(int(port)):
-        return None
-    if int(port) == 80:
-        return lambda end: _serve_http(end, guest)
-    # A sixth of a second of imports: in a thread, so that the cluster goes on.
-    sshd: ModuleType = await asyncio.to_thread(importlib.import_module, "kvtui.demo.sshd")
-    owners = vmi["metadata"].get("ownerReferences") or ()
-    uid = next((owner["uid"] for owner in owners if owner.get("controller")), vmi["metadata"]["uid"])
-    return lambda end: sshd.serve_ssh(end, guest, uid, _authorized_keys(vmi))
-
-
-def _authorized_keys(vmi: Object) -> list[str]:
-    """Public keys that cloud-init puts into the guest."""
-    keys: list[str] = []
-    for volume in vmi["spec"].get("volumes") or ():
-        source = volume.get("cloudInitNoCloud") or volume.get("cloudInitConfigDrive") or {}
-        text = source.get("userData") or ""
-        with contextlib.suppress(binascii.Error, ValueError):
-            text = text or base64.b64decode(source.get("userDataBase64") or "").decode()
-        keys += _AUTHORIZED.findall(text)
-    return keys
+def _decoded(text: str) -> str:
+    try:
+        return base64.b64decode(text).decode()
+    except (binascii.Error, ValueError):
+        return ""
 
 
 class Tunnel:

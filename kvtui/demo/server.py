@@ -70,7 +70,7 @@ class Server:
         self._lists = Lists(world.storage, world.clock)
         self._writes = Writes(world)
         self._logs = Logs(world, self.consoles.machines, self.faults)
-        self._ports = Ports(self.consoles.machines)
+        self._ports = Ports(world.storage, self.consoles.machines)
         self._subresources = Subresources(world, self.access, self.consoles, self._ports)
         self._controls = Controls(self)
         self._runner: web.ServerRunner | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import socket
 from collections.abc import AsyncIterator
@@ -106,6 +107,18 @@ async def test_the_window_s_size_is_followed(running: RunningCluster, admin: aio
         assert "20 90\r\n" in said
 
 
+@pytest.mark.parametrize("program", ["top", "htop", "vi /etc/passwd", "less /etc/passwd"])
+async def test_full_screen_programs_draw_in_the_new_size(
+    running: RunningCluster, admin: aiohttp.ClientSession, program: str
+) -> None:
+    async with logged_in(admin) as ssh:
+        process = await ssh.create_process(term_type="xterm", term_size=(100, 40))
+        process.stdin.write(program + "\r")
+        await process.stdout.readuntil("\x1b[40;1H")
+        process.change_terminal_size(90, 20)
+        await process.stdout.readuntil("\x1b[20;1H")
+
+
 async def test_the_serial_line_does_not_hear_it(running: RunningCluster, admin: aiohttp.ClientSession) -> None:
     vmi = running.world.storage.get(kinds.VMI, "shop", "web-1")
     log = running.server.consoles.machines.of(vmi).guest.log
@@ -152,6 +165,20 @@ async def test_who_may_not_log_in(
 
 
 async def test_the_key_of_cloud_init_is_accepted(running: RunningCluster, admin: aiohttp.ClientSession) -> None:
+    async with logged_in(admin, "fedora", password=None, client_keys=[KEY]) as ssh:
+        assert (await ssh.run("whoami")).stdout == "fedora\n"
+
+
+async def test_the_key_of_a_secret_is_accepted(cluster: RunningCluster, admin: aiohttp.ClientSession) -> None:
+    data = {"mine": base64.b64encode(KEY.export_public_key()).decode()}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys", "namespace": "shop"}, "data": data}
+    await fetch(admin, "/api/v1/namespaces/shop/secrets", method="POST", status=201, json=secret)
+    obj = networked("web-1")
+    obj["spec"]["template"]["spec"]["accessCredentials"] = [
+        {"sshPublicKey": {"source": {"secret": {"secretName": "keys"}}, "propagationMethod": {"noCloud": {}}}}
+    ]
+    await create(admin, obj)
+    cluster.advance(300)
     async with logged_in(admin, "fedora", password=None, client_keys=[KEY]) as ssh:
         assert (await ssh.run("whoami")).stdout == "fedora\n"
 

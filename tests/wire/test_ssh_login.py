@@ -153,6 +153,30 @@ async def test_only_the_named_keys_are_offered(known_hosts: Path, home: Path) ->
         await (await shell_at(port, User(), known_hosts, keys=[home / "named"])).close()
 
 
+class Impatient(Door):
+    """Has had enough after the first key."""
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        if self._seen:
+            self._connection.disconnect(asyncssh.DISC_BY_APPLICATION, "Too many authentication failures")
+        self._seen = True
+        return False
+
+    _seen = False
+
+
+async def test_a_guest_that_has_seen_too_many_keys_is_said_with_the_way_out(known_hosts: Path, home: Path) -> None:
+    write_key(home / ".ssh" / "id_ed25519")
+    write_key(home / ".ssh" / "id_rsa")
+    async with ssh_server(lambda: Impatient(set())) as port:
+        with pytest.raises(BackendError, match="Too many authentication failures") as caught:
+            await shell_at(port, User("right"), known_hosts)
+    assert "[ssh] key" in caught.value.hint
+
+
 async def test_a_passphrase_is_asked_for_until_it_is_the_one(known_hosts: Path, home: Path) -> None:
     key = write_key(home / "locked", "open sesame")
     async with ssh_server(lambda: Door({key.public_data})) as port:

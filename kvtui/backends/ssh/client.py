@@ -202,7 +202,9 @@ def _error(guest: str, error: Exception, login: Login | None) -> BackendError:
         case asyncssh.ChannelOpenError():
             return BackendError(f"{guest} opened no shell", words)
         case asyncssh.DisconnectError():
-            return BackendError(f"the ssh server of {guest} ended the connection", words)
+            many = login is not None and not login.accepted and len(login.offered) > 1
+            hint = "name the one key to offer in [ssh] key" if many else ""
+            return BackendError(f"the ssh server of {guest} ended the connection", words, hint)
     return BackendError(f"no shell of {guest}", words)
 
 

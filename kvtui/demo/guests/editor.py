@@ -305,6 +305,11 @@ class Vi(Process):
                 return
         self._message = f"\x1b[37;41m{clip(f'E486: Pattern not found: {self._pattern}', self.tty.cols)}"
 
+    def on_resize(self) -> None:
+        """Draw everything in the new size."""
+        self._painter.forget()
+        self._paint()
+
     def _paint(self) -> None:
         room, cols = self._room, self.tty.cols
         self._top = max(min(self._top, self._row), self._row - room + 1)

@@ -28,6 +28,11 @@ class Monitor(Process):
         self.tty.write(self.opening)
         self._paint()
 
+    def on_resize(self) -> None:
+        """Draw everything in the new size."""
+        self._painter.forget()
+        self._paint()
+
     def on_key(self, key: str) -> None:
         """Quit on q; draw again on space, everything on ^L."""
         if key in self.quit_keys:

@@ -24,6 +24,7 @@ class Less(Process):
         self._asking: str | None = None  # the pattern being typed
         self._pattern = ""
         self._message = name
+        self._text = text
         self._rows = self._wrap(text)
 
     def start(self) -> None:
@@ -86,6 +87,14 @@ class Less(Process):
             self._message = "Pattern not found  (press RETURN)"
         else:
             self._go(found)
+
+    def on_resize(self) -> None:
+        """Break the lines anew, and stay about where it was."""
+        share = self._top / max(1, len(self._rows))
+        self._rows = self._wrap(self._text)
+        self._painter.forget()
+        self._go(int(share * len(self._rows)))
+        self._paint()
 
     def _wrap(self, text: str) -> list[str]:
         rows = []

@@ -13,7 +13,7 @@ INTERRUPTED = 130  # a shell's status of a process that SIGINT ended
 class Process:
     """A program on the terminal. Keys and time go to its child while it has one.
 
-    Subclasses override `start`, `on_key` and `on_time`, and call `finish` when done.
+    Subclasses override `start`, `on_key`, `on_time` and `on_resize`, and call `finish` when done.
     """
 
     def __init__(self, system: System, tty: Tty) -> None:
@@ -40,6 +40,9 @@ class Process:
 
     def on_time(self, seconds: float) -> None:
         """Seconds of the guest's time went by."""
+
+    def on_resize(self) -> None:
+        """The terminal has another size (SIGWINCH)."""
 
     def interrupt(self) -> None:
         """End as SIGINT does."""
@@ -73,6 +76,13 @@ class Process:
         else:
             self._child.advance(seconds)
             self._reap()
+
+    def resized(self) -> None:
+        """Tell whoever owns the terminal that it has another size."""
+        if self._child is None:
+            self.on_resize()
+        else:
+            self._child.resized()
 
     def _reap(self) -> None:
         child = self._child

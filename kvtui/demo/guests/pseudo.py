@@ -52,6 +52,7 @@ class PseudoTerminal:
         self._keys = KeyReader()
         self._escape_age = 0.0
         self._process: Process = Shell(system, tty, user) if line is None else Command(system, tty, user, line)
+        self._is_started = False
         self.is_open = True
 
     def start(self) -> None:
@@ -59,6 +60,7 @@ class PseudoTerminal:
         if not isinstance(self._process, Command) and self._system.files.exists("/etc/motd"):
             self._tty.write(self._system.files.read("/etc/motd"))
         self._system.note("sshd-session[1742]", f"session opened for user {self._user} on {self._tty.name}")
+        self._is_started = True
         self._process.start()
         self._reap()
 
@@ -68,9 +70,11 @@ class PseudoTerminal:
         self._type(self._keys.feed(data))
 
     def resize(self, columns: int, rows: int) -> None:
-        """The window has another size now; programs see it when they draw again."""
+        """The window has another size now."""
         self._tty.cols = max(1, min(LARGEST, columns))
         self._tty.rows = max(1, min(LARGEST, rows))
+        if self.is_open and self._is_started:
+            self._process.resized()
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
