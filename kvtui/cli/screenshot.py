@@ -93,7 +93,7 @@ def _exists(path: Path) -> KvtuiError:
 def _draw(data: bytes, settings: Settings) -> None:
     from rich.console import Console
 
-    from kvtui.ui.kitty import KittyPictures, is_kitty
+    from kvtui.ui.kitty import KittyPictures
     from kvtui.ui.pictures import choose_way, decode, draw, encode_png, frame
 
     if "utf" not in sys.stdout.encoding.lower():
@@ -106,7 +106,8 @@ def _draw(data: bytes, settings: Settings) -> None:
     way = settings.console.pictures
     coloured = console.color_system not in (None, "windows") and not console.no_color
     with printing():
-        if coloured and (way == "kitty" or (way == "auto" and is_kitty(os.environ))):
+        # Whether it is a terminal that shows pictures could only be known by asking it: the user must say so.
+        if coloured and way == "kitty":
             kitty = KittyPictures(sys.stdout.write, true_colour=console.color_system == "truecolor",
                                   tmux="TMUX" in os.environ)  # fmt: skip
             cells = wanted.columns, wanted.rows

@@ -5,8 +5,9 @@ their marks tell row and column, their colour tells the number. So the picture o
 front of it is in front of it. A new picture under the same number needs no cell to be printed anew.
 
 Kitty (since 0.28) and Ghostty know placeholders. Others that know the rest of the protocol draw at the cursor instead,
-which is why only a terminal that says its name in TERM is taken for one: other variables are inherited by terminals
-that are started from within.
+and an older Kitty shows the characters. So a terminal must say its name in TERM (other variables are inherited by
+terminals that are started from within), and must have answered Textual that it tells its size in band, which Kitty
+learnt with 0.36 and Ghostty before its first release.
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ MARKS: Final = tuple(_spell_marks())
 """By number of the row or column."""
 
 
-def is_kitty(environ: Mapping[str, str]) -> bool:
+def is_kitty(environ: Mapping[str, str], *, sizes_in_band: bool) -> bool:
     """Whether the terminal says that it shows pictures at placeholders; within tmux it does not."""
-    return environ.get("TERM") in _TERMINALS and "TMUX" not in environ
+    return sizes_in_band and environ.get("TERM") in _TERMINALS and "TMUX" not in environ
 
 
 class KittyPictures:

@@ -314,18 +314,22 @@ def test_through_tmux_every_sequence_is_wrapped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("environ", "expected"),
+    ("environ", "sizes_in_band", "expected"),
     [
-        ({"TERM": "xterm-kitty"}, True),
-        ({"TERM": "xterm-ghostty"}, True),
-        ({"TERM": "xterm-256color", "KITTY_WINDOW_ID": "1"}, False),
-        ({"TERM": "xterm-kitty", "TMUX": "/tmp/tmux-0/default,1,0"}, False),
-        ({"TERM": "xterm-256color", "TERM_PROGRAM": "WezTerm"}, False),
-        ({}, False),
+        ({"TERM": "xterm-kitty"}, True, True),
+        ({"TERM": "xterm-ghostty"}, True, True),
+        ({"TERM": "xterm-kitty"}, False, False),
+        ({"TERM": "foot"}, True, False),
+        ({"TERM": "xterm-256color", "KITTY_WINDOW_ID": "1"}, True, False),
+        ({"TERM": "xterm-kitty", "TMUX": "/tmp/tmux-0/default,1,0"}, True, False),
+        ({"TERM": "xterm-256color", "TERM_PROGRAM": "WezTerm"}, True, False),
+        ({}, True, False),
     ],
 )
-def test_graphics_go_only_to_a_terminal_that_says_so_itself(environ: dict[str, str], expected: bool) -> None:
-    assert is_kitty(environ) is expected
+def test_graphics_go_only_to_a_terminal_that_says_so_itself(
+    environ: dict[str, str], sizes_in_band: bool, expected: bool
+) -> None:
+    assert is_kitty(environ, sizes_in_band=sizes_in_band) is expected
 
 
 def test_a_picture_is_not_sent_larger_than_its_cells() -> None:

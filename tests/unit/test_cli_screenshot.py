@@ -20,6 +20,10 @@ from kvtui.model import Ref
 from kvtui.ui.pictures import decode, is_png
 from tests.pictures import halves
 
+SIZES = [(800, 600), (720, 400)]
+"""Of the screens of demo guests: the second while the firmware writes."""
+COLUMNS = (59, 79)
+"""Of pictures of these sizes that are 22 lines high."""
 Shoot = Callable[..., int]
 
 
@@ -149,10 +153,17 @@ def test_no_color_is_obeyed(cluster: str, machine: str) -> None:
     assert any("\u2800" < character <= "\u28ff" for character in text)
 
 
-def test_a_kitty_gets_the_picture_itself(cluster: str, machine: str) -> None:
-    _, text = run_on_terminal(machine, "--kubeconfig", cluster, TERM="xterm-kitty")
+def test_a_terminal_that_takes_pictures_gets_it_where_the_configuration_says_so(
+    cluster: str, machine: str, tmp_path: Path
+) -> None:
+    arguments = (machine, "--kubeconfig", cluster)
+    _, text = run_on_terminal(*arguments, TERM="xterm-kitty")
+    assert "\x1b_G" not in text, "an old Kitty has that name too"
+    file = tmp_path / "config.toml"
+    file.write_text('[console]\npictures = "kitty"\n')
+    _, text = run_on_terminal(*arguments, "--config", str(file), TERM="xterm-kitty")
     assert text.startswith("\x1b_Ga=T,U=1,f=100")
-    assert text.count("\U0010eeee") == 79 * 22
+    assert text.count("\U0010eeee") in {columns * 22 for columns in COLUMNS}
 
 
 def test_noise_is_not_written_to_a_terminal(cluster: str, machine: str) -> None:

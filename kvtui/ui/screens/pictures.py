@@ -112,7 +112,9 @@ class PicturesScreen(Screen[Ref | None]):
         colours = self.app.console.color_system
         if self.app.no_color or colours not in ("truecolor", "256"):
             return None
-        if self._way != "kitty" and not (self._way == "auto" and is_kitty(os.environ)):
+        # Textual scrolls smoothly where the terminal answered that it tells its size in band, with pixels.
+        says_so = is_kitty(os.environ, sizes_in_band=self.app.supports_smooth_scrolling)
+        if self._way != "kitty" and not (self._way == "auto" and says_so):
             return None
         return KittyPictures(
             lambda sequence: write_to_terminal(self.app, sequence),
