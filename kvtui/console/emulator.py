@@ -2,6 +2,23 @@
 
 This is all that the screen and the sessions know of it, so that another emulator could take its place. Nothing here
 raises, whatever the guest sends, and no text that comes out holds a control character.
+
+It is a VT220 with what programs of today use of xterm. Left out, and swallowed without a trace on the screen:
+- Left and right margins (DECLRMM, DECSLRM) and what needs them or comes with them: DECIC, DECDC, DECFI, DECBI, SL, SR.
+- Protected characters (DECSCA, SPA, EPA): DECSED and DECSEL erase as ED and EL do. Rectangles (DECCRA, DECFRA, DECERA,
+  DECSERA, DECCARA, DECRARA) and their checksums.
+- Lines of double width or height, 132 columns (DECCOLM), VT52 mode, reverse wrapping (?45), wrapping of tabs (?41).
+- G2 and G3 with their shifts, 8-bit controls but as UTF-8, national charsets but the British one.
+- User-defined keys, answerback, printing, LEDs, bells; the keypad, DECPAM and DECPNM; the shape of the cursor.
+- Pictures (sixel, ReGIS, Kitty's, iTerm2's), links (OSC 8), colours set or asked for (OSC 4, 10, 11), the clipboard
+  (OSC 52), working directories and marks of prompts (OSC 7, 133): of all strings titles alone are read.
+- Questions but DA, DA2, DSR 5 and 6, DECXCPR, DECRQM and the size in characters: no DECRQSS, XTVERSION, XTGETTCAP, no
+  other DSR, no title. Windows are neither moved nor sized.
+- Reports of the focus (?1004), synchronized output (?2026), Kitty's and xterm's reports of modified keys.
+Other than in xterm: what ED 2 and RIS clear goes to the scrollback; EL behind a full row keeps its last character; the
+end of a line ends a string that was not ended; REP repeats a row at most; a style of underlines is an underline; a text
+after parameters of more than 256 characters is printed; characters without width (joiners, selectors, marks of
+direction) are left out and combining marks beyond four are too.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.control import Control
+from tests.bench.emulator import speeds
 from tests.bench.ssh import floods
 from tests.terminal import Program
 
@@ -35,11 +36,15 @@ class Figure:
     value: float
     unit: str
     budget: float | None = None
+    least: float | None = None
+    """A budget that must be reached instead of kept."""
 
     def __str__(self) -> str:
         verdict = ""
         if self.budget is not None:
             verdict = f"budget {self.budget:g} {self.unit:<6} {'ok' if self.value <= self.budget else 'OVER'}"
+        elif self.least is not None:
+            verdict = f"least  {self.least:g} {self.unit:<6} {'ok' if self.value >= self.least else 'UNDER'}"
         return f"  {self.what:<58} {self.value:>10.2f} {self.unit:<6} {verdict}"
 
 
@@ -154,6 +159,13 @@ def measure_console() -> Iterator[Figure]:
         yield Figure("console flood of 1 MiB/s: key to paint in the list, p95", 1000 * _p95(delays), "ms", 100)
 
 
+def measure_emulator() -> Iterator[Figure]:
+    """The console's emulator alone, beside stock pyte."""
+    for speed in speeds():
+        yield Figure(f"{speed.what}: emulated", speed.ours, "MB/s")
+        yield Figure(f"{speed.what}: times the speed of stock pyte", speed.ours / speed.stock, "x", least=3)
+
+
 def measure_ssh() -> Iterator[Figure]:
     """A guest that floods its shell over SSH, read without a screen."""
     for where, flood in floods():
@@ -186,6 +198,7 @@ MEASURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "start": measure_start,
     "fleet": measure_fleet,
     "console": measure_console,
+    "emulator": measure_emulator,
     "ssh": measure_ssh,
 }
 

@@ -266,6 +266,14 @@ def test_a_scrollback_line_keeps_its_looks() -> None:
         (b"\x1b[999;999H\x1b[6n", b"\x1b[24;80R"),
         (b"\x1b[4;9r\x1b[?6h\x1b[2;2H\x1b[6n", b"\x1b[2;2R"),
         (b"\x1b[18t", b"\x1b[8;24;80t"),
+        (b"\x1b[4$p", b"\x1b[4;2$y"),
+        (b"\x1b[4h\x1b[4$p", b"\x1b[4;1$y"),
+        (b"\x1b[12$p", b"\x1b[12;0$y"),
+        (b"\x1b[?7$p", b"\x1b[?7;1$y"),
+        (b"\x1b[?7l\x1b[?7$p", b"\x1b[?7;2$y"),
+        (b"\x1b[?1049$p", b"\x1b[?1049;2$y"),
+        (b"\x1b[?1049h\x1b[?1049$p", b"\x1b[?1049;1$y"),
+        (b"\x1b[?2026h\x1b[?2026$p", b"\x1b[?2026;0$y"),
     ],
 )
 def test_questions_are_answered(question: bytes, reply: bytes) -> None:
@@ -276,7 +284,16 @@ def test_questions_are_answered(question: bytes, reply: bytes) -> None:
 
 @pytest.mark.parametrize(
     "echo",
-    [b"\x1b[?62;22c", b"\x1b[>1;10;0c", b"\x1b[0n", b"\x1b[3;7R", b"\x1b[8;24;80t", b"\x1b[21t", b"\x1b]52;c;?\x07"],
+    [
+        b"\x1b[?62;22c",
+        b"\x1b[>1;10;0c",
+        b"\x1b[0n",
+        b"\x1b[3;7R",
+        b"\x1b[8;24;80t",
+        b"\x1b[?7;1$y",
+        b"\x1b[21t",
+        b"\x1b]52;c;?\x07",
+    ],
 )
 def test_an_echoed_reply_and_questions_about_secrets_stay_without_reply(echo: bytes) -> None:
     replies: list[bytes] = []
