@@ -100,6 +100,10 @@ class History:
         """The characters of a line by columns; the right half of a wide one is empty."""
         return cells_of(text_of(self.row(number)))
 
+    def count(self, span: Span) -> int:
+        """How many lines of text there are between two cells."""
+        return 1 + sum(not row.wrapped for row in self.rows(span.start.line, span.end.line))
+
     def text(self, span: Span) -> Iterator[str]:
         """The text between two cells in pieces; lines that were wrapped are joined, blanks at their ends left off.
 

@@ -56,6 +56,7 @@ class Reader:
         """The view has another size; its first line stays."""
         self.height, self.width = height, width
         self._clamp()
+        self._show_column()
 
     def settle(self) -> None:
         """Output went on: follow what can no longer be as it was, and take note that it is so."""
@@ -127,10 +128,15 @@ class Reader:
             x -= 1
         self.cursor = Place(line, x)
         self.top = max(min(self.top, line), line - self.height + 1)
-        wide = 1 if x + 1 < len(cells) and not cells[x + 1] else 0
-        self.left = max(min(self.left, x), x + wide - self.width + 1)
         self.lost = False
         self._clamp()
+        self._show_column()
+
+    def _show_column(self) -> None:
+        """Bring the cursor's character into view, and the line's begin if there is room for both."""
+        x, cells = self.cursor.x, self.history.cells(self.cursor.line)
+        wide = 1 if x + 1 < len(cells) and not cells[x + 1] else 0
+        self.left = max(0, x + wide - self.width + 1)
 
     def _clamp(self) -> None:
         """Keep the view and the cursor among the lines that there are."""

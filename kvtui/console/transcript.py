@@ -25,6 +25,7 @@ from typing import Final
 
 import msgspec
 
+from kvtui.console.files import create, new_paths
 from kvtui.errors import KvtuiError
 from kvtui.text import clean_line
 
@@ -32,8 +33,6 @@ _PIECE: Final = 65_536
 """Bytes of the guest that one event holds at most."""
 _FLUSH_SECONDS: Final = 1.0
 _FLUSH_BYTES: Final = 65_536
-_NAME_LIMIT: Final = 200
-_UNSAFE_NAME: Final = re.compile(r"[^A-Za-z0-9.-]+")
 # "Any non-printable Unicode codepoints encoded as \uXXXX", says the specification. JSON itself asks it of C0 alone.
 _UNPRINTABLE: Final = re.compile("[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]")
 
@@ -70,7 +69,7 @@ class Transcript:
         self._pending_size = 0
         self._size = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._file: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._file: int | None = create(path)
         header = {"version": 2, "width": columns, "height": lines, "timestamp": int(wall()), "title": clean_line(title)}
         self._pending.append(msgspec.json.encode({**header, "env": {"TERM": "xterm-256color"}}) + b"\n")
         self.flush()
@@ -185,24 +184,13 @@ def create_transcript(
     and, with the time in UTC, its file name. Raises KvtuiError when it cannot be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        stem = f"{_file_name(names)}_{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(wall()))}"
-        again = 1
-        while True:
-            path = folder / f"{stem}{f'_{again}' if again > 1 else ''}.cast"
-            try:
+        for path in new_paths(folder, names, ".cast", wall()):
+            with suppress(FileExistsError):
                 return Transcript(path, columns, lines, title="/".join(names), wall=wall, failed=failed)
-            except FileExistsError:
-                again += 1
     except OSError as error:
         raise KvtuiError(
             f"nothing is recorded: no file can be made in {folder}",
             error.strerror or str(error),
             "let the folder be writable and have room, or record to another one",
         ) from error
-
-
-def _file_name(names: Sequence[str]) -> str:
-    """The names as a part of a file name: letters, digits, dots within and dashes, nothing that leads elsewhere."""
-    safe = (_UNSAFE_NAME.sub("-", name).strip(".-") for name in names)
-    return "_".join(name for name in safe if name)[:_NAME_LIMIT] or "console"
+    raise AssertionError("the paths do not end")

@@ -27,12 +27,14 @@ _GATHER = 0.005
 """Seconds that a frame waits after a silence: what a guest draws comes in several pieces."""
 
 
-class _Drawn(NamedTuple):
+class Drawn(NamedTuple):
     """What decides how a line of the view looks."""
 
     row: tuple[Run, ...]
     cursor: int | None
     """Column of the cursor, if it is shown on this line."""
+    more: object = None
+    """What else a view that is more than this shows there."""
 
 
 class EmulatorView(Widget, can_focus=True):
@@ -51,7 +53,7 @@ class EmulatorView(Widget, can_focus=True):
         """When the last frame was drawn, by the monotonic clock."""
         self._top = 0
         """The row at the top of the view in that frame."""
-        self._drawn: dict[int, _Drawn] = {}
+        self.drawn: dict[int, Drawn] = {}
         """By line of the view."""
 
     @property
@@ -65,9 +67,10 @@ class EmulatorView(Widget, can_focus=True):
         """Something changed: draw it with the next frame, however much more comes until then."""
         if not self._frame_due and self.is_mounted and self.is_on_screen:
             self._frame_due = True
-            self.set_timer(max(_GATHER, self._frame_at + self._frame - time.monotonic()), self._draw_frame)
+            self.set_timer(max(_GATHER, self._frame_at + self._frame - time.monotonic()), self.draw_frame)
 
-    def _draw_frame(self) -> None:
+    def draw_frame(self) -> None:
+        """Send the lines that look different than in the frame before."""
         self._frame_due = False
         self._frame_at = time.monotonic()
         changed = self.emulator.take_changed()
@@ -76,7 +79,7 @@ class EmulatorView(Widget, can_focus=True):
         if changed is not None and top == self._top:
             lines = sorted(row - top for row in changed if 0 <= row - top < height)
         self._top = top
-        stale = [y for y in lines if self._look_of(y) != self._drawn.get(y)]
+        stale = [y for y in lines if self.look_of(y) != self.drawn.get(y)]
         if stale:
             self.refresh(*(Region(0, y, self.size.width, count) for y, count in _neighbours(stale)))
 
@@ -104,16 +107,17 @@ class EmulatorView(Widget, can_focus=True):
         """Lines that there are above the view while it is not scrolled back."""
         return self._lines_hidden + self.emulator.scrollback_size
 
-    def _look_of(self, y: int) -> _Drawn:
+    def look_of(self, y: int) -> Drawn:
+        """What decides how a line of the view looks."""
         emulator, row = self.emulator, y + self.first_row
         if not -emulator.scrollback_size <= row < emulator.lines:
-            return _Drawn((), None)
+            return Drawn((), None)
         cursor = emulator.cursor
-        return _Drawn(emulator.row(row), cursor.x if row == cursor.y and cursor.visible and not self._back else None)
+        return Drawn(emulator.row(row), cursor.x if row == cursor.y and cursor.visible and not self._back else None)
 
     def render_line(self, y: int) -> Strip:
         """One line of the view."""
-        drawn = self._drawn[y] = self._look_of(y)
+        drawn = self.drawn[y] = self.look_of(y)
         strip = self.strip_of(drawn.row)
         if drawn.cursor is not None:
             strip = self._with_cursor(strip, drawn.cursor)

@@ -7,6 +7,7 @@ from pathlib import Path
 from textual.widget import Widget
 
 from kvtui.config import ConsoleSettings, state_dir
+from kvtui.console.files import short_path
 from kvtui.console.session import Session, Stream
 from kvtui.console.transcript import create_transcript
 from kvtui.errors import KvtuiError
@@ -41,7 +42,7 @@ def begin_recording(session: Session, ref: Ref, settings: ConsoleSettings, telle
         tell_failure(error)
         return
     session.record(transcript)
-    teller.notify(f"recorded to {_short(transcript.path)}", title=ref.path, markup=False)
+    teller.notify(f"recorded to {short_path(transcript.path)}", title=ref.path, markup=False)
 
 
 def end_recording(session: Session, teller: Widget) -> None:
@@ -49,7 +50,7 @@ def end_recording(session: Session, teller: Widget) -> None:
     transcript = session.transcript
     session.stop_recording()
     if transcript is not None and transcript.failure is None:
-        teller.notify(f"the recording has ended; see it with: kvtui replay {_short(transcript.path)}", markup=False)
+        teller.notify(f"the recording has ended; see it with: kvtui replay {short_path(transcript.path)}", markup=False)
 
 
 def describe_recording(session: Session) -> str:
@@ -62,8 +63,3 @@ def describe_recording(session: Session) -> str:
 def recordings_dir(settings: ConsoleSettings) -> Path:
     """Where recordings go: the folder of the settings, else one beside the audit log."""
     return Path(settings.record).expanduser() if settings.record else state_dir() / "recordings"
-
-
-def _short(path: Path) -> str:
-    home = Path.home()
-    return clean_line(f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -42,3 +44,26 @@ class SegmentedLine:
             self._parts[-1] = (self._parts[-1][0] + text, style)
         else:
             self._parts.append((text, style))
+
+
+def toggle_reverse(style: Style) -> Style:
+    """The style with text and background in each other's colours, however it was."""
+    return style + Style(reverse=not style.reverse)
+
+
+def restyle(strip: Strip, left: int, right: int, change: Callable[[Style], Style]) -> Strip:
+    """The strip with another style in the columns from `left` to before `right`."""
+    if left >= right:
+        return strip
+    middle = strip.crop(left, right)
+    changed = [Segment(text, change(style or Style())) for text, style, _ in middle]
+    return Strip.join([strip.crop(0, left), Strip(changed, middle.cell_length), strip.crop(right)])
+
+
+def whole_cells(columns: Sequence[str], left: int, right: int) -> tuple[int, int]:
+    """The columns, with the other halves of wide characters that they would cut."""
+    if left < len(columns) and not columns[left]:
+        left -= 1
+    if right < len(columns) and not columns[right]:
+        right += 1
+    return left, right

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
+
 from textual import events
 from textual.message import Message
 
 from kvtui.config import ConsoleSettings
-from kvtui.console.keys import BACKSPACE, DELETE, KeyOptions, Layout, encode
+from kvtui.console.keys import BACKSPACE, DELETE, Gesture, KeyOptions, Layout, encode, encode_mouse
 from kvtui.console.session import Session
 from kvtui.ui.dialogs.confirm import ConfirmDialog
 from kvtui.ui.dialogs.paste import question_of
-from kvtui.ui.emulation import EmulatorView
+from kvtui.ui.selecting import SelectingView
 
-_SCROLL_KEYS = {"shift+pageup": -1, "shift+pagedown": 1}
+_SCROLL_KEYS = ("shift+pageup", "shift+pagedown")
+_WHEEL_LINES = 3
 
 
-class Terminal(EmulatorView):
-    """Shows a session and types into it. All keys but the detach chord, and those that scroll back, are the guest's."""
+class Terminal(SelectingView):
+    """Shows a session and types into it. All keys but the detach chord, and those that scroll back, are the guest's.
+
+    While the view is read none is. The mouse is the guest's if it asks for it, but for clicks with shift.
+    """
 
     class Revived(Message):
         """Enter was pressed in a session that had ended."""
@@ -25,8 +32,16 @@ class Terminal(EmulatorView):
             super().__init__()
             self.session = session
 
-    def __init__(self, session: Session, settings: ConsoleSettings, *, slow_link: bool = False) -> None:
-        super().__init__(session.emulator, slow_link=slow_link)
+    def __init__(
+        self,
+        session: Session,
+        settings: ConsoleSettings,
+        *,
+        slow_link: bool = False,
+        names: Sequence[str] = (),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(session.emulator, slow_link=slow_link, names=names, clock=clock)
         self.session = session
         self._chords = frozenset(key.strip() for key in settings.detach.split(","))
         self.options = KeyOptions(BACKSPACE if settings.backspace == "backspace" else DELETE, Layout(settings.keys))
@@ -49,13 +64,17 @@ class Terminal(EmulatorView):
         self.session.resize(self.size.width, self.size.height)
 
     def on_key(self, event: events.Key) -> None:
-        """The chord goes on to the screen, scroll keys scroll, and everything else is typed into the guest."""
+        """The chord goes on to the screen, reading has its keys, and everything else is typed into the guest."""
         if event.key in self._chords:
             return
         event.stop()
         event.prevent_default()
-        if event.key in _SCROLL_KEYS:
-            self.scroll_back(_SCROLL_KEYS[event.key] * max(1, self.size.height - 1))
+        if self.is_reading:
+            self.take_key(event.key, event.character)
+        elif event.key in _SCROLL_KEYS:
+            if event.key == "shift+pageup":
+                self.begin_reading()
+                self.take_key(event.key, None)
         elif not self.session.is_open:
             if event.key == "enter":
                 self.post_message(self.Revived(self.session))
@@ -64,12 +83,14 @@ class Terminal(EmulatorView):
         else:
             data = encode(event.key, event.character, self.session.emulator.modes, self.options)
             if data:
-                self.scroll_back(self._back)
                 self.session.send(data)
 
     def on_paste(self, event: events.Paste) -> None:
         """Type the clipboard, paced for a serial line; what a guest would run line by line only after a question."""
         event.stop()
+        if self.is_reading:
+            self.take_paste(event.text)
+            return
         if not self.session.is_open:
             return
         question = question_of(self.session.prepare(event.text))
@@ -79,10 +100,69 @@ class Terminal(EmulatorView):
             self.app.push_screen(ConfirmDialog(question), lambda yes: self._paste(event.text) if yes else None)
 
     def _paste(self, text: str) -> None:
-        self.scroll_back(self._back)
         if not self.session.paste(text):
             reason = "it is more than a megabyte" if self.session.is_connected else "the console is not connected"
             self.notify(f"nothing was pasted: {reason}", severity="warning")
+
+    # The mouse -----------------------------------------------------------------------------------------------------
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Perhaps the guest's."""
+        self._report(Gesture.PRESS, event)
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        """Perhaps the guest's."""
+        self._report(Gesture.RELEASE, event)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Perhaps the guest's."""
+        self._report(Gesture.MOVE, event)
+
+    def on_click(self, event: events.Click) -> None:
+        """Press and release are the guest's already."""
+        if self._is_guests(event):
+            event.prevent_default()
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """The guest's, if it has asked for it or shows a full-screen program; or else begin to read."""
+        self._turn(Gesture.WHEEL_UP, "up", event)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The guest's, or towards the newest line."""
+        self._turn(Gesture.WHEEL_DOWN, "down", event)
+
+    def _turn(self, gesture: Gesture, key: str, event: events.MouseEvent) -> None:
+        """Full-screen programs that know no mouse get cursor keys, as from xterm with alternateScroll."""
+        modes = self.emulator.modes
+        if self._report(gesture, event) or not modes.alternate or not self._has_guest(event):
+            return
+        event.stop()
+        event.prevent_default()
+        if data := encode(key, None, modes, self.options):
+            self.session.send(data * _WHEEL_LINES)
+
+    def _report(self, gesture: Gesture, event: events.MouseEvent) -> bool:
+        """Send what was done with the mouse to the guest, if that is its business."""
+        if not self._is_guests(event):
+            return False
+        event.stop()
+        event.prevent_default()
+        modifiers = [
+            name for name in ("alt", "ctrl") if (event.ctrl and name == "ctrl") or (event.meta and name == "alt")
+        ]
+        row = event.y + self.first_row
+        if 0 <= event.x < self.emulator.columns and 0 <= row < self.emulator.lines:
+            data = encode_mouse(gesture, event.button, event.x, row, self.emulator.modes, modifiers)
+            if data:
+                self.session.send(data)
+        return True
+
+    def _is_guests(self, event: events.MouseEvent) -> bool:
+        modes = self.emulator.modes
+        return bool(modes.mouse) and modes.mouse_sgr and self._has_guest(event)
+
+    def _has_guest(self, event: events.MouseEvent) -> bool:
+        return not self.is_reading and not event.shift and self.session.is_connected
 
     def scrolled(self) -> None:
         """Let the status line tell how far."""
