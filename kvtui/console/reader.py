@@ -19,8 +19,7 @@ class Reader:
         self.top = top
         self.left = 0
         """The first column in view."""
-        cursor = history.emulator.cursor
-        self.cursor = Place(history.emulator.scrolled_total + cursor.y, cursor.x)
+        self.cursor = Place(history.emulator.scrolled_total + history.emulator.cursor.y, 0)
         self.anchor: Place | None = None
         """Where the selection was begun; it reaches from there to the cursor."""
         self.by_lines = True
@@ -28,7 +27,7 @@ class Reader:
         self.search: Search | None = None
         self.lost = False
         """Whether the lines that were in view have been dropped from the scrollback."""
-        self._column = self.cursor.x
+        self._column = 0
         """The column that the cursor goes back to after a shorter line."""
         self._seen = history.last
         self._clamp()

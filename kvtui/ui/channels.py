@@ -27,6 +27,12 @@ class Channel(NamedTuple):
         path = clean_line(self.ref.path)
         return path if self.stream is Stream.SERIAL else f"{path} {self.stream.value}"
 
+    @property
+    def names(self) -> list[str]:
+        """What tells its files from those of others."""
+        names = [self.ref.backend, self.ref.namespace, self.ref.name]
+        return names if self.stream is Stream.SERIAL else [*names, self.stream.value]
+
 
 def make_session(channel: Channel, fleet: Fleet, settings: Settings) -> Session:
     """A session, not started yet."""

@@ -211,7 +211,7 @@ class ReadingView(EmulatorView):
         elif key == "s":
             self.save(reader.selection or reader.everything)
         else:
-            self._notice = "the guest gets no keys while its console is paused: esc follows"
+            self._notice = "no key reaches the guest while paused: esc follows"
 
     def take_paste(self, text: str) -> None:
         """A paste while the view is read: words to search, or nothing."""
@@ -398,14 +398,21 @@ class ReadingView(EmulatorView):
         number = reader.top + y
         row = reader.history.row(number)
         strip = self._with_marks(reader, number, row, self.strip_of(row.runs))
-        width = reader.width
-        text = strip.crop_extend(reader.left, reader.left + width, self.rich_style)
-        if strip.cell_length > reader.left + width:
-            text = Strip.join([text.crop(0, width - 1), Strip([Segment("…", toggle_reverse(self.rich_style))])])
+        text = self._cut(strip, reader.left, reader.width)
         if y < len(self._stamps):
             stamp = Segment(self._stamps[y], self.get_component_rich_style("terminal--stamp"))
             text = Strip.join([Strip([stamp]), text])
         return text.crop_extend(0, self.size.width, self.rich_style)
+
+    def _cut(self, strip: Strip, left: int, width: int) -> Strip:
+        """The columns that are in view, with a sign where the line goes on beyond them."""
+        sign = Strip([Segment("…", toggle_reverse(self.rich_style))])
+        text = strip.crop_extend(left, left + width, self.rich_style)
+        if strip.cell_length > left + width:
+            text = Strip.join([text.crop(0, width - 1), sign])
+        if left and strip.cell_length > left:
+            text = Strip.join([sign, text.crop(1)])
+        return text
 
     def _with_marks(self, reader: Reader, number: int, row: PastLine, strip: Strip) -> Strip:
         """The line with what was found, what is selected, and the cursor."""
@@ -433,16 +440,16 @@ class ReadingView(EmulatorView):
     def _bar_pieces(self, reader: Reader) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
         if self._typed is not None:
             return (Piece(f" /{self._typed}"), Piece(" ", "cursor")), _keys("esc back", "enter find")
-        left = [Piece(f" {self.reading_words}")]
+        left = [Piece(f" {self.reading_words}  ", rank=1 if self._notice else 0)]
         if self._notice:
-            return (*left, Piece(f"   {self._notice} ")), ()
+            return (*left, Piece(f" {self._notice} ")), ()
         if (span := reader.selection) is not None:
             unit = "v characters" if reader.by_lines else "V lines"
             left = [Piece(f" selected: {_count(reader.history.count(span), 'line')}")]
             return tuple(left), _keys("esc unselect", "y copy", "s save", unit)
         keys = ["esc follow", "/ search", "space select", "y copy", "s save", "t times"]
         if reader.search is not None and self._words:
-            left.append(Piece(f"   {self._found(reader)}", rank=2))
+            left.append(Piece(f" {self._found(reader)}  ", rank=1))
             keys.insert(1, "n N next")
         return tuple(left), _keys(*keys)
 

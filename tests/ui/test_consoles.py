@@ -361,7 +361,7 @@ async def test_scrollback_keys_show_what_went_by_and_nothing_is_typed_until_the_
         await until(screen, sees(screen, "lines back"))
         assert "line 199" not in screen.text
         await screen.press("x")
-        await until(screen, sees(screen, "the guest gets no keys while its console is paused: esc follows"))
+        await until(screen, sees(screen, "no key reaches the guest while paused: esc follows"))
         await screen.press("escape")
         await until(screen, sees(screen, "line 199"))
         assert "lines back" not in screen.text

@@ -101,7 +101,13 @@ class ConsolePane(Vertical):
             return
         if channel not in self._terminals:
             session = make_session(channel, self._fleet, self._settings)
-            terminal = Terminal(session, self._settings.console, slow_link=self._settings.slow_link)
+            terminal = Terminal(
+                session,
+                self._settings.console,
+                slow_link=self._settings.slow_link,
+                names=channel.names,
+                clock=self._fleet.clock,
+            )
             session.observe(self._on_session)
             self._terminals[channel] = terminal
             self.mount(terminal, before=self._status)
@@ -123,6 +129,13 @@ class ConsolePane(Vertical):
         self._show(next(reversed(self._terminals), None))
         self.post_message(self.Changed())
         self.post_message(self.Left())
+
+    def read(self) -> None:
+        """Read what the shown console has shown: keys move in it and are not the guest's."""
+        terminal = self.shown
+        if terminal is not None:
+            terminal.begin_reading()
+            self.screen.set_focus(terminal)
 
     def on_unmount(self) -> None:
         """What is recorded is in its file, whatever becomes of the lines."""
@@ -210,16 +223,16 @@ class ConsolePane(Vertical):
         room = self._width - 1
         first, *rest = wrap(self._sentence(self._current, session), room - cells(recording))[:_STATUS_LINES]
         *lines, last = [recording + first, *rest]
-        hint = self._hint(session)
+        hint = self._hint(terminal)
         if cells(f"{last}  {hint}") > room:
             # A key shall not be torn from what it does.
             lines.append(last)
             last = hint
         else:
             last = f"{last}  {hint}"
-        for part in (f"{terminal.scrolled_back} lines back" if terminal.scrolled_back else "", self._misfit(terminal)):
-            if part and cells(f"{last}  {part}") <= room:
-                last = f"{last}  {part}"
+        misfit = self._misfit(terminal)
+        if misfit and cells(f"{last}  {misfit}") <= room:
+            last = f"{last}  {misfit}"
         lines.append(last)
         self._status.styles.height = len(lines)
         self._status.put(Text("\n".join(f" {item}" for item in lines)))
@@ -247,15 +260,16 @@ class ConsolePane(Vertical):
         menu = name_key(self._settings.keys.get("main.console_menu", "full_stop"))
         return f"{terminal.misfit}: {chord}{menu} z sends it" if terminal.misfit else ""
 
-    def _hint(self, session: Session) -> str:
+    def _hint(self, terminal: Terminal) -> str:
+        session = terminal.session
         chord = name_key(self._settings.console.detach).split()[0]
         pasting = "" if session.pasting is None else f"pasting {session.pasting} %, "
         if not self.has_focus_within:
             return f"{pasting}{chord} into the console"
-        if pasting:
+        if pasting and not terminal.is_reading:
             return f"{pasting}esc stops"
-        if session.is_open:
-            return f"{chord} back to the list"
+        if session.is_open or terminal.is_reading:
+            return f"{pasting}{chord} back to the list"
         if session.state is State.TAKEN:
             return "enter takes it back and ends their session"
         if session.stream is Stream.LOG and session.state is State.REFUSED:
@@ -266,4 +280,4 @@ class ConsolePane(Vertical):
 def _tell(terminal: Terminal) -> tuple[object, ...]:
     """What the status line depends on but for the time and the machine."""
     session = terminal.session
-    return session.sentence, session.remark, terminal.scrolled_back, describe_recording(session), session.pasting
+    return session.sentence, session.remark, terminal.is_reading, describe_recording(session), session.pasting

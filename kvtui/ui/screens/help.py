@@ -14,6 +14,7 @@ from textual.widgets import Static
 from kvtui.model import Tone
 from kvtui.resources.base import AnyResource
 from kvtui.ui.lines import Line, LinesView, Part, line, wrap
+from kvtui.ui.reading import READING_KEYS
 
 _MARGIN = 6
 """Columns around the text: border, padding and scrollbar."""
@@ -26,6 +27,7 @@ _KEY_NAMES = {
     "escape": "esc",
     "pageup": "pgup",
     "pagedown": "pgdn",
+    "left_square_bracket": "[",
     "right_square_bracket": "]",
     "plus": "+",
     "minus": "-",
@@ -96,13 +98,17 @@ def help_lines(
     yield line()
     yield line("In a console", "title")
     yield _entry(name_key(detach), "give the keyboard back to the list; the console goes on")
-    yield _entry("shift+pgup pgdn", "scroll back and forth")
+    yield _entry("shift+pgup, wheel", "read what has scrolled by, as [ does from the list; drag to select and copy")
     yield _entry("enter", "in a console that has ended: connect again")
     yield _entry("escape", "while a paste goes out: stop it")
     yield line("  every other key is typed into the guest", Tone.MUTED)
     yield line()
     yield line("Menu of a console ( . in the list )", "title")
     for key, meaning in menu:
+        yield _entry(key, meaning)
+    yield line()
+    yield line("While a console is read", "title")
+    for key, meaning in READING_KEYS:
         yield _entry(key, meaning)
     yield line()
     yield line("Filter ( / )", "title")

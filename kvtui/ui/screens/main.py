@@ -62,6 +62,14 @@ class MainScreen(PanesScreen):
             tooltip="the menu of the open console; from inside it behind ctrl+]",
             id="main.console_menu",
         ),
+        Binding(
+            "left_square_bracket",
+            "read_console",
+            "read",
+            show=False,
+            tooltip="read what the open console has shown: search, select, copy, save",
+            id="main.read",
+        ),
         Binding("question_mark", "app.help", "help", tooltip="this help", id="main.help"),
         Binding("escape", "back", "back", tooltip="take back marks, filter, faults only, zoom: one at a time"),
         Binding("q", "app.leave", "quit", tooltip="quit", id="main.quit"),
@@ -226,6 +234,15 @@ class MainScreen(PanesScreen):
             self.set_focus(terminal)
             self._show_alone(self._left_alone)
         open_menu(Console(self.consoles, channel, terminal, self._settings.console))
+
+    def action_read_console(self) -> None:
+        """Read what the shown console has shown; it is alone on the screen again if it was before the chord."""
+        if self.consoles.shown is None:
+            self.notify("no console is open: c opens that of a VM", severity="warning")
+            return
+        if self._keys_since_left == 1:
+            self._show_alone(self._left_alone)
+        self.consoles.read()
 
     def on_console_pane_left(self, event: ConsolePane.Left) -> None:
         """The keyboard comes back to the list."""
