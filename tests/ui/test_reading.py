@@ -10,90 +10,13 @@ from textual import events
 from kvtui.config import ConsoleSettings, Settings
 from kvtui.console.history import Place
 from kvtui.ui.hacks import record_frames
-from kvtui.ui.terminal import Terminal
-from tests.ui.backend import ConsoleLine, Stage
-from tests.ui.conftest import Screen, Show
-from tests.ui.test_consoles import open_console, sees, until
+from tests.ui.backend import Stage
+from tests.ui.conftest import Show
+from tests.ui.desk import sit
+from tests.ui.test_consoles import sees, until
 
 SMALL = (80, 24)
 WIDE = (120, 35)
-
-
-class Desk:
-    """A console that is open, and the one who reads it."""
-
-    def __init__(self, screen: Screen, line: ConsoleLine) -> None:
-        self.screen = screen
-        self.line = line
-
-    @property
-    def terminal(self) -> Terminal:
-        terminal = self.screen.main.consoles.shown
-        assert terminal is not None
-        return terminal
-
-    @property
-    def view(self) -> list[str]:
-        """The lines of the console's view."""
-        region = self.terminal.region
-        lines = self.screen.text.split("\n")[region.y : region.bottom]
-        return [text[region.x : region.right].rstrip() for text in lines]
-
-    @property
-    def bar(self) -> str:
-        return self.view[-1]
-
-    @property
-    def copied(self) -> str:
-        return self.screen.app.clipboard
-
-    async def say(self, data: bytes, words: str) -> None:
-        """The guest sends something, of which `words` are to be seen."""
-        self.line.say(data)
-        await until(self.screen, sees(self.screen, words))
-
-    async def say_unseen(self, data: bytes) -> None:
-        """The guest sends something while the view stands still."""
-        received = self.terminal.session.received
-        self.line.say(data)
-        await until(self.screen, lambda: self.terminal.session.received == received + len(data))
-        for _ in range(3):
-            await self.screen.pilot.pause(0.06)
-
-    async def press(self, *keys: str) -> None:
-        await self.screen.press(*keys)
-
-    async def write(self, text: str) -> None:
-        await self.press(*("space" if character == " " else character for character in text))
-
-    async def search(self, words: str) -> None:
-        await self.press("slash")
-        await self.write(words)
-        await self.press("enter")
-        await until(self.screen, lambda: "searching" not in self.bar)
-
-    async def mouse(
-        self, what: type[events.MouseEvent], x: int, y: int, *, button: int = 1, shift: bool = False
-    ) -> None:
-        """The mouse does something at a cell of the view, or beyond it."""
-        region = self.terminal.region
-        at = (region.x + x, region.y + y)
-        event = what(None, *at, 0, 0, button, shift, False, False, *at)
-        self.screen.app.screen._forward_event(event)
-        await self.screen.settle()
-
-    async def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
-        await self.mouse(events.MouseDown, *start)
-        await self.mouse(events.MouseMove, *end)
-        await self.mouse(events.MouseUp, *end)
-
-
-async def sit(screen: Screen, stage: Stage, count: int = 200) -> Desk:
-    """Open a console in which so many lines went by."""
-    desk = Desk(screen, await open_console(screen, stage))
-    if count:
-        await desk.say(b"\r\n".join(b"line %d" % number for number in range(count)), f"line {count - 1}")
-    return desk
 
 
 # Standing still ------------------------------------------------------------------------------------------------------
@@ -383,103 +306,6 @@ async def test_a_file_that_cannot_be_made_is_told_of(stage: Stage, show: Show, t
         await desk.press("shift+pageup", "s")
         await until(screen, sees(screen, "not saved"))
         assert "Not a directory" in screen.text
-
-
-# The mouse -----------------------------------------------------------------------------------------------------------
-
-
-async def test_the_wheel_begins_to_read_and_at_the_end_it_follows_again(stage: Stage, show: Show) -> None:
-    async with show(stage) as screen:
-        desk = await sit(screen, stage)
-        await desk.mouse(events.MouseScrollUp, 3, 3, button=0)
-        await until(screen, lambda: "3 lines back" in desk.bar)
-        await desk.mouse(events.MouseScrollDown, 3, 3, button=0)
-        assert not desk.terminal.is_reading
-
-
-async def test_the_wheel_does_nothing_where_there_is_nothing_above(stage: Stage, show: Show) -> None:
-    async with show(stage) as screen:
-        desk = await sit(screen, stage, 3)
-        await desk.mouse(events.MouseScrollUp, 3, 3, button=0)
-        assert not desk.terminal.is_reading
-
-
-async def test_a_drag_copies_and_the_console_follows_on(stage: Stage, show: Show) -> None:
-    async with show(stage) as screen:
-        desk = await sit(screen, stage)
-        first = desk.view.index("line 190")
-        await desk.drag((5, first), (3, first + 1))
-        assert desk.copied == "190\nline"
-        assert not desk.terminal.is_reading
-        await desk.press("x")
-        await until(screen, lambda: desk.line.written == b"x")
-
-
-async def test_a_drag_beyond_the_edge_scrolls_on(stage: Stage, show: Show) -> None:
-    async with show(stage) as screen:
-        desk = await sit(screen, stage)
-        first = desk.view.index("line 190")
-        await desk.mouse(events.MouseDown, 7, first)
-        await desk.mouse(events.MouseMove, 0, -3)
-        await until(screen, lambda: desk.terminal.scrolled_back > 30)
-        await desk.mouse(events.MouseUp, 0, -3)
-        lines = desk.copied.split("\n")
-        assert lines[-1] == "line 190"
-        assert lines == [f"line {number}" for number in range(191 - len(lines), 191)]
-        assert len(lines) > 30
-
-
-async def test_two_clicks_copy_a_word_and_three_a_line(stage: Stage, show: Show) -> None:
-    async with show(stage) as screen:
-        desk = await sit(screen, stage, 0)
-        await desk.say(b"address 10.0.0.7, gateway 10.0.0.1\r\n", "gateway")
-        await screen.pilot.click(desk.terminal, (10, 0), times=2)
-        await until(screen, lambda: desk.copied == "10.0.0.7")
-        assert 'copied "10.0.0.7"' in " ".join(screen.text.split())
-        await screen.pilot.click(desk.terminal, (10, 0), times=3)
-        await until(screen, lambda: desk.copied == "address 10.0.0.7, gateway 10.0.0.1")
-        assert not desk.terminal.is_reading
-
-
-async def test_a_click_moves_the_cursor_of_who_reads(stage: Stage, show: Show) -> None:
-    async with show(stage) as screen:
-        desk = await sit(screen, stage)
-        await desk.press("shift+pageup", "g")
-        await screen.pilot.click(desk.terminal, (3, 5))
-        assert desk.terminal.reader is not None
-        assert desk.terminal.reader.cursor == Place(5, 3)
-        assert desk.copied == ""
-
-
-MOUSE = b"\x1b[?1002h\x1b[?1006h"
-
-
-async def test_a_guest_that_wants_the_mouse_gets_it_but_for_clicks_with_shift(stage: Stage, show: Show) -> None:
-    async with show(stage) as screen:
-        desk = await sit(screen, stage, 0)
-        await desk.say(MOUSE + b"menu of it", "menu of it")
-        await desk.drag((2, 1), (4, 2))
-        await desk.mouse(events.MouseScrollUp, 2, 1, button=0)
-        expected = b"\x1b[<0;3;2M\x1b[<32;5;3M\x1b[<0;5;3m\x1b[<64;3;2M"
-        await until(screen, lambda: desk.line.written == expected)
-        assert desk.copied == ""
-        await desk.mouse(events.MouseDown, 0, 0, shift=True)
-        await desk.mouse(events.MouseMove, 3, 0, shift=True)
-        await desk.mouse(events.MouseUp, 3, 0, shift=True)
-        assert desk.copied == "menu"
-        assert desk.line.written == expected
-
-
-async def test_the_wheel_moves_the_cursor_of_a_full_screen_program_that_knows_no_mouse(
-    stage: Stage, show: Show
-) -> None:
-    async with show(stage) as screen:
-        desk = await sit(screen, stage)
-        await desk.say(b"\x1b[?1049h\x1b[?1hpager", "pager")
-        await desk.mouse(events.MouseScrollDown, 2, 1, button=0)
-        await until(screen, lambda: desk.line.written == b"\x1bOB" * 3)
-        await desk.mouse(events.MouseScrollUp, 2, 1, button=0, shift=True)
-        assert desk.terminal.is_reading
 
 
 # Looks ---------------------------------------------------------------------------------------------------------------
