@@ -38,8 +38,8 @@ _STEM: Final = 0.8
 """How much less it may be where a dot is wider than the stem of a letter, in pixels."""
 _HAZE: Final = 0.4
 """By how much contrast is given back, for each pixel that is lost in one."""
-_GROUND_SHARE: Final = 0.3
-"""Of a cell, that must have the picture's ground for the cell to have it as its ground."""
+_AROUND: Final = 32
+"""Pixels on both sides of a cell that are its neighbourhood: more than a letter is wide, and less than a menu."""
 _DOTS: Final = (0x01, 0x08, 0x02, 0x10, 0x04, 0x20, 0x40, 0x80)
 """The bits of a braille pattern (from U+2800 on), from left to right and from top to bottom."""
 
@@ -135,7 +135,7 @@ class Picture:
     @cached_property
     def ground(self) -> Colour:
         """The colour that most of it has."""
-        return _two_colours(self.flat)[0]
+        return _ranked_colours(self.flat)[0]
 
     @property
     def lowest(self) -> float:
@@ -182,20 +182,11 @@ def _resize(image: Image.Image, width: int, height: int, box: Box | None) -> Ima
     return image.resize((width, height), Image.Resampling.BOX, box=box)
 
 
-def _two_colours(image: Image.Image, likely: Colour | None = None) -> tuple[Colour, Colour | None]:
-    """Of a picture in few colours, the ground and the ink: the most frequent colour and the one after it.
-
-    The colour that is `likely` the ground is so, too, in a cell that a thick letter fills for the most part.
-    """
+def _ranked_colours(image: Image.Image) -> list[Colour]:
+    """The colours of a picture in few of them, the most frequent one first."""
     found = image.getcolors(_FEW_COLOURS)
     assert found is not None
-    ranked = cast("list[tuple[int, Colour]]", sorted(found, reverse=True))
-    if len(ranked) == 1:
-        return ranked[0][1], None
-    first, second = ranked[0][1], ranked[1][1]
-    if second == likely and ranked[1][0] > _GROUND_SHARE * image.width * image.height:
-        return second, first
-    return first, second
+    return [colour for _count, colour in cast("list[tuple[int, Colour]]", sorted(found, reverse=True))]
 
 
 def decode(data: bytes) -> Picture:
@@ -289,9 +280,7 @@ def _draw_dots(picture: Picture, wanted: Frame, *, coloured: bool) -> Iterator[l
         line = _Runs()
         row = flat.crop(_whole_pixels(left, top + y * down, right, top + (y + 1) * down))
         for x in range(width):
-            ground, ink = _two_colours(
-                row.crop(_whole_pixels(x * across, 0, (x + 1) * across, row.height)), picture.ground
-            )
+            ground, ink = _cell_colours(row, x, across, picture.ground)
             at = 6 * width * 4 * y + 6 * x
             dots = 0 if ink is None else _pattern(data, [at + offset for offset in offsets], ground, ink, least)
             if coloured:
@@ -300,6 +289,26 @@ def _draw_dots(picture: Picture, wanted: Frame, *, coloured: bool) -> Iterator[l
                 swap = _distance(ground, picture.ground) > (_distance(ink, picture.ground) if ink else 0)
                 line.add(_character(dots ^ 0xFF if swap else dots), None, None)
         yield line.segments()
+
+
+def _cell_colours(row: Image.Image, x: int, across: float, likely: Colour) -> tuple[Colour, Colour | None]:
+    """Ground and ink of a cell, `across` pixels wide, in a row of cells.
+
+    The ground is what most of its neighbourhood is: a thick letter may fill a cell and is ink all the same.
+    """
+    left = x * across
+    colours = _colours(row, left, left + across)
+    if colours == [likely]:
+        return likely, None
+    start = max(0.0, min(left - _AROUND, row.width - 2 * _AROUND - across))
+    ground = _colours(row, start, start + 2 * _AROUND + across)[0]
+    return ground, next((colour for colour in colours if colour != ground), None)
+
+
+def _colours(row: Image.Image, left: float, right: float) -> list[Colour]:
+    """Of a part of a row in few colours, those colours, the most frequent one first."""
+    part = row.crop(_whole_pixels(max(0.0, left), 0, min(float(row.width), right), row.height))
+    return _ranked_colours(part)
 
 
 def _draw_light(image: Image.Image, width: int) -> Iterator[list[Segment]]:

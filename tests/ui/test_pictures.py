@@ -128,6 +128,15 @@ def test_a_bar_of_inverse_text_stands_out_without_colours() -> None:
     assert lines[1] == lines[3] == " " * 20
 
 
+def test_thick_letters_are_ink_and_not_the_ground() -> None:
+    """Of a stem that fills a cell, a block of light would be all that is seen."""
+    image = Image.new("RGB", (640, 64), (0, 0, 0))
+    for left in range(16, 640, 64):
+        image.paste((170, 170, 170), (left, 16, left + 24, 48))
+    grounds = {ground for strip in draw_in(encode(image), 80, 4, Way.DOTS) for _, ground in looks(strip)}
+    assert grounds == {str(ColorTriplet(0, 0, 0))}
+
+
 @pytest.mark.parametrize(("where", "colour"), [(0.0, RED), (1.0, BLUE)])
 def test_a_window_shows_a_part(where: float, colour: tuple[int, int, int]) -> None:
     strips = draw_in(halves((80, 80)), 8, 4, Way.BLOCKS, Window(3.0, 0.5, where))
