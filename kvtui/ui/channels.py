@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kvtui.backends.base import BootLogs, ByteStream, Consoles
-from kvtui.config import Settings
+from kvtui.backends.base import Backend, BootLogs, ByteStream, Consoles, Ports
+from kvtui.backends.ssh import Asker, open_shell
+from kvtui.config import Settings, SshSettings
+from kvtui.console.emulator import Emulator
 from kvtui.console.session import Session, Stream
 from kvtui.console.sight import Place, Sight, Stage
 from kvtui.errors import BackendError
@@ -34,21 +36,21 @@ class Channel(NamedTuple):
         return names if self.stream is Stream.SERIAL else [*names, self.stream.value]
 
 
-def make_session(channel: Channel, fleet: Fleet, settings: Settings) -> Session:
-    """A session, not started yet."""
+def make_session(channel: Channel, fleet: Fleet, settings: Settings, asker: Asker | None = None) -> Session:
+    """A session, not started yet. `asker` knows names and passwords; only a shell needs it."""
     ref = channel.ref
+    opener = {Stream.SERIAL: _open_console, Stream.LOG: _open_boot_log}.get(channel.stream)
+    shells = _Shells(ref, settings.ssh_for(ref.backend), asker) if asker is not None else None
 
     async def dial() -> ByteStream:
         backend = fleet.backends[ref.backend]
-        if channel.stream is Stream.LOG:
-            if not isinstance(backend, BootLogs):
-                raise BackendError(f"{ref.backend} has no boot logs", code=405)
-            return await backend.open_boot_log(ref, tail=max(1, settings.console.scrollback))
-        if not isinstance(backend, Consoles):
-            raise BackendError(f"{ref.backend} has no serial consoles", code=405)
-        return await backend.open_console(ref)
+        if opener is not None:
+            return await opener(backend, ref, settings)
+        if shells is None:
+            raise BackendError(f"nobody is there to log in to {ref.path}")
+        return await shells.open(backend, session.emulator)
 
-    return Session(
+    session = Session(
         dial,
         look=lambda: look_at(fleet, ref),
         stream=channel.stream,
@@ -56,6 +58,50 @@ def make_session(channel: Channel, fleet: Fleet, settings: Settings) -> Session:
         pace=settings.console.paste_rate,
         clock=fleet.clock,
     )
+    return session
+
+
+async def _open_console(backend: Backend, ref: Ref, _settings: Settings) -> ByteStream:
+    if not isinstance(backend, Consoles):
+        raise BackendError(f"{ref.backend} has no serial consoles", code=405)
+    return await backend.open_console(ref)
+
+
+async def _open_boot_log(backend: Backend, ref: Ref, settings: Settings) -> ByteStream:
+    if not isinstance(backend, BootLogs):
+        raise BackendError(f"{ref.backend} has no boot logs", code=405)
+    return await backend.open_boot_log(ref, tail=max(1, settings.console.scrollback))
+
+
+class _Shells:
+    """Logs in to one machine, as often as the user wants."""
+
+    def __init__(self, ref: Ref, settings: SshSettings, asker: Asker) -> None:
+        self._ref = ref
+        self._settings = settings
+        self._asker = asker
+        self._user = settings.user
+
+    async def open(self, backend: Backend, emulator: Emulator) -> ByteStream:
+        """A shell in a terminal of the emulator's size."""
+        if not isinstance(backend, Ports):
+            raise BackendError(f"{self._ref.backend} leads to no ports of machines", code=405)
+        # Before the port is open: who listens there does not wait for ever.
+        user = self._user or await self._asker.ask(f"user on {clean_line(self._ref.path)}", False)
+        if not user:
+            raise BackendError(f"not logged in to {self._ref.path}", "no user was named", "name one in [ssh] user")
+        stream = await backend.open_port(self._ref, self._settings.port)
+        shell = await open_shell(
+            stream,
+            self._ref,
+            user=user,
+            asker=self._asker,
+            keys=self._settings.keys,
+            columns=emulator.columns,
+            lines=emulator.lines,
+        )
+        self._user = user
+        return shell
 
 
 def instance_of(fleet: Fleet, ref: Ref) -> VirtualMachineInstance | None:

@@ -63,6 +63,12 @@ class Terminal(SelectingView):
         self._size_taken = True
         self.session.resize(self.size.width, self.size.height)
 
+    def on_resize(self, _event: events.Resize) -> None:
+        """A shell gets the size of the view; a serial line keeps its own, of which the view shows a part."""
+        # The base's handler is called as well, by Textual.
+        if self.session.is_sized and self.size:
+            self.session.resize(self.size.width, self.size.height)
+
     def on_key(self, event: events.Key) -> None:
         """The chord goes on to the screen, reading has its keys, and everything else is typed into the guest."""
         if event.key in self._chords:
@@ -92,6 +98,9 @@ class Terminal(SelectingView):
             self.take_paste(event.text)
             return
         if not self.session.is_open:
+            return
+        if self.session.is_read_only:
+            self.session.paste(event.text)
             return
         question = question_of(self.session.prepare(event.text))
         if question is None:

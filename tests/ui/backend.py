@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,8 @@ class RecordedBackend:
         self.console_refusals: list[BackendError] = []
         self.boot_logs: list[ConsoleLine] = []
         self.boot_log_refusals: list[BackendError] = []
+        self.open_wire: Callable[[], Awaitable[ByteStream]] | None = None
+        """Leads to whoever listens on the ports of machines."""
         self.pictures: dict[str, bytes | BackendError] = {}
         """By the name of the machine; without one, its picture is that of a machine that found no disk."""
         self.shutter = asyncio.Event()
@@ -196,6 +198,12 @@ class RecordedBackend:
         if isinstance(picture, BackendError):
             raise picture
         return picture
+
+    async def open_port(self, ref: Ref, port: int) -> ByteStream:
+        self.calls.append(f"port {port} of {ref.path}")
+        if self.open_wire is None:
+            raise BackendError(f"port {port} of {ref.path}", "dialing VM: connection refused", code=500)
+        return await self.open_wire()
 
     async def follow_log(
         self, ref: Ref, *, container: str = "", tail: int = 500, follow: bool = True

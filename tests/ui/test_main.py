@@ -351,7 +351,7 @@ async def test_what_cannot_be_done_is_seen_without_colours(stage: Stage, show: S
     stage = Stage(read_only=True)
     stage.list_all()
     async with show(stage) as screen:
-        assert screen.lines[-1].startswith(" READ-ONLY: looks only  c console")
+        assert screen.lines[-1].startswith(" READ-ONLY: looks only  L boot log")
         assert "start" not in screen.lines[-1]
 
 

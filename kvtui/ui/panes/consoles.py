@@ -14,6 +14,7 @@ from kvtui.fleet import Fleet
 from kvtui.records.base import is_true
 from kvtui.text import age, cells, clean_line, size
 from kvtui.ui.channels import Channel, instance_of, look_at, make_session
+from kvtui.ui.dialogs.ask import DialogAsker
 from kvtui.ui.lines import wrap
 from kvtui.ui.recordings import begin_recording, describe_recording
 from kvtui.ui.screens.help import name_key
@@ -100,7 +101,7 @@ class ConsolePane(Vertical):
             self.notify(_REFUSALS[channel.stream].format(backend=backend), severity="warning", markup=False)
             return
         if channel not in self._terminals:
-            session = make_session(channel, self._fleet, self._settings)
+            session = make_session(channel, self._fleet, self._settings, DialogAsker(self, channel.label))
             terminal = Terminal(
                 session,
                 self._settings.console,

@@ -43,6 +43,7 @@ class MainScreen(PanesScreen):
         Binding("exclamation_mark", "faults", "faults", tooltip="show only rows that are not well", id="main.faults"),
         Binding("c", "console('SERIAL')", "console", tooltip="the serial console of the VM", id="main.console"),
         Binding("L", "console('LOG')", "boot log", tooltip="what the VM said on its serial line", id="main.boot_log"),
+        Binding("C", "console('SHELL')", "shell", tooltip="a shell of the VM's guest, over ssh", id="main.shell"),
         Binding(
             "ctrl+pageup", "step_console(-1)", "", show=False, tooltip="the console before", id="main.previous_console"
         ),

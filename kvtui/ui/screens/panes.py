@@ -248,7 +248,9 @@ class PanesScreen(Screen[None]):
         """The keys that change nothing."""
         open_it = entry("enter", "open", rank=40)
         if self._current.resource.sources[0].kind in CONSOLE_KINDS:
-            return [*entry("c", "console", rank=2), *entry("v", "screen", rank=30), *open_it]
+            # A boot log takes the console from nobody, and is what a read-only fleet can be asked for.
+            way = entry("L", "boot log", rank=2) if self._header.read_only else entry("c", "console", rank=2)
+            return [*way, *entry("v", "screen", rank=30), *open_it]
         return open_it
 
     @property
