@@ -198,6 +198,17 @@ def test_without_a_terminal_nobody_can_be_asked(cluster: str, home: dict[str, st
     assert b"its host key was not trusted" in done.stderr
 
 
+def test_the_screen_with_a_shell_ends_with_the_shell(cluster: str, home: dict[str, str]) -> None:
+    screen = Terminal(command(cluster, "ssh", f"root@{MACHINE}"), {**home, "TERM": "xterm-256color"})
+    screen.wait_for("SHA256")
+    screen.type("yes\r")
+    screen.wait_for("assword")
+    screen.type("secret\r")
+    screen.wait_for("root@frontend-1")
+    screen.type("exit\r")
+    assert screen.wait() == 0
+
+
 # Ports ---------------------------------------------------------------------------------------------------------------
 
 
