@@ -38,6 +38,8 @@ from kvtui.console.tokenizer import Tokenizer
 
 __all__ = ["Cursor", "Emulator", "Look", "Run"]
 
+# CAN, the main screen, DECSTR, wrapping, upright colours, no mouse, no bracketed paste, plain line ends.
+_RECOVERY = b"\x18\x1b[?1049l\x1b[!p\x1b[?7h\x1b[?5;1000;1002;1003;1006;2004l\x1b[20l"
 _REPLIES_AT_ONCE = 20
 _REPLIES_PER_SECOND = 10.0
 _SLICE_LEAST, _SLICE_FIRST, _SLICE_MOST = 256, 2_048, 16_384
@@ -103,6 +105,14 @@ class Emulator:
     def resize(self, columns: int, lines: int) -> None:
         """Change the size, at least 2 by 1. Lines that no longer fit go to the scrollback, columns are hidden."""
         self._screen.resize(max(1, lines), max(2, columns))
+
+    def recover(self) -> None:
+        """Undo what a guest left behind that ended within a program, or whose firmware turned wrapping off.
+
+        Modes, margins, charsets and colours are as at power-on, the main screen is back, and all text stays.
+        """
+        self._decoder.reset()
+        self.feed(_RECOVERY, self._screen.now)
 
     def copy(self) -> Emulator:
         """Another one that stands where this one does. They share the lines of the scrollback, which never change."""

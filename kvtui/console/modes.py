@@ -21,3 +21,5 @@ class Modes:
     """Mouse reports are wanted in decimal (``?1006``)."""
     alternate: bool = False
     """A full-screen program has the alternate screen."""
+    cut_lines: bool = False
+    """What goes beyond the right margin overwrites the last column (DECAWM off, ``?7``): SeaBIOS leaves it so."""

@@ -60,6 +60,7 @@ class Screen(CursorGrid):
             mouse=next((mode for mode in _MOUSE if mode << 5 in self.mode), 0),
             mouse_sgr=_MOUSE_SGR in self.mode,
             alternate=self.alternate,
+            cut_lines=mo.DECAWM not in self.mode,
         )
 
     @property

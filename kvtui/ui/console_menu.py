@@ -123,6 +123,23 @@ def _send_size(console: Console) -> None:
     _type_command(command, console)
 
 
+# The terminal -------------------------------------------------------------------------------------------------------
+
+
+def _recover(console: Console) -> None:
+    console.terminal.session.emulator.recover()
+    console.terminal.session.touch()
+
+
+def _note_recover(console: Console) -> str:
+    modes = console.terminal.session.emulator.modes
+    if modes.cut_lines:
+        return "long lines are cut now: the guest's firmware turned wrapping off"
+    if modes.alternate:
+        return "back to the main screen, when a full-screen program is gone"
+    return "colours, line drawing and mouse as at the begin"
+
+
 # Keys ----------------------------------------------------------------------------------------------------------------
 
 
@@ -321,6 +338,7 @@ MENU: Final = (
     ),
     Entry("b", "backspace", "what Backspace sends: DEL or BS", _change_backspace, _may_backspace, _note_backspace),
     Entry("f", "function keys", "as xterm's, or as those of UEFI firmware", _change_layout, _always, _note_layout),
+    Entry("t", "reset terminal", "wrap lines, plain colours, no mouse, the main screen", _recover, note=_note_recover),
     Entry("r", "record", "record the console into a file, or end that", _record, _always, _note_record),
     Entry("n", "next console", "show the next console", lambda console: console.pane.step(1), _may_step),
     Entry(

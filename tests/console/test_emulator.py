@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from wcwidth import wcwidth
 
 from kvtui.console.emulator import Emulator, Look
+from kvtui.console.modes import Modes
 from tests.bench.emulator import boot_log, kernel_log
 
 from .screens import picture
@@ -352,3 +353,21 @@ def test_lines_fed_in_slices_have_their_stamp_and_are_all_there() -> None:
         pass
     assert emulator.text()[-1] == "4999"
     assert emulator.stamp(-1) == 7.0
+
+
+@pytest.mark.parametrize("end", [b"", b"\x1b[3", b"\x1b]0;title", "日".encode()[:2]])
+def test_terminal_recovers_from_what_a_guest_left_behind(end: bytes) -> None:
+    emulator = Emulator(10, 4)
+    emulator.feed(b"shell$ vi\r\n\x1b[?1049h\x1b[?1;5;6;1003;1006;2004h\x1b[?7;25l\x1b[4;20h")
+    emulator.feed(b"\x1b[2;3r\x1b[41;7m\x1b(0\x1b)0\x0eqqq" + end)
+    emulator.recover()
+    assert emulator.modes == Modes()
+    assert emulator.text() == ["shell$ vi", "", "", ""]
+    assert emulator.cursor == (0, 1, True)
+    emulator.feed("q日本 wraps\r\nnext".encode())
+    assert emulator.text() == ["shell$ vi", "q日本 wrap", "s", "next"]
+    assert [run.look for run in emulator.row(1)] == [Look()]
+    fresh = Emulator(10, 4)
+    fresh.feed(b"text stays")
+    fresh.recover()
+    assert fresh.text()[0] == "text stays"

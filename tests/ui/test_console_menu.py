@@ -326,6 +326,20 @@ async def test_a_recording_begins_and_ends_in_the_menu(stage: Stage, show: Show,
     assert len(list((tmp_path / "state").rglob("*.cast"))) == 1
 
 
+async def test_resetting_the_terminal_wraps_lines_again_and_types_nothing(stage: Stage, show: Show) -> None:
+    async with show(stage, SMALL) as screen:
+        line = await open_console(screen, stage)
+        line.say(b"\x1b[?7l" + b"x" * 90 + b"1\r\n")
+        await until(screen, sees(screen, "x1"))
+        await choose(screen)
+        assert "long lines are cut now" in entry_of(screen, "reset terminal")
+        await screen.press("t")
+        assert in_console(screen)
+        line.say(b"y" * 80 + b"2\r\n")
+        await until(screen, lambda: any(row.strip() == "2" for row in screen.lines))
+        assert line.written == b""
+
+
 async def open_two(screen: Screen, stage: Stage) -> tuple[ConsoleLine, ConsoleLine]:
     first = await open_console(screen, stage)
     await screen.press(CHORD, "escape")
