@@ -226,7 +226,7 @@ class ReadingView(EmulatorView):
     def _type(self, key: str, character: str | None) -> None:
         """A key of the line in which a text to search is typed."""
         typed = self._typed or ""
-        if key == "escape" or (key == "backspace" and not typed):
+        if key in ("escape", "ctrl+c") or (key == "backspace" and not typed):
             self._typed = None
         elif key == "enter":
             self._typed = None
@@ -367,7 +367,7 @@ class ReadingView(EmulatorView):
             reader.settle()
             self._prepare()
             if reader.lost and not self._notice:
-                self._notice = "older lines have been dropped: the scrollback is full"
+                self._notice = "older lines have left the scrollback"
         super().draw_frame()
 
     @property
