@@ -12,7 +12,6 @@ from typing import Final, NamedTuple
 
 from kvtui.config import ConsoleSettings
 from kvtui.console.keys import BACKSPACE, DELETE, Layout, encode
-from kvtui.console.session import Stream
 from kvtui.ui.channels import Channel
 from kvtui.ui.dialogs.confirm import ConfirmDialog, Question
 from kvtui.ui.dialogs.menu import Item, MenuDialog
@@ -82,7 +81,7 @@ _KILL_LINE: Final = b"\x15"
 
 
 def _may_type(console: Console) -> str:
-    if console.channel.stream is Stream.LOG:
+    if console.terminal.session.is_read_only:
         return "a boot log cannot be typed into"
     return "" if console.terminal.session.is_connected else "the console is not connected"
 
@@ -112,8 +111,8 @@ def _size_command(console: Console) -> str:
 
 
 def _may_size(console: Console) -> str:
-    if console.channel.stream is Stream.SHELL:
-        return "an ssh shell knows the size of its pane"
+    if console.terminal.session.is_sized:
+        return "the shell knows the size of its pane"
     return _may_command(console)
 
 
@@ -262,7 +261,7 @@ def _change_backspace(console: Console) -> None:
 
 def _note_backspace(console: Console) -> str:
     names = {DELETE: "DEL (7f)", BACKSPACE: "BS (08)"}
-    return f"sends {names[console.terminal.options.backspace]}; from now on {names[_other_backspace(console)]}"
+    return f"sends {names[console.terminal.options.backspace]}; b changes it to {names[_other_backspace(console)]}"
 
 
 def _may_backspace(console: Console) -> str:
@@ -281,7 +280,7 @@ def _change_layout(console: Console) -> None:
 
 
 def _note_layout(console: Console) -> str:
-    return f"as {_LAYOUTS[console.terminal.options.layout]}; from now on {_LAYOUTS[_next_layout(console)]}"
+    return f"as {_LAYOUTS[console.terminal.options.layout]}; f changes that to {_LAYOUTS[_next_layout(console)]}"
 
 
 _LAYOUTS: Final = {Layout.XTERM: "xterm", Layout.VT_UTF8: "UEFI (vt-utf8)", Layout.PC_ANSI: "old UEFI (pc-ansi)"}
@@ -312,7 +311,7 @@ def _show_alone(console: Console) -> None:
 def _close(console: Console) -> None:
     """End the session; a line is given up only after a question, for another may have it next."""
     close = partial(console.pane.call_later, console.pane.close, console.channel)
-    if console.terminal.session.is_open and console.channel.stream is not Stream.LOG:
+    if console.terminal.session.is_open and not console.terminal.session.is_read_only:
         _ask(console, Question("close the console?", [console.channel.label]), close)
     else:
         close()

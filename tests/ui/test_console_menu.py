@@ -250,7 +250,7 @@ async def test_function_keys_are_those_of_firmware_once_that_is_chosen(stage: St
     async with show(stage, SMALL) as screen:
         line = await open_console(screen, stage)
         await choose(screen)
-        assert "as xterm; from now on UEFI (vt-utf8)" in entry_of(screen, "function keys")
+        assert "as xterm; f changes that to UEFI (vt-utf8)" in entry_of(screen, "function keys")
         await screen.press("f")
         await screen.press("f10", "delete", "backspace")
         await choose(screen, "k", "f")
@@ -269,7 +269,7 @@ async def test_backspace_is_changed_for_this_console(stage: Stage, show: Show) -
     async with show(stage, SMALL) as screen:
         line = await open_console(screen, stage)
         await choose(screen)
-        assert "sends DEL (7f); from now on BS (08)" in entry_of(screen, "backspace")
+        assert "sends DEL (7f); b changes it to BS (08)" in entry_of(screen, "backspace")
         await screen.press("b", "ctrl+backspace")
         await choose(screen, "b")
         await screen.press("ctrl+backspace")
