@@ -300,6 +300,13 @@ def _note_record(console: Console) -> str:
     )
 
 
+def _read(console: Console, *, key: str = "") -> None:
+    """Read what the console has shown, and press a key of reading."""
+    console.pane.read()
+    if key:
+        console.terminal.take_key(key, key)
+
+
 def _may_step(console: Console) -> str:
     return "" if len(console.pane.channels) > 1 else "no other console is open"
 
@@ -337,7 +344,10 @@ MENU: Final = (
     ),
     Entry("b", "backspace", "what Backspace sends: DEL or BS", _change_backspace, _may_backspace, _note_backspace),
     Entry("f", "function keys", "as xterm's, or as those of UEFI firmware", _change_layout, _always, _note_layout),
-    Entry("t", "reset terminal", "wrap lines, plain colours, no mouse, the main screen", _recover, note=_note_recover),
+    Entry("[", "read", "stand still: search, select, copy and save", _read),
+    Entry("t", "read with times", "the same, with when each line was written", partial(_read, key="t")),
+    Entry("s", "save", "save all that was shown to a file", partial(_read, key="s")),
+    Entry("R", "reset terminal", "wrap lines, plain colours, no mouse, the main screen", _recover, note=_note_recover),
     Entry("r", "record", "record the console into a file, or end that", _record, _always, _note_record),
     Entry("n", "next console", "show the next console", lambda console: console.pane.step(1), _may_step),
     Entry(

@@ -97,12 +97,11 @@ class Terminal(SelectingView):
         if self.is_reading:
             self.take_paste(event.text)
             return
-        if not self.session.is_open:
-            return
         if self.session.is_read_only:
+            # It says so itself.
             self.session.paste(event.text)
             return
-        question = question_of(self.session.prepare(event.text))
+        question = question_of(self.session.prepare(event.text)) if self.session.is_connected else None
         if question is None:
             self._paste(event.text)
         else:

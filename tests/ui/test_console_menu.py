@@ -73,6 +73,7 @@ async def test_a_console_that_has_the_whole_screen_keeps_it(stage: Stage, show: 
         await screen.settle()
         assert screen.app.focused is not None
         assert screen.app.focused.size == (120, 38), "all but the tabs and the status"
+        await until(screen, lambda: "ctrl+] . menu" in status(screen))
         await choose(screen)
         await until(screen, sees(screen, "stty rows 38 cols 120"))
         await screen.press("z")
@@ -276,6 +277,42 @@ async def test_backspace_is_changed_for_this_console(stage: Stage, show: Show) -
         await until(screen, lambda: line.written == b"\x7f\x08")
 
 
+# Reading -------------------------------------------------------------------------------------------------------------
+
+
+async def test_reading_begins_from_the_menu(stage: Stage, show: Show) -> None:
+    async with show(stage, SMALL) as screen:
+        line = await open_console(screen, stage)
+        line.say(b"$ ")
+        await choose(screen, "left_square_bracket")
+        terminal = screen.main.consoles.shown
+        assert terminal is not None
+        await until(screen, lambda: terminal.is_reading)
+        await screen.press("escape", "x")
+        await until(screen, lambda: line.written == b"x")
+
+
+async def test_times_of_lines_are_shown_from_the_menu(stage: Stage, show: Show) -> None:
+    async with show(stage, SMALL) as screen:
+        line = await open_console(screen, stage)
+        line.say(b"booting\r\n")
+        await until(screen, sees(screen, "booting"))
+        await choose(screen, "t")
+        await until(screen, sees(screen, "02:14:07 booting"))
+
+
+async def test_all_that_was_shown_is_saved_from_the_menu(stage: Stage, show: Show, tmp_path: Path) -> None:
+    async with show(stage, SMALL) as screen:
+        line = await open_console(screen, stage)
+        line.say(b"".join(b"line %d\r\n" % number for number in range(100)))
+        await until(screen, sees(screen, "line 99"))
+        await choose(screen, "s")
+        await until(screen, lambda: list((tmp_path / "state").rglob("*.txt")))
+        (path,) = (tmp_path / "state").rglob("*.txt")
+        await until(screen, lambda: "line 99" in path.read_text())
+        assert path.read_text().startswith("line 0\n")
+
+
 # SysRq ---------------------------------------------------------------------------------------------------------------
 
 
@@ -333,7 +370,7 @@ async def test_resetting_the_terminal_wraps_lines_again_and_types_nothing(stage:
         await until(screen, sees(screen, "x1"))
         await choose(screen)
         assert "long lines are cut now" in entry_of(screen, "reset terminal")
-        await screen.press("t")
+        await screen.press("R")
         assert in_console(screen)
         line.say(b"y" * 80 + b"2\r\n")
         await until(screen, lambda: any(row.strip() == "2" for row in screen.lines))

@@ -9,7 +9,7 @@ from kvtui.errors import BackendError
 from kvtui.ui.terminal import Terminal
 from tests.ui.backend import ConsoleLine, Stage
 from tests.ui.conftest import Screen, Show
-from tests.ui.test_consoles import RUNNING, SMALL, open_console, sees, status, until
+from tests.ui.test_consoles import RUNNING, SMALL, open_boot_log, open_console, sees, status, until
 
 SLOW = Settings(console=ConsoleSettings(paste_rate=10))
 
@@ -103,6 +103,15 @@ async def test_what_could_not_be_pasted_is_said(stage: Stage, show: Show) -> Non
         await until(screen, sees(screen, "Waiting for the VM to run:"))
         paste(screen, "ls\n")
         await until(screen, sees(screen, "nothing was pasted"))
+
+
+async def test_a_boot_log_takes_no_paste_and_asks_nothing(stage: Stage, show: Show) -> None:
+    async with show(stage, SMALL) as screen:
+        log = await open_boot_log(screen, stage)
+        paste(screen, "one\ntwo\n")
+        await until(screen, sees(screen, "no key reaches the guest"))
+        assert screen.app.screen is screen.main
+        assert log.written == b""
 
 
 async def test_a_paste_beyond_all_measure_is_refused_whole(stage: Stage, show: Show) -> None:

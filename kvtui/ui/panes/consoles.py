@@ -231,9 +231,9 @@ class ConsolePane(Vertical):
             last = hint
         else:
             last = f"{last}  {hint}"
-        misfit = self._misfit(terminal)
-        if misfit and cells(f"{last}  {misfit}") <= room:
-            last = f"{last}  {misfit}"
+        more = self._hint_of_menu(terminal)
+        if more and cells(f"{last}  {more}") <= room:
+            last = f"{last}  {more}"
         lines.append(last)
         self._status.styles.height = len(lines)
         self._status.put(Text("\n".join(f" {item}" for item in lines)))
@@ -255,11 +255,13 @@ class ConsolePane(Vertical):
                 return f"{session.sentence} Now the VM is {clean_line(sight.words)}."
         return session.sentence
 
-    def _misfit(self, terminal: Terminal) -> str:
-        """That the guest was told another size, and the keys that tell it the present one."""
+    def _hint_of_menu(self, terminal: Terminal) -> str:
+        """What the menu is good for: to tell the guest a new size; else the menu itself, where no line of keys does."""
         chord = f"{name_key(self._settings.console.detach).split()[0]} " if self.has_focus_within else ""
-        menu = name_key(self._settings.keys.get("main.console_menu", "full_stop"))
-        return f"{terminal.misfit}: {chord}{menu} z sends it" if terminal.misfit else ""
+        menu = chord + name_key(self._settings.keys.get("main.console_menu", "full_stop"))
+        if terminal.misfit:
+            return f"{terminal.misfit}: {menu} z sends it"
+        return f"{menu} menu" if self.screen.has_class("-alone") else ""
 
     def _hint(self, terminal: Terminal) -> str:
         session = terminal.session
