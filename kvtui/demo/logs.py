@@ -151,7 +151,10 @@ class Logs:
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await response.prepare(request)
         try:
-            await response.write(_cut(_body(_chosen_lines(lines, options, until), options), options))
+            body = _body(_chosen_lines(lines, options, until), options)
+            if reader and options.tail != 0 and not options.timestamps:
+                body += reader.begin_line()
+            await response.write(_cut(body, options))
             if options.follow:
                 await self._follow(response, target, container, options, until, reader)
             await response.write_eof()
@@ -216,30 +219,30 @@ class _ConsoleReader:
         self._place = pod["metadata"]["namespace"], pod["metadata"].get("annotations", {}).get("kubevirt.io/domain", "")
         self._log: SerialLog | None = None
         """Kept when the guest is gone: its last words are to be read."""
-        self._position: int | None = None
+        self._position = 0
         self._rest = b""
         """The beginning of a line whose end has not come yet."""
         self._told = b""
-        """What of the unfinished line was taken for a line at the first reading."""
+        """What of an unfinished line was read already."""
 
     def read(self) -> list[Line]:
-        """The lines that are new since the last reading. At the first one, an unfinished line counts, too."""
+        """The lines that are new since the last reading."""
         vmi = self._world.storage.find(kinds.VMI, *self._place)
         if vmi is not None and vmi.get("status", {}).get("phase") == "Running":
             self._log = self._machines.of(vmi).guest.log
         if self._log is None:
             return []
-        log = self._log
-        first, self._position = self._position is None, self._position or 0
-        data, self._position = log.since(self._position)
+        data, self._position = self._log.since(self._position)
         *lines, self._rest = (self._rest + data).split(b"\n")
         if lines and self._told:
             lines[0] = lines[0].removeprefix(self._told)
             self._told = b""
-        if first and log.unfinished:
-            self._told = self._rest + log.unfinished
-            lines.append(self._told)
         return [(self._world.clock.now, line.decode(errors="surrogateescape")) for line in lines]
+
+    def begin_line(self) -> bytes:
+        """What stands in the line that the guest has not ended: a prompt, most often."""
+        self._told = self._rest + self._log.unfinished if self._log is not None else b""
+        return self._told
 
 
 def _chosen_lines(lines: list[Line], options: LogOptions, now: datetime) -> list[Line]:

@@ -95,6 +95,24 @@ async def test_following_the_console_log(
             seen += await response.content.readline()
 
 
+async def test_the_console_log_goes_on_byte_for_byte_from_within_a_line(
+    cluster: RunningCluster, launcher: Object, admin: aiohttp.ClientSession
+) -> None:
+    vmi = cluster.world.storage.get(kinds.VMI, "shop", "one")
+    guest = cluster.server.consoles.machines.of(vmi).guest
+    said = b""
+    query = {"container": "guest-console-log", "follow": "true"}
+    async with admin.get(_path(launcher), params=query) as response, asyncio.timeout(20):
+        guest.receive(b"ro")
+        while b"one login: " not in said:
+            said += await response.content.readany()
+        guest.receive(b"ot\rsecret\r")
+        while b"Password: \r\n" not in said:
+            said += await response.content.readany()
+    log = guest.log.since(0)[0] + guest.log.unfinished
+    assert log.startswith(said)
+
+
 @pytest.mark.parametrize(
     ("query", "status", "words"),
     [

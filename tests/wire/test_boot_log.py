@@ -104,6 +104,22 @@ async def test_lines_end_as_a_terminal_needs_them_wherever_the_pieces_were_cut(t
         await stream.close()
 
 
+async def test_a_log_with_the_guest_s_own_returns_is_left_as_it_is(tmp_path: Path) -> None:
+    """A kernel's line that comes between the CR and the LF of a program leaves a LF alone."""
+    pieces = (b"one\r", b"\ntwo\r[ 1.5] kernel\r\n\nthr", b"ee\n\xff\r\n")
+
+    async def log(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for piece in pieces:
+            await response.write(piece)
+            await asyncio.sleep(0)
+        return response
+
+    async with serving(log_server(log)) as fake, kept(write_kubeconfig(tmp_path, fake.url)) as state:
+        assert await text_of(await state.backend.open_boot_log(VM)) == b"".join(pieces)
+
+
 async def test_the_log_is_read_where_the_instance_runs(tmp_path: Path) -> None:
     """During a migration there are two launchers, and the one that only bound a volume runs no guest."""
 

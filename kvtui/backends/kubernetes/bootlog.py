@@ -57,7 +57,11 @@ class _Pods(Struct):
 
 
 class BootLog:
-    """What a guest said and says on its serial line, each line ended by CR LF as a terminal needs it."""
+    """What a guest said and says on its serial line.
+
+    Lines end in CR LF as a terminal needs it. Where the first one does, the log is the guest's to the byte; else somebody
+    on the way took the returns, and each line gets one.
+    """
 
     def __init__(self, server: Server, path: str, query: dict[str, str]) -> None:
         self._server = server
@@ -69,6 +73,8 @@ class BootLog:
         """The piece that somebody waits for, or waited for."""
         self._after_return = False
         """Whether the last byte was a carriage return."""
+        self._is_exact: bool | None = None
+        """Whether the first line ended in CR LF; None before it has ended."""
         self._closed = False
 
     async def wait(self, seconds: float) -> None:
@@ -111,9 +117,13 @@ class BootLog:
         return b"" if self._closed else await anext(await asyncio.shield(self._opening), b"")
 
     def _with_returns(self, piece: bytes) -> bytes:
-        # The guest's own CR LF stay as they are, wherever the pieces were cut.
+        # Wherever the pieces were cut, a CR LF is one.
         first = b"\r" if self._after_return else b""
         self._after_return = piece.endswith(b"\r")
+        if self._is_exact is None and (end := (first + piece).find(b"\n")) >= 0:
+            self._is_exact = (first + piece)[:end].endswith(b"\r")
+        if self._is_exact:
+            return piece
         return (first + piece).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")[len(first) :]
 
 
