@@ -59,8 +59,8 @@ class _Pods(Struct):
 class BootLog:
     """What a guest said and says on its serial line.
 
-    Lines end in CR LF as a terminal needs it. Where the first one does, the log is the guest's to the byte; else somebody
-    on the way took the returns, and each line gets one.
+    Lines end in CR LF as a terminal needs it. Where the first one does by itself, the log is the guest's to the byte;
+    else somebody on the way took the returns, and each line gets one.
     """
 
     def __init__(self, server: Server, path: str, query: dict[str, str]) -> None:
