@@ -103,10 +103,10 @@ async def test_the_console_log_goes_on_byte_for_byte_from_within_a_line(
     said = b""
     query = {"container": "guest-console-log", "follow": "true"}
     async with admin.get(_path(launcher), params=query) as response, asyncio.timeout(20):
-        guest.receive(b"ro")
+        guest.receive(b"root")
         while b"one login: " not in said:
             said += await response.content.readany()
-        guest.receive(b"ot\rsecret\r")
+        guest.receive(b"\rsecret\r")
         while b"Password: \r\n" not in said:
             said += await response.content.readany()
     log = guest.log.since(0)[0] + guest.log.unfinished
