@@ -60,14 +60,16 @@ class FakeSleep:
 
     @property
     def count(self) -> int:
-        return sum(not wake.is_set() for _, wake in self._sleepers)
+        return len(self._sleepers)
 
     async def advance(self, seconds: float) -> None:
         """Let time pass, waking each sleeper in its turn."""
         await settle()
         end = self.now + seconds
-        while due := [(at, wake) for at, wake in self._sleepers if at <= end + 1e-9 and not wake.is_set()]:
-            self.now, wake = min(due, key=lambda sleeper: sleeper[0])
+        while due := [sleeper for sleeper in self._sleepers if sleeper[0] <= end + 1e-9]:
+            first = min(due, key=lambda sleeper: sleeper[0])
+            self._sleepers.remove(first)
+            self.now, wake = first
             wake.set()
             await settle()
         self.now = end
