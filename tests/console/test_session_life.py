@@ -59,7 +59,7 @@ async def cut(bench: Bench, now: Sight, error: BackendError = CUT) -> None:
 async def test_nothing_is_asked_of_the_server_while_the_vm_is_stopped(bench: Bench) -> None:
     bench.sight = OFF
     await bench.open()
-    await bench.sleep.advance(3600)
+    await bench.sleep.advance(60)
     assert (bench.state(), bench.dials) == (State.WAITING, 0)
     assert bench.session.sentence == "Waiting for the VM to run: it is Stopped."
 
