@@ -320,6 +320,14 @@ async def test_the_boot_log_is_read_beside_the_console_and_takes_no_keys(stage: 
         assert len(stage.backend.consoles) == 1
 
 
+async def test_a_log_without_its_server_is_not_taken_for_a_quiet_guest(stage: Stage, show: Show) -> None:
+    async with show(stage, SMALL) as screen:
+        await open_boot_log(screen, stage)
+        stage.feed(VirtualMachineInstance, FeedState.STALE, "timed out")
+        stage.fleet.step()
+        await until(screen, sees(screen, f"Reading the boot log; there is nothing in it yet; {NAME} does not answer."))
+
+
 async def test_a_read_only_fleet_reads_boot_logs(show: Show) -> None:
     stage = Stage(read_only=True)
     stage.list_all()

@@ -10,6 +10,7 @@ from textual.widgets import Static
 
 from kvtui.config import Settings
 from kvtui.console.session import Session, State, Stream
+from kvtui.console.sight import Sight, Stage
 from kvtui.fleet import Fleet
 from kvtui.records.base import is_true
 from kvtui.text import age, cells, clean_line, size
@@ -240,19 +241,24 @@ class ConsolePane(Vertical):
 
     def _sentence(self, channel: Channel, session: Session) -> str:
         """Where the session stands; once it has ended, where the VM stands now."""
-        if session.remark:
-            return f"{session.sentence.removesuffix('.')}; {session.remark}."
-        if session.is_connected and session.stream is Stream.SERIAL:
-            vmi = instance_of(self._fleet, channel.ref)
-            if vmi is not None and is_true(vmi.status.conditions, "Paused"):
-                return "Connected; the guest is paused."
-            if session.state is State.SILENT and vmi is not None and not vmi.is_running:
-                return "Connected; the guest has not begun yet."
-            return session.sentence
-        if session.state in (State.LOST, State.ENDED):
-            sight = look_at(self._fleet, channel.ref)
-            if sight.is_seen:
-                return f"{session.sentence} Now the VM is {clean_line(sight.words)}."
+        sight = look_at(self._fleet, channel.ref)
+        if session.is_connected:
+            if sight.stage is Stage.UNREACHABLE:
+                return f"{session.sentence.removesuffix('.')}; {clean_line(sight.words)}."
+            if session.remark:
+                return f"{session.sentence.removesuffix('.')}; {session.remark}."
+            if session.stream is Stream.SERIAL:
+                return self._serial_sentence(channel, session, sight)
+        elif session.state in (State.LOST, State.ENDED) and sight.is_seen:
+            return f"{session.sentence} Now the VM is {clean_line(sight.words)}."
+        return session.sentence
+
+    def _serial_sentence(self, channel: Channel, session: Session, sight: Sight) -> str:
+        vmi = instance_of(self._fleet, channel.ref)
+        if vmi is not None and is_true(vmi.status.conditions, "Paused"):
+            return "Connected; the guest is paused."
+        if session.state is State.SILENT and sight.stage in (Stage.STARTING, Stage.PLACED):
+            return "Connected; the guest has not begun yet."
         return session.sentence
 
     def _hint_of_menu(self, terminal: Terminal) -> str:
