@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Debian's packages for the parts that the tests drive for real.
-TEST_PACKAGES := busybox-static cpio dialog less mc procps qemu-system-x86 tmux vim whiptail
+TEST_PACKAGES := busybox-static cpio dialog less mc procps qemu-system-x86 tmux vim vttest whiptail
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
