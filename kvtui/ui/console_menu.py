@@ -133,7 +133,7 @@ def _recover(console: Console) -> None:
 def _note_recover(console: Console) -> str:
     modes = console.terminal.session.emulator.modes
     if modes.cut_lines:
-        return "long lines are cut now: the guest's firmware turned wrapping off"
+        return "firmware turned wrapping off: long lines are cut now"
     if modes.alternate:
         return "back to the main screen, when a full-screen program is gone"
     return "colours, line drawing and mouse as at the begin"

@@ -367,13 +367,15 @@ async def test_resetting_the_terminal_wraps_lines_again_and_types_nothing(stage:
     async with show(stage, SMALL) as screen:
         line = await open_console(screen, stage)
         line.say(b"\x1b[?7l" + b"x" * 90 + b"1\r\n")
-        await until(screen, sees(screen, "x1"))
+        await until(screen, lambda: "long lines are cut: ctrl+] . t wraps them" in status(screen))
+        assert "x1" in screen.text, "the last column holds the last character"
         await choose(screen)
         assert "long lines are cut now" in entry_of(screen, "reset terminal")
         await screen.press("R")
         assert in_console(screen)
         line.say(b"y" * 80 + b"2\r\n")
         await until(screen, lambda: any(row.strip() == "2" for row in screen.lines))
+        assert "cut" not in status(screen)
         assert line.written == b""
 
 

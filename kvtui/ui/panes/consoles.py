@@ -262,9 +262,14 @@ class ConsolePane(Vertical):
         return session.sentence
 
     def _hint_of_menu(self, terminal: Terminal) -> str:
-        """What the menu is good for: to tell the guest a new size; else the menu itself, where no line of keys does."""
+        """What the menu is good for: to save the ends of long lines, to tell the guest a new size; else the menu
+        itself, where no line of keys does.
+        """
         chord = f"{name_key(self._settings.console.detach).split()[0]} " if self.has_focus_within else ""
         menu = chord + name_key(self._settings.keys.get("main.console_menu", "full_stop"))
+        modes = terminal.session.emulator.modes
+        if modes.cut_lines and not modes.alternate and terminal.session.is_connected:
+            return f"long lines are cut: {menu} t wraps them"
         if terminal.misfit:
             return f"{terminal.misfit}: {menu} z sends it"
         return f"{menu} menu" if self.screen.has_class("-alone") else ""
@@ -289,4 +294,5 @@ class ConsolePane(Vertical):
 def _tell(terminal: Terminal) -> tuple[object, ...]:
     """What the status line depends on but for the time and the machine."""
     session = terminal.session
-    return session.sentence, session.remark, terminal.is_reading, describe_recording(session), session.pasting
+    told = session.sentence, session.remark, terminal.is_reading, describe_recording(session), session.pasting
+    return *told, session.emulator.modes.cut_lines
