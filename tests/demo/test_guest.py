@@ -316,6 +316,14 @@ def test_line_editing(terminal: Terminal, keys: str, expected: str) -> None:
     assert terminal.current == f"[root@db-2 ~]# {expected}".rstrip()
 
 
+def test_a_long_paste_is_shown_once_and_run_whole(terminal: Terminal) -> None:
+    script = "".join(f"echo {number:03} {'x' * 60}\r" for number in range(300))
+    terminal.type(f"\x1b[200~{script}\x1b[201~")
+    assert terminal.current == ""
+    terminal.type("\r")
+    assert [line[:7] for line in terminal.lines[-3:]] == ["298 xxx", "299 xxx", "[root@d"]
+
+
 def test_a_line_longer_than_the_screen_wraps_and_unwraps(terminal: Terminal) -> None:
     terminal.type("\x0c" + "echo " + "x" * 100)
     assert terminal.lines[1] == "x" * (15 + 5 + 100 - 80)

@@ -6,8 +6,9 @@ import posixpath
 import re
 from collections.abc import Callable
 
-from kvtui.demo.guests.tty import END_OF_FILE, LINE_LIMIT, Tty, width
+from kvtui.demo.guests.tty import END_OF_FILE, Tty, width
 
+_LIMIT = 65_536  # bash has none; a simulated guest shall not grow without end
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 Complete = Callable[[str], tuple[str, list[str]]]
@@ -29,6 +30,7 @@ class Readline:
         self._draft = ""
         self._killed = ""
         self._pasting = False
+        self._pasted: list[str] = []  # shown when the paste has ended, as by readline
         self._tabbed = False
         self._actions: dict[str, Callable[[], None]] = {
             "\x01": self._home, "\x1b[H": self._home, "\x1bOH": self._home, "\x1b[1~": self._home,
@@ -50,15 +52,19 @@ class Readline:
         self._text, self._at, self._row = "", 0, 0
         self._recall, self._draft = len(self._history), ""
         self._pasting = self._tabbed = False
+        self._pasted.clear()
         self._tty.write("\x1b[?2004h" + prompt)
 
     def key(self, key: str) -> str | None:
         """Take one key. The line when Enter ends it, END_OF_FILE for ^D on an empty line, or None."""
         if key in ("\x1b[200~", "\x1b[201~"):
             self._pasting = key == "\x1b[200~"
+            self._insert("".join(self._pasted))
+            self._pasted.clear()
             return None
         if self._pasting:
-            self._insert("\n" if key == "\r" else key if key >= " " or key == "\n" else "")
+            if len(self._pasted) < _LIMIT and (key >= " " or key in "\r\n\t"):
+                self._pasted.append("\n" if key == "\r" else key)
             return None
         if key in ("\r", "\n"):
             self.leave()
@@ -123,7 +129,7 @@ class Readline:
             self._show_cursor(self._row)
 
     def _insert(self, text: str) -> None:
-        if not text or len(self._text) + len(text) >= LINE_LIMIT:
+        if not text or len(self._text) + len(text) >= _LIMIT:
             return
         at_end = self._at == len(self._text)
         self._text = self._text[: self._at] + text + self._text[self._at :]
