@@ -428,14 +428,14 @@ class Session:
         looks = 0
         while True:
             sight = self._look()
-            if sight.stage is Stage.UNREACHABLE:
-                return sight, self._lose(at, clean_line(sight.words))
             if cause := clean_line(explain_cut(self._place, sight)):
                 return sight, self._follow(f"{cause} at {at}", sight)
             looks += 1
             patient = sight.stage is Stage.GOING or self.stream is Stream.LOG
             if looks > (_VERDICT_LOOKS_GOING if patient else _VERDICT_LOOKS):
-                return sight, None
+                # A server may be silent for a moment, and then tell the reason.
+                mute = sight.stage is Stage.UNREACHABLE
+                return sight, self._lose(at, clean_line(sight.words)) if mute else None
             await self._sleep(_VERDICT_PAUSE)
 
     def _follow(self, cause: str, sight: Sight) -> bool:

@@ -291,6 +291,7 @@ async def test_a_lost_link_is_no_takeover_and_not_reopened(
 ) -> None:
     await bench.open()
     await cut(bench, now, error)
+    await bench.sleep.advance(5)
     assert bench.state() is State.LOST
     assert words in bench.session.sentence
     assert "somebody else may have the console by now" in bench.session.sentence
@@ -299,6 +300,15 @@ async def test_a_lost_link_is_no_takeover_and_not_reopened(
     assert bench.dials == 1
     bench.session.retake()
     await settle()
+    assert bench.state() is State.SILENT
+
+
+async def test_a_server_that_is_silent_for_a_moment_may_tell_the_reason_yet(bench: Bench) -> None:
+    await bench.open()
+    await cut(bench, MUTE)
+    await bench.sleep.advance(1)
+    bench.sight = MOVED
+    await bench.sleep.advance(1)
     assert bench.state() is State.SILENT
 
 
