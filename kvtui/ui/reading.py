@@ -22,7 +22,6 @@ from kvtui.console.files import open_new, short_path
 from kvtui.console.history import History, Span, cells_of, text_of
 from kvtui.console.line import PastLine
 from kvtui.console.reader import Reader
-from kvtui.errors import KvtuiError
 from kvtui.text import cells, clean_line
 from kvtui.ui.bar import Piece, give_way
 from kvtui.ui.emulation import Drawn, EmulatorView
@@ -73,7 +72,9 @@ class _Shown(NamedTuple):
     """What decides, beside its text, how a line looks that is read."""
 
     stamp: str
-    spans: tuple[tuple[int, int], ...]
+    found: tuple[tuple[int, int], ...]
+    selected: Span | None
+    cursor: int | None
 
 
 class ReadingView(EmulatorView):
@@ -128,13 +129,13 @@ class ReadingView(EmulatorView):
 
     def begin_reading(self) -> Reader:
         """Let the view stand still."""
-        if self.reader is None:
+        reader = self.reader
+        if reader is None:
             reader = self.begin_in_place()
             # The bar takes the place of the lowest line.
             reader.scroll(1)
             self.redraw()
-        assert self.reader is not None
-        return self.reader
+        return reader
 
     def begin_in_place(self) -> Reader:
         """Let the view stand still, with every line where it is; the bar covers the lowest."""
@@ -294,24 +295,25 @@ class ReadingView(EmulatorView):
 
     def save(self, span: Span) -> None:
         """Save a text to a new file, a slice at a time, and tell where it is."""
-        self.run_worker(self._save(span), exit_on_error=False)
+        self.run_worker(self._save(span))
 
     async def _save(self, span: Span) -> None:
         history = History(self.emulator)
-        size = lines = 0
+        folder = state_dir() / "consoles"
+        lines = 1
         try:
-            path, file = open_new(state_dir() / "consoles", self.names, ".txt", self._clock())
+            path, file = open_new(folder, self.names, ".txt", self._clock())
             with os.fdopen(file, "w", encoding="utf-8") as out:
                 for piece in history.text(span):
-                    size += out.write(piece)
+                    out.write(piece)
                     lines += piece.count("\n")
                     await asyncio.sleep(0)
                 out.write("\n")
-        except (OSError, KvtuiError) as error:
-            words = str(error) if isinstance(error, KvtuiError) else error.strerror or str(error)
-            self.notify(f"not saved: {clean_line(words)}", severity="error", timeout=15, markup=False)
+        except OSError as error:
+            words = f"not saved in {short_path(folder)}: {error.strerror or error}"
+            self.notify(clean_line(words), severity="error", timeout=15, markup=False)
             return
-        self.notify(f"{_count(lines + 1, 'line')} saved to {short_path(path)}", timeout=15, markup=False)
+        self.notify(f"{_count(lines, 'line')} saved to {short_path(path)}", timeout=15, markup=False)
 
     # Drawing -------------------------------------------------------------------------------------------------------
 
@@ -385,7 +387,11 @@ class ReadingView(EmulatorView):
             return Drawn((), None, self._bar_pieces(reader))
         number = reader.top + y
         stamp = self._stamps[y] if y < len(self._stamps) else ""
-        return Drawn(reader.history.row(number).runs, None, _Shown(stamp, tuple(self._spans.get(number, ()))))
+        span = reader.selection
+        selected = span if span is not None and span.start.line <= number <= span.end.line else None
+        cursor = reader.cursor.x if number == reader.cursor.line else None
+        more = _Shown(stamp, tuple(self._spans.get(number, ())), selected, cursor)
+        return Drawn(reader.history.row(number).runs, None, more)
 
     def render_line(self, y: int) -> Strip:
         """One line of the view, or the bar below it."""
