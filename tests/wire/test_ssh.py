@@ -251,6 +251,26 @@ async def test_a_flood_arrives_whole_and_stops_where_nobody_reads(known_hosts: P
         await shell.close()
 
 
+async def test_the_last_words_before_a_disconnection_are_read_by_whoever_reads_late(known_hosts: Path) -> None:
+    said = asyncio.Event()
+
+    async def say_and_vanish(process: asyncssh.SSHServerProcess[bytes]) -> None:
+        process.stdout.write(b"".join(b"%07d\n" % number for number in range(50_000)))
+        await asyncio.sleep(0.3)
+        process.channel.get_connection().disconnect(asyncssh.DISC_BY_APPLICATION, "the system goes down")
+        said.set()
+
+    async with ssh_server(shell=say_and_vanish) as port:
+        shell = await shell_at(port, User("right"), known_hosts)
+        await said.wait()
+        text = await read_to_end(shell)
+        assert shell.exit_status is None, "nobody said how it ended"
+        numbers = [int(line) for line in text.split(b"\n")[:-1]]
+        assert numbers == list(range(len(numbers)))
+        assert len(numbers) > 45_000, "more than waits in the pipe"
+        await shell.close()
+
+
 async def test_the_loop_has_its_turns_while_a_flood_is_read(known_hosts: Path) -> None:
     async with ssh_server(shell=flood) as port:
         shell = await shell_at(port, User("right"), known_hosts)

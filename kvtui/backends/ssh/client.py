@@ -142,12 +142,13 @@ class _Session(asyncssh.SSHClientSession[bytes]):
         self.may_write.set()
         self._pipe = pipe
         self._status: int | None = None
+        self._is_lost = False
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         self.channel = chan
 
     def data_received(self, data: bytes, _datatype: int | None) -> None:
-        if not self._pipe.put(data):
+        if not self._pipe.put(data) and not self._is_lost:
             self.channel.pause_reading()
 
     def pause_writing(self) -> None:
@@ -165,6 +166,9 @@ class _Session(asyncssh.SSHClientSession[bytes]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.may_write.set()
+        # What came before the end is still to be read, and asyncssh would forget it.
+        self._is_lost = True
+        self.channel.resume_reading()
         if self.over.done():
             return
         if exc is None:
