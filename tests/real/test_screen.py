@@ -37,6 +37,9 @@ def start_and_use(kubeconfig: Path, version: str, folder: Path) -> None:
         screen.wait_for("Password:")
         screen.press(f"{PASSWORD}\r")
         screen.wait_for("guest:~#")
+        # Late words of the kernel would fall into what is typed.
+        screen.press("dmesg -n 1; clear\r")
+        screen.wait_for(r"console [^\n]*\nguest:~#")
         screen.press("uname -r; cat samples/boxes.txt\r")
         screen.wait_for(rf"uname -r; cat samples/boxes.txt\n(.*\n)*.*{version}\b")
         screen.wait_for(r"│ worker-1   │       12 │ ║ c ║ d ║ │ ░▒▓█ │")
