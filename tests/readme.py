@@ -9,7 +9,7 @@ from textual.binding import Binding
 
 from kvtui.resources import RESOURCES
 from kvtui.ui.app import KvtuiApp
-from kvtui.ui.console_menu import MENU
+from kvtui.ui.consoles.menu import MENU
 from kvtui.ui.keys import list_bindings
 from kvtui.ui.screens.help import name_key
 

@@ -18,7 +18,7 @@ from kvtui.cli.screen import run_screen
 from kvtui.config import Settings
 from kvtui.console.session import Session, State
 from kvtui.errors import ConfigError, KvtuiError, ReadOnlyError
-from kvtui.ui.channels import Channel, make_session
+from kvtui.ui.consoles.channels import Channel, make_session
 
 if TYPE_CHECKING:
     from kvtui.fleet import Fleet

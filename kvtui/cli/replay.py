@@ -31,7 +31,7 @@ def replay(options: Namespace) -> int:
             raise KvtuiError(
                 "a recording is played in a terminal", hint="--text prints what was said, --info what it holds"
             )
-        from kvtui.ui.replay import run
+        from kvtui.ui.consoles.replay import run
 
         limit = options.idle_limit
         if limit is None:

@@ -13,7 +13,7 @@ from kvtui.errors import KvtuiError
 
 if TYPE_CHECKING:
     from kvtui.fleet import Fleet
-    from kvtui.ui.channels import Channel
+    from kvtui.ui.consoles.channels import Channel
 
 
 def show(options: Namespace) -> int:

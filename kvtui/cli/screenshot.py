@@ -35,7 +35,7 @@ def screenshot(options: Namespace) -> int:
     if options.output is None:
         _draw(data, settings)
     elif options.output == _STDOUT:
-        from kvtui.ui.pictures import as_png
+        from kvtui.ui.pictures.picture import as_png
 
         png = as_png(data)
         with printing():
@@ -70,7 +70,7 @@ async def _take(fleet: Fleet, ref: Ref, patience: float) -> bytes:
 def _save(data: bytes, path: Path, *, force: bool) -> None:
     """Others may not read it: a screen can show anything."""
     if path.suffix.lower() == ".png":
-        from kvtui.ui.pictures import as_png
+        from kvtui.ui.pictures.picture import as_png
 
         data = as_png(data)
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
@@ -93,8 +93,8 @@ def _exists(path: Path) -> KvtuiError:
 def _draw(data: bytes, settings: Settings) -> None:
     from rich.console import Console
 
-    from kvtui.ui.kitty import KittyPictures
-    from kvtui.ui.pictures import choose_way, decode, draw, encode_png, frame
+    from kvtui.ui.pictures.kitty import KittyPictures
+    from kvtui.ui.pictures.picture import choose_way, decode, draw, encode_png, frame
 
     if "utf" not in sys.stdout.encoding.lower():
         raise KvtuiError(f"the terminal's encoding, {sys.stdout.encoding}, has no characters to draw with",

@@ -39,7 +39,7 @@ def ssh(options: Namespace) -> int:
     capable(fleet, ref, Ports, "ports that lead to machines")  # type: ignore[type-abstract]
     if not options.remote:
         from kvtui.console.session import Stream
-        from kvtui.ui.channels import Channel
+        from kvtui.ui.consoles.channels import Channel
 
         check_terminal()
         return show_channel(options, settings, fleet, Channel(ref, Stream.SHELL))

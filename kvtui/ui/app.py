@@ -20,8 +20,9 @@ from kvtui.model import Severity
 from kvtui.resources import RESOURCES
 from kvtui.text import clean_line
 from kvtui.ui.actions import ActionRunner
-from kvtui.ui.channels import Channel
-from kvtui.ui.console_menu import MENU
+from kvtui.ui.consoles.channels import Channel
+from kvtui.ui.consoles.menu import MENU
+from kvtui.ui.consoles.terminal import Terminal
 from kvtui.ui.dialogs.confirm import ConfirmDialog, Question
 from kvtui.ui.hacks import KeyOrder, take_apart
 from kvtui.ui.keys import check_keys, list_bindings, spell_keys
@@ -30,7 +31,6 @@ from kvtui.ui.program import Program, Words, write_crash_log
 from kvtui.ui.screens.connect import ConnectScreen
 from kvtui.ui.screens.help import HelpScreen
 from kvtui.ui.screens.main import MainScreen
-from kvtui.ui.terminal import Terminal
 
 _CLOSING = 0.2
 """Seconds that backends get to let go when the program ends."""

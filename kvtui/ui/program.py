@@ -27,7 +27,7 @@ class Program(App[int], inherit_bindings=False):
     """A program in one of our themes."""
 
     TITLE = "kvtui"
-    CSS_PATH = "style.tcss"
+    CSS_PATH = Path(__file__).with_name("style.tcss")
     ESCAPE_TO_MINIMIZE = False
 
     def __init__(self, theme: str) -> None:

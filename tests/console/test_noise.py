@@ -12,7 +12,7 @@ from types import FrameType
 import pytest
 
 from kvtui.console.emulator import Emulator
-from kvtui.ui.emulation import EmulatorView
+from kvtui.ui.consoles.emulation import EmulatorView
 from tests.ui.test_emulation import Host
 
 from .noise import KINDS, SLICE, assert_sound

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual import events
 
-from kvtui.ui.terminal import Terminal
+from kvtui.ui.consoles.terminal import Terminal
 from tests.ui.backend import ConsoleLine, Stage
 from tests.ui.conftest import Screen
 from tests.ui.test_consoles import open_console, sees, until

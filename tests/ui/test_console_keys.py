@@ -11,7 +11,7 @@ import pytest
 
 from kvtui.console.keys import KeyOptions, encode
 from kvtui.console.modes import Modes
-from kvtui.ui.terminal import Terminal
+from kvtui.ui.consoles.terminal import Terminal
 from tests.terminal import Program
 from tests.ui.backend import Stage
 from tests.ui.conftest import Show

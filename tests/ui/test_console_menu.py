@@ -10,9 +10,9 @@ from textual.events import Key
 
 from kvtui.config import ConsoleSettings, Settings
 from kvtui.console.session import State
-from kvtui.ui.console_menu import MENU
+from kvtui.ui.consoles.menu import MENU
+from kvtui.ui.consoles.terminal import Terminal
 from kvtui.ui.dialogs.menu import MenuDialog
-from kvtui.ui.terminal import Terminal
 from tests.ui.backend import ConsoleLine, Stage
 from tests.ui.conftest import Screen, Show
 from tests.ui.test_consoles import SMALL, open_boot_log, open_console, sees, status, until

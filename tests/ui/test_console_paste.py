@@ -6,7 +6,7 @@ from textual import events
 
 from kvtui.config import ConsoleSettings, Settings
 from kvtui.errors import BackendError
-from kvtui.ui.terminal import Terminal
+from kvtui.ui.consoles.terminal import Terminal
 from tests.ui.backend import ConsoleLine, Stage
 from tests.ui.conftest import Screen, Show
 from tests.ui.test_consoles import RUNNING, SMALL, open_boot_log, open_console, sees, status, until

@@ -13,7 +13,7 @@ from kvtui.errors import AbsentError, BackendError, ForbiddenError, UnreachableE
 from kvtui.model import FeedState
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.store import Drop
-from kvtui.ui.terminal import Terminal
+from kvtui.ui.consoles.terminal import Terminal
 from tests.ui.backend import NAME, ConsoleLine, Stage, changed
 from tests.ui.conftest import Screen, Show
 

@@ -12,13 +12,13 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
 from kvtui.console.emulator import Emulator
-from kvtui.ui import emulation
-from kvtui.ui.emulation import EmulatorView
+from kvtui.ui import program
+from kvtui.ui.consoles.emulation import EmulatorView
 from kvtui.ui.hacks import record_frames, screen_text
 from kvtui.ui.themes import fallback_variables
 
 SIZE = (80, 24)
-STYLE = Path(emulation.__file__).with_name("style.tcss")
+STYLE = Path(program.__file__).with_name("style.tcss")
 
 
 class Host(App[None]):

@@ -20,12 +20,12 @@ from kvtui.errors import BackendError, ForbiddenError, UnreachableError
 from kvtui.model import FeedState, Ref
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.store import Drop
-from kvtui.ui.gallery import LEAST_TILE, Grid, Order, carry_out, in_sight, plan_grid, save
+from kvtui.ui.consoles.terminal import Terminal
 from kvtui.ui.hacks import record_frames
 from kvtui.ui.panes.tile import PictureTile
-from kvtui.ui.pictures import is_png
+from kvtui.ui.pictures.gallery import LEAST_TILE, Grid, Order, carry_out, in_sight, plan_grid, save
+from kvtui.ui.pictures.picture import is_png
 from kvtui.ui.screens.pictures import PicturesScreen
-from kvtui.ui.terminal import Terminal
 from tests.pictures import BLUE, RED, SEABIOS, encode, halves, plain
 from tests.ui.backend import NAME, Stage, changed
 from tests.ui.conftest import Screen, Show

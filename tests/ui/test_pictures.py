@@ -19,8 +19,8 @@ from rich.color_triplet import ColorTriplet
 from rich.style import Style
 from textual.strip import Strip
 
-from kvtui.ui.kitty import MARKS, KittyPictures, is_kitty
-from kvtui.ui.pictures import (
+from kvtui.ui.pictures.kitty import MARKS, KittyPictures, is_kitty
+from kvtui.ui.pictures.picture import (
     MOST_PIXELS,
     WHOLE,
     PictureError,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from kvtui.config import ConsoleSettings, Settings
 from kvtui.console.recording import Marker, Output, Recording
-from kvtui.ui.recordings import toggle_recording
-from kvtui.ui.terminal import Terminal
+from kvtui.ui.consoles.recordings import toggle_recording
+from kvtui.ui.consoles.terminal import Terminal
 from tests.ui.backend import NAME, Stage
 from tests.ui.conftest import Screen, Show
 from tests.ui.test_consoles import open_console, sees, status, until

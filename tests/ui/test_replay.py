@@ -14,8 +14,8 @@ from textual.pilot import Pilot
 
 from kvtui.config import Settings
 from kvtui.console.recording import Recording
+from kvtui.ui.consoles.replay import ReplayApp, clock_text
 from kvtui.ui.hacks import screen_text
-from kvtui.ui.replay import ReplayApp, clock_text
 from tests.terminal import Program
 
 EVENTS = [

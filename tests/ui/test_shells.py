@@ -10,8 +10,8 @@ from kvtui.backends.base import ByteStream
 from kvtui.config import ContextSettings, ContextSshSettings, Settings
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.store import Drop
+from kvtui.ui.consoles.terminal import Terminal
 from kvtui.ui.dialogs.ask import AskDialog
-from kvtui.ui.terminal import Terminal
 from tests.ui.backend import NAME, Stage
 from tests.ui.conftest import Screen, Show
 from tests.ui.test_consoles import RUNNING, SMALL, sees, until

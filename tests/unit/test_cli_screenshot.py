@@ -17,7 +17,7 @@ from kvtui.backends.kubernetes.client import KubernetesBackend
 from kvtui.cli import main
 from kvtui.cli.demo import DemoCluster
 from kvtui.model import Ref
-from kvtui.ui.pictures import decode, is_png
+from kvtui.ui.pictures.picture import decode, is_png
 from tests.pictures import halves
 
 SIZES = [(800, 600), (720, 400)]

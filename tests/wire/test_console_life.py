@@ -18,7 +18,7 @@ from kvtui.demo.admission import admit
 from kvtui.fleet import Fleet
 from kvtui.model import FeedState, Ref
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
-from kvtui.ui.channels import Channel, make_session
+from kvtui.ui.consoles.channels import Channel, make_session
 from tests.cluster import RunningCluster, running_cluster
 from tests.demo.wire import machine
 from tests.wire.proxy import running_proxy

@@ -15,9 +15,9 @@ from typing import Final
 
 import asyncssh
 
+from kvtui.backends.ssh.errand import Errand
 from kvtui.backends.ssh.login import LONGEST, Ask, Login, algorithms, no_server
 from kvtui.backends.ssh.pipe import Pipe
-from kvtui.backends.ssh.shell import Errand
 from kvtui.errors import BackendError, ForbiddenError, KvtuiError, UnreachableError
 from kvtui.text import clean_line
 

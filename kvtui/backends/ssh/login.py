@@ -12,9 +12,9 @@ from typing import Final
 
 import asyncssh
 
+from kvtui.backends.ssh.errand import Errand
 from kvtui.backends.ssh.known_hosts import KnownKey
 from kvtui.backends.ssh.pipe import Pipe
-from kvtui.backends.ssh.shell import Errand
 from kvtui.errors import BackendError, ForbiddenError, UnreachableError
 from kvtui.text import clean_line
 

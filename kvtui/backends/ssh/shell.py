@@ -14,11 +14,11 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from kvtui.backends.base import ByteStream
+from kvtui.backends.ssh.errand import Errand
 from kvtui.backends.ssh.known_hosts import KnownHosts, alias_of
 from kvtui.backends.ssh.pipe import Pipe
 from kvtui.config import state_dir
@@ -41,29 +41,6 @@ class Asker(Protocol):
 
     async def ask(self, prompt: str, secret: bool) -> str | None:
         """The answer to one question; None when the user gives up. What is `secret` must not be shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """Whose shell is to be opened, as whom, and how."""
-
-    guest: str
-    """``namespace/name``, as sentences name it."""
-    alias: str
-    user: str
-    keys: tuple[Path, ...]
-    """The only private keys to offer; none for those of the agent and the usual files."""
-    known_hosts: KnownHosts
-    command: str
-    """Run it instead of a shell; empty for a shell."""
-    terminal: str
-    """The TERM of the terminal; empty for none."""
-    columns: int
-    lines: int
-    handshake: float
-    """Seconds until both sides must have agreed on keys."""
-    keepalive: float
-    """Seconds between two questions whether the guest is still there; it may leave three of them unanswered."""
 
 
 async def open_shell(

@@ -14,12 +14,12 @@ from kvtui.console.sight import Sight, Stage
 from kvtui.fleet import Fleet
 from kvtui.records.base import is_true
 from kvtui.text import age, cells, clean_line, size
-from kvtui.ui.channels import Channel, instance_of, look_at, make_session
+from kvtui.ui.consoles.channels import Channel, instance_of, look_at, make_session
+from kvtui.ui.consoles.recordings import begin_recording, describe_recording
+from kvtui.ui.consoles.terminal import Terminal
 from kvtui.ui.dialogs.ask import DialogAsker
 from kvtui.ui.lines import wrap
-from kvtui.ui.recordings import begin_recording, describe_recording
 from kvtui.ui.screens.help import name_key
-from kvtui.ui.terminal import Terminal
 
 _LEAST_WIDTH = 40
 """Columns that are reckoned with before the pane knows its size."""

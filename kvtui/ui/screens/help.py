@@ -13,8 +13,8 @@ from textual.widgets import Static
 
 from kvtui.model import Tone
 from kvtui.resources.base import AnyResource
+from kvtui.ui.consoles.reading import READING_KEYS
 from kvtui.ui.lines import Line, LinesView, Part, line, wrap
-from kvtui.ui.reading import READING_KEYS
 
 _MARGIN = 6
 """Columns around the text: border, padding and scrollbar."""

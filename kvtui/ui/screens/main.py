@@ -11,8 +11,8 @@ from textual.message import Message
 from kvtui.console.session import Stream
 from kvtui.model import Ref
 from kvtui.records.kubernetes import Namespace
-from kvtui.ui.channels import Channel
-from kvtui.ui.console_menu import Console, open_menu
+from kvtui.ui.consoles.channels import Channel
+from kvtui.ui.consoles.menu import Console, open_menu
 from kvtui.ui.goto import Places, Target, complete, understand
 from kvtui.ui.panes.consoles import ConsolePane
 from kvtui.ui.panes.prompt import Prompt

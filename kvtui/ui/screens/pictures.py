@@ -22,12 +22,12 @@ from kvtui.model import Ref, Tone
 from kvtui.resources.base import AnyResource
 from kvtui.text import age, cells, fit
 from kvtui.ui.bar import Bar, Piece
-from kvtui.ui.gallery import Drawing, Grid, Order, carry_out, in_sight, plan_grid, save
 from kvtui.ui.hacks import write_to_terminal
-from kvtui.ui.kitty import KittyPictures, is_kitty
 from kvtui.ui.panes.footer import entry
 from kvtui.ui.panes.tile import PictureTile, PictureView
-from kvtui.ui.shots import Photographer, Shot
+from kvtui.ui.pictures.gallery import Drawing, Grid, Order, carry_out, in_sight, plan_grid, save
+from kvtui.ui.pictures.kitty import KittyPictures, is_kitty
+from kvtui.ui.pictures.shots import Photographer, Shot
 
 _REFRESH: Final = 2.0
 """Seconds between two looks at a machine."""

@@ -13,7 +13,7 @@ from textual.strip import Strip
 
 from kvtui.errors import KvtuiError
 from kvtui.model import Ref
-from kvtui.ui.pictures import Frame, Picture, Window, as_png, choose_way, decode, draw, encode_png, frame
+from kvtui.ui.pictures.picture import Frame, Picture, Window, as_png, choose_way, decode, draw, encode_png, frame
 
 LEAST_TILE: Final = (38, 11)
 """Columns and lines of a tile with its title: less of a screen tells nothing."""

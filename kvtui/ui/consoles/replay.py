@@ -18,7 +18,7 @@ from kvtui.console.playback import Playback, Survey, survey
 from kvtui.console.recording import Recording
 from kvtui.text import cells, fit
 from kvtui.ui.bar import Bar, Piece
-from kvtui.ui.emulation import EmulatorView
+from kvtui.ui.consoles.emulation import EmulatorView
 from kvtui.ui.program import Program
 
 SPEEDS: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)

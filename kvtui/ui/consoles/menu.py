@@ -12,13 +12,13 @@ from typing import Final, NamedTuple
 
 from kvtui.config import ConsoleSettings
 from kvtui.console.keys import BACKSPACE, DELETE, Layout, encode
-from kvtui.ui.channels import Channel
+from kvtui.ui.consoles.channels import Channel
+from kvtui.ui.consoles.recordings import toggle_recording
+from kvtui.ui.consoles.terminal import Terminal
 from kvtui.ui.dialogs.confirm import ConfirmDialog, Question
 from kvtui.ui.dialogs.menu import Item, MenuDialog
 from kvtui.ui.panes.consoles import ConsolePane
-from kvtui.ui.recordings import toggle_recording
 from kvtui.ui.screens.help import name_key
-from kvtui.ui.terminal import Terminal
 
 
 class Console(NamedTuple):

@@ -24,7 +24,7 @@ from kvtui.console.line import PastLine
 from kvtui.console.reader import Reader
 from kvtui.text import cells, clean_line
 from kvtui.ui.bar import Piece, give_way
-from kvtui.ui.emulation import Drawn, EmulatorView
+from kvtui.ui.consoles.emulation import Drawn, EmulatorView
 from kvtui.ui.segments import restyle, toggle_reverse, whole_cells
 
 COPY_LIMIT: Final = 74_994

@@ -11,9 +11,9 @@ from textual.message import Message
 from kvtui.config import ConsoleSettings
 from kvtui.console.keys import BACKSPACE, DELETE, Gesture, KeyOptions, Layout, encode, encode_mouse
 from kvtui.console.session import Session
+from kvtui.ui.consoles.selecting import SelectingView
 from kvtui.ui.dialogs.confirm import ConfirmDialog
 from kvtui.ui.dialogs.paste import question_of
-from kvtui.ui.selecting import SelectingView
 
 _SCROLL_KEYS = ("shift+pageup", "shift+pagedown")
 _WHEEL_LINES = 3

@@ -7,7 +7,7 @@ from textual.timer import Timer
 
 from kvtui.console.history import Place, Span
 from kvtui.console.reader import Reader
-from kvtui.ui.reading import ReadingView
+from kvtui.ui.consoles.reading import ReadingView
 
 _LEFT = 1
 _SCROLL_PAUSE = 0.05

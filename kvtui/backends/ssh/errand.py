@@ -1,0 +1,31 @@
+"""What the thread of a shell is sent to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kvtui.backends.ssh.known_hosts import KnownHosts
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """Whose shell is to be opened, as whom, and how."""
+
+    guest: str
+    """``namespace/name``, as sentences name it."""
+    alias: str
+    user: str
+    keys: tuple[Path, ...]
+    """The only private keys to offer; none for those of the agent and the usual files."""
+    known_hosts: KnownHosts
+    command: str
+    """Run it instead of a shell; empty for a shell."""
+    terminal: str
+    """The TERM of the terminal; empty for none."""
+    columns: int
+    lines: int
+    handshake: float
+    """Seconds until both sides must have agreed on keys."""
+    keepalive: float
+    """Seconds between two questions whether the guest is still there; it may leave three of them unanswered."""

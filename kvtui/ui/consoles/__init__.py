@@ -1,0 +1,1 @@
+"""Consoles on the screen: the ways into machines, their terminals, reading, the menu, recordings."""

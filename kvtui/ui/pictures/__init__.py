@@ -1,0 +1,1 @@
+"""What machines show on their screens, drawn in a terminal."""
