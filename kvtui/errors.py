@@ -48,6 +48,10 @@ class AbsentError(BackendError):
     """The object or its whole kind is not there (404)."""
 
 
+class UnservedError(AbsentError):
+    """The whole kind is not there: its group is not installed, or served in no version that kvtui reads."""
+
+
 class ConflictError(BackendError):
     """The object's state does not allow it, or it changed meanwhile (409)."""
 

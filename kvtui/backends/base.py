@@ -104,6 +104,14 @@ class Reader(Protocol):
 
 
 @runtime_checkable
+class Finder(Protocol):
+    """A backend that can be asked for objects without knowing where they are."""
+
+    async def find_namespaces(self, ref: Ref) -> Sequence[str]:
+        """The namespaces that hold an object of the kind and name of `ref`. Raises BackendError."""
+
+
+@runtime_checkable
 class Lifecycle(Protocol):
     """A backend whose VMs can be started, stopped and moved. Every verb raises BackendError with the server's words,
     ReadOnlyError on a read-only backend, and returns when the server has accepted, not when it is done.

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 from kvtui.backends.base import Consoles
 from kvtui.cli.connecting import make_fleet, name_contexts, read_settings
 from kvtui.cli.input import read_input
-from kvtui.cli.machine import capable, find_machine
+from kvtui.cli.machine import capable, check_machine, find_machine
 from kvtui.cli.output import printing
 from kvtui.cli.screen import run_screen
 from kvtui.config import Settings
 from kvtui.console.session import Session, State
-from kvtui.errors import ConfigError, KvtuiError, ReadOnlyError
+from kvtui.errors import ConfigError, KvtuiError, ReadOnlyError, UnreachableError
 from kvtui.ui.consoles.channels import Channel, make_session
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def console(options: Namespace) -> int:
         return show_channel(options, settings, fleet, channel)
     session = make_session(channel, fleet, settings)
     until = None if options.until is None else options.until.encode(errors="surrogateescape")
-    return asyncio.run(_pipe(fleet, _Pipe(session, until), options.timeout))
+    return asyncio.run(_pipe(fleet, channel, _Pipe(session, until), options.timeout))
 
 
 def show_channel(options: Namespace, settings: Settings, fleet: Fleet, channel: Channel) -> int:
@@ -52,7 +52,14 @@ def show_channel(options: Namespace, settings: Settings, fleet: Fleet, channel: 
         raise ReadOnlyError(f"{channel.ref.backend} is read-only", f"the {channel.stream.value} console was not opened")
 
     async def connect(contexts: Sequence[str]) -> Fleet:
-        return make_fleet(options, settings, contexts) if contexts else fleet
+        if contexts:
+            return make_fleet(options, settings, contexts)
+        try:
+            await check_machine(fleet, channel.ref)
+        except BaseException:
+            await fleet.close()
+            raise
+        return fleet
 
     where, contexts = channel.ref.backend, lambda: name_contexts(options)
     return run_screen(settings, connect, where=where, contexts=contexts, channel=channel)
@@ -66,18 +73,25 @@ def check_terminal() -> None:
         )
 
 
-async def _pipe(fleet: Fleet, pipe: _Pipe, timeout: float | None) -> int:
+async def _pipe(fleet: Fleet, channel: Channel, pipe: _Pipe, timeout: float | None) -> int:
     from kvtui.resources import find
 
     vms = find("vms")
     assert vms is not None
-    live = asyncio.create_task(fleet.run(vms.sources))
     try:
-        return await pipe.run(timeout)
+        try:
+            async with asyncio.timeout(timeout):
+                await check_machine(fleet, channel.ref)
+        except TimeoutError:
+            raise UnreachableError(f"{channel.ref.backend} did not answer in time") from None
+        live = asyncio.create_task(fleet.run(vms.sources))
+        try:
+            return await pipe.run(timeout)
+        finally:
+            live.cancel()
+            with suppress(asyncio.CancelledError):
+                await live
     finally:
-        live.cancel()
-        with suppress(asyncio.CancelledError):
-            await live
         await fleet.close()
 
 

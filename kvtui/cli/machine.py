@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Final, TypeVar
 
+from kvtui.backends.base import Finder, Reader
 from kvtui.cli.connecting import make_fleet
 from kvtui.config import NAMESPACE, Settings
-from kvtui.errors import BackendError, ConfigError
+from kvtui.errors import (
+    AbsentError,
+    BackendError,
+    ConfigError,
+    UnauthorizedError,
+    UnreachableError,
+    UnservedError,
+)
 from kvtui.model import Ref
+from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
+from kvtui.text import clean_line
 
 if TYPE_CHECKING:
     from kvtui.backends.base import Backend
     from kvtui.fleet import Fleet
 
 Capability = TypeVar("Capability")
+_KINDS: Final = (VirtualMachine.KIND, VirtualMachineInstance.KIND)
 
 
 def find_machine(options: Namespace, settings: Settings) -> tuple[Fleet, Ref]:
@@ -44,6 +57,58 @@ def capable(fleet: Fleet, ref: Ref, capability: type[Capability], what: str) -> 
     if not isinstance(backend, capability):
         raise BackendError(f"{ref.backend} has no {what}")
     return backend
+
+
+async def check_machine(fleet: Fleet, ref: Ref) -> None:
+    """Ask whether there is a VM or VMI of that name. Who may not ask goes on: what is opened then tells.
+
+    Raises AbsentError when there is neither, UnservedError without KubeVirt, UnreachableError, UnauthorizedError.
+    """
+    backend = fleet.backends[ref.backend]
+    if not isinstance(backend, Reader):
+        return
+    for kind in _KINDS:
+        try:
+            await backend.fetch(ref._replace(kind=kind))
+        except (UnreachableError, UnauthorizedError, UnservedError):
+            raise
+        except AbsentError:
+            continue
+        except BackendError:
+            return
+        return
+    name, namespace = clean_line(ref.name), clean_line(ref.namespace)
+    raise AbsentError(
+        f"no VM named {name} in the namespace {namespace} of {clean_line(ref.backend)}",
+        hint=await _name_elsewhere(fleet, ref),
+        code=404,
+    )
+
+
+@asynccontextmanager
+async def explained(fleet: Fleet, ref: Ref) -> AsyncIterator[None]:
+    """Where something of the machine is not there, say whether it is the machine or only its instance.
+
+    Raises AbsentError in words that say so, and all else as it comes.
+    """
+    try:
+        yield
+    except UnservedError:
+        raise
+    except AbsentError as error:
+        await check_machine(fleet, ref)
+        raise AbsentError(f"{clean_line(ref.path)} does not run", error.detail, error.hint, error.code) from error
+
+
+async def _name_elsewhere(fleet: Fleet, ref: Ref) -> str:
+    """Where the only VM of that name is; empty if there are none or more, or nobody says."""
+    backend = fleet.backends[ref.backend]
+    if isinstance(backend, Finder):
+        with suppress(BackendError):
+            found = await backend.find_namespaces(ref._replace(kind=VirtualMachine.KIND))
+            if len(found) == 1:
+                return f"there is {clean_line(found[0])}/{clean_line(ref.name)}"
+    return ""
 
 
 def _own_namespace(options: Namespace, settings: Settings) -> str:

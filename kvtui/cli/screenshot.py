@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from kvtui.backends.base import Screens
 from kvtui.cli.connecting import read_settings
-from kvtui.cli.machine import capable, find_machine
+from kvtui.cli.machine import capable, explained, find_machine
 from kvtui.cli.output import printing
 from kvtui.config import Settings
 from kvtui.errors import ConfigError, KvtuiError, UnreachableError
@@ -60,7 +60,8 @@ async def _take(fleet: Fleet, ref: Ref, patience: float) -> bytes:
     try:
         async with asyncio.timeout(patience):
             backend = capable(fleet, ref, Screens, "screens to look at")  # type: ignore[type-abstract]
-            return await backend.take_screenshot(ref)
+            async with explained(fleet, ref):
+                return await backend.take_screenshot(ref)
     except TimeoutError:
         raise UnreachableError(f"no picture of {ref.path} came within {patience:g} seconds") from None
     finally:

@@ -66,7 +66,8 @@ class KvtuiApp(Program, inherit_bindings=False):
         channel: Channel | None = None,
     ) -> None:
         """`where` names what is connected to first; `contexts` tells all that one can go to; `channel` is opened at
-        once, with the whole screen for it.
+        once, with the whole screen for it. Where the first connecting fails, there is nothing to show but the channel,
+        and the program ends with that `failure`.
 
         Raises ConfigError when the settings bind keys that cannot be meant.
         """
@@ -78,6 +79,7 @@ class KvtuiApp(Program, inherit_bindings=False):
         self.settings = settings
         self._where = where
         self._channel = channel
+        self.failure: KvtuiError | None = None
         self.fleet: Fleet | None = None
         self.actions: ActionRunner | None = None
         self.main: MainScreen | None = None
@@ -114,6 +116,10 @@ class KvtuiApp(Program, inherit_bindings=False):
         try:
             fleet = await self._connect(self._chosen)
         except KvtuiError as error:
+            if self._channel is not None and not self._chosen:
+                self.failure = error
+                self.exit()
+                return
             screen = self.screen
             if isinstance(screen, ConnectScreen):
                 screen.show_failure(error)
@@ -231,9 +237,13 @@ def run(
     contexts: Callable[[], Sequence[str]] = tuple,
     channel: Channel | None = None,
 ) -> int:
-    """Run the program until the user quits; the exit status. See `KvtuiApp` for the arguments."""
+    """Run the program until the user quits; the exit status. See `KvtuiApp` for the arguments, and for what is raised
+    where there is a `channel`: what `connect` raises.
+    """
     app = KvtuiApp(connect, settings, where=where, contexts=contexts, channel=channel)
     result = app.run(mouse=settings.mouse)
+    if app.failure is not None:
+        raise app.failure
     # The interpreter's last collections would walk over every record: half a second of nothing on a large fleet.
     gc.freeze()
     return result or app.return_code or 0

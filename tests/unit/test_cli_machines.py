@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
 import select
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -111,13 +113,6 @@ def test_a_guest_is_listened_to_for_a_while(kvtui: Kvtui) -> None:
     assert kvtui("console", MACHINE, "--timeout", "2").returncode == 0
 
 
-def test_a_vm_that_is_not_there_is_no_console_in_time(kvtui: Kvtui) -> None:
-    done = kvtui("console", "web/nobody", "--timeout", "2")
-    assert done.returncode == 1
-    assert b"there was no console in time" in done.stderr
-    assert b"Traceback" not in done.stderr
-
-
 def test_a_read_only_program_opens_nothing(kvtui: Kvtui) -> None:
     for name, more in (("console", ()), ("ssh", ("--", "true")), ("port-forward", ("0:22",))):
         done = kvtui(name, "--read-only", MACHINE, *more)
@@ -159,6 +154,59 @@ def test_on_a_terminal_the_console_has_the_whole_screen_and_one_key_quits_behind
     screen.wait_for("Problems")
     screen.type("q")
     assert screen.wait() == 0
+
+
+# Names ---------------------------------------------------------------------------------------------------------------
+
+COMMANDS = {"console": (), "ssh": ("--", "true"), "port-forward": ("0:22",), "screenshot": ("-o", "-")}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_vm_that_never_was_is_told_at_once(kvtui: Kvtui, name: str) -> None:
+    done = kvtui(name, "web/nobody", *COMMANDS[name])
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr == b"kvtui: no VM named nobody in the namespace web of demo\n"
+
+
+def test_a_vm_of_that_name_in_another_namespace_is_hinted_at(kvtui: Kvtui) -> None:
+    done = kvtui("console", "frontend-1")
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines() == [
+        "kvtui: no VM named frontend-1 in the namespace default of demo",
+        "hint: there is web/frontend-1",
+    ]
+
+
+@pytest.mark.parametrize("name", ["console", "ssh"])
+def test_on_a_terminal_a_vm_that_never_was_ends_the_screen_with_the_sentence(
+    cluster: str, home: dict[str, str], name: str
+) -> None:
+    screen = Terminal(command(cluster, name, "web/nobody"), {**home, "TERM": "xterm-256color"})
+    assert screen.wait() == 1
+    assert screen.text.endswith("kvtui: no VM named nobody in the namespace web of demo\r\n")
+
+
+@pytest.fixture(scope="module")
+def unreachable(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A kubeconfig whose server listens no more."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+    names = {"current-context": "gone", "contexts": [{"name": "gone", "context": {"cluster": "gone", "user": "me"}}]}
+    clusters, users = [{"name": "gone", "cluster": {"server": address}}], [{"name": "me", "user": {"token": "t"}}]
+    path = tmp_path_factory.mktemp("gone") / "kubeconfig"
+    path.write_text(json.dumps({**names, "clusters": clusters, "users": users}))
+    return str(path)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_server_that_is_not_reached_is_another_exit_code(unreachable: str, home: dict[str, str], name: str) -> None:
+    arguments = command(unreachable, name, MACHINE, *COMMANDS[name])
+    done = subprocess.run(
+        arguments, stdin=subprocess.DEVNULL, capture_output=True, env=home, timeout=_PATIENCE, check=False
+    )
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert done.stderr.startswith(b"kvtui: cannot connect to http://127.0.0.1:")
+    assert b"Traceback" not in done.stderr
 
 
 # A shell -------------------------------------------------------------------------------------------------------------
@@ -238,12 +286,6 @@ def test_a_service_that_is_not_up_yet_is_told_and_listened_for(cluster: str, hom
         assert b"connection refused" in process.stderr.readline()
         process.terminate()
         assert process.wait(_PATIENCE) == 0
-
-
-def test_ports_of_a_vm_that_is_not_there(kvtui: Kvtui) -> None:
-    done = kvtui("port-forward", "web/nobody", "8080:80")
-    assert (done.returncode, done.stdout) == (1, b"")
-    assert b'"nobody" not found' in done.stderr
 
 
 @pytest.mark.parametrize("ports", ["x", "80:", ":80", "1:2:3", "70000", "80:0"])

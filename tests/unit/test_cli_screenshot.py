@@ -105,7 +105,7 @@ def test_why_there_is_no_picture(
 ) -> None:
     file = str(tmp_path / "x.png")
     assert shoot("shop/nobody", "-o", file) == 1
-    assert 'virtualmachineinstance.kubevirt.io "nobody" not found' in capsys.readouterr().err
+    assert "no VM named nobody in the namespace shop of demo" in capsys.readouterr().err
     assert shoot(machine) == 2
     assert "no terminal to draw the picture in" in capsys.readouterr().err
     assert shoot("shop/", "-o", file) == 2

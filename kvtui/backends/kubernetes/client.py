@@ -32,7 +32,7 @@ from kvtui.backends.kubernetes.timings import Timings
 from kvtui.backends.kubernetes.verbs import KUBEVIRT, KUBEVIRT_VERSIONS, PLURALS, Permissions, Verbs
 from kvtui.errors import AbsentError, BackendError, ForbiddenError, KvtuiError
 from kvtui.model import BackendInfo, Ref
-from kvtui.records.base import Record
+from kvtui.records.base import Meta, Record
 from kvtui.records.decode import TOO_DEEP, decode_records
 from kvtui.records.kubernetes import Event
 
@@ -69,6 +69,14 @@ class _RawList(msgspec.Struct):
     items: list[msgspec.Raw] | None = None
 
 
+class _Object(msgspec.Struct):
+    metadata: Meta = msgspec.field(default_factory=Meta)
+
+
+class _List(msgspec.Struct):
+    items: list[_Object] | None = None
+
+
 def connect(
     kubeconfig: str | None,
     context: str | None,
@@ -94,7 +102,7 @@ def connect(
 
 
 class KubernetesBackend:
-    """One context. Implements Backend, Reader, Lifecycle, Consoles, BootLogs, Ports, Screens and Logs."""
+    """One context. Implements Backend, Reader, Finder, Lifecycle, Consoles, BootLogs, Ports, Screens and Logs."""
 
     def __init__(
         self, target: Target, context: ContextInfo, namespace: str, read_only: bool, audit: AuditLog, timings: Timings
@@ -187,6 +195,17 @@ class KubernetesBackend:
                 events = decode_records(b"[%b]" % b",".join(map(bytes, items)), Event)
                 return [event for event in events if _is_about(event, ref)]
         raise AssertionError
+
+    # Finder
+
+    async def find_namespaces(self, ref: Ref) -> Sequence[str]:
+        """The namespaces that hold an object of the kind and name of `ref`, in order. Raises BackendError."""
+        group, versions, plural = self._place(ref.kind)
+        version = (await self._discovery.versions(group, versions))[0]
+        # Every kind can be selected by its name: kubernetes.io, Field Selectors.
+        query = {"fieldSelector": f"metadata.name={ref.name}"}
+        found = await self._server.get(object_path(group, version, plural), _List, query)
+        return sorted({item.metadata.namespace for item in found.items or ()})
 
     # Lifecycle
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import msgspec
 
 from kvtui.backends.kubernetes.server import Server
-from kvtui.errors import AbsentError, BackendError, ForbiddenError
+from kvtui.errors import AbsentError, BackendError, ForbiddenError, UnservedError
 
 
 class _Version(msgspec.Struct):
@@ -31,7 +31,7 @@ class Discovery:
     async def versions(self, group: str, readable: Sequence[str]) -> tuple[str, ...]:
         """Those of the `readable` versions that are served, the best first.
 
-        Raises AbsentError when the group is not there or serves none of them, BackendError when it cannot be asked.
+        Raises UnservedError when the group is not there or serves none of them, BackendError when it cannot be asked.
         """
         if not group:
             return tuple(readable)
@@ -40,7 +40,7 @@ class Discovery:
             return tuple(readable)
         found = tuple(version for version in readable if version in served)
         if not found:
-            raise AbsentError(
+            raise UnservedError(
                 f"{group} is served, but not in a version that kvtui reads",
                 f"served: {', '.join(sorted(served))}; readable: {', '.join(readable)}",
             )
@@ -75,7 +75,7 @@ class Discovery:
         try:
             found = await self._server.get(f"/apis/{quote(group)}", _Group)
         except AbsentError as error:
-            raise AbsentError(f"{group} is not installed", error.detail, code=error.code) from error
+            raise UnservedError(f"{group} is not installed", error.detail, code=error.code) from error
         if found.versions is None and found.kind != "APIGroup":
             # Not to be taken for a group without versions: its records would go.
             raise BackendError(
