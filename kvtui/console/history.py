@@ -1,4 +1,6 @@
-"""The lines of an emulator, numbered for good, and their text as people mean it: what was wrapped is one line."""
+"""What an emulator holds at a moment: its lines, numbered for good, and their text as people mean it: what was wrapped
+is one line.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ _AFTER_WORDS: Final = frozenset(".:?")
 """Of these, what ends a clause and not a word."""
 _LONGEST: Final = 250
 _SLICE: Final = 4_096
-"""Lines that are taken out of the emulator at once."""
+"""Lines whose text is made at once."""
+_BLANK: Final = PastLine((), None, False)
 
 
 class Place(NamedTuple):
@@ -32,44 +35,36 @@ class Span(NamedTuple):
 
 
 class History:
-    """Scrollback and screen of an emulator as one column of lines, whose numbers stay while output goes on.
+    """Scrollback and screen of an emulator as they are now, as one column of lines; what is fed later changes nothing.
 
-    Numbers may be asked for whether or not the scrollback still has them; what is gone, or never was, is blank.
+    The lines are numbered for good: one that this and a later history hold has the same number in both. Numbers may be
+    asked for whether or not there is such a line; what is gone, or never was, is blank. The lines of the scrollback are
+    shared, not copied.
     """
 
     def __init__(self, emulator: Emulator) -> None:
-        self.emulator = emulator
-
-    @property
-    def first(self) -> int:
-        """The oldest line that is kept."""
-        return self.emulator.scrolled_total - self.emulator.scrollback_size
-
-    @property
-    def end(self) -> int:
+        size, total = emulator.scrollback_size, emulator.scrolled_total
+        screen = (PastLine(emulator.row(y), emulator.stamp(y), emulator.is_wrapped(y)) for y in range(emulator.lines))
+        self._lines: list[PastLine] = [*emulator.past(0, size), *screen]
+        self.columns: Final = emulator.columns
+        self.first: Final = total - size
+        """The oldest line."""
+        self.screen: Final = total
+        """The first line of the screen."""
+        self.end: Final = total + emulator.lines
         """The number after that of the screen's last row."""
-        return self.emulator.scrolled_total + self.emulator.lines
-
-    @property
-    def last(self) -> int:
+        self.cursor: Final = total + emulator.cursor.y
+        """The line that the guest's cursor is on."""
+        self.last: Final = last_line(emulator)
         """The last line that has any text, or the cursor."""
-        emulator = self.emulator
-        used = (y for y in range(emulator.lines - 1, emulator.cursor.y, -1) if emulator.row(y))
-        return emulator.scrolled_total + next(used, emulator.cursor.y)
 
     def row(self, number: int) -> PastLine:
         """One line, as if it had left the screen."""
-        if not self.first <= number < self.end:
-            return PastLine((), None, False)
-        emulator, y = self.emulator, number - self.emulator.scrolled_total
-        return PastLine(emulator.row(y), emulator.stamp(y), emulator.is_wrapped(y))
+        return self._lines[number - self.first] if self.first <= number < self.end else _BLANK
 
     def rows(self, start: int, stop: int) -> list[PastLine]:
         """The lines from `start` to before `stop`, as far as there are such."""
-        first, total = self.first, self.emulator.scrolled_total
-        start, stop = max(start, first), min(stop, self.end)
-        past = self.emulator.past(start - first, max(0, min(stop, total) - first)) if start < total else ()
-        return [*past, *(self.row(number) for number in range(max(start, total), stop))]
+        return self._lines[max(0, start - self.first) : max(0, stop - self.first)]
 
     def whole(self, number: int) -> tuple[int, int]:
         """The first and the last line of the text that a line is a part of, followed over some hundred lines."""
@@ -105,10 +100,7 @@ class History:
         return 1 + sum(not row.wrapped for row in self.rows(span.start.line, span.end.line))
 
     def text(self, span: Span) -> Iterator[str]:
-        """The text between two cells in pieces; lines that were wrapped are joined, blanks at their ends left off.
-
-        Nothing may be fed while a piece is made. What the scrollback has dropped meanwhile is missing.
-        """
+        """The text between two cells in pieces; lines that were wrapped are joined, blanks at their ends left off."""
         (start, left), (end, right) = span
         for begin in range(max(start, self.first), end + 1, _SLICE):
             pieces = []
@@ -119,6 +111,12 @@ class History:
                 last = number == end
                 pieces.append(text if row.wrapped and not last else text.rstrip(" ") + ("" if last else "\n"))
             yield "".join(pieces)
+
+
+def last_line(emulator: Emulator) -> int:
+    """The number of the last line of an emulator that has any text, or the cursor."""
+    used = (y for y in range(emulator.lines - 1, emulator.cursor.y, -1) if emulator.row(y))
+    return emulator.scrolled_total + next(used, emulator.cursor.y)
 
 
 def text_of(row: PastLine) -> str:

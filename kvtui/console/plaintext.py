@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Final
 
 from kvtui.console.emulator import Emulator
 from kvtui.console.history import History, text_of
+from kvtui.console.line import PastLine
 from kvtui.console.recording import Output, Recording, RecordingError, Resize
 
 _SLICE: Final = 4_096
@@ -21,9 +22,8 @@ def read_lines(recording: Recording) -> Iterator[str]:
 
     Lines that were too long for the terminal are whole. Of full-screen programs there is what they leave behind.
     """
-    history = History(Emulator(recording.header.columns, recording.header.lines, _SCROLLBACK))
-    lines = _Lines(history)
-    emulator = history.emulator
+    emulator = Emulator(recording.header.columns, recording.header.lines, _SCROLLBACK)
+    lines = _Lines(emulator)
     with suppress(RecordingError):
         for event in recording.events():
             if isinstance(event, Resize):
@@ -31,23 +31,28 @@ def read_lines(recording: Recording) -> Iterator[str]:
             elif isinstance(event, Output):
                 for start in range(0, len(event.data), _SLICE):
                     emulator.feed(event.data[start : start + _SLICE])
-                    yield from lines.take(emulator.scrolled_total)
+                    yield from lines.take()
     yield from lines.take_all()
 
 
 class _Lines:
-    """Takes lines out of a history, each once: a larger screen takes lines back that were read already."""
+    """Takes lines out of an emulator, each once: a larger screen takes lines back that were read already."""
 
-    def __init__(self, history: History) -> None:
-        self._history = history
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
         self._next = 0
         self._begun = ""
         """The first part of a line that goes on."""
 
-    def take(self, stop: int) -> Iterator[str]:
-        """Whole lines that were not taken yet, before the one of that number."""
-        rows = self._history.rows(self._next, stop)
-        self._next = max(self._next, stop)
+    def take(self) -> Iterator[str]:
+        """Whole lines that have left the screen and were not taken yet. Nothing may be fed until they are taken."""
+        emulator = self._emulator
+        first = emulator.scrolled_total - emulator.scrollback_size
+        rows = emulator.past(max(0, self._next - first), emulator.scrollback_size)
+        self._next = max(self._next, emulator.scrolled_total)
+        return self._join(rows)
+
+    def _join(self, rows: Iterable[PastLine]) -> Iterator[str]:
         for row in rows:
             self._begun += text_of(row)
             if not row.wrapped:
@@ -56,8 +61,9 @@ class _Lines:
 
     def take_all(self) -> Iterator[str]:
         """All that is left, but for blank lines at the end."""
+        history = History(self._emulator)
         blank = 0
-        for line in (*self.take(self._history.end), self._begun.rstrip(" ")):
+        for line in (*self._join(history.rows(self._next, history.end)), self._begun.rstrip(" ")):
             if line:
                 yield from [""] * blank
                 yield line

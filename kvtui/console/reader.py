@@ -1,6 +1,6 @@
 """Where a user is who reads a console: the part in view, the reader's own cursor, what is selected, what was found.
 
-All of it by the numbers of lines, so that nothing moves while output goes on. Pure.
+All of it in a history, which stands still while output goes on. Pure.
 """
 
 from __future__ import annotations
@@ -19,17 +19,14 @@ class Reader:
         self.top = top
         self.left = 0
         """The first column in view."""
-        self.cursor = Place(history.emulator.scrolled_total + history.emulator.cursor.y, 0)
+        self.cursor = Place(history.cursor, 0)
         self.anchor: Place | None = None
         """Where the selection was begun; it reaches from there to the cursor."""
         self.by_lines = True
         """Whether whole lines are selected."""
         self.search: Search | None = None
-        self.lost = False
-        """Whether the lines that were in view have been dropped from the scrollback."""
         self._column = 0
         """The column that the cursor goes back to after a shorter line."""
-        self._seen = history.last
         self._clamp()
 
     # What is in view -----------------------------------------------------------------------------------------------
@@ -37,34 +34,18 @@ class Reader:
     @property
     def bottom(self) -> int:
         """The first line of the lowest view there is: the newest text and the guest's cursor are in it."""
-        emulator = self.history.emulator
-        follows = emulator.scrolled_total + max(0, emulator.cursor.y - self.height + 1)
-        return max(self.history.first, follows, self.history.last - self.height + 1)
+        return max(self.history.screen, self.history.last - self.height + 1)
 
     @property
     def back(self) -> int:
         """Lines between this view and the lowest."""
         return max(0, self.bottom - self.top)
 
-    @property
-    def unseen(self) -> int:
-        """Lines that came since and were not in view yet."""
-        return max(0, self.history.last - self._seen)
-
     def resize(self, height: int, width: int) -> None:
         """The view has another size; its first line stays."""
         self.height, self.width = height, width
         self._clamp()
         self._show_column()
-
-    def settle(self) -> None:
-        """Output went on: follow what can no longer be as it was, and take note that it is so."""
-        first = self.history.first
-        if self.top < first:
-            self.lost = True
-        if self.anchor is not None and self.anchor.line < first:
-            self.anchor = Place(first, 0) if self.cursor.line >= first else None
-        self._clamp()
 
     # Moving --------------------------------------------------------------------------------------------------------
 
@@ -127,7 +108,6 @@ class Reader:
             x -= 1
         self.cursor = Place(line, x)
         self.top = max(min(self.top, line), line - self.height + 1)
-        self.lost = False
         self._clamp()
         self._show_column()
 
@@ -138,12 +118,8 @@ class Reader:
         self.left = max(0, x + wide - self.width + 1)
 
     def _clamp(self) -> None:
-        """Keep the view and the cursor among the lines that there are."""
-        history = self.history
-        self.top = max(history.first, min(self.top, self.bottom))
-        line = max(history.first, min(self.cursor.line, history.end - 1))
-        self.cursor = self.cursor._replace(line=line)
-        self._seen = max(self._seen, min(history.last, self.top + self.height - 1))
+        """Keep the view among the lines that there are."""
+        self.top = max(self.history.first, min(self.top, self.bottom))
 
     # Selecting -----------------------------------------------------------------------------------------------------
 

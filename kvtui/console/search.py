@@ -1,4 +1,4 @@
-"""Finds a text in the lines of an emulator, a slice at a time, while output goes on. Pure."""
+"""Finds a text in the lines of a history, a slice at a time. Pure."""
 
 from __future__ import annotations
 
@@ -14,63 +14,48 @@ from kvtui.console.line import PastLine
 SLICE: Final = 5_000
 """Lines that are looked through at once: some milliseconds."""
 _LONGEST: Final = 2_000
-"""Lines of the screen that one line of text is followed over; a guest may well send one without an end."""
+"""Rows that one line of text is followed over beyond a slice; a guest may well send one without an end."""
 
 
 class Search:
     """The lines that hold `words`; lower case letters stand for both cases unless a capital is among them.
 
-    `step` looks through the next lines of the scrollback. What is on the screen may change and is looked through
-    whenever it is asked for.
+    `step` looks through the next lines.
     """
 
     def __init__(self, history: History, words: str) -> None:
         self.words = words
         self._history = history
         self._pattern = re.compile(re.escape(words), re.IGNORECASE if words == words.lower() else 0)
-        self._settled = array("q")
-        """Lines of the scrollback on which a text begins that was found; one for each line of text."""
+        self._found = array("q")
         self._next = history.first
         """The first line that was not looked through yet."""
 
     @property
     def is_done(self) -> bool:
-        """Whether all there was has been looked through."""
-        return self._next + _LONGEST >= self._history.emulator.scrolled_total
+        """Whether all there is has been looked through."""
+        return self._next >= self._history.end
 
     @property
     def progress(self) -> float:
-        """The part of the scrollback that was looked through."""
+        """The part that was looked through."""
         history = self._history
-        size = history.emulator.scrollback_size
-        return min(1.0, (self._next - history.first) / size) if size else 1.0
+        return (self._next - history.first) / (history.end - history.first)
 
     def step(self, lines: int = SLICE) -> None:
-        """Look through some more lines of the scrollback."""
-        history, total = self._history, self._history.emulator.scrolled_total
-        start = max(self._next, history.first)
-        stop = min(start + lines, total)
-        rows = history.rows(start, min(stop + _LONGEST, total))
+        """Look through some more lines."""
+        start = self._next
+        stop = min(start + lines, self._history.end)
+        rows = self._history.rows(start, stop + _LONGEST)
         used = stop - start
         if used and rows[used - 1].wrapped:
-            ends = (index for index in range(used, len(rows)) if not rows[index].wrapped)
-            used = next(ends, -1) + 1
-            if not used and len(rows) > 2 * _LONGEST:
-                used = len(rows) - _LONGEST
-            elif not used:
-                # It goes on on the screen, and is not settled before it has ended.
-                used = _last_end(rows)
-        self._settled.extend(start + index for index in self._find(rows[:used]))
+            used = next((index + 1 for index in range(used, len(rows)) if not rows[index].wrapped), len(rows))
+        self._found.extend(start + index for index in self._find(rows[:used]))
         self._next = start + used
 
     def lines(self) -> Sequence[int]:
         """The lines found so far, in order, by the number of that on which the first text found begins."""
-        self._forget()
-        history = self._history
-        if not self.is_done:
-            return self._settled
-        start = max(self._next, history.first)
-        return self._settled + array("q", (start + at for at in self._find(history.rows(start, history.end))))
+        return self._found
 
     def nearest(self, line: int) -> int | None:
         """The line to begin with: the first from `line` on, or else the last one before it."""
@@ -94,7 +79,7 @@ class Search:
     def spans(self, first: int, last: int) -> dict[int, list[tuple[int, int]]]:
         """What is found on these lines: for each, columns of begin and, not included, end."""
         history = self._history
-        around = len(self.words) // max(1, history.emulator.columns // 2) + 1
+        around = len(self.words) // max(1, history.columns // 2) + 1
         start = max(first - around, history.first)
         rows = history.rows(start, last + around + 1)
         text, starts = join(rows)
@@ -120,16 +105,3 @@ class Search:
             end = text.find("\n", match.end())
             match = self._pattern.search(text, end) if end >= 0 else None
         return found
-
-    def _forget(self) -> None:
-        """Leave out what the scrollback has dropped, or a larger screen has taken back."""
-        total = self._history.emulator.scrolled_total
-        dropped = bisect_left(self._settled, self._history.first)
-        del self._settled[:dropped]
-        del self._settled[bisect_left(self._settled, total) :]
-        self._next = min(self._next, total)
-
-
-def _last_end(rows: Sequence[PastLine]) -> int:
-    """How many rows there are up to the last one that does not go on."""
-    return next((index + 1 for index in range(len(rows) - 1, -1, -1) if not rows[index].wrapped), 0)

@@ -1,10 +1,9 @@
-"""Where a reader is: the view and the cursor by the numbers of lines, whatever the guest sends meanwhile."""
+"""Where a reader is: the view and the cursor by the numbers of lines, among those that are held."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,11 +27,6 @@ def view(reader: Reader) -> list[str]:
     return [text_of(reader.history.row(reader.top + y)) for y in range(reader.height)]
 
 
-def more(reader: Reader, count: int) -> None:
-    reader.history.emulator.feed(b"\r\nmore" * count)
-    reader.settle()
-
-
 def test_the_lowest_view_ends_with_the_newest_line() -> None:
     reader = numbered(20)
     assert (view(reader)[-1], reader.back) == ("line 19", 0)
@@ -40,39 +34,11 @@ def test_the_lowest_view_ends_with_the_newest_line() -> None:
     assert reader.back == 0
 
 
-def test_the_view_stands_still_and_what_comes_is_counted_until_it_is_seen() -> None:
-    reader = numbered(20)
-    reader.scroll(-3)
-    before = view(reader)
-    more(reader, 7)
-    assert (view(reader), reader.back, reader.unseen) == (before, 10, 7)
-    reader.scroll(8)
-    assert reader.unseen == 2
-    reader.go_end()
-    assert (reader.unseen, reader.back) == (0, 0)
-
-
-def test_the_view_moves_only_when_its_lines_are_dropped_and_says_so_until_a_move() -> None:
-    reader = numbered(20, scrollback=20)
-    reader.go_home()
-    told = [reader.lost]
-    for count in (6, 3):
-        more(reader, count)
-        told.append(reader.lost)
-    assert reader.top == reader.history.first
-    reader.step(1)
-    assert [*told, reader.lost] == [False, False, True, False]
-
-
-def test_a_selection_of_lines_that_are_dropped_begins_with_the_oldest_line_left() -> None:
-    reader = numbered(20, scrollback=20)
-    reader.go_home()
-    reader.toggle_selection(by_lines=False)
-    reader.go_end()
-    more(reader, 20)
-    assert reader.selection == Span(Place(14, 0), Place(19, 0))
-    more(reader, 10)
-    assert reader.selection is None
+def test_the_lowest_view_of_an_empty_screen_begins_with_it() -> None:
+    reader = reading("old\r\n" * 10 + "\x1b[2J\x1b[H$ ")
+    assert (view(reader)[0], reader.back) == ("$", 0)
+    reader.scroll(-2)
+    assert reader.back == 2
 
 
 def test_the_cursor_goes_back_to_its_column_after_a_shorter_line() -> None:
@@ -140,16 +106,6 @@ def test_what_was_found_out_of_view_comes_into_its_middle() -> None:
     assert (reader.cursor, reader.top) == (Place(20, 0), 18)
 
 
-@pytest.mark.parametrize("screen", ["\x1b[?1049hfull", "\x1b[2J\x1b[H$ ", "\x1bc", "\x1b[3J"])
-def test_lines_in_view_stay_when_the_guest_changes_its_screen(screen: str) -> None:
-    reader = numbered(30)
-    reader.scroll(-12)
-    before = view(reader)
-    reader.history.emulator.feed(screen.encode())
-    reader.settle()
-    assert view(reader) == before or reader.lost
-
-
 MOVES: list[Callable[[Reader], object]] = [
     lambda reader: reader.scroll(-3),
     lambda reader: reader.scroll(2),
@@ -166,8 +122,6 @@ MOVES: list[Callable[[Reader], object]] = [
     lambda reader: reader.toggle_selection(by_lines=False),
     lambda reader: reader.resize(3, 7),
     lambda reader: reader.resize(9, 30),
-    lambda reader: reader.history.emulator.resize(13, 4),
-    lambda reader: reader.history.emulator.resize(20, 8),
     lambda reader: reader.find("a").step(3),
     Reader.show_first,
     lambda reader: reader.show_next(1),
@@ -195,24 +149,20 @@ SAID = st.one_of(
 )
 
 
-@given(st.lists(st.one_of(st.sampled_from(MOVES), SAID), max_size=25))
+@given(st.lists(SAID, max_size=6), st.lists(st.sampled_from(MOVES), max_size=25))
 @settings(deadline=None, max_examples=300)
-def test_whatever_the_guest_and_the_reader_do_view_and_cursor_are_among_the_lines(
-    events: list[Callable[[Reader], object] | bytes],
+def test_whatever_the_guest_sent_and_the_reader_does_view_and_cursor_are_among_the_lines(
+    said: list[bytes], moves: list[Callable[[Reader], object]]
 ) -> None:
-    reader = numbered(12, scrollback=10)
-    for event in events:
-        if isinstance(event, bytes):
-            reader.history.emulator.feed(event)
-            reader.settle()
-        else:
-            event(reader)
-            reader.settle()
-        history = reader.history
+    emulator = Emulator(20, 6, 10)
+    emulator.feed(b"".join([b"line\r\n" * 12, *said]))
+    history = History(emulator)
+    reader = Reader(history, history.screen, 5, 20)
+    for move in moves:
+        move(reader)
         assert history.first <= reader.top <= reader.bottom
         assert history.first <= reader.cursor.line < history.end
         assert reader.back >= 0
-        assert reader.unseen >= 0
         if reader.selection is not None:
             assert reader.selection.start <= reader.selection.end
             "".join(history.text(reader.selection))

@@ -38,6 +38,19 @@ async def test_a_drag_copies_and_the_console_follows_on(stage: Stage, show: Show
         await until(screen, lambda: desk.line.written == b"x")
 
 
+async def test_a_drag_selects_what_was_under_the_mouse_when_it_was_pressed(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        desk = await sit(screen, stage)
+        first = desk.view.index("line 190")
+        await desk.mouse(events.MouseDown, 5, first)
+        await desk.say(b"\r\nnew" * 50, "new")
+        await desk.mouse(events.MouseMove, 3, first + 1)
+        assert desk.view[first] == "line 190"
+        await desk.mouse(events.MouseUp, 3, first + 1)
+        assert desk.copied == "190\nline"
+        assert not desk.terminal.is_reading
+
+
 async def test_a_drag_beyond_the_edge_scrolls_on(stage: Stage, show: Show) -> None:
     async with show(stage) as screen:
         desk = await sit(screen, stage)

@@ -73,15 +73,18 @@ class EmulatorView(Widget, can_focus=True):
         """Send the lines that look different than in the frame before."""
         self._frame_due = False
         self._frame_at = time.monotonic()
-        changed = self.emulator.take_changed()
-        top, height = self.first_row, self.size.height
-        lines: Iterable[int] = range(height)
-        if changed is not None and top == self._top:
-            lines = sorted(row - top for row in changed if 0 <= row - top < height)
-        self._top = top
-        stale = [y for y in lines if self.look_of(y) != self.drawn.get(y)]
+        stale = [y for y in self.take_touched() if self.look_of(y) != self.drawn.get(y)]
         if stale:
             self.refresh(*(Region(0, y, self.size.width, count) for y, count in _neighbours(stale)))
+
+    def take_touched(self) -> Iterable[int]:
+        """The lines of the view, in order, that may look different than in the frame before."""
+        changed = self.emulator.take_changed()
+        top, height = self.first_row, self.size.height
+        before, self._top = self._top, top
+        if changed is None or top != before:
+            return range(height)
+        return sorted(row - top for row in changed if 0 <= row - top < height)
 
     def on_show(self, _event: events.Show) -> None:
         """What came while the view was hidden was not drawn."""

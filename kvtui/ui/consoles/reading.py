@@ -1,6 +1,7 @@
 """Reading what a console has shown: the view stands still, keys move in it, find, select, copy and save.
 
-Meanwhile output goes on and is only counted. No key reaches the guest.
+What is read is held as it was when reading began; meanwhile output goes on and is only counted. No key reaches the
+guest.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import asyncio
 import os
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, Final, NamedTuple
 
 from rich.segment import Segment
@@ -19,7 +20,7 @@ from textual.strip import Strip
 from kvtui.config import state_dir
 from kvtui.console.emulator import Emulator
 from kvtui.console.files import open_new, short_path
-from kvtui.console.history import History, Span, cells_of, text_of
+from kvtui.console.history import History, Span, cells_of, last_line, text_of
 from kvtui.console.line import PastLine
 from kvtui.console.reader import Reader
 from kvtui.text import cells, clean_line
@@ -114,17 +115,18 @@ class ReadingView(EmulatorView):
 
     @property
     def reading_words(self) -> str:
-        """``paused: 213 lines back, 57 new lines below``; empty while the view follows."""
+        """``paused: 213 lines back, 57 new lines since``; empty while the view follows."""
         reader = self.reader
         if reader is None:
             return ""
         parts = [f"{_count(reader.back, 'line')} back"] if reader.back else []
-        parts += [f"{_count(reader.unseen, 'new line')} below"] if reader.unseen else []
+        new = max(0, last_line(self.emulator) - reader.history.last)
+        parts += [f"{_count(new, 'new line')} since"] if new else []
         return f"paused: {', '.join(parts)}" if parts else "paused at the newest line"
 
     @property
     def scrolled_back(self) -> int:
-        """Lines between the bottom of the view and the newest line."""
+        """Lines between the bottom of the view and the newest line that is held."""
         return self.reader.back if self.reader else 0
 
     def begin_reading(self) -> Reader:
@@ -137,13 +139,15 @@ class ReadingView(EmulatorView):
             self.redraw()
         return reader
 
-    def begin_in_place(self) -> Reader:
-        """Let the view stand still, with every line where it is; the bar covers the lowest."""
-        history = History(self.emulator)
-        top = self.emulator.scrolled_total + self.first_row
-        self.reader = Reader(history, top, *self._room)
+    def begin_in_place(self, reader: Reader | None = None) -> Reader:
+        """Let the view stand still, with every line where it is, or was for `reader`; the bar covers the lowest."""
+        self.reader = reader or self.make_reader()
         self._notice = ""
         return self.reader
+
+    def make_reader(self) -> Reader:
+        """One that reads what is there now, beginning with what is in view."""
+        return Reader(History(self.emulator), self.emulator.scrolled_total + self.first_row, *self._room)
 
     def follow(self) -> None:
         """Show the newest lines again; keys are the guest's."""
@@ -156,7 +160,7 @@ class ReadingView(EmulatorView):
         """Move the view by `lines`, negative ones into the past, which begins to read; at the end it follows again."""
         reader = self.reader
         if reader is None:
-            if lines >= 0 or self.emulator.scrolled_total + self.first_row <= History(self.emulator).first:
+            if lines >= 0 or not self._lines_above:
                 return
             reader = self.begin_reading()
         reader.scroll(lines)
@@ -273,7 +277,7 @@ class ReadingView(EmulatorView):
         """Give a text to the terminal for its clipboard (OSC 52), and tell what was given."""
         pieces: list[str] = []
         size = 0
-        for piece in History(self.emulator).text(span):
+        for piece in self.reader.history.text(span) if self.reader else ():
             pieces.append(piece)
             size += len(piece.encode())
             if size > COPY_LIMIT:
@@ -295,10 +299,10 @@ class ReadingView(EmulatorView):
 
     def save(self, span: Span) -> None:
         """Save a text to a new file, a slice at a time, and tell where it is."""
-        self.run_worker(self._save(span))
+        if self.reader is not None:
+            self.run_worker(self._save(self.reader.history, span))
 
-    async def _save(self, span: Span) -> None:
-        history = History(self.emulator)
+    async def _save(self, history: History, span: Span) -> None:
         folder = state_dir() / "consoles"
         lines = 1
         try:
@@ -358,25 +362,9 @@ class ReadingView(EmulatorView):
         """The first line in view stays."""
         self._prepare()
 
-    def draw_frame(self) -> None:
-        """Output goes on: take note, and draw what it changed."""
-        reader = self.reader
-        if reader is not None and reader.history.emulator is not self.emulator:
-            self.follow()
-        elif reader is not None:
-            if reader.search is not None and reader.search.is_done:
-                reader.search.step()
-            reader.settle()
-            self._prepare()
-            if reader.lost and not self._notice:
-                self._notice = "older lines have left the scrollback"
-        super().draw_frame()
-
-    @property
-    def first_row(self) -> int:
-        """The emulator's row at the top of the view."""
-        reader = self.reader
-        return reader.top - self.emulator.scrolled_total if reader else super().first_row
+    def take_touched(self) -> Iterable[int]:
+        """While the view is read, output changes nothing but the bar."""
+        return super().take_touched() if self.reader is None else (self.reader.height,)
 
     def look_of(self, y: int) -> Drawn:
         """What decides how a line of the view looks."""

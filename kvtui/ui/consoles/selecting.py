@@ -19,6 +19,8 @@ class SelectingView(ReadingView):
 
     _pressed: Place | None = None
     """Where the button was pressed, while it is held."""
+    _held: Reader | None = None
+    """What was in view then, while the view follows: output goes on until the mouse is moved."""
     _dragged = False
     """Whether the mouse was moved to another cell since."""
     _followed = False
@@ -32,9 +34,10 @@ class SelectingView(ReadingView):
         if event.button != _LEFT:
             return
         event.stop()
+        self._followed = not self.is_reading
+        self._held = self.make_reader() if self._followed else None
         self._pressed = self._place(event)
         self._dragged = False
-        self._followed = not self.is_reading
         self.capture_mouse()
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
@@ -47,7 +50,7 @@ class SelectingView(ReadingView):
             if place == self._pressed:
                 return
             self._dragged = True
-            reader = self._read_in_place()
+            reader = self.reader or self.begin_in_place(self._held)
             reader.anchor, reader.by_lines = self._pressed, False
         height = self.reader.height if self.reader else self.size.height
         self._scroll_while_beyond(event.y if event.y < 0 else max(0, event.y - height + 1))
@@ -76,7 +79,7 @@ class SelectingView(ReadingView):
         event.stop()
         place = self._place(event)
         followed = not self.is_reading
-        reader = self._read_in_place()
+        reader = self.reader or self.begin_in_place()
         self._followed = followed
         if event.chain == 2:
             span = reader.history.word(place)
@@ -99,20 +102,16 @@ class SelectingView(ReadingView):
 
     def _let_go(self) -> None:
         if self._pressed is not None:
-            self._pressed = None
+            self._pressed = self._held = None
             self.release_mouse()
         self._scroll_while_beyond(0)
-
-    def _read_in_place(self) -> Reader:
-        """The reader; where it is new, no line moves away from under the mouse."""
-        return self.reader or self.begin_in_place()
 
     def _place(self, event: events.MouseEvent) -> Place:
         """The cell under the mouse, or the one of the view next to it."""
         reader = self.reader
         if reader is None:
-            y = min(max(0, event.y), self.size.height - 1)
-            return Place(self.emulator.scrolled_total + self.first_row + y, max(0, event.x))
+            top = self._held.top if self._held is not None else self.emulator.scrolled_total + self.first_row
+            return Place(top + min(max(0, event.y), self.size.height - 1), max(0, event.x))
         y = min(max(0, event.y), reader.height - 1)
         return Place(reader.top + y, max(0, event.x - self.stamp_width + reader.left))
 
