@@ -44,6 +44,16 @@ def clean_line(value: str) -> str:
     return value if value.isascii() and value.isprintable() else " ".join(clean(value).split())
 
 
+def begin_sentence(clause: str) -> str:
+    """The clause with a capital, as the begin of a sentence."""
+    return clause[:1].upper() + clause[1:]
+
+
+def end_sentence(words: str) -> str:
+    """The words with a full stop, unless whoever wrote them ended them."""
+    return words if words.endswith((".", "!", "?")) else f"{words}."
+
+
 def scrub_json(raw: bytes) -> bytes:
     """JSON text whose strings, once decoded, hold nothing that `clean` would replace.
 

@@ -16,7 +16,8 @@ from kvtui.cli.machine import capable, check_machine, find_machine
 from kvtui.cli.output import printing
 from kvtui.cli.screen import run_screen
 from kvtui.config import Settings
-from kvtui.console.session import Session, State
+from kvtui.console.session import Session
+from kvtui.console.state import State
 from kvtui.errors import ConfigError, KvtuiError, ReadOnlyError, UnreachableError
 from kvtui.ui.consoles.channels import Channel, make_session
 

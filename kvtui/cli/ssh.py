@@ -38,7 +38,7 @@ def ssh(options: Namespace) -> int:
     _prefer(options, settings, ref.backend)
     capable(fleet, ref, Ports, "ports that lead to machines")  # type: ignore[type-abstract]
     if not options.remote:
-        from kvtui.console.session import Stream
+        from kvtui.console.state import Stream
         from kvtui.ui.consoles.channels import Channel
 
         check_terminal()

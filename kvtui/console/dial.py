@@ -1,9 +1,17 @@
-"""What a session talks over: a stream of bytes that somebody else opens."""
+"""What a session talks over: a stream of bytes that somebody else opens, or refuses."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
+
+from kvtui.console.sight import Sight, Stage
+from kvtui.console.state import State, Stream
+from kvtui.errors import AbsentError, BackendError, ForbiddenError, ReadOnlyError, UnauthorizedError
+
+# virt-handler's words when the VM has no serial device; the same code 400 as for a VM that is not running yet.
+_NO_DEVICE: Final = "No serial console"
+_NOT_YET: Final = frozenset({Stage.OFF, Stage.STARTING, Stage.PLACED, Stage.ENDED})
 
 
 class Line(Protocol):
@@ -29,3 +37,16 @@ class SizedLine(Protocol):
 
 Dial = Callable[[], Awaitable[Line]]
 """Opens a line. Raises BackendError."""
+
+
+def is_worth_waiting(error: BackendError, sight: Sight, stream: Stream, state: State) -> bool:
+    """Whether a line that was refused may be given later, without anybody's doing but the machine's."""
+    if stream is Stream.SHELL or isinstance(error, ForbiddenError | UnauthorizedError | ReadOnlyError):
+        return False
+    if _NO_DEVICE in f"{error.title} {error.detail}":
+        return False
+    if stream is Stream.LOG and isinstance(error, AbsentError) and sight.stage not in _NOT_YET:
+        # The guest runs, so it is the log that is absent.
+        return False
+    # 409: the machine failed a moment ago.
+    return state in (State.WAITING, State.FOLLOWING) or error.code in (400, 404, 409)

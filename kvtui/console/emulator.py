@@ -40,6 +40,8 @@ __all__ = ["Cursor", "Emulator", "Look", "Run"]
 
 # CAN, the main screen, DECSTR, wrapping, upright colours, no mouse, no bracketed paste, plain line ends.
 _RECOVERY = b"\x18\x1b[?1049l\x1b[!p\x1b[?7h\x1b[?5;1000;1002;1003;1006;2004l\x1b[20l"
+_FORGET_PROGRAMS = b"\x18\x1b[?1049l\x1b[!p\x1b[?1000;1002;1003;1006;2004l"
+"""Out of the alternate screen, a scrolling region, looks, mouse and paste modes."""
 _REPLIES_AT_ONCE = 20
 _REPLIES_PER_SECOND = 10.0
 _SLICE_LEAST, _SLICE_FIRST, _SLICE_MOST = 256, 2_048, 16_384
@@ -105,6 +107,12 @@ class Emulator:
     def resize(self, columns: int, lines: int) -> None:
         """Change the size, at least 2 by 1. Lines that no longer fit go to the scrollback, columns are hidden."""
         self._screen.resize(max(1, lines), max(2, columns))
+
+    def begin_anew(self) -> None:
+        """Give a guest that boots an empty screen, out of all modes, and keep what was there in the scrollback."""
+        self.feed(_FORGET_PROGRAMS, self._screen.now)
+        used = max((number for number, row in enumerate(self.text(), start=1) if row), default=0)
+        self.feed(b"\x1b[%d;1H%b\x1b[H" % (self.lines, b"\n" * used), self._screen.now)
 
     def recover(self) -> None:
         """Undo what a guest left behind that ended within a program, or whose firmware turned wrapping off.

@@ -17,6 +17,10 @@ class Outbox:
     def __init__(self) -> None:
         self._items: deque[bytes | Paste] = deque()
         self._filled = asyncio.Event()
+        self.refused_at = float("-inf")
+        """When a key was pressed that nobody took, by the session's clock."""
+        self._refused = 0
+        self._broken = ""
 
     @property
     def waiting(self) -> int:
@@ -33,10 +37,36 @@ class Outbox:
         size = item.left if isinstance(item, Paste) else len(item)
         if self.waiting + size > _LIMIT:
             return False
-        if size:
+        self._refused, self._broken = 0, ""
+        self._append(item)
+        return True
+
+    def _append(self, item: bytes | Paste) -> None:
+        if not isinstance(item, Paste) or item.left:
             self._items.append(item)
             self._filled.set()
-        return True
+
+    @property
+    def loss(self) -> str:
+        """What was not sent since something was put in: a clause, or empty."""
+        keys = f"{self._refused} keys were not sent" if self._refused else ""
+        return ", ".join(part for part in (self._broken, keys) if part)
+
+    def refuse(self, now: float) -> None:
+        """Remember a key that nobody takes."""
+        self._refused += 1
+        self.refused_at = now
+
+    def break_off(self) -> str:
+        """Forget all but the end of brackets that are open; what is to be said of a paste that is not whole."""
+        if self.pasting is not None:
+            self._broken = f"the paste ended at {self.pasting} %"
+        self.stop_pastes(forget_keys=True)
+        ends = [item.take()[0] for item in self._items if isinstance(item, Paste)]
+        self.clear()
+        for end in ends:
+            self._append(end)
+        return self._broken
 
     async def take(self) -> tuple[bytes, float]:
         """What is to be sent next, as soon as there is something, and the seconds that the guest gets after it."""
@@ -57,9 +87,9 @@ class Outbox:
         for item in items:
             if isinstance(item, Paste):
                 item.stop()
-                self.put(item)
+                self._append(item)
             elif not forget_keys:
-                self.put(item)
+                self._append(item)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -10,28 +10,27 @@ and the next begins is in the state and in the transcript.
 from __future__ import annotations
 
 import asyncio
-import enum
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
-from kvtui.console.dial import Dial, Line, SizedLine
+from kvtui.console.backlog import Backlog
+from kvtui.console.dial import Dial, Line, SizedLine, is_worth_waiting
 from kvtui.console.emulator import Emulator
 from kvtui.console.outbox import Outbox
 from kvtui.console.paste import PACE, Paste
 from kvtui.console.sight import Look, Place, Sight, Stage, explain_cut
+from kvtui.console.state import OPEN, State, Stream
 from kvtui.console.transcript import Transcript
 from kvtui.errors import (
     AbsentError,
     BackendError,
     BusyError,
-    ForbiddenError,
-    ReadOnlyError,
-    UnauthorizedError,
     UnreachableError,
 )
-from kvtui.text import clean_line
+from kvtui.text import begin_sentence, clean_line, end_sentence
 
 _GLANCE: Final = 0.1
 """Seconds between two looks at the machine while it is waited for; the store that tells of it moves as often."""
@@ -46,43 +45,11 @@ _VERDICT_PAUSE: Final = 0.25
 _VERDICT_LOOKS: Final = 12
 _VERDICT_LOOKS_GOING: Final = 40
 """The end of a migration or of a shutdown takes longer to be told than to happen."""
-# virt-handler's words when the VM has no serial device; the same code 400 as for a VM that is not running yet.
-_NO_DEVICE: Final = "No serial console"
 _CANCEL: Final = b"\x18"
+_CALM: Final = 1.5
+"""Seconds without a key after which the next one is meant for the console as it stands."""
 _INTERRUPT: Final = b"\x03"
-_FORGET_PROGRAMS: Final = b"\x18\x1b[?1049l\x1b[!p\x1b[?1000;1002;1003;1006;2004l"
-"""Out of whatever the boot before was in: the alternate screen, a scrolling region, looks, mouse and paste modes."""
 _FORGET_ALL: Final = b"\x18\x1bc\x1b[3J"
-
-
-class Stream(enum.Enum):
-    """What a session is connected to."""
-
-    SERIAL = "serial"
-    LOG = "boot log"
-    SHELL = "shell"
-
-
-class State(enum.Enum):
-    """Where a session stands."""
-
-    CONNECTING = "connecting"
-    WAITING = "waiting"
-    """There is no guest to connect to; the session connects when there is."""
-    FOLLOWING = "following"
-    """The VM moved or was restarted; the session connects to where it is now."""
-    SILENT = "silent"
-    LIVE = "live"
-    ENDED = "ended"
-    CUT = "cut"
-    """The line broke, and it is not known yet why."""
-    LOST = "lost"
-    TAKEN = "taken over"
-    REFUSED = "refused"
-
-
-_NOT_YET: Final = frozenset({Stage.OFF, Stage.STARTING, Stage.PLACED, Stage.ENDED})
-_OPEN: Final = frozenset({State.CONNECTING, State.WAITING, State.FOLLOWING, State.SILENT, State.LIVE})
 
 
 class Session:
@@ -124,6 +91,12 @@ class Session:
         self.tap: Callable[[bytes], None] | None = None
         """Gets everything that the guest sends, as it comes."""
         self._pace = None if stream is Stream.SHELL else pace
+        self._backlog = Backlog(self.emulator, self.touch)
+        self._shower: asyncio.Task[None] | None = None
+        self._shown_line: Line | None = None
+        """Over which line came what is on the screen."""
+        self._again = False
+        """Whether the line leads to the boot that the one before led to."""
         self._dial = dial
         self._look = look
         self._clock = clock
@@ -142,7 +115,7 @@ class Session:
     @property
     def is_open(self) -> bool:
         """Whether the session has a line or is about to; if not, `retake` opens it again."""
-        return self.state in _OPEN
+        return self.state in OPEN
 
     @property
     def is_connected(self) -> bool:
@@ -175,6 +148,8 @@ class Session:
                 self._task.cancel()
             self._cause = self._news = ""
             self._become(State.CONNECTING, "Connecting.")
+            if self._shower is None:
+                self._shower = asyncio.get_running_loop().create_task(self._backlog.drain())
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def retake(self) -> None:
@@ -183,11 +158,12 @@ class Session:
 
     async def stop(self) -> None:
         """Close the console and wait until the line is closed."""
-        if self._task:
-            self._task.cancel()
+        tasks = [task for task in (self._task, self._shower) if task is not None]
+        self._task = self._shower = None
+        for task in tasks:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+                await task
         if self.is_open:
             self._become(State.ENDED, "Closed.")
         self.stop_recording()
@@ -200,6 +176,27 @@ class Session:
     def send(self, data: bytes) -> bool:
         """Queue what the user typed; False if there is no line or the guest has not taken the last megabyte yet."""
         return self._takes_keys() and self._outbox.put(data)
+
+    def type_in_vain(self) -> None:
+        """A key was pressed while there is no guest to take it."""
+        self._outbox.refuse(self._clock())
+        self.touch()
+
+    @property
+    def loss(self) -> str:
+        """What did not reach the guest since the last key that did: a clause, or empty."""
+        return self._outbox.loss
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether a key now is meant for the console as it stands: nobody was typing when it ended, or since."""
+        quiet = self._clock() - max(self.since, self._outbox.refused_at)
+        return self.state is not State.CUT and quiet >= _CALM
+
+    @property
+    def behind(self) -> int:
+        """Bytes that came from the guest and are not on the screen yet."""
+        return self._backlog.size
 
     def paste(self, text: str) -> bool:
         """Queue pasted text, slowed down for a line without flow control; all of it or, with False, nothing."""
@@ -271,7 +268,7 @@ class Session:
                 try:
                     return await self._dial()
                 except BackendError as error:
-                    if not self._is_worth_waiting(error, sight):
+                    if not is_worth_waiting(error, sight, self.stream, self.state):
                         self._refuse(error)
                         return None
                     self._wait_for(sight, clean_line(str(error)))
@@ -287,22 +284,11 @@ class Session:
             if self._look() != sight:
                 return
 
-    def _is_worth_waiting(self, error: BackendError, sight: Sight) -> bool:
-        if self.stream is Stream.SHELL or isinstance(error, ForbiddenError | UnauthorizedError | ReadOnlyError):
-            return False
-        if _NO_DEVICE in f"{error.title} {error.detail}":
-            return False
-        if self.stream is Stream.LOG and isinstance(error, AbsentError) and sight.stage not in _NOT_YET:
-            # The guest runs, so it is the log that is absent.
-            return False
-        # 409: the machine failed a moment ago.
-        return self.state in (State.WAITING, State.FOLLOWING) or error.code in (400, 404, 409)
-
     def _wait_for(self, sight: Sight, words: str) -> None:
         """Say what is waited for; `words` are the server's, and count where the machine says nothing of its own."""
         if self.state is State.FOLLOWING and not sight.is_off:
             return
-        what = f"{_begin(self._cause)}; waiting for it to run" if self._cause else "Waiting for the VM to run"
+        what = f"{begin_sentence(self._cause)}; waiting for it to run" if self._cause else "Waiting for the VM to run"
         if sight.is_seen and sight.stage is not Stage.RUNNING:
             words = f"it is {clean_line(sight.words)}"
         self._become(State.WAITING, f"{what}: {words}.".replace("..", "."))
@@ -310,59 +296,72 @@ class Session:
     def _refuse(self, error: BackendError) -> None:
         words = clean_line(str(error))
         if isinstance(error, UnreachableError | BusyError):
-            self._become(State.LOST, f"No connection. {words}")
+            self._become(State.LOST, end_sentence(f"No connection: {words}"))
         elif self.stream is Stream.LOG and isinstance(error, AbsentError):
-            self._become(State.REFUSED, f"No boot log. {words}")
+            self._become(State.REFUSED, end_sentence(f"No boot log: {words}"))
         else:
-            self._become(State.REFUSED, f"Refused. {words}")
+            self._become(State.REFUSED, end_sentence(f"Refused: {words}"))
 
     def _greet(self, line: Line) -> None:
         """Begin with a new line: below what the last one brought, or above it when the guest booted anew."""
-        before, self._place = self._place, self._look().place
+        sight = self._look()
+        before, self._place = self._place, sight.place
         self._news = self._cause
-        if before is not None and self._place is not None and before.uid != self._place.uid:
-            self._news = f"new boot at {self._time()}"
-            self._scroll_away()
+        self._again = before is not None and self._place is not None and before.uid == self._place.uid
+        if before is not None and self._place is not None and not self._again:
+            self._news = f"new boot at {self._time(sight.began)}"
+            prepare = self.emulator.begin_anew
         elif self.stream is Stream.LOG and before == self._place:
             # The log is read from its begin again.
-            self.emulator.feed(_FORGET_ALL)
+            prepare = partial(self.emulator.feed, _FORGET_ALL)
         else:
             # Whatever sequence the last line broke off in shall not swallow the begin of this one.
-            self.emulator.feed(_CANCEL)
+            prepare = partial(self.emulator.feed, _CANCEL)
+        self._backlog.put_step(partial(self._begin_screen, prepare, line))
         self._cause = ""
-        self._outbox.clear()
+        if not self._again:
+            self._outbox.clear()
         self._line = line
         self._tell_size()
         self._become(State.SILENT, self._describe_line(silent=True))
 
-    def _scroll_away(self) -> None:
-        """Give the guest an empty screen, and keep what was on it in the scrollback."""
-        self.emulator.feed(_FORGET_PROGRAMS)
-        rows = self.emulator.text()[-self.emulator.lines :]
-        used = max((number for number, row in enumerate(rows, start=1) if row), default=0)
-        self.emulator.feed(b"\x1b[%d;1H%b\x1b[H" % (self.emulator.lines, b"\n" * used))
+    def _begin_screen(self, prepare: Callable[[], None], line: Line) -> None:
+        """What came over the line before is on the screen now; what follows came over `line`."""
+        prepare()
+        self._shown_line = line
 
     def _describe_line(self, *, silent: bool) -> str:
         news = f"; {self._news}" if self._news else ""
         if self.stream is Stream.LOG:
             return f"Reading the boot log{news}{'; there is nothing in it yet' if silent else ''}."
-        hint = "; silent so far: press enter to see a prompt" if silent and self.stream is Stream.SERIAL else ""
+        hint = ""
+        if silent and self.stream is Stream.SERIAL:
+            hint = "; silent so far: "
+            # Enter alone would run what was left on the guest's line.
+            hint += "ctrl+u, then enter, shows a prompt" if self._again else "press enter to see a prompt"
         return f"Connected{news}{hint}."
 
     async def _serve(self, line: Line) -> None:
         """Read and write until the line ends. Raises BackendError when it is cut."""
         reader = asyncio.create_task(self._read(line))
         writer = asyncio.create_task(self._write(line))
+        placer = asyncio.create_task(self._learn_place())
         try:
             done, _ = await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
             (reader if reader in done else writer).result()
         finally:
             self._line = None
-            reader.cancel()
-            writer.cancel()
-            await asyncio.gather(reader, writer, return_exceptions=True)
+            for task in (reader, writer, placer):
+                task.cancel()
+            await asyncio.gather(reader, writer, placer, return_exceptions=True)
             with suppress(BackendError):
                 await line.close()
+
+    async def _learn_place(self) -> None:
+        """A line may be there before the machine is to be seen."""
+        while self._place is None:
+            await self._sleep(_GLANCE)
+            self._place = self._look().place
 
     async def _read(self, line: Line) -> None:
         while data := await line.read():
@@ -374,10 +373,7 @@ class Session:
                 self.transcript.write(data)
             if self.tap is not None:
                 self.tap(data)
-            for _ in self.emulator.feed_in_slices(data, now):
-                self.touch()
-                # A flood must leave the loop to the keys and to the other panes.
-                await asyncio.sleep(0)
+            await self._backlog.put(data, now)
 
     async def _write(self, line: Line) -> None:
         while True:
@@ -395,6 +391,7 @@ class Session:
     async def _explain_cut(self, error: BackendError) -> bool:
         """Find out why the line was cut: the VM's doing, the link's, or another user's. Whether to connect again."""
         at = self._time()
+        self._end_paste()
         self._become(State.CUT, "The connection was cut; looking for the reason.")
         if isinstance(error, UnreachableError) and error.silent:
             return self._lose(at, clean_line(error.detail or error.title))
@@ -402,7 +399,7 @@ class Session:
         if goes_on is not None:
             return goes_on
         if self.stream is not Stream.SERIAL:
-            self._become(State.LOST, f"Connection lost at {at}. {clean_line(str(error))}")
+            self._become(State.LOST, end_sentence(f"Connection lost at {at}: {clean_line(str(error))}"))
         elif self._place is None or not sight.is_seen:
             what = "taken over by another user, or the VM stopped or moved, which cannot be seen here"
             self._become(State.LOST, f"Cut at {at}: {what}.")
@@ -413,6 +410,7 @@ class Session:
     async def _explain_end(self) -> bool:
         """Find out why the far end closed the line. Whether to connect again."""
         at = self._time()
+        self._end_paste()
         if self.stream is Stream.SHELL:
             self._become(State.ENDED, f"The shell ended at {at}.")
             return False
@@ -444,7 +442,7 @@ class Session:
             self._become(State.LOST, f"Connection lost: {cause}.")
             return False
         if not sight.is_off:
-            self._become(State.FOLLOWING, f"{_begin(cause)}: following.")
+            self._become(State.FOLLOWING, f"{begin_sentence(cause)}: following.")
         return True
 
     def _lose(self, at: str, words: str) -> bool:
@@ -453,6 +451,12 @@ class Session:
             what += " It stays closed, for somebody else may have the console by now."
         self._become(State.LOST, what)
         return False
+
+    def _end_paste(self) -> None:
+        """Tell of a paste that did not arrive whole. The end of its brackets waits for the same guest's next line."""
+        lost = self._outbox.break_off()
+        if lost and self.transcript is not None:
+            self.transcript.mark(lost)
 
     # Small things --------------------------------------------------------------------------------------------------
 
@@ -463,6 +467,7 @@ class Session:
 
     def _takes_keys(self) -> bool:
         if not self.is_connected:
+            self.type_in_vain()
             return False
         if self.is_read_only and not self.remark:
             self.remark = "read-only: no key reaches the guest"
@@ -470,11 +475,12 @@ class Session:
         return not self.is_read_only
 
     def _answer(self, data: bytes) -> None:
-        if self.is_connected and not self.is_read_only:
+        # What the line before asked must not be typed into the guest of this one.
+        if self.is_connected and not self.is_read_only and self._shown_line is self._line:
             self._outbox.put(data)
 
-    def _time(self) -> str:
-        return time.strftime("%H:%M", time.localtime(self._clock()))
+    def _time(self, moment: float | None = None) -> str:
+        return time.strftime("%H:%M", time.localtime(self._clock() if moment is None else moment))
 
     def _become(self, state: State, sentence: str) -> None:
         if self.transcript is not None and sentence != self.sentence:
@@ -485,8 +491,3 @@ class Session:
             return
         self.state, self.sentence = state, sentence
         self.touch()
-
-
-def _begin(clause: str) -> str:
-    """The clause as the begin of a sentence."""
-    return clause[:1].upper() + clause[1:]

@@ -43,6 +43,8 @@ class Sight(NamedTuple):
     """None where there is no instance, or it may not be seen."""
     words: str = ""
     """Its state in the field's own word, ``Stopped`` or ``Scheduling``; of one out of reach, who does not answer."""
+    began: float | None = None
+    """When the instance began to run, where that is known."""
 
     @property
     def is_off(self) -> bool:

@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.worker import WorkerFailed
 
 from kvtui.config import Settings
-from kvtui.console.session import State, Stream
+from kvtui.console.state import State, Stream
 from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
 from kvtui.model import Severity

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from kvtui.console.session import Session, State, Stream
+from kvtui.console.session import Session
 from kvtui.console.sight import Place, Sight, Stage
+from kvtui.console.state import State, Stream
 from kvtui.errors import AbsentError, BackendError, ForbiddenError, UnauthorizedError, UnreachableError
 
 CUT = UnreachableError("the console was cut", "connection reset by peer")

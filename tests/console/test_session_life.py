@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kvtui.console.session import State, Stream
 from kvtui.console.sight import Place, Sight, Stage
+from kvtui.console.state import State, Stream
 from kvtui.console.transcript import create_transcript
 from kvtui.errors import AbsentError, BackendError, ForbiddenError, UnreachableError
 from tests.console.test_session import CUT, NO_DEVICE, PENDING, RUNS, STOPPED, UNSEEN, Bench, FakeLine, bench, settle
@@ -389,15 +389,15 @@ async def test_a_boot_log_waits_for_the_launcher_of_a_vm_that_starts(log: Bench)
 @pytest.mark.parametrize(
     ("error", "begin"),
     [
-        (AbsentError("shop/a keeps no boot log", "logSerialConsole is false", code=404), "No boot log. "),
-        (ForbiddenError("not allowed", 'cannot get resource "pods/log"', code=403), "Refused. "),
+        (AbsentError("shop/a keeps no boot log", "logSerialConsole is false", code=404), "No boot log: "),
+        (ForbiddenError("not allowed", 'cannot get resource "pods/log"', code=403), "Refused: "),
     ],
 )
 async def test_a_log_that_is_absent_says_why(log: Bench, error: BackendError, begin: str) -> None:
     log.refusals = [error]
     await log.open()
     assert log.state() is State.REFUSED
-    assert log.session.sentence == begin + str(error)
+    assert log.session.sentence == f"{begin}{error}."
 
 
 async def test_a_log_that_broke_off_is_read_from_its_begin_again(log: Bench) -> None:

@@ -73,7 +73,7 @@ async def test_states_are_markers_and_the_recording_goes_on_after_a_cut(bench: B
         "The connection was cut; looking for the reason.",
         f"Taken over by another user at {bench.clock_words}.",
         "Connecting.",
-        "Connected; silent so far: press enter to see a prompt.",
+        "Connected; silent so far: ctrl+u, then enter, shows a prompt.",
         "Connected.",
         "Closed.",
     ]

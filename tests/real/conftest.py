@@ -15,8 +15,9 @@ import pytest_asyncio
 
 from kvtui.audit import AuditLog
 from kvtui.backends.kubernetes.client import KubernetesBackend, connect
-from kvtui.console.session import Session, State
+from kvtui.console.session import Session
 from kvtui.console.sight import Sight, Stage
+from kvtui.console.state import State
 from kvtui.demo import kinds
 from kvtui.demo.admission import admit
 from kvtui.demo.storage import Object

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from kvtui.console.session import State
+from kvtui.console.state import State
 from tests.real.conftest import Site
 from tests.real.image import Image
 from tests.real.operator import Capture, Operator

@@ -9,7 +9,7 @@ import pytest
 from textual.events import Key
 
 from kvtui.config import ConsoleSettings, Settings
-from kvtui.console.session import State
+from kvtui.console.state import State
 from kvtui.ui.consoles.menu import MENU
 from kvtui.ui.consoles.terminal import Terminal
 from kvtui.ui.dialogs.menu import MenuDialog

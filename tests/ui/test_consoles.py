@@ -123,11 +123,14 @@ async def test_taken_over_is_said_and_only_enter_takes_it_back(stage: Stage, sho
         await until(
             screen, sees(screen, "Taken over by another user at 02:14. enter takes it back and ends their session")
         )
-        await screen.press("x", "escape")
-        assert len(stage.backend.consoles) == 1
+        stage.clock.now += 60
+        await screen.press("l", "s", "enter")
+        assert len(stage.backend.consoles) == 1, "the enter belongs to what was typed"
+        await until(screen, sees(screen, "3 keys were not sent"))
+        stage.clock.now += 2
         await screen.press("enter")
         await until(screen, lambda: len(stage.backend.consoles) == 2)
-        await until(screen, sees(screen, "Connected; silent so far: press enter to see a prompt."))
+        await until(screen, sees(screen, "Connected; silent so far: ctrl+u, then enter, shows a prompt; 3 keys were"))
         assert "last byte" not in screen.text
 
 
@@ -151,7 +154,8 @@ async def test_a_restart_is_followed_by_itself(stage: Stage, show: Show) -> None
         again = changed(before)
         again.metadata.uid = "another"
         stage.put(again)
-        await until(screen, sees(screen, "Connected; new boot at 02:14"))
+        # That is when the recorded instance began to run.
+        await until(screen, sees(screen, "Connected; new boot at 01:46"))
         stage.backend.consoles[1].say(b"SeaBIOS")
         await until(screen, sees(screen, "SeaBIOS"))
         assert "old boot" not in screen.text
@@ -190,6 +194,7 @@ async def test_a_server_that_does_not_answer_is_no_takeover(stage: Stage, show: 
         stage.fleet.step()
         await until(screen, sees(screen, "Now the VM is Running. enter connects"))
         assert len(stage.backend.consoles) == 1
+        stage.clock.now += 2
         await screen.press("enter")
         await until(screen, sees(screen, "Connected"))
 
@@ -248,7 +253,7 @@ async def test_a_vm_without_a_serial_device_is_not_waited_for(stage: Stage, show
     async with show(stage, SMALL) as screen:
         await screen.press("slash", *RUNNING, "enter", "c")
         await until(
-            screen, sees(screen, "Refused. console of shop/dv-1: No serial consoles are present. enter connects")
+            screen, sees(screen, "Refused: console of shop/dv-1: No serial consoles are present. enter connects")
         )
 
 

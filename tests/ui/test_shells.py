@@ -76,6 +76,7 @@ async def test_a_shell_that_ended_says_so_and_enter_logs_in_again(guest: Stage, 
         await log_in(screen)
         await screen.press("q")
         await until(screen, sees(screen, "The shell ended at 02:14. Now the VM is Running. enter logs in again"))
+        guest.clock.now += 2
         await screen.press("enter")
         await answer(screen, "password of root on shop/dv-1", *"right")
         await until(screen, sees(screen, "Connected."))
@@ -86,7 +87,7 @@ async def test_giving_up_is_no_shell_and_says_so(guest: Stage, show: Show) -> No
         await screen.press("slash", *RUNNING, "enter", "C")
         await until(screen, sees(screen, "user on shop/dv-1"))
         await screen.press("escape")
-        await until(screen, sees(screen, "Refused. not logged in to shop/dv-1: no user was named"))
+        await until(screen, sees(screen, "Refused: not logged in to shop/dv-1: no user was named"))
         assert guest.backend.calls == []
 
 

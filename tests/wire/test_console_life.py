@@ -12,7 +12,8 @@ from kvtui.audit import AuditLog
 from kvtui.backends.kubernetes.client import KubernetesBackend, connect
 from kvtui.backends.kubernetes.timings import Timings
 from kvtui.config import Settings
-from kvtui.console.session import Session, State, Stream
+from kvtui.console.session import Session
+from kvtui.console.state import State, Stream
 from kvtui.demo import kinds
 from kvtui.demo.admission import admit
 from kvtui.fleet import Fleet

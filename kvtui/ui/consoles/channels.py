@@ -8,13 +8,14 @@ from kvtui.backends.base import Backend, BootLogs, ByteStream, Consoles, Ports
 from kvtui.backends.ssh import Asker, open_shell
 from kvtui.config import Settings, SshSettings
 from kvtui.console.emulator import Emulator
-from kvtui.console.session import Session, Stream
+from kvtui.console.session import Session
 from kvtui.console.sight import Place, Sight, Stage
+from kvtui.console.state import Stream
 from kvtui.errors import BackendError
 from kvtui.fleet import Fleet
 from kvtui.model import FeedState, Ref
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
-from kvtui.text import clean_line
+from kvtui.text import clean_line, parse_time
 
 
 class Channel(NamedTuple):
@@ -127,8 +128,15 @@ def look_at(fleet: Fleet, ref: Ref) -> Sight:
     if vmi.is_running:
         moving = vmi.status.migration_state
         going = vmi.deleted is not None or (moving is not None and moving.in_progress)
-        return Sight(Stage.GOING if going else Stage.RUNNING, place, phase)
+        return Sight(Stage.GOING if going else Stage.RUNNING, place, phase, _began(vmi))
     return Sight(Stage.PLACED if phase == "Scheduled" else Stage.STARTING, place, phase or "Pending")
+
+
+def _began(vmi: VirtualMachineInstance) -> float | None:
+    for transition in vmi.status.phase_transition_timestamps:
+        if transition.phase == "Running":
+            return parse_time(transition.phase_transition_timestamp)
+    return None
 
 
 def _name_rest(fleet: Fleet, ref: Ref) -> str:
@@ -136,4 +144,4 @@ def _name_rest(fleet: Fleet, ref: Ref) -> str:
     if fleet.view.feed(ref.backend, VirtualMachine.KIND).state is not FeedState.LIVE:
         return "not running"
     vm = fleet.view.get(VirtualMachine, ref.backend, ref.namespace, ref.name)
-    return (vm.status.printable_status or "Stopped") if vm is not None else "deleted"
+    return (vm.status.printable_status or "Stopped") if vm is not None else "not there"

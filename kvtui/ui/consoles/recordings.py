@@ -8,7 +8,8 @@ from textual.widget import Widget
 
 from kvtui.config import ConsoleSettings, state_dir
 from kvtui.console.files import short_path
-from kvtui.console.session import Session, Stream
+from kvtui.console.session import Session
+from kvtui.console.state import Stream
 from kvtui.console.transcript import create_transcript
 from kvtui.errors import KvtuiError
 from kvtui.model import Ref

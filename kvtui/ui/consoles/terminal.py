@@ -26,7 +26,7 @@ class Terminal(SelectingView):
     """
 
     class Revived(Message):
-        """Enter was pressed in a session that had ended."""
+        """Enter was pressed in a session that had ended, and was not the end of something typed."""
 
         def __init__(self, session: Session) -> None:
             super().__init__()
@@ -81,14 +81,14 @@ class Terminal(SelectingView):
             if event.key == "shift+pageup":
                 self.begin_reading()
                 self.take_key(event.key, None)
-        elif not self.session.is_open:
-            if event.key == "enter":
-                self.post_message(self.Revived(self.session))
+        elif event.key == "enter" and not self.session.is_open and self.session.is_calm:
+            self.post_message(self.Revived(self.session))
         elif event.key == "escape" and self.session.pasting is not None:
             self.session.stop_paste()
         else:
             data = encode(event.key, event.character, self.session.emulator.modes, self.options)
             if data:
+                # A session without a guest remembers that the key was lost.
                 self.session.send(data)
 
     def on_paste(self, event: events.Paste) -> None:

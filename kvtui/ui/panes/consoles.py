@@ -9,8 +9,9 @@ from textual.message import Message
 from textual.widgets import Static
 
 from kvtui.config import Settings
-from kvtui.console.session import Session, State, Stream
+from kvtui.console.session import Session
 from kvtui.console.sight import Sight, Stage
+from kvtui.console.state import State, Stream
 from kvtui.fleet import Fleet
 from kvtui.records.base import is_true
 from kvtui.text import age, cells, clean_line, size
@@ -23,6 +24,8 @@ from kvtui.ui.screens.help import name_key
 
 _LEAST_WIDTH = 40
 """Columns that are reckoned with before the pane knows its size."""
+_BEHIND = 262_144
+"""Bytes that are not on the screen yet, from which on it is said."""
 _STATUS_LINES = 3
 """Lines that a long refusal may take, without the line of the key."""
 _REFUSALS = {
@@ -186,7 +189,9 @@ class ConsolePane(Vertical):
         self._heading.put(tabs)
 
     def _count(self, session: Session) -> list[str]:
-        parts = [f"in {size(session.received)}B"] if session.received or session.is_connected else []
+        parts = [f"{size(session.behind)}B behind"] if session.behind > _BEHIND else []
+        if session.received or session.is_connected:
+            parts.append(f"in {size(session.received)}B")
         if session.sent:
             parts.append(f"out {size(session.sent)}B")
         if session.last_byte is not None:
@@ -223,15 +228,18 @@ class ConsolePane(Vertical):
         session = terminal.session
         recording = f"{describe_recording(session)}  ".lstrip()
         room = self._width - 1
-        first, *rest = wrap(self._sentence(self._current, session), room - cells(recording))[:_STATUS_LINES]
+        sentence = self._sentence(self._current, session)
+        if session.loss:
+            sentence = f"{sentence.removesuffix('.')}; {session.loss}."
+        first, *rest = wrap(sentence, room - cells(recording))[:_STATUS_LINES]
         *lines, last = [recording + first, *rest]
         hint = self._hint(terminal)
-        if cells(f"{last}  {hint}") > room:
+        if hint and cells(f"{last}  {hint}") > room:
             # A key shall not be torn from what it does.
             lines.append(last)
             last = hint
         else:
-            last = f"{last}  {hint}"
+            last = f"{last}  {hint}".rstrip()
         more = self._hint_of_menu(terminal)
         if more and cells(f"{last}  {more}") <= room:
             last = f"{last}  {more}"
@@ -284,6 +292,8 @@ class ConsolePane(Vertical):
             return f"{pasting}esc stops"
         if session.is_open or terminal.is_reading:
             return f"{pasting}{chord} back to the list"
+        if session.state is State.CUT:
+            return ""
         if session.state is State.TAKEN:
             return "enter takes it back and ends their session"
         if session.stream is Stream.LOG and session.state is State.REFUSED:
@@ -294,5 +304,12 @@ class ConsolePane(Vertical):
 def _tell(terminal: Terminal) -> tuple[object, ...]:
     """What the status line depends on but for the time and the machine."""
     session = terminal.session
-    told = session.sentence, session.remark, terminal.is_reading, describe_recording(session), session.pasting
+    told = (
+        session.sentence,
+        session.remark,
+        session.loss,
+        terminal.is_reading,
+        describe_recording(session),
+        session.pasting,
+    )
     return *told, session.emulator.modes.cut_lines

@@ -8,7 +8,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from kvtui.console.session import Stream
+from kvtui.console.state import Stream
 from kvtui.model import Ref
 from kvtui.records.kubernetes import Namespace
 from kvtui.ui.consoles.channels import Channel
