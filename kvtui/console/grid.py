@@ -7,12 +7,13 @@ scrollback. What a sequence means is taken from xterm's ctlseqs, where pyte and 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import pyte
 
-from kvtui.console.line import Line, PastLine
+from kvtui.console.line import Line, PastLine, past_of
 from kvtui.console.look import PLAIN, Look, blank_of
 
 Charset = dict[int, str]
@@ -149,6 +150,25 @@ class Grid(pyte.Screen):
             row.clear(self.columns, blank)
         rows[bottom + 1 - count : bottom + 1 - count] = leaving
         self._mark(top, bottom)
+
+    def _scroll_by(self, texts: Sequence[str]) -> None:
+        """Scroll lines of plain text through the main screen, in from below and as far up as there are such."""
+        rows, room = self.rows, self.lines - 1
+        moving = rows[: min(len(texts), room)]
+        for row in moving:
+            self._push(row)
+            row.clear(self.columns, PLAIN)
+        through = texts[: len(texts) - len(moving)]
+        past = {text: past_of(text, self.now) for text in set(through)}
+        self.scrollback.extend(past[text] for text in through)
+        self.scrolled_total += len(through)
+        self._displaced = 0
+        for row, text in zip(moving, texts[len(through) :], strict=True):
+            if text:
+                row.write(0, text, PLAIN)
+                row.stamp = self.now
+        rows[:room] = rows[len(moving) : room] + moving
+        self.all_dirty = True
 
     def _scroll_down(self, top: int, bottom: int, count: int) -> None:
         rows, count, blank = self.rows, min(count, bottom - top + 1), self._blank

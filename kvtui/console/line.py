@@ -43,6 +43,12 @@ class PastLine(NamedTuple):
     """Whether its text goes on in the next line."""
 
 
+def past_of(text: str, now: float) -> PastLine:
+    """The line that plain ASCII `text` leaves behind, written at `now`."""
+    shown = text.rstrip(" ")
+    return PastLine((Run(shown, PLAIN),) if shown else (), now if text else None, False)
+
+
 class Line:
     """The cells of one line: `text`, one string a cell, and `looks`, one look a cell.
 
@@ -202,6 +208,11 @@ class Line:
         text, looks = self.text, self.looks
         changes = compress(range(1, end), map(is_not, islice(looks, 1, end), looks))
         return [Run("".join(text[a:b]), looks[a]) for a, b in pairwise((0, *changes, end))]
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was written or erased here since it was made or cleared without a colour."""
+        return not self.used and self.stamp is None and not self._beyond
 
     def is_blank(self) -> bool:
         """Whether nothing but plain blanks is on the line, and nothing hidden beyond its edge."""

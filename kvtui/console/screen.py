@@ -6,7 +6,7 @@ therefore replaced here. What a sequence means is taken from xterm's ctlseqs, wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any, Final
 
@@ -173,6 +173,29 @@ class Screen(CursorGrid):
             elif width == 0:
                 self._combine(data[start:end])
             start = end
+
+    @property
+    def takes_lines(self) -> bool:
+        """Whether what is written now are plain lines that scroll by, each from a new row at the bottom."""
+        return (
+            not self.cursor.x
+            and self.cursor.y == self.lines - 1
+            and self._look is PLAIN
+            and self.margins is None
+            and not self.alternate
+            and not self._graphics[self.charset]
+            and self.rows[-1].is_new
+        )
+
+    def draw_lines(self, lines: Sequence[str]) -> None:
+        """Write lines of ASCII that fit, with their ends (CR LF), where the screen `takes_lines`.
+
+        It is what `draw`, `carriage_return` and `linefeed` do one by one, without drawing what scrolls off at once: a
+        guest that floods sends thousands of lines in the time of a frame.
+        """
+        if last := next(filter(None, reversed(lines)), ""):
+            self._last_character = last[-1]
+        self._scroll_by(lines)
 
     def _draw_narrow(self, data: str) -> None:
         """Write characters that take one column each."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 from kvtui.console.screen import Screen
@@ -145,6 +146,8 @@ class Tokenizer:
             elif kind == _CONTROL:
                 if control := controls.get(token[0]):
                     control()
+                if token[0] == "\n" and (lines := self._take_lines(text, token.end())):
+                    return token.end() + lines
             elif kind == _ESCAPE:
                 self._escape(token[0][1:])
             elif kind == _STRING:
@@ -153,6 +156,16 @@ class Tokenizer:
             elif kind == _INCOMPLETE:
                 self._tail = token[0]
         return len(text)
+
+    def _take_lines(self, text: str, start: int) -> int:
+        """Draw whole lines of plain text, if there are several and the screen takes them so; how long they are."""
+        if not self._screen.takes_lines:
+            return 0
+        lines = _whole_lines(self._screen.columns).match(text, start)
+        if lines is None:
+            return 0
+        self._screen.draw_lines(lines[0].split("\r\n")[:-1])
+        return len(lines[0])
 
     def _feed_string(self, text: str, start: int) -> int:
         """Gather a string; what ends it is obeyed afterwards like any other token (``ESC \\`` does nothing more)."""
@@ -200,6 +213,12 @@ class Tokenizer:
             return _nothing, ()
         numbers = tuple(min(int(number or 0), _NUMBER_LIMIT) for number in parameters.split(";")[:arity])
         return getattr(self._screen, name), numbers
+
+
+@lru_cache(16)
+def _whole_lines(columns: int) -> re.Pattern[str]:
+    """Several lines of ASCII that are not wrapped. That none is longer keeps a look that is in vain short."""
+    return re.compile(rf"(?:[ -~]{{0,{columns}}}+\r\n){{2,}}+")
 
 
 def _nothing() -> None:

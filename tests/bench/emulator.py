@@ -56,11 +56,17 @@ def wide_text() -> str:
     return "".join(f"日本語テキスト {i} é ü ñ — ✓ line of text with unicode │ ─ ┐\r\n" for i in range(3000))
 
 
+def short_lines() -> str:
+    """What `yes` prints."""
+    return "y\r\n" * 100_000
+
+
 STREAMS: dict[str, Callable[[], str]] = {
     "kernel log": kernel_log,
     "systemd boot": boot_log,
     "full screen": full_screen,
     "wide text": wide_text,
+    "short lines": short_lines,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kvtui.console.emulator import Emulator
@@ -28,6 +28,68 @@ def stamps(emulator: Emulator) -> list[float | None]:
 
 def wraps(emulator: Emulator) -> list[bool]:
     return [emulator.is_wrapped(y) for y in range(-emulator.scrollback_size, emulator.lines)]
+
+
+# -- lines that scroll by
+
+LINES = st.lists(
+    st.one_of(
+        st.lists(st.text("ab ", max_size=9), min_size=1, max_size=12).map(lambda lines: "\r\n".join(lines) + "\r\n"),
+        st.sampled_from(
+            [
+                *("\n", "\r", "x", "日\r\n", "\t", "\x7f\r\n", f"{CSI}3b", f"{CSI}A", f"{CSI}9;1H", f"{CSI}1;1H"),
+                *(
+                    f"{CSI}41m",
+                    f"{CSI}m",
+                    f"{CSI}2;3r",
+                    f"{CSI}r",
+                    f"{CSI}K",
+                    f"{CSI}J",
+                    f"{CSI}2J",
+                    f"{CSI}3J",
+                    "\x1bc",
+                ),
+                *(f"{CSI}?7l", f"{CSI}?7h", f"{CSI}20h", f"{CSI}4h", f"{CSI}4l", f"{CSI}?1049h", f"{CSI}?1049l"),
+                *("\x1b(0", "\x1b(B", f"{CSI}P", f"{CSI}2@", f"{CSI}S", f"{CSI}T", f"{CSI}L", f"{CSI}M", "\x1bM"),
+            ]
+        ),
+    ),
+    max_size=8,
+)
+
+
+@example(6, 4, ["\n\n\n\nxy\n", "a\r\nb\r\nc\r\n"], (6, 4), [])
+@example(6, 4, [f"{CSI}1;2r{CSI}4;1H\n", "a\r\nb\r\nc\r\n"], (6, 4), [])
+@example(6, 4, ["\n\n\n\n", "a\r\nb\r\nc\r\n\r\n", f"{CSI}3b"], (6, 4), [])
+@given(st.integers(2, 9), st.integers(1, 5), LINES, st.tuples(st.integers(2, 9), st.integers(1, 9)), LINES)
+@settings(deadline=None, max_examples=400)
+def test_many_lines_at_once_leave_what_they_leave_one_by_one(
+    columns: int, lines: int, before: list[str], size: tuple[int, int], after: list[str]
+) -> None:
+    whole, single = Emulator(columns, lines, 15), Emulator(columns, lines, 15)
+    for second, said in enumerate((before, after), 1):
+        data = "".join(said).encode()
+        whole.feed(data, float(second))
+        for byte in data:
+            single.feed(bytes((byte,)), float(second))
+        assert picture(whole) == picture(single)
+        assert (stamps(whole), wraps(whole)) == (stamps(single), wraps(single))
+        assert whole.scrolled_total == single.scrolled_total
+        for emulator in (whole, single):
+            emulator.resize(*size)
+
+
+def test_a_flood_of_lines_changes_the_whole_screen_but_nothing_behind_it() -> None:
+    emulator = Emulator(20, 4, 10)
+    emulator.feed(b"start\r\n" * 4)
+    held = list(emulator.past(0, 10))
+    emulator.take_changed()
+    emulator.feed(b"".join(b"line %d\r\n" % number for number in range(1000)), 5.0)
+    assert emulator.take_changed() is None
+    assert emulator.text() == ["line 997", "line 998", "line 999", ""]
+    assert [emulator.row(y)[0].text for y in range(-10, 0)] == [f"line {number}" for number in range(987, 997)]
+    assert (emulator.scrolled_total, emulator.stamp(-1)) == (1001, 5.0)
+    assert [line.runs[0].text for line in held] == ["start"]
 
 
 # -- stamps
