@@ -142,30 +142,29 @@ class Grid(pyte.Screen):
         kept = top == 0 and keep and not self.alternate
         if not kept:
             self._part(top)
-        leaving = rows[top : top + count]
-        del rows[top : top + count]
-        for row in leaving:
+        for _ in range(count):
+            row = rows.pop(top)
             if kept:
                 self._push(row)
             row.clear(self.columns, blank)
-        rows[bottom + 1 - count : bottom + 1 - count] = leaving
+            rows.insert(bottom, row)
         self._mark(top, bottom)
 
     def _scroll_by(self, texts: Sequence[str]) -> None:
-        """Scroll lines of plain text through the main screen, in from below and as far up as there are such."""
+        """Scroll lines of ASCII through the main screen, in from below and as far up as there are such."""
         rows, room = self.rows, self.lines - 1
         moving = rows[: min(len(texts), room)]
         for row in moving:
             self._push(row)
             row.clear(self.columns, PLAIN)
         through = texts[: len(texts) - len(moving)]
-        past = {text: past_of(text, self.now) for text in set(through)}
+        past = {text: past_of(text, self._look, self.now) for text in set(through)}
         self.scrollback.extend(past[text] for text in through)
         self.scrolled_total += len(through)
         self._displaced = 0
         for row, text in zip(moving, texts[len(through) :], strict=True):
             if text:
-                row.write(0, text, PLAIN)
+                row.write(0, text, self._look)
                 row.stamp = self.now
         rows[:room] = rows[len(moving) : room] + moving
         self.all_dirty = True

@@ -43,10 +43,10 @@ class PastLine(NamedTuple):
     """Whether its text goes on in the next line."""
 
 
-def past_of(text: str, now: float) -> PastLine:
-    """The line that plain ASCII `text` leaves behind, written at `now`."""
-    shown = text.rstrip(" ")
-    return PastLine((Run(shown, PLAIN),) if shown else (), now if text else None, False)
+def past_of(text: str, look: Look, now: float) -> PastLine:
+    """The line that `text` of ASCII leaves behind, written at `now`."""
+    shown = text.rstrip(" ") if look is PLAIN else text
+    return PastLine((Run(shown, look),) if shown else (), now if text else None, False)
 
 
 class Line:

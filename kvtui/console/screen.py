@@ -176,11 +176,11 @@ class Screen(CursorGrid):
 
     @property
     def takes_lines(self) -> bool:
-        """Whether what is written now are plain lines that scroll by, each from a new row at the bottom."""
+        """Whether lines that are written now scroll by, each from a new row at the bottom."""
         return (
             not self.cursor.x
             and self.cursor.y == self.lines - 1
-            and self._look is PLAIN
+            and not self._look.bg
             and self.margins is None
             and not self.alternate
             and not self._graphics[self.charset]

@@ -40,6 +40,7 @@ LINES = st.lists(
                 *("\n", "\r", "x", "日\r\n", "\t", "\x7f\r\n", f"{CSI}3b", f"{CSI}A", f"{CSI}9;1H", f"{CSI}1;1H"),
                 *(
                     f"{CSI}41m",
+                    f"{CSI}32m",
                     f"{CSI}m",
                     f"{CSI}2;3r",
                     f"{CSI}r",
@@ -61,6 +62,7 @@ LINES = st.lists(
 @example(6, 4, ["\n\n\n\nxy\n", "a\r\nb\r\nc\r\n"], (6, 4), [])
 @example(6, 4, [f"{CSI}1;2r{CSI}4;1H\n", "a\r\nb\r\nc\r\n"], (6, 4), [])
 @example(6, 4, ["\n\n\n\n", "a\r\nb\r\nc\r\n\r\n", f"{CSI}3b"], (6, 4), [])
+@example(6, 4, ["\n\n\n\n", f"{CSI}1;32m", "a  \r\n  \r\nc\r\nd\r\ne\r\n"], (6, 4), [])
 @given(st.integers(2, 9), st.integers(1, 5), LINES, st.tuples(st.integers(2, 9), st.integers(1, 9)), LINES)
 @settings(deadline=None, max_examples=400)
 def test_many_lines_at_once_leave_what_they_leave_one_by_one(
