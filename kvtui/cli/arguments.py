@@ -66,6 +66,7 @@ keys:
   [ ] (or M m)     to the marker before or after: where the console was connected, cut, taken over ...
   < > (or - +)     slower, faster
   .                stand still and go on by one event
+  e                read what a seek over megabytes of output has left out: the last two or three before it are played
   j k h l, wheel   move the view: over what has scrolled off, over a screen that is wider
   z, q             without the bars; quit
 

@@ -57,7 +57,7 @@ def show_channel(options: Namespace, settings: Settings, fleet: Fleet, channel: 
             return make_fleet(options, settings, contexts)
         try:
             await check_machine(fleet, channel.ref)
-        except BaseException:
+        except (KvtuiError, asyncio.CancelledError):
             await fleet.close()
             raise
         return fleet

@@ -166,7 +166,13 @@ class Emulator:
 
         Nothing may be fed until they are taken. To take many so is quicker than by `row`, which counts its way.
         """
-        return islice(self._screen.scrollback, start, stop)
+        lines = self._screen.scrollback
+        if 2 * start < len(lines):
+            return islice(lines, start, stop)
+        # From the end that is nearer: a deque is walked to where one begins.
+        stop = min(stop, len(lines))
+        newest_first = islice(reversed(lines), len(lines) - stop, len(lines) - min(start, stop))
+        return reversed(list(newest_first))
 
     def text(self) -> list[str]:
         """The rows of the screen as plain text without trailing blanks."""

@@ -24,15 +24,36 @@ def read_lines(recording: Recording) -> Iterator[str]:
     """
     emulator = Emulator(recording.header.columns, recording.header.lines, _SCROLLBACK)
     lines = _Lines(emulator)
+    for piece in _pieces(recording):
+        if isinstance(piece, Resize):
+            emulator.resize(piece.columns, piece.lines)
+        else:
+            emulator.feed(piece)
+            yield from lines.take()
+    yield from lines.take_all()
+
+
+def _pieces(recording: Recording) -> Iterator[bytes | Resize]:
+    """Output in pieces of at most a slice, whatever the events it came in, and the changes of size between them."""
+    waiting: list[bytes] = []
+    size = 0
     with suppress(RecordingError):
         for event in recording.events():
+            if isinstance(event, Output):
+                waiting.append(event.data)
+                size += len(event.data)
+            if size >= _SLICE or isinstance(event, Resize):
+                yield from _cut(waiting)
+                waiting, size = [], 0
             if isinstance(event, Resize):
-                emulator.resize(event.columns, event.lines)
-            elif isinstance(event, Output):
-                for start in range(0, len(event.data), _SLICE):
-                    emulator.feed(event.data[start : start + _SLICE])
-                    yield from lines.take()
-    yield from lines.take_all()
+                yield event
+    yield from _cut(waiting)
+
+
+def _cut(waiting: list[bytes]) -> Iterator[bytes]:
+    data = b"".join(waiting)
+    for start in range(0, len(data), _SLICE):
+        yield data[start : start + _SLICE]
 
 
 class _Lines:

@@ -1,5 +1,8 @@
 """Plays a recording into an emulator: forward by feeding it, back from copies that were kept on the way.
 
+Where that would be too much output, a seek begins with an empty screen somewhat before its target: what was said and
+set before it is then missing, and `begin` tells so.
+
 Two times are told apart. `time` is when something was recorded; `position` is when it is played, in which pauses longer
 than a limit are cut to it. All are seconds since the begin.
 """
@@ -7,7 +10,7 @@ than a limit are cut to it. All are seconds since the begin.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Final, NamedTuple
 
 from kvtui.console.emulator import Emulator
@@ -18,8 +21,17 @@ SCROLLBACK: Final = 2_000
 _SURVEY_SLICE: Final = 512 * 1024
 _SLICE: Final = 8_192
 _MARKS_LIMIT: Final = 10_000
-_CHECKPOINT_BYTES: Final = 1024 * 1024
+_CHECKPOINT_WORK: Final = 1024 * 1024
 _CHECKPOINTS: Final = 64
+_EVENT_WORK: Final = 64
+"""What reading and feeding an event costs beside its bytes, in bytes that could be fed meanwhile."""
+_ENTRY_WORK: Final = 1024 * 1024
+_RUN_UP: Final = 2
+"""So many entries before its target a seek over much output begins: some ten thousand lines of usual length."""
+_FAR: Final = 8 * 1024 * 1024
+"""Work that a seek may take, a second or so, before it leaves something out."""
+_MOST_OF_A_LINE: Final = 64 * 1024
+"""Bytes in which the end of the first, broken line is looked for."""
 
 
 class Mark(NamedTuple):
@@ -28,6 +40,18 @@ class Mark(NamedTuple):
     position: float
     time: float
     label: str
+
+
+class Entry(NamedTuple):
+    """Where one can begin to play with an empty screen: after everything until `position` but nothing later."""
+
+    position: float
+    time: float
+    place: Place
+    work: int
+    """What was to be done until here: bytes of output, and some for each event."""
+    columns: int
+    lines: int
 
 
 class Survey(NamedTuple):
@@ -44,6 +68,8 @@ class Survey(NamedTuple):
     """The markers, the first 10,000 of them."""
     trouble: str
     """Why there is no more to be read, if the file does not just end."""
+    entries: tuple[Entry, ...] = ()
+    """One after every megabyte or so of work."""
 
     def mark_at(self, position: float) -> Mark | None:
         """The last marker until `position`."""
@@ -62,22 +88,32 @@ class Survey(NamedTuple):
 
 def survey(recording: Recording, idle_limit: float) -> Generator[float, None, Survey]:
     """Read a recording to its end, yielding now and then how much of it is read. `idle_limit` is as in `Playback`."""
-    events = output = 0
+    events = output = work = 0
     played = time = 0.0
     marks: list[Mark] = []
-    due = _SURVEY_SLICE
-    while (event := _read(recording)) is not None:
+    entries: list[Entry] = []
+    columns, lines = recording.header.columns, recording.header.lines
+    due, entry_due = _SURVEY_SLICE, _ENTRY_WORK
+    while True:
+        if work >= entry_due:
+            entry_due = work + _ENTRY_WORK
+            entries.append(Entry(played, time, recording.place, work, columns, lines))
+        if (event := _read(recording)) is None:
+            break
         events += 1
+        work += _work(event)
         played += _pause(event.time - time, idle_limit)
         time = event.time
         if isinstance(event, Output):
             output += len(event.data)
         elif isinstance(event, Marker) and len(marks) < _MARKS_LIMIT:
             marks.append(Mark(played, time, event.label))
+        elif isinstance(event, Resize):
+            columns, lines = event.columns, event.lines
         if recording.place.offset >= due:
             due = recording.place.offset + _SURVEY_SLICE
             yield min(1.0, recording.place.offset / max(1, recording.size))
-    return Survey(time, played, events, output, tuple(marks), recording.trouble)
+    return Survey(time, played, events, output, tuple(marks), recording.trouble, tuple(entries))
 
 
 def survey_now(recording: Recording, idle_limit: float = 0.0) -> Survey:
@@ -97,7 +133,37 @@ class _Checkpoint(NamedTuple):
     position: float
     time: float
     place: Place
+    work: int
     emulator: Emulator
+
+
+class _Checkpoints:
+    """Those of one way through the recording: as many as have room, with ever more between them."""
+
+    def __init__(self, first: _Checkpoint) -> None:
+        self._kept = [first]
+        self.spacing = _CHECKPOINT_WORK
+
+    @property
+    def first(self) -> _Checkpoint:
+        """Where the way began."""
+        return self._kept[0]
+
+    @property
+    def last(self) -> _Checkpoint:
+        """The one that is farthest on."""
+        return self._kept[-1]
+
+    def before(self, position: float) -> _Checkpoint:
+        """The last one until `position`; the first if there is none."""
+        return self._kept[max(0, bisect_right(self._kept, position, key=lambda kept: kept.position) - 1)]
+
+    def add(self, checkpoint: _Checkpoint) -> None:
+        """Keep one that is farther on than all others."""
+        self._kept.append(checkpoint)
+        if len(self._kept) > _CHECKPOINTS:
+            del self._kept[1::2]
+            self.spacing *= 2
 
 
 class Playback:
@@ -107,16 +173,22 @@ class Playback:
         """`recording` stands at its begin. A line of it that is broken is its end; `Survey` tells of it."""
         self._recording = recording
         self._idle_limit = idle_limit
+        self._scrollback = scrollback
+        self.entries: Sequence[Entry] = ()
+        """Where a seek over much output may begin, of the recording's `Survey`; without, every seek is exact."""
         header = recording.header
         self.emulator = Emulator(header.columns, header.lines, scrollback)
-        """What it looks like at `position`; another object after going back."""
+        """What it looks like at `position`; another object after a seek."""
         self.position = 0.0
         self._played = self._time = 0.0
         self._rest = b""
         """What is left of the event before the next one."""
-        self._spacing = _CHECKPOINT_BYTES
-        self._since = 0
-        self._checkpoints = [_Checkpoint(0.0, 0.0, recording.place, self.emulator.copy())]
+        self._broken = 0
+        """Bytes in which the end of a line is still looked for, to begin behind it."""
+        self._work = self._kept_at = 0
+        self._whole = _Checkpoints(_Checkpoint(0.0, 0.0, recording.place, 0, self.emulator.copy()))
+        self._checkpoints = self._whole
+        """Those of the way that led here: from the very begin, or from where the last seek began anew."""
         self._here = recording.place
         self._next: Event | None = _read(recording)
 
@@ -124,6 +196,11 @@ class Playback:
     def time(self) -> float:
         """When what is seen at `position` was recorded."""
         return self._time + max(0.0, self.position - self._played)
+
+    @property
+    def begin(self) -> float | None:
+        """The position before which all was left out; None if nothing was."""
+        return None if self._checkpoints is self._whole else self._checkpoints.first.position
 
     @property
     def next_position(self) -> float | None:
@@ -154,13 +231,46 @@ class Playback:
             while self._rest:
                 self._feed(_SLICE)
 
-    def rewind(self, position: float) -> None:
-        """Go back to somewhere before `position`, whence `advance` leads to it."""
-        at = bisect_right(self._checkpoints, position, key=lambda kept: kept.position) - 1
-        found = self._checkpoints[max(0, at)]
+    def seek(self, position: float, *, exact: bool = False) -> None:
+        """Stand whence `advance` leads to `position`: here, at a checkpoint, or, where that is far and it need not be
+        `exact`, at a new begin.
+        """
+        at = bisect_right(self.entries, position, key=lambda entry: entry.position) - 1
+        if exact or at < _RUN_UP:
+            self._go_on(self._whole, position)
+            return
+        begin, work = self.entries[at - _RUN_UP], self.entries[at].work
+        if work - self._work_before(self._whole, position) <= max(_FAR, self._whole.spacing):
+            self._go_on(self._whole, position)
+        elif (
+            self._checkpoints.first.work <= begin.work and work - self._work_before(self._checkpoints, position) <= _FAR
+        ):
+            self._go_on(self._checkpoints, position)
+        else:
+            emulator = Emulator(begin.columns, begin.lines, self._scrollback)
+            start = _Checkpoint(begin.position, begin.time, begin.place, begin.work, emulator)
+            self._checkpoints = _Checkpoints(start)
+            self._stand(start)
+
+    def _work_before(self, checkpoints: _Checkpoints, position: float) -> int:
+        """What is done already of the way to `position` that has these checkpoints."""
+        kept = checkpoints.before(position).work
+        return max(kept, self._work) if checkpoints is self._checkpoints and self.position <= position else kept
+
+    def _go_on(self, checkpoints: _Checkpoints, position: float) -> None:
+        """Stand as near before `position` as the way that has these checkpoints allows."""
+        found = checkpoints.before(position)
+        if checkpoints is self._checkpoints and self.position <= position and found.work <= self._work:
+            return
+        self._checkpoints = checkpoints
+        self._stand(found)
+
+    def _stand(self, found: _Checkpoint) -> None:
         self.position = self._played = found.position
         self._time = found.time
-        self._rest, self._since = b"", 0
+        self._rest = b""
+        self._broken = _MOST_OF_A_LINE if found is self._checkpoints.first and self.begin is not None else 0
+        self._work = self._kept_at = found.work
         self.emulator = found.emulator.copy()
         self._recording.go(found.place)
         self._here = found.place
@@ -177,6 +287,7 @@ class Playback:
         self._keep_checkpoint()
         self._played += _pause(event.time - self._time, self._idle_limit)
         self._time = event.time
+        self._work += _EVENT_WORK
         self._here = self._recording.place
         self._next = _read(self._recording)
         if isinstance(event, Output):
@@ -188,18 +299,23 @@ class Playback:
 
     def _feed_output(self, data: bytes) -> None:
         began = self._recording.header.timestamp
+        self._work += len(data)
+        if self._broken:
+            data = self._from_next_line(data)
         self.emulator.feed(data, 0.0 if began is None else began + self._time)
-        self._since += len(data)
+
+    def _from_next_line(self, data: bytes) -> bytes:
+        """What comes after the end of the first line, which began before all that is played."""
+        end = data.find(b"\n") + 1
+        self._broken = 0 if end else max(0, self._broken - len(data))
+        return data[end:] if end else b""
 
     def _keep_checkpoint(self) -> None:
-        """Before an event: as many as have room, with ever more between them."""
-        if self._since < self._spacing or self._played <= self._checkpoints[-1].position:
+        """Before an event."""
+        if self._work - self._kept_at < self._checkpoints.spacing or self._played <= self._checkpoints.last.position:
             return
-        self._since = 0
-        self._checkpoints.append(_Checkpoint(self._played, self._time, self._here, self.emulator.copy()))
-        if len(self._checkpoints) > _CHECKPOINTS:
-            del self._checkpoints[1::2]
-            self._spacing *= 2
+        self._kept_at = self._work
+        self._checkpoints.add(_Checkpoint(self._played, self._time, self._here, self._work, self.emulator.copy()))
 
 
 def _read(recording: Recording) -> Event | None:
@@ -207,6 +323,10 @@ def _read(recording: Recording) -> Event | None:
         return recording.read()
     except RecordingError:
         return None
+
+
+def _work(event: Event) -> int:
+    return _EVENT_WORK + (len(event.data) if isinstance(event, Output) else 0)
 
 
 def _pause(seconds: float, limit: float) -> float:

@@ -31,8 +31,7 @@ def play(path: Path, idle_limit: float = 0.0) -> Playback:
 
 def go(playback: Playback, position: float) -> None:
     """Seek as a player does."""
-    if position < playback.position:
-        playback.rewind(position)
+    playback.seek(position)
     while not playback.advance(position):
         pass
 
@@ -113,12 +112,143 @@ def test_going_back_in_a_long_recording_feeds_little(tmp_path: Path) -> None:
     end = survey_now(Recording(path)).length
     go(playback, end)
     slices = 0
-    playback.rewind(end - 0.5)
+    playback.seek(end - 0.5)
     while not playback.advance(end - 0.5):
         slices += 1
     assert slices * 8192 < 2_500_000
     assert looks(playback.emulator) == looks(fresh(path, end - 0.5).emulator)
     assert f"end of {round(end * 10) - 5}" in playback.emulator.text()
+
+
+# Seeks over much output ---------------------------------------------------------------------------------------------
+
+
+class Meter:
+    """Counts the bytes that emulators take."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.fed = self.pieces = 0
+        feed = Emulator.feed
+
+        def count(emulator: Emulator, data: bytes, now: float = 0.0) -> None:
+            self.fed += len(data)
+            self.pieces += 1
+            feed(emulator, data, now)
+
+        monkeypatch.setattr(Emulator, "feed", count)
+
+    def take(self) -> tuple[int, int]:
+        """How many bytes in how many pieces since the last call."""
+        result = self.fed, self.pieces
+        self.fed = self.pieces = 0
+        return result
+
+
+@pytest.fixture
+def meter(monkeypatch: pytest.MonkeyPatch) -> Meter:
+    return Meter(monkeypatch)
+
+
+def surveyed(path: Path) -> tuple[Playback, float]:
+    """A player that knows where it may begin, and the length."""
+    found, playback = survey_now(Recording(path)), play(path)
+    playback.entries = found.entries
+    return playback, found.length
+
+
+@pytest.fixture(scope="module")
+def long_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return long_recording(tmp_path_factory.mktemp("long"), 20)
+
+
+def test_a_seek_over_much_output_feeds_little_and_tells_where_it_began(long_path: Path, meter: Meter) -> None:
+    playback, end = surveyed(long_path)
+    go(playback, end)
+    assert meter.take()[0] < 3_500_000
+    assert f"end of {round(end * 10)}" in playback.emulator.text()
+    assert playback.emulator.scrollback_size == 2_000
+    assert playback.begin is not None
+    assert 0.8 * end < playback.begin < end
+    assert playback.next_position is None
+
+
+def test_what_a_long_seek_shows_is_what_playing_through_shows(long_path: Path) -> None:
+    playback, end = surveyed(long_path)
+    go(playback, end * 0.9)
+    whole = fresh(long_path, end * 0.9)
+    assert whole.begin is None
+    assert looks(playback.emulator) == looks(whole.emulator)
+    assert playback.next_position == whole.next_position
+
+
+def test_small_seeks_after_a_long_one_go_on_from_where_it_began(long_path: Path, meter: Meter) -> None:
+    playback, end = surveyed(long_path)
+    go(playback, end * 0.8)
+    begin = playback.begin
+    meter.take()
+    for position in (end * 0.8 + 1, end * 0.8 + 2, end * 0.8 + 0.5):
+        go(playback, position)
+        assert playback.begin == begin
+    assert meter.take()[0] < 3_500_000
+    assert f"end of {int((end * 0.8 + 0.5) * 10)}" in playback.emulator.text()
+    go(playback, end * 0.6)
+    assert playback.begin is not None
+    assert playback.begin < end * 0.6
+    assert meter.take()[0] < 3_500_000
+
+
+def test_the_begin_and_what_is_near_it_leave_nothing_out(long_path: Path, meter: Meter) -> None:
+    playback, end = surveyed(long_path)
+    go(playback, end)
+    meter.take()
+    for position in (0.0, end * 0.3):
+        go(playback, position)
+        assert playback.begin is None
+        assert looks(playback.emulator) == looks(fresh(long_path, position).emulator)
+
+
+def test_a_seek_can_be_made_to_leave_nothing_out(long_path: Path, meter: Meter) -> None:
+    playback, end = surveyed(long_path)
+    go(playback, end)
+    meter.take()
+    playback.seek(end, exact=True)
+    while not playback.advance(end):
+        pass
+    assert playback.begin is None
+    assert meter.take()[0] > 19_000_000
+    go(playback, end - 1)
+    assert playback.begin is None, "what was played through is not left out again"
+    assert meter.take()[0] < 3_000_000
+
+
+def test_many_small_events_are_much_too(tmp_path: Path, meter: Meter) -> None:
+    path = write(tmp_path, [(at / 1000, "o", f"{at:06}\r\n") for at in range(200_000)])
+    playback, end = surveyed(path)
+    go(playback, end)
+    assert meter.take()[1] < 50_000
+    assert playback.emulator.text()[2] == "199999"
+
+
+def test_a_long_seek_begins_with_a_whole_line_in_the_size_of_then(tmp_path: Path) -> None:
+    line = "0123456789" * 9 + "\r\n"
+    text = line * 2000
+    cut = [text[at : at + 777] for at in range(0, len(text), 777)] * 60
+    events = [(1.0, "r", "100x7"), *((2.0 + at, "o", piece) for at, piece in enumerate(cut))]
+    playback, end = surveyed(write(tmp_path, [*events, (len(cut) + 3.0, "r", "20x4")]))
+    playback.seek(end - 1.5)
+    while playback.emulator.scrollback_size < 3:
+        playback.step()
+    assert playback.begin is not None
+    assert (playback.emulator.columns, playback.emulator.lines) == (100, 7)
+    assert playback.emulator.row(-playback.emulator.scrollback_size)[0].text == line.rstrip()
+
+
+def test_a_seek_into_output_without_line_ends_shows_some_of_it(tmp_path: Path) -> None:
+    path = write(tmp_path, [(float(at), "o", "x" * 100_000) for at in range(120)])
+    playback, end = surveyed(path)
+    go(playback, end)
+    assert playback.begin is not None
+    assert playback.emulator.text()[0] == "x" * 20
 
 
 def test_a_slice_is_short(tmp_path: Path) -> None:

@@ -365,3 +365,21 @@ def test_the_program_plays_in_a_real_terminal_and_leaves_it_as_it_was(tmp_path: 
         program.wait_exit()
         assert program.process.returncode == 0
         assert not program.alternate
+
+
+# Much output --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_seek_over_much_output_says_what_it_left_out_and_reads_it_when_asked_to(tmp_path: Path) -> None:
+    piece = (("x" * 78) + "\r\n") * 1_250
+    events = [(float(at), "o", piece) for at in range(1, 100)]
+    async with playing(tmp_path, [*events, (100.0, "o", "the end")]) as player:
+        await player.press("end")
+        await player.until(lambda: player.app.state == "END" and player.shown[-1] == "the end")
+        title = player.text.splitlines()[0]
+        assert "begun at 1:1" in title or "begun at 1:0" in title
+        assert "what came before is left out" in title
+        await player.press("e")
+        await player.until(
+            lambda: player.app.state == "END" and "left out" not in player.text and player.shown[-1] == "the end"
+        )

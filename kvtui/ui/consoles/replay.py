@@ -101,6 +101,7 @@ class ReplayApp(Program, inherit_bindings=False):
         Binding("right_square_bracket,m", "marker(1)", "the next marker"),
         Binding("left_square_bracket,M", "marker(-1)", "the marker before"),
         Binding("full_stop", "step", "the next event"),
+        Binding("e", "exact", "read what a seek has left out"),
         Binding("up,k", "scroll(-1)", "a line up"),
         Binding("down,j", "scroll(1)", "a line down"),
         Binding("h", "sideways(-1)", "to the left"),
@@ -132,6 +133,8 @@ class ReplayApp(Program, inherit_bindings=False):
         self._pace = _Pace(0.0, clock(), speed)
         self._target: float | None = None
         """Where the user wants to be and playing is not yet."""
+        self._exact = False
+        """Whether the way to the target leaves nothing out, however long it takes."""
         self._origin = 0.0
         """Where the way to the target began."""
         self._awake = asyncio.Event()
@@ -205,6 +208,7 @@ class ReplayApp(Program, inherit_bindings=False):
                     self._surveyed = next(steps)
                 except StopIteration as end:
                     self._survey = end.value
+                    self._playback.entries = end.value.entries
                 await asyncio.sleep(0)
 
     async def _play_on(self) -> None:
@@ -223,12 +227,11 @@ class ReplayApp(Program, inherit_bindings=False):
 
     async def _go_to(self, target: float) -> None:
         """Seek in slices until there or until the user wants to be elsewhere."""
-        if target < self._playback.position:
-            self._playback.rewind(target)
+        self._playback.seek(target, exact=self._exact)
         self._origin = self._playback.position
         while self._target == target:
             if self._playback.advance(target):
-                self._target = None
+                self._target, self._exact = None, False
                 self._set_pace(target)
                 self._view.show(self._playback.emulator)
                 self._draw_bars()
@@ -243,7 +246,7 @@ class ReplayApp(Program, inherit_bindings=False):
         """Go to a position, or as near to it as there is something."""
         if self._survey is None:
             return
-        self._target = max(0.0, min(position, self._length))
+        self._target, self._exact = max(0.0, min(position, self._length)), False
         self.wake()
 
     def wake(self) -> None:
@@ -305,6 +308,12 @@ class ReplayApp(Program, inherit_bindings=False):
         self._view.draw_soon()
         self.wake()
 
+    def action_exact(self) -> None:
+        """Stay, but read what was left out on the way here; any other seek ends that."""
+        if self._target is None and self._playback.begin is not None:
+            self.seek_to(self.position)
+            self._exact = True
+
     def action_scroll(self, by: int) -> None:
         """Move the view over what has scrolled off."""
         self._view.scroll_back(by)
@@ -343,6 +352,10 @@ class ReplayApp(Program, inherit_bindings=False):
         size = [Piece(f"{emulator.columns}x{emulator.lines} ", "muted", rank=2)]
         if words := self._view.hidden:
             size.insert(0, Piece(f"{words}  ", "accent", rank=1))
+        if self._playback.begin is not None:
+            title.append(Piece(f"begun at {clock_text(self._playback.begin)}, what came before is left out  ", "warn"))
+            title.append(Piece("e", "key", rank=1))
+            title.append(Piece(" read it  ", rank=1))
         if self._survey is not None and self._survey.trouble:
             title.append(Piece(self._survey.trouble, "warn"))
         self._title.set_pieces(title, size)
