@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
@@ -111,13 +112,32 @@ Listen on ports of this machine and lead each connection to a port of a VM, thro
 def parse_arguments(argv: Sequence[str] | None = None) -> Namespace:
     """What was asked for; ends the program with a sentence and code 2 when it makes no sense."""
     parser = make_parser()
-    options, rest = parser.parse_known_args(argv)
-    if rest and (options.command != "get" or any(word.startswith("-") for word in rest)):
+    words = list(sys.argv[1:] if argv is None else argv)
+    own, remote = _split(words)
+    options, rest = parser.parse_known_args(own)
+    if options.command == "ssh":
+        # argparse wants all words of a kind in one place, and options stand between the VM and the command.
+        options.remote = [*options.remote, *rest, *remote] if not _has_option(rest) else options.remote
+    elif remote:
+        options, rest = parser.parse_known_args(words)
+    if _has_option(rest) or (rest and options.command not in ("get", "ssh")):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    if rest:
+    if rest and options.command == "get":
         # argparse takes no names behind an option once it has taken some, or none, before it.
         options.names = [*options.names, *rest]
     return options
+
+
+def _split(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """The words before and behind the first ``--``."""
+    if "--" not in words:
+        return words, ()
+    at = list(words).index("--")
+    return words[:at], words[at + 1 :]
+
+
+def _has_option(words: Sequence[str]) -> bool:
+    return any(word.startswith("-") for word in words)
 
 
 def make_parser() -> ArgumentParser:

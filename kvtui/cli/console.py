@@ -42,6 +42,11 @@ def console(options: Namespace) -> int:
             raise ConfigError("--until and --timeout are for pipes and files", hint="with | cat -v it is one")
         check_terminal()
         return show_channel(options, settings, fleet, channel)
+    if sys.stdin is not None and sys.stdin.isatty():
+        # It would show the passwords that are typed, and keep ctrl+c.
+        raise ConfigError(
+            "the output is a pipe, and the input is the terminal", hint="give input, or </dev/null to listen"
+        )
     session = make_session(channel, fleet, settings)
     until = None if options.until is None else options.until.encode(errors="surrogateescape")
     return asyncio.run(_pipe(fleet, channel, _Pipe(session, until), options.timeout))

@@ -181,8 +181,14 @@ class KvtuiApp(Program, inherit_bindings=False):
 
     async def _leave(self) -> None:
         if await self._may_close_consoles("quit and close the open consoles?"):
-            failed = isinstance(self.screen, ConnectScreen) and self.screen.failed
-            self.exit(1 if failed else 0)
+            self.exit(int(self._has_failed()))
+
+    def _has_failed(self) -> bool:
+        """Whether what the program was begun for is not there."""
+        if isinstance(self.screen, ConnectScreen):
+            return self.screen.failed
+        terminal = self.main.consoles.shown if self.main is not None and self._channel is not None else None
+        return terminal is not None and terminal.session.state in (State.REFUSED, State.LOST)
 
     async def _may_close_consoles(self, question: str) -> bool:
         if self.main is None or set(self.main.consoles.channels) <= {self._channel}:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import time
 import traceback
 from contextlib import suppress
@@ -36,6 +38,14 @@ class Program(App[int], inherit_bindings=False):
         self.crash_log: Path | None = None
         self.animation_level = "none"
         self._theme_troubles = self._load_themes(theme)
+
+    def on_load(self) -> None:
+        """Leave the terminal as it was, whoever ends the program."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with suppress(RuntimeError, ValueError):
+                # Not in the main thread, as in tests: then whoever started it has the signals.
+                loop.add_signal_handler(number, self.exit, 128 + number)
 
     def _load_themes(self, wanted: str) -> list[str]:
         themes, troubles = load_themes([shipped_folder(), own_folder()])

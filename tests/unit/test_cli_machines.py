@@ -209,6 +209,23 @@ def test_a_server_that_is_not_reached_is_another_exit_code(unreachable: str, hom
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_the_terminal_as_it_was(cluster: str, home: dict[str, str], number: signal.Signals) -> None:
+    screen = Terminal(command(cluster, "console", MACHINE), {**home, "TERM": "xterm-256color"})
+    screen.wait_for("Connected")
+    os.kill(screen.pid, number)
+    assert screen.wait() == 128 + number
+    assert screen.text.rindex("\x1b[?1049l") > screen.text.rindex("\x1b[?1049h")
+    assert "\x1b[?1003l" in screen.text
+
+
+def test_a_terminal_that_is_typed_into_shows_no_password(cluster: str, home: dict[str, str], tmp_path: Path) -> None:
+    line = shlex.join(command(cluster, "console", MACHINE))
+    screen = Terminal(["sh", "-c", f"{line} >{tmp_path / 'out'}"], home)
+    assert screen.wait() == 2
+    assert "</dev/null to listen" in screen.text
+
+
 # A shell -------------------------------------------------------------------------------------------------------------
 
 
@@ -235,6 +252,13 @@ def test_output_on_a_terminal_cannot_command_it(cluster: str, home: dict[str, st
     assert screen.wait() == 0
     assert "done" in screen.text
     assert "\x1b]52" not in screen.text
+
+
+@pytest.mark.parametrize("before", [("-n", "web", "--"), ("--",), ("-p", "22", "--")])
+def test_a_command_may_have_options_of_its_own(kvtui: Kvtui, before: tuple[str, ...]) -> None:
+    done = kvtui("ssh", f"root@{MACHINE}", *before, "journalctl", "-b", "-p", "err")
+    assert done.returncode == 1, "nobody can be asked for the host key, but the command line was understood"
+    assert b"unrecognized" not in done.stderr
 
 
 def test_without_a_terminal_nobody_can_be_asked(cluster: str, home: dict[str, str]) -> None:

@@ -19,7 +19,7 @@ from kvtui.text import clean
 class AskDialog(ModalScreen[str | None]):
     """Asks one question. Secrets are not shown, and kept nowhere."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", "give up")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+c", "give_up", "give up", priority=True)]
 
     def __init__(self, title: str, prompt: str, secret: bool) -> None:
         super().__init__()

@@ -26,7 +26,7 @@ _LEAST_WIDTH = 40
 """Columns that are reckoned with before the pane knows its size."""
 _BEHIND = 262_144
 """Bytes that are not on the screen yet, from which on it is said."""
-_STATUS_LINES = 3
+_STATUS_LINES = 6
 """Lines that a long refusal may take, without the line of the key."""
 _REFUSALS = {
     Stream.SERIAL: "console: {backend} is read-only here, and opening one takes it from whoever has it; "
@@ -296,7 +296,11 @@ class ConsolePane(Vertical):
             return ""
         if session.state is State.TAKEN:
             return "enter takes it back and ends their session"
-        if session.stream is Stream.LOG and session.state is State.REFUSED:
+        if (
+            session.stream is Stream.LOG
+            and session.state is State.REFUSED
+            and "no serial device" not in session.sentence
+        ):
             return "enter tries again; the console (c) shows what comes from now on"
         return _AGAIN[session.stream]
 
