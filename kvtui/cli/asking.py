@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from kvtui.backends.ssh import NobodyError
 from kvtui.text import clean_line
 
 _TERMINAL: Final = "/dev/tty"
@@ -21,11 +22,14 @@ class TerminalAsker:
     """Asks on the controlling terminal; without one nobody can answer."""
 
     async def ask(self, prompt: str, secret: bool) -> str | None:
-        """The answer to one question; None when there is no terminal or it was closed. A `secret` is not echoed."""
+        """The answer to one question; None when the terminal was closed. A `secret` is not echoed.
+
+        Raises NobodyError without a terminal.
+        """
         try:
             handle = os.open(_TERMINAL, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
-        except OSError:
-            return None
+        except OSError as error:
+            raise NobodyError(f"no {_TERMINAL}") from error
         try:
             with _echo(handle, not secret):
                 os.write(handle, f"{clean_line(prompt)} ".encode())

@@ -247,6 +247,24 @@ def test_a_command_has_its_output_and_status(cluster: str, home: dict[str, str],
     assert "secret" not in screen.text, "a password is not shown"
 
 
+def test_a_reader_that_goes_away_ends_the_command_in_silence(
+    cluster: str, home: dict[str, str], tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    screen = trust_and_log_in(cluster, home, "seq 1000000", redirection=f"2>{told} | head -1")
+    screen.wait()
+    assert told.read_text() == ""
+
+
+def test_input_that_still_comes_when_the_command_has_ended_is_no_fault(
+    cluster: str, home: dict[str, str], tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    screen = trust_and_log_in(cluster, home, "true", redirection=f"2>{told} </dev/zero")
+    assert screen.wait() == 0
+    assert told.read_text() == ""
+
+
 def test_output_on_a_terminal_cannot_command_it(cluster: str, home: dict[str, str]) -> None:
     screen = trust_and_log_in(cluster, home, "printf '\\033]52;c;aGk=\\007done'")
     assert screen.wait() == 0
@@ -267,7 +285,8 @@ def test_without_a_terminal_nobody_can_be_asked(cluster: str, home: dict[str, st
         stdin=subprocess.DEVNULL, capture_output=True, env=home, timeout=_PATIENCE, check=False, start_new_session=True,
     )  # fmt: skip
     assert done.returncode == 1
-    assert b"its host key was not trusted" in done.stderr
+    words = rb"its host key is not known yet: ssh-ed25519 SHA256:\S+\s.*log in once on a terminal to trust it"
+    assert re.search(words, done.stderr, re.DOTALL)
 
 
 def test_the_screen_with_a_shell_ends_with_the_shell(cluster: str, home: dict[str, str]) -> None:

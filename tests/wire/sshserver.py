@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import asyncssh
+import pytest
+from asyncssh.packet import SSHPacket, String, UInt32
 
 from kvtui.backends.ssh import Shell, open_shell
 from kvtui.errors import UnreachableError
@@ -198,10 +202,40 @@ async def read_to_end(shell: Shell) -> bytes:
     return text
 
 
+def faults(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the loops, that of the shell's thread too, would have put on standard error."""
+    gc.collect()
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+class Agent:
+    """An ssh-agent that holds one key."""
+
+    def __init__(self, key: asyncssh.SSHKey) -> None:
+        self.key = key
+        self.left = asyncio.Event()
+        """Whoever came has closed the connection."""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer SSH_AGENTC_REQUEST_IDENTITIES (11) and SSH_AGENTC_SIGN_REQUEST (13), as in draft-miller-ssh-agent."""
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                size = int.from_bytes(await reader.readexactly(4))
+                message = SSHPacket(await reader.readexactly(size))
+                if message.get_byte() == 11:
+                    answer = bytes([12]) + UInt32(1) + String(self.key.public_data) + String("of the test")
+                else:
+                    message.get_string()
+                    answer = bytes([14]) + String(self.key.sign(message.get_string(), self.key.algorithm))
+                writer.write(String(answer))
+        self.left.set()
+        writer.close()
+
+
 def write_key(file: Path, passphrase: str | None = None) -> asyncssh.SSHKey:
     """A new key in a file."""
     key = asyncssh.generate_private_key("ssh-ed25519")
     file.parent.mkdir(exist_ok=True)
-    key.write_private_key(str(file), passphrase=passphrase)
+    key.write_private_key(str(file), passphrase=passphrase, rounds=50)
     file.chmod(0o600)
     return key

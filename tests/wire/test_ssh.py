@@ -20,6 +20,7 @@ from tests.wire.sshserver import (
     Absent,
     User,
     Wire,
+    faults,
     raw_server,
     read_to_end,
     read_until,
@@ -112,13 +113,31 @@ async def test_a_connection_that_is_cut_is_no_end(known_hosts: Path) -> None:
 async def test_what_is_no_ssh_server_is_said(known_hosts: Path, said: bytes, words: str) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(said)
-        await writer.drain()
-        if said.startswith(b"SSH"):
-            await reader.read()
+        if not said.startswith(b"SSH"):
+            writer.write_eof()
+        # What is closed while something is unread is reset, and what was said may be lost.
+        await reader.read()
 
     async with raw_server(serve) as port:
         with pytest.raises(BackendError, match=words):
             await asyncio.wait_for(shell_at(port, User("right"), known_hosts, handshake=5.0), 10)
+
+
+async def test_what_is_no_ssh_server_is_said_even_when_it_cuts_the_wire(known_hosts: Path) -> None:
+    class Breaking(Wire):
+        async def read(self) -> bytes:
+            if not said:
+                raise UnreachableError("the wire was cut")
+            return said.pop()
+
+    async def serve(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    said = [b"x" * 200_000]
+    async with raw_server(serve) as port:
+        stream = Breaking(*await asyncio.open_connection("127.0.0.1", port))
+        with pytest.raises(BackendError, match="no ssh server answers on shop/web-1"):
+            await open_shell(stream, VM, user="root", asker=User(), known_hosts=known_hosts)
 
 
 @pytest.mark.parametrize(
@@ -191,6 +210,60 @@ async def test_closing_while_a_password_is_asked_for(known_hosts: Path) -> None:
         await asyncio.wait_for(user.asked.wait(), 10)
         opening.cancel()
         await asyncio.gather(opening, return_exceptions=True)
+
+
+async def test_closing_while_more_comes_than_is_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    user = Absent()
+    received = 0
+
+    class Endless(Wire):
+        async def read(self) -> bytes:
+            nonlocal received
+            reading, asked = asyncio.ensure_future(super().read()), asyncio.ensure_future(user.asked.wait())
+            await asyncio.wait({reading, asked}, return_when=asyncio.FIRST_COMPLETED)
+            asked.cancel()
+            if not user.asked.is_set():
+                return reading.result()
+            # The thread waits for the answer, and takes nothing.
+            reading.cancel()
+            received += 1
+            return bytes(65_536)
+
+    async with ssh_server() as port:
+        stream = Endless(*await asyncio.open_connection("127.0.0.1", port))
+        opening = asyncio.create_task(
+            open_shell(stream, VM, user="root", asker=user, known_hosts=tmp_path / "known_hosts")
+        )
+        before = -1
+        while not received or before != received:
+            before = received
+            await asyncio.sleep(0.05)
+        opening.cancel()
+        await asyncio.gather(opening, return_exceptions=True)
+    assert faults(caplog) == []
+
+
+async def test_writing_that_was_given_up_may_fail_in_silence(
+    known_hosts: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    given_up = asyncio.Event()
+
+    async def deaf(process: asyncssh.SSHServerProcess[bytes]) -> None:
+        await given_up.wait()
+        process.exit(0)
+
+    async with ssh_server(shell=deaf) as port:
+        shell = await shell_at(port, User("right"), known_hosts)
+        await shell.write(bytes(2**23))
+        writing = asyncio.create_task(shell.write(b"more than fits"))
+        _, waiting = await asyncio.wait({writing}, timeout=0.2)
+        assert waiting
+        writing.cancel()
+        given_up.set()
+        await read_to_end(shell)
+        await shell.close()
+        del writing, waiting, _
+        assert faults(caplog) == []
 
 
 async def test_closing_ends_a_reader_that_waits(known_hosts: Path) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from pathlib import Path
 
 import asyncssh
 import pytest
 
+from kvtui.backends.ssh import NobodyError
 from kvtui.errors import BackendError, ForbiddenError
 from tests.wire.sshserver import (
     HOST_KEY,
     OTHER_KEY,
+    Agent,
     Door,
     Questions,
     User,
+    faults,
     shell_at,
     ssh_server,
     write_key,
@@ -52,6 +56,24 @@ async def test_a_key_that_is_not_trusted_gets_no_password(tmp_path: Path, answer
             await shell_at(port, user, file)
         assert len(user.asked) == 1
         assert not file.exists()
+
+
+async def test_where_nobody_can_be_asked_the_fingerprint_and_the_way_out_are_said(tmp_path: Path) -> None:
+    class Alone(User):
+        async def ask(self, prompt: str, secret: bool) -> str | None:
+            raise NobodyError
+
+    file = tmp_path / "known_hosts"
+    async with ssh_server() as port:
+        with pytest.raises(ForbiddenError, match="not logged in to shop/web-1") as caught:
+            await shell_at(port, Alone(), file)
+        assert caught.value.detail == f"its host key is not known yet: ssh-ed25519 {HOST_KEY.get_fingerprint()}"
+        assert caught.value.hint == "log in once on a terminal to trust it"
+        with pytest.raises(BackendError, match="no user was named"):
+            await shell_at(port, Alone(), file, user="")
+        file.write_text(f"prod/shop/web-1 {HOST_KEY.export_public_key().decode()}")
+        with pytest.raises(ForbiddenError, match="no password was given"):
+            await shell_at(port, Alone(), file)
 
 
 def lines_before(file: Path, *lines: str) -> None:
@@ -100,6 +122,7 @@ async def test_a_wrong_password_is_asked_for_again_three_times(known_hosts: Path
         with pytest.raises(ForbiddenError, match="root may not log in to shop/web-1") as caught:
             await shell_at(port, user, known_hosts)
         assert "a password" in caught.value.detail
+        assert caught.value.hint == "name another user or key (-l, -i, or [ssh] in the configuration)"
         assert user.asked[1][0].startswith("not accepted; password")
         assert len(user.asked) == 3
 
@@ -174,7 +197,7 @@ async def test_a_guest_that_has_seen_too_many_keys_is_said_with_the_way_out(know
     async with ssh_server(lambda: Impatient(set())) as port:
         with pytest.raises(BackendError, match="Too many authentication failures") as caught:
             await shell_at(port, User("right"), known_hosts)
-    assert "[ssh] key" in caught.value.hint
+    assert caught.value.hint == "name the one key to offer (-i, or [ssh] key in the configuration)"
 
 
 async def test_a_passphrase_is_asked_for_until_it_is_the_one(known_hosts: Path, home: Path) -> None:
@@ -186,19 +209,56 @@ async def test_a_passphrase_is_asked_for_until_it_is_the_one(known_hosts: Path, 
         assert user.asked == [(f"passphrase of {path}", True), (f"not the one; passphrase of {path}", True)]
 
 
+async def test_a_passphrase_is_asked_for_three_times(known_hosts: Path, home: Path) -> None:
+    write_key(home / "locked", "open sesame")
+    async with ssh_server(lambda: Door(set(), passwords=False)) as port:
+        user = User("open barley", "open wheat", "open rye", "open sesame")
+        with pytest.raises(ForbiddenError, match=f"no passphrase opened {home / 'locked'}"):
+            await shell_at(port, user, known_hosts, keys=[home / "locked"])
+        assert len(user.asked) == 3
+
+
+async def test_the_third_passphrase_may_be_the_one(known_hosts: Path, home: Path) -> None:
+    key = write_key(home / "locked", "open sesame")
+    async with ssh_server(lambda: Door({key.public_data}, passwords=False)) as port:
+        user = User("open barley", "open wheat", "open sesame")
+        await (await shell_at(port, user, known_hosts, keys=[home / "locked"])).close()
+
+
 @pytest.mark.parametrize("content", [None, "no key at all"])
 async def test_a_named_key_that_cannot_be_used_is_said(known_hosts: Path, home: Path, content: str | None) -> None:
     if content is not None:
         (home / "bad").write_text(content)
     async with ssh_server() as port:
-        with pytest.raises(BackendError, match=r"cannot use the key .*bad"):
+        with pytest.raises(BackendError, match=r"cannot use the key .*bad") as caught:
             await shell_at(port, User("right"), known_hosts, keys=[home / "bad"])
+    assert caught.value.hint == "name another key (-i, or [ssh] key in the configuration)"
 
 
 async def test_a_guest_that_takes_nothing_that_we_have(known_hosts: Path) -> None:
     async with ssh_server(lambda: Door(set(), passwords=False)) as port:
         with pytest.raises(ForbiddenError, match="no key, no password"):
             await shell_at(port, User("right"), known_hosts)
+
+
+@pytest.mark.parametrize("lets_in", [True, False])
+async def test_the_agent_s_key_is_offered_and_the_agent_let_go(
+    known_hosts: Path, home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, lets_in: bool
+) -> None:
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    agent = Agent(key)
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(home / "agent"))
+    serving = await asyncio.start_unix_server(agent.serve, home / "agent")
+    async with serving, ssh_server(lambda: Door({key.public_data} if lets_in else set(), passwords=False)) as port:
+        if lets_in:
+            shell = await shell_at(port, User(), known_hosts)
+            await agent.left.wait()
+            await shell.close()
+        else:
+            with pytest.raises(ForbiddenError, match="did not accept key of the test of the agent"):
+                await shell_at(port, User(), known_hosts)
+            await agent.left.wait()
+    assert faults(caplog) == []
 
 
 async def test_an_agent_that_is_gone_is_like_none(known_hosts: Path, monkeypatch: pytest.MonkeyPatch) -> None:

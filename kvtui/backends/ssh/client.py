@@ -108,6 +108,7 @@ class Client:
                     raise asyncssh.ConnectionLost("ended before the login")
         finally:
             watch.cancel()
+            login.close()
         try:
             yield connection
         finally:
@@ -193,7 +194,9 @@ def _told(guest: str, login: Login | None = None) -> Iterator[None]:
 def _error(guest: str, error: Exception, login: Login | None) -> BackendError:
     words = clean_line(getattr(error, "reason", "") or getattr(error, "strerror", "") or str(error))[:LONGEST]
     if login is not None and not login.greeted:
-        return no_server(guest, words)
+        # What said something else is no broken way to it, whatever becomes of the way afterwards.
+        lost = isinstance(error, asyncssh.ConnectionLost | OSError | EOFError)
+        return no_server(guest, words, UnreachableError if lost else BackendError)
     match error:
         case asyncssh.PermissionDenied() if login is not None:
             return _refused(guest, login)
@@ -207,7 +210,7 @@ def _error(guest: str, error: Exception, login: Login | None) -> BackendError:
             return BackendError(f"{guest} opened no shell", words)
         case asyncssh.DisconnectError():
             many = login is not None and not login.accepted and len(login.offered) > 1
-            hint = "name the one key to offer in [ssh] key" if many else ""
+            hint = "name the one key to offer (-i, or [ssh] key in the configuration)" if many else ""
             return BackendError(f"the ssh server of {guest} ended the connection", words, hint)
     return BackendError(f"no shell of {guest}", words)
 
@@ -219,4 +222,7 @@ def _refused(guest: str, login: Login) -> BackendError:
     detail = (
         f"it did not accept {offered}" if offered else "it takes nothing that kvtui could offer: no key, no password"
     )
-    return ForbiddenError(f"{login.user} may not log in to {guest}", detail, "name another user or key in [ssh]")
+    if login.locked:
+        detail += f"; no passphrase opened {', '.join(map(str, login.locked))}"
+    hint = "name another user or key (-l, -i, or [ssh] in the configuration)"
+    return ForbiddenError(f"{login.user} may not log in to {guest}", detail, hint)

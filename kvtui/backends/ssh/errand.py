@@ -8,6 +8,10 @@ from pathlib import Path
 from kvtui.backends.ssh.known_hosts import KnownHosts
 
 
+class NobodyError(Exception):
+    """A question was to be asked where nobody can answer, as without a terminal."""
+
+
 @dataclass(frozen=True, slots=True)
 class Errand:
     """Whose shell is to be opened, as whom, and how."""

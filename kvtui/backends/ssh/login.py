@@ -6,13 +6,13 @@ import asyncio
 import concurrent.futures
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import asyncssh
 
-from kvtui.backends.ssh.errand import Errand
+from kvtui.backends.ssh.errand import Errand, NobodyError
 from kvtui.backends.ssh.known_hosts import KnownKey
 from kvtui.backends.ssh.pipe import Pipe
 from kvtui.errors import BackendError, ForbiddenError, UnreachableError
@@ -21,6 +21,7 @@ from kvtui.text import clean_line
 Ask = Callable[[str, bool], "concurrent.futures.Future[str | None]"]
 """Asks the user in the screen's thread."""
 
+KEY_HINT: Final = "name another key (-i, or [ssh] key in the configuration)"
 LONGEST: Final = 500
 """Characters of a guest's words that are kept."""
 _TRIES: Final = 3
@@ -45,6 +46,8 @@ class Login(asyncssh.SSHClient):
         """Why it was ended from our side."""
         self.offered: list[str] = []
         """What was offered to the guest, in words."""
+        self.locked: list[Path] = []
+        """Keys whose passphrase the user did not know in as many tries as there are."""
         self.gave_up = False
         self.accepted = False
         self._errand = errand
@@ -53,11 +56,17 @@ class Login(asyncssh.SSHClient):
         self._pipe = pipe
         self._connection: asyncssh.SSHClientConnection | None = None
         self._keys: AsyncIterator[asyncssh.SSHKeyPair] | None = None
+        self._agent: asyncssh.SSHAgentClient | None = None
         self._tries = 0
 
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         """Remember the connection that is to be ended when it does not come on."""
         self._connection = conn
+
+    def close(self) -> None:
+        """Let the agent go: nothing more is to be signed."""
+        if self._agent is not None:
+            self._agent.close()
 
     def check_handshake(self) -> None:
         """End a connection whose other side has not agreed on keys by now."""
@@ -119,6 +128,12 @@ class Login(asyncssh.SSHClient):
             answer = self._ask(question, False).result()
         except concurrent.futures.CancelledError:
             answer = None
+        except NobodyError as error:
+            raise ForbiddenError(
+                f"not logged in to {guest}",
+                f"its host key is not known yet: {_fingerprint(key)}",
+                "log in once on a terminal to trust it",
+            ) from error
         if (answer or "").strip().lower() not in ("y", "yes"):
             raise ForbiddenError(f"not logged in to {guest}", "its host key was not trusted")
         self._errand.known_hosts.add(self._errand.alias, *_written(key))
@@ -136,14 +151,15 @@ class Login(asyncssh.SSHClient):
         files = self._errand.keys or tuple(
             path for name in _USUAL_KEYS if (path := Path.home() / ".ssh" / name).is_file()
         )
-        async with _agent() as agent:
-            held = await _held(agent)
-            if self._errand.keys:
-                wanted = {data for path in files if (data := _public_data(path)) is not None}
-                held = [pair for pair in held if pair.public_data in wanted]
-            for pair in held:
-                self.offered.append(f"key {clean_line(pair.get_comment() or 'without name')} of the agent")
-                yield pair
+        # It signs what is offered here, so it stays until the login is over, however few are taken.
+        self._agent = await _agent()
+        held = await _held(self._agent)
+        if self._errand.keys:
+            wanted = {data for path in files if (data := _public_data(path)) is not None}
+            held = [pair for pair in held if pair.public_data in wanted]
+        for pair in held:
+            self.offered.append(f"key {clean_line(pair.get_comment() or 'without name')} of the agent")
+            yield pair
         seen = {pair.public_data for pair in held}
         for path in files:
             if self.gave_up or _public_data(path) in seen:
@@ -158,7 +174,7 @@ class Login(asyncssh.SSHClient):
         Raises BackendError when a file that was named cannot be used.
         """
         passphrase: str | None = None
-        for _ in range(_TRIES + 1):
+        for tries in range(_TRIES + 1):
             try:
                 return [*asyncssh.load_keypairs([str(path)], passphrase)]
             except asyncssh.KeyEncryptionError:
@@ -169,15 +185,18 @@ class Login(asyncssh.SSHClient):
                     self._refuse_key(path, words)
                     return []
                 again = ""
+            if tries == _TRIES:
+                self.locked.append(path)
+                break
             passphrase = await self._ask_user(f"{again}passphrase of {path}", True)
             if not passphrase:
-                return []
+                break
         return []
 
     def _refuse_key(self, path: Path, words: str) -> None:
         """Raise BackendError for a key that cannot be used, if it was named."""
         if self._errand.keys:
-            self.error = BackendError(f"cannot use the key {path}", clean_line(words), "correct [ssh] key")
+            self.error = BackendError(f"cannot use the key {path}", clean_line(words), KEY_HINT)
             raise self.error
 
     # Passwords
@@ -220,30 +239,24 @@ class Login(asyncssh.SSHClient):
     async def _ask_user(self, prompt: str, secret: bool) -> str | None:
         try:
             answer = await asyncio.wrap_future(self._ask(prompt, secret))
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, NobodyError):
             answer = None
         self.gave_up = answer is None
         return answer
 
 
-def no_server(guest: str, words: str) -> BackendError:
+def no_server(guest: str, words: str, kind: type[BackendError] = UnreachableError) -> BackendError:
     """The error of a port where nothing speaks SSH."""
-    return UnreachableError(f"no ssh server answers on {guest}", words, "is the port right?")
+    return kind(f"no ssh server answers on {guest}", words, "is the port right?")
 
 
-@asynccontextmanager
-async def _agent() -> AsyncIterator[asyncssh.SSHAgentClient | None]:
+async def _agent() -> asyncssh.SSHAgentClient | None:
     path = os.environ.get("SSH_AUTH_SOCK", "")
     try:
-        agent = await asyncssh.connect_agent(path) if path else None
+        return await asyncssh.connect_agent(path) if path else None
     except (OSError, asyncssh.ChannelOpenError):
         # An agent that is gone is like none.
-        agent = None
-    try:
-        yield agent
-    finally:
-        if agent is not None:
-            agent.close()
+        return None
 
 
 async def _held(agent: asyncssh.SSHAgentClient | None) -> list[asyncssh.SSHKeyPair]:

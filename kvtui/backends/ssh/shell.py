@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from kvtui.backends.base import ByteStream
-from kvtui.backends.ssh.errand import Errand
+from kvtui.backends.ssh.errand import Errand, NobodyError
 from kvtui.backends.ssh.known_hosts import KnownHosts, alias_of
 from kvtui.backends.ssh.pipe import Pipe
 from kvtui.config import state_dir
@@ -40,7 +40,10 @@ class Asker(Protocol):
     """Whoever can be asked for passwords and for trust."""
 
     async def ask(self, prompt: str, secret: bool) -> str | None:
-        """The answer to one question; None when the user gives up. What is `secret` must not be shown."""
+        """The answer to one question; None when the user gives up. What is `secret` must not be shown.
+
+        Raises NobodyError where nobody can be asked.
+        """
 
 
 async def open_shell(
@@ -66,9 +69,14 @@ async def open_shell(
     """
     async with AsyncExitStack() as on_failure:
         on_failure.push_async_callback(stream.close)
-        name = user or await asker.ask(f"user on {ref.path}", False)
+        name = user
         if not name:
-            raise BackendError(f"not logged in to {ref.path}", "no user was named", "name one in [ssh] user")
+            with suppress(NobodyError):
+                name = await asker.ask(f"user on {ref.path}", False) or ""
+        if not name:
+            raise BackendError(
+                f"not logged in to {ref.path}", "no user was named", "name one (-l, or [ssh] user in the configuration)"
+            )
         hosts = KnownHosts(known_hosts or state_dir() / "known_hosts")
         errand = Errand(
             ref.path,
@@ -162,8 +170,11 @@ class Shell:
             self._asking.cancel()
         for pump in self._pumps:
             pump.cancel()
-        self._here.close()
-        await asyncio.gather(*self._pumps, return_exceptions=True)
+        try:
+            # The loop watches the socket for them until they have ended.
+            await asyncio.gather(*self._pumps, return_exceptions=True)
+        finally:
+            self._here.close()
         await self._stream.close()
         with suppress(TimeoutError):
             async with asyncio.timeout(_FAREWELL):
@@ -229,6 +240,8 @@ class Shell:
         except RuntimeError as error:
             coroutine.close()
             raise UnreachableError(f"the shell of {self._errand.guest} has ended") from error
+        # Whoever waits here may be gone when it fails.
+        done.add_done_callback(_retrieve)
         over = asyncio.ensure_future(self._over.wait())
         waiting: set[asyncio.Future[Any]] = {done, over}
         try:
@@ -280,6 +293,11 @@ class Shell:
         # The screen's loop may be closed already, when the program ends.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(call)
+
+
+def _retrieve(done: asyncio.Future[Any]) -> None:
+    if not done.cancelled():
+        done.exception()
 
 
 def _words(fault: BaseException) -> str:
