@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +44,23 @@ async def text_of(stream: ByteStream) -> bytes:
     while piece := await stream.read():
         text += piece
     return text
+
+
+async def test_every_port_that_is_opened_is_a_line_of_the_audit_log_and_none_without_it(tmp_path: Path) -> None:
+    async def hold(request: web.Request) -> web.StreamResponse:
+        socket = await upgrade(request)
+        await socket.receive()
+        return socket
+
+    async with serving(port_server(hold)) as server, kept(write_kubeconfig(tmp_path, server.url)) as state:
+        stream = await state.backend.open_port(VM, 8080)
+        await stream.close()
+        (line,) = map(json.loads, state.audit.read_text().splitlines())
+        assert (line["verb"], line["name"], line["result"]) == ("port 8080", "a", "accepted")
+        state.audit.unlink()
+        state.audit.mkdir()
+        with pytest.raises(BackendError, match="audit log"):
+            await state.backend.open_port(VM, 8080)
 
 
 async def test_bytes_go_both_ways_and_pings_are_answered(tmp_path: Path) -> None:

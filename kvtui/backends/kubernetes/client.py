@@ -242,7 +242,8 @@ class KubernetesBackend:
     async def open_console(self, ref: Ref) -> ByteStream:
         """The serial console of a VM or VMI. Whoever holds it now loses it, and what is typed changes the guest."""
         self._verbs.refuse_read_only(ref, f"the console of {ref.path} was not opened")
-        return await open_console(self._server, self._discovery, ref)
+        stream = await open_console(self._server, self._discovery, ref)
+        return await self._verbs.note_opened("console", ref, stream)
 
     async def open_boot_log(self, ref: Ref, *, tail: int = 2000) -> ByteStream:
         """What a VM or VMI said and says on its serial line; it takes the console from nobody."""
@@ -251,7 +252,8 @@ class KubernetesBackend:
     async def open_port(self, ref: Ref, port: int) -> ByteStream:
         """A TCP connection to a port of a VM or VMI; what goes through it may change the guest."""
         self._verbs.refuse_read_only(ref, f"port {port} of {ref.path} was not opened")
-        return await open_port(self._server, self._discovery, ref, port)
+        stream = await open_port(self._server, self._discovery, ref, port)
+        return await self._verbs.note_opened(f"port {port}", ref, stream)
 
     async def take_screenshot(self, ref: Ref) -> bytes:
         """What a VM or VMI shows on its screen: a PNG or PPM file."""

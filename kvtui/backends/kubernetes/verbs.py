@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 
 from kvtui.audit import AuditLog
-from kvtui.backends.base import Permission, Verdict
+from kvtui.backends.base import ByteStream, Permission, Verdict
 from kvtui.backends.kubernetes.discovery import Discovery, object_path
 from kvtui.backends.kubernetes.server import ANY, Server
 from kvtui.errors import BackendError, ConflictError, KvtuiError, ReadOnlyError, UnreachableError
@@ -48,6 +49,9 @@ class _Review(msgspec.Struct):
 
 class _AccessReview(msgspec.Struct):
     status: _Review = msgspec.field(default_factory=_Review)
+
+
+OpenedStream = TypeVar("OpenedStream", bound=ByteStream)
 
 
 @dataclass(slots=True)
@@ -104,6 +108,16 @@ class Verbs:
         """Raise ReadOnlyError, with what was not done, when nothing may be changed here."""
         if self.read_only:
             raise ReadOnlyError(f"{ref.backend} is read-only", consequence, "start kvtui without --read-only")
+
+    async def note_opened(self, what: str, ref: Ref, stream: OpenedStream) -> OpenedStream:
+        """Keep in the audit log that a way into a machine was opened; the stream. Raises BackendError, and closes the
+        stream, when it cannot be kept. Attempts are not, for a VM that starts is asked five times a second.
+        """
+        async with AsyncExitStack() as on_failure:
+            on_failure.push_async_callback(stream.close)
+            await self._note(what, ref, "accepted")
+            on_failure.pop_all()
+        return stream
 
     async def _on_machine(
         self, subresource: str, ref: Ref, options: dict[str, object] | None = None, verb: str = ""
