@@ -229,9 +229,11 @@ def test_a_terminal_that_is_typed_into_shows_no_password(cluster: str, home: dic
 # A shell -------------------------------------------------------------------------------------------------------------
 
 
-def trust_and_log_in(cluster: str, home: dict[str, str], *remote: str, redirection: str = "") -> Terminal:
+def trust_and_log_in(
+    cluster: str, home: dict[str, str], *remote: str, redirection: str = "", source: str = ""
+) -> Terminal:
     line = shlex.join(command(cluster, "ssh", f"root@{MACHINE}", "--", *remote))
-    screen = Terminal(["sh", "-c", f"{line} {redirection}"], home)
+    screen = Terminal(["sh", "-c", f"{source} {line} {redirection}"], home)
     screen.wait_for(r"SHA256:\S+ Trust it \(yes/no\)\?")
     screen.type("yes\n")
     screen.wait_for("assword")
@@ -251,7 +253,7 @@ def test_a_reader_that_goes_away_ends_the_command_in_silence(
     cluster: str, home: dict[str, str], tmp_path: Path
 ) -> None:
     told = tmp_path / "told"
-    screen = trust_and_log_in(cluster, home, "seq 1000000", redirection=f"2>{told} | head -1")
+    screen = trust_and_log_in(cluster, home, "yes", redirection=f"</dev/zero 2>{told} | head -1")
     screen.wait()
     assert told.read_text() == ""
 
@@ -260,7 +262,7 @@ def test_input_that_still_comes_when_the_command_has_ended_is_no_fault(
     cluster: str, home: dict[str, str], tmp_path: Path
 ) -> None:
     told = tmp_path / "told"
-    screen = trust_and_log_in(cluster, home, "true", redirection=f"2>{told} </dev/zero")
+    screen = trust_and_log_in(cluster, home, "true", source="yes |", redirection=f"2>{told}")
     assert screen.wait() == 0
     assert told.read_text() == ""
 

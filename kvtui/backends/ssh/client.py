@@ -62,7 +62,9 @@ class Client:
     async def end_input(self) -> None:
         """Say that nothing more will be written."""
         if self._session is not None:
-            self._session.channel.write_eof()
+            # It may have ended by itself.
+            with suppress(OSError):
+                self._session.channel.write_eof()
 
     def resize(self, columns: int, lines: int) -> None:
         """Tell the guest the size of the terminal."""

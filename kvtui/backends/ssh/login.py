@@ -21,7 +21,6 @@ from kvtui.text import clean_line
 Ask = Callable[[str, bool], "concurrent.futures.Future[str | None]"]
 """Asks the user in the screen's thread."""
 
-KEY_HINT: Final = "name another key (-i, or [ssh] key in the configuration)"
 LONGEST: Final = 500
 """Characters of a guest's words that are kept."""
 _TRIES: Final = 3
@@ -196,7 +195,8 @@ class Login(asyncssh.SSHClient):
     def _refuse_key(self, path: Path, words: str) -> None:
         """Raise BackendError for a key that cannot be used, if it was named."""
         if self._errand.keys:
-            self.error = BackendError(f"cannot use the key {path}", clean_line(words), KEY_HINT)
+            hint = "name another key (-i, or [ssh] key in the configuration)"
+            self.error = BackendError(f"cannot use the key {path}", clean_line(words), hint)
             raise self.error
 
     # Passwords

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from kvtui.backends.base import ByteStream
 from kvtui.backends.ssh.errand import Errand, NobodyError
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 _CHUNK: Final = 2**16
 _FAREWELL: Final = 0.25
 """Seconds that the thread gets to end; it is a daemon, so that nobody has to wait longer."""
-
-T = TypeVar("T")
 
 
 class Asker(Protocol):
@@ -121,6 +119,8 @@ class Shell:
         """How the stream below broke."""
         self._client: Client | None = None
         self._client_loop: asyncio.AbstractEventLoop | None = None
+        self._calls: set[asyncio.Task[None]] = set()
+        """What the thread was sent to do, kept by it until it is done."""
         self._here, self._there = socket.socketpair()
         self._here.setblocking(False)
         self._pumps = [
@@ -227,31 +227,45 @@ class Shell:
             raise self._error or UnreachableError(f"the shell of {self._errand.guest} has ended")
         return self._client
 
-    async def _in_thread(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Do it in the thread's loop. Raises UnreachableError when the thread ends meanwhile."""
+    async def _in_thread(self, call: Callable[[], Awaitable[None]]) -> None:
+        """Do it in the thread's loop. Raises UnreachableError when it fails so, or the thread ends meanwhile."""
+        done: asyncio.Future[UnreachableError | None] = self._loop.create_future()
 
-        async def run() -> T:
-            return await call()
+        def settle(failure: UnreachableError | None) -> None:
+            if not done.done():
+                done.set_result(failure)
+
+        async def run() -> None:
+            failure = None
+            try:
+                await call()
+            except UnreachableError as error:
+                failure = error
+            self._post(lambda: settle(failure))
+
+        def start() -> None:
+            task = asyncio.ensure_future(run())
+            self._calls.add(task)
+            task.add_done_callback(self._calls.discard)
 
         assert self._client_loop is not None
-        coroutine = run()
         try:
-            done = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self._client_loop))
+            # No future of the thread is waited for it could fail unheard, or its loop be closed before it is done.
+            self._client_loop.call_soon_threadsafe(start)
         except RuntimeError as error:
-            coroutine.close()
             raise UnreachableError(f"the shell of {self._errand.guest} has ended") from error
-        # Whoever waits here may be gone when it fails.
-        done.add_done_callback(_retrieve)
         over = asyncio.ensure_future(self._over.wait())
         waiting: set[asyncio.Future[Any]] = {done, over}
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
             over.cancel()
-        if done.done() and not done.cancelled():
-            return done.result()
-        done.cancel()
-        raise self._error or UnreachableError(f"the shell of {self._errand.guest} has ended")
+        if done.done():
+            failure: KvtuiError | None = done.result()
+        else:
+            failure = self._error or UnreachableError(f"the shell of {self._errand.guest} has ended")
+        if failure is not None:
+            raise failure
 
     # In the thread
 
@@ -293,11 +307,6 @@ class Shell:
         # The screen's loop may be closed already, when the program ends.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(call)
-
-
-def _retrieve(done: asyncio.Future[Any]) -> None:
-    if not done.cancelled():
-        done.exception()
 
 
 def _words(fault: BaseException) -> str:
