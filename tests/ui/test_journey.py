@@ -90,7 +90,7 @@ def test_migrate_stop_start_console_quit(screen: Program, tmp_path: Path) -> Non
     )
     assert children_of(screen.process.pid) == []
     log = (tmp_path / "kvtui" / "audit.jsonl").read_text()
-    assert re.findall(r'"verb":"(\w+)"[^\n]*"result":"accepted"', log) == ["migrate", "stop", "start"]
+    assert re.findall(r'"verb":"(\w+)"[^\n]*"result":"accepted"', log) == ["migrate", "stop", "start", "console"]
     assert "secret" not in log
 
 
