@@ -16,6 +16,7 @@ from kvtui.ui.app import KvtuiApp
 from kvtui.ui.hacks import screen_text
 from kvtui.ui.screens.main import MainScreen
 from tests.ui.backend import Stage
+from tests.ui.idle import Idle
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "ui"
 
@@ -32,6 +33,18 @@ def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[No
     yield
     monkeypatch.undo()
     time.tzset()
+
+
+@pytest.fixture(autouse=True)
+def idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pilot goes on as soon as the app has nothing left to do."""
+    Idle().install(monkeypatch)
+
+
+@pytest.fixture
+def soon_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Why a console was cut is looked for as often as ever, but not for three seconds."""
+    monkeypatch.setattr("kvtui.console.session._VERDICT_PAUSE", 0.01)
 
 
 @pytest.fixture

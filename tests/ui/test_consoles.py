@@ -115,6 +115,7 @@ async def test_quitting_asks_while_a_console_is_open_and_closes_its_line(stage: 
 # States in words -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("soon_judged")
 async def test_taken_over_is_said_and_only_enter_takes_it_back(stage: Stage, show: Show) -> None:
     async with show(stage, SMALL) as screen:
         line = await open_console(screen, stage)
@@ -134,6 +135,7 @@ async def test_taken_over_is_said_and_only_enter_takes_it_back(stage: Stage, sho
         assert "last byte" not in screen.text
 
 
+@pytest.mark.usefixtures("soon_judged")
 async def test_a_clean_end_is_the_guests(stage: Stage, show: Show) -> None:
     async with show(stage, SMALL) as screen:
         (await open_console(screen, stage)).end()
@@ -182,6 +184,7 @@ async def test_a_paused_guest_is_told_apart_from_one_that_is_silent(stage: Stage
         await until(screen, sees(screen, "silent so far"))
 
 
+@pytest.mark.usefixtures("soon_judged")
 async def test_a_server_that_does_not_answer_is_no_takeover(stage: Stage, show: Show) -> None:
     async with show(stage, SMALL) as screen:
         line = await open_console(screen, stage)
@@ -236,6 +239,7 @@ async def test_a_stopped_vm_is_waited_for_without_asking_the_server(stage: Stage
         await until(screen, sees(screen, "Connected; silent so far"))
 
 
+@pytest.mark.usefixtures("soon_judged")
 async def test_where_vms_may_not_be_watched_the_server_is_asked_and_quoted(stage: Stage, show: Show) -> None:
     stage.feed(VirtualMachineInstance, FeedState.FORBIDDEN, "no right")
     stage.fleet.step()

@@ -132,6 +132,7 @@ async def test_without_a_console_the_key_to_read_says_so(stage: Stage, show: Sho
         assert "no console is open" in screen.text
 
 
+@pytest.mark.usefixtures("soon_judged")
 async def test_a_console_that_has_ended_can_be_read(stage: Stage, show: Show) -> None:
     async with show(stage) as screen:
         desk = await sit(screen, stage)

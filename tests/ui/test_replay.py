@@ -212,6 +212,7 @@ async def test_markers_are_gone_to(tmp_path: Path) -> None:
         await player.shows("one", "two", "three", at=60.0)
         await player.press("m")
         await player.until(lambda: "there is no marker after this" in player.text)
+        player.app.clear_notifications()
         await player.press("left_square_bracket")
         await player.shows(at=0.5)
 
@@ -329,6 +330,7 @@ async def test_an_empty_recording_has_ended(tmp_path: Path) -> None:
     async with playing(tmp_path, []) as player:
         await player.shows(state="END", at=0.0)
         await player.press("space", "right", "m", "full_stop", "end")
+        player.app.clear_notifications()
         await player.shows(state="END", at=0.0)
 
 
