@@ -166,7 +166,8 @@ class Line:
         self._unhide()
         if columns < len(self.text):
             start = columns - 1 if columns and not self.text[columns] else columns
-            self._beyond = start, self.text[start:], self.looks[start:]
+            if self.wrapped or not self._is_blank_from(start):
+                self._beyond = start, self.text[start:], self.looks[start:]
             del self.text[start:], self.looks[start:]
         missing = columns - len(self.text)
         self.text += [" "] * missing
@@ -217,6 +218,11 @@ class Line:
     def is_blank(self) -> bool:
         """Whether nothing but plain blanks is on the line, and nothing hidden beyond its edge."""
         return not self._beyond and (not self.used or not self.runs())
+
+    def _is_blank_from(self, start: int) -> bool:
+        """Whether nothing but plain blanks is there from `start` on."""
+        text, looks = self.text[start:], self.looks[start:]
+        return all(cell == " " for cell in text) and all(look is PLAIN for look in looks)
 
     def _unhide(self) -> None:
         if self._beyond:

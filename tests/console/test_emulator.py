@@ -181,6 +181,25 @@ def test_blank_rows_below_the_cursor_give_way_first() -> None:
     assert emulator.scrollback_size == 0
 
 
+def test_blank_rows_below_the_cursor_give_way_first_on_a_narrower_screen_too() -> None:
+    emulator = numbered(3)
+    emulator.resize(10, 5)
+    assert emulator.text() == ["line 0", "line 1", "line 2", "", ""]
+    assert emulator.cursor[:2] == (6, 2)
+    emulator.resize(8, 4)
+    assert emulator.text() == ["line 0", "line 1", "line 2", ""]
+    assert emulator.scrollback_size == 0
+
+
+def test_a_row_below_the_cursor_stays_when_all_that_is_on_it_is_hidden() -> None:
+    emulator = numbered(3)
+    emulator.feed(b"\x1b[5;15Hright\x1b[2;1H")
+    emulator.resize(10, 4)
+    assert emulator.scrollback_size == 1
+    emulator.resize(20, 4)
+    assert emulator.text() == ["line 1", "line 2", "", "              right"]
+
+
 def test_a_larger_screen_takes_back_what_the_smaller_displaced() -> None:
     emulator = numbered(14)
     before = picture(emulator)
