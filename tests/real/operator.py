@@ -17,7 +17,9 @@ PATIENCE = 20.0
 _STILL = 0.1
 """Seconds without a byte after which a program has drawn all that it wanted to."""
 _PROMPT = rb"guest:\S+# \x1b\[6n\Z"
-"""busybox's shell asks where the cursor is: what is typed before it asked would overtake the answer."""
+"""busybox's shell asks where the cursor is. An answer that comes after what is typed goes to the program that was
+started: busybox's less takes any report of the cursor for the size of its terminal.
+"""
 _PROMPT_SHOWN = r"guest:\S+#\s*\Z"
 
 
@@ -65,7 +67,9 @@ class Operator:
 
     @property
     def is_prompted(self) -> bool:
-        """Whether the shell waits for a command."""
+        """Whether the shell waits for a command and has its answer: the line is heard before the emulator reads it."""
+        if self.session.behind:
+            return False
         asked = re.search(_PROMPT, bytes(self._heard[-100:])) is not None
         return asked and re.search(_PROMPT_SHOWN, self.screen) is not None
 
@@ -122,7 +126,8 @@ class Operator:
                 await asyncio.wait_for(self._changed.wait(), _STILL)
 
     async def run(self, command: str, patience: float = PATIENCE) -> str:
-        """Run a command of the shell; what it printed."""
+        """Run a command of the shell as soon as it is prompted; what it printed."""
+        await self.wait_until(lambda: self.is_prompted, f"the prompt before {command!r}", patience)
         begin = len(self._heard)
         self.type(f"{command}\r")
         await self.wait_for_prompt(begin, patience)

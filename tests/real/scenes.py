@@ -84,7 +84,7 @@ async def _read_with_less(operator: Operator) -> None:
     await operator.ask("dmesg | less\r", "Linux version")
     for key in (" ", " ", "b", *"jjjjjkkG"):
         await operator.ask(key)
-    await operator.ask("g", r"Linux\s+version")
+    await operator.ask("g", "Linux version")
     await operator.ask("/", r"/\Z")
     await operator.ask("CPU\r", r"CPU(.*\n)*(:|%)")
     await operator.ask("n")

@@ -43,6 +43,8 @@ def start_and_use(kubeconfig: Path, version: str, folder: Path) -> None:
         screen.press("uname -r; cat samples/boxes.txt\r")
         screen.wait_for(rf"uname -r; cat samples/boxes.txt\n(.*\n)*.*{version}\b")
         screen.wait_for(r"│ worker-1   │       12 │ ║ c ║ d ║ │ ░▒▓█ │")
+        # vi would take an answer that the shell still waits for.
+        screen.wait_for(r"‘single’ €\s*\nguest:~#")
         screen.press("vi letter\r")
         screen.wait_for("- letter 1/1")
         screen.press("iwritten on a real screen")
