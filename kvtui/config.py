@@ -58,6 +58,16 @@ class ContextSettings(msgspec.Struct, forbid_unknown_fields=True):
     ssh: ContextSshSettings = msgspec.field(default_factory=ContextSshSettings)
 
 
+class HostSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """``[[host]]``: a host of libvirt."""
+
+    uri: Annotated[str, msgspec.Meta(pattern="^[a-z0-9+.-]+:/")]
+    """As virsh takes it: ``qemu:///system``, ``qemu+ssh://root@kvm1/system``."""
+    name: str = ""
+    """Empty for that of the machine in the URI."""
+    read_only: bool = False
+
+
 class ConsoleSettings(msgspec.Struct, forbid_unknown_fields=True):
     """``[console]``."""
 
@@ -97,6 +107,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     console: ConsoleSettings = msgspec.field(default_factory=ConsoleSettings)
     ssh: SshSettings = msgspec.field(default_factory=SshSettings)
     context: dict[str, ContextSettings] = {}
+    host: list[HostSettings] = []
     keys: dict[str, str] = {}
     """Action id to keys: ``"vm.start" = "f5"``."""
 

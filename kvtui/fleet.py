@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from kvtui.backends.base import Backend, Source
 from kvtui.model import Feed, FeedState
-from kvtui.resources import RESOURCES
+from kvtui.resources import RESOURCES, resources_for
+from kvtui.resources.base import AnyResource
 from kvtui.store import Delta, Store, View
 from kvtui.triage.engine import Engine
 
@@ -39,6 +40,20 @@ class Fleet:
         names = {backend.info.namespace for backend in self.backends.values()}
         return names.pop() if len(names) == 1 else ""
 
+    @property
+    def resources(self) -> Sequence[AnyResource]:
+        """What there is to see on the platforms of the backends."""
+        return resources_for({backend.info.platform for backend in self.backends.values()})
+
+    def feeds(self, sources: Iterable[Source]) -> list[Feed]:
+        """The feeds of some kinds, in every backend whose platform has them."""
+        return [
+            self.store.feed(backend.name, source.kind)
+            for source in sources
+            for backend in self.backends.values()
+            if backend.info.platform is source.platform
+        ]
+
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` after every step that changed something; what is returned ends it."""
         self._listeners.append(listener)
@@ -55,7 +70,7 @@ class Fleet:
 
     async def run(self, sources: Sequence[Source] | None = None) -> None:
         """Keep all backends live until cancelled. A backend that fails for good is a feed in trouble, not an end."""
-        wanted = tuple(sources) if sources is not None else all_sources()
+        wanted = tuple(sources) if sources is not None else all_sources(self.resources)
         async with asyncio.TaskGroup() as tasks:
             for backend in self.backends.values():
                 tasks.create_task(self._keep_live(backend, wanted), name=f"backend {backend.name}")
@@ -63,7 +78,8 @@ class Fleet:
                 self.step()
                 await asyncio.sleep(TICK)
 
-    async def _keep_live(self, backend: Backend, sources: Sequence[Source]) -> None:
+    async def _keep_live(self, backend: Backend, wanted: Sequence[Source]) -> None:
+        sources = [source for source in wanted if source.platform is backend.info.platform]
         try:
             await backend.run(sources, self.store.post)
         except Exception as error:  # noqa: BLE001 - boundary: one backend's fault must not end the others
@@ -76,7 +92,7 @@ class Fleet:
         await asyncio.gather(*(backend.close() for backend in self.backends.values()))
 
 
-def all_sources() -> tuple[Source, ...]:
+def all_sources(resources: Iterable[AnyResource] = RESOURCES) -> tuple[Source, ...]:
     """Every source that a resource names, each kind once."""
-    found = {source.kind: source for resource in RESOURCES for source in resource.sources}
+    found = {source.kind: source for resource in resources for source in resource.sources}
     return tuple(found.values())

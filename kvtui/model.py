@@ -22,6 +22,13 @@ class Ref(NamedTuple):
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
 
+class Platform(StrEnum):
+    """What a backend is: where machines are virtual machines of Kubernetes, or domains of libvirt."""
+
+    KUBERNETES = "kubernetes"
+    LIBVIRT = "libvirt"
+
+
 class Tone(StrEnum):
     """What a text means for the reader; themes turn it into colours, which never carry meaning alone."""
 
@@ -132,10 +139,12 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a node or a pod uses, as metrics-server measured it: cores and bytes."""
+    """What a node, a host or a pod uses, as metrics-server or libvirt measured it: cores and bytes."""
 
     cpu: float
     memory: float
+    waiting: float | None = None
+    """Share of the CPUs that wait for disks, 0 to 1; None where nobody measures it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +152,7 @@ class BackendInfo:
     """What the header says of a backend."""
 
     name: str
+    platform: Platform = Platform.KUBERNETES
     address: str = ""
     user: str = ""
     version: str = ""

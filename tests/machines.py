@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from kvtui.fleet import all_sources
-from kvtui.model import Feed, FeedState
+from kvtui.model import Feed, FeedState, Platform
 from kvtui.records.base import Record
 from kvtui.records.decode import decode_record
+from kvtui.resources import resources_for
 from kvtui.store import Put, Store
 from kvtui.text import parse_time
 
@@ -18,7 +19,9 @@ DATA = Path(__file__).parent / "data"
 RECORDED = parse_time("2026-11-21T01:56:00Z") or 0.0
 """A moment shortly after the recordings ended."""
 
-TYPES: dict[str, type[Record]] = {source.kind: source.type for source in all_sources()}
+TYPES: dict[str, type[Record]] = {
+    source.kind: source.type for source in all_sources(resources_for([Platform.KUBERNETES]))
+}
 
 Object = dict[str, Any]
 

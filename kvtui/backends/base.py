@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from kvtui.model import BackendInfo, Ref
+from kvtui.model import BackendInfo, Platform, Ref
 from kvtui.records.base import Record
 from kvtui.store import Message
 
@@ -27,6 +27,8 @@ class Source:
     polled: bool = False
     """Ask every now and then and do not watch: the kind is rare, or ordinary users may not watch it."""
     label_selector: str = ""
+    platform: Platform = Platform.KUBERNETES
+    """Which backends have the kind; for libvirt, group and versions say nothing."""
 
     @property
     def kind(self) -> str:

@@ -147,7 +147,7 @@ def make_parser() -> ArgumentParser:
         parents=[_shared_options()],
     )  # fmt: skip
     parser.set_defaults(command=None, kubeconfig=None, context=[], namespace=None, all_namespaces=False)
-    parser.set_defaults(read_only=False, config=None, theme=None, slow_link=False, no_mouse=False, record=None)
+    parser.set_defaults(host=[], read_only=False, config=None, theme=None, slow_link=False, no_mouse=False, record=None)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     _add_get(commands.add_parser(
         "get", parents=[_shared_options()], help="print rows: vms, nodes, migrations, imports ...",
@@ -191,6 +191,10 @@ def _shared_options() -> ArgumentParser:
     )
     where.add_argument("--context", action="append", type=_named, metavar="NAME",
                        help="context of the kubeconfig; several may be given (default: the current one)")  # fmt: skip
+    where.add_argument(
+        "--host", action="append", type=_named, metavar="URI",
+        help="host of libvirt: its URI, or its name in the configuration; several may be given",
+    )  # fmt: skip
     scope = where.add_mutually_exclusive_group()
     scope.add_argument("-n", "--namespace", type=_namespace, metavar="NAME", help="only this namespace")
     scope.add_argument("-A", "--all-namespaces", action="store_true",

@@ -6,10 +6,12 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kvtui.config import Settings, load_settings, state_dir
+from kvtui.config import HostSettings, Settings, load_settings, state_dir
 from kvtui.errors import ConfigError
 
 if TYPE_CHECKING:
+    from kvtui.audit import AuditLog
+    from kvtui.backends.base import Backend
     from kvtui.fleet import Fleet
 
 
@@ -24,28 +26,88 @@ def read_settings(options: Namespace) -> Settings:
     return settings
 
 
-def make_fleet(options: Namespace, settings: Settings, contexts: Sequence[str] = ()) -> Fleet:
-    """A fleet of `contexts`, by default those of the command line; no server is asked yet. Raises ConfigError."""
+def make_fleet(options: Namespace, settings: Settings, names: Sequence[str] = ()) -> Fleet:
+    """A fleet of the contexts and hosts called `names`, by default those of the command line and the configuration.
+
+    Nobody is asked yet. Raises ConfigError.
+    """
     from kvtui.audit import AuditLog
-    from kvtui.backends.kubernetes.client import connect
-    from kvtui.backends.kubernetes.kubeconfig import load_current_context
     from kvtui.fleet import Fleet
 
     audit = AuditLog(state_dir() / "audit.jsonl")
-    names = list(dict.fromkeys(contexts or options.context)) or [load_current_context(options.kubeconfig).name]
-    backends = []
-    for name in names:
-        own = settings.for_context(name)
-        namespace = "" if options.all_namespaces else options.namespace or own.namespace
-        backends.append(connect(options.kubeconfig, name, namespace, settings.read_only or own.read_only, audit))
-    return Fleet(backends)
+    contexts, hosts = _choose(options, settings, names)
+    backends = [
+        *(_make_context(options, settings, name, audit) for name in contexts),
+        *(_make_host(settings, host, audit) for host in hosts),
+    ]
+    return Fleet(_name_apart(backends))
 
 
-def name_contexts(options: Namespace) -> list[str]:
-    """The contexts of the kubeconfig, the current one first; none where it cannot be read."""
-    from kvtui.backends.kubernetes.kubeconfig import load_contexts
+def _choose(
+    options: Namespace, settings: Settings, names: Sequence[str]
+) -> tuple[Sequence[str], Sequence[HostSettings]]:
+    """Which contexts and hosts are meant. Without any name it is the current context and all configured hosts."""
+    named = _named_hosts(options, settings)
+    if names:
+        known = {_name(host): host for host in [*settings.host, *named]}
+        return [name for name in names if name not in known], [known[name] for name in names if name in known]
+    if options.context or named:
+        return list(dict.fromkeys(options.context)), named
+    from kvtui.backends.kubernetes.kubeconfig import load_current_context
 
     try:
-        return [context.name for context in load_contexts(options.kubeconfig)]
+        return [load_current_context(options.kubeconfig).name], settings.host
     except ConfigError:
-        return []
+        if options.kubeconfig is not None or not settings.host:
+            raise
+        return [], settings.host
+
+
+def _named_hosts(options: Namespace, settings: Settings) -> list[HostSettings]:
+    """The hosts of the command line: each one of the configuration by its name or URI, or a URI. Raises ConfigError."""
+    from kvtui.backends.libvirt.uri import check_uri
+
+    return [
+        next((host for host in settings.host if text in (_name(host), host.uri)), None) or HostSettings(check_uri(text))
+        for text in dict.fromkeys(options.host)
+    ]
+
+
+def _name(host: HostSettings) -> str:
+    from kvtui.backends.libvirt.uri import name_host
+
+    return host.name or name_host(host.uri)
+
+
+def _make_context(options: Namespace, settings: Settings, name: str, audit: AuditLog) -> Backend:
+    from kvtui.backends.kubernetes.client import connect
+
+    own = settings.for_context(name)
+    namespace = "" if options.all_namespaces else options.namespace or own.namespace
+    return connect(options.kubeconfig, name, namespace, settings.read_only or own.read_only, audit)
+
+
+def _make_host(settings: Settings, host: HostSettings, audit: AuditLog) -> Backend:
+    from kvtui.backends.libvirt.client import Place, connect
+
+    return connect(Place(_name(host), host.uri, settings.read_only or host.read_only), audit)
+
+
+def _name_apart(backends: Sequence[Backend]) -> Sequence[Backend]:
+    """Raise ConfigError when two backends bear one name: nobody could tell their machines apart."""
+    names = [backend.name for backend in backends]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"two backends are called {twice}", hint="give one of them another name in [[host]]")
+    return backends
+
+
+def name_places(options: Namespace, settings: Settings) -> list[str]:
+    """The contexts of the kubeconfig, the current one first, and the hosts; no contexts where it cannot be read."""
+    from kvtui.backends.kubernetes.kubeconfig import load_contexts
+
+    hosts = list(dict.fromkeys(_name(host) for host in [*settings.host, *_named_hosts(options, settings)]))
+    try:
+        return [*(context.name for context in load_contexts(options.kubeconfig)), *hosts]
+    except ConfigError:
+        return hosts

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from kvtui.backends.base import Consoles
-from kvtui.cli.connecting import make_fleet, name_contexts, read_settings
+from kvtui.cli.connecting import make_fleet, name_places, read_settings
 from kvtui.cli.input import read_input
 from kvtui.cli.machine import capable, check_machine, find_machine
 from kvtui.cli.output import printing
@@ -67,7 +67,7 @@ def show_channel(options: Namespace, settings: Settings, fleet: Fleet, channel: 
             raise
         return fleet
 
-    where, contexts = channel.ref.backend, lambda: name_contexts(options)
+    where, contexts = channel.ref.backend, lambda: name_places(options, settings)
     return run_screen(settings, connect, where=where, contexts=contexts, channel=channel)
 
 
@@ -82,7 +82,7 @@ def check_terminal() -> None:
 async def _pipe(fleet: Fleet, channel: Channel, pipe: _Pipe, timeout: float | None) -> int:
     from kvtui.resources import find
 
-    vms = find("vms")
+    vms = find("vms", fleet.resources)
     assert vms is not None
     try:
         try:

@@ -11,7 +11,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from kvtui.cli.connecting import make_fleet, name_contexts, read_settings
+from kvtui.cli.connecting import make_fleet, name_places, read_settings
 from kvtui.cli.screen import run_screen
 from kvtui.errors import KvtuiError
 
@@ -36,7 +36,7 @@ def demo(options: Namespace) -> int:
                 options.kubeconfig = await asyncio.to_thread(cluster.wait_for_kubeconfig)
             return make_fleet(options, settings, contexts)
 
-        return run_screen(settings, connect, where="the demo cluster", contexts=lambda: name_contexts(options))
+        return run_screen(settings, connect, where="the demo cluster", contexts=lambda: name_places(options, settings))
 
 
 def _arguments(options: Namespace) -> list[str]:

@@ -33,12 +33,17 @@ _GAP: Final = "   "
 
 def get(options: Namespace) -> int:
     """Print what was asked for; the exit code."""
-    resource = find(options.resource)
-    if resource is None:
+    if find(options.resource) is None:
         known = ", ".join(resource.name for resource in RESOURCES)
         sys.stderr.write(f"kvtui get: there is no resource {options.resource!r}; known are {known}\n")
         return 2
     fleet = make_fleet(options, read_settings(options))
+    resource = find(options.resource, fleet.resources)
+    if resource is None:
+        names = ", ".join(resource.name for resource in fleet.resources)
+        where = ", ".join(fleet.backends)
+        sys.stderr.write(f"kvtui get: {where} has no {options.resource}; it has {names}\n")
+        return 2
     return asyncio.run(_get(options, resource, fleet))
 
 
@@ -89,7 +94,7 @@ async def _pause(live: asyncio.Task[None]) -> None:
 
 
 def _feeds(resource: AnyResource, fleet: Fleet) -> list[Feed]:
-    return [fleet.view.feed(backend, source.kind) for backend in fleet.backends for source in resource.sources]
+    return fleet.feeds(resource.sources)
 
 
 def _measured(resource: AnyResource, fleet: Fleet) -> bool:
@@ -99,8 +104,7 @@ def _measured(resource: AnyResource, fleet: Fleet) -> bool:
 
 def _complete(resource: AnyResource, fleet: Fleet) -> bool:
     """Whether all rows are there, whatever some of their cells may lack."""
-    own = resource.sources[0].kind
-    return all(fleet.view.feed(backend, own).state is FeedState.LIVE for backend in fleet.backends)
+    return all(feed.state is FeedState.LIVE for feed in fleet.feeds(resource.own))
 
 
 def _troubles(resource: AnyResource, fleet: Fleet) -> list[Feed]:
@@ -108,7 +112,7 @@ def _troubles(resource: AnyResource, fleet: Fleet) -> list[Feed]:
 
     Of joined kinds, one that is not installed has nothing to add, and one that has no namespace is forbidden to most.
     """
-    joined = resource.sources[1:]
+    joined = resource.joined
     expected = {(source.kind, FeedState.ABSENT) for source in joined}
     expected |= {(source.kind, FeedState.FORBIDDEN) for source in joined if not source.namespaced}
     return [
@@ -230,8 +234,7 @@ class _Printer:
         return [clean_line(column.cell(row, now).text) or "-" for column in self._columns]
 
     def _print_table(self, refs: Sequence[Ref]) -> None:
-        own = self._listing.resource.sources[0].kind
-        if not refs and all(self._fleet.view.feed(name, own).usable for name in self._fleet.backends):
+        if not refs and all(feed.usable for feed in self._fleet.feeds(self._listing.resource.own)):
             sys.stderr.write(f"no {self._listing.resource.title} found\n")
         lines = [self._cells(ref) for ref in refs]
         titles = [column.title for column in self._columns]

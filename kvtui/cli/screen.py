@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from kvtui.cli.connecting import make_fleet, name_contexts, read_settings
+from kvtui.cli.connecting import make_fleet, name_places, read_settings
 from kvtui.config import Settings
 from kvtui.errors import KvtuiError
 
@@ -23,8 +23,8 @@ def show(options: Namespace) -> int:
     async def connect(contexts: Sequence[str]) -> Fleet:
         return make_fleet(options, settings, contexts)
 
-    where = ", ".join(options.context) or "the current context"
-    return run_screen(settings, connect, where=where, contexts=lambda: name_contexts(options))
+    where = ", ".join([*options.context, *options.host]) or "the current context"
+    return run_screen(settings, connect, where=where, contexts=lambda: name_places(options, settings))
 
 
 def run_screen(

@@ -1,13 +1,18 @@
-"""All resources: one kind, one file."""
+"""All resources: one kind, one file. What is shown depends on where the machines live."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from functools import cache
 from typing import Final
 
+from kvtui.model import Platform
 from kvtui.resources import (
     cdi,
     datavolume,
+    domain,
     event,
+    host,
     kubevirt,
     migration,
     namespace,
@@ -17,23 +22,48 @@ from kvtui.resources import (
     vm,
 )
 from kvtui.resources.base import AnyResource
+from kvtui.resources.united import unite
 
-RESOURCES: Final[tuple[AnyResource, ...]] = (
-    node.RESOURCE,
-    vm.RESOURCE,
-    migration.RESOURCE,
-    datavolume.RESOURCE,
-    pod.RESOURCE,
-    pvc.RESOURCE,
-    event.RESOURCE,
-    namespace.RESOURCE,
-    kubevirt.RESOURCE,
-    cdi.RESOURCE,
-)
+_OF: Final[dict[Platform, tuple[AnyResource, ...]]] = {
+    Platform.KUBERNETES: (
+        node.RESOURCE,
+        vm.RESOURCE,
+        migration.RESOURCE,
+        datavolume.RESOURCE,
+        pod.RESOURCE,
+        pvc.RESOURCE,
+        event.RESOURCE,
+        namespace.RESOURCE,
+        kubevirt.RESOURCE,
+        cdi.RESOURCE,
+    ),
+    Platform.LIBVIRT: (
+        host.RESOURCE,
+        domain.RESOURCE,
+    ),
+}
 
-_BY_NAME: Final = {name: resource for resource in RESOURCES for name in (resource.name, *resource.aliases)}
+
+def resources_for(platforms: Collection[Platform]) -> tuple[AnyResource, ...]:
+    """What there is to see on those platforms; what bears the same name on several is one resource."""
+    return _resources_for(frozenset(platforms))
 
 
-def find(name: str) -> AnyResource | None:
+@cache
+def _resources_for(platforms: frozenset[Platform]) -> tuple[AnyResource, ...]:
+    by_name: dict[str, list[AnyResource]] = {}
+    for platform, resources in _OF.items():
+        if platform in platforms:
+            for resource in resources:
+                by_name.setdefault(resource.name, []).append(resource)
+    return tuple(several[0] if len(several) == 1 else unite(*several) for several in by_name.values())
+
+
+RESOURCES: Final = resources_for(tuple(Platform))
+"""All that kvtui knows."""
+
+
+def find(name: str, resources: Collection[AnyResource] = RESOURCES) -> AnyResource | None:
     """The resource of that name or alias, in whatever case."""
-    return _BY_NAME.get(name.lower())
+    folded = name.lower()
+    return next((one for one in resources if folded in (one.name, *one.aliases)), None)

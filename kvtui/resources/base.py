@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from kvtui.backends.base import Backend, Lifecycle, Permission, Source
 from kvtui.errors import BackendError
-from kvtui.model import Cell, Health, Ref
+from kvtui.model import Cell, Health, Platform, Ref
 from kvtui.records.base import Record
 from kvtui.store import View
 
@@ -75,6 +75,12 @@ class Action(Generic[Row]):
     usual: float = 60.0
     """Seconds after which the effect is overdue."""
     footer: bool = True
+    variants: tuple[tuple[type[Any], Action[Any]], ...] = ()
+    """How it is done to rows of which type, where a pane shows machines of several platforms."""
+
+    def of(self, row: Row) -> Action[Row]:
+        """The action as this row wants it."""
+        return next((action for type_, action in self.variants if isinstance(row, type_)), self)
 
 
 Related = Callable[[View, Ref, Any], Iterable[Ref]]
@@ -92,8 +98,9 @@ class Resource(Generic[Row]):
     """As the pane's border shows it: ``VMs``."""
     label: str
     """One of them, in a word: ``vm``."""
+    row_type: type[Row]
     sources: tuple[Source, ...]
-    """What must be live for its rows; the first is the one whose feed the pane's border tells of."""
+    """What must be live for its rows; the first of each platform is the one whose feed the pane's border tells of."""
     refs: Callable[[View], Iterable[Ref]]
     """All rows there are."""
     row: Callable[[View, Ref], Row | None]
@@ -111,6 +118,19 @@ class Resource(Generic[Row]):
     """The column that it is first sorted by."""
     descending: bool = False
     actions: tuple[Action[Row], ...] = ()
+
+    @property
+    def own(self) -> tuple[Source, ...]:
+        """Of each platform, the source of the rows themselves; the others are joined."""
+        first: dict[Platform, Source] = {}
+        for source in self.sources:
+            first.setdefault(source.platform, source)
+        return tuple(first.values())
+
+    @property
+    def joined(self) -> tuple[Source, ...]:
+        """The sources of what rows are joined with."""
+        return tuple(source for source in self.sources if source not in self.own)
 
 
 AnyResource = Resource[Any]

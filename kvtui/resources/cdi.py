@@ -40,6 +40,7 @@ RESOURCE: Resource[CdiRow] = Resource(
     aliases=("cdi",),
     title="CDI",
     label="cdi",
+    row_type=CdiRow,
     sources=(sources.CDIS,),
     refs=_refs,
     row=_row,

@@ -245,6 +245,7 @@ RESOURCE: Resource[Import] = Resource(
     aliases=("import", "dv", "dvs", "datavolumes", "datavolume"),
     title="Imports",
     label="import",
+    row_type=Import,
     sources=(sources.DATA_VOLUMES, sources.CLAIMS),
     refs=_refs,
     row=_row,

@@ -67,6 +67,7 @@ RESOURCE: Resource[EventRow] = Resource(
     aliases=("event", "ev"),
     title="Events",
     label="event",
+    row_type=EventRow,
     sources=(sources.EVENTS,),
     refs=_refs,
     row=_row,

@@ -40,6 +40,7 @@ RESOURCE: Resource[KubeVirtRow] = Resource(
     aliases=("kubevirt", "kv", "kvs"),
     title="KubeVirt",
     label="kubevirt",
+    row_type=KubeVirtRow,
     sources=(sources.KUBEVIRTS,),
     refs=_refs,
     row=_row,

@@ -108,6 +108,7 @@ RESOURCE: Resource[Move] = Resource(
     aliases=("migration", "vmim", "vmims", "virtualmachineinstancemigrations"),
     title="Migrations",
     label="migration",
+    row_type=Move,
     sources=(sources.MIGRATIONS, sources.INSTANCES),
     refs=_refs,
     row=join_move,

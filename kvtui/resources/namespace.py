@@ -41,6 +41,7 @@ RESOURCE: Resource[NamespaceRow] = Resource(
     aliases=("namespace", "ns"),
     title="Namespaces",
     label="namespace",
+    row_type=NamespaceRow,
     sources=(sources.NAMESPACES,),
     refs=_refs,
     row=_row,

@@ -196,6 +196,7 @@ RESOURCE: Resource[NodeRow] = Resource(
     aliases=("node", "no"),
     title="Nodes",
     label="node",
+    row_type=NodeRow,
     sources=(sources.NODES, sources.INSTANCES, sources.PODS),
     refs=_refs,
     row=_row,

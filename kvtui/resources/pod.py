@@ -110,6 +110,7 @@ RESOURCE: Resource[PodRow] = Resource(
     aliases=("pod", "po"),
     title="KubeVirt pods",
     label="pod",
+    row_type=PodRow,
     sources=(sources.PODS,),
     refs=_refs,
     row=_row,

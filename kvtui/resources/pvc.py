@@ -82,6 +82,7 @@ RESOURCE: Resource[ClaimRow] = Resource(
     aliases=("pvc", "persistentvolumeclaims", "persistentvolumeclaim", "claims"),
     title="Claims",
     label="claim",
+    row_type=ClaimRow,
     sources=(sources.CLAIMS, sources.MACHINES),
     refs=_refs,
     row=_row,

@@ -9,9 +9,21 @@ from __future__ import annotations
 from typing import Final
 
 from kvtui.backends.base import Source
+from kvtui.model import Platform
+from kvtui.records.base import Record
 from kvtui.records.cdi import Cdi, DataVolume
 from kvtui.records.kubernetes import Claim, Event, Namespace, Node, Pod
 from kvtui.records.kubevirt import KubeVirt, Migration, VirtualMachine, VirtualMachineInstance
+from kvtui.records.libvirt import (
+    BlockJob,
+    Domain,
+    DomainJob,
+    DomainSnapshot,
+    Host,
+    StoragePool,
+    StorageVolume,
+    VirtualNetwork,
+)
 
 _KUBEVIRT: Final = ("v1", "v1alpha3")
 
@@ -27,3 +39,17 @@ MIGRATIONS: Final = Source(Migration, "kubevirt.io", _KUBEVIRT, "virtualmachinei
 KUBEVIRTS: Final = Source(KubeVirt, "kubevirt.io", _KUBEVIRT, "kubevirts", namespaced=False, polled=True)
 DATA_VOLUMES: Final = Source(DataVolume, "cdi.kubevirt.io", ("v1beta1",), "datavolumes")
 CDIS: Final = Source(Cdi, "cdi.kubevirt.io", ("v1beta1",), "cdis", namespaced=False, polled=True)
+
+
+def _libvirt(type_: type[Record], plural: str) -> Source:
+    return Source(type_, "", (), plural, namespaced=False, platform=Platform.LIBVIRT)
+
+
+HOSTS: Final = _libvirt(Host, "hosts")
+DOMAINS: Final = _libvirt(Domain, "domains")
+JOBS: Final = _libvirt(DomainJob, "jobs")
+BLOCK_JOBS: Final = _libvirt(BlockJob, "block jobs")
+POOLS: Final = _libvirt(StoragePool, "pools")
+STORAGE_VOLUMES: Final = _libvirt(StorageVolume, "volumes")
+NETWORKS: Final = _libvirt(VirtualNetwork, "networks")
+SNAPSHOTS: Final = _libvirt(DomainSnapshot, "snapshots")

@@ -213,6 +213,7 @@ RESOURCE: Resource[Machine] = Resource(
     aliases=("vm", "virtualmachines", "virtualmachine", "vmi", "vmis"),
     title="VMs",
     label="vm",
+    row_type=Machine,
     sources=(
         sources.MACHINES,
         sources.INSTANCES,

@@ -109,19 +109,20 @@ class ActionRunner:
         found = self._pending.get(ref)
         if found is not None and found.action.id == action.id:
             return f"{ref.path} is {self.pending(ref)} already"
-        return action.when(row)
+        return action.of(row).when(row)
 
     async def _refusal(self, action: AnyAction, resource: AnyResource, rows: Sequence[Any]) -> str:
         """What the account lacks, in the first namespace where it lacks it; or that the server does not say."""
-        refs = {(ref.backend, ref.namespace): ref for ref in map(resource.ref, rows)}
-        for ref in refs.values():
-            verdict = await self._may(ref, action.needs)
+        places = {(ref.backend, ref.namespace): (ref, row) for row in rows for ref in (resource.ref(row),)}
+        for ref, row in places.values():
+            needs = action.of(row).needs
+            verdict = await self._may(ref, needs)
             if not verdict.asked:
                 return f"nothing was done, as {ref.backend} does not answer: {verdict.reason}"
             if not verdict.allowed:
                 where = f"namespace {ref.namespace}" if ref.namespace else ref.backend
                 words = f": {verdict.reason}" if verdict.reason else ""
-                return f"needs {action.needs} in {where}{words}"
+                return f"needs {needs} in {where}{words}"
         return ""
 
     async def _may(self, ref: Ref, permission: Permission) -> Verdict:
@@ -166,6 +167,7 @@ class ActionRunner:
     async def _run(self, action: AnyAction, resource: AnyResource, row: Any) -> str:
         """Do it to one row; the sentence of a failure, or nothing."""
         ref = resource.ref(row)
+        action = action.of(row)
         mine = self._pending[ref] = Pending(action, resource, row, self._fleet.clock())
         self._announce(ref)
         accepted = False
@@ -211,7 +213,7 @@ def _warnings(action: AnyAction, resource: AnyResource, rows: Sequence[Any]) -> 
     """What must be said of the rows; what is not true of all of them names those it is true of."""
     about: dict[str, list[str]] = {}
     for row in rows:
-        for warning in action.warn(row):
+        for warning in action.of(row).warn(row):
             about.setdefault(warning, []).append(resource.ref(row).path)
     return [
         warning if len(paths) == len(rows) else f"{_enumerate(paths)}: {warning}" for warning, paths in about.items()

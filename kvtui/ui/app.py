@@ -129,8 +129,8 @@ class KvtuiApp(Program, inherit_bindings=False):
     def show_fleet(self, fleet: Fleet) -> None:
         """Keep the fleet live and show it."""
         self.fleet = fleet
-        self.actions = ActionRunner(fleet, RESOURCES, self)
-        self.main = MainScreen(fleet, RESOURCES, self.actions, self.settings, self._contexts)
+        self.actions = ActionRunner(fleet, fleet.resources, self)
+        self.main = MainScreen(fleet, fleet.resources, self.actions, self.settings, self._contexts)
         self.switch_screen(self.main)
         if self._channel is not None:
             self.call_after_refresh(self._open_channel, self._channel)
@@ -210,7 +210,8 @@ class KvtuiApp(Program, inherit_bindings=False):
         """Show the help."""
         bindings = [binding for binding in [*list_bindings(), *_own_bindings(self)] if binding.tooltip]
         menu = [(entry.key, f"{entry.label.removesuffix(' ...')}: {entry.help}") for entry in MENU]
-        self.push_screen(HelpScreen(RESOURCES, bindings, self.settings.console.detach, menu))
+        resources = self.fleet.resources if self.fleet is not None else RESOURCES
+        self.push_screen(HelpScreen(resources, bindings, self.settings.console.detach, menu))
 
     # Crashes -------------------------------------------------------------------------------------------------------
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-from kvtui.backends.base import Source
+from kvtui.fleet import Fleet
 from kvtui.model import Feed, FeedState, Tone
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.resources import RESOURCES
 from kvtui.resources.base import AnyResource
-from kvtui.store import View
 from kvtui.text import age
 
 _WORST_FIRST = (
@@ -17,16 +14,10 @@ _WORST_FIRST = (
 )  # fmt: skip
 
 
-def feeds_of(view: View, source: Source, backends: Iterable[str]) -> list[Feed]:
-    """The feed of a kind in each backend."""
-    return [view.feed(backend, source.kind) for backend in backends]
-
-
-def worst_feed(view: View, resource: AnyResource, backends: Sequence[str]) -> Feed | None:
+def worst_feed(fleet: Fleet, resource: AnyResource) -> Feed | None:
     """The feed that a resource's border should tell of: its own before those it joins, the worst first."""
-    own, *joined = resource.sources
-    for sources in ([own], joined):
-        feeds = [feed for source in sources if not source.polled for feed in feeds_of(view, source, backends)]
+    for sources in (resource.own, resource.joined):
+        feeds = fleet.feeds(source for source in sources if not source.polled)
         feeds = [feed for feed in feeds if feed.state is not FeedState.LIVE]
         if feeds:
             return min(feeds, key=lambda feed: _WORST_FIRST.index(feed.state))
@@ -35,7 +26,7 @@ def worst_feed(view: View, resource: AnyResource, backends: Sequence[str]) -> Fe
 
 def kind_words(kind: str) -> str:
     """A kind as its pane calls it."""
-    titles = {resource.sources[0].kind: resource.title for resource in RESOURCES}
+    titles = {source.kind: resource.title for resource in RESOURCES for source in resource.own}
     return titles.get(kind) or {VirtualMachineInstance.KIND: "VM instances"}.get(kind, kind)
 
 
@@ -67,12 +58,11 @@ def retry_words(feed: Feed, now: float) -> str:
 def empty_lines(resource: AnyResource, feed: Feed | None, now: float, *, filtered: int, scope: str) -> tuple[str, ...]:
     """Why a pane has no rows. `filtered` is how many a filter hides, `scope` where was looked."""
     title = resource.title
-    own = feed is not None and feed.kind == resource.sources[0].kind
+    source = next((source for source in resource.own if feed is not None and feed.kind == source.kind), None)
     if filtered:
         return (f"none of {filtered} {title} matches the filter", "esc clears it")
-    if feed is None or not own:
+    if feed is None or source is None:
         return (f"no {title} in {scope}",)
-    source = resource.sources[0]
     plural = f"{source.plural}.{source.group}" if source.group else source.plural
     detail = (feed.detail,) if feed.detail else ()
     again = retry_words(feed, now)

@@ -127,7 +127,7 @@ async def test_all_backends_feed_the_one_store_until_the_end(clock: Clock) -> No
     fleet.listen(lambda _delta: complete.set() if fleet.view.count(Node) == 3 else None)
     running = asyncio.create_task(fleet.run())
     await asyncio.wait_for(complete.wait(), 5)
-    assert prod.sources == lab.sources == all_sources()
+    assert tuple(prod.sources) == tuple(lab.sources) == all_sources(fleet.resources)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert prod.ended.is_set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from textual.app import ComposeResult
@@ -10,16 +10,18 @@ from textual.containers import Horizontal
 
 from kvtui.fleet import Fleet
 from kvtui.joins.installation import judge_installation
-from kvtui.model import FeedState, Finding, Health, Severity, Tone
+from kvtui.model import FeedState, Finding, Health, Platform, Severity, Tone
 from kvtui.records.base import is_true
 from kvtui.records.cdi import Cdi
 from kvtui.records.kubernetes import Node
 from kvtui.records.kubevirt import KubeVirt, VirtualMachine
+from kvtui.records.libvirt import Domain, Host
 from kvtui.store import View
 from kvtui.triage.control_plane import UNANSWERED
 from kvtui.ui.bar import Bar, Piece
 
 _GAP = "   "
+_MACHINES = frozenset({VirtualMachine.KIND, Domain.KIND})
 
 
 class Header(Horizontal):
@@ -62,18 +64,25 @@ class Header(Horizontal):
         self._clock.set_pieces([Piece(f" {moment:%H:%M:%S} ", "muted")])
 
     def _place(self) -> list[Piece]:
-        names = list(self._fleet.backends)
-        where = names[0] if len(names) == 1 else f"{len(names)} contexts" if names else "no cluster"
         return [
             Piece(" kvtui", "title", rank=9),
             Piece("  "),
-            Piece(where, "accent"),
+            Piece(name_backends(self._fleet), "accent"),
             Piece(" > ", "muted"),
             Piece(self._namespace or self._fleet.namespace or "all namespaces"),
         ]
 
     def _mode(self) -> list[Piece]:
         return [Piece("  "), Piece(" READ-ONLY ", "alarm")] if self.read_only else []
+
+
+def name_backends(fleet: Fleet) -> str:
+    """The one backend by its name, several as so many contexts and hosts."""
+    if len(fleet.backends) < 2:
+        return next(iter(fleet.backends), "no cluster")
+    platforms = [backend.info.platform for backend in fleet.backends.values()]
+    counted = ((platforms.count(Platform.KUBERNETES), "context"), (platforms.count(Platform.LIBVIRT), "host"))
+    return ", ".join(f"{count} {noun}{'s' if count > 1 else ''}" for count, noun in counted if count)
 
 
 def versions(fleet: Fleet) -> list[Piece]:
@@ -83,9 +92,13 @@ def versions(fleet: Fleet) -> list[Piece]:
         many = len(fleet.backends) > 1
         words = (f"{finding.subject.name} {finding.trouble}" if many else finding.trouble for finding in silent)
         return [piece for text in words for piece in (Piece(_GAP), Piece(text, "bad"))]
-    if len(fleet.backends) != 1:
+    contexts = [name for name, backend in fleet.backends.items() if backend.info.platform is Platform.KUBERNETES]
+    if not contexts and len(fleet.backends) == 1:
+        version = next(iter(fleet.backends.values())).info.version
+        return [Piece(_GAP, rank=5), Piece(version, rank=5)] if version else []
+    if len(contexts) != 1:
         return []
-    name = next(iter(fleet.backends))
+    name = contexts[0]
     return _kubevirt(fleet.view, name) + _cdi(fleet.view, name)
 
 
@@ -128,17 +141,21 @@ def _unknown(view: View, backend: str, title: str, kind: str, rank: int) -> list
 
 def counts(view: View, findings: Iterable[Finding]) -> list[Piece]:
     """Nodes that are ready of all there are, and how many problems there are."""
-    nodes = [record for _, record in view.items(Node)]
-    ready = sum(is_true(node.status.conditions, "Ready") for node in nodes)
-    pieces: list[Piece] = []
-    if nodes:
-        tone = "" if ready == len(nodes) else "bad"
-        pieces = [Piece("nodes ", rank=4), Piece(f"{ready}/{len(nodes)}", tone, rank=4), Piece(_GAP, rank=4)]
+    nodes = [is_true(node.status.conditions, "Ready") for _, node in view.items(Node)]
+    hosts = [host.connected for _, host in view.items(Host)]
+    pieces = [*_count("nodes", nodes), *_count("hosts", hosts)]
     problems = [finding for finding in findings if finding.severity > Severity.INFO]
     if problems:
         worst = max(finding.severity for finding in problems)
         noun = "problem" if len(problems) == 1 else "problems"
         pieces.append(Piece(f"{len(problems)} {noun}", worst.tone.value))
-    elif any(feed.state is FeedState.LIVE and feed.kind == VirtualMachine.KIND for feed in view.feeds()):
+    elif any(feed.state is FeedState.LIVE and feed.kind in _MACHINES for feed in view.feeds()):
         pieces.append(Piece("no problems known", "muted", rank=3))
     return pieces
+
+
+def _count(noun: str, ready: Sequence[bool]) -> list[Piece]:
+    if not ready:
+        return []
+    tone = "" if all(ready) else "bad"
+    return [Piece(f"{noun} ", rank=4), Piece(f"{sum(ready)}/{len(ready)}", tone, rank=4), Piece(_GAP, rank=4)]

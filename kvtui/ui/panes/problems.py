@@ -168,7 +168,7 @@ def quiet_words(fleet: Fleet, resources: Sequence[AnyResource]) -> str:
     checked: list[str] = []
     blind: list[str] = []
     for resource in resources:
-        feed = worst_feed(fleet.view, resource, list(fleet.backends))
+        feed = worst_feed(fleet, resource)
         if feed is None:
             checked.append(resource.title)
         elif feed.state is FeedState.LOADING:

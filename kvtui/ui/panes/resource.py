@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -236,28 +236,33 @@ class ResourcePane(Vertical):
 
     def ask_rights(self) -> None:
         """Find out beside the loop of messages what the account may not do to the chosen rows."""
-        places = self._places(self.chosen) - self._asked
+        places = {place: row for place, row in self._places(self.chosen).items() if place not in self._asked}
         if places and self.resource.actions:
-            self._asked |= places
+            self._asked |= places.keys()
             self.run_worker(self._ask_rights(places), group="rights")
 
-    async def _ask_rights(self, places: set[tuple[str, str]]) -> None:
+    async def _ask_rights(self, places: Mapping[tuple[str, str], Any]) -> None:
         """What could not be asked counts as allowed: the answer comes when the key is pressed."""
-        for backend, namespace in places:
+        for (backend, namespace), row in places.items():
             for action in self.resource.actions:
                 with suppress(KvtuiError):
-                    verdict = await self._fleet.backends[backend].may(action.needs, namespace)
-                    if not verdict.allowed:
-                        self._denied[action.id, (backend, namespace)] = f"needs {action.needs}"
+                    needs = action.of(row).needs
+                    verdict = await self._fleet.backends[backend].may(needs, namespace)
+                    if verdict.asked and not verdict.allowed:
+                        self._denied[action.id, (backend, namespace)] = f"needs {needs}"
         self.post_message(self.Changed(self))
 
-    def _places(self, rows: Sequence[Any]) -> set[tuple[str, str]]:
-        refs = (self.resource.ref(row) for row in rows)
-        return {(ref.backend, ref.namespace) for ref in refs if ref.backend in self._fleet.backends}
+    def _places(self, rows: Sequence[Any]) -> dict[tuple[str, str], Any]:
+        """Where the rows are, with one of them each."""
+        places = {}
+        for row in rows:
+            ref = self.resource.ref(row)
+            if ref.backend in self._fleet.backends:
+                places[ref.backend, ref.namespace] = row
+        return places
 
     def _feed_is(self, *states: FeedState) -> bool:
-        kind = self.resource.sources[0].kind
-        return any(self._fleet.view.feed(backend, kind).state in states for backend in self._fleet.backends)
+        return any(feed.state in states for feed in self._fleet.feeds(self.resource.own))
 
     # Drawing -------------------------------------------------------------------------------------------------------
 
@@ -283,24 +288,23 @@ class ResourcePane(Vertical):
         self._title.set_pieces(left, [*self._state_pieces(), *self._neighbours])
 
     def _state_pieces(self) -> list[Piece]:
-        backends = list(self._fleet.backends)
-        feed = worst_feed(self._fleet.view, self.resource, backends)
+        feed = worst_feed(self._fleet, self.resource)
         if feed is None:
             return []
         now = self._fleet.clock()
         words, tone = state_words(feed, now)
-        if feed.kind != self.resource.sources[0].kind:
+        if feed.kind not in {source.kind for source in self.resource.own}:
             words = f"{kind_words(feed.kind)} {words}"
         elif self.listing.total and feed.state not in (FeedState.LOADING, FeedState.STALE):
             words = f"{words}, rows {age(now - feed.since)} old"
-        if len(backends) > 1:
+        if len(self._fleet.backends) > 1:
             words = f"{feed.backend}: {words}"
         return [Piece(f" {words} ", tone.value), self._title.rule]
 
     def _say_empty(self) -> None:
         if self.listing.refs:
             return
-        feed = worst_feed(self._fleet.view, self.resource, list(self._fleet.backends))
+        feed = worst_feed(self._fleet, self.resource)
         namespace = self.listing.namespace
         scope = f"namespace {namespace}" if namespace else "any namespace"
         now = self._fleet.clock()
@@ -385,7 +389,7 @@ def find_pane(panes: Collection[ResourcePane], kind: str) -> ResourcePane | None
     ranked = [
         (position, pane.number, pane)
         for pane in panes
-        for position, source in enumerate(pane.resource.sources)
+        for position, source in enumerate((*pane.resource.own, *pane.resource.joined))
         if source.kind == kind
     ]
     return min(ranked, key=lambda found: found[:2])[2] if ranked else None

@@ -13,6 +13,7 @@ from kvtui.config import Settings
 from kvtui.fleet import Fleet
 from kvtui.model import Ref
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
+from kvtui.records.libvirt import Domain
 from kvtui.resources.base import AnyResource
 from kvtui.store import Delta
 from kvtui.ui.actions import ActionRunner
@@ -37,7 +38,7 @@ _PANES_LEAST = 5
 """Lines that the panes keep above the consoles."""
 _CONSOLE_LEAST = 5
 """Lines that the consoles keep below the panes."""
-CONSOLE_KINDS = (VirtualMachine.KIND, VirtualMachineInstance.KIND)
+CONSOLE_KINDS = (VirtualMachine.KIND, VirtualMachineInstance.KIND, Domain.KIND)
 
 
 class PanesScreen(Screen[None]):

@@ -1,0 +1,1 @@
+"""Plain KVM hosts: `connect` here is light, and libvirt is loaded by the first connection."""

@@ -1,0 +1,218 @@
+"""A host of libvirt as a backend: connects by itself, keeps what the host has live, connects anew after a cut."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+
+import msgspec
+
+from kvtui.audit import AuditLog
+from kvtui.backends.base import Inbox, Permission, Source, Verdict
+from kvtui.backends.libvirt.collector import Feeds, Told, follow
+from kvtui.backends.libvirt.collectors import make_collectors
+from kvtui.backends.libvirt.events import Events
+from kvtui.backends.libvirt.link import Link
+from kvtui.backends.libvirt.survey import Survey
+from kvtui.backends.libvirt.uri import local_uri, name_host
+from kvtui.errors import BackendError, KvtuiError, UnreachableError
+from kvtui.model import BackendInfo, Platform
+from kvtui.records.base import Meta
+from kvtui.records.libvirt import Host
+from kvtui.text import clean_line
+
+if TYPE_CHECKING:
+    import libvirt
+
+T = TypeVar("T")
+
+_RETRIES: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+"""Seconds before each further attempt to connect."""
+_OPENING: Final = 20.0
+"""Seconds that connecting may last."""
+
+
+class Way(Protocol):
+    """How a host is reached when not directly: a tunnel that is made before each connection."""
+
+    async def open(self) -> str:
+        """The URI that leads through it. Raises BackendError."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One host as the user names it."""
+
+    name: str
+    uri: str
+    read_only: bool = False
+
+
+def connect(place: Place, audit: AuditLog, way: Way | None = None) -> LibvirtBackend:
+    """A backend for a host; nobody is asked yet."""
+    return LibvirtBackend(place, audit, way)
+
+
+class LibvirtBackend:
+    """One host. Implements Backend."""
+
+    def __init__(self, place: Place, audit: AuditLog, way: Way | None) -> None:
+        self.place = place
+        self.audit = audit
+        self._way = way
+        self._info = BackendInfo(
+            place.name or name_host(place.uri), Platform.LIBVIRT, clean_line(place.uri), read_only=place.read_only
+        )
+        self._host = Host(metadata=Meta(name=self._info.name), uri=clean_line(place.uri))
+        self._link: Link | None = None
+        self._retry = asyncio.Event()
+
+    @property
+    def name(self) -> str:
+        """The name of the host."""
+        return self._info.name
+
+    @property
+    def info(self) -> BackendInfo:
+        """What is known of the host and of us there."""
+        return self._info
+
+    async def run(self, sources: Sequence[Source], inbox: Inbox) -> None:
+        """Keep every source live until cancelled. Trouble becomes the state of a feed and heals by itself."""
+        feeds = Feeds(self.name, [source.kind for source in sources], inbox)
+        told = Told(self.name, inbox)
+        failures = 0
+        while True:
+            if failures == 0:
+                told.tell(Host, [self._with_link("connecting", "")])
+            try:
+                async with asyncio.timeout(_OPENING) as limit:
+                    link, lost, survey = await self._connect()
+            except TimeoutError:
+                assert limit.expired()
+                error: KvtuiError = UnreachableError(f"{self._info.address} does not answer")
+            except KvtuiError as failure:
+                error = failure
+            else:
+                failures = 0
+                error = await self._keep(link, lost, survey, sources, feeds, told)
+            self._let_go()
+            words = error.detail or error.title
+            wait = _RETRIES[min(failures, len(_RETRIES) - 1)]
+            failures += 1
+            self._info = replace(self._info, trouble=str(error))
+            feeds.report_cut(_cut_words(error), time.time() + wait)
+            known = self._host.libvirt_version != ""
+            told.tell(Host, [self._with_link("lost" if known else "unreachable", words)])
+            self._retry.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._retry.wait(), wait)
+
+    def retry(self, _kind: str = "") -> None:
+        """Try again at once what is being waited for."""
+        self._retry.set()
+
+    async def may(self, permission: Permission, _namespace: str, _name: str = "") -> Verdict:
+        """Whether the connection allows it: libvirt only tells whether it is for looking only."""
+        if self._link is None:
+            return Verdict(False, self._info.trouble or "not connected", asked=False)
+        if self._link.read_only and permission.verb != "get":
+            return Verdict(False, "libvirt grants this account a connection for looking only")
+        return Verdict(True)
+
+    async def call(self, ask: Callable[[libvirt.virConnect], T], title: str) -> T:
+        """Ask libvirt something, in a thread; `ask` must return plain values. Raises BackendError with `title`."""
+        if self._link is None:
+            raise UnreachableError(title, self._info.trouble or f"{self.name} is not connected")
+        return await self._link.call(ask, title)
+
+    async def close(self) -> None:
+        """Let go of the connection, at once."""
+        self._let_go()
+
+    # Connecting -----------------------------------------------------------------------------------------------------
+
+    async def _connect(self) -> tuple[Link, asyncio.Future[str], Survey]:
+        lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        def on_lost(reason: str) -> None:
+            if not lost.done():
+                lost.set_result(reason)
+
+        uri = await self._way.open() if self._way is not None else local_uri(self.place.uri)
+        link = Link(uri, on_lost)
+        self._let_go()
+        self._link = link
+        survey = Survey(self.name)
+        await link.open(read_only=self.place.read_only)
+        self._host = await link.call(
+            lambda connection: survey.describe_host(connection, self.place.uri, read_only=link.read_only),
+            f"{self._info.address} cannot be read",
+        )
+        self._host.link, self._host.link_since = "connected", time.time()
+        version = f"{self._host.driver} {self._host.hypervisor_version}".strip()
+        self._info = replace(self._info, version=version, trouble="", read_only=self.place.read_only or link.read_only)
+        return link, lost, survey
+
+    async def _keep(
+        self,
+        link: Link,
+        lost: asyncio.Future[str],
+        survey: Survey,
+        sources: Sequence[Source],
+        feeds: Feeds,
+        told: Told,
+    ) -> KvtuiError:
+        """Collect until the connection is gone; why it is."""
+        wanted = {source.type for source in sources}
+        events = Events()
+        collectors = [one for one in make_collectors(survey, self._host) if not one.types or wanted & set(one.types)]
+        tasks: set[asyncio.Task[None]] = set()
+        try:
+            await events.subscribe(link)
+            for one in collectors:
+                follower = follow(one, link, events, told, feeds.report)
+                tasks.add(asyncio.create_task(follower, name=f"{self.name} {type(one).__name__}"))
+            waiting: set[asyncio.Future[Any]] = {*tasks, lost}
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if lost.done():
+                return UnreachableError(f"{self.name} is lost", lost.result())
+            for task in tasks:
+                if task.done():
+                    task.result()
+            raise AssertionError
+        except BackendError as error:
+            return error
+        finally:
+            lost.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()
+
+    def _with_link(self, state: str, trouble: str) -> Host:
+        same = self._host.link == state
+        self._host = msgspec.structs.replace(
+            self._host,
+            link=state,
+            link_since=self._host.link_since if same else time.time(),
+            trouble=trouble,
+        )
+        return self._host
+
+
+def _cut_words(error: KvtuiError) -> str:
+    words = f"{error.title}: {error.detail}" if error.detail else error.title
+    return f"{words} ({error.hint})" if error.hint else words

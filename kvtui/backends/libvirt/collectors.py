@@ -1,0 +1,89 @@
+"""All collectors, by what they look at."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from kvtui.backends.libvirt.collector import Collector, Found
+from kvtui.backends.libvirt.events import Events, Plain
+from kvtui.backends.libvirt.survey import Survey
+from kvtui.records.base import Record
+from kvtui.records.libvirt import Domain, Host
+
+if TYPE_CHECKING:
+    import libvirt
+
+TICK: Final = 3.0
+"""Seconds between two looks at states and figures. What happens in between, events tell at once."""
+_RESHAPING: Final = ("LIFECYCLE", "BALLOON_CHANGE", "TRAY_CHANGE", "DISK_CHANGE", "DEVICE_ADDED", "DEVICE_REMOVED",
+                     "TUNABLE", "AGENT_LIFECYCLE", "METADATA_CHANGE", "BLOCK_JOB_2", "IO_ERROR_REASON")  # fmt: skip
+"""Events after which a domain is described anew."""
+
+
+class DomainCollector:
+    """Domains: states at once, figures as `FigureCollector` got them last."""
+
+    types: tuple[type[Record], ...] = (Domain,)
+    period = TICK
+
+    def __init__(self, survey: Survey) -> None:
+        self._survey = survey
+
+    def attach(self, events: Events, wake: Callable[[], None]) -> None:
+        """Look after whatever happens to a domain."""
+
+        def hear(uuid: str, _name: str, _details: tuple[Plain, ...]) -> None:
+            self._survey.spoil(uuid)
+            wake()
+
+        events.listen(_RESHAPING, hear)
+        events.listen(("REBOOT", "WATCHDOG"), lambda *_: wake())
+
+    def collect(self, connection: libvirt.virConnect) -> Found:
+        """All domains."""
+        return Found({Domain: self._survey.look(connection, time.time())})
+
+
+class FigureCollector:
+    """Counters of domains: apart from their states, for one hung QEMU makes the question about all wait."""
+
+    types: tuple[type[Record], ...] = ()
+    period = TICK
+
+    def __init__(self, survey: Survey) -> None:
+        self._survey = survey
+
+    def attach(self, events: Events, wake: Callable[[], None]) -> None:
+        """Figures change all the time; no event tells of it."""
+
+    def collect(self, connection: libvirt.virConnect) -> Found:
+        """Nothing for the store: `DomainCollector` tells of it."""
+        self._survey.measure(connection)
+        return Found()
+
+
+class HostCollector:
+    """What the host itself uses."""
+
+    types: tuple[type[Record], ...] = (Host,)
+    period = TICK
+
+    def __init__(self, survey: Survey, host: Host) -> None:
+        self._survey = survey
+        self._host = host
+
+    def attach(self, events: Events, wake: Callable[[], None]) -> None:
+        """No event tells of it."""
+
+    def collect(self, connection: libvirt.virConnect) -> Found:
+        """The host, and what it uses."""
+        usage = self._survey.measure_host(connection, self._host)
+        name = self._host.metadata.name
+        return Found({Host: [self._host]}, (name, usage) if usage is not None else None)
+
+
+def make_collectors(survey: Survey, host: Host) -> list[Collector]:
+    """All of them, for one connection."""
+    return [HostCollector(survey, host), DomainCollector(survey), FigureCollector(survey)]

@@ -1,0 +1,194 @@
+"""From libvirt's XML to records: pure. Elements: libvirt's formatdomain.html."""
+
+from __future__ import annotations
+
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from kvtui.records.base import Meta
+from kvtui.records.libvirt import Disk, Domain, Nic
+from kvtui.text import clean_line
+
+_UNITS: Final = {
+    "b": 1, "bytes": 1, "kb": 10**3, "k": 2**10, "kib": 2**10, "mb": 10**6, "m": 2**20, "mib": 2**20, "gb": 10**9,
+    "g": 2**30, "gib": 2**30, "tb": 10**12, "t": 2**40, "tib": 2**40,
+}  # fmt: skip
+_LIBOSINFO: Final = "{http://libosinfo.org/xmlns/libvirt/domain/1.0}"
+_AGENT: Final = "org.qemu.guest_agent.0"
+
+
+def describe_domain(xml: str) -> Domain:
+    """What the XML of a domain tells; state and figures are left as they are by default. Broken XML is a fault."""
+    try:
+        root = ET.fromstring(xml)
+    except ET.ParseError as error:
+        return Domain(fault=clean_line(f"its XML cannot be read: {error}"))
+    name, uuid = _text(root, "name"), _text(root, "uuid")
+    vcpu = root.find("vcpu")
+    most = _number(vcpu.text) if vcpu is not None else 0
+    os_type = root.find("os/type")
+    return Domain(
+        metadata=Meta(name=name, uid=uuid),
+        title=_text(root, "title"),
+        driver=_attribute(root, "type"),
+        arch=_attribute(os_type, "arch"),
+        machine=_attribute(os_type, "machine"),
+        cpu_mode=_attribute(root.find("cpu"), "mode"),
+        cpu_model=_text(root, "cpu/model"),
+        firmware=_attribute(root.find("os"), "firmware") or ("efi" if root.find("os/loader") is not None else ""),
+        vcpus=_number(vcpu.get("current")) or most if vcpu is not None else 0,
+        vcpus_most=most,
+        memory=_amount(root.find("currentMemory")) or _amount(root.find("memory")),
+        memory_most=_amount(root.find("memory")),
+        os=_os(root),
+        agent=_agent(root),
+        disks=tuple(map(_disk, root.iterfind("devices/disk"))),
+        nics=tuple(map(_nic, root.iterfind("devices/interface"))),
+        serials=tuple(_serials(root)),
+        screen=root.find("devices/video") is not None,
+        host_devices=tuple(map(_host_device, root.iterfind("devices/hostdev"))),
+        on_crash=_text(root, "on_crash"),
+    )
+
+
+def tell_differences(live: Domain, stored: Domain) -> tuple[str, ...]:
+    """In what a running domain differs from what is stored for its next start."""
+    found = []
+    if live.vcpus != stored.vcpus or live.vcpus_most != stored.vcpus_most:
+        found.append(f"CPUs {live.vcpus} of {live.vcpus_most} > {stored.vcpus} of {stored.vcpus_most}")
+    if live.memory_most != stored.memory_most:
+        found.append(f"memory {live.memory_most >> 20} > {stored.memory_most >> 20} MiB")
+    if (live.machine and stored.machine) and live.machine.split("-")[0] != stored.machine.split("-")[0]:
+        found.append(f"machine {live.machine} > {stored.machine}")
+    disks = ({disk.target: disk.source for disk in live.disks}, {disk.target: disk.source for disk in stored.disks})
+    found += [f"disk {target}" for target in sorted(_changed(*disks))]
+    nics = ({nic.mac: nic.source for nic in live.nics}, {nic.mac: nic.source for nic in stored.nics})
+    found += [f"interface {mac}" for mac in sorted(_changed(*nics))]
+    if live.title != stored.title:
+        found.append("title")
+    return tuple(found)
+
+
+def describe_backing(xml: str) -> tuple[str, int]:
+    """Of a volume's XML: what it stands on, and how large it may become."""
+    try:
+        root = ET.fromstring(xml)
+    except ET.ParseError:
+        return "", 0
+    return _text(root, "backingStore/path"), _amount(root.find("capacity"))
+
+
+def parse(xml: str) -> ET.Element:
+    """The root of an XML document of libvirt; one without anything for text that is none."""
+    try:
+        return ET.fromstring(xml)
+    except ET.ParseError:
+        return ET.Element("unreadable")
+
+
+def text_at(root: ET.Element, path: str) -> str:
+    """The text of an element, cleaned; empty where there is none."""
+    return _text(root, path)
+
+
+def attribute_at(root: ET.Element, path: str, name: str) -> str:
+    """An attribute of an element, cleaned; empty where there is none."""
+    return _attribute(root.find(path), name)
+
+
+def amount_at(root: ET.Element, path: str) -> int:
+    """An amount with its unit, in bytes; 0 where there is none."""
+    return _amount(root.find(path))
+
+
+def _changed(one: dict[str, str], other: dict[str, str]) -> set[str]:
+    return {key for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
+
+
+def _text(root: ET.Element, path: str) -> str:
+    return clean_line((root.findtext(path) or "").strip())
+
+
+def _attribute(element: ET.Element | None, name: str) -> str:
+    return clean_line(element.get(name) or "") if element is not None else ""
+
+
+def _number(text: str | None) -> int:
+    text = (text or "").strip()
+    return int(text) if text.isascii() and text.isdecimal() else 0
+
+
+def _amount(element: ET.Element | None) -> int:
+    if element is None:
+        return 0
+    return _number(element.text) * _UNITS.get((element.get("unit") or "KiB").lower(), 1)
+
+
+def _os(root: ET.Element) -> str:
+    """``http://debian.org/debian/12`` is told as ``debian 12``."""
+    found = root.find(f"metadata/{_LIBOSINFO}libosinfo/{_LIBOSINFO}os")
+    return " ".join(_attribute(found, "id").rstrip("/").split("/")[-2:])
+
+
+def _agent(root: ET.Element) -> bool | None:
+    for target in root.iterfind("devices/channel/target"):
+        if target.get("name") == _AGENT:
+            return target.get("state") == "connected"
+    return None
+
+
+def _serials(root: ET.Element) -> list[str]:
+    """Serial lines, then consoles that are none of them."""
+    found = [_attribute(serial.find("alias"), "name") for serial in root.iterfind("devices/serial")]
+    for console in root.iterfind("devices/console"):
+        if _attribute(console.find("target"), "type") not in ("", "serial") or not found:
+            found.append(_attribute(console.find("alias"), "name"))
+    return found
+
+
+def _disk(element: ET.Element) -> Disk:
+    source, driver = element.find("source"), element.find("driver")
+    target = element.find("target")
+    return Disk(
+        target=_attribute(target, "dev"),
+        device=_attribute(element, "device") or "disk",
+        bus=_attribute(target, "bus"),
+        kind=_attribute(element, "type"),
+        source=_source(source),
+        format=_attribute(driver, "type"),
+        read_only=element.find("readonly") is not None,
+        shared=element.find("shareable") is not None,
+        cache=_attribute(driver, "cache"),
+        backing=_source(element.find("backingStore/source")),
+    )
+
+
+def _source(source: ET.Element | None) -> str:
+    if source is None:
+        return ""
+    if source.get("pool"):
+        return f"{_attribute(source, 'pool')}/{_attribute(source, 'volume')}"
+    for name in ("file", "dev", "dir", "name"):
+        if source.get(name):
+            return _attribute(source, name)
+    return ""
+
+
+def _nic(element: ET.Element) -> Nic:
+    source = element.find("source")
+    names = (_attribute(source, name) for name in ("network", "bridge", "dev", "portgroup"))
+    return Nic(
+        mac=_attribute(element.find("mac"), "address"),
+        kind=_attribute(element, "type"),
+        source=next((name for name in names if name), ""),
+        model=_attribute(element.find("model"), "type"),
+        target=_attribute(element.find("target"), "dev"),
+        up=_attribute(element.find("link"), "state") != "down",
+    )
+
+
+def _host_device(element: ET.Element) -> str:
+    address = element.find("source/address")
+    parts = [_attribute(address, name).removeprefix("0x") for name in ("domain", "bus", "slot", "function")]
+    where = f" {parts[0]}:{parts[1]}:{parts[2]}.{parts[3]}" if address is not None and parts[2] else ""
+    return f"{_attribute(element, 'type')}{where}"

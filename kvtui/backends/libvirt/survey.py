@@ -1,0 +1,229 @@
+"""What one host has, looked at again and again. Called in the threads of the connection, one look at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from kvtui.backends.libvirt.describe import describe_domain, parse, tell_differences, text_at
+from kvtui.backends.libvirt.figures import Counters, Sample, compare, take_sample, with_figures
+from kvtui.backends.libvirt.link import load
+from kvtui.backends.libvirt.words import is_unsupported, reason_of, state_of
+from kvtui.model import Usage as HostUsage
+from kvtui.records.base import Meta
+from kvtui.records.libvirt import Domain, Host, Use
+from kvtui.text import clean_line
+
+if TYPE_CHECKING:
+    import libvirt
+
+_ROUGH: Final = 16 * 2**20
+"""Free memory of a host is told in steps of this."""
+
+
+class Survey:
+    """Remembers of each domain what is costly to ask, and asks it anew when an event says that it changed."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = threading.Lock()
+        self._stale: set[str] = set()
+        """UUIDs of domains of which an event told a change."""
+        self._shapes: dict[str, Domain] = {}
+        """What the XML of each domain tells, and what is asked together with it."""
+        self._known: dict[str, Domain] = {}
+        """Each domain as it was last told."""
+        self._counters: dict[str, Counters] = {}
+        self._samples: dict[str, Sample] = {}
+        self._uses: dict[str, Use | None] = {}
+        self._cpu: dict[str, int] = {}
+        self._unsupported: set[str] = set()
+
+    def spoil(self, uuid: str) -> None:
+        """An event told that the domain is another than before; from any thread."""
+        with self._lock:
+            self._stale.add(uuid)
+
+    # The host -------------------------------------------------------------------------------------------------------
+
+    def describe_host(self, connection: libvirt.virConnect, uri: str, *, read_only: bool) -> Host:
+        """What does not change while the connection stands."""
+        arch, memory, cpus, *_ = connection.getInfo()
+        capabilities = parse(connection.getCapabilities())
+        return Host(
+            metadata=Meta(name=self._name, uid=text_at(capabilities, "host/uuid")),
+            uri=clean_line(uri),
+            hostname=clean_line(connection.getHostname()),
+            driver=clean_line(connection.getType()),
+            system_uuid=self._system_uuid(connection),
+            libvirt_version=_version(connection.getLibVersion()),
+            hypervisor_version=_version(connection.getVersion()),
+            arch=clean_line(arch),
+            cpu_model=text_at(capabilities, "host/cpu/model"),
+            cpus=cpus,
+            memory=memory * 2**20,
+            read_only=read_only,
+        )
+
+    def measure_host(self, connection: libvirt.virConnect, host: Host) -> HostUsage | None:
+        """What the host uses now; None while that cannot be told."""
+        memory = self._try("memory", lambda: connection.getMemoryStats(-1))
+        free = (memory.get("free", 0) + memory.get("buffers", 0) + memory.get("cached", 0)) * 1024 if memory else 0
+        free = free or self._try("free memory", connection.getFreeMemory) or 0
+        busy, waiting = self._measure_cpus(self._try("cpu", lambda: connection.getCPUStats(-1)) or {})
+        if busy is None or not free:
+            return None
+        return HostUsage(busy * host.cpus, float(host.memory - free // _ROUGH * _ROUGH), waiting)
+
+    def _measure_cpus(self, now: dict[str, int]) -> tuple[float | None, float | None]:
+        before, self._cpu = self._cpu, now
+        spent = {name: value - before.get(name, 0) for name, value in now.items()} if before else {}
+        whole = sum(max(0, value) for value in spent.values())
+        if whole <= 0:
+            return None, None
+        waiting = max(0, spent.get("iowait", 0))
+        return round((whole - spent.get("idle", 0) - waiting) / whole, 2), round(waiting / whole, 2)
+
+    def _system_uuid(self, connection: libvirt.virConnect) -> str:
+        info = self._try("sysinfo", lambda: connection.getSysinfo(0))
+        if not info:
+            return ""
+        for entry in parse(info).iterfind("system/entry"):
+            if entry.get("name") == "uuid":
+                return clean_line(entry.text or "").lower()
+        return ""
+
+    # Domains --------------------------------------------------------------------------------------------------------
+
+    def look(self, connection: libvirt.virConnect, now: float) -> list[Domain]:
+        """All domains with their states; `now` is the time of the day."""
+        module = load()
+        found = connection.getAllDomainStats(module.VIR_DOMAIN_STATS_STATE, 0)
+        flags = {
+            name: self._flagged(connection, flag)
+            for name, flag in (
+                ("autostart", module.VIR_CONNECT_LIST_DOMAINS_AUTOSTART),
+                ("transient", module.VIR_CONNECT_LIST_DOMAINS_TRANSIENT),
+                ("saved", module.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE),
+                ("snapshots", module.VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT),
+            )
+        }
+        with self._lock:
+            stale, self._stale = self._stale, set()
+        domains = []
+        for handle, counters in found:
+            uuid = handle.UUIDString()
+            shape = None if uuid in stale else self._shapes.get(uuid)
+            state = state_of(counters.get("state.state", 0))
+            known = self._known.get(uuid)
+            number = handle.ID()
+            if shape is None or (known is not None and known.id != (None if number < 0 else number)):
+                shape = self._describe(handle, uuid in flags["snapshots"])
+                if shape is None:
+                    continue
+                self._shapes[uuid] = shape
+            domain = msgspec.structs.replace(
+                shape,
+                id=None if number < 0 else number,
+                state=state,
+                reason=reason_of(state, counters.get("state.reason", 0)),
+                autostart=uuid in flags["autostart"],
+                persistent=uuid not in flags["transient"],
+                saved=uuid in flags["saved"],
+            )
+            domains.append(self._remember(uuid, domain, known, now))
+        alive = {domain.metadata.uid for domain in domains}
+        for remembered in (self._shapes, self._known, self._counters, self._samples, self._uses):
+            for uuid in remembered.keys() - alive:
+                del remembered[uuid]
+        return domains
+
+    def _remember(self, uuid: str, domain: Domain, known: Domain | None, now: float) -> Domain:
+        """The domain with its figures, and since when it has been so."""
+        if known is not None:
+            same = known.state is domain.state and known.reason == domain.reason
+            domain.since = known.since if same else now
+            began = domain.active and not known.active
+            domain.started = now if began else known.started if domain.active else None
+        if domain.active and uuid in self._counters:
+            domain = with_figures(domain, self._counters[uuid], self._uses.get(uuid))
+        self._known[uuid] = domain
+        return domain
+
+    def _describe(self, handle: libvirt.virDomain, has_snapshots: bool) -> Domain | None:
+        """What the XML tells; None for a domain that has gone meanwhile."""
+        module = load()
+        try:
+            domain = describe_domain(handle.XMLDesc(0))
+            if not domain.metadata.name:
+                domain.metadata = Meta(name=clean_line(handle.name()), uid=handle.UUIDString())
+            if handle.isActive() and handle.isPersistent():
+                stored = describe_domain(handle.XMLDesc(module.VIR_DOMAIN_XML_INACTIVE))
+                domain.differs = tell_differences(domain, stored)
+            if has_snapshots:
+                domain.snapshots = handle.snapshotNum()
+        except module.libvirtError:
+            return None
+        return domain
+
+    def _flagged(self, connection: libvirt.virConnect, flag: int) -> frozenset[str]:
+        """The UUIDs of the domains of which that is true."""
+        handles = self._try(f"list {flag}", lambda: connection.listAllDomains(flag)) or ()
+        return frozenset(handle.UUIDString() for handle in handles)
+
+    # Figures --------------------------------------------------------------------------------------------------------
+
+    def measure(self, connection: libvirt.virConnect) -> None:
+        """Read the counters of all active domains; a QEMU that hangs makes this wait, and nothing else."""
+        module = load()
+        groups = (
+            module.VIR_DOMAIN_STATS_CPU_TOTAL | module.VIR_DOMAIN_STATS_BALLOON | module.VIR_DOMAIN_STATS_VCPU
+            | module.VIR_DOMAIN_STATS_INTERFACE | module.VIR_DOMAIN_STATS_BLOCK
+        )  # fmt: skip
+        nowait = module.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+        try:
+            found = connection.getAllDomainStats(groups, module.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | nowait)
+        except module.libvirtError as error:
+            if is_unsupported(error.get_error_code()):
+                return
+            found = list(self._measure_each(connection, groups, nowait))
+        moment = time.monotonic()
+        for handle, counters in found:
+            uuid = handle.UUIDString()
+            sample = take_sample(counters, moment)
+            self._uses[uuid] = compare(self._samples.get(uuid), sample)
+            self._counters[uuid] = counters
+            if sample is not None:
+                self._samples[uuid] = sample
+
+    def _measure_each(
+        self, connection: libvirt.virConnect, groups: int, flags: int
+    ) -> Iterable[tuple[libvirt.virDomain, Counters]]:
+        """One by one, as one domain that fails makes the question about all fail (libvirt.md 4)."""
+        module = load()
+        for handle in connection.listAllDomains(module.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
+            try:
+                yield from connection.domainListGetStats([handle], groups, flags)
+            except module.libvirtError:
+                continue
+
+    def _try(self, what: str, ask: Any) -> Any:
+        """What the driver answers; None, and not asked again, where it cannot."""
+        if what in self._unsupported:
+            return None
+        module = load()
+        try:
+            return ask()
+        except module.libvirtError as error:
+            if is_unsupported(error.get_error_code()):
+                self._unsupported.add(what)
+            return None
+
+
+def _version(number: int) -> str:
+    """9000000 is 9.0.0."""
+    return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"

@@ -1,0 +1,69 @@
+"""A domain with its host and its job: what a row, a rule and a console look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kvtui.model import Ref
+from kvtui.records.base import Record
+from kvtui.records.libvirt import Domain, DomainJob, DomainState, Host
+from kvtui.store import View
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A domain, the host that it is on, and what goes on with it."""
+
+    backend: str
+    domain: Domain
+    host: Host | None = None
+    job: DomainJob | None = None
+    """The job that has not ended yet."""
+
+    @property
+    def ref(self) -> Ref:
+        """Identity of the row."""
+        return self.domain.ref(self.backend)
+
+    @property
+    def reachable(self) -> bool:
+        """Whether what is known of it is of now."""
+        return self.host is None or self.host.connected
+
+    @property
+    def paused(self) -> bool:
+        """Whether its CPUs stand still."""
+        return self.domain.state is DomainState.PAUSED
+
+    @property
+    def moving(self) -> DomainJob | None:
+        """The migration under way."""
+        return self.job if self.job is not None and "migration" in self.job.operation else None
+
+
+def join_guest(view: View, ref: Ref) -> Guest | None:
+    """The domain that `ref` means, with what belongs to it; None when it is gone."""
+    domain = view.find(Domain, ref)
+    if domain is None:
+        return None
+    jobs = (job for _, job in view.linked(DomainJob, ref.backend, "domain", domain.metadata.uid) if not job.is_final)
+    return Guest(ref.backend, domain, host_of(view, ref.backend), next(jobs, None))
+
+
+def host_of(view: View, backend: str) -> Host | None:
+    """The host of a backend."""
+    return next((host for _, host in view.items(Host, backend)), None)
+
+
+def guests_of_host(view: View, ref: Ref, _record: Record) -> Iterator[Ref]:
+    """For `related`: all domains of a host, when what is known of them becomes old or new."""
+    for domain, _ in view.items(Domain, ref.backend):
+        yield domain
+
+
+def guests_of_job(view: View, ref: Ref, job: DomainJob) -> Iterator[Ref]:
+    """For `related`: the domain of a job."""
+    domain = view.get(Domain, ref.backend, "", job.domain)
+    if domain is not None:
+        yield domain.ref(ref.backend)

@@ -1,0 +1,366 @@
+"""Hosts, domains and what belongs to them, as libvirt tells of them. Facts: libvirt.md; libvirt's formatdomain.html.
+
+libvirt serves XML and typed parameters, not objects: the backend makes these records of them, cleaned of control
+characters. Amounts are bytes, rates are bytes a second, moments are seconds since the epoch; None is "not told".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import ClassVar
+
+from kvtui.records.base import Record, Struct
+
+
+class DomainState(StrEnum):
+    """``virDomainState``, in virsh's words."""
+
+    NONE = "no state"
+    RUNNING = "running"
+    BLOCKED = "idle"
+    PAUSED = "paused"
+    SHUTDOWN = "in shutdown"
+    SHUTOFF = "shut off"
+    CRASHED = "crashed"
+    SUSPENDED = "pmsuspended"
+
+
+ACTIVE_STATES = frozenset(
+    {DomainState.RUNNING, DomainState.BLOCKED, DomainState.PAUSED, DomainState.SHUTDOWN, DomainState.SUSPENDED}
+)
+"""States in which there is a process: also a domain that crashed and was kept is active, which its id tells."""
+
+
+class Host(Record):
+    """One connection to libvirt: a hypervisor and the machine that it runs on."""
+
+    KIND: ClassVar[str] = "Host"
+
+    uri: str = ""
+    link: str = "connecting"
+    """``connecting``, ``connected``, ``lost`` (it was connected), ``unreachable`` (it never was)."""
+    link_since: float | None = None
+    trouble: str = ""
+    """Why it is not connected."""
+    hostname: str = ""
+    """As the machine calls itself."""
+    driver: str = ""
+    """``QEMU``, ``Test``, ``LXC`` ... (``virConnectGetType``)."""
+    system_uuid: str = ""
+    """Of the machine's firmware: a host that is itself a VM bears that of its domain or node."""
+    libvirt_version: str = ""
+    hypervisor_version: str = ""
+    arch: str = ""
+    cpu_model: str = ""
+    cpus: int = 0
+    memory: int = 0
+    read_only: bool = False
+    """Whether the connection itself allows only to look."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether what is known of its domains is of now."""
+        return self.link == "connected"
+
+
+class Disk(Struct):
+    """One disk of a domain."""
+
+    target: str = ""
+    """``vda``."""
+    device: str = "disk"
+    """``disk``, ``cdrom``, ``floppy`` or ``lun``."""
+    bus: str = ""
+    kind: str = ""
+    """Of the source: ``file``, ``block``, ``network``, ``volume`` ..."""
+    source: str = ""
+    """Path, name, or ``pool/volume``; empty for a drive without medium."""
+    format: str = ""
+    read_only: bool = False
+    shared: bool = False
+    cache: str = ""
+    backing: str = ""
+    """What a copy-on-write image stands on."""
+    capacity: int | None = None
+    allocation: int | None = None
+    error: str = ""
+    """``no space`` or ``unspecified``, from ``virDomainGetDiskErrors``."""
+
+
+class Nic(Struct):
+    """One network interface of a domain."""
+
+    mac: str = ""
+    kind: str = ""
+    """``network``, ``bridge``, ``direct``, ``user`` ..."""
+    source: str = ""
+    """The network, bridge or device that it is plugged into."""
+    model: str = ""
+    target: str = ""
+    """The device on the host: ``vnet3``."""
+    up: bool = True
+    """Whether its link is not unplugged in the configuration."""
+
+
+class Address(Struct):
+    """An address of a guest, and who says so."""
+
+    mac: str = ""
+    address: str = ""
+    source: str = ""
+    """``agent``, ``lease`` or ``arp``."""
+
+
+class Use(Struct):
+    """What a domain used between two looks."""
+
+    cpu: float | None = None
+    """Cores."""
+    read: float | None = None
+    written: float | None = None
+    received: float | None = None
+    sent: float | None = None
+
+
+class Guest(Struct):
+    """What the guest agent told (``virDomainGetGuestInfo``)."""
+
+    os: str = ""
+    kernel: str = ""
+    hostname: str = ""
+    timezone: str = ""
+    users: tuple[str, ...] = ()
+
+
+class Domain(Record):
+    """A virtual machine of libvirt; the uid of its metadata is its UUID."""
+
+    KIND: ClassVar[str] = "Domain"
+
+    state: DomainState = DomainState.NONE
+    reason: str = ""
+    """Why it is in that state, in virsh's words: ``booted``, ``I/O error``, ``crashed`` ..."""
+    since: float | None = None
+    """When that state was seen to begin; None when it began before we looked."""
+    started: float | None = None
+    """When it was seen to start."""
+    id: int | None = None
+    """Of the running process; None while it is inactive."""
+    autostart: bool = False
+    persistent: bool = True
+    saved: bool = False
+    """Whether its memory lies on disk (managed save) and the next start goes on from there."""
+    title: str = ""
+    driver: str = ""
+    """``kvm``, ``qemu`` ..."""
+    arch: str = ""
+    machine: str = ""
+    cpu_mode: str = ""
+    cpu_model: str = ""
+    firmware: str = ""
+    vcpus: int = 0
+    vcpus_most: int = 0
+    memory: int = 0
+    """That the balloon leaves the guest now."""
+    memory_most: int = 0
+    resident: int | None = None
+    """That the process holds on the host."""
+    used: int | None = None
+    """That the guest says it uses."""
+    os: str = ""
+    """libosinfo's name, from the metadata that virt-install leaves."""
+    guest: Guest | None = None
+    agent: bool | None = None
+    """Whether the guest agent is connected; None without a channel for it."""
+    disks: tuple[Disk, ...] = ()
+    nics: tuple[Nic, ...] = ()
+    addresses: tuple[Address, ...] = ()
+    serials: tuple[str, ...] = ()
+    """Aliases of the serial lines and consoles that can be opened; empty aliases are the first."""
+    screen: bool = False
+    """Whether it has a video card."""
+    host_devices: tuple[str, ...] = ()
+    """Devices of the host that it has for itself: they pin it there."""
+    on_crash: str = ""
+    snapshots: int = 0
+    differs: tuple[str, ...] = ()
+    """In what the running machine differs from what is stored and will be after the next start."""
+    use: Use | None = None
+    hung: bool = False
+    """Its QEMU does not answer: figures are missing, and actions wait up to 30 s."""
+
+    @property
+    def active(self) -> bool:
+        """Whether there is a process."""
+        return self.id is not None or self.state in ACTIVE_STATES
+
+    @property
+    def running(self) -> bool:
+        """Whether the guest runs or stands paused."""
+        return self.active and self.state not in (DomainState.SHUTDOWN, DomainState.CRASHED)
+
+    def links(self) -> Iterable[tuple[str, str]]:
+        """Its pools' volumes and files, and its networks."""
+        for disk in self.disks:
+            if disk.source:
+                yield "source", disk.source
+        for nic in self.nics:
+            if nic.kind == "network":
+                yield "network", nic.source
+
+
+class DomainJob(Record):
+    """What goes on with a whole domain, or ended lately: a migration, a save, a dump (``virDomainGetJobStats``).
+
+    Named as its domain; the uid is the domain's with the moment at which the job was first seen.
+    """
+
+    KIND: ClassVar[str] = "DomainJob"
+
+    domain: str = ""
+    domain_uid: str = ""
+    operation: str = ""
+    """``outgoing migration``, ``incoming migration``, ``save``, ``dump``, ``snapshot``, ``backup`` ..."""
+    phase: str = "Running"
+    """``Running``, ``PostCopy``, ``Aborting``, ``Completed``, ``Failed``, ``Cancelled``."""
+    source: str = ""
+    target: str = ""
+    began: float | None = None
+    ended: float | None = None
+    elapsed: float = 0.0
+    total: int = 0
+    done: int = 0
+    left: int = 0
+    rate: float | None = None
+    dirty_rate: float | None = None
+    iteration: int = 0
+    downtime: float | None = None
+    """Seconds that the guest stood still, or is expected to."""
+    throttle: float | None = None
+    """Share of its CPUs that auto-converge takes from the guest."""
+    reason: str = ""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it has ended."""
+        return self.phase in ("Completed", "Failed", "Cancelled")
+
+    def links(self) -> Iterable[tuple[str, str]]:
+        """Its domain."""
+        yield "domain", self.domain_uid
+
+
+class BlockJob(Record):
+    """What goes on with one disk or volume: a copy, a commit, a pull, a build, an upload. Named ``DOMAIN/TARGET``."""
+
+    KIND: ClassVar[str] = "BlockJob"
+
+    domain: str = ""
+    domain_uid: str = ""
+    target: str = ""
+    operation: str = ""
+    """``copy``, ``commit``, ``pull``, ``backup``, ``build``, ``upload``, ``download``."""
+    phase: str = "Running"
+    """``Running``, ``Ready``, ``Completed``, ``Failed``, ``Cancelled``."""
+    done: int = 0
+    total: int = 0
+    rate: float | None = None
+    began: float | None = None
+    ended: float | None = None
+    source: str = ""
+    reason: str = ""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it has ended."""
+        return self.phase in ("Completed", "Failed", "Cancelled")
+
+    def links(self) -> Iterable[tuple[str, str]]:
+        """Its domain."""
+        if self.domain_uid:
+            yield "domain", self.domain_uid
+
+
+class StoragePool(Record):
+    """A pool of volumes."""
+
+    KIND: ClassVar[str] = "StoragePool"
+
+    type: str = ""
+    """``dir``, ``logical``, ``rbd``, ``netfs`` ..."""
+    state: str = ""
+    """``inactive``, ``building``, ``running``, ``degraded``, ``inaccessible``."""
+    autostart: bool = False
+    persistent: bool = True
+    path: str = ""
+    source: str = ""
+    capacity: int = 0
+    allocation: int = 0
+    free: int = 0
+    volumes: int | None = None
+
+
+class StorageVolume(Record):
+    """A volume; its name is ``POOL/VOLUME``, its uid its key."""
+
+    KIND: ClassVar[str] = "StorageVolume"
+
+    pool: str = ""
+    path: str = ""
+    type: str = ""
+    format: str = ""
+    capacity: int = 0
+    allocation: int = 0
+    backing: str = ""
+
+    def links(self) -> Iterable[tuple[str, str]]:
+        """Its pool, and by which name domains use it."""
+        yield "pool", self.pool
+        if self.path:
+            yield "path", self.path
+
+
+class Lease(Struct):
+    """An address that a network's DHCP gave."""
+
+    mac: str = ""
+    address: str = ""
+    hostname: str = ""
+    expires: float | None = None
+
+
+class VirtualNetwork(Record):
+    """A virtual network of a host."""
+
+    KIND: ClassVar[str] = "VirtualNetwork"
+
+    active: bool = False
+    autostart: bool = False
+    persistent: bool = True
+    bridge: str = ""
+    forward: str = ""
+    """``nat``, ``route``, ``bridge`` ...; empty for an isolated one."""
+    addresses: tuple[str, ...] = ()
+    leases: tuple[Lease, ...] = ()
+
+
+class DomainSnapshot(Record):
+    """A snapshot; its name is ``DOMAIN/SNAPSHOT``, its uid the domain's with its own name."""
+
+    KIND: ClassVar[str] = "DomainSnapshot"
+
+    domain: str = ""
+    domain_uid: str = ""
+    snapshot: str = ""
+    parent: str = ""
+    state: str = ""
+    """Of the domain when it was taken: ``running``, ``shutoff``, ``disk-snapshot`` ..."""
+    current: bool = False
+    memory: bool = False
+    external: bool = False
+    description: str = ""
+
+    def links(self) -> Iterable[tuple[str, str]]:
+        """Its domain."""
+        yield "domain", self.domain_uid

@@ -1,0 +1,107 @@
+"""From XML to records. The XML is that of libvirt 9.0 with QEMU 7.2, cut to what matters."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kvtui.backends.libvirt.describe import describe_domain, tell_differences
+from kvtui.backends.libvirt.figures import Counters, compare, round_rate, take_sample
+from kvtui.records.libvirt import Disk
+
+XML = """
+<domain type='qemu' id='3'>
+  <name>db-1</name><uuid>6695eb01-f6a4-8304-79aa-97f2502e193f</uuid><title>Orders</title>
+  <metadata><libosinfo:libosinfo xmlns:libosinfo="http://libosinfo.org/xmlns/libvirt/domain/1.0">
+    <libosinfo:os id="http://debian.org/debian/12"/></libosinfo:libosinfo></metadata>
+  <memory unit='MiB'>512</memory><currentMemory unit='KiB'>262144</currentMemory>
+  <vcpu placement='static' current='2'>4</vcpu>
+  <os firmware='efi'><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os>
+  <cpu mode='custom'><model fallback='forbid'>qemu64</model></cpu>
+  <on_crash>preserve</on_crash>
+  <devices>
+    <disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='none'/>
+      <source file='/pool/db-1.qcow2'/><backingStore type='file'><source file='/pool/base.qcow2'/></backingStore>
+      <target dev='vda' bus='virtio'/></disk>
+    <disk type='volume' device='disk'><source pool='fast' volume='wal'/><target dev='vdb'/><shareable/></disk>
+    <disk type='file' device='cdrom'><target dev='sda' bus='sata'/><readonly/></disk>
+    <interface type='network'><mac address='52:54:00:00:00:01'/><source network='default' bridge='virbr0'/>
+      <target dev='vnet3'/><model type='virtio'/></interface>
+    <interface type='bridge'><mac address='52:54:00:00:00:02'/><source bridge='br0'/><link state='down'/></interface>
+    <serial type='pty'><target port='0'/><alias name='serial0'/></serial>
+    <console type='pty'><target type='serial' port='0'/><alias name='serial0'/></console>
+    <console type='pty'><target type='virtio' port='1'/><alias name='console1'/></console>
+    <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0' state='connected'/></channel>
+    <video><model type='virtio'/></video>
+    <hostdev mode='subsystem' type='pci'><source>
+      <address domain='0x0000' bus='0x3b' slot='0x00' function='0x1'/></source></hostdev>
+  </devices>
+</domain>
+"""
+
+
+def test_a_domain_is_told_with_all_that_rows_and_rules_read() -> None:
+    domain = describe_domain(XML)
+    assert (domain.metadata.name, domain.metadata.uid) == ("db-1", "6695eb01-f6a4-8304-79aa-97f2502e193f")
+    assert (domain.vcpus, domain.vcpus_most) == (2, 4)
+    assert (domain.memory, domain.memory_most) == (256 * 2**20, 512 * 2**20)
+    assert (domain.os, domain.title, domain.machine, domain.firmware) == ("debian 12", "Orders", "pc-q35-7.2", "efi")
+    assert domain.agent is True
+    assert domain.screen
+    assert domain.serials == ("serial0", "console1")
+    assert domain.host_devices == ("pci 0000:3b:00.1",)
+    assert domain.disks == (
+        Disk(target="vda", bus="virtio", kind="file", source="/pool/db-1.qcow2", format="qcow2", cache="none",
+             backing="/pool/base.qcow2"),
+        Disk(target="vdb", kind="volume", source="fast/wal", shared=True),
+        Disk(target="sda", device="cdrom", bus="sata", kind="file", read_only=True),
+    )  # fmt: skip
+    assert [(nic.mac, nic.source, nic.up) for nic in domain.nics] == [
+        ("52:54:00:00:00:01", "default", True),
+        ("52:54:00:00:00:02", "br0", False),
+    ]
+
+
+def test_what_differs_from_the_stored_machine_is_named() -> None:
+    live = describe_domain(XML)
+    changed = describe_domain(XML.replace(">4</vcpu>", ">8</vcpu>").replace("volume='wal'", "volume='wal2'"))
+    assert tell_differences(live, changed) == ("CPUs 2 of 4 > 2 of 8", "disk vdb")
+    assert tell_differences(live, live) == ()
+
+
+@given(st.text(max_size=200))
+def test_text_that_is_no_xml_is_a_fault_and_no_error(text: str) -> None:
+    domain = describe_domain(text)
+    assert domain.fault or domain.metadata.name == ""
+
+
+def test_names_of_a_hostile_host_reach_nobody_with_control_characters() -> None:
+    domain = describe_domain("<domain><name>a&#x9b;31m\u202eb</name><title>x&#x85;y</title></domain>")
+    assert domain.metadata.name.isprintable()
+    assert domain.title.isprintable()
+
+
+def test_use_is_what_the_counters_grew_by() -> None:
+    counters: Counters = {
+        "cpu.time": 10**9, "net.count": 0, "block.count": 2,
+        "block.0.name": "vda", "block.0.rd.bytes": 0, "block.0.wr.bytes": 0,
+        "block.1.name": "vda", "block.1.rd.bytes": 7, "block.1.backingIndex": 1,
+    }  # fmt: skip
+    before = take_sample(counters, 100.0)
+    later = {**counters, "cpu.time": 4 * 10**9, "block.0.rd.bytes": 4_000_000, "block.1.rd.bytes": 9_000_000}
+    use = compare(before, take_sample(later, 102.0))
+    assert use is not None
+    assert (use.cpu, use.read, use.written) == (1.5, 2_000_000.0, 0.0)
+
+
+def test_counters_that_went_back_tell_nothing() -> None:
+    after = take_sample({"cpu.time": 5}, 2.0)
+    assert compare(take_sample({"cpu.time": 10**9}, 1.0), after) is None
+    assert compare(None, after) is None
+
+
+@given(st.floats(min_value=0, max_value=1e13))
+def test_rates_are_told_with_two_digits(rate: float) -> None:
+    told = round_rate(rate)
+    assert abs(told - rate) <= max(100.0, rate * 0.06)
+    assert len(str(int(told)).rstrip("0")) <= 2
