@@ -1,14 +1,14 @@
-"""A real guest behind the demo cluster's console, and somebody at kvtui's session with it."""
+"""A real guest behind the demo cluster's console, and somebody at kvtui's session with it; real libvirt hosts."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 import pytest_asyncio
@@ -26,6 +26,8 @@ from kvtui.records.kubevirt import VirtualMachine
 from tests.cluster import RunningCluster, running_cluster
 from tests.console.tmux import MISSING, Tmux
 from tests.demo.wire import machine
+from tests.real.domains import Guest, running_guest
+from tests.real.hosts import NAMES, Host, missing
 from tests.real.image import Image, MissingError, make_image
 from tests.real.operator import Capture, Operator, Tap
 from tests.real.qemu import QemuGuest
@@ -38,7 +40,17 @@ def give_up(reason: str) -> NoReturn:
     """Skip the test for want of something, but in CI fail it."""
     if os.environ.get("CI"):
         pytest.fail(reason)
-    pytest.skip(reason)
+    pytest.skip(reason, allow_module_level=True)
+
+
+def import_libvirt() -> Any:
+    """libvirt-python, for the top of a file of tests: without it none of them is run. It prints no errors itself."""
+    try:
+        import libvirt
+    except ImportError:
+        give_up(missing())
+    libvirt.registerErrorHandler(lambda *_: None, None)
+    return libvirt
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +69,49 @@ def tmux() -> Iterator[Tmux]:
         give_up(MISSING)
     with Tmux() as server:
         yield server
+
+
+# libvirt hosts
+
+
+@pytest.fixture
+def make_host() -> Iterator[Callable[..., Host]]:
+    """Makes hosts, as Host does, that a test may break; they end with it."""
+    with contextlib.ExitStack() as ends:
+
+        def make(name: str, **options: bool) -> Host:
+            try:
+                return ends.enter_context(Host(name, **options))
+            except MissingError as error:
+                give_up(f"no libvirt host: {error}")
+
+        yield make
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[tuple[Host, Host]]:
+    """Two hosts, which the tests of a module share and leave as they were."""
+    try:
+        with Host(NAMES[0]) as one, Host(NAMES[1]) as other:
+            yield one, other
+    except MissingError as error:
+        give_up(f"no libvirt host: {error}")
+
+
+@pytest.fixture(scope="module")
+def host(pair: tuple[Host, Host]) -> Host:
+    """The first of the two."""
+    return pair[0]
+
+
+@pytest.fixture(scope="module")
+def guest(host: Host, image: Image) -> Iterator[Guest]:
+    """A machine on `host` that has booted, somebody logged in at its console, which is free; tests leave it there."""
+    with running_guest(host, "guest", image) as guest:
+        yield guest
+
+
+# A cluster
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,15 @@
 """The guest's kernel and its initramfs: Debian's own kernel and programs, nothing of it installed for good.
 
 The kernel comes from Debian's package by `apt-get download`; the initramfs holds busybox, the programs of PROGRAMS as
-this machine has them, with their libraries, and the files of the folder guest/. Both are kept in the user's cache.
+this machine has them, with their libraries, the kernel's MODULES, and the files of the folder guest/. All is kept in
+the user's cache.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import lzma
 import os
 import platform
 import re
@@ -26,8 +28,14 @@ PACKAGE = "linux-image-cloud-amd64"
 PROGRAMS = ("mc", "top", "vim")
 """What is no part of busybox, or a better one: mc draws with S-Lang, procps' top with ncurses."""
 _DATA = ("/etc/mc", "/usr/share/mc", "/usr/lib/locale/C.utf8", "/lib/terminfo/l", "/lib/terminfo/v", "/lib/terminfo/x")
+MODULES = (
+    *("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_balloon"),
+    *("virtio_blk", "failover", "net_failover", "virtio_net", "virtio_console", "button", "evdev", "pvpanic"),
+    "pvpanic-mmio",
+)
+"""In the order in which they need each other. What a kernel has built in is no module of its."""
 _FILES = Path(__file__).parent / "guest"
-_FOLDERS = ("bin", "dev", "etc", "proc", "run", "sys", "tmp", "usr/bin")
+_FOLDERS = ("bin", "dev", "etc", "modules", "proc", "run", "sys", "tmp", "usr/bin", "var/log", "var/run")
 _PATIENCE = 300.0
 _KEPT = 86_400.0
 """Seconds for which an initramfs stays after another one was made."""
@@ -60,7 +68,8 @@ def make_image() -> Image:
     folder = platformdirs.user_cache_path("kvtui") / "tests"
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder / "lock"):
-        return Image(_kernel(folder), _initramfs(folder))
+        kernel = _kernel(folder)
+        return Image(kernel, _initramfs(folder, _modules_of(kernel)))
 
 
 @contextmanager
@@ -97,7 +106,7 @@ def _kernel(folder: Path) -> Path:
                 return _fetch(folder, work, _make_lists(work))
         except MissingError:
             # Without a network the one of yesterday will do.
-            kept = sorted(folder.glob("vmlinuz-*"), key=os.path.getmtime)
+            kept = sorted((k for k in folder.glob("vmlinuz-*") if _modules_of(k).exists()), key=os.path.getmtime)
             if not kept:
                 raise
             return kept[-1]
@@ -109,11 +118,30 @@ def _fetch(folder: Path, work: Path, options: Sequence[str]) -> Path:
     if found is None:
         raise MissingError(f"apt knows no package {PACKAGE}")
     kernel = folder / f"vmlinuz-{found[1].removeprefix('linux-image-')}"
-    if not kernel.exists():
+    if not kernel.exists() or not _modules_of(kernel).exists():
         _run(["apt-get", *options, "download", found[1]], work)
         _run(["dpkg-deb", "-x", next(work.glob("*.deb")).name, "unpacked"], work)
+        _collect_modules(work / "unpacked", work / "modules")
+        (work / "modules").rename(_modules_of(kernel))
         next(work.glob("unpacked/boot/vmlinuz-*")).rename(kernel)
     return kernel
+
+
+def _modules_of(kernel: Path) -> Path:
+    """The folder with this kernel's MODULES."""
+    choice = hashlib.sha256(" ".join(MODULES).encode()).hexdigest()[:8]
+    return kernel.with_name(f"modules-{choice}-{kernel.name.removeprefix('vmlinuz-')}")
+
+
+def _collect_modules(package: Path, target: Path) -> None:
+    """Put those of MODULES that a package has into a folder, under names that sort as they are to be loaded."""
+    target.mkdir()
+    found = {path.name.partition(".")[0]: path for path in package.rglob("*.ko*")}
+    for number, name in enumerate(MODULES):
+        if path := found.get(name):
+            content = path.read_bytes()
+            module = target / f"{number:02}-{name}.ko"
+            module.write_bytes(lzma.decompress(content) if path.suffix == ".xz" else content)
 
 
 def _make_lists(work: Path) -> list[str]:
@@ -127,9 +155,9 @@ def _make_lists(work: Path) -> list[str]:
 # The initramfs
 
 
-def _initramfs(folder: Path) -> Path:
+def _initramfs(folder: Path, modules: Path) -> Path:
     recipe = hashlib.sha256()
-    for path in sorted([Path(__file__), *_FILES.rglob("*")]):
+    for path in sorted([Path(__file__), *_FILES.rglob("*"), *modules.iterdir()]):
         if path.is_file():
             recipe.update(path.name.encode() + path.read_bytes())
     for program in ("busybox", *PROGRAMS):
@@ -138,7 +166,7 @@ def _initramfs(folder: Path) -> Path:
     if not initramfs.exists():
         with tempfile.TemporaryDirectory(dir=folder) as name:
             root = Path(name) / "root"
-            _fill(root)
+            _fill(root, modules)
             _run(["sh", "-c", "find . | cpio -o -H newc -R 0:0 --quiet > ../initramfs"], root)
             (Path(name) / "initramfs").rename(initramfs)
         _drop_old(folder)
@@ -152,7 +180,7 @@ def _drop_old(folder: Path) -> None:
             old.unlink()
 
 
-def _fill(root: Path) -> None:
+def _fill(root: Path, modules: Path) -> None:
     """Put the guest's files under `root`."""
     for folder in _FOLDERS:
         (root / folder).mkdir(parents=True)
@@ -171,6 +199,7 @@ def _fill(root: Path) -> None:
     for data in _DATA:
         if Path(data).exists():
             shutil.copytree(data, root / data.lstrip("/"), dirs_exist_ok=True)
+    shutil.copytree(modules, root / "modules", dirs_exist_ok=True)
     shutil.copytree(_FILES, root, dirs_exist_ok=True)
     digest = _run(["busybox", "mkpasswd", "-m", "md5", PASSWORD], root).strip()
     (root / "etc" / "passwd").write_text(f"root:{digest}:0:0:root:/root:/bin/sh\n")

@@ -1,0 +1,105 @@
+"""Somebody at a domain's serial console with nothing but libvirt, for tests of what kvtui finds there."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from typing import Any
+
+from tests.real.image import PASSWORD
+
+PATIENCE = 30.0
+_CHUNK = 65_536
+
+
+class Line:
+    """An open console, within a `with` block: `connection` should be one of its own, for it is read in a thread."""
+
+    def __init__(self, connection: Any, domain: str) -> None:
+        self._connection = connection
+        self._domain = domain
+        self._stream: Any = None
+        self._heard = bytearray()
+        self._taken = 0
+        self._ended = False
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+
+    def __enter__(self) -> Line:
+        self._stream = self._connection.newStream(0)
+        self._connection.lookupByName(self._domain).openConsole(None, self._stream, 0)
+        self._reader.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        import libvirt
+
+        with contextlib.suppress(libvirt.libvirtError):
+            self._stream.abort()
+        self._reader.join(PATIENCE)
+
+    @property
+    def heard(self) -> str:
+        """All that came over it."""
+        return self._heard.decode(errors="replace")
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the other end has hung up."""
+        return self._ended
+
+    def type(self, text: str) -> None:
+        """Type a text."""
+        data = text.encode()
+        while data:
+            data = data[self._stream.send(data) :]
+
+    def wait_for(self, pattern: str, patience: float = PATIENCE) -> str:
+        """Wait for a pattern in what came after the last one that was waited for; what it matched."""
+        with self._changed:
+            found = self._changed.wait_for(lambda: self._find(pattern) or self._ended, patience)
+            match = self._find(pattern)
+            if match is None:
+                why = "the line ended" if found else f"waited {patience:.0f} s"
+                raise AssertionError(f"{why}, no {pattern!r} on the console of {self._domain}:\n{self.heard}")
+            self._taken += len(match.string[: match.end()].encode())
+            return match[0]
+
+    def log_in(self) -> None:
+        """Answer getty and login, up to the prompt of the shell."""
+        self.wait_for(f"{self._domain} login:")
+        self.type("root\r")
+        self.wait_for("Password:")
+        self.type(f"{PASSWORD}\r")
+        self.wait_for(r":~# ")
+        # So that a command that is typed stays one line.
+        self.run("dmesg -n 1; stty cols 1000")
+
+    def wake(self) -> None:
+        """Have the shell show its prompt, which came before the line was open."""
+        self.type("\r")
+        self.wait_for(r":~# ")
+
+    def run(self, command: str, patience: float = PATIENCE) -> str:
+        """Run a command of the shell; what it printed."""
+        self.type(f"{command}\r")
+        self.wait_for(r"\r\n")
+        return self.wait_for(r"(?s)\A.*?\S+:\S+# ", patience).replace("\r\n", "\n").rpartition("\n")[0]
+
+    def _find(self, pattern: str) -> re.Match[str] | None:
+        return re.search(pattern, self._heard[self._taken :].decode("latin-1"))
+
+    def _read(self) -> None:
+        import libvirt
+
+        data = b"-"
+        while data:
+            try:
+                data = self._stream.recv(_CHUNK)
+            except libvirt.libvirtError:
+                data = b""
+            with self._changed:
+                self._heard += data
+                self._ended = not data
+                self._changed.notify_all()
