@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 
 from kvtui.audit import AuditLog
+from kvtui.backends.acting import Guard
 from kvtui.backends.base import ByteStream, Inbox, Permission, Source, Verdict
 from kvtui.backends.kubernetes.backoff import Backoff
 from kvtui.backends.kubernetes.bootlog import open_boot_log
@@ -29,7 +31,7 @@ from kvtui.backends.kubernetes.reflector import Reflector, Scope
 from kvtui.backends.kubernetes.server import Server, Target, decode
 from kvtui.backends.kubernetes.streams import follow_log, open_console, open_port, take_screenshot
 from kvtui.backends.kubernetes.timings import Timings
-from kvtui.backends.kubernetes.verbs import KUBEVIRT, KUBEVIRT_VERSIONS, PLURALS, Permissions, Verbs
+from kvtui.backends.kubernetes.verbs import KUBEVIRT, KUBEVIRT_VERSIONS, PLURALS, Permissions, Verbs, check_same
 from kvtui.errors import AbsentError, BackendError, ForbiddenError, KvtuiError
 from kvtui.model import BackendInfo, Ref
 from kvtui.records.base import Meta, Record
@@ -112,7 +114,13 @@ class KubernetesBackend:
         self._server = Server(target, timings)
         self._discovery = Discovery(self._server)
         self._info = BackendInfo(name=context.name, user=context.user, read_only=read_only, namespace=namespace)
-        self._verbs = Verbs(self._server, self._discovery, audit, read_only, lambda: self._info.user)
+        self._guard = Guard(
+            audit,
+            lambda: read_only,
+            lambda: self._info.user,
+            partial(check_same, self._server, self._discovery),
+        )
+        self._verbs = Verbs(self._server, self._discovery, self._guard)
         self._permissions = Permissions(self._server)
         self._sources: dict[str, Source] = {}
         self._reflectors: dict[str, Reflector] = {}
@@ -241,9 +249,9 @@ class KubernetesBackend:
 
     async def open_console(self, ref: Ref) -> ByteStream:
         """The serial console of a VM or VMI. Whoever holds it now loses it, and what is typed changes the guest."""
-        self._verbs.refuse_read_only(ref, f"the console of {ref.path} was not opened")
+        self._guard.refuse_read_only(ref, f"the console of {ref.path} was not opened")
         stream = await open_console(self._server, self._discovery, ref)
-        return await self._verbs.note_opened("console", ref, stream)
+        return await self._guard.note_opened("console", ref, stream)
 
     async def open_boot_log(self, ref: Ref, *, tail: int = 2000) -> ByteStream:
         """What a VM or VMI said and says on its serial line; it takes the console from nobody."""
@@ -251,9 +259,9 @@ class KubernetesBackend:
 
     async def open_port(self, ref: Ref, port: int) -> ByteStream:
         """A TCP connection to a port of a VM or VMI; what goes through it may change the guest."""
-        self._verbs.refuse_read_only(ref, f"port {port} of {ref.path} was not opened")
+        self._guard.refuse_read_only(ref, f"port {port} of {ref.path} was not opened")
         stream = await open_port(self._server, self._discovery, ref, port)
-        return await self._verbs.note_opened(f"port {port}", ref, stream)
+        return await self._guard.note_opened(f"port {port}", ref, stream)
 
     async def take_screenshot(self, ref: Ref) -> bytes:
         """What a VM or VMI shows on its screen: a PNG or PPM file."""

@@ -1,4 +1,4 @@
-"""What changes something on the server: the one place that enforces read-only, and one audit line per action.
+"""What changes something on the server, behind the guard that all backends share.
 
 Subresources and their answers: kubevirt-api.md 3.
 """
@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from typing import TypeVar
 
 import msgspec
 
-from kvtui.audit import AuditLog
-from kvtui.backends.base import ByteStream, Permission, Verdict
+from kvtui.backends.acting import Guard
+from kvtui.backends.base import Permission, Verdict
 from kvtui.backends.kubernetes.discovery import Discovery, object_path
 from kvtui.backends.kubernetes.server import ANY, Server
-from kvtui.errors import BackendError, ConflictError, KvtuiError, ReadOnlyError, UnreachableError
+from kvtui.errors import BackendError, ConflictError, KvtuiError
 from kvtui.model import Ref
 from kvtui.records.base import Meta
 from kvtui.text import clean_line
@@ -51,18 +48,24 @@ class _AccessReview(msgspec.Struct):
     status: _Review = msgspec.field(default_factory=_Review)
 
 
-OpenedStream = TypeVar("OpenedStream", bound=ByteStream)
+async def check_same(server: Server, discovery: Discovery, ref: Ref) -> None:
+    """Raise ConflictError when another object bears the name by now."""
+    if not ref.uid:
+        return
+    version = (await discovery.versions(KUBEVIRT, KUBEVIRT_VERSIONS))[0]
+    path = object_path(KUBEVIRT, version, PLURALS[ref.kind], ref.namespace, ref.name)
+    found = await server.get(path, _Object)
+    if found.metadata.uid != ref.uid:
+        raise ConflictError(f"{ref.path} was re-created since", "nothing was done", code=409)
 
 
 @dataclass(slots=True)
 class Verbs:
-    """The verbs of one backend. `account` tells under which name the server knows us."""
+    """The verbs of one backend."""
 
     server: Server
     discovery: Discovery
-    audit: AuditLog
-    read_only: bool
-    account: Callable[[], str]
+    guard: Guard
 
     async def start(self, ref: Ref) -> None:
         """Start a VM."""
@@ -77,7 +80,7 @@ class Verbs:
                     f"{ref.path} cannot be stopped that way",
                     "a VMI without a VM has only the grace period of its own spec",
                 )
-            await self._act(verb, ref, lambda: self._delete(ref))
+            await self.guard.act(verb, ref, lambda: self._delete(ref))
             return
         await self._on_machine("stop", ref, {} if grace is None else {"gracePeriod": grace}, verb)
 
@@ -87,88 +90,29 @@ class Verbs:
 
     async def pause(self, ref: Ref) -> None:
         """Freeze the vCPUs of a VM or VMI."""
-        await self._act("pause", ref, lambda: self._put(INSTANCES, ref, "pause"))
+        await self.guard.act("pause", ref, lambda: self._put(INSTANCES, ref, "pause"))
 
     async def unpause(self, ref: Ref) -> None:
         """Let the vCPUs of a VM or VMI run on."""
-        await self._act("unpause", ref, lambda: self._put(INSTANCES, ref, "unpause"))
+        await self.guard.act("unpause", ref, lambda: self._put(INSTANCES, ref, "unpause"))
 
     async def migrate(self, ref: Ref) -> None:
         """Move a VM or VMI to another node."""
         if ref.kind == "VirtualMachineInstance":
-            await self._act("migrate", ref, lambda: self._create_migration(ref))
+            await self.guard.act("migrate", ref, lambda: self._create_migration(ref))
         else:
-            await self._act("migrate", ref, lambda: self._put(MACHINES, ref, "migrate"))
+            await self.guard.act("migrate", ref, lambda: self._put(MACHINES, ref, "migrate"))
 
     async def cancel_migration(self, ref: Ref) -> None:
         """Abort a migration by deleting it (kubevirt-api.md 3.4)."""
-        await self._act("cancel migration", ref, lambda: self._delete(ref))
-
-    def refuse_read_only(self, ref: Ref, consequence: str) -> None:
-        """Raise ReadOnlyError, with what was not done, when nothing may be changed here."""
-        if self.read_only:
-            raise ReadOnlyError(f"{ref.backend} is read-only", consequence, "start kvtui without --read-only")
-
-    async def note_opened(self, what: str, ref: Ref, stream: OpenedStream) -> OpenedStream:
-        """Keep in the audit log that a way into a machine was opened; the stream. Raises BackendError, and closes the
-        stream, when it cannot be kept. Attempts are not, for a VM that starts is asked five times a second.
-        """
-        async with AsyncExitStack() as on_failure:
-            on_failure.push_async_callback(stream.close)
-            await self._note(what, ref, "accepted")
-            on_failure.pop_all()
-        return stream
+        await self.guard.act("cancel migration", ref, lambda: self._delete(ref))
 
     async def _on_machine(
         self, subresource: str, ref: Ref, options: dict[str, object] | None = None, verb: str = ""
     ) -> None:
         if ref.kind != "VirtualMachine":
             raise ConflictError(f"cannot {subresource} {ref.path}", "it has no VirtualMachine that would do it")
-        await self._act(verb or subresource, ref, lambda: self._put(MACHINES, ref, subresource, options))
-
-    async def _act(self, verb: str, ref: Ref, ask: Callable[[], Awaitable[None]]) -> None:
-        """Do it between its two audit lines, on the very object that was meant."""
-        self.refuse_read_only(ref, f"{verb} of {ref.path} was not sent")
-        await self._note(verb, ref, "asked")
-        failure = await self._send(verb, ref, ask)
-        if failure is not None:
-            lost = isinstance(failure, UnreachableError)
-            await self._note(verb, ref, "unknown" if lost else "refused", failure.detail or str(failure))
-            raise failure
-        try:
-            await self._note(verb, ref, "accepted")
-        except BackendError as error:
-            raise BackendError(f"{verb} of {ref.path} was accepted, but not logged", str(error)) from error
-
-    async def _send(self, verb: str, ref: Ref, ask: Callable[[], Awaitable[None]]) -> KvtuiError | None:
-        """Ask for it; what went wrong."""
-        try:
-            await self._check_same(ref)
-            await ask()
-        except KvtuiError as error:
-            return error
-        except asyncio.CancelledError:
-            # Whoever ends now may not wait for a thread.
-            with suppress(BackendError):
-                self.audit.write(verb, ref, self.account(), "unknown", "not waited for")
-            raise
-        except Exception as error:  # noqa: BLE001 - boundary: a fault of ours does not undo what was sent
-            words = f"a fault of kvtui: {clean_line(repr(error))}"
-            return UnreachableError(f"nobody knows whether {verb} of {ref.path} was accepted", words)
-        return None
-
-    async def _note(self, verb: str, ref: Ref, result: str, words: str = "") -> None:
-        await asyncio.to_thread(self.audit.write, verb, ref, self.account(), result, words)
-
-    async def _check_same(self, ref: Ref) -> None:
-        """Raise ConflictError when another object bears the name by now."""
-        if not ref.uid:
-            return
-        version = (await self.discovery.versions(KUBEVIRT, KUBEVIRT_VERSIONS))[0]
-        path = object_path(KUBEVIRT, version, PLURALS[ref.kind], ref.namespace, ref.name)
-        found = await self.server.get(path, _Object)
-        if found.metadata.uid != ref.uid:
-            raise ConflictError(f"{ref.path} was re-created since", "nothing was done", code=409)
+        await self.guard.act(verb or subresource, ref, lambda: self._put(MACHINES, ref, subresource, options))
 
     async def _put(self, plural: str, ref: Ref, subresource: str, options: dict[str, object] | None = None) -> None:
         version = (await self.discovery.versions(SUBRESOURCES, SUBRESOURCE_VERSIONS))[0]

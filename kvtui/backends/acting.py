@@ -1,0 +1,87 @@
+"""The guard of all that changes something: enforces read-only, and keeps an audit line before and after each action."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from typing import TypeVar
+
+from kvtui.audit import AuditLog
+from kvtui.backends.base import ByteStream
+from kvtui.errors import BackendError, KvtuiError, ReadOnlyError, UnreachableError
+from kvtui.model import Ref
+from kvtui.text import clean_line
+
+T = TypeVar("T")
+OpenedStream = TypeVar("OpenedStream", bound=ByteStream)
+
+
+async def _is_same(_ref: Ref) -> None:
+    """For backends whose requests name the very object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Stands before the verbs of one backend, whoever calls them."""
+
+    audit: AuditLog
+    read_only: Callable[[], bool]
+    account: Callable[[], str]
+    """Under which name the server knows us."""
+    check_same: Callable[[Ref], Awaitable[None]] = _is_same
+    """Raises ConflictError when another object bears the name by now."""
+
+    def refuse_read_only(self, ref: Ref, consequence: str) -> None:
+        """Raise ReadOnlyError, with what was not done, when nothing may be changed here."""
+        if self.read_only():
+            raise ReadOnlyError(f"{ref.backend} is read-only", consequence, "start kvtui without --read-only")
+
+    async def act(self, verb: str, ref: Ref, ask: Callable[[], Awaitable[T]]) -> T:
+        """What `ask` returns, done between its two audit lines, on the very object that was meant.
+
+        Raises what `ask` raises, ReadOnlyError, ConflictError, and BackendError when it cannot be logged.
+        """
+        self.refuse_read_only(ref, f"{verb} of {ref.path} was not sent")
+        await self._note(verb, ref, "asked")
+        try:
+            done = await self._send(verb, ref, ask)
+        except KvtuiError as failure:
+            lost = isinstance(failure, UnreachableError)
+            await self._note(verb, ref, "unknown" if lost else "refused", failure.detail or str(failure))
+            raise
+        try:
+            await self._note(verb, ref, "accepted")
+        except BackendError as error:
+            raise BackendError(f"{verb} of {ref.path} was accepted, but not logged", str(error)) from error
+        return done
+
+    async def note_opened(self, what: str, ref: Ref, stream: OpenedStream) -> OpenedStream:
+        """Keep in the audit log that a way into a machine was opened; the stream. Raises BackendError, and closes the
+        stream, when it cannot be kept. Attempts are not, for a VM that starts is asked five times a second.
+        """
+        async with AsyncExitStack() as on_failure:
+            on_failure.push_async_callback(stream.close)
+            await self._note(what, ref, "accepted")
+            on_failure.pop_all()
+        return stream
+
+    async def _send(self, verb: str, ref: Ref, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask for it; whatever goes wrong is one of our errors."""
+        try:
+            await self.check_same(ref)
+            return await ask()
+        except KvtuiError:
+            raise
+        except asyncio.CancelledError:
+            # Whoever ends now may not wait for a thread.
+            with suppress(BackendError):
+                self.audit.write(verb, ref, self.account(), "unknown", "not waited for")
+            raise
+        except Exception as error:  # noqa: BLE001 - boundary: a fault of ours does not undo what was sent
+            words = f"a fault of kvtui: {clean_line(repr(error))}"
+        raise UnreachableError(f"nobody knows whether {verb} of {ref.path} was accepted", words)
+
+    async def _note(self, verb: str, ref: Ref, result: str, words: str = "") -> None:
+        await asyncio.to_thread(self.audit.write, verb, ref, self.account(), result, words)
