@@ -98,6 +98,20 @@ def take_apart(key: Key) -> Iterator[Key]:
         yield key
 
 
+class StackedApp(App[int], inherit_bindings=False):
+    """Draws nothing of a screen that another one hides.
+
+    Textual 8.2.8 looks for an opaque background only from the second screen of the stack on: the one below the top is
+    always taken for visible, and whatever changes in it is sent to the terminal as the top screen's cells, all of them
+    once a second. A hidden screen keeps what is to be drawn, and takes another size, until it is on top again.
+    """
+
+    @property
+    def _background_screens(self) -> list[Screen[Any]]:
+        stack = self._screen_stack
+        return [] if stack and stack[-1].styles.background.a == 1 else super()._background_screens
+
+
 def write_to_terminal(app: App[Any], sequence: str) -> None:
     """Send an escape sequence between two frames. Textual has no public way for sequences that it does not know."""
     if app._driver is not None:

@@ -12,10 +12,9 @@ from textwrap import wrap
 from typing import Literal
 
 from rich.text import Text
-from textual.app import App
 
 from kvtui.config import state_dir
-from kvtui.ui.hacks import mend_keys
+from kvtui.ui.hacks import StackedApp, mend_keys
 from kvtui.ui.themes import DEFAULT, fallback_variables, load_themes, own_folder, saturate, shipped_folder
 
 _TOAST_LINES = 6
@@ -25,7 +24,7 @@ _TOAST_WIDTH = 56
 Words = Literal["information", "warning", "error"]
 
 
-class Program(App[int], inherit_bindings=False):
+class Program(StackedApp, inherit_bindings=False):
     """A program in one of our themes."""
 
     TITLE = "kvtui"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from kvtui.config import ConsoleSettings, Settings, state_dir
 from kvtui.errors import BackendError, ForbiddenError, UnreachableError
@@ -21,12 +19,11 @@ from kvtui.model import FeedState, Ref
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.store import Drop
 from kvtui.ui.consoles.terminal import Terminal
-from kvtui.ui.hacks import record_frames
 from kvtui.ui.panes.tile import PictureTile
 from kvtui.ui.pictures.gallery import LEAST_TILE, Grid, Order, carry_out, in_sight, plan_grid, save
 from kvtui.ui.pictures.picture import is_png
 from kvtui.ui.screens.pictures import PicturesScreen
-from tests.pictures import BLUE, RED, SEABIOS, encode, halves, plain
+from tests.pictures import BLUE, RED, SEABIOS, halves, plain
 from tests.ui.backend import NAME, Stage, changed
 from tests.ui.conftest import Screen, Show
 
@@ -58,37 +55,6 @@ def tiles(screen: Screen) -> list[PictureTile]:
 
 def has_tiles(screen: Screen, count: int) -> bool:
     return len(tiles(screen)) == count
-
-
-def with_block(top: int) -> bytes:
-    """The usual picture with something more in one line of letters."""
-    image = Image.open(io.BytesIO(SEABIOS)).convert("RGB")
-    image.paste((168, 168, 168), (0, top, 8, top + 8))
-    return encode(image)
-
-
-async def sent_for(screen: Screen, stage: Stage, pictures: Sequence[bytes]) -> list[int]:
-    """How many characters go to the terminal for each of these pictures, after a first one.
-
-    Now and then Textual draws the whole screen anew for reasons of its own.
-    """
-    frames = record_frames(screen.app)
-    await look_at(screen)
-    await until(screen, lambda: any(ord(character) in DOT for frame in frames for character in frame))
-    sent = []
-    for picture in pictures:
-        stage.backend.pictures[RUNNING] = picture
-        frames.clear()
-        before = stage.backend.calls.count(f"screenshot shop/{RUNNING}")
-        await screen.press("r")
-        await until(screen, partial(asked, stage, before + 1))
-        await screen.settle()
-        sent.append(sum(map(len, frames)))
-    return sent
-
-
-def asked(stage: Stage, times: int) -> bool:
-    return stage.backend.calls.count(f"screenshot shop/{RUNNING}") >= times
 
 
 async def look_at(screen: Screen, name: str = RUNNING) -> None:
@@ -176,17 +142,6 @@ async def test_a_zoomed_picture_shows_where_the_last_words_are() -> None:
     assert top > 0
     assert bottom == pytest.approx(174, abs=2), "the cursor is in the 11th line of 16 pixels"
     assert carry_out(order, plain(BLUE)).frame.box[1] == 0
-
-
-async def test_the_same_picture_again_sends_nothing_to_the_terminal(stage: Stage, show: Show) -> None:
-    async with show(stage, SMALL) as screen:
-        assert 0 in await sent_for(screen, stage, [with_block(300)] * 6)
-
-
-async def test_of_another_picture_only_the_changed_lines_are_sent(stage: Stage, show: Show) -> None:
-    async with show(stage, SMALL) as screen:
-        sent = await sent_for(screen, stage, [with_block(300 + 80 * (count % 2)) for count in range(6)])
-        assert any(0 < size < 500 for size in sent), f"two lines, and not the picture: {sent}"
 
 
 async def test_a_picture_that_comes_no_more_stays_and_says_so(stage: Stage, show: Show) -> None:

@@ -37,7 +37,7 @@ _AGAIN = {Stream.SERIAL: "enter connects", Stream.LOG: "enter reads it again", S
 
 
 class _Bar(Static):
-    """Lines of text that are drawn anew only when they changed."""
+    """Lines of text that are drawn anew only when they changed; the style says how many there are."""
 
     _text = Text()
 
@@ -45,7 +45,7 @@ class _Bar(Static):
         """Show a text."""
         if text != self._text or text.spans != self._text.spans:
             self._text = text
-            self.update(text)
+            self.update(text, layout=False)
 
 
 class ConsolePane(Vertical):
