@@ -254,8 +254,8 @@ def _add_port_forward(parser: ArgumentParser) -> None:
 def _add_screenshot(parser: ArgumentParser) -> None:
     _add_machine(parser)
     parser.add_argument("-o", "--output", type=_named, metavar="FILE",
-                        help="where to save the picture, a PNG as a rule; - is standard output; without it the picture "
-                        "is drawn in the terminal")  # fmt: skip
+                        help="where to save the picture, a PNG unless the name ends in .ppm; - is standard output; "
+                        "without it the picture is drawn in the terminal")  # fmt: skip
     parser.add_argument("--force", action="store_true", help="write over a file that exists")
     parser.add_argument("--timeout", type=_seconds, default=15.0, metavar="SECONDS",
                         help="how long to wait for the cluster (default: %(default)g)")  # fmt: skip

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kvtui.model import Ref
 
 _STDOUT: Final = "-"
+_ENDINGS: Final = (".png", ".ppm")
 _PROMPT_LINES: Final = 2
 """Lines of the terminal that are left for the shell."""
 
@@ -52,8 +53,13 @@ def _check_output(options: Namespace) -> None:
         raise ConfigError("a picture on a terminal is nothing but noise", hint="leave out -o to have it drawn")
     if options.output is None and not terminal:
         raise ConfigError("there is no terminal to draw the picture in", hint="give -o FILE, or -o - for a pipe")
-    if options.output not in (None, _STDOUT) and Path(options.output).exists() and not options.force:
-        raise _exists(Path(options.output))
+    if options.output in (None, _STDOUT):
+        return
+    path = Path(options.output)
+    if path.suffix and path.suffix.lower() not in _ENDINGS:
+        raise ConfigError(f"{path}: no picture can be saved as {path.suffix}", hint="name it .png or .ppm")
+    if path.exists() and not options.force:
+        raise _exists(path)
 
 
 async def _take(fleet: Fleet, ref: Ref, patience: float) -> bytes:
@@ -70,10 +76,9 @@ async def _take(fleet: Fleet, ref: Ref, patience: float) -> bytes:
 
 def _save(data: bytes, path: Path, *, force: bool) -> None:
     """Others may not read it: a screen can show anything."""
-    if path.suffix.lower() == ".png":
-        from kvtui.ui.pictures.picture import as_png
+    from kvtui.ui.pictures.picture import as_png, as_ppm
 
-        data = as_png(data)
+    data = as_ppm(data) if path.suffix.lower() == ".ppm" else as_png(data)
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
     try:
         with os.fdopen(os.open(path, flags, 0o600), "wb") as file:

@@ -104,6 +104,21 @@ async def test_without_colours_something_true_is_seen(
         assert "▀" not in screen.text
 
 
+async def test_without_colours_no_blocks_are_offered_and_it_is_said_why(
+    stage: Stage, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with show(stage, SMALL, Settings(console=ConsoleSettings(pictures="blocks"))) as screen:
+        await look_at(screen)
+        await until(screen, lambda: has_dots(screen))
+        assert "dots or blocks" not in screen.lines[-1]
+        drawn = tiles(screen)[0].drawn
+        await screen.press("d")
+        assert "drawn with dots: blocks are nothing" in screen.text
+        assert "but colours, and NO_COLOR is set" in screen.text
+        assert tiles(screen)[0].drawn == drawn
+
+
 async def test_a_desktop_is_drawn_with_blocks_until_dots_are_asked_for(stage: Stage, show: Show) -> None:
     stage.backend.pictures[RUNNING] = halves((81, 43))
     settings = Settings(console=ConsoleSettings(pictures="blocks"))

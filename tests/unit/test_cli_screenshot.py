@@ -81,16 +81,35 @@ def test_a_file_that_cannot_be_written_is_a_sentence(
     assert "none/screen.png: No such file or directory" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("name", "head"), [("old.png", b"\x89PNG"), ("old.PNG", b"\x89PNG"), ("old.ppm", b"P6")])
-def test_the_ppm_of_an_old_server_is_made_a_png_where_the_name_says_so(
-    shoot: Shoot, machine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, head: bytes
+@pytest.mark.parametrize("form", ["PNG", "PPM"])
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [("a.png", b"\x89PNG"), ("a.PNG", b"\x89PNG"), ("a", b"\x89PNG"), ("a.ppm", b"P6"), ("a.PPM", b"P6")],
+)
+def test_a_file_is_what_its_name_says_whatever_the_server_sent(
+    shoot: Shoot, machine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, name: str, head: bytes
 ) -> None:
+    sent = halves(form=form)
+
     async def take_screenshot(_self: KubernetesBackend, _ref: Ref) -> bytes:
-        return halves(form="PPM")
+        return sent
 
     monkeypatch.setattr(KubernetesBackend, "take_screenshot", take_screenshot)
     assert shoot(machine, "-o", str(tmp_path / name)) == 0
-    assert (tmp_path / name).read_bytes().startswith(head)
+    saved = (tmp_path / name).read_bytes()
+    assert saved.startswith(head)
+    assert decode(saved).ppm == decode(sent).ppm
+
+
+@pytest.mark.parametrize("name", ["screen.jpg", "screen.png.gz", "screen.web-1"])
+def test_a_name_with_another_ending_is_refused_before_anybody_is_asked(
+    shoot: Shoot, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    file = tmp_path / name
+    assert shoot("shop/nobody", "-o", str(file)) == 2
+    said = f"kvtui: {file}: no picture can be saved as {file.suffix}\nhint: name it .png or .ppm\n"
+    assert capsys.readouterr().err == said
+    assert not file.exists()
 
 
 def test_a_pipe_gets_the_picture(cluster: str, machine: str) -> None:

@@ -146,6 +146,11 @@ class Picture:
         found = ImageChops.difference(self.flat, ground).getbbox()
         return found[3] / self.size[1] if found else 0.0
 
+    @property
+    def ppm(self) -> bytes:
+        """All of it as a PPM file."""
+        return b"%s\n%d %d\n255\n" % (_PPM, *self.size) + self._image.tobytes()
+
     def scaled(self, width: int, height: int, box: Box | None = None) -> Image.Image:
         """A part of it in that many pixels.
 
@@ -218,6 +223,11 @@ def is_png(data: bytes) -> bool:
 def as_png(data: bytes) -> bytes:
     """The picture as a PNG file; one that is a PNG stays as it is. Raises PictureError."""
     return data if is_png(data) else encode_png(decode(data))
+
+
+def as_ppm(data: bytes) -> bytes:
+    """The picture as a PPM file; one that is a PPM stays as it is. Raises PictureError."""
+    return data if data.startswith(_PPM) else decode(data).ppm
 
 
 def encode_png(picture: Picture, most: tuple[int, int] | None = None, box: Box | None = None) -> bytes:

@@ -286,7 +286,9 @@ class PicturesScreen(Screen[Ref | None]):
         keys += [("c", "console", 3), ("o", "save", 4), ("space", "go on" if self._photographer.paused else "pause", 5)]
         if not self._alone and len(self._refs) > self._grid.size:
             keys.append(("pagedown", "next page", 2))
-        keys += [("d", "dots or blocks", 6), ("r", "look again", 8)]
+        if not self.app.no_color:
+            keys.append(("d", "dots or blocks", 6))
+        keys.append(("r", "look again", 8))
         pieces = [piece for key, word, rank in keys for piece in entry(key, word, rank=rank)]
         if len(self._refs) > 1 or (self._alone and self._zoom > 1):
             pieces.append(Piece(f"arrows {moves}  ", rank=7))
@@ -360,6 +362,9 @@ class PicturesScreen(Screen[Ref | None]):
 
     def action_way(self) -> None:
         """Draw with dots, with blocks, or as it suits."""
+        if self.app.no_color:
+            self.notify("drawn with dots: blocks are nothing but colours, and NO_COLOR is set", timeout=5)
+            return
         ways = list(_WAYS)
         here = ways.index(self._way) if self._way in ways else 0
         self._way = ways[(here + 1) % len(ways)]
