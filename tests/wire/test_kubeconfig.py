@@ -160,6 +160,7 @@ def test_what_is_too_large_or_too_deep_is_no_kubeconfig(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "ConfigError" in done.stderr.splitlines()[-1]
+    assert "nested deeper" in done.stderr.splitlines()[-1]
     assert load_contexts(write(tmp_path, TWO + "extensions: " + "[" * 50 + "]" * 50))[0].name == "prod"
     with pytest.raises(ConfigError, match="nested deeper"):
         load_contexts(write(tmp_path, TWO + "extensions: " + "[" * 150 + "]" * 150))

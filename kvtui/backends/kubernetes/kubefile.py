@@ -167,7 +167,7 @@ def _read_pipe(file: Path) -> bytes:
 def _parse(file: Path, raw: bytes) -> Any:
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        if _depth(raw, loader) > _DEEPEST:
+        if _is_too_deep(raw, loader):
             raise ConfigError(f"the kubeconfig {file} is no kubeconfig: it is nested deeper than {_DEEPEST} levels")
         return yaml.load(raw, Loader=loader)
     except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
@@ -178,12 +178,14 @@ def _parse(file: Path, raw: bytes) -> Any:
         raise ConfigError(f"the kubeconfig {file} is not valid YAML", clean_line(f"{at}{words}")) from error
 
 
-def _depth(raw: bytes, loader: Any) -> int:
-    deepest = level = 0
+def _is_too_deep(raw: bytes, loader: Any) -> bool:
+    """Read no further than to the level that is too deep: each costs the parser more than the one before."""
+    level = 0
     for event in yaml.parse(raw, Loader=loader):
         if isinstance(event, yaml.CollectionStartEvent):
             level += 1
-            deepest = max(deepest, level)
+            if level > _DEEPEST:
+                return True
         elif isinstance(event, yaml.CollectionEndEvent):
             level -= 1
-    return deepest
+    return False
