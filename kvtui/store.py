@@ -90,6 +90,8 @@ class _Table:
 
     def __init__(self) -> None:
         self.entries: dict[_Key, tuple[Ref, Record]] = {}
+        self.backends: dict[str, None] = {}
+        """Those that had objects of the kind, in the order in which they came."""
         self.links: dict[tuple[str, str, str], _Keys] = {}
         self.owned: dict[str, _Keys] = {}
 
@@ -105,6 +107,7 @@ class _Table:
         if old is not None and meta.resource_version and old.metadata.resource_version == meta.resource_version:
             return None
         self.entries[key] = (ref, record)
+        self.backends[backend] = None
         self._relink(key, old, record)
         return Change(ref, old, record)
 
@@ -197,6 +200,12 @@ class View:
         """The objects whose `links` hold that pair: ``linked(Pod, backend, "node", "n1")``."""
         table = self._tables.get(type_.KIND)
         return self._collect(type_, table, table.links.get((backend, link, value), ()) if table else ())
+
+    def everywhere(self, type_: type[R], link: str, value: str) -> list[tuple[Ref, R]]:
+        """The same in all backends: for what one backend knows of objects of another."""
+        table = self._tables.get(type_.KIND)
+        backends = table.backends if table else {}
+        return [found for backend in backends for found in self.linked(type_, backend, link, value)]
 
     def owned(self, type_: type[R], uid: str) -> list[tuple[Ref, R]]:
         """The objects of a kind that name `uid` as an owner."""

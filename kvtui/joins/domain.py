@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kvtui.model import Ref
 from kvtui.records.base import Record
+from kvtui.records.kubernetes import Node
 from kvtui.records.libvirt import Domain, DomainJob, DomainState, Host
 from kvtui.store import View
 
@@ -20,6 +21,8 @@ class Guest:
     host: Host | None = None
     job: DomainJob | None = None
     """The job that has not ended yet."""
+    nodes: tuple[str, ...] = ()
+    """The nodes of clusters that run in it, as ``cluster/node``."""
 
     @property
     def ref(self) -> Ref:
@@ -48,7 +51,9 @@ def join_guest(view: View, ref: Ref) -> Guest | None:
     if domain is None:
         return None
     jobs = (job for _, job in view.linked(DomainJob, ref.backend, "domain", domain.metadata.uid) if not job.is_final)
-    return Guest(ref.backend, domain, host_of(view, ref.backend), next(jobs, None))
+    nodes = view.everywhere(Node, "uuid", domain.metadata.uid) if domain.metadata.uid else ()
+    carried = tuple(f"{node.backend}/{node.name}" for node, _ in nodes)
+    return Guest(ref.backend, domain, host_of(view, ref.backend), next(jobs, None), carried)
 
 
 def host_of(view: View, backend: str) -> Host | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 import msgspec
@@ -61,6 +61,22 @@ class Node(Record):
 
     spec: NodeSpec = msgspec.field(default_factory=NodeSpec)
     status: NodeStatus = msgspec.field(default_factory=NodeStatus)
+
+    @property
+    def system_uuids(self) -> tuple[str, ...]:
+        """The UUID of the machine that it runs in, lower-case, as the firmware has it and as old firmware spells it:
+        before SMBIOS 2.6 the first three parts had their bytes reversed.
+        """
+        uuid = self.status.node_info.system_uuid.lower()
+        parts = uuid.split("-")
+        if len(parts) != 5:
+            return (uuid,) if uuid else ()
+        swapped = ["".join(reversed([part[at : at + 2] for at in range(0, len(part), 2)])) for part in parts[:3]]
+        return uuid, "-".join([*swapped, *parts[3:]])
+
+    def links(self) -> Iterable[tuple[str, str]]:
+        """The machine that it runs in."""
+        return (("uuid", uuid) for uuid in self.system_uuids)
 
 
 class Terminated(Struct):

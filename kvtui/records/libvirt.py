@@ -201,7 +201,8 @@ class Domain(Record):
         return self.active and self.state not in (DomainState.SHUTDOWN, DomainState.CRASHED)
 
     def links(self) -> Iterable[tuple[str, str]]:
-        """Its pools' volumes and files, and its networks."""
+        """Its UUID, by which the node that runs in it is known, its pools' volumes and files, and its networks."""
+        yield "uuid", self.metadata.uid
         for disk in self.disks:
             if disk.source:
                 yield "source", disk.source

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from kvtui.joins.domain import Guest, guests_of_host, guests_of_job, join_guest
+from kvtui.joins.footing import domains_of_node
 from kvtui.model import Cell, Health, Ref, Tone
+from kvtui.records.kubernetes import Node
 from kvtui.records.libvirt import Domain, DomainJob, DomainState, Host
 from kvtui.resources import sources
 from kvtui.resources.base import Column, Resource, itself
@@ -163,6 +165,7 @@ def _fields(guest: Guest) -> Mapping[str, str]:
         "title": domain.title,
         "machine": domain.machine,
         "phase": domain.state.value,
+        "carries": " ".join(guest.nodes),
         "host": guest.host.uri if guest.host is not None else "",
     }
 
@@ -180,7 +183,7 @@ RESOURCE: Resource[Guest] = Resource(
     sources=(sources.DOMAINS, sources.HOSTS, sources.JOBS),
     refs=_refs,
     row=join_guest,
-    related={Domain: itself, Host: guests_of_host, DomainJob: guests_of_job},
+    related={Domain: itself, Host: guests_of_host, DomainJob: guests_of_job, Node: domains_of_node},
     ref=lambda guest: guest.ref,
     health=_health,
     columns=(
@@ -200,6 +203,7 @@ RESOURCE: Resource[Guest] = Resource(
         Column("UPTIME", _uptime, 6, rank=6, wide=True, right=True, ticks=True),
         age_column(lambda row: row.domain.created),
         Column("OS", lambda row, _now: text_cell(_os(row)), 16, rank=7, wide=True),
+        Column("CARRIES", lambda row, _now: text_cell(", ".join(row.nodes)), 18, rank=6, wide=True),
         Column("MACHINE", lambda row, _now: text_cell(row.domain.machine), 14, rank=8, wide=True),
         reason_column(_health, wide=True, rank=5),
     ),

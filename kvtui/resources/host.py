@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from kvtui.joins.footing import hosts_of_node, nodes_on
 from kvtui.model import Cell, Health, Ref, Tone, Usage
+from kvtui.records.kubernetes import Node
 from kvtui.records.libvirt import Domain, Host, StoragePool
 from kvtui.resources import sources
 from kvtui.resources.base import Column, Resource, itself
@@ -32,6 +35,8 @@ class HostRow:
     pools: tuple[str, ...]
     """Those that are not well first, each with what is wrong."""
     bad_pools: int
+    nodes: list[Ref]
+    """The nodes of clusters that run in its domains. A list: they are no parts of the host."""
     usage: Usage | None
     """None while the host is not connected, too."""
 
@@ -55,6 +60,7 @@ def _row(view: View, ref: Ref) -> HostRow | None:
         sum(domain.memory_most for domain in active),
         tuple(named),
         len(bad),
+        [node for node, _ in nodes_on(view, ref.backend)],
         view.usage(ref.backend, Host.KIND, "", ref.name) if host.connected else None,
     )
 
@@ -120,6 +126,12 @@ def _version(row: HostRow, _now: float) -> Cell:
     return text_cell(f"{host.driver} {host.hypervisor_version}".strip())
 
 
+def _clusters(row: HostRow, _now: float) -> Cell:
+    """Which clusters stand on it, and with how many nodes."""
+    counts = Counter(node.backend for node in row.nodes)
+    return text_cell(", ".join(f"{cluster} ({count})" for cluster, count in sorted(counts.items())))
+
+
 def _fields(row: HostRow) -> Mapping[str, str]:
     host = row.host
     return {
@@ -131,6 +143,7 @@ def _fields(row: HostRow) -> Mapping[str, str]:
         "uri": host.uri,
         "pool": " ".join(row.pools),
         "libvirt": host.libvirt_version,
+        "cluster": " ".join(sorted({node.backend for node in row.nodes})),
     }
 
 
@@ -152,7 +165,7 @@ RESOURCE: Resource[HostRow] = Resource(
     sources=(sources.HOSTS, sources.DOMAINS, sources.POOLS),
     refs=_refs,
     row=_row,
-    related={Host: itself, Domain: _of_backend, StoragePool: _of_backend},
+    related={Host: itself, Domain: _of_backend, StoragePool: _of_backend, Node: hosts_of_node},
     ref=lambda row: row.host.ref(row.backend),
     health=_health,
     columns=(
@@ -164,6 +177,7 @@ RESOURCE: Resource[HostRow] = Resource(
         Column("OVERCOMMIT", _overcommit, 10, rank=3, right=True),
         Column("VERSION", _version, 12, rank=5),
         Column("POOLS", lambda row, _now: text_cell(", ".join(row.pools)), 10, rank=4, grow=1),
+        Column("CLUSTERS", _clusters, 14, rank=4, grow=1, wide=True),
         Column("IO WAIT", _wait, 7, rank=5, wide=True, right=True, measured=True),
         Column("ADDRESS", lambda row, _now: text_cell(row.host.uri), 24, rank=5, wide=True),
         Column("ALLOCATABLE", _capacity, 16, rank=5, wide=True),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from kvtui.joins.footing import Footing, footing_of, nodes_of_domain, nodes_of_host
 from kvtui.model import Cell, Health, Ref, Tone, Usage
 from kvtui.records.base import find_condition
 from kvtui.records.kubernetes import Node, Pod
 from kvtui.records.kubevirt import VirtualMachineInstance
+from kvtui.records.libvirt import Domain, Host
 from kvtui.resources import sources
 from kvtui.resources.base import Column, Resource, itself
 from kvtui.resources.cells import NOTHING, age_column, health_cell, number_cell, reason_column, text_cell
@@ -31,6 +33,8 @@ class NodeRow:
     node: Node
     vms: int
     usage: Usage | None
+    footing: Footing | None
+    """What it stands on, where that is known."""
     launchers: list[Pod] | None
     """The pods of its VMs where nobody measured the usage: what they ask for is shown instead. None when unknown.
     A list and no tuple: they are no parts of the node that its details should tell of."""
@@ -43,9 +47,11 @@ def _row(view: View, ref: Ref) -> NodeRow | None:
     on_it = view.linked(VirtualMachineInstance, ref.backend, "node", ref.name)
     vms = sum(1 for _, vmi in on_it if vmi.status.node_name == ref.name and not vmi.is_final)
     usage = view.usage(ref.backend, Node.KIND, "", ref.name)
+    footing = footing_of(view, node)
     if usage is not None or not view.feed(ref.backend, Pod.KIND).usable:
-        return NodeRow(ref.backend, node, vms, usage, None)
-    return NodeRow(ref.backend, node, vms, None, [pod for _, pod in view.linked(Pod, ref.backend, "node", ref.name)])
+        return NodeRow(ref.backend, node, vms, usage, footing, None)
+    launchers = [pod for _, pod in view.linked(Pod, ref.backend, "node", ref.name)]
+    return NodeRow(ref.backend, node, vms, None, footing, launchers)
 
 
 def _requested(row: NodeRow, what: str) -> float | None:
@@ -67,12 +73,15 @@ def _health(row: NodeRow, now: float) -> Health:
     words: list[str] = []
     reasons: list[str] = []
     tone = Tone.OK
+    if row.footing is not None and row.footing.trouble:
+        reasons.append(row.footing.trouble)
+        tone = Tone.WARN
     if ready is None or ready.status != "True":
         words.append("NotReady")
         reasons.append(ready.message or ready.reason if ready is not None else "the node has not reported yet")
         tone = Tone.BAD
     else:
-        words.append("Ready")
+        words.append("Ready" if tone is Tone.OK else "Ready,host trouble")
     for type_ in _PRESSURE:
         condition = find_condition(node.status.conditions, type_)
         if condition is not None and condition.status == "True":
@@ -157,6 +166,12 @@ def _address(row: NodeRow, _now: float) -> Cell:
     return text_cell(found.get("InternalIP") or found.get("ExternalIP") or "")
 
 
+def _runs_in(row: NodeRow, _now: float) -> Cell:
+    if row.footing is None:
+        return NOTHING
+    return Cell(row.footing.place, Tone.WARN if row.footing.trouble else None)
+
+
 def _fields(row: NodeRow) -> Mapping[str, str]:
     system = row.node.status.node_info
     taints = " ".join(f"{taint.key}={taint.value}:{taint.effect}" for taint in row.node.spec.taints)
@@ -167,6 +182,7 @@ def _fields(row: NodeRow) -> Mapping[str, str]:
         "taint": taints,
         "zone": _zone(row),
         "uuid": system.system_uuid,
+        "host": row.footing.place if row.footing is not None else "",
     }
 
 
@@ -200,7 +216,13 @@ RESOURCE: Resource[NodeRow] = Resource(
     sources=(sources.NODES, sources.INSTANCES, sources.PODS),
     refs=_refs,
     row=_row,
-    related={Node: itself, VirtualMachineInstance: _of_instance, Pod: _of_pod},
+    related={
+        Node: itself,
+        VirtualMachineInstance: _of_instance,
+        Pod: _of_pod,
+        Domain: nodes_of_domain,
+        Host: nodes_of_host,
+    },
     ref=lambda row: row.node.ref(row.backend),
     health=_health,
     columns=(
@@ -216,6 +238,7 @@ RESOURCE: Resource[NodeRow] = Resource(
         age_column(lambda row: row.node.created),
         Column("ADDRESS", _address, 15, rank=5, wide=True),
         Column("ALLOCATABLE", _capacity, 16, rank=5, wide=True),
+        Column("RUNS IN", _runs_in, 16, rank=5, wide=True),
         Column("KERNEL", lambda row, _now: text_cell(row.node.status.node_info.kernel_version), 18, rank=6, wide=True),
         reason_column(_health, wide=True),
     ),

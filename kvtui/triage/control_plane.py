@@ -10,6 +10,7 @@ from kvtui.model import Evidence, Feed, FeedState, Finding, Ref, Severity, Tone
 from kvtui.records.base import find_condition
 from kvtui.records.cdi import Cdi
 from kvtui.records.kubevirt import KubeVirt, VirtualMachine, VirtualMachineInstance
+from kvtui.records.libvirt import Host
 from kvtui.store import View
 from kvtui.text import parse_time
 from kvtui.triage.base import WELL, Judgement, Rule
@@ -26,10 +27,13 @@ _NAMED = 3
 
 
 def _silent(view: View, ref: Ref, now: float) -> Judgement:
-    """Streams that were cut or never began: one finding for all of a backend, for they have one cause."""
+    """Streams that were cut or never began: one finding for all of a backend, for they have one cause.
+
+    Of a host that is not connected its own rule tells.
+    """
     feeds = [feed for feed in view.feeds() if feed.backend == ref.backend]
     silent = [feed for feed in feeds if feed.state in (FeedState.STALE, FeedState.FAILED)]
-    if not silent:
+    if not silent or any(not host.connected for _, host in view.items(Host, ref.backend)):
         return WELL
     since = min(feed.since for feed in silent)
     answered = any(feed.state is FeedState.LIVE for feed in feeds)
@@ -40,7 +44,7 @@ def _silent(view: View, ref: Ref, now: float) -> Judgement:
             rule="backend.silent",
             severity=Severity.BAD if bad else Severity.WARN,
             subject=ref,
-            label="cluster",
+            label="host" if any(feed.kind == Host.KIND for feed in feeds) else "cluster",
             trouble="answers in part" if answered else UNANSWERED,
             cause=_silent_cause(silent, all_of_it=not answered),
             since=since or None,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from kvtui.joins.footing import footing_of, nodes_of_domain, nodes_of_host
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import find_condition
 from kvtui.records.kubernetes import Node
 from kvtui.records.kubevirt import VirtualMachineInstance
+from kvtui.records.libvirt import Domain, Host
 from kvtui.store import View
 from kvtui.text import parse_time, quantity
 from kvtui.triage.base import WELL, Judgement, Rule
@@ -33,6 +35,11 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
 def _not_ready(view: View, node: Node, ref: Ref) -> Finding:
     ready = find_condition(node.status.conditions, "Ready")
     words = (ready.message or ready.reason) if ready is not None else "the node has not reported yet"
+    footing = footing_of(view, node)
+    below: tuple[Evidence, ...] = ()
+    if footing is not None and footing.trouble:
+        words = f"{footing.trouble}; {words}"
+        below = (Evidence(f"domain {footing.place}", "state", footing.trouble, footing.domain.since),)
     on_it = view.linked(VirtualMachineInstance, ref.backend, "node", ref.name)
     count = sum(1 for _, vmi in on_it if vmi.status.node_name == ref.name and not vmi.is_final)
     vms = f"; it carries {count} VM{'s' if count != 1 else ''}" if count else ""
@@ -44,9 +51,15 @@ def _not_ready(view: View, node: Node, ref: Ref) -> Finding:
         trouble="is not ready",
         cause=words + vms,
         since=parse_time(ready.last_transition_time) if ready is not None else node.created,
-        evidence=(Evidence(f"Node {ref.name}", f"Ready={ready.status if ready is not None else 'missing'}", words),),
-        step="look at the machine; make sure that it is off before you force its VMs away",
+        evidence=(
+            *below,
+            Evidence(f"Node {ref.name}", f"Ready={ready.status if ready is not None else 'missing'}", words),
+        ),
+        step="mend what it stands on first" if below else _LOOK,
     )
+
+
+_LOOK = "look at the machine; make sure that it is off before you force its VMs away"
 
 
 def _silent(node: Node, ref: Ref, beat: float) -> Finding:
@@ -120,4 +133,10 @@ def _without_kvm(node: Node, ref: Ref) -> Finding | None:
     )
 
 
-RULES = (Rule("node.state", _judge, {Node: lambda _view, ref, _record: (ref,)}),)
+RULES = (
+    Rule(
+        "node.state",
+        _judge,
+        {Node: lambda _view, ref, _record: (ref,), Domain: nodes_of_domain, Host: nodes_of_host},
+    ),
+)

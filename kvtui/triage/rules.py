@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from kvtui.triage import control_plane, imports, machines, migration, nodes
+from kvtui.triage import control_plane, domains, hosts, imports, machines, migration, nodes
 from kvtui.triage.base import Rule
 
 RULES: Final[tuple[Rule, ...]] = (
     *control_plane.RULES,
     *nodes.RULES,
+    *hosts.RULES,
     *machines.RULES,
+    *domains.RULES,
     *migration.RULES,
     *imports.RULES,
 )

@@ -1,0 +1,101 @@
+"""What nodes stand on: a node of Kubernetes that runs in a domain bears the UUID of that domain as its systemUUID."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from kvtui.joins.domain import host_of
+from kvtui.model import Ref
+from kvtui.records.kubernetes import Node
+from kvtui.records.libvirt import Domain, DomainState, Host
+from kvtui.store import View
+
+_NAMED = 4
+"""Nodes that a sentence names before it counts the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Footing:
+    """The domain that a node runs in, and the host of that domain."""
+
+    ref: Ref
+    """Of the domain."""
+    domain: Domain
+    host: Host | None
+
+    @property
+    def place(self) -> str:
+        """Host and domain: ``kvm1/worker-3``."""
+        return f"{self.ref.backend}/{self.ref.name}"
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong down there; empty while the domain runs on a host that answers."""
+        domain = self.domain
+        if self.host is not None and not self.host.connected:
+            return f"host {self.ref.backend} is {self.host.link}: {self.host.trouble or 'no reason is known'}"
+        if domain.state in (DomainState.RUNNING, DomainState.BLOCKED):
+            return ""
+        reason = f" ({domain.reason})" if domain.reason else ""
+        return f"domain {self.place} is {domain.state.value}{reason}"
+
+
+def footing_of(view: View, node: Node) -> Footing | None:
+    """What a node stands on; None for one on bare metal, or on a host that is not watched."""
+    for uuid in node.system_uuids:
+        for ref, domain in view.everywhere(Domain, "uuid", uuid):
+            return Footing(ref, domain, host_of(view, ref.backend))
+    return None
+
+
+def nodes_in(view: View, domain: Domain) -> list[tuple[Ref, Node]]:
+    """The node that runs in a domain; more than one when a cluster is watched under several names."""
+    return view.everywhere(Node, "uuid", domain.metadata.uid) if domain.metadata.uid else []
+
+
+def nodes_on(view: View, backend: str) -> Iterator[tuple[Ref, Node]]:
+    """The nodes that run in the domains of a host."""
+    for _, domain in view.items(Domain, backend):
+        if domain.active:
+            yield from nodes_in(view, domain)
+
+
+def name_nodes(nodes: Iterable[Ref]) -> str:
+    """Nodes by their clusters: ``prod: node-1, node-2``; the first few of each."""
+    clusters: dict[str, list[str]] = {}
+    for ref in nodes:
+        clusters.setdefault(ref.backend, []).append(ref.name)
+    return "; ".join(f"{cluster}: {_enumerate(sorted(names))}" for cluster, names in sorted(clusters.items()))
+
+
+def _enumerate(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def nodes_of_domain(view: View, _ref: Ref, domain: Domain) -> Iterator[Ref]:
+    """For `related`: the nodes in a domain."""
+    for node, _ in nodes_in(view, domain):
+        yield node
+
+
+def nodes_of_host(view: View, ref: Ref, _host: Host) -> Iterator[Ref]:
+    """For `related`: the nodes on a host."""
+    for node, _ in nodes_on(view, ref.backend):
+        yield node
+
+
+def hosts_of_node(view: View, _ref: Ref, node: Node) -> Iterator[Ref]:
+    """For `related`: the host under a node."""
+    for uuid in node.system_uuids:
+        for ref, _ in view.everywhere(Domain, "uuid", uuid):
+            for host, _record in view.items(Host, ref.backend):
+                yield host
+
+
+def domains_of_node(view: View, _ref: Ref, node: Node) -> Iterator[Ref]:
+    """For `related`: the domain that a node runs in."""
+    for uuid in node.system_uuids:
+        for ref, _ in view.everywhere(Domain, "uuid", uuid):
+            yield ref

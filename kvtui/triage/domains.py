@@ -1,0 +1,131 @@
+"""Domains that ended or stand still by a fault, and jobs that do not get done. Evidence: libvirt.md 4 and 5."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kvtui.joins.domain import Guest, guests_of_host, join_guest
+from kvtui.joins.footing import domains_of_node
+from kvtui.model import Evidence, Finding, Ref, Severity
+from kvtui.records.kubernetes import Node
+from kvtui.records.libvirt import Domain, DomainJob, DomainState, Host
+from kvtui.store import View
+from kvtui.text import age, rate, size
+from kvtui.triage.base import WELL, Judgement, Rule
+
+ROUNDS = 3
+"""From which iteration on a migration that copies slower than its guest writes is called stuck: the first is the whole
+memory, and the second what was written meanwhile.
+"""
+JOB_RECENT = 600.0
+"""Seconds for which a failed job is news."""
+
+_STEPS = {
+    "I/O error": "make room or mend the disk, then resume it: the guest goes on where it stood",
+    "crashed": "start it again; its log is on the host, in /var/log/libvirt/qemu",
+    "failed": "see its log on the host, in /var/log/libvirt/qemu",
+    "watchdog": "look at its console: the guest did not feed its watchdog",
+    "panicked": "look at its console, take a dump if you need one, then reset it",
+    "post-copy failed": "its memory is torn between two hosts: recover the migration, or destroy it and start it anew",
+}
+_TROUBLES = {
+    "I/O error": "is paused by an I/O error",
+    "crashed": "has crashed",
+    "failed": "failed to start",
+    "watchdog": "is paused by its watchdog",
+    "panicked": "has crashed",
+    "post-copy failed": "hangs between two hosts",
+    "api error": "is paused by an error of libvirt",
+}
+_STANDS = frozenset({DomainState.PAUSED, DomainState.CRASHED, DomainState.SHUTOFF})
+
+
+def _judge(view: View, ref: Ref, _now: float) -> Judgement:
+    guest = join_guest(view, ref)
+    if guest is None or not guest.reachable:
+        return WELL
+    domain = guest.domain
+    if domain.state is DomainState.CRASHED and domain.reason not in _TROUBLES:
+        return Judgement(_stopped(guest, ref, "crashed"))
+    if domain.state in _STANDS and domain.reason in _TROUBLES:
+        return Judgement(_stopped(guest, ref, domain.reason))
+    if domain.hung:
+        words = "its QEMU does not answer: no figures, and actions on it wait up to 30 s"
+        step = "look at the process and its storage on the host"
+        return Judgement(_finding(guest, ref, Severity.WARN, "hangs", words, step))
+    return WELL
+
+
+def _stopped(guest: Guest, ref: Ref, reason: str) -> Finding:
+    domain = guest.domain
+    broken = [f"{disk.target} ({disk.error}): {disk.source}" for disk in domain.disks if disk.error]
+    if reason == "I/O error":
+        words = f"I/O error on {', '.join(broken)}" if broken else "I/O error on a disk; libvirt does not say on which"
+    elif reason == "panicked":
+        words = "its kernel panicked"
+    else:
+        words = f"libvirt says {domain.state.value}, {reason}"
+    carried = f"; node {', '.join(guest.nodes)} runs in it" if guest.nodes else ""
+    return _finding(
+        guest, ref, Severity.BAD, _TROUBLES.get(reason, "has crashed"), words + carried, _STEPS.get(reason, "")
+    )
+
+
+def _finding(guest: Guest, ref: Ref, severity: Severity, trouble: str, cause: str, step: str) -> Finding:
+    domain = guest.domain
+    return Finding(
+        rule="domain.state",
+        severity=severity,
+        subject=ref,
+        label="vm",
+        trouble=trouble,
+        cause=cause,
+        since=domain.since,
+        evidence=(Evidence(f"domain {ref.name}", "state", f"{domain.state.value}, {domain.reason}", domain.since),),
+        step=step,
+    )
+
+
+def _judge_job(view: View, ref: Ref, now: float) -> Judgement:
+    job = view.find(DomainJob, ref)
+    if job is None:
+        return WELL
+    if job.phase == "Failed":
+        ended = job.ended or now
+        if now >= ended + JOB_RECENT:
+            return WELL
+        words = job.reason or "libvirt gives no reason"
+        finding = _of_job(ref, job, Severity.BAD, f"{job.operation} failed", words, "")
+        return Judgement(finding, ended + JOB_RECENT)
+    if job.is_final or job.operation != "outgoing migration" or job.phase != "Running":
+        return WELL
+    if job.iteration < ROUNDS or not job.rate or job.dirty_rate is None or job.dirty_rate < job.rate:
+        return WELL
+    words = f"dirty {rate(job.dirty_rate)} >= transfer {rate(job.rate)}, {size(job.left)} left in round {job.iteration}"
+    took = f" after {age(job.elapsed)}" if job.elapsed else ""
+    step = "give it more bandwidth, switch to post-copy, let auto-converge slow the guest, or abort it"
+    return Judgement(_of_job(ref, job, Severity.WARN, "does not converge", words + took, step))
+
+
+def _of_job(ref: Ref, job: DomainJob, severity: Severity, trouble: str, cause: str, step: str) -> Finding:
+    return Finding(
+        rule="job.state",
+        severity=severity,
+        subject=ref,
+        label="migration" if "migration" in job.operation else "job",
+        trouble=trouble,
+        cause=cause,
+        since=job.began,
+        evidence=(Evidence(f"job of {job.domain}", job.operation, f"{job.phase}, round {job.iteration}", job.began),),
+        step=step,
+    )
+
+
+def _itself(_view: View, ref: Ref, _record: DomainJob | Domain) -> Iterator[Ref]:
+    yield ref
+
+
+RULES = (
+    Rule("domain.state", _judge, {Domain: _itself, Host: guests_of_host, Node: domains_of_node}),
+    Rule("job.state", _judge_job, {DomainJob: _itself}),
+)

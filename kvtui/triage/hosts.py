@@ -1,0 +1,93 @@
+"""Hosts of libvirt that are lost, and pools that are not as they should be. Evidence: libvirt.md 4."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kvtui.joins.footing import hosts_of_node, name_nodes, nodes_on
+from kvtui.model import Evidence, Finding, Ref, Severity
+from kvtui.records.kubernetes import Node
+from kvtui.records.libvirt import Domain, Host, StoragePool
+from kvtui.store import View
+from kvtui.text import percent, size
+from kvtui.triage.base import WELL, Judgement, Rule
+
+NEARLY_FULL = 0.90
+"""Share of a pool that is taken, from which it is worth a word."""
+FULL = 0.97
+"""From which the next write may pause a VM."""
+
+_LOST = frozenset({"lost", "unreachable"})
+
+
+def _judge_host(view: View, ref: Ref, _now: float) -> Judgement:
+    host = view.find(Host, ref)
+    if host is None or host.link not in _LOST:
+        return WELL
+    domains = [domain for _, domain in view.items(Domain, ref.backend) if domain.active]
+    nodes = [node for node, _ in nodes_on(view, ref.backend)]
+    takes = []
+    if domains:
+        takes.append(f"{len(domains)} VM{'s' if len(domains) != 1 else ''} ran there")
+    if nodes:
+        takes.append(f"among them nodes of {name_nodes(nodes)}")
+    words = host.trouble or "no reason is known"
+    return Judgement(
+        Finding(
+            rule="host.lost",
+            severity=Severity.BAD,
+            subject=ref,
+            label="host",
+            trouble="is lost" if host.link == "lost" else "cannot be reached",
+            cause="; ".join([words, *takes]),
+            since=host.link_since,
+            evidence=(Evidence(f"host {ref.name}", host.uri, words, host.link_since),),
+            step="look at the machine and at libvirtd there; what is shown of it is as old as this",
+        )
+    )
+
+
+def _judge_pool(view: View, ref: Ref, _now: float) -> Judgement:
+    pool = view.find(StoragePool, ref)
+    if pool is None:
+        return WELL
+    if pool.state in ("degraded", "inaccessible"):
+        return Judgement(_of_pool(ref, pool, Severity.BAD, f"is {pool.state}", f"libvirt says {pool.state}"))
+    if pool.state == "inactive":
+        if not pool.autostart:
+            return WELL
+        words = "it is to start with its host; its volumes cannot be used until then"
+        return Judgement(
+            _of_pool(ref, pool, Severity.WARN, "is inactive", words, "start the pool, and see why it did not")
+        )
+    taken = pool.allocation / pool.capacity if pool.capacity else 0.0
+    if taken < NEARLY_FULL:
+        return WELL
+    words = f"{percent(pool.allocation, pool.capacity)} of {size(pool.capacity)} taken, {size(pool.free)} left"
+    severity, trouble = (Severity.BAD, "is full") if taken >= FULL else (Severity.WARN, "is nearly full")
+    return Judgement(_of_pool(ref, pool, severity, trouble, words, "remove volumes or snapshots, or let the pool grow"))
+
+
+def _of_pool(ref: Ref, pool: StoragePool, severity: Severity, trouble: str, cause: str, step: str = "") -> Finding:
+    return Finding(
+        rule="pool.state",
+        severity=severity,
+        subject=ref,
+        label="pool",
+        trouble=trouble,
+        cause=cause,
+        evidence=(Evidence(f"pool {ref.name}", "state", pool.state),),
+        step=step,
+    )
+
+
+def _of_domain(view: View, ref: Ref, _domain: Domain) -> Iterator[Ref]:
+    for host, record in view.items(Host, ref.backend):
+        if record.link in _LOST:
+            yield host
+
+
+RULES = (
+    Rule("host.lost", _judge_host, {Host: lambda _view, ref, _record: (ref,), Domain: _of_domain, Node: hosts_of_node}),
+    Rule("pool.state", _judge_pool, {StoragePool: lambda _view, ref, _record: (ref,)}),
+)

@@ -1,0 +1,174 @@
+"""Rules on hosts, domains, pools and jobs of libvirt, and on nodes that run in domains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pytest
+
+from kvtui.model import Feed, FeedState, Finding, Platform, Ref, Severity
+from kvtui.records.base import Condition, Meta, Record
+from kvtui.records.kubernetes import Node, NodeStatus, NodeSystem
+from kvtui.records.libvirt import Disk, Domain, DomainJob, DomainState, Host, StoragePool
+from kvtui.resources import find, resources_for
+from kvtui.store import Put, Store
+from kvtui.triage.engine import Engine
+
+UUID = "6695eb01-f6a4-8304-79aa-97f2502e193f"
+NOW = 1_000_000.0
+
+
+def host(link: str = "connected", trouble: str = "") -> Host:
+    known = Host(metadata=Meta(name="kvm1"), uri="qemu:///system", cpus=8, memory=2**34)
+    known.link, known.link_since, known.trouble = link, NOW - 60, trouble
+    return known
+
+
+def domain(state: DomainState = DomainState.RUNNING, reason: str = "", **more: object) -> Domain:
+    active = state is not DomainState.SHUTOFF
+    made = Domain(
+        metadata=Meta(name="w1", uid=UUID), state=state, reason=reason, id=3 if active else None, since=NOW - 5
+    )
+    for name, value in more.items():
+        setattr(made, name, value)
+    return made
+
+
+def node(ready: str = "True", uuid: str = UUID, name: str = "node-1") -> Node:
+    condition = Condition(type="Ready", status=ready, reason="KubeletStopped", message="Kubelet stopped posting status")
+    return Node(
+        metadata=Meta(name=name, uid=name),
+        status=NodeStatus(conditions=(condition,), node_info=NodeSystem(system_uuid=uuid)),
+    )
+
+
+def fill(**backends: Iterable[Record]) -> Store:
+    store = Store()
+    for backend, records in backends.items():
+        for record in records:
+            store.post(Put(backend, record))
+    return store
+
+
+def judge(store: Store) -> Sequence[Finding]:
+    engine = Engine()
+    engine.update(store, store.drain(), NOW)
+    return engine.findings
+
+
+def test_what_is_well_is_left_alone() -> None:
+    pool = StoragePool(metadata=Meta(name="default"), state="running", capacity=100, allocation=50)
+    job = DomainJob(
+        metadata=Meta(name="w1"), domain="w1", operation="outgoing migration", iteration=9, rate=9.0, dirty_rate=1.0
+    )
+    assert judge(fill(kvm1=[host(), domain(), pool, job], prod=[node()])) == ()
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "trouble"),
+    [
+        (DomainState.PAUSED, "I/O error", "is paused by an I/O error"),
+        (DomainState.SHUTOFF, "crashed", "has crashed"),
+        (DomainState.CRASHED, "panicked", "has crashed"),
+        (DomainState.CRASHED, "", "has crashed"),
+        (DomainState.PAUSED, "watchdog", "is paused by its watchdog"),
+    ],
+)
+def test_a_domain_that_stands_by_a_fault_is_a_problem(state: DomainState, reason: str, trouble: str) -> None:
+    (finding,) = judge(fill(kvm1=[host(), domain(state, reason)]))
+    assert (finding.severity, finding.label, finding.trouble) == (Severity.BAD, "vm", trouble)
+    assert finding.since == NOW - 5
+    assert finding.step
+
+
+@pytest.mark.parametrize("reason", ["user", "migrating", "shutdown", "destroyed", "saved", "migrated"])
+def test_what_somebody_wished_for_is_none(reason: str) -> None:
+    state = DomainState.PAUSED if reason in ("user", "migrating") else DomainState.SHUTOFF
+    assert judge(fill(kvm1=[host(), domain(state, reason)])) == ()
+
+
+def test_an_io_error_names_the_disk_and_its_source() -> None:
+    disks = (Disk(target="vda", source="/pool/w1.qcow2", error="no space"), Disk(target="vdb", source="/pool/b"))
+    (finding,) = judge(fill(kvm1=[host(), domain(DomainState.PAUSED, "I/O error", disks=disks)]))
+    assert finding.cause == "I/O error on vda (no space): /pool/w1.qcow2"
+
+
+def test_a_lost_host_says_why_and_what_it_takes_along_in_one_finding() -> None:
+    others = [Domain(metadata=Meta(name=f"vm-{at}", uid=f"u{at}"), state=DomainState.RUNNING, id=at) for at in range(3)]
+    crashed = Domain(metadata=Meta(name="old", uid="old"), state=DomainState.SHUTOFF, reason="crashed")
+    store = fill(kvm1=[host("lost", "no answer to keepalive probes"), domain(), crashed, *others], prod=[node()])
+    store.post(Feed("kvm1", Host.KIND, FeedState.STALE, NOW - 60, "cut"))
+    (finding,) = judge(store)
+    assert (finding.rule, finding.trouble) == ("host.lost", "is lost")
+    assert finding.cause == "no answer to keepalive probes; 4 VMs ran there; among them nodes of prod: node-1"
+
+
+def test_a_node_that_is_not_ready_has_the_trouble_of_its_domain_as_its_cause() -> None:
+    store = fill(kvm1=[host(), domain(DomainState.PAUSED, "I/O error")], prod=[node("Unknown")])
+    found = {finding.label: finding for finding in judge(store)}
+    assert found["node"].cause.startswith("domain kvm1/w1 is paused (I/O error); ")
+    assert found["node"].step == "mend what it stands on first"
+    assert "node prod/node-1 runs in it" in found["vm"].cause
+
+
+@pytest.mark.parametrize("spelling", [UUID.upper(), "01eb9566-a4f6-0483-79aa-97f2502e193f"])
+def test_a_node_is_known_by_its_uuid_however_its_firmware_spells_it(spelling: str) -> None:
+    store = fill(kvm1=[host(), domain()], prod=[node(uuid=spelling)])
+    store.drain()
+    resources = resources_for(tuple(Platform))
+    nodes, vms = find("nodes", resources), find("vms", resources)
+    assert nodes is not None
+    assert vms is not None
+    row = nodes.row(store, Ref("prod", Node.KIND, "", "node-1", "node-1"))
+    assert nodes.fields(row)["host"] == "kvm1/w1"
+    assert vms.fields(vms.row(store, Ref("kvm1", Domain.KIND, "", "w1", UUID)))["carries"] == "prod/node-1"
+    assert nodes.fields(nodes.row(store, Ref("kvm1", Host.KIND, "", "kvm1")))["cluster"] == "prod"
+
+
+def test_a_row_of_a_node_follows_its_domain() -> None:
+    store = fill(kvm1=[host(), domain()], prod=[node()])
+    store.drain()
+    nodes = find("nodes", resources_for(tuple(Platform)))
+    assert nodes is not None
+    store.post(Put("kvm1", domain(DomainState.PAUSED, "I/O error")))
+    (change,) = store.drain().changes
+    touched = set(nodes.related[Domain](store, change.ref, change.record))
+    assert Ref("prod", Node.KIND, "", "node-1", "node-1") in touched
+    health = nodes.health(nodes.row(store, Ref("prod", Node.KIND, "", "node-1", "node-1")), NOW)
+    assert (health.word, health.reason) == ("Ready,host trouble", "domain kvm1/w1 is paused (I/O error)")
+
+
+@pytest.mark.parametrize(
+    ("pool", "trouble"),
+    [
+        (StoragePool(metadata=Meta(name="p"), state="inactive", autostart=True), "is inactive"),
+        (StoragePool(metadata=Meta(name="p"), state="inaccessible"), "is inaccessible"),
+        (
+            StoragePool(metadata=Meta(name="p"), state="running", capacity=1000, allocation=905, free=95),
+            "is nearly full",
+        ),
+        (StoragePool(metadata=Meta(name="p"), state="running", capacity=1000, allocation=980, free=20), "is full"),
+    ],
+)
+def test_pools_that_cannot_be_written_to_are_problems(pool: StoragePool, trouble: str) -> None:
+    (finding,) = judge(fill(kvm1=[host(), pool]))
+    assert (finding.label, finding.trouble) == ("pool", trouble)
+
+
+def test_a_pool_that_is_meant_to_be_off_is_none() -> None:
+    assert judge(fill(kvm1=[host(), StoragePool(metadata=Meta(name="p"), state="inactive")])) == ()
+
+
+def test_a_migration_that_copies_slower_than_its_guest_writes_does_not_converge() -> None:
+    job = DomainJob(metadata=Meta(name="w1"), domain="w1", operation="outgoing migration", iteration=5, rate=10e6,
+                    dirty_rate=60e6, left=64 * 2**20, elapsed=90.0)  # fmt: skip
+    (finding,) = judge(fill(kvm1=[host(), domain(), job]))
+    assert (finding.label, finding.trouble, finding.severity) == ("migration", "does not converge", Severity.WARN)
+    assert finding.cause == "dirty 57Mi/s >= transfer 9.5Mi/s, 64Mi left in round 5 after 90s"
+
+
+def test_the_first_rounds_of_a_migration_are_left_alone() -> None:
+    job = DomainJob(
+        metadata=Meta(name="w1"), domain="w1", operation="outgoing migration", iteration=2, rate=1.0, dirty_rate=9.0
+    )
+    assert judge(fill(kvm1=[host(), domain(), job])) == ()
