@@ -65,6 +65,8 @@ def _admit_machine(world: World, vm: Object, old: Object | None) -> Object:
     causes = _machine_causes(vm.get("spec") or {})
     if causes:
         raise _invalid(_VM_VALIDATOR, causes)
+    # KubeVirt's mutator writes the spec anew, and Go leaves out no structs.
+    vm["spec"]["template"].setdefault("spec", {"domain": {"devices": {}}})
     if old is None:
         default_machine(vm, _random_uuid(world), _random_uuid(world))
     return vm

@@ -79,6 +79,11 @@ def test_a_wrong_field_of_any_object_never_stops_the_world(which: int, where: in
     _write_all_ways(_world(), kind, obj, paths[where % len(paths)], value)
 
 
+def test_a_template_without_its_spec_never_stops_the_world() -> None:
+    kind, vm = next((kind, obj) for kind, obj in _samples() if kind is kinds.VM)
+    _write_all_ways(_world(), kind, vm, ("spec", "template"), {})
+
+
 def _write_all_ways(world: World, kind: Kind, obj: Object, path: Path, value: Any) -> None:
     namespace, name = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
     changed = _with(obj, path, value)

@@ -68,17 +68,20 @@ class Idle:
 
 
 def _draws(app: App[Any]) -> bool:
-    """Draw the frame that is to be drawn, without waiting for its time; false if none is."""
-    if not app.screen_stack:
+    """Draw the frame that is to be drawn, without waiting for its time; false if there is none."""
+    if app._exit or not app.screen_stack:
         return False
     screen: Screen[Any] = app.screen
-    is_due = bool(
-        screen._layout_required
-        or screen._scroll_required
-        or screen._repaint_required
-        or screen._recompose_required
-        or screen._dirty_widgets
-        or screen._callbacks
+    can_draw = screen.is_current and not app._batch_count
+    is_due = bool(screen._callbacks) or (
+        can_draw
+        and bool(
+            screen._layout_required
+            or screen._scroll_required
+            or screen._repaint_required
+            or screen._recompose_required
+            or screen._dirty_widgets
+        )
     )
     if is_due:
         screen._on_timer_update()
