@@ -12,6 +12,7 @@ import msgspec
 import platformdirs
 
 from kvtui.errors import ConfigError
+from kvtui.hops import Route, parse_route
 from kvtui.text import clean_line
 
 NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -55,7 +56,17 @@ class ContextSettings(msgspec.Struct, forbid_unknown_fields=True):
 
     read_only: bool = False
     namespace: Annotated[str, msgspec.Meta(pattern=f"^({NAMESPACE.pattern})?$")] = ""
+    jump: str = ""
+    """The way to its API server: ``USER@BASTION[:PORT][,USER@NEXT]``; empty for none."""
     ssh: ContextSshSettings = msgspec.field(default_factory=ContextSshSettings)
+
+    def __post_init__(self) -> None:
+        _ = self.route
+
+    @property
+    def route(self) -> Route:
+        """The hops of `jump`. Raises ValueError when it makes no sense."""
+        return parse_route(self.jump) if self.jump else ()
 
 
 class HostSettings(msgspec.Struct, forbid_unknown_fields=True):

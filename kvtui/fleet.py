@@ -6,7 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from kvtui.backends.base import Backend, Source
+from kvtui.backends.base import Backend, Retrier, Source
+from kvtui.backends.ssh import Routes
 from kvtui.model import Feed, FeedState
 from kvtui.resources import RESOURCES, resources_for
 from kvtui.resources.base import AnyResource
@@ -22,7 +23,11 @@ Listener = Callable[[Delta], None]
 class Fleet:
     """Runs the backends and, ten times a second, moves what they learnt into the store."""
 
-    def __init__(self, backends: Iterable[Backend], *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, backends: Iterable[Backend], *, routes: Routes | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        """`routes` are those that backends go to remote places by; they are closed with the fleet."""
+        self.routes = routes
         self.backends: dict[str, Backend] = {backend.name: backend for backend in backends}
         self.store = Store()
         self.engine = Engine()
@@ -87,9 +92,24 @@ class Fleet:
             for source in sources:
                 self.store.post(Feed(backend.name, source.kind, FeedState.FAILED, now, words))
 
+    @property
+    def asks(self) -> bool:
+        """Whether the user is being asked something on the way to a backend: nobody should lose patience meanwhile."""
+        return self.routes is not None and self.routes.questions.open
+
+    def retry(self) -> None:
+        """Try again at once what failed: hops that turned us away, servers that do not answer."""
+        if self.routes is not None:
+            self.routes.retry()
+        for backend in self.backends.values():
+            if isinstance(backend, Retrier):
+                backend.retry()
+
     async def close(self) -> None:
         """Let go of all backends."""
         await asyncio.gather(*(backend.close() for backend in self.backends.values()))
+        if self.routes is not None:
+            await self.routes.close()
 
 
 def all_sources(resources: Iterable[AnyResource] = RESOURCES) -> tuple[Source, ...]:

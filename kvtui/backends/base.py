@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -73,6 +74,19 @@ class ByteStream(Protocol):
         """End the stream; a second call does nothing."""
 
 
+class Dialer(Protocol):
+    """A way to remote places that are not reached directly. The names of hosts are looked up at its far end."""
+
+    async def prepare(self) -> None:
+        """Have the way ready, however long the user needs to answer what it asks. Raises KvtuiError."""
+
+    async def dial(self, host: str, port: int) -> socket.socket:
+        """A connection, as a stream socket that does not block. Raises KvtuiError."""
+
+    def retry(self) -> None:
+        """Let those on the way be tried again that turned us away."""
+
+
 class Backend(Protocol):
     """Where machines live."""
 
@@ -92,6 +106,14 @@ class Backend(Protocol):
 
     async def close(self) -> None:
         """Let go of everything, at once."""
+
+
+@runtime_checkable
+class Retrier(Protocol):
+    """A backend that waits between its tries."""
+
+    def retry(self) -> None:
+        """Try again at once what is being waited for."""
 
 
 @runtime_checkable

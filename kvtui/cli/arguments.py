@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kvtui.config import NAMESPACE
+from kvtui.hops import Route, parse_route
 
 _ABOUT = """\
 See what is broken with your virtual machines, why, and mend it: KubeVirt in one terminal program.
@@ -147,6 +148,7 @@ def make_parser() -> ArgumentParser:
         parents=[_shared_options()],
     )  # fmt: skip
     parser.set_defaults(command=None, kubeconfig=None, context=[], namespace=None, all_namespaces=False)
+    parser.set_defaults(jump=None)
     parser.set_defaults(host=[], read_only=False, config=None, theme=None, slow_link=False, no_mouse=False, record=None)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     _add_get(commands.add_parser(
@@ -195,6 +197,8 @@ def _shared_options() -> ArgumentParser:
         "--host", action="append", type=_named, metavar="URI",
         help="host of libvirt: its URI, or its name in the configuration; several may be given",
     )  # fmt: skip
+    where.add_argument("--jump", type=_route, metavar="[USER@]HOST[:PORT][,...]",
+                       help="go there by these ssh servers, as ssh -J does; none for the direct way")  # fmt: skip
     scope = where.add_mutually_exclusive_group()
     scope.add_argument("-n", "--namespace", type=_namespace, metavar="NAME", help="only this namespace")
     scope.add_argument("-A", "--all-namespaces", action="store_true",
@@ -289,6 +293,13 @@ def _named(text: str) -> str:
     if not text:
         raise ArgumentTypeError("the name is empty; leave the option out for the default")
     return text
+
+
+def _route(text: str) -> Route:
+    try:
+        return parse_route(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 def _namespace(text: str) -> str:

@@ -12,6 +12,7 @@ from kvtui.errors import ConfigError
 if TYPE_CHECKING:
     from kvtui.audit import AuditLog
     from kvtui.backends.base import Backend
+    from kvtui.backends.ssh import Routes
     from kvtui.fleet import Fleet
 
 
@@ -32,15 +33,18 @@ def make_fleet(options: Namespace, settings: Settings, names: Sequence[str] = ()
     Nobody is asked yet. Raises ConfigError.
     """
     from kvtui.audit import AuditLog
+    from kvtui.backends.ssh import Questions, Routes
+    from kvtui.cli.asking import TerminalAsker
     from kvtui.fleet import Fleet
 
     audit = AuditLog(state_dir() / "audit.jsonl")
+    routes = Routes(Questions(TerminalAsker()))
     contexts, hosts = _choose(options, settings, names)
     backends = [
-        *(_make_context(options, settings, name, audit) for name in contexts),
+        *(_make_context(options, settings, name, audit, routes) for name in contexts),
         *(_make_host(settings, host, audit) for host in hosts),
     ]
-    return Fleet(_name_apart(backends))
+    return Fleet(_name_apart(backends), routes=routes)
 
 
 def _choose(
@@ -79,12 +83,14 @@ def _name(host: HostSettings) -> str:
     return host.name or name_host(host.uri)
 
 
-def _make_context(options: Namespace, settings: Settings, name: str, audit: AuditLog) -> Backend:
+def _make_context(options: Namespace, settings: Settings, name: str, audit: AuditLog, routes: Routes) -> Backend:
     from kvtui.backends.kubernetes.client import connect
 
     own = settings.for_context(name)
     namespace = "" if options.all_namespaces else options.namespace or own.namespace
-    return connect(options.kubeconfig, name, namespace, settings.read_only or own.read_only, audit)
+    route = own.route if options.jump is None else options.jump
+    dialer = routes.dialer(route) if route else None
+    return connect(options.kubeconfig, name, namespace, settings.read_only or own.read_only, audit, dialer=dialer)
 
 
 def _make_host(settings: Settings, host: HostSettings, audit: AuditLog) -> Backend:

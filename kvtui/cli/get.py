@@ -79,6 +79,8 @@ async def _wait_for_lists(options: Namespace, resource: AnyResource, fleet: Flee
     deadline = loop.time() + options.timeout
     while any(feed.state is FeedState.LOADING for feed in _feeds(resource, fleet)) and loop.time() < deadline:
         await _pause(live)
+        if fleet.asks:
+            deadline = loop.time() + options.timeout
     shown = [column for column in resource.columns if options.output != "table" or not column.wide]
     if any(column.measured for column in shown) and options.output != "name":
         deadline = min(deadline, loop.time() + _METRICS_WAIT)

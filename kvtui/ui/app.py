@@ -23,6 +23,7 @@ from kvtui.ui.actions import ActionRunner
 from kvtui.ui.consoles.channels import Channel
 from kvtui.ui.consoles.menu import MENU
 from kvtui.ui.consoles.terminal import Terminal
+from kvtui.ui.dialogs.ask import DialogAsker
 from kvtui.ui.dialogs.confirm import ConfirmDialog, Question
 from kvtui.ui.hacks import KeyOrder, take_apart
 from kvtui.ui.keys import check_keys, list_bindings, spell_keys
@@ -132,6 +133,8 @@ class KvtuiApp(Program, inherit_bindings=False):
         self.actions = ActionRunner(fleet, fleet.resources, self)
         self.main = MainScreen(fleet, fleet.resources, self.actions, self.settings, self._contexts)
         self.switch_screen(self.main)
+        if fleet.routes is not None:
+            fleet.routes.questions.asker = DialogAsker(self.main, "ssh")
         if self._channel is not None:
             self.call_after_refresh(self._open_channel, self._channel)
         self._live = asyncio.create_task(fleet.run(), name="fleet")

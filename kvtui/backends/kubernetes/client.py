@@ -12,7 +12,7 @@ import msgspec
 
 from kvtui.audit import AuditLog
 from kvtui.backends.acting import Guard
-from kvtui.backends.base import ByteStream, Inbox, Permission, Source, Verdict
+from kvtui.backends.base import ByteStream, Dialer, Inbox, Permission, Source, Verdict
 from kvtui.backends.kubernetes.backoff import Backoff
 from kvtui.backends.kubernetes.bootlog import open_boot_log
 from kvtui.backends.kubernetes.discovery import Discovery, object_path
@@ -87,9 +87,11 @@ def connect(
     audit: AuditLog,
     *,
     timings: Timings | None = None,
+    dialer: Dialer | None = None,
 ) -> KubernetesBackend:
     """A backend for a context (by default the current one), shown in `namespace` alone or, when empty, in all.
 
+    A `dialer` leads to its API server, where nothing else does; plugins and logins go directly all the same.
     Reads the kubeconfig and asks nobody: the first request does. In a pod without kubeconfig it is the cluster
     around it. Raises ConfigError that names file and way out.
     """
@@ -97,21 +99,30 @@ def connect(
         first = load_contexts()[0]
         if first.name == IN_CLUSTER:
             info = ContextInfo(IN_CLUSTER, namespace=in_cluster_namespace())
-            return KubernetesBackend(Target(None, IN_CLUSTER), info, namespace, read_only, audit, timings or Timings())
+            target = Target(None, IN_CLUSTER)
+            return KubernetesBackend(target, info, namespace, read_only, audit, timings or Timings(), dialer)
     config = read_kubeconfig(kubeconfig)
     info = config.context(context)
-    return KubernetesBackend(Target(config, info.name), info, namespace, read_only, audit, timings or Timings())
+    target = Target(config, info.name)
+    return KubernetesBackend(target, info, namespace, read_only, audit, timings or Timings(), dialer)
 
 
 class KubernetesBackend:
     """One context. Implements Backend, Reader, Finder, Lifecycle, Consoles, BootLogs, Ports, Screens and Logs."""
 
     def __init__(
-        self, target: Target, context: ContextInfo, namespace: str, read_only: bool, audit: AuditLog, timings: Timings
+        self,
+        target: Target,
+        context: ContextInfo,
+        namespace: str,
+        read_only: bool,
+        audit: AuditLog,
+        timings: Timings,
+        dialer: Dialer | None = None,
     ) -> None:
         self._name = context.name
         self._scope = Scope(namespace, context.namespace)
-        self._server = Server(target, timings)
+        self._server = Server(target, timings, dialer)
         self._discovery = Discovery(self._server)
         self._info = BackendInfo(name=context.name, user=context.user, read_only=read_only, namespace=namespace)
         self._guard = Guard(
@@ -160,6 +171,7 @@ class KubernetesBackend:
 
     def retry(self, kind: str = "") -> None:
         """Try again at once what is being waited for, in one kind or in all."""
+        self._server.retry()
         for name, reflector in self._reflectors.items():
             if kind in ("", name):
                 reflector.retry()

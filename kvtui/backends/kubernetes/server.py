@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
+from kvtui.backends.base import Dialer
 from kvtui.backends.kubernetes.answers import refuse_other_answers
 from kvtui.backends.kubernetes.kubeconfig import Kubeconfig
 from kvtui.backends.kubernetes.timings import Timings
@@ -50,13 +51,14 @@ class Target:
 class Server:
     """Requests to one API server. The heavy packages are imported and the account is read by the first of them."""
 
-    def __init__(self, target: Target, timings: Timings) -> None:
+    def __init__(self, target: Target, timings: Timings, dialer: Dialer | None = None) -> None:
         self.timings = timings
         self.address = ""
         """The URL of the server; empty until the first request."""
         self.epoch = 0
         """Grows when the kubeconfig came to name another server or account: what was known may be of another."""
         self._target = target
+        self._dialer = dialer
         self._lock = asyncio.Lock()
         self._transport: Transport | None = None
         self._former: list[Transport] = []
@@ -114,6 +116,11 @@ class Server:
         if self._transport is not None:
             self._transport.hurry()
 
+    def retry(self) -> None:
+        """Let those on the way to the server be tried again that turned us away."""
+        if self._dialer is not None:
+            self._dialer.retry()
+
     async def close(self) -> None:
         """Close all connections, at once."""
         self._closed = True
@@ -144,7 +151,7 @@ class Server:
         module = await asyncio.to_thread(importlib.import_module, "kvtui.backends.kubernetes.transport")
         credentials = module.Credentials(target.kubeconfig, target.context, self.timings)
         await credentials.load()
-        transport: Transport = module.Transport(credentials, self.timings)
+        transport: Transport = module.Transport(credentials, self.timings, self._dialer)
         self.address = credentials.address
         return transport
 

@@ -21,8 +21,10 @@ from multidict import CIMultiDict
 from yarl import URL
 
 import kvtui
+from kvtui.backends.base import Dialer
 from kvtui.backends.kubernetes.answers import CutError, error_from_answer, html_error
 from kvtui.backends.kubernetes.credentials import Credentials
+from kvtui.backends.kubernetes.dialing import DialingConnector, unreachable
 from kvtui.backends.kubernetes.kubefile import check_proxy
 from kvtui.backends.kubernetes.timings import Timings
 from kvtui.errors import BackendError, KvtuiError, UnauthorizedError, UnreachableError
@@ -37,12 +39,14 @@ _WORDS: Final = 2**16
 class Transport:
     """The connections to one API server."""
 
-    def __init__(self, credentials: Credentials, timings: Timings) -> None:
+    def __init__(self, credentials: Credentials, timings: Timings, dialer: Dialer | None = None) -> None:
         self._credentials = credentials
         self._timings = timings
+        self._dialer = dialer
         self._base = credentials.address
         self._certificate = credentials.certificate
-        self._proxy = credentials.proxy or _proxy_for(self._base)
+        # The proxy of this machine knows no way to where only a dialer comes.
+        self._proxy = credentials.proxy or ("" if dialer is not None else _proxy_for(self._base))
         if self._proxy:
             check_proxy(f"the proxy {_without_login(self._proxy)}", self._proxy)
         # Last of what may fail: a session that nobody has would never be closed.
@@ -52,7 +56,7 @@ class Transport:
         self._answers: set[aiohttp.ClientResponse] = set()
         """Those that are being read."""
         host = URL(self._base).host or ""
-        self._packed = "identity" if _is_loopback(host) else "gzip"
+        self._packed = "identity" if _is_loopback(host) and dialer is None else "gzip"
 
     async def request(
         self,
@@ -132,6 +136,7 @@ class Transport:
     async def _open_websocket(
         self, path: str, protocol: str, headers: CIMultiDict[str], pings: bool
     ) -> aiohttp.ClientWebSocketResponse:
+        await self._prepare()
         with _told(self._base, self._proxy):
             async with asyncio.timeout(self._timings.handshake):
                 opened: aiohttp.ClientWebSocketResponse = await self._present_session().ws_connect(
@@ -199,6 +204,7 @@ class Transport:
         data = None if body is None else msgspec.json.encode(body)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timings.connect, sock_read=silence or None)
         tries = 2 if method == "GET" else 1
+        await self._prepare()
         with _told(self._base, self._proxy):
             while True:
                 tries -= 1
@@ -218,6 +224,12 @@ class Transport:
                     # A kept connection that was closed meanwhile: harmless to ask again, if it only reads.
                     if not tries or isinstance(error, aiohttp.ClientConnectorError):
                         raise
+
+    async def _prepare(self) -> None:
+        """Before the time limits: a user who is asked for a passphrase has none. Raises UnreachableError."""
+        if self._dialer is not None:
+            with unreachable():
+                await self._dialer.prepare()
 
     @asynccontextmanager
     async def _within(self, seconds: float, method: str) -> AsyncIterator[None]:
@@ -254,7 +266,9 @@ class Transport:
         tls: ssl.SSLContext | bool = self._credentials.tls() if self._base.startswith("https") else True
         # Without trust_env: an entry of ~/.netrc for the host would fight with our token. Proxies: `_proxy_for`.
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=tls, limit=0, socket_factory=_keepalive_socket),
+            connector=DialingConnector(self._dialer, ssl=tls, limit=0)
+            if self._dialer is not None
+            else aiohttp.TCPConnector(ssl=tls, limit=0, socket_factory=_keepalive_socket),
             response_class=_Response,
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=_CHUNK,

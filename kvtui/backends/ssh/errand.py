@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from kvtui.backends.ssh.account import Account
 from kvtui.backends.ssh.known_hosts import KnownHosts
 
 
@@ -33,3 +34,17 @@ class Errand:
     """Seconds until both sides must have agreed on keys."""
     keepalive: float
     """Seconds between two questions whether the guest is still there; it may leave three of them unanswered."""
+
+    @property
+    def account(self) -> Account:
+        """Who logs in to the guest."""
+        return Account(
+            self.guest,
+            self.user,
+            self.keys,
+            bool(self.keys),
+            bool(self.keys),
+            self.handshake,
+            key_option="-i, or [ssh] key in the configuration",
+            user_option="-l, -i, or [ssh] in the configuration",
+        )

@@ -63,7 +63,7 @@ class KnownHosts:
             raise BackendError(
                 f"cannot write {self.path}",
                 error.strerror or str(error),
-                "make room, or let the folder be writable: the key of the guest must be remembered",
+                "make room, or let the folder be writable: the key must be remembered",
             ) from error
 
 

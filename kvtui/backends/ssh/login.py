@@ -1,28 +1,32 @@
-"""What a guest wants to know before it gives a shell: whether its key is trusted, and who comes with what."""
+"""What an ssh server wants to know before it lets us in: who comes, and with what. Whether its key is trusted, the
+caller knows.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import os
-from collections.abc import AsyncIterator, Callable, Sequence
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import asyncssh
 
-from kvtui.backends.ssh.errand import Errand, NobodyError
-from kvtui.backends.ssh.known_hosts import KnownKey
-from kvtui.backends.ssh.pipe import Pipe
-from kvtui.errors import BackendError, ForbiddenError, UnreachableError
+from kvtui.backends.ssh.account import Account
+from kvtui.backends.ssh.errand import NobodyError
+from kvtui.errors import BackendError, UnreachableError
 from kvtui.text import clean_line
+
+# It would tell what is sent.
+logging.getLogger("asyncssh").setLevel(logging.CRITICAL + 1)
 
 Ask = Callable[[str, bool], "concurrent.futures.Future[str | None]"]
 """Asks the user in the screen's thread."""
 
 LONGEST: Final = 500
-"""Characters of a guest's words that are kept."""
+"""Characters of a server's words that are kept."""
 _TRIES: Final = 3
 """Passwords that are asked for, as ssh does."""
 _USUAL_KEYS: Final = ("id_ed25519", "id_ecdsa", "id_rsa", "id_ed25519_sk", "id_ecdsa_sk")
@@ -36,23 +40,34 @@ _HOST_KEYS: Final = {
 """Types of host keys, the preferred one first, with the algorithms by which they sign."""
 
 
-class Login(asyncssh.SSHClient):
-    """Answers what a guest wants to know before it gives a shell."""
+Trust = Callable[[asyncssh.SSHKey], None]
+"""Looks at the key that a server shows. Raises BackendError when it is not trusted."""
+Unlocked = dict[Path, list[asyncssh.SSHKeyPair]]
+"""Keys whose passphrase was asked for, to be asked for once."""
 
-    def __init__(self, errand: Errand, known: list[KnownKey], ask: Ask, pipe: Pipe) -> None:
-        self.user = errand.user
+
+class Login(asyncssh.SSHClient):
+    """Answers what an ssh server wants to know before it lets us in."""
+
+    def __init__(
+        self, account: Account, trust: Trust, ask: Ask, show: Callable[[str], None], unlocked: Unlocked | None = None
+    ) -> None:
+        self.account = account
+        self.user = account.user
         self.error: BackendError | None = None
         """Why it was ended from our side."""
         self.offered: list[str] = []
-        """What was offered to the guest, in words."""
+        """What was offered to the server, in words."""
         self.locked: list[Path] = []
         """Keys whose passphrase the user did not know in as many tries as there are."""
         self.gave_up = False
         self.accepted = False
-        self._errand = errand
-        self._known = known
+        self.connected = False
+        """Whether there was a way to it, whoever answers there."""
+        self._trust = trust
         self._ask = ask
-        self._pipe = pipe
+        self._show = show
+        self._unlocked = {} if unlocked is None else unlocked
         self._connection: asyncssh.SSHClientConnection | None = None
         self._keys: AsyncIterator[asyncssh.SSHKeyPair] | None = None
         self._agent: asyncssh.SSHAgentClient | None = None
@@ -61,6 +76,7 @@ class Login(asyncssh.SSHClient):
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         """Remember the connection that is to be ended when it does not come on."""
         self._connection = conn
+        self.connected = True
 
     def close(self) -> None:
         """Let the agent go: nothing more is to be signed."""
@@ -70,7 +86,7 @@ class Login(asyncssh.SSHClient):
     def check_handshake(self) -> None:
         """End a connection whose other side has not agreed on keys by now."""
         if self._connection is not None and self._connection.get_extra_info("recv_cipher") is None:
-            guest, seconds = self._errand.guest, self._errand.handshake
+            guest, seconds = self.account.host, self.account.handshake
             if self.greeted:
                 words = f"greeted, but agreed on no keys in {seconds:g} s"
                 self.error = UnreachableError(f"the ssh server of {guest} fell silent", words)
@@ -84,58 +100,21 @@ class Login(asyncssh.SSHClient):
         return self._connection is not None and self._connection.get_extra_info("server_version") is not None
 
     def auth_completed(self) -> None:
-        """The guest let the user in."""
+        """The server let the user in."""
         self.accepted = True
 
     def auth_banner_received(self, msg: str, _lang: str) -> None:
-        """Show what the guest says before the login."""
-        self._pipe.put(msg[: 16 * LONGEST].replace("\r\n", "\n").replace("\n", "\r\n").encode(errors="replace"))
-
-    # Trust
+        """Show what the server says before the login."""
+        self._show(msg[: 16 * LONGEST])
 
     def validate_host_public_key(self, _host: str, _addr: str, _port: int, key: asyncssh.SSHKey) -> bool:
-        """Whether the key is the one that the guest showed before, or the user says so."""
-        # Called by asyncssh outside of any task: waiting here stops this thread alone, which has nothing else to do.
+        """Whether the key of the server is trusted."""
         try:
-            if self._known:
-                self._check_known(key)
-            else:
-                self._trust_first(key)
+            self._trust(key)
         except BackendError as error:
             self.error = error
             return False
         return True
-
-    def _check_known(self, key: asyncssh.SSHKey) -> None:
-        type_, data = _written(key)
-        if any((known.type, known.key) == (type_, data) for known in self._known):
-            return
-        hosts = self._errand.known_hosts
-        known = self._known[0]
-        lines = " and ".join(str(known.line) for known in self._known)
-        raise ForbiddenError(
-            f"the host key of {self._errand.guest} has changed",
-            f"it shows {_fingerprint(key)}, but {_known_fingerprint(known)} is known: "
-            "the VM was re-created, or somebody stands in between",
-            f"if it was re-created, delete line {lines} of {hosts.path}",
-        )
-
-    def _trust_first(self, key: asyncssh.SSHKey) -> None:
-        guest = self._errand.guest
-        question = f"The host key of {guest} is not known yet: {_fingerprint(key)}. Trust it (yes/no)?"
-        try:
-            answer = self._ask(question, False).result()
-        except concurrent.futures.CancelledError:
-            answer = None
-        except NobodyError as error:
-            raise ForbiddenError(
-                f"not logged in to {guest}",
-                f"its host key is not known yet: {_fingerprint(key)}",
-                "log in once on a terminal to trust it",
-            ) from error
-        if (answer or "").strip().lower() not in ("y", "yes"):
-            raise ForbiddenError(f"not logged in to {guest}", "its host key was not trusted")
-        self._errand.known_hosts.add(self._errand.alias, *_written(key))
 
     # Keys
 
@@ -147,14 +126,15 @@ class Login(asyncssh.SSHClient):
 
     async def _offer_keys(self) -> AsyncIterator[asyncssh.SSHKeyPair]:
         """Keys of the agent, then of files; those that need a passphrase at last."""
-        files = self._errand.keys or tuple(
+        files = self.account.keys or tuple(
             path for name in _USUAL_KEYS if (path := Path.home() / ".ssh" / name).is_file()
         )
         # It signs what is offered here, so it stays until the login is over, however few are taken.
-        self._agent = await _agent()
-        held = await _held(self._agent)
-        if self._errand.keys:
-            wanted = {data for path in files if (data := _public_data(path)) is not None}
+        self._agent = await _agent(self.account.agent)
+        wanted = {data for path in files if (data := _public_data(path)) is not None}
+        # What was named goes first: servers count how many are tried.
+        held = sorted(await _held(self._agent), key=lambda pair: pair.public_data not in wanted)
+        if self.account.only:
             held = [pair for pair in held if pair.public_data in wanted]
         for pair in held:
             self.offered.append(f"key {clean_line(pair.get_comment() or 'without name')} of the agent")
@@ -172,10 +152,13 @@ class Login(asyncssh.SSHClient):
 
         Raises BackendError when a file that was named cannot be used.
         """
+        if path in self._unlocked:
+            return self._unlocked[path]
         passphrase: str | None = None
+        certificates = [str(certificate) for certificate in self.account.certificates if certificate.is_file()]
         for tries in range(_TRIES + 1):
             try:
-                return [*asyncssh.load_keypairs([str(path)], passphrase)]
+                pairs = [*asyncssh.load_keypairs([str(path)], passphrase, certificates)]
             except asyncssh.KeyEncryptionError:
                 again = "not the one; "
             except (asyncssh.KeyImportError, OSError, ValueError) as error:
@@ -184,6 +167,10 @@ class Login(asyncssh.SSHClient):
                     self._refuse_key(path, words)
                     return []
                 again = ""
+            else:
+                if passphrase is not None:
+                    self._unlocked[path] = pairs
+                return pairs
             if tries == _TRIES:
                 self.locked.append(path)
                 break
@@ -194,8 +181,8 @@ class Login(asyncssh.SSHClient):
 
     def _refuse_key(self, path: Path, words: str) -> None:
         """Raise BackendError for a key that cannot be used, if it was named."""
-        if self._errand.keys:
-            hint = "name another key (-i, or [ssh] key in the configuration)"
+        if self.account.must:
+            hint = f"name another key ({self.account.key_option})"
             self.error = BackendError(f"cannot use the key {path}", clean_line(words), hint)
             raise self.error
 
@@ -208,7 +195,7 @@ class Login(asyncssh.SSHClient):
     async def kbdint_challenge_received(
         self, name: str, instructions: str, _lang: str, prompts: Sequence[tuple[str, bool]]
     ) -> list[str] | None:
-        """Let the user answer the guest's questions."""
+        """Let the user answer the server's questions."""
         if not prompts:
             return []
         self._tries += 1
@@ -216,7 +203,7 @@ class Login(asyncssh.SSHClient):
         answers = []
         for prompt, echoed in prompts[:8]:
             words = clean_line(" ".join(part for part in (name, instructions, prompt) if part))[:LONGEST].strip()
-            answer = await self._ask_user(f"{self._again}{self.user} on {self._errand.guest}: {words}", not echoed)
+            answer = await self._ask_user(f"{self._again}{self.user} on {self.account.host}: {words}", not echoed)
             if answer is None:
                 return None
             answers.append(answer)
@@ -227,7 +214,7 @@ class Login(asyncssh.SSHClient):
         if self.gave_up or self._tries >= _TRIES:
             return None
         self._tries += 1
-        password = await self._ask_user(f"{self._again}password of {self.user} on {self._errand.guest}", True)
+        password = await self._ask_user(f"{self._again}password of {self.user} on {self.account.host}", True)
         if password is not None:
             self.offered.append("a password")
         return password
@@ -250,8 +237,7 @@ def no_server(guest: str, words: str, kind: type[BackendError] = UnreachableErro
     return kind(f"no ssh server answers on {guest}", words, "is the port right?")
 
 
-async def _agent() -> asyncssh.SSHAgentClient | None:
-    path = os.environ.get("SSH_AUTH_SOCK", "")
+async def _agent(path: str) -> asyncssh.SSHAgentClient | None:
     try:
         return await asyncssh.connect_agent(path) if path else None
     except (OSError, asyncssh.ChannelOpenError):
@@ -276,23 +262,18 @@ def _public_data(path: Path) -> bytes | None:
     return None
 
 
-def algorithms(known: list[KnownKey]) -> list[str]:
-    """How the host may prove itself: by the keys that are known of it first, lest another kind looks like a change."""
-    types = dict.fromkeys([*(key.type for key in known if key.type in _HOST_KEYS), *_HOST_KEYS])
+def algorithms(known: Iterable[str]) -> list[str]:
+    """How a server may prove itself: by the known types of its keys first, lest another one looks like a change."""
+    types = dict.fromkeys([*(type_ for type_ in known if type_ in _HOST_KEYS), *_HOST_KEYS])
     return [algorithm for type_ in types for algorithm in _HOST_KEYS[type_]]
 
 
-def _written(key: asyncssh.SSHKey) -> tuple[str, str]:
+def written(key: asyncssh.SSHKey) -> tuple[str, str]:
     """Type and base64 of a key, as a file of known hosts has them."""
     type_, data, *_ = key.export_public_key().decode().split()
     return type_, data
 
 
-def _fingerprint(key: asyncssh.SSHKey) -> str:
-    return f"{_written(key)[0]} {key.get_fingerprint()}"
-
-
-def _known_fingerprint(known: KnownKey) -> str:
-    with suppress(asyncssh.KeyImportError, ValueError):
-        return _fingerprint(asyncssh.import_public_key(f"{known.type} {known.key}"))
-    return f"another {clean_line(known.type)}"
+def fingerprint(key: asyncssh.SSHKey) -> str:
+    """Type and fingerprint of a key, as users compare them."""
+    return f"{written(key)[0]} {key.get_fingerprint()}"

@@ -15,12 +15,13 @@ import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from kvtui.backends.base import ByteStream
 from kvtui.backends.ssh.errand import Errand, NobodyError
 from kvtui.backends.ssh.known_hosts import KnownHosts, alias_of
 from kvtui.backends.ssh.pipe import Pipe
+from kvtui.backends.ssh.questions import Asker
 from kvtui.config import state_dir
 from kvtui.errors import BackendError, KvtuiError, UnreachableError
 from kvtui.model import Ref
@@ -32,16 +33,6 @@ if TYPE_CHECKING:
 _CHUNK: Final = 2**16
 _FAREWELL: Final = 0.25
 """Seconds that the thread gets to end; it is a daemon, so that nobody has to wait longer."""
-
-
-class Asker(Protocol):
-    """Whoever can be asked for passwords and for trust."""
-
-    async def ask(self, prompt: str, secret: bool) -> str | None:
-        """The answer to one question; None when the user gives up. What is `secret` must not be shown.
-
-        Raises NobodyError where nobody can be asked.
-        """
 
 
 async def open_shell(

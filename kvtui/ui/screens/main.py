@@ -71,6 +71,14 @@ class MainScreen(PanesScreen):
             tooltip="read what the open console has shown: search, select, copy, save",
             id="main.read",
         ),
+        Binding(
+            "ctrl+r",
+            "retry",
+            "try again",
+            show=False,
+            tooltip="try again at once what failed: servers that do not answer, logins that were refused",
+            id="main.retry",
+        ),
         Binding("question_mark", "app.help", "help", tooltip="this help", id="main.help"),
         Binding("escape", "back", "back", tooltip="take back marks, filter, faults only, zoom: one at a time"),
         Binding("q", "app.leave", "quit", tooltip="quit", id="main.quit"),
@@ -128,6 +136,11 @@ class MainScreen(PanesScreen):
     def action_faults(self) -> None:
         """Show only rows that are not well, or all."""
         self._current.show_faults(not self._current.listing.faults)
+
+    def action_retry(self) -> None:
+        """Try again at once what failed."""
+        self._fleet.retry()
+        self.notify("trying again what failed", timeout=4)
 
     def action_back(self) -> None:
         """Take back the latest of what narrows the view; from the problems, go to the panes."""

@@ -1,0 +1,1 @@
+"""The way to remote places: hops, host keys, tunnels."""
