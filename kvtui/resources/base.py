@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Any, Concatenate, Generic, TypeVar
 
 from kvtui.backends.base import Backend, Lifecycle, Permission, Source
 from kvtui.errors import BackendError
 from kvtui.model import Cell, Health, Platform, Ref
 from kvtui.records.base import Record
+from kvtui.resources.form import Form
 from kvtui.store import View
 
 Row = TypeVar("Row")
@@ -62,7 +63,8 @@ class Action(Generic[Row]):
     needs: Permission
     when: Callable[[Row], str]
     """Why it is not possible on this row; empty when it is. The user reads it when the key is pressed anyway."""
-    run: Callable[[Backend, Row], Awaitable[None]]
+    run: Callable[Concatenate[Backend, Row, ...], Awaitable[None]]
+    """Does it to one row; gets the `Answers` too where there is a form."""
     settled: Callable[[Row, Row], bool]
     """Whether the row as it is now, beside the row as it was when the action was asked for, shows the effect."""
     awaits: str
@@ -72,6 +74,10 @@ class Action(Generic[Row]):
     danger: Danger = Danger.NONE
     warn: Callable[[Row], tuple[str, ...]] = lambda _row: ()
     """What a confirmation must say of this row, computed from the objects."""
+    form: Callable[[View, Sequence[Row]], Form] | None = None
+    """What is asked before it runs on these rows; see kvtui/resources/form.py."""
+    single: bool = False
+    """Whether it makes sense for one row at a time only."""
     usual: float = 60.0
     """Seconds after which the effect is overdue."""
     footer: bool = True

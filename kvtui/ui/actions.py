@@ -12,9 +12,11 @@ from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
 from kvtui.model import Ref, Severity
 from kvtui.resources.base import AnyAction, AnyResource, Danger
+from kvtui.resources.form import Answers
 from kvtui.store import Delta
 from kvtui.text import age
 from kvtui.ui.dialogs.confirm import Question
+from kvtui.ui.dialogs.form import Sheet
 
 _AT_ONCE = 8
 """Requests of a bulk action under way at a time."""
@@ -30,6 +32,9 @@ class Surroundings(Protocol):
 
     async def ask(self, question: Question) -> bool:
         """Put the question to the user."""
+
+    async def fill_in(self, sheet: Sheet) -> Answers | None:
+        """Have the user fill in a form; None when they leave it."""
 
     def tell(self, message: str, severity: Severity) -> None:
         """Answer what the user did."""
@@ -85,6 +90,9 @@ class ActionRunner:
     async def invoke(self, action: AnyAction, rows: Sequence[Any]) -> None:
         """Do it to every row on which it is possible; the user is told of the others, asked first where it is due."""
         resource = self._resources[action.id]
+        if len(rows) > 1 and any(action.of(row).single for row in rows):
+            self._surroundings.tell(f"{action.label}: one at a time; {len(rows)} are marked", Severity.WARN)
+            return
         possible = [row for row in rows if not self._why_not(action, row)]
         if not possible:
             self._surroundings.tell(f"{action.label}: {self.reason(action, rows)}", Severity.WARN)
@@ -93,10 +101,41 @@ class ActionRunner:
         if refusal:
             self._surroundings.tell(f"{action.label}: {refusal}", Severity.WARN)
             return
-        question = self._question(action, resource, possible, len(rows) - len(possible))
-        if question is not None and not await self._surroundings.ask(question):
-            return
-        await self._run_all(action, resource, possible, len(rows) - len(possible))
+        left_out = len(rows) - len(possible)
+        asked = await self._ask(action, resource, possible, left_out)
+        if asked is not None:
+            await self._run_all(action, resource, asked, left_out)
+
+    async def _ask(
+        self, action: AnyAction, resource: AnyResource, rows: Sequence[Any], left_out: int
+    ) -> list[tuple[Any, Answers | None]] | None:
+        """The rows with what was answered for them; None when the user leaves it.
+
+        Rows of several platforms are asked about apart where one of them has a form.
+        """
+        if all(action.of(row).form is None for row in rows):
+            question = self._question(action, resource, rows, left_out)
+            confirmed = question is None or await self._surroundings.ask(question)
+            return [(row, None) for row in rows] if confirmed else None
+        kinds: dict[str, list[Any]] = {}
+        for row in rows:
+            kinds.setdefault(resource.ref(row).kind, []).append(row)
+        asked: list[tuple[Any, Answers | None]] = []
+        for alike in kinds.values():
+            variant = action.of(alike[0])
+            if variant.form is None:
+                part = await self._ask(variant, resource, alike, 0)
+                if part is None:
+                    return None
+                asked += part
+                continue
+            form = variant.form(self._fleet.view, alike)
+            word = self._word(variant, resource, alike)
+            answers = await self._surroundings.fill_in(Sheet(form, _warnings(variant, resource, alike), word))
+            if answers is None:
+                return None
+            asked += [(row, answers) for row in alike]
+        return asked
 
     def _why_not(self, action: AnyAction, row: Any) -> str:
         resource = self._resources[action.id]
@@ -142,19 +181,25 @@ class ActionRunner:
         if left_out:
             warnings.append(f"{left_out} of the marked are left out: there it is not possible")
         subject = f"{len(rows)} {resource.title}" if many else f"{resource.label} {names[0]}"
-        word = ""
-        if action.danger is Danger.TYPE or (many and action.danger is Danger.ASK):
-            word = str(len(rows)) if many else resource.ref(rows[0]).name
-        return Question(f"{action.label} {subject}?", names, warnings, word)
+        return Question(f"{action.label} {subject}?", names, warnings, self._word(action, resource, rows))
 
-    async def _run_all(self, action: AnyAction, resource: AnyResource, rows: Sequence[Any], left_out: int) -> None:
+    def _word(self, action: AnyAction, resource: AnyResource, rows: Sequence[Any]) -> str:
+        """What must be typed: the name, or how many there are; empty when a key is enough."""
+        many = len(rows) >= _MASS
+        if action.danger is Danger.TYPE or (many and action.danger is Danger.ASK):
+            return str(len(rows)) if many else resource.ref(rows[0]).name
+        return ""
+
+    async def _run_all(
+        self, action: AnyAction, resource: AnyResource, rows: Sequence[tuple[Any, Answers | None]], left_out: int
+    ) -> None:
         slots = asyncio.Semaphore(_AT_ONCE)
 
-        async def guarded(row: Any) -> str:
+        async def guarded(row: Any, answers: Answers | None) -> str:
             async with slots:
-                return await self._run(action, resource, row)
+                return await self._run(action, resource, row, answers)
 
-        failures = [failure for failure in await asyncio.gather(*map(guarded, rows)) if failure]
+        failures = [failure for failure in await asyncio.gather(*(guarded(*row) for row in rows)) if failure]
         done = len(rows) - len(failures)
         if failures:
             more = f"\nand {len(failures) - _NAMED} more" if len(failures) > _NAMED else ""
@@ -164,7 +209,7 @@ class ActionRunner:
             others = f"; {left_out} left out" if left_out else ""
             self._surroundings.tell(f"{action.label}: accepted for {done} {resource.title}{others}", Severity.INFO)
 
-    async def _run(self, action: AnyAction, resource: AnyResource, row: Any) -> str:
+    async def _run(self, action: AnyAction, resource: AnyResource, row: Any, answers: Answers | None) -> str:
         """Do it to one row; the sentence of a failure, or nothing."""
         ref = resource.ref(row)
         action = action.of(row)
@@ -172,7 +217,8 @@ class ActionRunner:
         self._announce(ref)
         accepted = False
         try:
-            await action.run(self._fleet.backends[ref.backend], row)
+            backend = self._fleet.backends[ref.backend]
+            await (action.run(backend, row) if answers is None else action.run(backend, row, answers))
             accepted = True
         except KvtuiError as error:
             return f"{action.label} {ref.path}: {error}"

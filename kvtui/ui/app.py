@@ -18,6 +18,7 @@ from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
 from kvtui.model import Severity
 from kvtui.resources import RESOURCES
+from kvtui.resources.form import Answers
 from kvtui.text import clean_line
 from kvtui.ui.actions import ActionRunner
 from kvtui.ui.consoles.channels import Channel
@@ -25,6 +26,7 @@ from kvtui.ui.consoles.menu import MENU
 from kvtui.ui.consoles.terminal import Terminal
 from kvtui.ui.dialogs.ask import DialogAsker
 from kvtui.ui.dialogs.confirm import ConfirmDialog, Question
+from kvtui.ui.dialogs.form import FormDialog, Sheet
 from kvtui.ui.hacks import KeyOrder, take_apart
 from kvtui.ui.keys import check_keys, list_bindings, spell_keys
 from kvtui.ui.palette import KvtuiCommands
@@ -204,6 +206,11 @@ class KvtuiApp(Program, inherit_bindings=False):
         """Put a question to the user."""
         answer: bool = await self.push_screen_wait(ConfirmDialog(question))
         return answer
+
+    async def fill_in(self, sheet: Sheet) -> Answers | None:
+        """Have the user fill in a form."""
+        answers: Answers | None = await self.push_screen_wait(FormDialog(sheet))
+        return answers
 
     def tell(self, message: str, severity: Severity) -> None:
         """Answer what the user did."""

@@ -60,7 +60,6 @@ def _claim(taken: Mapping[str, str], defaults: Mapping[str, str], keys: Mapping[
 
 
 def _chords(text: str) -> Iterator[str]:
-    """The chords of a setting in Textual's spelling: ``/`` is ``slash``."""
-    for chord in text.split(","):
-        chord = chord.strip()
+    """The chords of a setting in Textual's spelling: ``/`` is ``slash``. What is only in a menu has none."""
+    for chord in filter(None, map(str.strip, text.split(","))):
         yield _character_to_key(chord) if len(chord) == 1 else chord

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 
+from kvtui.backends.base import Backend
 from kvtui.errors import BackendError
+from kvtui.joins.machine import Machine
 from kvtui.model import Severity
 from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.resources import RESOURCES
+from kvtui.resources.base import AnyAction
+from kvtui.resources.form import Answers, Draft, Form, Number
+from kvtui.store import View
 from kvtui.ui.actions import ActionRunner
 from kvtui.ui.dialogs.confirm import ConfirmDialog, Question
+from kvtui.ui.dialogs.form import Sheet
 from tests.ui.backend import NAME, Stage, changed, recorded
 from tests.ui.conftest import Screen, Show
 
@@ -135,18 +144,31 @@ async def test_a_missing_right_is_named(stage: Stage, show: Show) -> None:
 
 
 class Asker:
-    """Says yes to every question, and keeps what was asked and told."""
+    """Says yes to every question, leaves every form as it is, and keeps what was asked and told."""
 
     def __init__(self) -> None:
         self.questions: list[Question] = []
+        self.sheets: list[Sheet] = []
         self.told: list[tuple[str, Severity]] = []
 
     async def ask(self, question: Question) -> bool:
         self.questions.append(question)
         return True
 
+    async def fill_in(self, sheet: Sheet) -> Answers | None:
+        self.sheets.append(sheet)
+        return Draft(sheet.form).answers
+
     def tell(self, message: str, severity: Severity) -> None:
         self.told.append((message, severity))
+
+
+class Leaver(Asker):
+    """Leaves every form."""
+
+    async def fill_in(self, sheet: Sheet) -> Answers | None:
+        self.sheets.append(sheet)
+        return None
 
 
 async def invoke(stage: Stage, action_id: str, *names: str) -> Asker:
@@ -197,3 +219,48 @@ async def test_a_reason_of_the_state_that_is_being_left_is_not_shown(stage: Stag
         await screen.press("S", "y")
         assert "stopping" in row(screen)
         assert "paused" not in row(screen)
+
+
+def with_form(action: AnyAction, ran: list[tuple[str, int | None]], *, single: bool = False) -> AnyAction:
+    """The action, asking for a number."""
+
+    async def run(_backend: Backend, machine: Machine, answers: Answers) -> None:
+        ran.append((machine.ref.name, answers.number("memory")))
+
+    def form(_view: View, machines: Sequence[Machine]) -> Form:
+        return Form(f"memory of {len(machines)}", (Number("memory", "memory", default="64"),))
+
+    return replace(action, form=form, run=run, single=single)
+
+
+async def invoke_form(stage: Stage, asker: Asker, ran: list[tuple[str, int | None]], *, single: bool = False) -> None:
+    resource = next(item for item in RESOURCES if item.name == "vms")
+    action = next(item for item in resource.actions if item.id == "vm.restart")
+    rows = {ref.name: resource.row(stage.fleet.view, ref) for ref in resource.refs(stage.fleet.view)}
+    runner = ActionRunner(stage.fleet, RESOURCES, asker)
+    action = with_form(action.of(rows[RUNNING]), ran, single=single)
+    await runner.invoke(action, [rows[RUNNING], rows["net-1"]])
+
+
+async def test_what_a_form_asks_is_asked_once_for_all_rows_with_their_warnings(stage: Stage) -> None:
+    asker, ran = Asker(), list[tuple[str, int | None]]()
+    await invoke_form(stage, asker, ran)
+    (sheet,) = asker.sheets
+    assert (sheet.form.title, sheet.word, asker.questions) == ("memory of 2", "2", [])
+    assert any("lab/net-1: what the guest wrote" in warning for warning in sheet.warnings)
+    assert sorted(ran) == [(RUNNING, 64), ("net-1", 64)]
+
+
+async def test_a_form_that_is_left_changes_nothing(stage: Stage) -> None:
+    asker, ran = Leaver(), list[tuple[str, int | None]]()
+    await invoke_form(stage, asker, ran)
+    assert len(asker.sheets) == 1
+    assert ran == []
+    assert asker.told == []
+
+
+async def test_what_is_done_to_one_row_at_a_time_is_not_done_to_two(stage: Stage) -> None:
+    asker, ran = Asker(), list[tuple[str, int | None]]()
+    await invoke_form(stage, asker, ran, single=True)
+    assert (asker.sheets, ran) == ([], [])
+    assert asker.told == [("restart: one at a time; 2 are marked", Severity.WARN)]

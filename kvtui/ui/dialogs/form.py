@@ -1,0 +1,248 @@
+"""A form on the screen: a line for each field, by the keyboard alone, and enter only takes what will do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from kvtui.resources.form import Answers, AnyField, Choice, Draft, Form, Number, Toggle
+from kvtui.text import clean
+
+_KEYS = "enter does it   up down next field   left right space change   esc leaves"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A form and what the dialog adds to it."""
+
+    form: Form
+    warnings: Sequence[str] = ()
+    """What is said whatever is answered."""
+    word: str = ""
+    """What must be typed below the fields; empty when enter is enough."""
+
+
+class FormDialog(ModalScreen[Answers | None]):
+    """Fills in a form; the answer is None when the user leaves it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "leave it"),
+        Binding("down,tab", "step(1)", "next field", show=False, priority=True),
+        Binding("up,shift+tab", "step(-1)", "field before", show=False, priority=True),
+        Binding("enter", "submit", "do it", show=False),
+    ]
+
+    def __init__(self, sheet: Sheet) -> None:
+        super().__init__()
+        self._sheet = sheet
+        self._draft = Draft(sheet.form)
+        self._lines = [FieldLine(field, self._draft) for field in sheet.form.fields]
+        self._word = Input(classes="form-text")
+        self._demand = Static()
+        self._hint = Static(classes="form-hint")
+        self._warnings = Static()
+
+    def compose(self) -> ComposeResult:
+        """Title, fields, what is to be said of the answers, and the way out."""
+        form = self._sheet.form
+        with Vertical(classes="dialog form"):
+            yield Static(Text(clean(form.title)), classes="dialog-title")
+            if form.about:
+                yield Static(Text(clean("\n".join(form.about))), classes="form-about")
+            with VerticalScroll(classes="form-fields", can_focus=False):
+                yield from self._lines
+            yield self._hint
+            with VerticalScroll(classes="form-warnings", can_focus=False):
+                yield self._warnings
+            if self._sheet.word:
+                yield self._demand
+                yield self._word
+            yield Static(Text(_KEYS), classes="dialog-keys")
+
+    def on_mount(self) -> None:
+        """Begin with the first field."""
+        self._redraw()
+        editors = self._editors
+        if editors:
+            editors[0].focus()
+
+    @property
+    def _editors(self) -> list[Widget]:
+        """What can have the keyboard, from the first to the last."""
+        editors: list[Widget] = [line.editor for line in self._lines if line.display]
+        return [*editors, self._word] if self._sheet.word else editors
+
+    def action_step(self, by: int) -> None:
+        """Go to another field."""
+        editors = self._editors
+        here = editors.index(self.focused) if self.focused in editors else -1 if by > 0 else 0
+        if editors:
+            editors[(here + by) % len(editors)].focus()
+
+    def action_submit(self) -> None:
+        """Take the answers if they will do; else go to the field that will not, or say why not."""
+        refusal = self._draft.refusal
+        if not refusal and self._word.value.strip() == self._sheet.word:
+            self.dismiss(self._draft.answers)
+            return
+        wrong = self._draft.troubles
+        line = next((line for line in self._lines if line.field.name in wrong), None)
+        if line is not None:
+            line.editor.focus()
+        elif not refusal:
+            self._word.value, self._word.placeholder = "", "that was not it: nothing was done"
+            self._word.focus()
+        self._say(refusal, wrong=True)
+
+    def on_field_line_changed(self, event: FieldLine.Changed) -> None:
+        """Judge the form anew."""
+        event.stop()
+        self._draft.put(event.name, event.typed)
+        self._redraw()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter in a field is enter in the form."""
+        event.stop()
+        self.action_submit()
+
+    def on_descendant_focus(self, _event: events.DescendantFocus) -> None:
+        """Show where the keyboard is, and what is asked there."""
+        self._redraw()
+
+    def _redraw(self) -> None:
+        asked = self._draft.asked
+        for line in self._lines:
+            line.display = line.field in asked
+            line.redraw(focused=line.editor is self.focused)
+        mark = ">" if self._word is self.focused else " "
+        self._demand.update(Text(clean(f'{mark} type "{self._sheet.word}" and press enter; escape leaves it')))
+        said = [*self._sheet.warnings, *self._draft.warnings]
+        self._warnings.update(Text(clean("\n".join(f"! {warning}" for warning in said)), "", overflow="fold"))
+        here = next((line.field for line in self._lines if line.editor is self.focused), None)
+        trouble = self._draft.troubles.get(here.name, "") if here is not None else ""
+        refusal = self._draft.form.refuse(self._draft.answers)
+        self._say(trouble or refusal or (here.hint if here is not None else ""), wrong=bool(trouble or refusal))
+
+    def _say(self, words: str, *, wrong: bool) -> None:
+        self._hint.set_class(wrong, "-wrong")
+        self._hint.update(Text(clean(f"x {words}" if wrong and words else words)))
+
+
+class FieldLine(Horizontal):
+    """One field: whether the keyboard is here, what is asked, and the answer."""
+
+    class Changed(Message):
+        """Something else was typed or chosen."""
+
+        def __init__(self, name: str, typed: str | bool) -> None:
+            super().__init__()
+            self.name = name
+            self.typed = typed
+
+    def __init__(self, field: AnyField, draft: Draft) -> None:
+        super().__init__()
+        self.field = field
+        self._draft = draft
+        self._label = Static(classes="form-label")
+        self.editor: Input | Chooser
+        if isinstance(field, Choice | Toggle):
+            self.editor = Chooser(field, draft, self._take)
+        else:
+            self.editor = Input(str(field.default), classes="form-text", select_on_focus=False)
+
+    def compose(self) -> ComposeResult:
+        """Label, answer, unit."""
+        yield self._label
+        yield self.editor
+        if isinstance(self.field, Number) and self.field.unit:
+            yield Static(Text(self.field.unit), classes="form-unit")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """The text is another one."""
+        event.stop()
+        self._take(event.value)
+
+    def redraw(self, *, focused: bool) -> None:
+        """Show what the field stands at."""
+        self._label.update(Text(f"{'>' if focused else ' '} {self.field.label}"))
+        if isinstance(self.editor, Chooser):
+            self.editor.redraw(focused=focused)
+
+    def _take(self, typed: str | bool) -> None:
+        self.post_message(self.Changed(self.field.name, typed))
+
+
+class Chooser(Static, can_focus=True):
+    """The answer of a choice or a toggle: left, right and space change it, letters find an option."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "turn(-1)", "option before", show=False),
+        Binding("right,space", "turn(1)", "next option", show=False),
+    ]
+
+    def __init__(self, field: Choice | Toggle, draft: Draft, take: Callable[[str | bool], None]) -> None:
+        super().__init__(classes="form-choice")
+        self._field = field
+        self._draft = draft
+        self._take = take
+        self._sought = ""
+
+    def redraw(self, *, focused: bool) -> None:
+        """Show what is chosen."""
+        if not focused:
+            self._sought = ""
+        if isinstance(self._field, Toggle):
+            self.update(Text("[x] yes" if self._draft.answers.flag(self._field.name) else "[ ] no"))
+            return
+        offered = self._field.offer(self._draft.answers)
+        option = self._field.pick(str(self._draft.typed(self._field.name)), self._draft.answers)
+        if option is None:
+            self.update(Text("(nothing)"))
+            return
+        place = f"  {offered.index(option) + 1}/{len(offered)}" if len(offered) > 1 else ""
+        shown = f"< {option.label or option.value} >" if len(offered) > 1 else option.label or option.value
+        why = f"not possible: {option.reason}" if option.reason else option.note
+        self.update(Text(clean("  ".join(part for part in (f"{shown}{place}", why) if part))))
+
+    def action_turn(self, by: int) -> None:
+        """Choose the next option or the one before."""
+        self._sought = ""
+        if isinstance(self._field, Toggle):
+            self._take(not self._draft.answers.flag(self._field.name))
+            return
+        offered = self._field.offer(self._draft.answers)
+        option = self._field.pick(str(self._draft.typed(self._field.name)), self._draft.answers)
+        if option is not None:
+            self._take(offered[(offered.index(option) + by) % len(offered)].value)
+
+    def on_key(self, event: events.Key) -> None:
+        """Letters lead to the next option that has them."""
+        if not event.is_printable or event.character is None or event.key == "space":
+            return
+        event.stop()
+        if isinstance(self._field, Toggle):
+            if event.character in "yn":
+                self._take(event.character == "y")
+            return
+        self._sought += event.character.lower()
+        offered = self._field.offer(self._draft.answers)
+        found = [option for option in offered if self._sought in (option.label or option.value).lower()]
+        if found:
+            self._take(found[0].value)
+        else:
+            self._sought = event.character.lower()
+
+    def on_click(self) -> None:
+        """A click is a space."""
+        self.action_turn(1)
