@@ -27,7 +27,7 @@ from tests.cluster import RunningCluster, running_cluster
 from tests.console.tmux import MISSING, Tmux
 from tests.demo.wire import machine
 from tests.real.domains import Guest, running_guest
-from tests.real.hosts import NAMES, Host, missing
+from tests.real.hosts import NAMES, Host, PrivilegeError, missing
 from tests.real.image import Image, MissingError, make_image
 from tests.real.operator import Capture, Operator, Tap
 from tests.real.qemu import QemuGuest
@@ -82,6 +82,8 @@ def make_host() -> Iterator[Callable[..., Host]]:
         def make(name: str, **options: bool) -> Host:
             try:
                 return ends.enter_context(Host(name, **options))
+            except PrivilegeError as error:
+                pytest.skip(str(error))
             except MissingError as error:
                 give_up(f"no libvirt host: {error}")
 

@@ -40,6 +40,10 @@ _PORTS = 16
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+class PrivilegeError(MissingError):
+    """Something that whoever runs the tests may not do here."""
+
+
 def wait_until(holds: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
     """Ask again and again until it holds. Raises AssertionError."""
     end = time.monotonic() + patience
@@ -51,13 +55,17 @@ def wait_until(holds: Callable[[], bool], what: str, patience: float = PATIENCE)
 @functools.cache
 def missing() -> str:
     """Why there can be no hosts here; empty if there can."""
-    for program, package in (("libvirtd", "libvirt-daemon"), ("qemu-system-x86_64", "qemu-system-x86")):
-        if shutil.which(program, path=_PATH) is None:
-            return f"there is no {program} here; make test installs {package} on Debian"
     try:
         import libvirt  # noqa: F401
     except ImportError as error:
         return f"no libvirt-python ({error}); make setup says how to get it"
+    return _missing_program("libvirtd", "qemu-system-x86_64", "qemu-img")
+
+
+def _missing_program(*programs: str) -> str:
+    for program in programs:
+        if shutil.which(program, path=_PATH) is None:
+            return f"there is no {program} here; make test installs it on Debian"
     return ""
 
 
@@ -90,14 +98,18 @@ class Host:
     """A libvirtd that runs within a `with` block, as `start` and `stop` do.
 
     `name` is the host name where it has namespaces. `network` gives it a network of its own, too, in which bridges and
-    taps do no harm; migration to and from it goes through unix sockets then. Raises MissingError.
+    taps do no harm; migration to and from it goes through unix sockets then. `namespaces=False` does without any.
+    Raises MissingError.
     """
 
     def __init__(self, name: str = NAMES[0], *, namespaces: bool | None = None, network: bool = False) -> None:
-        if reason := missing():
+        reason = missing() or (_missing_program("dnsmasq", "iptables") if network else "")
+        if reason:
             raise MissingError(reason)
         self.name = name
-        self.has_namespaces = has_namespaces() if namespaces is None else namespaces
+        self.has_namespaces = has_namespaces() and namespaces is not False
+        if not self.has_namespaces and (network or namespaces):
+            raise PrivilegeError(f"{name} is to have namespaces of its own, and they need root")
         self._network = network
         self._ends = contextlib.ExitStack()
         self._lock = threading.Lock()
@@ -248,10 +260,8 @@ class Host:
 
     def make_disk(self, name: str, mebibytes: int = 16) -> str:
         """An empty qcow2 image; its path, as the host sees it. Hosts with namespaces have each their own
-        /var/lib/libvirt/images, others a folder with another name each. Raises MissingError.
+        /var/lib/libvirt/images, others a folder with another name each.
         """
-        if shutil.which("qemu-img") is None:
-            raise MissingError("there is no qemu-img here; make test installs qemu-utils on Debian")
         path = self.folder / "lib" / "images" / name
         path.parent.mkdir(exist_ok=True)
         command = ["qemu-img", "create", "-q", "-f", "qcow2", str(path), f"{mebibytes}M"]

@@ -1,8 +1,8 @@
 """The guest's kernel and its initramfs: Debian's own kernel and programs, nothing of it installed for good.
 
-The kernel comes from Debian's package by `apt-get download`; the initramfs holds busybox, the programs of PROGRAMS as
-this machine has them, with their libraries, the kernel's MODULES, and the files of the folder guest/. All is kept in
-the user's cache.
+The kernel comes from Debian's package by `apt-get download`. There are two initramfs, of busybox and the files of the
+folder guest/: a large one for terminals, with the programs of PROGRAMS as this machine has them; and a small one for
+machines with devices, with the kernel's MODULES and QEMU's guest agent. All is kept in the user's cache.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from pathlib import Path
 import platformdirs
 
 PACKAGE = "linux-image-cloud-amd64"
+AGENT = "qemu-guest-agent"
 PROGRAMS = ("mc", "top", "vim")
 """What is no part of busybox, or a better one: mc draws with S-Lang, procps' top with ncurses."""
 _DATA = ("/etc/mc", "/usr/share/mc", "/usr/lib/locale/C.utf8", "/lib/terminfo/l", "/lib/terminfo/v", "/lib/terminfo/x")
@@ -35,7 +36,7 @@ MODULES = (
 )
 """In the order in which they need each other. What a kernel has built in is no module of its."""
 _FILES = Path(__file__).parent / "guest"
-_FOLDERS = ("bin", "dev", "etc", "modules", "proc", "run", "sys", "tmp", "usr/bin", "var/log", "var/run")
+_FOLDERS = ("bin", "dev", "etc", "proc", "run", "sys", "tmp", "usr/bin", "var/log", "var/run")
 _PATIENCE = 300.0
 _KEPT = 86_400.0
 """Seconds for which an initramfs stays after another one was made."""
@@ -52,6 +53,9 @@ class Image:
 
     kernel: Path
     initramfs: Path
+    """The one for terminals."""
+    small: Path
+    """The one for machines with devices."""
 
     @property
     def version(self) -> str:
@@ -60,7 +64,7 @@ class Image:
 
 
 def make_image() -> Image:
-    """The kernel that Debian has now and the initramfs, made unless they are in the cache. Raises MissingError."""
+    """The kernel that Debian has now and what it starts, made unless it is in the cache. Raises MissingError."""
     if platform.machine() != "x86_64":
         raise MissingError(f"the guest is one for x86_64, and this is {platform.machine()}")
     for program in ("qemu-system-x86_64", "apt-get", "dpkg-deb", "cpio", "busybox", *PROGRAMS):
@@ -69,7 +73,9 @@ def make_image() -> Image:
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder / "lock"):
         kernel = _kernel(folder)
-        return Image(kernel, _initramfs(folder, _modules_of(kernel)))
+        large = _initramfs(folder, {program: _found(program) for program in PROGRAMS}, _DATA, None)
+        devices = _devices_of(kernel)
+        return Image(kernel, large, _initramfs(folder, {AGENT: devices / AGENT}, (), devices / "modules"))
 
 
 @contextmanager
@@ -106,7 +112,7 @@ def _kernel(folder: Path) -> Path:
                 return _fetch(folder, work, _make_lists(work))
         except MissingError:
             # Without a network the one of yesterday will do.
-            kept = sorted((k for k in folder.glob("vmlinuz-*") if _modules_of(k).exists()), key=os.path.getmtime)
+            kept = sorted((k for k in folder.glob("vmlinuz-*") if _devices_of(k).exists()), key=os.path.getmtime)
             if not kept:
                 raise
             return kept[-1]
@@ -118,29 +124,32 @@ def _fetch(folder: Path, work: Path, options: Sequence[str]) -> Path:
     if found is None:
         raise MissingError(f"apt knows no package {PACKAGE}")
     kernel = folder / f"vmlinuz-{found[1].removeprefix('linux-image-')}"
-    if not kernel.exists() or not _modules_of(kernel).exists():
-        _run(["apt-get", *options, "download", found[1]], work)
-        _run(["dpkg-deb", "-x", next(work.glob("*.deb")).name, "unpacked"], work)
-        _collect_modules(work / "unpacked", work / "modules")
-        (work / "modules").rename(_modules_of(kernel))
+    if not kernel.exists() or not _devices_of(kernel).exists():
+        _run(["apt-get", *options, "download", found[1], AGENT], work)
+        for package in work.glob("*.deb"):
+            _run(["dpkg-deb", "-x", package.name, "unpacked"], work)
+        _collect_devices(work / "unpacked", work / "devices")
+        if not _devices_of(kernel).exists():
+            (work / "devices").rename(_devices_of(kernel))
         next(work.glob("unpacked/boot/vmlinuz-*")).rename(kernel)
     return kernel
 
 
-def _modules_of(kernel: Path) -> Path:
-    """The folder with this kernel's MODULES."""
+def _devices_of(kernel: Path) -> Path:
+    """The folder with this kernel's MODULES, and the agent of the same Debian."""
     choice = hashlib.sha256(" ".join(MODULES).encode()).hexdigest()[:8]
-    return kernel.with_name(f"modules-{choice}-{kernel.name.removeprefix('vmlinuz-')}")
+    return kernel.with_name(f"devices-{choice}-{kernel.name.removeprefix('vmlinuz-')}")
 
 
-def _collect_modules(package: Path, target: Path) -> None:
-    """Put those of MODULES that a package has into a folder, under names that sort as they are to be loaded."""
-    target.mkdir()
-    found = {path.name.partition(".")[0]: path for path in package.rglob("*.ko*")}
+def _collect_devices(unpacked: Path, target: Path) -> None:
+    """Gather the agent, and the modules under names that sort as they are to be loaded."""
+    (target / "modules").mkdir(parents=True)
+    shutil.copy(unpacked / "usr" / "sbin" / "qemu-ga", target / AGENT)
+    found = {path.name.partition(".")[0]: path for path in unpacked.rglob("*.ko*")}
     for number, name in enumerate(MODULES):
         if path := found.get(name):
             content = path.read_bytes()
-            module = target / f"{number:02}-{name}.ko"
+            module = target / "modules" / f"{number:02}-{name}.ko"
             module.write_bytes(lzma.decompress(content) if path.suffix == ".xz" else content)
 
 
@@ -155,18 +164,25 @@ def _make_lists(work: Path) -> list[str]:
 # The initramfs
 
 
-def _initramfs(folder: Path, modules: Path) -> Path:
+def _initramfs(folder: Path, programs: Mapping[str, Path], data: Sequence[str], modules: Path | None) -> Path:
     recipe = hashlib.sha256()
-    for path in sorted([Path(__file__), *_FILES.rglob("*"), *modules.iterdir()]):
+    files = [
+        Path(__file__),
+        *_FILES.rglob("*"),
+        *(modules.iterdir() if modules else ()),
+        _found("busybox"),
+        *programs.values(),
+    ]
+    for path in sorted(files):
         if path.is_file():
             recipe.update(path.name.encode() + path.read_bytes())
-    for program in ("busybox", *PROGRAMS):
-        recipe.update(_found(program).read_bytes())
     initramfs = folder / f"initramfs-{recipe.hexdigest()[:16]}.cpio"
     if not initramfs.exists():
         with tempfile.TemporaryDirectory(dir=folder) as name:
             root = Path(name) / "root"
-            _fill(root, modules)
+            _fill(root, programs, data)
+            if modules:
+                shutil.copytree(modules, root / "modules")
             _run(["sh", "-c", "find . | cpio -o -H newc -R 0:0 --quiet > ../initramfs"], root)
             (Path(name) / "initramfs").rename(initramfs)
         _drop_old(folder)
@@ -180,7 +196,7 @@ def _drop_old(folder: Path) -> None:
             old.unlink()
 
 
-def _fill(root: Path, modules: Path) -> None:
+def _fill(root: Path, programs: Mapping[str, Path], data: Sequence[str]) -> None:
     """Put the guest's files under `root`."""
     for folder in _FOLDERS:
         (root / folder).mkdir(parents=True)
@@ -191,15 +207,13 @@ def _fill(root: Path, modules: Path) -> None:
         link.parent.mkdir(parents=True, exist_ok=True)
         if not link.exists():
             link.symlink_to("/bin/busybox")
-    for program in PROGRAMS:
-        path = _found(program)
+    for program, path in programs.items():
         _copy(path, root / "usr" / "bin" / program)
         for library in re.findall(r"/\S+", _run(["ldd", str(path)], root)):
             _copy(Path(library), root / library.lstrip("/"))
-    for data in _DATA:
-        if Path(data).exists():
-            shutil.copytree(data, root / data.lstrip("/"), dirs_exist_ok=True)
-    shutil.copytree(modules, root / "modules", dirs_exist_ok=True)
+    for place in data:
+        if Path(place).exists():
+            shutil.copytree(place, root / place.lstrip("/"), dirs_exist_ok=True)
     shutil.copytree(_FILES, root, dirs_exist_ok=True)
     digest = _run(["busybox", "mkpasswd", "-m", "md5", PASSWORD], root).strip()
     (root / "etc" / "passwd").write_text(f"root:{digest}:0:0:root:/root:/bin/sh\n")

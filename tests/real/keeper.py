@@ -13,13 +13,16 @@ nothing but Python itself, for the user that runs it may see nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,6 +39,8 @@ FOLDERS = {
 FILES = ("passwd", "group", "hosts")
 """Files of /etc that a host has of its own."""
 _SUBREAPER = 36
+_SET_FLAGS = 0x8914
+_UP = 1
 _IGNORED = (signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 """The kernel buries this process's dead; and a key pressed at the tests is no business of their hosts."""
 _PATIENCE = 10.0
@@ -49,7 +54,9 @@ def settle(folder: Path, name: str) -> None:
         _bind(folder / own, place)
     for own in FILES:
         _bind(folder / own, f"/etc/{own}")
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=False, capture_output=True)
+    # Where the network is not the host's own it is up already, and may be somebody else's.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket, contextlib.suppress(PermissionError):
+        fcntl.ioctl(any_socket, _SET_FLAGS, struct.pack("16sh14x", b"lo", _UP))
 
 
 def _bind(source: Path, target: str) -> None:

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from tests.real.conftest import import_libvirt
-from tests.real.domains import Guest, define_domain, running_guest
-from tests.real.hosts import Host, has_namespaces, wait_until
+from tests.real.domains import Guest, define_domain, network_xml, running_guest
+from tests.real.hosts import Host, wait_until
 from tests.real.image import Image
 from tests.real.line import Line
 from tests.testdriver import CONNECTIONS, DOMAINS, make_uris
@@ -50,7 +50,8 @@ class Call(threading.Thread):
 
 def test_guest_boots_to_a_login_on_its_serial_console(host: Host, image: Image) -> None:
     connection = host.open()
-    domain = define_domain(connection, host, "web", image, disks=[host.make_disk("web.qcow2")], network="user")
+    disk = host.make_disk("web.qcow2")
+    domain = define_domain(connection, host, "web", image, disks=[disk], network="user", agent=True)
     domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
     with Line(host.open(), "web") as line:
         begin = time.monotonic()
@@ -62,6 +63,9 @@ def test_guest_boots_to_a_login_on_its_serial_console(host: Host, image: Image) 
         line.log_in()
         assert line.run("uname -n") == "web"
         assert line.run("cat /sys/block/vda/size /sys/class/net/eth0/carrier") == f"{16 << 11}\n1"
+        addresses = domain.interfaceAddresses(libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT)
+        assert "10.0.2.15" in [address["addr"] for address in addresses["eth0"]["addrs"]]
+        assert domain.guestInfo()["hostname"] == "web"
         domain.shutdown()
         wait_until(lambda: line.has_ended, "the end of the line")
     wait_until(lambda: not domain.isActive(), "the power going off")
@@ -80,6 +84,16 @@ def test_guest_shows_its_screen(host: Host, guest: Guest) -> None:
     assert connection.lookupByName(guest.name).screenshot(stream, 0, 0) == "image/png"
     assert stream.recv(65_536).startswith(b"\x89PNG")
     stream.abort()
+
+
+def test_guest_has_a_lease_of_a_network_of_its_host(make_host: Callable[..., Host], image: Image) -> None:
+    host = make_host("kvm-c", network=True)
+    network = host.open().networkCreateXML(network_xml("lan"))
+    with running_guest(host, "lodger", image, network="lan"):
+        wait_until(network.DHCPLeases, "a lease")
+        assert [lease["hostname"] for lease in network.DHCPLeases()] == ["lodger"]
+        domain = host.open().lookupByName("lodger")
+        assert "net.0.rx.bytes" in host.open().domainListGetStats([domain], libvirt.VIR_DOMAIN_STATS_INTERFACE)[0][1]
 
 
 def test_crash_of_the_guest_is_the_state_of_its_domain(host: Host, image: Image) -> None:
@@ -155,8 +169,6 @@ def test_hosts_with_namespaces_find_each_other_by_name(pair: tuple[Host, Host], 
 def test_killed_libvirtd_comes_back_and_finds_its_guests(
     namespaces: bool, make_host: Callable[..., Host], image: Image
 ) -> None:
-    if namespaces and not has_namespaces():
-        pytest.skip("namespaces need root")
     host = make_host("kvm-c", namespaces=namespaces)
     connection = host.open()
     domain = define_domain(connection, host, "survivor", image)
@@ -214,7 +226,7 @@ def test_nothing_is_left_of_a_host_whose_tests_were_killed(image: Image) -> None
         "    print(host.folder.name, flush=True); time.sleep(60)\n"
     )
     root = Path(__file__).parents[2]
-    command = [sys.executable, "-c", script, str(image.kernel), str(image.initramfs)]
+    command = [sys.executable, "-c", script, *map(str, (image.kernel, image.initramfs, image.small))]
     tests = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root)
     assert tests.stdout is not None
     folder = tests.stdout.readline().strip()
