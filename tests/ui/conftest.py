@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -81,6 +82,11 @@ class Screen:
 
     async def settle(self) -> None:
         await self.pilot.pause()
+
+    async def look_again(self) -> None:
+        """Between two looks at something that is waited for: looking all the time would keep it from coming."""
+        await asyncio.sleep(0.01)
+        await self.settle()
 
     def line_with(self, words: str) -> str:
         return next((line for line in self.lines if words in line), "")

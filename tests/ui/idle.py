@@ -46,25 +46,27 @@ class Idle:
         monkeypatch.setattr(asyncio.BaseEventLoop, "run_in_executor", run_noted)
 
     async def wait(self, _min_sleep: float = 0.0, max_sleep: float = 1.0) -> None:
-        """Wait until nothing is ready to run or due soon, no thread computes and no frame is to be drawn.
+        """Wait until nothing is ready to run or due soon, no frame is to be drawn and no thread computes.
 
-        What never comes to rest is left after `max_sleep` seconds.
+        What never comes to rest is left after `max_sleep` seconds of the processor, which a busy machine gives late; a
+        thread that hangs, after so many seconds of the clock.
         """
         app = active_app.get()
         soon = asyncio.get_running_loop().time() + _SOON
-        end = time.monotonic() + max_sleep
-        while time.monotonic() < end:
+        worked, end = time.process_time() + max_sleep, time.monotonic() + max_sleep
+        while True:
             await asyncio.sleep(_BREATH)
-            if not (self._is_busy(soon) or _draws(app)):
+            if _runs(soon) or _draws(app):
+                if time.process_time() > worked:
+                    return
+            elif time.monotonic() > end or all(future.done() for future in self._threads):
                 return
 
-    def _is_busy(self, soon: float) -> bool:
-        loop: Any = asyncio.get_running_loop()
-        return bool(
-            loop._ready
-            or any(not timer.cancelled() and timer.when() <= soon for timer in loop._scheduled)
-            or any(not future.done() for future in self._threads)
-        )
+
+def _runs(soon: float) -> bool:
+    """Whether something is ready to run, or due at that time of the loop."""
+    loop: Any = asyncio.get_running_loop()
+    return bool(loop._ready or any(not timer.cancelled() and timer.when() <= soon for timer in loop._scheduled))
 
 
 def _draws(app: App[Any]) -> bool:

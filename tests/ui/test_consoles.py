@@ -26,7 +26,7 @@ async def until(screen: Screen, condition: Callable[[], object], *, patience: fl
     end = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < end, f"it did not come:\n{screen.text}"
-        await screen.settle()
+        await screen.look_again()
 
 
 def sees(screen: Screen, words: str) -> Callable[[], bool]:

@@ -26,7 +26,7 @@ async def until(screen: Screen, words: str, *, patience: float = 5.0) -> None:
     end = time.monotonic() + patience
     while words not in screen.text:
         assert time.monotonic() < end, f"{words!r} did not come:\n{screen.text}"
-        await screen.settle()
+        await screen.look_again()
 
 
 async def open_tab(screen: Screen, key: str, name: str = RUNNING) -> None:
