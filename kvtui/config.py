@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -11,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 import platformdirs
 
+from kvtui.chords import is_sure, is_typed, spell
 from kvtui.errors import ConfigError
 from kvtui.hops import Route, parse_route
 from kvtui.text import clean_line
@@ -18,13 +18,7 @@ from kvtui.text import clean_line
 NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 """What the API server takes for the name of a namespace: an RFC 1123 label."""
 
-
-_TYPED: Final = frozenset(
-    {"slash", "backslash", "at", "minus", "plus", "underscore", "enter", "tab", "backspace", "delete", "escape"}
-)
-"""Keys without a modifier that a guest needs, and of which Unicode knows no name."""
-
-
+_DETACH: Final = "ctrl+right_square_bracket,ctrl+5"
 _Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 
 
@@ -82,8 +76,10 @@ class HostSettings(msgspec.Struct, forbid_unknown_fields=True):
 class ConsoleSettings(msgspec.Struct, forbid_unknown_fields=True):
     """``[console]``."""
 
-    detach: Annotated[str, msgspec.Meta(min_length=1)] = "ctrl+right_square_bracket,ctrl+5"
-    """The chords that give the keyboard back to the list, in Textual's spelling."""
+    detach: Annotated[str, msgspec.Meta(min_length=1)] = _DETACH
+    """The chords that give the keyboard back to the list; read as people write them, kept in Textual's spelling. Where
+    none of them comes from every terminal, the default ones are before them: there is always a way out.
+    """
     scrollback: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 10_000
     """Lines of each console that are kept."""
     backspace: Literal["delete", "backspace"] = "delete"
@@ -100,11 +96,20 @@ class ConsoleSettings(msgspec.Struct, forbid_unknown_fields=True):
     """Bytes a second of a paste that a serial line takes; 115,200 baud are 11,520."""
 
     def __post_init__(self) -> None:
+        names: list[str] = []
         for chord in self.detach.split(","):
             if not chord.strip():
                 raise ValueError("`detach` names no key between its commas")
-            if _types(chord.strip()):
+            try:
+                spelt = spell(chord)
+            except ValueError as error:
+                raise ValueError(f"`detach`: {error}") from None
+            if is_typed(spelt[0]):
                 raise ValueError(f"`detach` is {chord.strip()!r}, which could not be typed into a console any more")
+            names += spelt
+        if not any(map(is_sure, names)):
+            names = [*_DETACH.split(","), *names]
+        self.detach = ",".join(dict.fromkeys(names))
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True):
@@ -193,14 +198,3 @@ def _fits(value: object, type_: type) -> bool:
     except msgspec.ValidationError:
         return False
     return True
-
-
-def _types(key: str) -> bool:
-    """Whether a key, in Textual's spelling, is typed into a console as it is."""
-    if len(key) == 1 or key in _TYPED:
-        return True
-    try:
-        # Textual calls a character by its Unicode name unless it has a shorter one.
-        return unicodedata.lookup(key.replace("_", " ")).isprintable()
-    except KeyError:
-        return False

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from textual.binding import Binding
-from textual.keys import _character_to_key
 
+from kvtui.chords import spell_all
 from kvtui.errors import ConfigError
 from kvtui.resources.base import AnyResource
 from kvtui.ui.panes.resource import ResourcePane
@@ -31,10 +31,14 @@ def check_keys(keys: Mapping[str, str], resources: Sequence[AnyResource]) -> Non
     everywhere = {binding.id or binding.action: binding.key for binding in list_bindings()}
     named = {binding.id for binding in list_bindings() if binding.id}
     actions = {action.id: action.key for resource in resources for action in resource.actions}
-    for name in keys:
+    for name, text in keys.items():
         if name not in named and name not in actions:
             known = ", ".join(sorted([*named, *actions]))
             raise ConfigError(f'[keys] knows nothing of the name "{name}"', f"the names are {known}", _HINT)
+        try:
+            spell_all(text)
+        except ValueError as error:
+            raise ConfigError(f'[keys] "{name}": {error}', "", _HINT) from None
     taken = _claim({}, everywhere, keys)
     for resource in resources:
         _claim(taken, {action.id: action.key for action in resource.actions}, keys)
@@ -42,14 +46,15 @@ def check_keys(keys: Mapping[str, str], resources: Sequence[AnyResource]) -> Non
 
 def spell_keys(keys: Mapping[str, str]) -> dict[str, str]:
     """The same keys in Textual's spelling."""
-    return {name: ",".join(_chords(text)) for name, text in keys.items()}
+    return {name: spell_all(text) for name, text in keys.items()}
 
 
 def _claim(taken: Mapping[str, str], defaults: Mapping[str, str], keys: Mapping[str, str]) -> dict[str, str]:
     """By key, whose it is, after these have theirs too."""
     claimed = dict(taken)
     for name, default in defaults.items():
-        for chord in _chords(keys.get(name, default)):
+        # What is only in a menu has none.
+        for chord in filter(None, (spell_all(keys[name]) if name in keys else default).split(",")):
             other = claimed.setdefault(chord, name)
             kept = name in keys and chord in _KEPT
             if other != name or kept:
@@ -57,9 +62,3 @@ def _claim(taken: Mapping[str, str], defaults: Mapping[str, str], keys: Mapping[
                 owner = (name if setting == other else other) if other != name else "kvtui itself"
                 raise ConfigError(f'[keys] "{setting}": the key {name_key(chord)} is taken by {owner}', "", _HINT)
     return claimed
-
-
-def _chords(text: str) -> Iterator[str]:
-    """The chords of a setting in Textual's spelling: ``/`` is ``slash``. What is only in a menu has none."""
-    for chord in filter(None, map(str.strip, text.split(","))):
-        yield _character_to_key(chord) if len(chord) == 1 else chord

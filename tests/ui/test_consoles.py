@@ -9,6 +9,7 @@ import pytest
 from textual import events
 from textual.widgets import Static
 
+from kvtui.config import ConsoleSettings, Settings
 from kvtui.errors import AbsentError, BackendError, ForbiddenError, UnreachableError
 from kvtui.model import FeedState
 from kvtui.records.kubevirt import VirtualMachineInstance
@@ -76,6 +77,14 @@ async def test_the_chord_leads_out_and_in_again_and_the_console_goes_on(stage: S
         await until(screen, sees(screen, "meanwhile"))
         await screen.press("ctrl+right_square_bracket", "x")
         await until(screen, lambda: line.written == b"x")
+
+
+async def test_the_chord_may_be_written_as_it_is_shown(stage: Stage, show: Show) -> None:
+    async with show(stage, settings=Settings(console=ConsoleSettings(detach="ctrl+^"))) as screen:
+        await open_console(screen, stage)
+        assert "ctrl+^ back to the list" in screen.text
+        await screen.press("ctrl+circumflex_accent")
+        assert screen.main.current.table.has_focus
 
 
 async def test_several_consoles_are_tabs_and_each_is_opened_once(stage: Stage, show: Show) -> None:

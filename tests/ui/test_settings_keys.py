@@ -43,6 +43,7 @@ def test_keys_that_can_be_told_apart(keys: dict[str, str]) -> None:
         ({"vm.start": "f5,escape"}, r'^\[keys\] "vm.start": the key esc is taken by '),
         ({"main.zoom": "enter"}, r'^\[keys\] "main.zoom": the key enter is taken by '),
         ({"main.zoom": "3"}, r'^\[keys\] "main.zoom": the key 3 is taken by '),
+        ({"vm.start": "ctrl+nosuch"}, r'^\[keys\] "vm.start": there is no key .ctrl\+nosuch'),
         ({"main.zoom": "s"}, r'^\[keys\] "main.zoom": the key s is taken by vm.start'),
     ],
 )
@@ -52,7 +53,7 @@ def test_keys_that_cannot_be_told_apart(keys: dict[str, str], said: str) -> None
 
 
 def test_keys_are_taken_as_people_write_them() -> None:
-    assert spell_keys({"vm.start": "], f5"}) == {"vm.start": "right_square_bracket,f5"}
+    assert spell_keys({"vm.start": "], F5, ctrl+\\"}) == {"vm.start": "right_square_bracket,f5,ctrl+backslash"}
 
 
 def test_the_screen_does_not_open_with_keys_that_cannot_be_meant() -> None:

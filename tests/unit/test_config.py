@@ -115,6 +115,9 @@ def test_a_context_of_its_own_name_comes_before_patterns_and_the_first_pattern_b
         ('[console]\ndetach = "full_stop"', "`detach` is 'full_stop'"),
         ('[console]\ndetach = "minus"', "`detach` is 'minus'"),
         ('[console]\ndetach = "ctrl+o,"', "`detach` names no key"),
+        ('[console]\ndetach = "ctrl+nosuch"', "`detach`: there is no key 'ctrl+nosuch'"),
+        ('[console]\ndetach = "ctrl+], crtl+o"', "`detach`: there is no key 'crtl+o'"),
+        ('[console]\ndetach = "]"', "`detach` is ']', which could not be typed"),
     ],
 )
 def test_a_wrong_setting_is_told_with_file_and_key(file: Path, text: str, told: str) -> None:
@@ -134,10 +137,26 @@ def test_what_is_no_toml_is_told_with_the_file(file: Path, raw: bytes) -> None:
     assert caught.value.detail
 
 
-@pytest.mark.parametrize("keys", ["ctrl+o", "f12", "alt+x", "ctrl+right_square_bracket, ctrl+5", "shift+f4"])
-def test_chords_that_give_the_keyboard_back(file: Path, keys: str) -> None:
-    file.write_text(f'[console]\ndetach = "{keys}"')
-    assert load_settings(file).console.detach == keys
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("ctrl+o", "ctrl+o"),
+        ("F12", "f12"),
+        ("ctrl+right_square_bracket, ctrl+5", "ctrl+right_square_bracket,ctrl+5"),
+        ("ctrl+], ctrl+5", "ctrl+right_square_bracket,ctrl+5"),
+        ("ctrl+\\\\", "ctrl+backslash"),
+        ("alt+x,ctrl+O", "alt+x,ctrl+o"),
+    ],
+)
+def test_chords_that_give_the_keyboard_back(file: Path, written: str, kept: str) -> None:
+    file.write_text(f'[console]\ndetach = "{written}"')
+    assert load_settings(file).console.detach == kept
+
+
+@pytest.mark.parametrize("chord", ["alt+x", "shift+f4", "ctrl+shift+o", "ctrl+m", "ctrl+[", "super+x"])
+def test_where_no_chord_comes_from_every_terminal_there_is_another_way_out(file: Path, chord: str) -> None:
+    file.write_text(f'[console]\ndetach = "{chord}"')
+    assert load_settings(file).console.detach.startswith("ctrl+right_square_bracket,ctrl+5,")
 
 
 @pytest.mark.parametrize("end", ["", "]" * 20_000])
