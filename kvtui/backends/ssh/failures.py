@@ -68,7 +68,7 @@ def words_of(error: BaseException) -> str:
 
 def _refused(host: str, login: Login) -> BackendError:
     if login.gave_up:
-        return ForbiddenError(f"not logged in to {host}", "no password was given")
+        return ForbiddenError(f"not logged in to {host}", f"no {login.withheld} was given")
     offered = ", ".join(dict.fromkeys(login.offered))
     detail = (
         f"it did not accept {offered}" if offered else "it takes nothing that kvtui could offer: no key, no password"

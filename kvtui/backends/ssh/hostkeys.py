@@ -57,6 +57,8 @@ class HostKeys:
                 {"@cert-authority": self.authorities, "@revoked": self.revoked}.get(marker, self.keys).append(line)
             for marker, line in _read(file, stop.known_anyhow) if stop.known_anyhow else ():
                 {"@cert-authority": self.authorities, "@revoked": self.revoked}.get(marker, anyhow).append(line)
+        # A pattern may hold for the name with and without the port.
+        self.authorities, self.revoked = [*dict.fromkeys(self.authorities)], [*dict.fromkeys(self.revoked)]
         self._trusted = [line.key for line in (self.keys or anyhow)]
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -62,14 +62,14 @@ class Link:
     async def open_port(self, host: str, port: int) -> Far:
         """A TCP connection from the server to a port. Raises BackendError."""
         try:
-            return await self.connection.open_connection(host, port, encoding=None)
+            return await _kept(self.connection.open_connection(host, port, encoding=None))
         except FAILURES as error:
             raise self.explain(error, f"{host}:{port}", "PermitOpen and AllowTcpForwarding") from error
 
     async def open_socket(self, path: str) -> Far:
         """A connection to a unix socket of the server. Raises BackendError."""
         try:
-            return await self.connection.open_unix_connection(path, encoding=None)
+            return await _kept(self.connection.open_unix_connection(path, encoding=None))
         except FAILURES as error:
             raise self.explain(error, path, "AllowStreamLocalForwarding") from error
 
@@ -120,7 +120,25 @@ class Link:
             return ForbiddenError(
                 f"{label} does not let {self.stop.user} through to {what}", words, f"see {setting} in its sshd_config"
             )
-        return UnreachableError(f"{label} cannot connect to {what}", words)
+        # sshd says of unix sockets that it forbids no more than of those that are not there.
+        hint = f"its sshd_config may forbid it, too ({setting})" if words == "open failed" else ""
+        return UnreachableError(f"{label} cannot connect to {what}", words, hint)
+
+
+async def _kept(opening: Coroutine[Any, Any, Far]) -> Far:
+    """What is opened; should nobody wait for it any more, it is closed as soon as it is there."""
+    task = asyncio.create_task(opening, name="ssh channel, opened")
+    try:
+        return await asyncio.shield(task)
+    finally:
+        if not task.done():
+            # asyncssh would leave it open for as long as the connection lasts.
+            task.add_done_callback(_close)
+
+
+def _close(task: asyncio.Task[Far]) -> None:
+    if not task.cancelled() and task.exception() is None:
+        task.result()[1].close()
 
 
 class _Owner(Login):
@@ -237,7 +255,9 @@ class Links:
         try:
             link = self._links[path] = await self._log_in(stop, below)
         except ForbiddenError as error:
-            self._refused[path] = error
+            again = "ctrl+r tries again"
+            hint = f"{error.hint}; {again}" if error.hint else again
+            self._refused[path] = ForbiddenError(error.title, error.detail, hint)
             raise
         return link
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from kvtui.backends.ssh.links import Link, Links
-from kvtui.backends.ssh.pump import Far, pump
+from kvtui.backends.ssh.pump import Far, pump, reset
 from kvtui.errors import BackendError, KvtuiError, UnreachableError
 from kvtui.hops import Route
 
@@ -79,7 +79,7 @@ class Listener:
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with ExitStack() as on_failure:
-            on_failure.callback(writer.transport.abort)
+            on_failure.callback(reset, writer)
             try:
                 far = await self._reach()
             except KvtuiError as error:

@@ -61,6 +61,8 @@ class Login(asyncssh.SSHClient):
         self.locked: list[Path] = []
         """Keys whose passphrase the user did not know in as many tries as there are."""
         self.gave_up = False
+        self.withheld = "password"
+        """What was not given when the user gave up."""
         self.accepted = False
         self.connected = False
         """Whether there was a way to it, whoever answers there."""
@@ -176,6 +178,7 @@ class Login(asyncssh.SSHClient):
                 break
             passphrase = await self._ask_user(f"{again}passphrase of {path}", True)
             if not passphrase:
+                self.withheld = "passphrase"
                 break
         return []
 

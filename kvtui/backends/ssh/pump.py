@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, Protocol
@@ -38,9 +40,18 @@ async def pump(near: Near, far: Far) -> None:
         sending.cancel()
         receiving.cancel()
         await asyncio.gather(sending, receiving, return_exceptions=True)
-        near_writer.transport.abort()
+        reset(near_writer)
         with suppress(OSError):
             far_writer.close()
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Leave a program of this machine so that it does not take what it has for the whole; nothing if it was closed."""
+    near: socket.socket = writer.get_extra_info("socket")
+    # Closed without lingering, a socket resets its connection (socket(7)); a unix socket only ends.
+    with suppress(OSError):
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 async def _copy(read: Callable[[int], Awaitable[bytes]], sink: _Sink) -> None:
