@@ -253,7 +253,9 @@ def _commands(word: str) -> list[str]:
 
 @pytest.mark.parametrize("daemon", [True, False])
 def test_thousand_domains_on_the_test_driver(daemon: bool, pair: tuple[Host, Host], tmp_path: Path) -> None:
-    uris = make_uris(tmp_path, socket=pair[0].socket if daemon else None)
+    # The daemon may run as somebody who cannot see the folder of a test.
+    folder, socket = (pair[0].folder, pair[0].socket) if daemon else (tmp_path, None)
+    uris = make_uris(folder, socket=socket)
     connections = [libvirt.open(uri) for uri in uris]
     assert len(connections) == CONNECTIONS
     states = [domain.state()[0] for connection in connections for domain in connection.listAllDomains()]
