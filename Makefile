@@ -38,7 +38,7 @@ demo: $(STAMP) $(LIBVIRT) ## run kvtui on the embedded demo cluster
 .PHONY: test
 test: $(STAMP) ## run the tests, with the real programs they drive
 	@.ci/packages $(TEST_PACKAGES) || echo "going on without them: tests of what is not there are skipped"
-	@$(MAKE) --no-print-directory $(LIBVIRT)
+	@$(MAKE) --silent $(LIBVIRT)
 	$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: check
