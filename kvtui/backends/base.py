@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from kvtui.model import BackendInfo, Platform, Ref
@@ -161,6 +162,92 @@ class Lifecycle(Protocol):
 
     async def cancel_migration(self, ref: Ref) -> None:
         """Abort a migration; `ref` is the migration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Something that a move to another host must reckon with."""
+
+    subject: str
+    """``cpu``, ``storage``, ``network``, ``machine`` ..."""
+    words: str
+    blocks: bool = False
+    """Whether libvirt would refuse."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoveCheck:
+    """What was found when both hosts were asked whether a domain can move."""
+
+    obstacles: tuple[Obstacle, ...] = ()
+    copied: tuple[str, ...] = ()
+    """Targets of the disks that do not lie on shared storage, and so have to be copied."""
+    copied_bytes: int = 0
+
+    @property
+    def possible(self) -> bool:
+        """Whether nothing is known that would make libvirt refuse."""
+        return not any(obstacle.blocks for obstacle in self.obstacles)
+
+
+class Transport(StrEnum):
+    """How the memory of a domain travels."""
+
+    DIRECT = "direct"
+    """From QEMU to QEMU; kvtui holds both ends, and the guest stays where it is should kvtui end."""
+    PEER_TO_PEER = "peer to peer"
+    """From QEMU to QEMU; the source host alone carries it on."""
+    TUNNELLED = "tunnelled"
+    """Through the connection of the two daemons, encrypted and slower."""
+
+
+@dataclass(frozen=True, slots=True)
+class MovePlan:
+    """How a domain moves to another host."""
+
+    target: str
+    """The backend that it goes to."""
+    transport: Transport = Transport.DIRECT
+    copied: tuple[str, ...] = ()
+    """Targets of the disks that are copied."""
+    post_copy: bool = False
+    """Whether it may be switched to post-copy, once it runs."""
+    auto_converge: bool = False
+    """Whether its CPUs are slowed down as far as it needs."""
+    bandwidth: int | None = None
+    """MiB a second at most."""
+    downtime: int | None = None
+    """Milliseconds that it may stand still at the end."""
+    uri: str = ""
+    """Where the source sends its memory to, where that is not the target's own name: ``tcp://10.0.0.2``."""
+    unsafe: bool = False
+    """Whether to move it though its disks are neither known to be shared nor copied."""
+
+
+@runtime_checkable
+class Movers(Protocol):
+    """A backend that moves its machines to other backends."""
+
+    async def check_move(self, ref: Ref, target: str) -> MoveCheck:
+        """Ask both hosts whether a domain can move there. Raises BackendError when one of them does not answer."""
+
+    async def move(self, ref: Ref, plan: MovePlan) -> None:
+        """Begin to move a domain; returns once its memory travels.
+
+        Raises BackendError when a host refuses. What happens later is told by its job.
+        """
+
+    async def abort_job(self, ref: Ref) -> None:
+        """End what goes on with a domain; it stays where it is."""
+
+    async def switch_to_post_copy(self, ref: Ref) -> None:
+        """Let the domain run on at its target now, and send the rest of its memory as it needs it."""
+
+    async def set_bandwidth(self, ref: Ref, bandwidth: int) -> None:
+        """Limit a migration that is under way to MiB a second."""
+
+    async def set_downtime(self, ref: Ref, downtime: int) -> None:
+        """Allow a migration that is under way so many milliseconds of standstill."""
 
 
 @runtime_checkable
