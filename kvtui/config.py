@@ -71,6 +71,16 @@ class HostSettings(msgspec.Struct, forbid_unknown_fields=True):
     name: str = ""
     """Empty for that of the machine in the URI."""
     read_only: bool = False
+    jump: str = ""
+    """The way to its ssh server: ``USER@BASTION[:PORT][,USER@NEXT]``; empty for none."""
+
+    def __post_init__(self) -> None:
+        _ = self.route
+
+    @property
+    def route(self) -> Route:
+        """The hops of `jump`. Raises ValueError when it makes no sense."""
+        return parse_route(self.jump) if self.jump else ()
 
 
 class ConsoleSettings(msgspec.Struct, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.config import HostSettings, Settings, load_settings, state_dir
 from kvtui.errors import ConfigError
+from kvtui.hops import Hop
 
 if TYPE_CHECKING:
     from kvtui.audit import AuditLog
@@ -42,9 +43,11 @@ def make_fleet(options: Namespace, settings: Settings, names: Sequence[str] = ()
     contexts, hosts = _choose(options, settings, names)
     backends = [
         *(_make_context(options, settings, name, audit, routes) for name in contexts),
-        *(_make_host(settings, host, audit) for host in hosts),
+        *(_make_host(options, settings, host, audit, routes) for host in hosts),
     ]
-    return Fleet(_name_apart(backends), routes=routes)
+    fleet = Fleet(_name_apart(backends), routes=routes)
+    _introduce(fleet)
+    return fleet
 
 
 def _choose(
@@ -93,10 +96,30 @@ def _make_context(options: Namespace, settings: Settings, name: str, audit: Audi
     return connect(options.kubeconfig, name, namespace, settings.read_only or own.read_only, audit, dialer=dialer)
 
 
-def _make_host(settings: Settings, host: HostSettings, audit: AuditLog) -> Backend:
+def _make_host(options: Namespace, settings: Settings, host: HostSettings, audit: AuditLog, routes: Routes) -> Backend:
     from kvtui.backends.libvirt.client import Place, connect
+    from kvtui.backends.libvirt.uri import parse_remote
+    from kvtui.backends.libvirt.way import Way
 
-    return connect(Place(_name(host), host.uri, settings.read_only or host.read_only), audit)
+    remote = parse_remote(host.uri)
+    route = host.route if options.jump is None else options.jump
+    if remote is None and host.route:
+        raise ConfigError(f"host {_name(host)} has a jump host, but its URI does not lead through ssh",
+                          hint="as in qemu+ssh://root@kvm1/system")  # fmt: skip
+    way = None
+    if remote is not None:
+        hops = (*route, Hop(remote.host, remote.user, remote.port or 0))
+        way = Way(remote, lambda socket: routes.forward_socket(hops, socket))
+    return connect(Place(_name(host), host.uri, settings.read_only or host.read_only), audit, way)
+
+
+def _introduce(fleet: Fleet) -> None:
+    """Let the hosts know each other: domains move between them."""
+    from kvtui.backends.libvirt.client import LibvirtBackend
+
+    hosts = {name: one for name, one in fleet.backends.items() if isinstance(one, LibvirtBackend)}
+    for host in hosts.values():
+        host.peers = hosts
 
 
 def _name_apart(backends: Sequence[Backend]) -> Sequence[Backend]:

@@ -112,14 +112,18 @@ def _machine(connection: libvirt.virConnect, name: str, departure: Departure) ->
         if is_unsupported(error.get_error_code()):
             return [Obstacle("machine", f"{name} cannot say whether it has machine {domain.machine}")]
         words = clean_line(error.get_error_message() or str(error))
-        return [Obstacle("machine", f"{name} has no machine {domain.machine} for {domain.driver}: {words}", blocks=True)]
+        return [
+            Obstacle("machine", f"{name} has no machine {domain.machine} for {domain.driver}: {words}", blocks=True)
+        ]
     return []
 
 
 def _cpu(connection: libvirt.virConnect, name: str, departure: Departure) -> list[Obstacle]:
     module, domain = load(), departure.domain
     if domain.cpu_mode == "host-passthrough":
-        return [Obstacle("cpu", "its CPU is that of its host (host-passthrough): the hosts must have the very same one")]
+        return [
+            Obstacle("cpu", "its CPU is that of its host (host-passthrough): the hosts must have the very same one")
+        ]
     if not departure.cpu:
         return []
     try:
@@ -164,9 +168,7 @@ def _pinned(domain: Domain) -> list[Obstacle]:
     ]
 
 
-def _storage(
-    connection: libvirt.virConnect, name: str, departure: Departure
-) -> tuple[tuple[str, ...], list[Obstacle]]:
+def _storage(connection: libvirt.virConnect, name: str, departure: Departure) -> tuple[tuple[str, ...], list[Obstacle]]:
     """Which disks have to be copied, and what has to be known of them."""
     copied: list[str] = []
     found = []

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
 from kvtui.audit import AuditLog
-from kvtui.backends.base import Inbox, Permission, Source, Verdict
+from kvtui.backends.acting import Guard
+from kvtui.backends.base import Inbox, MoveCheck, MovePlan, Permission, Source, Verdict
 from kvtui.backends.libvirt.collector import Feeds, Told, follow
 from kvtui.backends.libvirt.collectors import make_collectors
 from kvtui.backends.libvirt.events import Events
 from kvtui.backends.libvirt.link import Link
+from kvtui.backends.libvirt.moving import Failure, Mover
 from kvtui.backends.libvirt.survey import Survey
-from kvtui.backends.libvirt.uri import local_uri, name_host
+from kvtui.backends.libvirt.uri import name_host
+from kvtui.backends.libvirt.way import Way
 from kvtui.errors import BackendError, KvtuiError, UnreachableError
-from kvtui.model import BackendInfo, Platform
+from kvtui.model import BackendInfo, Platform, Ref
 from kvtui.records.base import Meta
 from kvtui.records.libvirt import Host
 from kvtui.text import clean_line
@@ -32,18 +36,9 @@ T = TypeVar("T")
 
 _RETRIES: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 """Seconds before each further attempt to connect."""
+_FAILURES: Final = 50
 _OPENING: Final = 20.0
 """Seconds that connecting may last."""
-
-
-class Way(Protocol):
-    """How a host is reached when not directly: a tunnel that is made before each connection."""
-
-    async def open(self) -> str:
-        """The URI that leads through it. Raises BackendError."""
-
-    def close(self) -> None:
-        """Let go of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +56,7 @@ def connect(place: Place, audit: AuditLog, way: Way | None = None) -> LibvirtBac
 
 
 class LibvirtBackend:
-    """One host. Implements Backend."""
+    """One host. Implements Backend and Movers."""
 
     def __init__(self, place: Place, audit: AuditLog, way: Way | None) -> None:
         self.place = place
@@ -72,6 +67,12 @@ class LibvirtBackend:
         )
         self._host = Host(metadata=Meta(name=self._info.name), uri=clean_line(place.uri))
         self._link: Link | None = None
+        self.peers: Mapping[str, LibvirtBackend] = {}
+        """All hosts of the fleet, by their names."""
+        self.failures: deque[Failure] = deque(maxlen=_FAILURES)
+        """Moves that came to nothing after they had begun, the latest last."""
+        self._guard = Guard(audit, lambda: self._info.read_only, lambda: self._info.user)
+        self._mover = Mover(self, self._guard, lambda name: self.peers.get(name), self.failures.append)
         self._retry = asyncio.Event()
 
     @property
@@ -93,10 +94,11 @@ class LibvirtBackend:
             if failures == 0:
                 told.tell(Host, [self._with_link("connecting", "")])
             try:
-                async with asyncio.timeout(_OPENING) as limit:
-                    link, lost, survey = await self._connect()
+                # ssh may have questions, for which its user gets all the time.
+                uri = await self._way.open() if self._way is not None else self.place.uri
+                async with asyncio.timeout(_OPENING):
+                    link, lost, survey = await self._connect(uri)
             except TimeoutError:
-                assert limit.expired()
                 error: KvtuiError = UnreachableError(f"{self._info.address} does not answer")
             except KvtuiError as failure:
                 error = failure
@@ -104,6 +106,8 @@ class LibvirtBackend:
                 failures = 0
                 error = await self._keep(link, lost, survey, sources, feeds, told)
             self._let_go()
+            if self._way is not None and self._way.trouble is not None:
+                error = self._way.trouble
             words = error.detail or error.title
             wait = _RETRIES[min(failures, len(_RETRIES) - 1)]
             failures += 1
@@ -133,20 +137,62 @@ class LibvirtBackend:
             raise UnreachableError(title, self._info.trouble or f"{self.name} is not connected")
         return await self._link.call(ask, title)
 
+    @property
+    def uri(self) -> str:
+        """By which other hosts reach it."""
+        return self.place.uri
+
+    async def open_link(self) -> Link:
+        """A further connection, for what takes long or floods. Raises BackendError."""
+        if self._link is None:
+            raise UnreachableError(self._info.trouble or f"{self.name} is not connected")
+        link = Link(self._link.uri, lambda _reason: None)
+        with ExitStack() as on_failure:
+            on_failure.callback(link.close)
+            await link.open(read_only=self._link.read_only)
+            on_failure.pop_all()
+        return link
+
+    # Movers ---------------------------------------------------------------------------------------------------------
+
+    async def check_move(self, ref: Ref, target: str) -> MoveCheck:
+        """Ask both hosts whether a domain can move there."""
+        return await self._mover.check(ref, target)
+
+    async def move(self, ref: Ref, plan: MovePlan) -> None:
+        """Begin to move a domain; returns once its memory travels."""
+        await self._mover.move(ref, plan)
+
+    async def abort_job(self, ref: Ref) -> None:
+        """End what goes on with a domain; it stays where it is."""
+        await self._mover.abort(ref)
+
+    async def switch_to_post_copy(self, ref: Ref) -> None:
+        """Let the domain run on at its target now."""
+        await self._mover.switch_to_post_copy(ref)
+
+    async def set_bandwidth(self, ref: Ref, bandwidth: int) -> None:
+        """Limit a migration that is under way to MiB a second."""
+        await self._mover.set_bandwidth(ref, bandwidth)
+
+    async def set_downtime(self, ref: Ref, downtime: int) -> None:
+        """Allow a migration that is under way so many milliseconds of standstill."""
+        await self._mover.set_downtime(ref, downtime)
+
     async def close(self) -> None:
         """Let go of the connection, at once."""
+        self._mover.close()
         self._let_go()
 
     # Connecting -----------------------------------------------------------------------------------------------------
 
-    async def _connect(self) -> tuple[Link, asyncio.Future[str], Survey]:
+    async def _connect(self, uri: str) -> tuple[Link, asyncio.Future[str], Survey]:
         lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
         def on_lost(reason: str) -> None:
             if not lost.done():
                 lost.set_result(reason)
 
-        uri = await self._way.open() if self._way is not None else local_uri(self.place.uri)
         link = Link(uri, on_lost)
         self._let_go()
         self._link = link

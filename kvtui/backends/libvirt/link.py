@@ -82,6 +82,11 @@ class Link:
         """
         return await self._workers.run(lambda: self._ask(ask, title))
 
+    def lend(self) -> libvirt.virConnect:
+        """The connection, for a call that has two of them. Only in a thread of another connection."""
+        assert self._connection is not None
+        return self._connection
+
     def close(self) -> None:
         """Let go of it; nobody waits for what a dead host answers."""
         if not self._closed:

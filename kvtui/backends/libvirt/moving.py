@@ -86,7 +86,9 @@ class Mover:
 
     async def set_bandwidth(self, ref: Ref, bandwidth: int) -> None:
         """MiB a second. Raises BackendError."""
-        await self._on_job(f"limit migration to {bandwidth} MiB/s", ref, lambda one: one.migrateSetMaxSpeed(bandwidth, 0))
+        await self._on_job(
+            f"limit migration to {bandwidth} MiB/s", ref, lambda one: one.migrateSetMaxSpeed(bandwidth, 0)
+        )
 
     async def set_downtime(self, ref: Ref, downtime: int) -> None:
         """Milliseconds. Raises BackendError."""
@@ -147,9 +149,7 @@ class Mover:
             if not moving.done() and await self._own.call(has_begun, title):
                 return
 
-    async def _carry(
-        self, source: Link, target: Link | None, uri: str, ref: Ref, plan: MovePlan, title: str
-    ) -> None:
+    async def _carry(self, source: Link, target: Link | None, uri: str, ref: Ref, plan: MovePlan, title: str) -> None:
         """The whole move, in a thread of a connection that does nothing else."""
 
         def ask(connection: libvirt.virConnect) -> None:

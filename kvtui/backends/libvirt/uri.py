@@ -39,6 +39,9 @@ class RemoteUri:
 def check_uri(uri: str) -> str:
     """The URI. Raises ConfigError when it can be none."""
     parts = urlsplit(uri)
+    if parts.scheme.endswith("+ssh") and parts.path == "/session" and "socket=" not in parts.query:
+        hint = "name it: ?socket=/run/user/1000/libvirt/libvirt-sock"
+        raise ConfigError(f"{clean_line(uri)}: where the socket of a session is depends on the user", hint=hint)
     if not parts.scheme or "/" not in uri:
         raise ConfigError(
             f"{clean_line(uri)!r} is no URI of libvirt", hint="as in qemu:///system or qemu+ssh://root@kvm1/system"
@@ -68,8 +71,3 @@ def parse_remote(uri: str) -> RemoteUri | None:
         parts.path or "/system",
         next(iter(parse_qs(parts.query).get("socket", [])), ""),
     )
-
-
-def local_uri(uri: str) -> str:
-    """The URI as libvirt is given it."""
-    return uri

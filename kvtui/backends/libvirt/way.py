@@ -1,0 +1,55 @@
+"""How a host is reached whose URI leads through ssh: by a socket of this machine, and never by libvirt's own ssh."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from kvtui.backends.libvirt.uri import RemoteUri
+from kvtui.errors import AbsentError, BackendError, ForbiddenError, KvtuiError, UnauthorizedError, UnreachableError
+
+
+class Tunnel(Protocol):
+    """A socket of this machine that leads to a remote one, until the program ends."""
+
+    path: str
+    trouble: KvtuiError | None
+    """Why the last who connected did not come through."""
+
+
+Forward = Callable[[str], Awaitable[Tunnel]]
+"""Makes a tunnel to a socket of the host. Raises KvtuiError when the host is not reached, or nobody listens there."""
+
+
+class Way:
+    """The way to one host. Its tunnel is made once, and serves every further connection."""
+
+    def __init__(self, remote: RemoteUri, forward: Forward) -> None:
+        self._remote = remote
+        self._forward = forward
+        self._tunnel: Tunnel | None = None
+
+    @property
+    def trouble(self) -> KvtuiError | None:
+        """What is in the way, where libvirt only sees its connection close."""
+        return self._tunnel.trouble if self._tunnel is not None else None
+
+    async def open(self) -> str:
+        """The URI that leads through it, however long the user needs for the questions of ssh. Raises KvtuiError."""
+        if self._tunnel is None:
+            self._tunnel = await self._find()
+        return self._remote.through(self._tunnel.path)
+
+    async def _find(self) -> Tunnel:
+        """The first of the sockets at which somebody listens."""
+        failures: list[KvtuiError] = []
+        for socket in self._remote.sockets:
+            try:
+                return await self._forward(socket)
+            except (UnreachableError, UnauthorizedError):
+                raise
+            except (AbsentError, ForbiddenError, BackendError) as error:
+                failures.append(error)
+        first = failures[0]
+        sockets = " or ".join(self._remote.sockets)
+        raise BackendError(f"no libvirt daemon is reached at {sockets}", first.detail or first.title, first.hint)
