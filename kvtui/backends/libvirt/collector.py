@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from kvtui.backends.base import Inbox
 from kvtui.backends.libvirt.events import Events
-from kvtui.backends.libvirt.link import Link
+from kvtui.backends.libvirt.link import Lane, Link
 from kvtui.errors import BackendError, UnreachableError
 from kvtui.model import Feed, FeedState, Usage
 from kvtui.records.base import Record
@@ -44,6 +44,8 @@ class Collector(Protocol):
     """What it collects; it only runs when one of them is wanted."""
     period: float
     """Seconds between two looks."""
+    lane: Lane
+    """The connection by which it looks: whatever may hang is apart from states."""
 
     def attach(self, events: Events, wake: Callable[[], None]) -> None:
         """Listen to the events after which `wake` asks for a look at once. In the event loop's thread."""
@@ -86,7 +88,7 @@ async def follow(
     woken = asyncio.Event()
     collector.attach(events, woken.set)
     while True:
-        look = asyncio.ensure_future(link.call(collector.collect, "the host was looked at in vain"))
+        look = asyncio.ensure_future(link.call(collector.collect, "the host was looked at in vain", collector.lane))
         try:
             with suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(look), _PATIENCE)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from kvtui.backends.libvirt.collector import Collector, Found
 from kvtui.backends.libvirt.events import Events, Plain
+from kvtui.backends.libvirt.link import Lane
 from kvtui.backends.libvirt.survey import Survey
 from kvtui.records.base import Record
 from kvtui.records.libvirt import Domain, Host
@@ -27,6 +28,7 @@ class DomainCollector:
 
     types: tuple[type[Record], ...] = (Domain,)
     period = TICK
+    lane = Lane.STATES
 
     def __init__(self, survey: Survey) -> None:
         self._survey = survey
@@ -51,6 +53,7 @@ class FigureCollector:
 
     types: tuple[type[Record], ...] = ()
     period = TICK
+    lane = Lane.FIGURES
 
     def __init__(self, survey: Survey) -> None:
         self._survey = survey
@@ -69,6 +72,7 @@ class HostCollector:
 
     types: tuple[type[Record], ...] = (Host,)
     period = TICK
+    lane = Lane.STATES
 
     def __init__(self, survey: Survey, host: Host) -> None:
         self._survey = survey

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
-from kvtui.backends.libvirt.link import Link, load
+from kvtui.backends.libvirt.link import Lane, Link, load
 from kvtui.backends.libvirt.workers import tell
 from kvtui.text import clean_line
 
@@ -43,17 +43,17 @@ class Events:
     async def subscribe(self, link: Link) -> None:
         """Ask the server for all of them, as far as it has them."""
 
-        def subscribe_all(connection: libvirt.virConnect) -> None:
+        def subscribe_all(_connection: libvirt.virConnect) -> None:
             module = load()
             for name in DOMAIN:
                 number = getattr(module, f"VIR_DOMAIN_EVENT_ID_{name}", None)
                 if number is not None:
-                    link.subscribe(connection, "domain", number, self._hear(name))
+                    link.subscribe("domain", number, self._hear(name))
             for kind, prefix, name in OTHERS:
                 number = getattr(module, f"VIR_{prefix}_EVENT_ID_{name}")
-                link.subscribe(connection, kind, number, self._hear(f"{kind}.{name}"))
+                link.subscribe(kind, number, self._hear(f"{kind}.{name}"))
 
-        await link.call(subscribe_all, "events cannot be had")
+        await link.call(subscribe_all, "events cannot be had", Lane.STATES)
 
     def _hear(self, name: str) -> Callable[..., None]:
         def hear(_connection: object, subject: libvirt.virDomain, *details: object) -> None:

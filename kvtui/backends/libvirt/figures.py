@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -93,11 +93,7 @@ def with_figures(domain: Domain, counters: Counters, use: Use | None) -> Domain:
 
 
 def _with_sizes(disks: Iterable[Disk], counters: Counters) -> Iterable[Disk]:
-    sizes = {}
-    for at in range(int(_number(counters.get("block.count")))):
-        # Layers of a backing chain have an index; the disk itself has none.
-        if f"block.{at}.backingIndex" not in counters:
-            sizes[str(counters.get(f"block.{at}.name"))] = f"block.{at}"
+    sizes = {str(counters.get(f"{prefix}.name")): prefix for prefix in _members(counters, "block")}
     for disk in disks:
         prefix = sizes.get(disk.target)
         if prefix is None:
@@ -116,12 +112,17 @@ def _rough(amount: float | None) -> int | None:
 
 
 def _sum(counters: Counters, group: str, name: str) -> float:
-    """Over all members of a group; backing layers of a disk are read too, but they count under the disk already."""
-    return sum(
-        _number(counters.get(f"{group}.{at}.{name}"))
-        for at in range(int(_number(counters.get(f"{group}.count"))))
-        if f"{group}.{at}.backingIndex" not in counters
-    )
+    return sum(_number(counters.get(f"{prefix}.{name}")) for prefix in _members(counters, group))
+
+
+def _members(counters: Counters, group: str) -> Iterator[str]:
+    """Each disk or interface once: the layers that a disk stands on bear its name, behind it."""
+    seen = set()
+    for at in range(int(_number(counters.get(f"{group}.count")))):
+        name = counters.get(f"{group}.{at}.name", at)
+        if name not in seen:
+            seen.add(name)
+            yield f"{group}.{at}"
 
 
 def _number(value: int | float | str | bool | None) -> float:

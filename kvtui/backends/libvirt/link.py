@@ -1,4 +1,4 @@
-"""One connection to libvirt. No call of libvirt ever runs in the thread of the event loop (libvirt.md 3f)."""
+"""The connections to one host. No call of libvirt ever runs in the thread of the event loop (libvirt.md 3f)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import threading
 from collections.abc import Callable
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from kvtui.backends.libvirt.words import translate, translate_opening
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_WORKERS: Final = 4
-"""Calls of one connection at a time: the poll of states, that of figures, and what the user asks for."""
+_CALLS: Final = 4
+"""Connections for what the user asks, of which one may hang."""
 _KEEPALIVE: Final = (5, 3)
 """Seconds between two probes, and how many may stay without an answer."""
 _REASONS: Final = ("the connection failed", "the server closed the connection", "no answer to keepalive probes",
@@ -27,6 +28,21 @@ _REASONS: Final = ("the connection failed", "the server closed the connection", 
 
 _starting: Final = threading.Lock()
 _started = False
+
+
+class Lane(Enum):
+    """What a connection is for: each hangs by itself."""
+
+    STATES = "states"
+    """States and events: never anything that waits for a guest or for storage."""
+    FIGURES = "figures"
+    """Counters, which wait for a QEMU that hangs."""
+    STORAGE = "storage"
+    """Pools and volumes, which wait for storage that hangs."""
+    GUESTS = "guests"
+    """What agents tell, which may take their time."""
+    CALLS = "calls"
+    """What the user asks."""
 
 
 def load() -> Any:
@@ -55,49 +71,73 @@ def _turn(module: Any) -> None:
         module.virEventRunDefaultImpl()
 
 
-class Link:
-    """An open connection, its threads, and its events. Only those threads touch what is libvirt's."""
+class _Connection:
+    """One connection with the one thread that uses it.
 
-    def __init__(self, uri: str, on_lost: Callable[[str], None]) -> None:
-        """`on_lost` is called in the event loop's thread with the reason, once, when the connection ends by itself."""
-        self.uri = uri
-        self.read_only = False
-        """Whether it was only granted for looking."""
-        self._loop = asyncio.get_running_loop()
+    libvirt allows calls of several threads on a connection, but its client for remote daemons can crash the process
+    when the daemon goes away under two of them (CVE-2024-4418; before libvirt 10.3).
+    """
+
+    def __init__(self, uri: str, name: str, on_lost: Callable[[str], None]) -> None:
+        """`on_lost` is called in libvirt's thread."""
+        self._uri = uri
         self._on_lost = on_lost
-        self._workers = Workers(f"libvirt {uri}", _WORKERS)
+        self._workers = Workers(f"libvirt {uri} {name}", 1)
         self._connection: libvirt.virConnect | None = None
         self._events: list[tuple[str, int]] = []
         """How to deregister, and the number of each callback."""
         self._closed = False
+        self.read_only = False
+        self.calls = 0
+        """Those that are under way or wait. Only for the event loop's thread."""
 
-    async def open(self, *, read_only: bool = False) -> None:
-        """Connect. Raises BackendError, within the time that the network takes."""
-        await self._workers.run(lambda: self._open(read_only))
+    async def call(self, ask: Callable[[libvirt.virConnect], T], title: str, *, read_only: bool) -> T:
+        """What `ask` returns; connects first where that is due."""
+        self.calls += 1
+        try:
+            return await self._workers.run(lambda: self._ask(ask, title, read_only))
+        finally:
+            self.calls -= 1
 
-    async def call(self, ask: Callable[[libvirt.virConnect], T], title: str) -> T:
-        """What `ask` returns, called with the connection in one of its threads. It must return plain values.
+    def close(self) -> None:
+        """Let go of it once the present call has ended; nobody waits for that."""
+        self._closed = True
+        self._workers.submit(self._close)
+        self._workers.close()
 
-        Raises BackendError that begins with `title`; UnreachableError when the connection is gone.
-        """
-        return await self._workers.run(lambda: self._ask(ask, title))
+    def subscribe(self, kind: str, event: int, callback: Callable[..., None]) -> bool:
+        """Register for an event; whether the driver has it. In its thread."""
+        module = load()
+        try:
+            number = getattr(self._connection, f"{kind}EventRegisterAny")(None, event, callback, None)
+        except module.libvirtError:
+            return False
+        self._events.append((f"{kind}EventDeregisterAny", number))
+        return True
 
     def lend(self) -> libvirt.virConnect:
-        """The connection, for a call that has two of them. Only in a thread of another connection."""
+        """What the thread uses."""
         assert self._connection is not None
         return self._connection
 
-    def close(self) -> None:
-        """Let go of it; nobody waits for what a dead host answers."""
-        if not self._closed:
-            self._closed = True
-            self._workers.submit(self._close)
-            self._workers.close()
+    # In its thread --------------------------------------------------------------------------------------------------
 
-    # In the threads of the connection -------------------------------------------------------------------------------
-
-    def _open(self, read_only: bool) -> None:
+    def _ask(self, ask: Callable[[libvirt.virConnect], T], title: str, read_only: bool) -> T:
         module = load()
+        if self._closed:
+            raise UnreachableError(title, "the connection is closed")
+        if self._connection is None:
+            self._open(module, read_only)
+        try:
+            assert self._connection is not None
+            return ask(self._connection)
+        except module.libvirtError as error:
+            failure = translate(error.get_error_code(), error.get_error_message() or str(error), title)
+        if isinstance(failure, UnreachableError):
+            self._close()
+        raise failure
+
+    def _open(self, module: Any, read_only: bool) -> None:
         connection, self.read_only = self._connect(module, read_only)
         try:
             connection.registerCloseCallback(self._lost, None)
@@ -112,9 +152,9 @@ class Link:
         failure: KvtuiError | None = None
         for only in (False, True) if not read_only else (True,):
             try:
-                return (module.openReadOnly if only else module.open)(self.uri), only
+                return (module.openReadOnly if only else module.open)(self._uri), only
             except module.libvirtError as error:
-                found = translate_opening(error.get_error_code(), error.get_error_message() or str(error), self.uri)
+                found = translate_opening(error.get_error_code(), error.get_error_message() or str(error), self._uri)
                 failure = failure or found
                 denied = isinstance(found, UnauthorizedError) or "permission denied" in found.detail.lower()
             if not denied:
@@ -122,35 +162,11 @@ class Link:
         assert failure is not None
         raise failure
 
-    def _ask(self, ask: Callable[[libvirt.virConnect], T], title: str) -> T:
-        module = load()
-        connection = self._connection
-        if connection is None:
-            raise UnreachableError(title, "the connection is closed")
-        try:
-            return ask(connection)
-        except module.libvirtError as error:
-            failure = translate(error.get_error_code(), error.get_error_message() or str(error), title)
-        raise failure
-
-    def subscribe(self, connection: libvirt.virConnect, kind: str, event: int, callback: Callable[..., None]) -> bool:
-        """Have `callback` called in libvirt's thread with plain values; whether the driver has such events.
-
-        `kind` is ``domain``, ``network``, ``storagePool`` or ``nodeDevice``. Called in a thread of the connection.
-        """
-        module = load()
-        try:
-            number = getattr(connection, f"{kind}EventRegisterAny")(None, event, callback, None)
-        except module.libvirtError:
-            return False
-        self._events.append((f"{kind}EventDeregisterAny", number))
-        return True
-
     def _close(self) -> None:
-        module = load()
         connection, self._connection = self._connection, None
         if connection is None:
             return
+        module = load()
         try:
             # While callbacks are registered, the connection outlives its closing.
             for method, number in self._events:
@@ -159,9 +175,82 @@ class Link:
             connection.close()
         except module.libvirtError:
             pass
+        finally:
+            self._events.clear()
 
     # In libvirt's thread --------------------------------------------------------------------------------------------
 
     def _lost(self, _connection: libvirt.virConnect, reason: int, _opaque: object) -> None:
-        words = _REASONS[reason] if 0 <= reason < len(_REASONS) else "the connection is gone"
-        tell(self._loop, lambda: None if self._closed else self._on_lost(words))
+        if not self._closed:
+            self._on_lost(_REASONS[reason] if 0 <= reason < len(_REASONS) else "the connection is gone")
+
+
+class Link:
+    """An open way to a host: a connection for each lane, made when it is first used."""
+
+    def __init__(self, uri: str, on_lost: Callable[[str], None]) -> None:
+        """`on_lost` is called in the event loop's thread with the reason when the connection ends by itself."""
+        self.uri = uri
+        self.read_only = False
+        """Whether it was only granted for looking."""
+        self._loop = asyncio.get_running_loop()
+        self._on_lost = on_lost
+        # What lies in a file is that of the one connection which has read it.
+        self._is_alone = uri.startswith("test:")
+        self._lanes: dict[tuple[Lane, int], _Connection] = {}
+        self._closed = False
+
+    async def open(self, *, read_only: bool = False) -> None:
+        """Connect. Raises BackendError, within the time that the network takes."""
+        self.read_only = read_only
+        first = self._lane(Lane.STATES)
+        await first.call(lambda _: None, f"{self.uri} cannot be opened", read_only=read_only)
+        self.read_only = first.read_only
+
+    async def call(self, ask: Callable[[libvirt.virConnect], T], title: str, lane: Lane = Lane.CALLS) -> T:
+        """What `ask` returns, called in the thread of a connection. It must return plain values.
+
+        Raises BackendError that begins with `title`; UnreachableError when the connection is gone.
+        """
+        if self._closed:
+            raise UnreachableError(title, "the connection is closed")
+        return await self._lane(lane).call(ask, title, read_only=self.read_only)
+
+    def subscribe(self, kind: str, event: int, callback: Callable[..., None]) -> bool:
+        """Have `callback` called in libvirt's thread with plain values; whether the driver has such events.
+
+        `kind` is ``domain``, ``network``, ``storagePool`` or ``nodeDevice``. Only within a call in `Lane.STATES`.
+        """
+        return self._lanes[Lane.STATES, 0].subscribe(kind, event, callback)
+
+    def lend(self) -> libvirt.virConnect:
+        """The connection for states, for a call that has two of them. Only in a thread of another connection."""
+        return self._lanes[Lane.STATES, 0].lend()
+
+    def close(self) -> None:
+        """Let go of it; nobody waits for what a dead host answers."""
+        if not self._closed:
+            self._closed = True
+            for connection in self._lanes.values():
+                connection.close()
+
+    def _lane(self, lane: Lane) -> _Connection:
+        """The connection to use: of several the one that has least to do."""
+        if self._is_alone:
+            lane = Lane.STATES
+        most = _CALLS if lane is Lane.CALLS else 1
+        for number in range(most):
+            found = self._lanes.get((lane, number))
+            if found is None:
+                on_lost = self._tell_lost if lane is Lane.STATES else _say_nothing
+                found = self._lanes[lane, number] = _Connection(self.uri, f"{lane.value} {number}", on_lost)
+            if found.calls == 0:
+                return found
+        return min((self._lanes[lane, number] for number in range(most)), key=lambda one: one.calls)
+
+    def _tell_lost(self, reason: str) -> None:
+        tell(self._loop, lambda: None if self._closed else self._on_lost(reason))
+
+
+def _say_nothing(_reason: str) -> None:
+    """A further connection that is lost is made anew by its next call."""

@@ -52,7 +52,9 @@ class Survey:
 
     def describe_host(self, connection: libvirt.virConnect, uri: str, *, read_only: bool) -> Host:
         """What does not change while the connection stands."""
-        arch, memory, cpus, *_ = connection.getInfo()
+        arch, mebibytes, cpus, *_ = connection.getInfo()
+        # In a container, what belongs to its NUMA nodes is less than what there is.
+        total = (self._try("memory", lambda: connection.getMemoryStats(-1)) or {}).get("total", 0) * 1024
         capabilities = parse(connection.getCapabilities())
         return Host(
             metadata=Meta(name=self._name, uid=text_at(capabilities, "host/uuid")),
@@ -65,7 +67,7 @@ class Survey:
             arch=clean_line(arch),
             cpu_model=text_at(capabilities, "host/cpu/model"),
             cpus=cpus,
-            memory=memory * 2**20,
+            memory=total or mebibytes * 2**20,
             read_only=read_only,
         )
 
