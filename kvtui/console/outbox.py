@@ -17,10 +17,6 @@ class Outbox:
     def __init__(self) -> None:
         self._items: deque[bytes | Paste] = deque()
         self._filled = asyncio.Event()
-        self.refused_at = float("-inf")
-        """When a key was pressed that nobody took, by the session's clock."""
-        self._refused = 0
-        self._broken = ""
 
     @property
     def waiting(self) -> int:
@@ -37,7 +33,6 @@ class Outbox:
         size = item.left if isinstance(item, Paste) else len(item)
         if self.waiting + size > _LIMIT:
             return False
-        self._refused, self._broken = 0, ""
         self._append(item)
         return True
 
@@ -46,27 +41,13 @@ class Outbox:
             self._items.append(item)
             self._filled.set()
 
-    @property
-    def loss(self) -> str:
-        """What was not sent since something was put in: a clause, or empty."""
-        keys = f"{self._refused} keys were not sent" if self._refused else ""
-        return ", ".join(part for part in (self._broken, keys) if part)
-
-    def refuse(self, now: float) -> None:
-        """Remember a key that nobody takes."""
-        self._refused += 1
-        self.refused_at = now
-
-    def break_off(self) -> str:
-        """Forget all but the end of brackets that are open; what is to be said of a paste that is not whole."""
-        if self.pasting is not None:
-            self._broken = f"the paste ended at {self.pasting} %"
+    def break_off(self) -> None:
+        """Forget all but the end of brackets that are open."""
         self.stop_pastes(forget_keys=True)
         ends = [item.take()[0] for item in self._items if isinstance(item, Paste)]
         self.clear()
         for end in ends:
             self._append(end)
-        return self._broken
 
     async def take(self) -> tuple[bytes, float]:
         """What is to be sent next, as soon as there is something, and the seconds that the guest gets after it."""

@@ -19,11 +19,13 @@ from typing import Final
 from kvtui.console.backlog import Backlog
 from kvtui.console.dial import Dial, Line, SizedLine, is_worth_waiting
 from kvtui.console.emulator import Emulator
+from kvtui.console.losses import Losses
 from kvtui.console.outbox import Outbox
 from kvtui.console.paste import PACE, Paste
-from kvtui.console.sight import Look, Place, Sight, Stage, explain_cut
+from kvtui.console.sight import Look, Place, Sight, Stage, learn_place
 from kvtui.console.state import OPEN, State, Stream
 from kvtui.console.transcript import Transcript
+from kvtui.console.verdict import find_cause, find_late_cause
 from kvtui.errors import (
     AbsentError,
     BackendError,
@@ -40,14 +42,7 @@ _ASK_PAUSE_SOON: Final = 0.2
 """... and when the guest may begin to speak any moment: what it says before there is a line is lost ..."""
 _SOON: Final = 150
 """... for so many questions."""
-# The connection breaks before the watch tells that the VM stopped or moved.
-_VERDICT_PAUSE: Final = 0.25
-_VERDICT_LOOKS: Final = 12
-_VERDICT_LOOKS_GOING: Final = 40
-"""The end of a migration or of a shutdown takes longer to be told than to happen."""
 _CANCEL: Final = b"\x18"
-_CALM: Final = 1.5
-"""Seconds without a key after which the next one is meant for the console as it stands."""
 _INTERRUPT: Final = b"\x03"
 _FORGET_ALL: Final = b"\x18\x1bc\x1b[3J"
 
@@ -111,6 +106,7 @@ class Session:
         self._news = ""
         """What is different over this line, and since when: a clause."""
         self._outbox = Outbox()
+        self._losses = Losses()
 
     @property
     def is_open(self) -> bool:
@@ -175,23 +171,21 @@ class Session:
 
     def send(self, data: bytes) -> bool:
         """Queue what the user typed; False if there is no line or the guest has not taken the last megabyte yet."""
-        return self._takes_keys() and self._outbox.put(data)
-
-    def type_in_vain(self) -> None:
-        """A key was pressed while there is no guest to take it."""
-        self._outbox.refuse(self._clock())
-        self.touch()
+        if not self.is_connected:
+            self._losses.add_key(self._clock(), is_enter=data.rstrip(b"\n") == b"\r")
+            self.touch()
+            return False
+        return self._put(data)
 
     @property
     def loss(self) -> str:
-        """What did not reach the guest since the last key that did: a clause, or empty."""
-        return self._outbox.loss
+        """What did not reach the guest since the line was lost: a clause, or empty once it is told or forgotten."""
+        return self._losses.tell(self._clock())
 
     @property
     def is_calm(self) -> bool:
         """Whether a key now is meant for the console as it stands: nobody was typing when it ended, or since."""
-        quiet = self._clock() - max(self.since, self._outbox.refused_at)
-        return self.state is not State.CUT and quiet >= _CALM
+        return self.state is not State.CUT and self._losses.is_calm(self._clock(), self.since)
 
     @property
     def behind(self) -> int:
@@ -200,7 +194,12 @@ class Session:
 
     def paste(self, text: str) -> bool:
         """Queue pasted text, slowed down for a line without flow control; all of it or, with False, nothing."""
-        return self._takes_keys() and self._outbox.put(self.prepare(text))
+        prepared = self.prepare(text)
+        if not self.is_connected:
+            self._losses.add_paste(self._clock(), len(prepared.lines))
+            self.touch()
+            return False
+        return self._put(prepared)
 
     def prepare(self, text: str) -> Paste:
         """What `paste` would send now."""
@@ -321,6 +320,7 @@ class Session:
         self._cause = ""
         if not self._again:
             self._outbox.clear()
+        self._losses.connect(self._clock())
         self._line = line
         self._tell_size()
         self._become(State.SILENT, self._describe_line(silent=True))
@@ -358,10 +358,10 @@ class Session:
                 await line.close()
 
     async def _learn_place(self) -> None:
-        """A line may be there before the machine is to be seen."""
-        while self._place is None:
+        """A line may be there before it is to be seen where the machine is."""
+        while self._place is None or not self._place.node:
             await self._sleep(_GLANCE)
-            self._place = self._look().place
+            self._place = learn_place(self._place, self._look().place)
 
     async def _read(self, line: Line) -> None:
         while data := await line.read():
@@ -405,6 +405,8 @@ class Session:
             self._become(State.LOST, f"Cut at {at}: {what}.")
         else:
             self._become(State.TAKEN, f"Taken over by another user at {at}.")
+            sight, cause = await find_late_cause(self._look, self._place, self._sleep)
+            return bool(cause) and self._follow(f"{cause} at {at}", sight)
         return False
 
     async def _explain_end(self) -> bool:
@@ -423,18 +425,13 @@ class Session:
 
     async def _look_for_reason(self, at: str) -> tuple[Sight, bool | None]:
         """Whether to connect again, for a reason that the machine gives; None while it gives none."""
-        looks = 0
-        while True:
-            sight = self._look()
-            if cause := clean_line(explain_cut(self._place, sight)):
-                return sight, self._follow(f"{cause} at {at}", sight)
-            looks += 1
-            patient = sight.stage is Stage.GOING or self.stream is Stream.LOG
-            if looks > (_VERDICT_LOOKS_GOING if patient else _VERDICT_LOOKS):
-                # A server may be silent for a moment, and then tell the reason.
-                mute = sight.stage is Stage.UNREACHABLE
-                return sight, self._lose(at, clean_line(sight.words)) if mute else None
-            await self._sleep(_VERDICT_PAUSE)
+        patient = self.stream is Stream.LOG
+        sight, cause = await find_cause(self._look, self._place, self._sleep, patient=patient)
+        if cause:
+            return sight, self._follow(f"{cause} at {at}", sight)
+        # A server may be silent for a moment, and then tell the reason.
+        mute = sight.stage is Stage.UNREACHABLE
+        return sight, self._lose(at, clean_line(sight.words)) if mute else None
 
     def _follow(self, cause: str, sight: Sight) -> bool:
         self._cause = cause
@@ -454,9 +451,12 @@ class Session:
 
     def _end_paste(self) -> None:
         """Tell of a paste that did not arrive whole. The end of its brackets waits for the same guest's next line."""
-        lost = self._outbox.break_off()
-        if lost and self.transcript is not None:
-            self.transcript.mark(lost)
+        self._losses.begin_anew()
+        if self.pasting is not None:
+            lost = self._losses.break_paste(self.pasting)
+            if self.transcript is not None:
+                self.transcript.mark(lost)
+        self._outbox.break_off()
 
     # Small things --------------------------------------------------------------------------------------------------
 
@@ -465,14 +465,14 @@ class Session:
         if isinstance(line, SizedLine):
             line.resize(self.emulator.columns, self.emulator.lines)
 
-    def _takes_keys(self) -> bool:
-        if not self.is_connected:
-            self.type_in_vain()
-            return False
-        if self.is_read_only and not self.remark:
-            self.remark = "read-only: no key reaches the guest"
+    def _put(self, item: bytes | Paste) -> bool:
+        if self.is_read_only:
+            self.remark = self.remark or "read-only: no key reaches the guest"
             self.touch()
-        return not self.is_read_only
+            return False
+        if taken := self._outbox.put(item):
+            self._losses.begin_anew()
+        return taken
 
     def _answer(self, data: bytes) -> None:
         # What the line before asked must not be typed into the guest of this one.

@@ -71,3 +71,10 @@ def explain_cut(before: Place | None, now: Sight) -> str:
         return "the VM was restarted"
     moved = now.place.node and before.node and before.node != now.place.node
     return f"the VM moved to {now.place.node}" if moved else ""
+
+
+def learn_place(known: Place | None, now: Place | None) -> Place | None:
+    """Where a line leads to, of which `known` was seen when it was opened: the store may tell the rest only later."""
+    if known is None:
+        return now
+    return now if now is not None and not known.node and now.uid == known.uid else known

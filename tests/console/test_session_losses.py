@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
+from kvtui.console.sight import Place, Sight
 from kvtui.console.state import State
 from tests.console.test_session import CUT, RUNS, UNSEEN, Bench, bench, settle
-from tests.console.test_session_life import RUNS_ANEW, cut
+from tests.console.test_session_life import MOVED, MOVING, MUTE, OFF, RUNS_ANEW, STARTING, cut
 
 __all__ = ["bench"]
 
@@ -27,6 +30,51 @@ async def test_keys_without_a_guest_are_counted_until_one_reaches_it(bench: Benc
     assert bench.session.loss == ""
 
 
+async def test_a_loss_is_told_for_some_seconds_on_the_next_line(bench: Bench) -> None:
+    await bench.open()
+    await cut(bench, OFF)
+    bench.session.send(b"a")
+    await bench.sleep.advance(600)
+    assert bench.session.loss == "1 key was not sent"
+    bench.sight = RUNS_ANEW
+    await bench.sleep.advance(4)
+    assert bench.session.loss == "1 key was not sent"
+    await bench.sleep.advance(2)
+    assert bench.session.loss == ""
+
+
+async def test_each_loss_of_the_line_counts_anew(bench: Bench) -> None:
+    await bench.open()
+    await cut(bench, MOVED)
+    bench.line.send(CUT)
+    await settle()
+    bench.session.send(b"a")
+    await bench.sleep.advance(30)
+    bench.session.retake()
+    await settle()
+    await cut(bench, MOVED)
+    bench.session.send(b"b")
+    assert bench.session.loss == "1 key was not sent"
+
+
+@pytest.mark.parametrize(
+    ("pastes", "words"),
+    [
+        (["ls\n" * 300], "a paste of 300 lines was not sent"),
+        (["ls"], "a paste of 1 line was not sent"),
+        (["a\nb\n", "c"], "2 pastes of 3 lines were not sent"),
+    ],
+)
+async def test_a_paste_that_reaches_nobody_is_told_as_one(bench: Bench, pastes: list[str], words: str) -> None:
+    await bench.open()
+    await cut(bench, RUNS)
+    for text in pastes:
+        assert not bench.session.paste(text)
+    assert bench.session.loss == words
+    bench.session.send(b"x")
+    assert bench.session.loss == f"{words}, 1 key was not sent"
+
+
 def is_calm(bench: Bench) -> bool:
     return bench.session.is_calm
 
@@ -42,6 +90,48 @@ async def test_who_types_when_a_console_is_lost_does_not_mean_to_connect(bench: 
     assert not is_calm(bench), "an enter now would be the end of what is typed"
     await bench.sleep.advance(2)
     assert is_calm(bench)
+
+
+async def test_enter_once_a_second_after_something_typed_is_meant_soon(bench: Bench) -> None:
+    await bench.open()
+    await cut(bench, RUNS)
+    await bench.sleep.advance(10)
+    bench.session.send(b"l")
+    await bench.sleep.advance(1)
+    assert not is_calm(bench)
+    bench.session.send(b"\r")
+    await bench.sleep.advance(1)
+    assert is_calm(bench)
+
+
+async def test_an_enter_that_is_held_down_is_not_meant(bench: Bench) -> None:
+    await bench.open()
+    await cut(bench, RUNS)
+    await bench.sleep.advance(10)
+    bench.session.send(b"l")
+    for _ in range(100):
+        await bench.sleep.advance(0.04)
+        assert not is_calm(bench)
+        bench.session.send(b"\r")
+
+
+@pytest.mark.parametrize("typed", [b"x", b" ", b"\x7f"])
+async def test_whatever_is_typed_but_enter_begins_the_quiet_time_anew(bench: Bench, typed: bytes) -> None:
+    await bench.open()
+    await cut(bench, RUNS)
+    await bench.sleep.advance(10)
+    for _ in range(5):
+        await bench.sleep.advance(1)
+        bench.session.send(typed)
+        assert not is_calm(bench)
+
+
+async def test_a_paste_into_nothing_begins_the_quiet_time_too(bench: Bench) -> None:
+    await bench.open()
+    await cut(bench, RUNS)
+    await bench.sleep.advance(10)
+    bench.session.paste("reboot")
+    assert not is_calm(bench)
 
 
 async def test_what_was_left_on_the_guests_line_is_not_run_by_the_hint(bench: Bench) -> None:
@@ -99,6 +189,63 @@ async def test_a_machine_that_is_seen_only_after_the_line_is_there_explains_a_cu
     await cut(bench, RUNS)
     await bench.sleep.advance(10)
     assert bench.state() is State.TAKEN
+
+
+async def test_a_move_that_is_told_before_the_cut_explains_it(bench: Bench) -> None:
+    await bench.open()
+    bench.sight = MOVING
+    await bench.sleep.advance(5)
+    bench.sight = MOVED
+    await bench.sleep.advance(5)
+    assert bench.dials == 1
+    await cut(bench, MOVED)
+    assert (bench.state(), bench.dials) == (State.SILENT, 2)
+    assert "the VM moved to node-77 at " in bench.session.sentence
+
+
+async def test_a_line_that_was_there_before_it_was_seen_where_the_machine_is_follows_a_move(bench: Bench) -> None:
+    bench.sight = STARTING
+    await bench.open()
+    assert bench.state() is State.SILENT
+    bench.sight = RUNS_ANEW
+    await bench.sleep.advance(60)
+    await cut(bench, RUNS_ANEW._replace(place=Place("uid-2", "node-77")))
+    assert (bench.state(), bench.dials) == (State.SILENT, 2)
+    assert "the VM moved to node-77 at " in bench.session.sentence
+
+
+@pytest.mark.parametrize("meanwhile", [RUNS, MUTE])
+async def test_a_move_that_is_told_after_a_takeover_was_said_corrects_it(bench: Bench, meanwhile: Sight) -> None:
+    await bench.open()
+    await cut(bench, RUNS)
+    await bench.sleep.advance(4)
+    assert bench.state() is State.TAKEN
+    at = bench.clock_words
+    bench.sight = meanwhile
+    await bench.sleep.advance(4)
+    bench.sight = MOVED
+    await bench.sleep.advance(1)
+    assert (bench.state(), bench.dials) == (State.SILENT, 2)
+    assert f"the VM moved to node-77 at {at}" in bench.session.sentence
+
+
+async def test_a_migration_that_begins_after_a_takeover_does_not_explain_it(bench: Bench) -> None:
+    await bench.open()
+    await cut(bench, RUNS)
+    await bench.sleep.advance(4)
+    for sight in (MOVING, MOVED):
+        bench.sight = sight
+        await bench.sleep.advance(4)
+    assert (bench.state(), bench.dials) == (State.TAKEN, 1)
+
+
+async def test_a_move_long_after_a_takeover_does_not_explain_it(bench: Bench) -> None:
+    await bench.open()
+    await cut(bench, RUNS)
+    await bench.sleep.advance(60)
+    bench.sight = MOVED
+    await bench.sleep.advance(60)
+    assert (bench.state(), bench.dials) == (State.TAKEN, 1)
 
 
 async def test_a_line_that_brings_more_than_can_be_shown_is_read_to_its_end(bench: Bench) -> None:

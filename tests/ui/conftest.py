@@ -45,7 +45,7 @@ def idle(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def soon_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Why a console was cut is looked for as often as ever, but not for three seconds."""
-    monkeypatch.setattr("kvtui.console.session._VERDICT_PAUSE", 0.01)
+    monkeypatch.setattr("kvtui.console.verdict._PAUSE", 0.01)
 
 
 @pytest.fixture
