@@ -239,7 +239,10 @@ def test_wrong_usage(
     assert words in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["get"], ["nonsense"], ["get", "vms", "-o", "xml"], ["-n", "a", "-A"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["get"], ["nonsense"], ["get", "vms", "-o", "xml"], ["-n", "a", "-A"], ["--jump", "a,,b"], ["--jump", ""]],
+)
 def test_arguments_that_make_no_sense(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(arguments)

@@ -7,6 +7,7 @@ import pytest
 from kvtui import config
 from kvtui.config import ContextSettings, Settings, SshSettings, load_settings
 from kvtui.errors import ConfigError
+from kvtui.hops import Hop
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -208,3 +209,18 @@ def test_a_login_that_cannot_be_is_refused(file: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(ConfigError, match=str(file)):
         load_settings(file)
+
+
+def test_a_context_may_be_behind_a_jump_host(file: Path) -> None:
+    file.write_text('[context."prod-*"]\njump = "ops@bastion:2222,inner"')
+    settings = load_settings(file)
+    assert settings.for_context("prod-1").route == (Hop("bastion", "ops", 2222), Hop("inner"))
+    assert settings.for_context("lab").route == ()
+
+
+def test_a_jump_host_that_cannot_be_is_refused_with_its_context(file: Path) -> None:
+    file.write_text('[context."prod-*"]\njump = "ops@fd00::1"')
+    with pytest.raises(ConfigError, match=str(file)) as failure:
+        load_settings(file)
+    assert "write an IPv6 address in brackets" in failure.value.detail
+    assert '[context."prod-*"]' in failure.value.detail

@@ -63,7 +63,7 @@ def test_get_imports_no_screen(tmp_path: Path) -> None:
     config.write_text(KUBECONFIG)
     loaded = run_command(tmp_path, "get", "vms", "--kubeconfig", str(config), "--timeout", "0.5")
     assert "aiohttp" in loaded, "it went as far as asking the cluster"
-    assert not loaded & {"textual", "rich", "pyte"}
+    assert not loaded & {"textual", "rich", "pyte", "asyncssh"}
 
 
 def test_printing_imports_no_screen(tmp_path: Path) -> None:
