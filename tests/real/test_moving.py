@@ -1,0 +1,142 @@
+"""Domains move between two real hosts: checked before, seen while they travel, ended on demand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from kvtui.backends.base import MovePlan, Transport
+from kvtui.backends.libvirt.client import LibvirtBackend
+from kvtui.errors import BackendError, ReadOnlyError
+from kvtui.fleet import Fleet
+from kvtui.model import Ref
+from kvtui.records.libvirt import Domain, DomainState
+from tests.libvirt.conftest import live, make_backend, until
+from tests.real.conftest import import_libvirt
+from tests.real.domains import define_domain, running_guest
+from tests.real.hosts import Host
+from tests.real.image import Image
+from tests.real.line import Line
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+libvirt = import_libvirt()
+Pair = tuple[Host, Host]
+
+
+@asynccontextmanager
+async def fleet_of(pair: Pair, folder: Path, *, read_only: bool = False) -> AsyncIterator[Fleet]:
+    """A fleet of both hosts, as kvm1 and kvm2, that know each other."""
+    backends = {
+        name: make_backend(host.uri, folder, name=name, read_only=read_only)
+        for name, host in zip(("kvm1", "kvm2"), pair, strict=True)
+    }
+    for backend in backends.values():
+        backend.peers = backends
+    async with live(*backends.values()) as fleet:
+        yield fleet
+
+
+def source(fleet: Fleet) -> LibvirtBackend:
+    backend = fleet.backends["kvm1"]
+    assert isinstance(backend, LibvirtBackend)
+    return backend
+
+
+def ref_of(fleet: Fleet, name: str) -> Ref:
+    return next(ref for ref, _ in fleet.view.items(Domain, "kvm1") if ref.name == name)
+
+
+def state(fleet: Fleet, backend: str, name: str) -> DomainState | None:
+    domain = fleet.view.get(Domain, backend, "", name)
+    return domain.state if domain is not None else None
+
+
+async def test_a_guest_moves_to_the_other_host_and_is_told_there(pair: Pair, image: Image, tmp_path: Path) -> None:
+    async with fleet_of(pair, tmp_path) as fleet:
+        with running_guest(pair[0], "wanderer", image):
+            await until(fleet, lambda: state(fleet, "kvm1", "wanderer") is DomainState.RUNNING, 20)
+            ref = ref_of(fleet, "wanderer")
+            check = await source(fleet).check_move(ref, "kvm2")
+            assert check.possible, check.obstacles
+            assert check.copied == ()
+            await source(fleet).move(ref, MovePlan("kvm2", uri="tcp://127.0.0.1"))
+            await until(fleet, lambda: state(fleet, "kvm2", "wanderer") is DomainState.RUNNING, 60)
+            await until(fleet, lambda: state(fleet, "kvm1", "wanderer") is None, 20)
+        there = pair[1].open()
+        moved = there.lookupByName("wanderer")
+        moved.destroy()
+        moved.undefine()
+        lines = (tmp_path / "audit.jsonl").read_text(encoding="utf-8").splitlines()
+        assert [("migrate to kvm2" in line) for line in lines] == [True, True]
+
+
+async def test_a_migration_that_does_not_end_is_aborted_and_the_guest_stays(
+    pair: Pair, image: Image, tmp_path: Path
+) -> None:
+    async with fleet_of(pair, tmp_path) as fleet:
+        with running_guest(pair[0], "busy", image):
+            await until(fleet, lambda: state(fleet, "kvm1", "busy") is DomainState.RUNNING, 20)
+            with Line(pair[0].open(), "busy") as line:
+                await asyncio.to_thread(line.wake)
+                await asyncio.to_thread(line.run, "dirty 32 & echo $!")
+            ref = ref_of(fleet, "busy")
+            plan = MovePlan("kvm2", Transport.DIRECT, bandwidth=4, uri="tcp://127.0.0.1")
+            await source(fleet).move(ref, plan)
+            await source(fleet).abort_job(ref)
+            # Its figures change all the time, so the store has news.
+            await until(fleet, lambda: source(fleet).failures, 30)
+            assert source(fleet).failures[-1].target == "kvm2"
+            assert state(fleet, "kvm1", "busy") is DomainState.RUNNING
+            assert state(fleet, "kvm2", "busy") is None
+
+
+async def test_what_stands_in_the_way_is_told_before_anything_moves(pair: Pair, image: Image, tmp_path: Path) -> None:
+    disk = pair[0].make_disk("held.qcow2")
+    here, there = pair[0].open(), pair[1].open()
+    domain = define_domain(here, pair[0], "held", image, disks=[disk], machine="pc")
+    namesake = define_domain(there, pair[1], "held", image)
+    try:
+        domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+        async with fleet_of(pair, tmp_path) as fleet:
+            await until(fleet, lambda: state(fleet, "kvm1", "held") is DomainState.PAUSED, 20)
+            ref = ref_of(fleet, "held")
+            check = await source(fleet).check_move(ref, "kvm2")
+            assert not check.possible
+            assert [one.subject for one in check.obstacles if one.blocks] == ["name"]
+            assert check.copied == ("vda",)
+            assert check.copied_bytes > 0
+            with pytest.raises(BackendError, match="is the host that it runs on"):
+                await source(fleet).move(ref, MovePlan("kvm1"))
+            with pytest.raises(BackendError, match="no host of this fleet"):
+                await source(fleet).check_move(ref, "nowhere")
+            # Without shared storage libvirt refuses, in its words.
+            namesake.undefine()
+            with pytest.raises(BackendError, match="without shared storage"):
+                await source(fleet).move(ref, MovePlan("kvm2", uri="tcp://127.0.0.1"))
+            assert state(fleet, "kvm1", "held") is DomainState.PAUSED
+    finally:
+        domain.destroy()
+        domain.undefine()
+        if _is_there(there, "held"):
+            namesake.undefine()
+
+
+async def test_nothing_moves_where_only_looking_is_allowed(pair: Pair, image: Image, tmp_path: Path) -> None:
+    async with fleet_of(pair, tmp_path, read_only=True) as fleet:
+        with running_guest(pair[0], "still", image):
+            await until(fleet, lambda: state(fleet, "kvm1", "still") is DomainState.RUNNING, 20)
+            with pytest.raises(ReadOnlyError):
+                await source(fleet).move(ref_of(fleet, "still"), MovePlan("kvm2"))
+
+
+def _is_there(connection: object, name: str) -> bool:
+    try:
+        connection.lookupByName(name)  # type: ignore[attr-defined]
+    except libvirt.libvirtError:
+        return False
+    return True
