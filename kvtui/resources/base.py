@@ -74,7 +74,9 @@ class Action(Generic[Row]):
     danger: Danger = Danger.NONE
     warn: Callable[[Row], tuple[str, ...]] = lambda _row: ()
     """What a confirmation must say of this row, computed from the objects."""
-    form: Callable[[View, Sequence[Row]], Form] | None = None
+    prepare: Callable[[Mapping[str, Backend], View, Sequence[Row]], Awaitable[Any]] | None = None
+    """What the backends are asked before the form is shown; the form gets the answer. Raises KvtuiError."""
+    form: Callable[Concatenate[View, Sequence[Row], ...], Form] | None = None
     """What is asked before it runs on these rows; see kvtui/resources/form.py."""
     single: bool = False
     """Whether it makes sense for one row at a time only."""

@@ -21,6 +21,7 @@ from kvtui.resources.cells import (
     text_cell,
     yes_no,
 )
+from kvtui.resources.domain_moves import MOVES
 from kvtui.store import View
 from kvtui.text import percent, rate, size
 
@@ -209,4 +210,5 @@ RESOURCE: Resource[Guest] = Resource(
     ),
     fields=_fields,
     labels=lambda _guest: {},
+    actions=MOVES,
 )

@@ -129,7 +129,14 @@ class ActionRunner:
                     return None
                 asked += part
                 continue
-            form = variant.form(self._fleet.view, alike)
+            known = []
+            if variant.prepare is not None:
+                try:
+                    known = [await variant.prepare(self._fleet.backends, self._fleet.view, alike)]
+                except KvtuiError as error:
+                    self._surroundings.tell(f"{variant.label}: {error}", Severity.WARN)
+                    return None
+            form = variant.form(self._fleet.view, alike, *known)
             word = self._word(variant, resource, alike)
             answers = await self._surroundings.fill_in(Sheet(form, _warnings(variant, resource, alike), word))
             if answers is None:

@@ -1,0 +1,229 @@
+"""Moving domains to other hosts of the fleet: both sides are asked first, and the answers are in the form."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from kvtui.backends.base import Backend, MoveCheck, MovePlan, Movers, Permission, Transport
+from kvtui.errors import BackendError, KvtuiError
+from kvtui.joins.domain import Guest, host_of
+from kvtui.records.libvirt import Domain, Host
+from kvtui.resources.base import Action, Danger
+from kvtui.resources.form import Answers, Choice, Form, Number, Option, Text, Toggle
+from kvtui.store import View
+from kvtui.text import size
+
+_PATIENCE: Final = 15.0
+"""Seconds that a host may take to say whether a domain can move to it."""
+_NEEDS: Final = Permission("write", "libvirt", "domains")
+_NAMED: Final = 6
+"""Obstacles that a form tells one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One host, and what it says of each of the domains that shall move there."""
+
+    name: str
+    checks: Mapping[str, MoveCheck]
+    """By the name of the domain."""
+    failure: str = ""
+    """Why it could not be asked."""
+
+    @property
+    def reason(self) -> str:
+        """Why nothing can move there; empty when all can."""
+        if self.failure:
+            return self.failure
+        blocking = [
+            f"{name}: {obstacle.words}" if len(self.checks) > 1 else obstacle.words
+            for name, check in self.checks.items()
+            for obstacle in check.obstacles
+            if obstacle.blocks
+        ]
+        more = f" (and {len(blocking) - 1} more)" if len(blocking) > 1 else ""
+        return blocking[0] + more if blocking else ""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What does not forbid it, and must be known."""
+        found = [
+            f"{name}: {obstacle.words}" if len(self.checks) > 1 else obstacle.words
+            for name, check in self.checks.items()
+            for obstacle in check.obstacles
+            if not obstacle.blocks
+        ]
+        more = [f"and {len(found) - _NAMED} more"] if len(found) > _NAMED else []
+        return found[:_NAMED] + more
+
+    @property
+    def copied(self) -> list[str]:
+        """The disks that have to be copied: ``web/vda``."""
+        return [f"{name}/{target}" for name, check in self.checks.items() for target in check.copied]
+
+    @property
+    def bytes(self) -> int:
+        """How much that is."""
+        return sum(check.copied_bytes for check in self.checks.values())
+
+
+async def ask_hosts(backends: Mapping[str, Backend], view: View, guests: Sequence[Guest]) -> list[Target]:
+    """Every other host of the fleet that is connected, with its answers. Raises BackendError when there is none."""
+    sources = {guest.backend for guest in guests}
+    names = [ref.backend for ref, host in view.items(Host) if host.connected and ref.backend not in sources]
+    if not names:
+        raise BackendError("there is no other host to move to", "none is connected", "name one with --host or [[host]]")
+    return list(await asyncio.gather(*(_ask_host(backends, name, guests) for name in sorted(names))))
+
+
+async def _ask_host(backends: Mapping[str, Backend], name: str, guests: Sequence[Guest]) -> Target:
+    checks: dict[str, MoveCheck] = {}
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            for guest in guests:
+                checks[guest.domain.metadata.name] = await _mover(backends[guest.backend]).check_move(guest.ref, name)
+    except TimeoutError:
+        return Target(name, checks, "it does not answer")
+    except KvtuiError as error:
+        return Target(name, checks, error.detail or error.title)
+    return Target(name, checks)
+
+
+def _mover(backend: Backend) -> Movers:
+    if not isinstance(backend, Movers):
+        raise BackendError(f"{backend.name} does not move its VMs to other hosts")
+    return backend
+
+
+def _form(view: View, guests: Sequence[Guest], targets: Sequence[Target]) -> Form:
+    by_name = {target.name: target for target in targets}
+    active = any(guest.domain.active for guest in guests)
+
+    def copied(answers: Answers) -> bool:
+        return bool(by_name[answers.text("target")].copied)
+
+    def warn(answers: Answers) -> Sequence[str]:
+        target = by_name[answers.text("target")]
+        said = target.warnings
+        if target.copied and not answers.flag("copy"):
+            disks = ", ".join(target.copied)
+            said.append(f"{disks}: not copied; unless both hosts see the very same disk, the guest loses its data")
+        if answers.flag("post_copy"):
+            said.append("once switched to post-copy it cannot be taken back: if a host fails then, the guest is lost")
+        return said
+
+    name = guests[0].domain.metadata.name if len(guests) == 1 else f"{len(guests)} VMs"
+    return Form(
+        f"migrate {name}",
+        (
+            Choice("target", "to", options=[_option(view, target) for target in targets],
+                   hint="hosts that cannot take it say why"),
+            Toggle("copy", "copy its disks", default=True, asked=copied,
+                   hint="over the network, while it runs; it takes as long as they are large"),
+            Choice("transport", "transport", options=[
+                Option(Transport.DIRECT, note="kvtui holds both ends: should it end, the VM stays where it is"),
+                Option(Transport.PEER_TO_PEER, note="the source host carries it on alone"),
+                Option(Transport.TUNNELLED, note="encrypted by the daemons, slower"),
+            ]),
+            Toggle("auto_converge", "slow the guest", hint="auto-converge: takes CPU from a guest that writes too fast",
+                   asked=lambda _: active),
+            Toggle("post_copy", "allow post-copy", hint="so that it can be switched to post-copy when it does not end",
+                   asked=lambda _: active),
+            Number("bandwidth", "at most", unit="MiB/s", needed=False, least=1, hint="empty: as fast as it goes"),
+            Number("downtime", "standstill at most", unit="ms", needed=False, least=1, most=60_000,
+                   hint="empty: what libvirt has (300 ms)", asked=lambda _: active),
+            Text("uri", "address", needed=False,
+                 hint="where the source sends to, if not to the name of the target: tcp://10.0.0.2"),
+        ),
+        about=[] if active else ["it does not run: only its description moves, and its disks where they are copied"],
+        warn=warn,
+    )  # fmt: skip
+
+
+def _option(view: View, target: Target) -> Option:
+    host = host_of(view, target.name)
+    usage = view.usage(target.name, Host.KIND, "", target.name)
+    notes = [f"{sum(1 for _, domain in view.items(Domain, target.name) if domain.active)} VMs"]
+    if host is not None and usage is not None:
+        notes.append(f"{size(host.memory - usage.memory)} memory free")
+    if target.copied:
+        notes.append(f"{size(target.bytes)} of disks to copy")
+    return Option(target.name, note=", ".join(notes), reason=target.reason)
+
+
+async def _migrate(backend: Backend, guest: Guest, answers: Answers) -> None:
+    target = answers.text("target")
+    mover = _mover(backend)
+    # Asked anew for the disks of this very one: the form was for all of them.
+    check = await mover.check_move(guest.ref, target)
+    copy = bool(check.copied) and answers.flag("copy")
+    plan = MovePlan(
+        target,
+        transport=Transport(answers.text("transport")),
+        copied=check.copied if copy else (),
+        post_copy=answers.flag("post_copy"),
+        auto_converge=answers.flag("auto_converge"),
+        bandwidth=answers.number("bandwidth"),
+        downtime=answers.number("downtime"),
+        uri=answers.text("uri"),
+        unsafe=bool(check.copied) and not copy,
+    )
+    await mover.move(guest.ref, plan)
+
+
+async def _abort(backend: Backend, guest: Guest) -> None:
+    await _mover(backend).abort_job(guest.ref)
+
+
+def _migrate_when(guest: Guest) -> str:
+    if not guest.reachable:
+        return f"{guest.backend} is not connected"
+    if guest.job is not None:
+        return f"a job is under way: {guest.job.operation}"
+    if guest.domain.saved:
+        return "its memory is saved on this host: start it, or drop what is saved, first"
+    if not guest.domain.active and not guest.domain.persistent:
+        return "it is gone when it is off"
+    return ""
+
+
+def _abort_when(guest: Guest) -> str:
+    if guest.job is None:
+        return "nothing is under way"
+    return "it has left already: what it lacks comes from here" if guest.job.phase == "PostCopy" else ""
+
+
+MOVES: tuple[Action[Guest], ...] = (
+    Action(
+        id="vm.migrate",
+        key="m",
+        label="migrate",
+        help="Move the VM to another host of the fleet, after asking both whether that works.",
+        needs=_NEEDS,
+        when=_migrate_when,
+        prepare=ask_hosts,
+        form=_form,
+        run=_migrate,
+        settled=lambda _before, _now: True,
+        awaits="migration asked",
+        danger=Danger.ASK,
+        usual=60.0,
+    ),
+    Action(
+        id="vm.cancel_migration",
+        key="M",
+        label="cancel migration",
+        help="Abort the migration or other job under way; the guest runs on where it is.",
+        needs=_NEEDS,
+        when=_abort_when,
+        run=_abort,
+        settled=lambda _before, now: now.job is None,
+        awaits="cancelling migration",
+        danger=Danger.ASK,
+        usual=60.0,
+        footer=False,
+    ),
+)

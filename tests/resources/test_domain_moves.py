@@ -1,0 +1,147 @@
+"""The form of a migration between hosts: who can take it, what is warned of, and the plan that comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from kvtui.backends.base import Inbox, MoveCheck, MovePlan, Obstacle, Permission, Source, Transport, Verdict
+from kvtui.errors import BackendError, UnreachableError
+from kvtui.joins.domain import Guest
+from kvtui.model import BackendInfo, Platform, Ref
+from kvtui.records.base import Meta
+from kvtui.records.libvirt import Domain, DomainState, Host
+from kvtui.resources.domain_moves import MOVES, ask_hosts
+from kvtui.resources.form import Draft
+from kvtui.store import Put, Store
+
+MIGRATE = MOVES[0]
+
+
+class Hypervisor:
+    """A host that answers as it is told, and keeps the plans that it gets."""
+
+    def __init__(self, name: str, checks: dict[str, MoveCheck | BackendError] | None = None) -> None:
+        self.name = name
+        self.info = BackendInfo(name, Platform.LIBVIRT)
+        self.checks = checks or {}
+        self.plans: list[MovePlan] = []
+
+    async def run(self, sources: Sequence[Source], inbox: Inbox) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def may(self, permission: Permission, namespace: str, name: str = "") -> Verdict:
+        return Verdict(True)
+
+    async def check_move(self, ref: Ref, target: str) -> MoveCheck:
+        answer = self.checks.get(target, MoveCheck())
+        if isinstance(answer, BackendError):
+            raise answer
+        return answer
+
+    async def move(self, ref: Ref, plan: MovePlan) -> None:
+        self.plans.append(plan)
+
+    async def abort_job(self, ref: Ref) -> None: ...
+
+    async def switch_to_post_copy(self, ref: Ref) -> None: ...
+
+    async def set_bandwidth(self, ref: Ref, bandwidth: int) -> None: ...
+
+    async def set_downtime(self, ref: Ref, downtime: int) -> None: ...
+
+
+def store_of(**links: str) -> Store:
+    store = Store()
+    for name, link in links.items():
+        store.post(Put(name, Host(metadata=Meta(name=name), link=link, cpus=4, memory=2**33)))
+    store.drain()
+    return store
+
+
+def guest(name: str = "web") -> Guest:
+    domain = Domain(metadata=Meta(name=name, uid=name), state=DomainState.RUNNING, id=1)
+    return Guest("kvm1", domain)
+
+
+async def draft_of(source: Hypervisor, store: Store, *guests: Guest) -> Draft:
+    targets = await ask_hosts({"kvm1": source}, store, guests)
+    assert MIGRATE.form is not None
+    return Draft(MIGRATE.form(store, guests, targets))
+
+
+async def test_hosts_that_cannot_take_it_say_why_and_the_first_that_can_is_chosen() -> None:
+    checks: dict[str, MoveCheck | BackendError] = {
+        "kvm2": MoveCheck((Obstacle("cpu", "kvm2 does not offer all of CPU Skylake", blocks=True),)),
+        "kvm3": UnreachableError("no answer", "connection refused"),
+    }
+    source = Hypervisor("kvm1", checks)
+    store = store_of(kvm1="connected", kvm2="connected", kvm3="connected", kvm4="connected", kvm5="lost")
+    draft = await draft_of(source, store, guest())
+    options = {option.value: option.reason for option in draft.asked[0].offer(draft.answers)}  # type: ignore[union-attr]
+    assert options == {
+        "kvm2": "kvm2 does not offer all of CPU Skylake",
+        "kvm3": "connection refused",
+        "kvm4": "",
+    }
+    assert draft.answers.text("target") == "kvm4"
+    assert not draft.refusal
+
+
+async def test_disks_that_are_not_shared_are_copied_unless_one_says_otherwise_and_is_warned() -> None:
+    source = Hypervisor("kvm1", {"kvm2": MoveCheck(copied=("vda",), copied_bytes=2**30)})
+    draft = await draft_of(source, store_of(kvm1="connected", kvm2="connected"), guest())
+    assert draft.answers.flag("copy")
+    assert not draft.warnings
+    await MIGRATE.run(source, guest(), draft.answers)
+    draft.put("copy", False)
+    assert "web/vda: not copied" in draft.warnings[0]
+    await MIGRATE.run(source, guest(), draft.answers)
+    assert source.plans == [
+        MovePlan("kvm2", Transport.DIRECT, copied=("vda",)),
+        MovePlan("kvm2", Transport.DIRECT, unsafe=True),
+    ]
+
+
+async def test_what_is_chosen_is_what_the_host_is_told() -> None:
+    source = Hypervisor("kvm1")
+    draft = await draft_of(source, store_of(kvm1="connected", kvm2="connected"), guest())
+    for name, value in (("transport", "tunnelled"), ("post_copy", True), ("auto_converge", True),
+                        ("bandwidth", "1G"), ("downtime", "500"), ("uri", "tcp://10.0.0.2")):  # fmt: skip
+        draft.put(name, value)
+    assert "lost" in draft.warnings[0]
+    draft.put("bandwidth", "100")
+    await MIGRATE.run(source, guest(), draft.answers)
+    assert source.plans == [
+        MovePlan("kvm2", Transport.TUNNELLED, post_copy=True, auto_converge=True, bandwidth=100, downtime=500,
+                 uri="tcp://10.0.0.2")
+    ]  # fmt: skip
+
+
+async def test_without_another_host_it_is_said_how_to_name_one() -> None:
+    with pytest.raises(BackendError, match="no other host"):
+        await ask_hosts({"kvm1": Hypervisor("kvm1")}, store_of(kvm1="connected", kvm2="lost"), [guest()])
+
+
+async def test_of_several_the_one_that_cannot_move_is_named() -> None:
+    class Picky(Hypervisor):
+        async def check_move(self, ref: Ref, target: str) -> MoveCheck:
+            blocks = ref.name == "db"
+            return MoveCheck((Obstacle("device", "its GPU cannot move", blocks=True),) if blocks else ())
+
+    draft = await draft_of(Picky("kvm1"), store_of(kvm1="connected", kvm2="connected"), guest("web"), guest("db"))
+    assert draft.refusal == "to: db: its GPU cannot move"
+
+
+async def test_a_host_that_does_not_answer_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hung(Hypervisor):
+        async def check_move(self, ref: Ref, target: str) -> MoveCheck:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    monkeypatch.setattr("kvtui.resources.domain_moves._PATIENCE", 0.01)
+    (target,) = await ask_hosts({"kvm1": Hung("kvm1")}, store_of(kvm1="connected", kvm2="connected"), [guest()])
+    assert target.reason == "it does not answer"
