@@ -56,6 +56,14 @@ class ConflictError(BackendError):
     """The object's state does not allow it, or it changed meanwhile (409)."""
 
 
+class ChangedError(ConflictError):
+    """It is another text than the one that was edited; `found` is what it is now."""
+
+    def __init__(self, title: str, found: str) -> None:
+        super().__init__(title, "somebody changed it meanwhile; nothing was stored")
+        self.found = found
+
+
 class GoneError(BackendError):
     """The resource version asked for is compacted (410): list anew."""
 

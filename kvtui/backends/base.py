@@ -138,7 +138,7 @@ class Finder(Protocol):
 
 @runtime_checkable
 class Lifecycle(Protocol):
-    """A backend whose VMs can be started, stopped and moved. Every verb raises BackendError with the server's words,
+    """A backend whose VMs can be started and stopped. Every verb raises BackendError with the server's words,
     ReadOnlyError on a read-only backend, and returns when the server has accepted, not when it is done.
     """
 
@@ -156,6 +156,11 @@ class Lifecycle(Protocol):
 
     async def unpause(self, ref: Ref) -> None:
         """Let the vCPUs run on."""
+
+
+@runtime_checkable
+class Migrations(Protocol):
+    """A backend that moves running VMs between its nodes. Errors as of `Lifecycle`."""
 
     async def migrate(self, ref: Ref) -> None:
         """Move a running VM to another node of the scheduler's choice."""

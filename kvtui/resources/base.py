@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Concatenate, Generic, TypeVar
 
-from kvtui.backends.base import Backend, Lifecycle, Permission, Source
+from kvtui.backends.base import Backend, Lifecycle, Migrations, Permission, Source
 from kvtui.errors import BackendError
 from kvtui.model import Cell, Health, Platform, Ref
 from kvtui.records.base import Record
@@ -15,6 +15,7 @@ from kvtui.resources.form import Form
 from kvtui.store import View
 
 Row = TypeVar("Row")
+Ability = TypeVar("Ability")
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,16 @@ def itself(_view: View, ref: Ref, _record: Record) -> tuple[Ref, ...]:
 
 def lifecycle(backend: Backend) -> Lifecycle:
     """The backend as one that can start and stop. Raises BackendError when it cannot."""
-    if not isinstance(backend, Lifecycle):
-        raise BackendError(f"{backend.name} can show VMs, not start, stop or move them")
+    return able(backend, Lifecycle)  # type: ignore[type-abstract]
+
+
+def migrations(backend: Backend) -> Migrations:
+    """The backend as one that migrates. Raises BackendError when it does not."""
+    return able(backend, Migrations)  # type: ignore[type-abstract]
+
+
+def able(backend: Backend, protocol: type[Ability]) -> Ability:
+    """The backend as one that can do what a protocol says. Raises BackendError when it cannot."""
+    if not isinstance(backend, protocol):
+        raise BackendError(f"{backend.name} cannot do that", f"it has no {protocol.__name__.lower()}")
     return backend

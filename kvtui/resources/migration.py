@@ -12,7 +12,7 @@ from kvtui.joins.move import Move, join_move, moves_of_instance, moves_of_migrat
 from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.kubevirt import Migration, VirtualMachineInstance
 from kvtui.resources import sources
-from kvtui.resources.base import Action, Column, Danger, Resource, lifecycle
+from kvtui.resources.base import Action, Column, Danger, Resource, migrations
 from kvtui.resources.cells import ACTIVE_FIRST, NOTHING, age_column, reason_column, text_cell, urgency_cell
 from kvtui.store import View
 from kvtui.text import age
@@ -100,7 +100,7 @@ def _cancel_warn(row: Move) -> tuple[str, ...]:
 
 
 async def _cancel(backend: Backend, row: Move) -> None:
-    await lifecycle(backend).cancel_migration(row.migration.ref(row.backend))
+    await migrations(backend).cancel_migration(row.migration.ref(row.backend))
 
 
 RESOURCE: Resource[Move] = Resource(

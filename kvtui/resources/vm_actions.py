@@ -6,7 +6,7 @@ from kvtui.backends.base import Backend, Permission
 from kvtui.errors import BackendError
 from kvtui.joins.machine import Machine, migratable
 from kvtui.records.base import is_true
-from kvtui.resources.base import Action, Danger, lifecycle
+from kvtui.resources.base import Action, Danger, lifecycle, migrations
 
 _SUBRESOURCES = "subresources.kubevirt.io"
 _OFF_AFTER_STOP = frozenset({"Always", "Once"})
@@ -198,13 +198,13 @@ async def _unpause(backend: Backend, machine: Machine) -> None:
 
 
 async def _migrate(backend: Backend, machine: Machine) -> None:
-    await lifecycle(backend).migrate(machine.ref)
+    await migrations(backend).migrate(machine.ref)
 
 
 async def _cancel(backend: Backend, machine: Machine) -> None:
     if machine.migration is None:
         raise BackendError(f"{machine.ref.path} is not migrating any more")
-    await lifecycle(backend).cancel_migration(machine.migration.ref(machine.backend))
+    await migrations(backend).cancel_migration(machine.migration.ref(machine.backend))
 
 
 def _instance(machine: Machine) -> str:

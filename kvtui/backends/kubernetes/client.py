@@ -108,7 +108,10 @@ def connect(
 
 
 class KubernetesBackend:
-    """One context. Implements Backend, Reader, Finder, Lifecycle, Consoles, BootLogs, Ports, Screens and Logs."""
+    """One context.
+
+    Implements Backend, Reader, Finder, Lifecycle, Migrations, Consoles, BootLogs, Ports, Screens and Logs.
+    """
 
     def __init__(
         self,

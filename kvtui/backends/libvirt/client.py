@@ -18,10 +18,11 @@ from kvtui.backends.base import Inbox, MoveCheck, MovePlan, Permission, Source, 
 from kvtui.backends.libvirt.collector import Feeds, Told, follow
 from kvtui.backends.libvirt.collectors import make_collectors
 from kvtui.backends.libvirt.events import Events
-from kvtui.backends.libvirt.link import Link
+from kvtui.backends.libvirt.link import Lane, Link
 from kvtui.backends.libvirt.moving import Failure, Mover
 from kvtui.backends.libvirt.survey import Survey
 from kvtui.backends.libvirt.uri import name_host
+from kvtui.backends.libvirt.verbs import DomainVerbs
 from kvtui.backends.libvirt.way import Way
 from kvtui.errors import BackendError, KvtuiError, UnreachableError
 from kvtui.model import BackendInfo, Platform, Ref
@@ -55,8 +56,8 @@ def connect(place: Place, audit: AuditLog, way: Way | None = None) -> LibvirtBac
     return LibvirtBackend(place, audit, way)
 
 
-class LibvirtBackend:
-    """One host. Implements Backend and Movers."""
+class LibvirtBackend(DomainVerbs):
+    """One host. Implements Backend and Movers; its other verbs are inherited."""
 
     def __init__(self, place: Place, audit: AuditLog, way: Way | None) -> None:
         self.place = place
@@ -67,6 +68,7 @@ class LibvirtBackend:
         )
         self._host = Host(metadata=Meta(name=self._info.name), uri=clean_line(place.uri))
         self._link: Link | None = None
+        self._events: Events | None = None
         self.peers: Mapping[str, LibvirtBackend] = {}
         """All hosts of the fleet, by their names."""
         self.failures: deque[Failure] = deque(maxlen=_FAILURES)
@@ -131,11 +133,16 @@ class LibvirtBackend:
             return Verdict(False, "libvirt grants this account a connection for looking only")
         return Verdict(True)
 
-    async def call(self, ask: Callable[[libvirt.virConnect], T], title: str) -> T:
+    async def call(self, ask: Callable[[libvirt.virConnect], T], title: str, lane: Lane = Lane.CALLS) -> T:
         """Ask libvirt something, in a thread; `ask` must return plain values. Raises BackendError with `title`."""
         if self._link is None:
             raise UnreachableError(title, self._info.trouble or f"{self.name} is not connected")
-        return await self._link.call(ask, title)
+        return await self._link.call(ask, title, lane)
+
+    def announce(self, name: str, uuid: str, title: str = "") -> None:
+        """Have what an action changed looked at, where libvirt has no event of it: see `Events.announce`."""
+        if self._events is not None:
+            self._events.announce(name, uuid, title)
 
     @property
     def uri(self) -> str:
@@ -218,7 +225,7 @@ class LibvirtBackend:
     ) -> KvtuiError:
         """Collect until the connection is gone; why it is."""
         wanted = {source.type for source in sources}
-        events = Events()
+        events = self._events = Events()
         collectors = [one for one in make_collectors(survey, self._host) if not one.types or wanted & set(one.types)]
         tasks: set[asyncio.Task[None]] = set()
         try:

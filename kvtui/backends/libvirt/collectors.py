@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 TICK: Final = 3.0
 """Seconds between two looks at states and figures. What happens in between, events tell at once."""
 _RESHAPING: Final = ("LIFECYCLE", "BALLOON_CHANGE", "TRAY_CHANGE", "DISK_CHANGE", "DEVICE_ADDED", "DEVICE_REMOVED",
-                     "TUNABLE", "AGENT_LIFECYCLE", "METADATA_CHANGE", "BLOCK_JOB_2", "IO_ERROR_REASON")  # fmt: skip
+                     "TUNABLE", "AGENT_LIFECYCLE", "METADATA_CHANGE", "BLOCK_JOB_2", "IO_ERROR_REASON", "kvtui.DOMAIN",
+                     "kvtui.SNAPSHOT")  # fmt: skip
 """Events after which a domain is described anew."""
 
 

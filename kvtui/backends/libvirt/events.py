@@ -40,6 +40,14 @@ class Events:
         for name in names:
             self._listeners[name].append(listener)
 
+    def announce(self, name: str, uuid: str, title: str) -> None:
+        """Have listeners hear of something that was done here and of which libvirt has no event.
+
+        ``kvtui.DOMAIN``, ``kvtui.SNAPSHOT``, ``kvtui.JOB`` and ``kvtui.BLOCK_JOB`` are those of a domain. In the event
+        loop's thread.
+        """
+        self._publish(name, uuid, title, ())
+
     async def subscribe(self, link: Link) -> None:
         """Ask the server for all of them, as far as it has them."""
 

@@ -43,6 +43,8 @@ class Lane(Enum):
     """What agents tell, which may take their time."""
     CALLS = "calls"
     """What the user asks."""
+    ERRANDS = "errands"
+    """What the user asks and lasts: what is written to disk or copied."""
 
 
 def load() -> Any:
@@ -238,7 +240,7 @@ class Link:
         """The connection to use: of several the one that has least to do."""
         if self._is_alone:
             lane = Lane.STATES
-        most = _CALLS if lane is Lane.CALLS else 1
+        most = _CALLS if lane in (Lane.CALLS, Lane.ERRANDS) else 1
         for number in range(most):
             found = self._lanes.get((lane, number))
             if found is None:
