@@ -97,6 +97,11 @@ class Fleet:
         """Whether the user is being asked something on the way to a backend: nobody should lose patience meanwhile."""
         return self.routes is not None and self.routes.questions.open
 
+    async def prepare(self) -> None:
+        """Let the user answer what is asked on the way to the backends, before any time limit begins."""
+        if self.routes is not None:
+            await self.routes.prepare()
+
     def retry(self) -> None:
         """Try again at once what failed: hops that turned us away, servers that do not answer."""
         if self.routes is not None:

@@ -85,6 +85,7 @@ async def _pipe(fleet: Fleet, channel: Channel, pipe: _Pipe, timeout: float | No
     vms = find("vms", fleet.resources)
     assert vms is not None
     try:
+        await fleet.prepare()
         try:
             async with asyncio.timeout(timeout):
                 await check_machine(fleet, channel.ref)

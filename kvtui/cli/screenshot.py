@@ -64,6 +64,7 @@ def _check_output(options: Namespace) -> None:
 
 async def _take(fleet: Fleet, ref: Ref, patience: float) -> bytes:
     try:
+        await fleet.prepare()
         async with asyncio.timeout(patience):
             backend = capable(fleet, ref, Screens, "screens to look at")  # type: ignore[type-abstract]
             async with explained(fleet, ref):

@@ -95,6 +95,15 @@ async def test_the_known_type_is_asked_for_among_several(home: Path) -> None:
         await log_in(User("right"), port)
 
 
+async def test_configured_algorithms_are_kept_to(home: Path) -> None:
+    rsa = asyncssh.generate_private_key("ssh-rsa", key_size=2048)
+    (home / ".ssh" / "config").write_text("HostKeyAlgorithms rsa-sha2-512\n")
+    async with ssh_server(server_host_keys=[HOST_KEY, rsa]) as port:
+        user = User("yes", "right")
+        await log_in(user, port)
+        assert f"ssh-rsa {rsa.get_fingerprint()}" in user.asked[0][0]
+
+
 async def test_a_revoked_key_is_refused_even_if_it_is_known(home: Path) -> None:
     async with ssh_server() as port:
         file = trusted(home, known(port, HOST_KEY), known(port, HOST_KEY, "@revoked", "*"))

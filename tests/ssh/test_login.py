@@ -145,6 +145,16 @@ async def test_many_who_come_at_once_are_one_login_and_one_question(home: Path) 
         assert (len(user.asked), Counting.logins) == (1, 1)
 
 
+async def test_all_ways_are_made_ready_at_once_and_what_fails_is_told_later(home: Path) -> None:
+    async with server(home) as port, opened(User("right")) as routes:
+        good, bad = (routes.dialer((Hop("127.0.0.1", "root", number),)) for number in (port, 1))
+        await routes.prepare()
+        assert Counting.logins == 1
+        await good.prepare()
+        with pytest.raises(UnreachableError, match=r"cannot connect to 127.0.0.1:1 over ssh: Connection refused"):
+            await bad.prepare()
+
+
 async def test_two_ways_of_writing_one_server_are_one_login(home: Path) -> None:
     async with server(home) as port:
         (home / ".ssh" / "config").write_text(f"Host gate\n HostName 127.0.0.1\n Port {port}\n User root\n")

@@ -124,3 +124,12 @@ def test_openssh_reads_the_same(config: Path, hop: str) -> None:
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     judged = dict(line.split(" ", 1) for line in said.splitlines() if " " in line)
     assert (stop.user, stop.host, str(stop.port)) == (judged["user"], judged["hostname"], judged["port"])
+
+
+def test_a_user_without_a_name_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    with pytest.raises(ConfigError, match="this user has no name on this machine"):
+        find("gate")

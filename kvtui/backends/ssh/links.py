@@ -300,7 +300,7 @@ class Links:
             tunnel=below.connection if below is not None else None,
             client_factory=lambda: owner,
             known_hosts=keys.for_asyncssh,
-            server_host_key_algs=keys.algorithms,
+            server_host_key_algs=() if stop.picky else keys.algorithms,
             # `Login` offers them, and asks.
             client_keys=None,
             x509_trusted_certs=None,

@@ -119,6 +119,7 @@ class Routes:
         self.questions = questions
         self._thread = SshThread(questions, pace or Pace())
         self._tunnels: set[Tunnel] = set()
+        self._dialers: list[RouteDialer] = []
 
     async def forward_socket(self, route: Route, path: str) -> Tunnel:
         """A unix socket of this machine, in a folder for this user alone, that leads to `path` of the last hop.
@@ -141,7 +142,15 @@ class Routes:
 
     def dialer(self, route: Route) -> RouteDialer:
         """Connections to wherever the last hop can connect to, one by one."""
-        return RouteDialer(self._thread, route)
+        dialer = RouteDialer(self._thread, route)
+        self._dialers.append(dialer)
+        return dialer
+
+    async def prepare(self) -> None:
+        """Have the ways of all dialers ready, however long the user needs to answer. What fails is told to whoever
+        dials.
+        """
+        await asyncio.gather(*(dialer.prepare() for dialer in self._dialers), return_exceptions=True)
 
     def retry(self) -> None:
         """Let those hops be tried again that turned us away, or whose questions the user gave up: by themselves they

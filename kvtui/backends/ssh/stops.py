@@ -45,6 +45,8 @@ class Stop:
     """The files of the ssh configuration."""
     before: Route
     """Its ProxyJump."""
+    picky: bool
+    """Whether its HostKeyAlgorithms are configured."""
 
     @property
     def key(self) -> tuple[str, str, int, str]:
@@ -75,7 +77,7 @@ def _find(hop: Hop, handshake: float) -> Stop:
     config = _load(hop, files)
     host = str(config.get("Hostname", hop.host))
     port = int(config.get("Port", PORT))
-    user = str(config.get("User") or getpass.getuser())
+    user = str(config.get("User") or _local_user())
     alias = config.get("HostKeyAlias")
     known = str(alias or host).lower()
     has_port = port != PORT and not alias
@@ -109,18 +111,26 @@ def _find(hop: Hop, handshake: float) -> Stop:
         ),
         files,
         _jump(hop, config),
+        bool(config.get("HostKeyAlgorithms")),
     )
 
 
 def _load(hop: Hop, files: Sequence[Path]) -> Any:
     try:
         return SSHClientConfig.load(
-            None, list(files), False, False, False, getpass.getuser(), hop.user or (), hop.host, hop.port or ()
+            None, list(files), False, False, False, _local_user(), hop.user or (), hop.host, hop.port or ()
         )
     # A line that makes no sense, bytes that are no text, a file that is no more.
     except (ValueError, OSError, IndexError) as error:
         words = clean_line(str(error))
         raise ConfigError(f"the ssh configuration cannot be used for {hop.host}", words, "correct it") from error
+
+
+def _local_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise ConfigError("this user has no name on this machine", hint="set LOGNAME; ssh asks for it") from error
 
 
 def _jump(hop: Hop, config: Any) -> Route:
