@@ -291,12 +291,15 @@ async def test_a_resize_is_played(tmp_path: Path) -> None:
 
 
 async def test_without_the_bars_the_recording_has_their_lines(tmp_path: Path) -> None:
-    async with playing(tmp_path) as player:
-        await player.press("z")
-        await player.until(lambda: "PLAYING" in player.text.splitlines()[-1])
-        assert "db-2" not in player.text
+    rows = [f"row {number}" for number in range(24)]
+    async with playing(tmp_path, [(1.0, "o", "\r\n".join(rows)), (2.0, "o", "")], size=(80, 24)) as player:
+        await player.press("z", "end")
+        await player.until(lambda: player.text.splitlines()[-1] == rows[-1])
+        assert [line[:6].rstrip() for line in player.text.splitlines()] == rows
+        assert player.app.state == "END"
         await player.press("z")
         await player.until(lambda: "db-2" in player.text)
+        assert "END" in player.status
 
 
 async def test_the_terminal_may_be_tiny_or_huge(tmp_path: Path) -> None:

@@ -326,7 +326,11 @@ class ReplayApp(Program, inherit_bindings=False):
 
     def action_bars(self) -> None:
         """Give their lines to the recording, or take them back."""
-        self._title.display = self._keys.display = not self._title.display
+        shown = not self._title.display
+        for bar in (self._title, self._status, self._keys):
+            bar.display = shown
+        if not shown:
+            self.notify("z shows the bars again", timeout=3)
 
     def action_leave(self) -> None:
         """Quit."""
