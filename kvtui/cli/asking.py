@@ -33,7 +33,12 @@ class TerminalAsker:
         try:
             with _echo(handle, not secret):
                 os.write(handle, f"{clean_line(prompt)} ".encode())
-                await _readable(handle)
+                try:
+                    await _readable(handle)
+                except asyncio.CancelledError:
+                    # What the shell says next shall not stand behind the question.
+                    os.write(handle, b"\n")
+                    raise
                 line = os.read(handle, _LONGEST)
                 if secret:
                     os.write(handle, b"\n")
