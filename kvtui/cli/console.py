@@ -15,11 +15,13 @@ from kvtui.cli.input import read_input
 from kvtui.cli.machine import capable, check_machine, find_machine
 from kvtui.cli.output import printing
 from kvtui.cli.screen import run_screen
-from kvtui.config import Settings
+from kvtui.config import ConsoleSettings, Settings
 from kvtui.console.session import Session
 from kvtui.console.state import State
 from kvtui.errors import ConfigError, KvtuiError, ReadOnlyError, UnreachableError
+from kvtui.text import clean_line
 from kvtui.ui.consoles.channels import Channel, make_session
+from kvtui.ui.consoles.recordings import record
 
 if TYPE_CHECKING:
     from kvtui.fleet import Fleet
@@ -49,7 +51,11 @@ def console(options: Namespace) -> int:
         )
     session = make_session(channel, fleet, settings)
     until = None if options.until is None else options.until.encode(errors="surrogateescape")
-    return asyncio.run(_pipe(fleet, channel, _Pipe(session, until), options.timeout))
+    return asyncio.run(_pipe(fleet, channel, settings.console, _Pipe(session, until), options.timeout))
+
+
+def _tell(error: KvtuiError) -> None:
+    sys.stderr.write(f"kvtui: {clean_line(str(error))}\n")
 
 
 def show_channel(options: Namespace, settings: Settings, fleet: Fleet, channel: Channel) -> int:
@@ -79,7 +85,7 @@ def check_terminal() -> None:
         )
 
 
-async def _pipe(fleet: Fleet, channel: Channel, pipe: _Pipe, timeout: float | None) -> int:
+async def _pipe(fleet: Fleet, channel: Channel, settings: ConsoleSettings, pipe: _Pipe, timeout: float | None) -> int:
     from kvtui.resources import find
 
     vms = find("vms", fleet.resources)
@@ -91,6 +97,8 @@ async def _pipe(fleet: Fleet, channel: Channel, pipe: _Pipe, timeout: float | No
                 await check_machine(fleet, channel.ref)
         except TimeoutError:
             raise UnreachableError(f"{channel.ref.backend} did not answer in time") from None
+        if settings.record:
+            record(pipe.session, channel.ref, settings, _tell)
         live = asyncio.create_task(fleet.run(vms.sources))
         try:
             return await pipe.run(timeout)
@@ -106,7 +114,7 @@ class _Pipe:
     """Copies bytes between the streams of the process and a session."""
 
     def __init__(self, session: Session, until: bytes | None) -> None:
-        self._session = session
+        self.session = session
         self._until = until
         self._recent = b""
         self._said = False
@@ -116,7 +124,7 @@ class _Pipe:
 
     async def run(self, timeout: float | None) -> int:
         """Copy until it ends; the exit code (see ``kvtui console --help``)."""
-        session = self._session
+        session = self.session
         session.tap = self._take
         session.observe(self._changed.set)
         session.observe(self._moved.set)
@@ -138,7 +146,7 @@ class _Pipe:
     async def _wait(self) -> None:
         """Until there is nothing more to be had, saying meanwhile what is waited for."""
         told = ""
-        session = self._session
+        session = self.session
         while session.is_open or session.state is State.CUT:
             if session.sentence != told and session.state in (State.WAITING, State.FOLLOWING):
                 told = session.sentence
@@ -150,7 +158,7 @@ class _Pipe:
 
     def _end(self, *, in_time: bool) -> int:
         """Say why it ended; the exit code."""
-        session = self._session
+        session = self.session
         if self._said:
             return 0
         if self._until is not None:
@@ -180,7 +188,7 @@ class _Pipe:
         """Type what comes on standard input, as fast as a serial line takes it, while there is a line."""
         async for data in read_input():
             for start in range(0, len(data), _PIECE):
-                while not self._session.send(data[start : start + _PIECE]):
+                while not self.session.send(data[start : start + _PIECE]):
                     self._moved.clear()
                     with suppress(TimeoutError):
                         async with asyncio.timeout(_RETRY):

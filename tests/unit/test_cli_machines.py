@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from kvtui.cli.demo import DemoCluster
+from kvtui.console.recording import Output, Recording
 
 Kvtui = Callable[..., "subprocess.CompletedProcess[bytes]"]
 MACHINE = "web/frontend-1"
@@ -111,6 +112,32 @@ def test_what_is_never_said_is_a_failure_when_the_time_is_up(kvtui: Kvtui) -> No
 
 def test_a_guest_is_listened_to_for_a_while(kvtui: Kvtui) -> None:
     assert kvtui("console", MACHINE, "--timeout", "2").returncode == 0
+
+
+def test_a_console_in_a_pipe_is_recorded_as_on_the_screen(kvtui: Kvtui, tmp_path: Path) -> None:
+    folder = tmp_path / "casts"
+    done = kvtui("console", MACHINE, "--record", str(folder), "--until", "login: ", "--timeout", "30", said=b"\n")
+    assert (done.returncode, done.stderr) == (0, b"")
+    (path,) = folder.iterdir()
+    with Recording(path) as recording:
+        heard = b"".join(event.data for event in recording.events() if isinstance(event, Output))
+    assert heard == done.stdout
+
+
+def test_nothing_is_recorded_of_a_vm_that_is_not_there(kvtui: Kvtui, tmp_path: Path) -> None:
+    assert kvtui("console", "web/nobody", "--record", str(tmp_path / "casts")).returncode == 1
+    assert not (tmp_path / "casts").exists()
+
+
+def test_a_folder_that_takes_no_recording_is_told_and_the_console_comes_all_the_same(
+    kvtui: Kvtui, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "casts"
+    done = kvtui("console", MACHINE, "--record", str(folder), "--until", "login: ", "--timeout", "30", said=b"\n")
+    assert done.stdout.endswith(b"login: ")
+    assert f"nothing is recorded: no file can be made in {folder}" in done.stderr.decode()
+    assert done.returncode == 0
 
 
 def test_a_read_only_program_opens_nothing(kvtui: Kvtui) -> None:
@@ -247,6 +274,18 @@ def test_a_command_has_its_output_and_status(cluster: str, home: dict[str, str],
     assert screen.wait() == 1
     assert file.read_bytes() == b"frontend-1\n"
     assert "secret" not in screen.text, "a password is not shown"
+
+
+def test_who_gives_up_at_the_password_has_the_prompt_of_the_shell_on_a_line_of_its_own(
+    cluster: str, home: dict[str, str]
+) -> None:
+    screen = Terminal(command(cluster, "ssh", f"root@{MACHINE}", "--", "true"), home)
+    screen.wait_for(r"Trust it \(yes/no\)\?")
+    screen.type("yes\n")
+    screen.wait_for("assword")
+    screen.type("\x03")
+    assert screen.wait() == 130
+    assert screen.text.endswith("\r\n")
 
 
 def test_a_reader_that_goes_away_ends_the_command_in_silence(

@@ -1,10 +1,10 @@
-"""Recording a console from the screen: where it goes, and what the user is told."""
+"""Recording a console: where it goes, and what the user is told."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-
-from textual.widget import Widget
+from typing import TYPE_CHECKING
 
 from kvtui.config import ConsoleSettings, state_dir
 from kvtui.console.files import short_path
@@ -14,6 +14,9 @@ from kvtui.console.transcript import create_transcript
 from kvtui.errors import KvtuiError
 from kvtui.model import Ref
 from kvtui.text import clean_line
+
+if TYPE_CHECKING:
+    from textual.widget import Widget
 
 
 def toggle_recording(session: Session, ref: Ref, settings: ConsoleSettings, teller: Widget) -> None:
@@ -31,6 +34,12 @@ def begin_recording(session: Session, ref: Ref, settings: ConsoleSettings, telle
         teller.notify(clean_line(str(error)), title=ref.path, severity="error", timeout=15, markup=False)
         session.touch()
 
+    if record(session, ref, settings, tell_failure) and session.transcript is not None:
+        teller.notify(f"recorded to {short_path(session.transcript.path)}", title=ref.path, markup=False)
+
+
+def record(session: Session, ref: Ref, settings: ConsoleSettings, tell_failure: Callable[[KvtuiError], None]) -> bool:
+    """The same where there is no screen; whether it is recorded. `tell_failure` is told, then or later, why not."""
     names = [ref.backend, ref.namespace, ref.name]
     if session.stream is not Stream.SERIAL:
         names.append(session.stream.value)
@@ -41,9 +50,9 @@ def begin_recording(session: Session, ref: Ref, settings: ConsoleSettings, telle
         )
     except KvtuiError as error:
         tell_failure(error)
-        return
+        return False
     session.record(transcript)
-    teller.notify(f"recorded to {short_path(transcript.path)}", title=ref.path, markup=False)
+    return True
 
 
 def end_recording(session: Session, teller: Widget) -> None:
