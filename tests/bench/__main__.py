@@ -21,6 +21,7 @@ from pathlib import Path
 from tests.bench.control import Control
 from tests.bench.emulator import speeds
 from tests.bench.ssh import floods
+from tests.bench.tunnel import tunnels
 from tests.terminal import Program
 
 KVTUI = [sys.executable, "-m", "kvtui"]
@@ -174,6 +175,16 @@ def measure_ssh() -> Iterator[Figure]:
         yield Figure(f"ssh flood read {where}: the latest turn", max(flood.late), "ms")
 
 
+def measure_tunnel() -> Iterator[Figure]:
+    """The way through two real ssh servers, as for API servers behind bastions."""
+    for what, values, unit in tunnels():
+        if len(values) == 1:
+            yield Figure(what, values[0], unit)
+        else:
+            yield Figure(f"{what}, median", statistics.median(values), unit)
+            yield Figure(f"{what}, p95", _p95(values), unit)
+
+
 def _key_to_paint(screen: Program, key: str) -> float:
     while screen.pump(0):
         pass
@@ -200,6 +211,7 @@ MEASURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "console": measure_console,
     "emulator": measure_emulator,
     "ssh": measure_ssh,
+    "tunnel": measure_tunnel,
 }
 
 
