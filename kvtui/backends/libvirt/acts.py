@@ -111,3 +111,10 @@ def apply(scope: Scope, change: Callable[[int], object]) -> None:
             done = word
             continue
         raise failure
+
+
+def scope_words(scope: Scope) -> str:
+    """For the audit log: to what alone a change is made; empty when to both."""
+    if scope.live and scope.stored:
+        return ""
+    return ", running" if scope.live else ", stored"

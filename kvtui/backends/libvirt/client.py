@@ -15,11 +15,15 @@ import msgspec
 from kvtui.audit import AuditLog
 from kvtui.backends.acting import Guard
 from kvtui.backends.base import Inbox, MoveCheck, MovePlan, Permission, Source, Verdict
+from kvtui.backends.libvirt.clones import CloneVerbs
 from kvtui.backends.libvirt.collector import Feeds, Told, follow
 from kvtui.backends.libvirt.collectors import make_collectors
+from kvtui.backends.libvirt.definitions import DefinitionVerbs
+from kvtui.backends.libvirt.devices import DeviceVerbs
 from kvtui.backends.libvirt.events import Events
 from kvtui.backends.libvirt.link import Lane, Link
 from kvtui.backends.libvirt.moving import Failure, Mover
+from kvtui.backends.libvirt.snapshot_verbs import SnapshotVerbs
 from kvtui.backends.libvirt.survey import Survey
 from kvtui.backends.libvirt.uri import name_host
 from kvtui.backends.libvirt.verbs import DomainVerbs
@@ -56,7 +60,7 @@ def connect(place: Place, audit: AuditLog, way: Way | None = None) -> LibvirtBac
     return LibvirtBackend(place, audit, way)
 
 
-class LibvirtBackend(DomainVerbs):
+class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, SnapshotVerbs):
     """One host. Implements Backend and Movers; its other verbs are inherited."""
 
     def __init__(self, place: Place, audit: AuditLog, way: Way | None) -> None:

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from kvtui.backends.domains import Scope
-from kvtui.backends.libvirt.acts import Acts, apply, find_domain
+from kvtui.backends.libvirt.acts import Acts, apply, find_domain, scope_words
 from kvtui.backends.libvirt.link import Lane, load
 from kvtui.backends.libvirt.words import is_unsupported
 from kvtui.errors import ConflictError
@@ -85,13 +85,13 @@ class DomainVerbs(Acts):
 
     async def set_vcpus(self, ref: Ref, count: int, scope: Scope) -> None:
         """How many CPUs it has."""
-        verb = f"set CPUs to {count}{_words(scope)}"
+        verb = f"set CPUs to {count}{scope_words(scope)}"
         await self._act(verb, ref, lambda domain: apply(scope, lambda flag: _set_vcpus(domain, count, flag)))
 
     async def set_memory(self, ref: Ref, size: int, scope: Scope, *, most: int | None = None) -> None:
         """How many bytes the balloon leaves it, and from its next start on, with `most`, at most has."""
         at_most = f" of {most >> 20} MiB" if most is not None else ""
-        verb = f"set memory to {size >> 20} MiB{at_most}{_words(scope)}"
+        verb = f"set memory to {size >> 20} MiB{at_most}{scope_words(scope)}"
         await self._act(verb, ref, lambda domain: apply(scope, lambda flag: _set_memory(domain, size, most, flag)))
 
     # ----------------------------------------------------------------------------------------------------------------
@@ -109,12 +109,6 @@ class DomainVerbs(Acts):
         return await self.call(
             lambda connection: bool(find_domain(connection, ref).isActive()), f"{ref.path} cannot be seen"
         )
-
-
-def _words(scope: Scope) -> str:
-    if scope.live and scope.stored:
-        return ""
-    return ", running" if scope.live else ", stored"
 
 
 def _destroy(domain: libvirt.virDomain) -> None:

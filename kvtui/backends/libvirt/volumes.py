@@ -1,0 +1,79 @@
+"""Volumes that verbs need: found by path or name, made, copied. Elements: libvirt's formatstorage.html."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from xml.etree import ElementTree as ET
+
+from kvtui.backends.libvirt.describe import attribute_at, parse
+from kvtui.backends.libvirt.link import load
+
+if TYPE_CHECKING:
+    import libvirt
+
+_KINDS: Final = {0: "file", 1: "block"}
+"""By ``virStorageVolType``; what is neither is only reached by the names of pool and volume."""
+_NO_VOLUME: Final = 50  # VIR_ERR_NO_STORAGE_VOL
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What a disk stands on."""
+
+    kind: str
+    """``file``, ``block`` or ``volume``."""
+    path: str = ""
+    pool: str = ""
+    name: str = ""
+    format: str = ""
+    """As its pool tells it."""
+
+
+def find_image(connection: libvirt.virConnect, pool: str, volume: str, path: str) -> Image:
+    """What a volume, or a path of the host, is. Raises libvirtError when there is no such volume."""
+    if pool:
+        found = connection.storagePoolLookupByName(pool).storageVolLookupByName(volume)
+        return Image(
+            _KINDS.get(found.info()[0], "volume"), found.path(), pool, volume,
+            attribute_at(parse(found.XMLDesc(0)), "target/format", "type"),
+        )  # fmt: skip
+    known = find_volume(connection, path) if path else None
+    format_ = attribute_at(parse(known.XMLDesc(0)), "target/format", "type") if known is not None else ""
+    return Image("block" if path.startswith("/dev/") else "file", path, format=format_)
+
+
+def find_volume(connection: libvirt.virConnect, name: str) -> libvirt.virStorageVol | None:
+    """The volume of a path, or of ``pool/volume``; None when no pool has it."""
+    module = load()
+    try:
+        if name.startswith("/"):
+            return connection.storageVolLookupByPath(name)
+        pool, _, volume = name.partition("/")
+        return connection.storagePoolLookupByName(pool).storageVolLookupByName(volume)
+    except module.libvirtError as error:
+        if error.get_error_code() != _NO_VOLUME:
+            raise
+        return None
+
+
+def make_volume(
+    connection: libvirt.virConnect, pool: str, name: str, capacity: int | None, format_: str
+) -> libvirt.virStorageVol:
+    """Make an empty volume."""
+    return connection.storagePoolLookupByName(pool).createXML(describe_volume(name, capacity or 0, format_), 0)
+
+
+def describe_volume(name: str, capacity: int, format_: str, backing: Image | None = None) -> str:
+    """The XML of a new volume that takes no more room than is written to it, or than differs from what it stands on."""
+    volume = ET.Element("volume")
+    ET.SubElement(volume, "name").text = name
+    ET.SubElement(volume, "capacity", {"unit": "bytes"}).text = str(capacity)
+    ET.SubElement(volume, "allocation", {"unit": "bytes"}).text = "0"
+    if format_:
+        ET.SubElement(ET.SubElement(volume, "target"), "format", {"type": format_})
+    if backing is not None:
+        store = ET.SubElement(volume, "backingStore")
+        ET.SubElement(store, "path").text = backing.path
+        ET.SubElement(store, "format", {"type": backing.format or "raw"})
+    return ET.tostring(volume, "unicode")
