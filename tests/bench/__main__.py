@@ -147,7 +147,9 @@ def measure_hosts() -> Iterator[Figure]:
 
 
 def _measure_hosts(how: str, uris: Sequence[str]) -> Iterator[Figure]:
-    config = Path(uris[0].removeprefix("test://").removeprefix("test+unix://").partition("?")[0]).with_name("hosts.toml")
+    config = Path(uris[0].removeprefix("test://").removeprefix("test+unix://").partition("?")[0]).with_name(
+        "hosts.toml"
+    )
     config.write_text("".join(f'[[host]]\nname = "kvm{at}"\nuri = "{uri}"\n' for at, uri in enumerate(uris, 1)))
     hosts = [word for at in range(1, len(uris) + 1) for word in ("--host", f"kvm{at}")]
     with Program([*KVTUI, "--config", str(config), *hosts], columns=160, lines=50) as screen:
