@@ -24,11 +24,9 @@ class Channel(NamedTuple):
     ref: Ref
     stream: Stream = Stream.SERIAL
 
-    @property
-    def label(self) -> str:
+    def label(self, fleet: Fleet) -> str:
         """The machine, and the stream unless it is the serial line, which most are."""
-        path = clean_line(self.ref.path)
-        return path if self.stream is Stream.SERIAL else f"{path} {self.stream.value}"
+        return fleet.name(self.ref, "" if self.stream is Stream.SERIAL else self.stream.value)
 
     @property
     def names(self) -> list[str]:

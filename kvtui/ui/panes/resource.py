@@ -303,6 +303,10 @@ class ResourcePane(Vertical):
             words = f"{shorten(feed.backend, _NAME_MOST)}: {words}"
         return [Piece(f" {words} ", tone.value), self._title.rule]
 
+    def name_row(self, row: Any) -> str:
+        """A row as it is called where it stands alone."""
+        return self._fleet.name(self.resource.ref(row))
+
     def _say_empty(self) -> None:
         if self.listing.refs:
             return
