@@ -64,6 +64,10 @@ class ChangedError(ConflictError):
         self.found = found
 
 
+class HeldError(ConflictError):
+    """Somebody else has it, and would lose it: to be asked for again only after the user was."""
+
+
 class GoneError(BackendError):
     """The resource version asked for is compacted (410): list anew."""
 

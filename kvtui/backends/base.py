@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-from kvtui.model import BackendInfo, Platform, Ref
+from kvtui.model import BackendInfo, Platform, Ref, Tone
 from kvtui.records.base import Record
+from kvtui.records.libvirt import Guest
 from kvtui.store import Message
 
 Inbox = Callable[[Message], None]
@@ -78,10 +79,6 @@ class ByteStream(Protocol):
 class Dialer(Protocol):
     """A way to remote places that are not reached directly. The names of hosts are looked up at its far end."""
 
-    @property
-    def way(self) -> str:
-        """What is on the way, as sentences name it."""
-
     async def prepare(self) -> None:
         """Have the way ready, however long the user needs to answer what it asks. Raises KvtuiError."""
 
@@ -130,6 +127,60 @@ class Reader(Protocol):
 
     async def fetch_events(self, ref: Ref) -> Sequence[Record]:
         """The events about the object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text that describes an object."""
+
+    title: str
+    """Which of its descriptions: ``as it runs``."""
+    text: str
+
+
+@runtime_checkable
+class Documents(Protocol):
+    """A backend that describes its objects in XML."""
+
+    async def fetch_documents(self, ref: Ref) -> Sequence[Document]:
+        """What describes the object, secrets masked, control characters replaced. Raises BackendError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that happened to an object while we watched."""
+
+    moment: float
+    """In seconds since the epoch."""
+    what: str
+    detail: str = ""
+    tone: Tone | None = None
+    count: int = 1
+    """How often in a row; `moment` is that of the last."""
+
+
+@runtime_checkable
+class Chronicle(Protocol):
+    """A backend whose events nobody keeps but us."""
+
+    def tell_happenings(self, ref: Ref) -> Sequence[Happening]:
+        """What happened to an object since we watch it, the oldest first; asks nobody."""
+
+
+@runtime_checkable
+class Agents(Protocol):
+    """A backend that asks the agents of guests."""
+
+    async def ask_agent(self, ref: Ref) -> Guest:
+        """What the agent in a guest tells of it. Raises BackendError: BusyError when it does not answer."""
+
+
+@runtime_checkable
+class Locator(Protocol):
+    """A backend that can be asked for a machine by its name or UUID alone."""
+
+    async def locate(self, name: str) -> Ref | None:
+        """The machine; None when there is none. It need not be kept live for that. Raises BackendError."""
 
 
 @runtime_checkable
@@ -257,6 +308,18 @@ class Movers(Protocol):
 
     async def set_downtime(self, ref: Ref, downtime: int) -> None:
         """Allow a migration that is under way so many milliseconds of standstill."""
+
+
+@runtime_checkable
+class SharedConsoles(Protocol):
+    """A backend whose machines may have several serial lines, and whose consoles are not taken without being asked."""
+
+    async def open_line(self, ref: Ref, *, line: str = "", take: bool = False) -> ByteStream:
+        """A serial line of a machine, by default the first one; with `take`, also from whoever has it.
+
+        Raises BackendError: HeldError when somebody else has it, code 404 or 409 while the guest is not running,
+        ForbiddenError without the right; ReadOnlyError on a read-only backend.
+        """
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from kvtui.console.sight import Sight, Stage
 from kvtui.console.state import State, Stream
-from kvtui.errors import AbsentError, BackendError, ForbiddenError, ReadOnlyError, UnauthorizedError
+from kvtui.errors import AbsentError, BackendError, ForbiddenError, HeldError, ReadOnlyError, UnauthorizedError
 
 # virt-handler's words when the VM has no serial device; the same code 400 as for a VM that is not running yet.
 _NO_DEVICE: Final = "No serial console"
@@ -41,7 +41,7 @@ Dial = Callable[[], Awaitable[Line]]
 
 def is_worth_waiting(error: BackendError, sight: Sight, stream: Stream, state: State) -> bool:
     """Whether a line that was refused may be given later, without anybody's doing but the machine's."""
-    if stream is Stream.SHELL or isinstance(error, ForbiddenError | UnauthorizedError | ReadOnlyError):
+    if stream is Stream.SHELL or isinstance(error, ForbiddenError | HeldError | ReadOnlyError | UnauthorizedError):
         return False
     if _NO_DEVICE in f"{error.title} {error.detail}":
         return False

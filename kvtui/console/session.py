@@ -26,12 +26,7 @@ from kvtui.console.sight import Look, Place, Sight, Stage, learn_place
 from kvtui.console.state import OPEN, State, Stream
 from kvtui.console.transcript import Transcript
 from kvtui.console.verdict import find_cause, find_late_cause
-from kvtui.errors import (
-    AbsentError,
-    BackendError,
-    BusyError,
-    UnreachableError,
-)
+from kvtui.errors import AbsentError, BackendError, BusyError, HeldError, UnreachableError
 from kvtui.text import begin_sentence, clean_line, end_sentence
 
 _GLANCE: Final = 0.1
@@ -79,6 +74,8 @@ class Session:
         """Bytes that came from the guest since the user connected; following the VM does not reset it."""
         self.sent = 0
         """Bytes that went to the guest since then."""
+        self.takes = False
+        """Whether the user wants the next line even if somebody else has it."""
         self.last_byte: float | None = None
         """When the guest last sent something since then, by the clock."""
         self.transcript: Transcript | None = None
@@ -149,7 +146,10 @@ class Session:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def retake(self) -> None:
-        """Open the console again, which ends the session of whoever has it now."""
+        """Open the console again, which ends the session of whoever has it now; where the server asks about that,
+        only if the user was told of them.
+        """
+        self.takes = self.state in (State.HELD, State.TAKEN)
         self.start()
 
     async def stop(self) -> None:
@@ -294,7 +294,9 @@ class Session:
 
     def _refuse(self, error: BackendError) -> None:
         words = clean_line(str(error))
-        if isinstance(error, UnreachableError | BusyError):
+        if isinstance(error, HeldError):
+            self._become(State.HELD, "Held by another client.")
+        elif isinstance(error, UnreachableError | BusyError):
             self._become(State.LOST, end_sentence(f"No connection: {words}"))
         elif self.stream is Stream.LOG and isinstance(error, AbsentError):
             self._become(State.REFUSED, end_sentence(f"No boot log: {words}"))
@@ -306,7 +308,7 @@ class Session:
         sight = self._look()
         before, self._place = self._place, sight.place
         self._news = self._cause
-        self._again = before is not None and self._place is not None and before.uid == self._place.uid
+        self._again = before is not None and self._place is not None and self._place.goes_on_from(before)
         if before is not None and self._place is not None and not self._again:
             self._news = f"new boot at {self._time(sight.began)}"
             prepare = self.emulator.begin_anew
@@ -317,7 +319,7 @@ class Session:
             # Whatever sequence the last line broke off in shall not swallow the begin of this one.
             prepare = partial(self.emulator.feed, _CANCEL)
         self._backlog.put_step(partial(self._begin_screen, prepare, line))
-        self._cause = ""
+        self._cause, self.takes = "", False
         if not self._again:
             self._outbox.clear()
         self._losses.connect(self._clock())

@@ -33,6 +33,12 @@ class Place(NamedTuple):
     """Of the instance: another one is another boot."""
     node: str
     """Empty before it is with a node."""
+    run: int = 0
+    """Which process of the node it is, where one instance is booted again and again."""
+
+    def goes_on_from(self, before: Place) -> bool:
+        """Whether it is the boot that was there before: the same guest, perhaps moved."""
+        return self.uid == before.uid and (self.node != before.node or self.run == before.run)
 
 
 class Sight(NamedTuple):
@@ -57,6 +63,8 @@ class Sight(NamedTuple):
         return self.stage not in (Stage.UNKNOWN, Stage.UNREACHABLE)
 
 
+_FAILED = ("Failed", "Crashed")
+
 Look = Callable[[], Sight]
 """What is known of the machine now; asks nobody."""
 
@@ -64,10 +72,10 @@ Look = Callable[[], Sight]
 def explain_cut(before: Place | None, now: Sight) -> str:
     """What the machine did that broke its line, as a clause; empty while it runs on at its place, or is not seen."""
     if now.is_off:
-        return "the VM failed" if now.words.startswith("Failed") else "the VM stopped"
+        return "the VM failed" if now.words.startswith(_FAILED) else "the VM stopped"
     if not now.is_seen or before is None or now.place is None:
         return ""
-    if before.uid != now.place.uid:
+    if not now.place.goes_on_from(before):
         return "the VM was restarted"
     moved = now.place.node and before.node and before.node != now.place.node
     return f"the VM moved to {now.place.node}" if moved else ""

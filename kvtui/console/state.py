@@ -29,6 +29,8 @@ class State(enum.Enum):
     """The line broke, and it is not known yet why."""
     LOST = "lost"
     TAKEN = "taken over"
+    HELD = "held by another client"
+    """Somebody else has the console, and only the user takes it from them."""
     REFUSED = "refused"
 
 

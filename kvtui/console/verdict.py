@@ -42,7 +42,7 @@ async def find_late_cause(look: Look, before: Place | None, sleep: Sleep) -> tup
     was_going = sight.stage is Stage.GOING
     for _ in range(_LOOKS_AFTER):
         sight = look()
-        is_another = before is not None and sight.place is not None and before.uid != sight.place.uid
+        is_another = before is not None and sight.place is not None and not sight.place.goes_on_from(before)
         if sight.is_off or is_another or (sight.stage is Stage.GOING and not was_going):
             break
         if cause := clean_line(explain_cut(before, sight)):

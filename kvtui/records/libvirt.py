@@ -123,6 +123,16 @@ class Use(Struct):
     sent: float | None = None
 
 
+class Filesystem(Struct):
+    """A file system that a guest has mounted."""
+
+    mount: str = ""
+    type: str = ""
+    device: str = ""
+    total: int | None = None
+    used: int | None = None
+
+
 class Guest(Struct):
     """What the guest agent told (``virDomainGetGuestInfo``)."""
 
@@ -131,6 +141,12 @@ class Guest(Struct):
     hostname: str = ""
     timezone: str = ""
     users: tuple[str, ...] = ()
+    filesystems: tuple[Filesystem, ...] = ()
+    addresses: tuple[Address, ...] = ()
+    clock: float | None = None
+    """By how many seconds its clock is before ours."""
+    silent: tuple[str, ...] = ()
+    """What the agent does not tell, and why."""
 
 
 class Domain(Record):
@@ -177,7 +193,9 @@ class Domain(Record):
     nics: tuple[Nic, ...] = ()
     addresses: tuple[Address, ...] = ()
     serials: tuple[str, ...] = ()
-    """Aliases of the serial lines and consoles that can be opened; empty aliases are the first."""
+    """Aliases of the serial lines and consoles that can be opened; they have none while it is inactive."""
+    serial_log: str = ""
+    """The file of the host into which its first serial line is written."""
     screen: bool = False
     """Whether it has a video card."""
     host_devices: tuple[str, ...] = ()

@@ -90,9 +90,8 @@ def _explain(domain: Domain) -> str:
 
 
 def _node(guest: Guest, _now: float) -> Cell:
-    """The host, by the name that the user gave it; one that has none but its URI, by its own."""
-    known = guest.host is not None and guest.host.hostname and "://" in guest.backend
-    here = guest.host.hostname if known and guest.host is not None else guest.backend
+    """The host, by the name that the machine gives itself."""
+    here = guest.host.hostname if guest.host is not None and guest.host.hostname else guest.backend
     move = guest.moving
     return Cell(f"{here} > {move.target or '?'}", Tone.BUSY) if move is not None else Cell(here)
 

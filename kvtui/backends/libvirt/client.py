@@ -28,8 +28,10 @@ from kvtui.backends.libvirt.survey import Survey
 from kvtui.backends.libvirt.uri import name_host
 from kvtui.backends.libvirt.verbs import DomainVerbs
 from kvtui.backends.libvirt.way import Way
+from kvtui.backends.libvirt.ways import Ways
+from kvtui.backends.libvirt.words import LOOKING_ONLY
 from kvtui.errors import BackendError, KvtuiError, UnreachableError
-from kvtui.model import BackendInfo, Platform, Ref
+from kvtui.model import BackendInfo, Platform, Ref, Tone
 from kvtui.records.base import Meta
 from kvtui.records.libvirt import Host
 from kvtui.text import clean_line
@@ -60,8 +62,8 @@ def connect(place: Place, audit: AuditLog, way: Way | None = None) -> LibvirtBac
     return LibvirtBackend(place, audit, way)
 
 
-class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, SnapshotVerbs):
-    """One host. Implements Backend and Movers; its other verbs are inherited."""
+class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, SnapshotVerbs, Ways):
+    """One host. Implements Backend and Movers; its other verbs, and the ways into its guests, are inherited."""
 
     def __init__(self, place: Place, audit: AuditLog, way: Way | None) -> None:
         self.place = place
@@ -80,6 +82,8 @@ class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, Snap
         self._guard = Guard(audit, lambda: self._info.read_only, lambda: self._info.user)
         self._mover = Mover(self, self._guard, lambda name: self.peers.get(name), self.failures.append)
         self._retry = asyncio.Event()
+        self._is_asked_to_look = place.read_only
+        Ways.__init__(self)
 
     @property
     def name(self) -> str:
@@ -101,7 +105,7 @@ class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, Snap
                 told.tell(Host, [self._with_link("connecting", "")])
             try:
                 # ssh may have questions, for which its user gets all the time.
-                uri = await self._way.open() if self._way is not None else self.place.uri
+                uri = await self._find_uri()
                 async with asyncio.timeout(_OPENING):
                     link, lost, survey = await self._connect(uri)
             except TimeoutError:
@@ -134,7 +138,7 @@ class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, Snap
         if self._link is None:
             return Verdict(False, self._info.trouble or "not connected", asked=False)
         if self._link.read_only and permission.verb != "get":
-            return Verdict(False, "libvirt grants this account a connection for looking only")
+            return Verdict(False, LOOKING_ONLY)
         return Verdict(True)
 
     async def call(self, ask: Callable[[libvirt.virConnect], T], title: str, lane: Lane = Lane.CALLS) -> T:
@@ -191,9 +195,15 @@ class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, Snap
         await self._mover.set_downtime(ref, downtime)
 
     async def close(self) -> None:
-        """Let go of the connection, at once."""
+        """Let go of the connections, at once."""
         self._mover.close()
+        self._close_ways()
         self._let_go()
+
+    async def _find_uri(self) -> str:
+        if self._link is not None:
+            return self._link.uri
+        return await self._way.open() if self._way is not None else self.place.uri
 
     # Connecting -----------------------------------------------------------------------------------------------------
 
@@ -230,6 +240,8 @@ class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, Snap
         """Collect until the connection is gone; why it is."""
         wanted = {source.type for source in sources}
         events = self._events = Events()
+        self._history.attach(events)
+        self._history.note("", "connected", link.uri)
         collectors = [one for one in make_collectors(survey, self._host) if not one.types or wanted & set(one.types)]
         tasks: set[asyncio.Task[None]] = set()
         try:
@@ -240,6 +252,7 @@ class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, Snap
             waiting: set[asyncio.Future[Any]] = {*tasks, lost}
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             if lost.done():
+                self._history.note("", "lost", lost.result(), Tone.BAD)
                 return UnreachableError(f"{self.name} is lost", lost.result())
             for task in tasks:
                 if task.done():

@@ -45,6 +45,7 @@ def describe_domain(xml: str) -> Domain:
         disks=tuple(map(_disk, root.iterfind("devices/disk"))),
         nics=tuple(map(_nic, root.iterfind("devices/interface"))),
         serials=tuple(_serials(root)),
+        serial_log=_attribute(root.find("devices/serial/log"), "file"),
         screen=root.find("devices/video") is not None,
         host_devices=tuple(map(_host_device, root.iterfind("devices/hostdev"))),
         on_crash=_text(root, "on_crash"),

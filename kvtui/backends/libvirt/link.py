@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CALLS: Final = 4
-"""Connections for what the user asks, of which one may hang."""
+"""Connections for what the user asks or looks at, of which some may hang."""
 _KEEPALIVE: Final = (5, 3)
 """Seconds between two probes, and how many may stay without an answer."""
 _REASONS: Final = ("the connection failed", "the server closed the connection", "no answer to keepalive probes",
@@ -41,6 +42,8 @@ class Lane(Enum):
     """Pools and volumes, which wait for storage that hangs."""
     GUESTS = "guests"
     """What agents tell, which may take their time."""
+    LOOKS = "looks"
+    """Screens and agents that somebody wants to see, which wait for a QEMU that hangs."""
     CALLS = "calls"
     """What the user asks."""
     ERRANDS = "errands"
@@ -100,6 +103,10 @@ class _Connection:
             return await self._workers.run(lambda: self._ask(ask, title, read_only))
         finally:
             self.calls -= 1
+
+    def submit(self, call: Callable[[], T]) -> Future[T]:
+        """Begin a call in its thread, from any thread; it does not connect."""
+        return self._workers.submit(call)
 
     def close(self) -> None:
         """Let go of it once the present call has ended; nobody waits for that."""
@@ -216,7 +223,12 @@ class Link:
         """
         if self._closed:
             raise UnreachableError(title, "the connection is closed")
-        return await self._lane(lane).call(ask, title, read_only=self.read_only)
+        # Who may only look is shown no screens and told nothing of agents, unless the connection could do more.
+        return await self._lane(lane).call(ask, title, read_only=self.read_only and lane is not Lane.LOOKS)
+
+    def submit(self, call: Callable[[], T]) -> Future[T]:
+        """Begin a call in the thread of `Lane.STATES`, from any thread, once there was a call in it."""
+        return self._lanes[Lane.STATES, 0].submit(call)
 
     def subscribe(self, kind: str, event: int, callback: Callable[..., None]) -> bool:
         """Have `callback` called in libvirt's thread with plain values; whether the driver has such events.
@@ -240,7 +252,7 @@ class Link:
         """The connection to use: of several the one that has least to do."""
         if self._is_alone:
             lane = Lane.STATES
-        most = _CALLS if lane in (Lane.CALLS, Lane.ERRANDS) else 1
+        most = _CALLS if lane in (Lane.CALLS, Lane.ERRANDS, Lane.LOOKS) else 1
         for number in range(most):
             found = self._lanes.get((lane, number))
             if found is None:

@@ -13,6 +13,7 @@ from kvtui.errors import (
     BusyError,
     ConflictError,
     ForbiddenError,
+    HeldError,
     UnauthorizedError,
     UnreachableError,
 )
@@ -48,6 +49,9 @@ POOL_STATES: Final = ("inactive", "building", "running", "degraded", "inaccessib
 """By ``virStoragePoolState``."""
 
 
+LOOKING_ONLY: Final = "libvirt grants this account a connection for looking only"
+
+
 def state_of(number: int) -> DomainState:
     """The state of a number; one that is newer than kvtui is no state."""
     return STATES[number] if 0 <= number < len(STATES) else DomainState.NONE
@@ -79,6 +83,7 @@ _BY_CODE: Final[dict[int, type[BackendError]]] = {
 }
 _CUT: Final = ("client socket is closed", "connection closed", "end of file while reading", "cannot recv data",
                "cannot send data", "keepalive", "broken pipe", "no connection to the server")  # fmt: skip
+_HELD: Final = "active console session exists"
 _OPENING: Final = (38, 39, 5)  # VIR_ERR_SYSTEM_ERROR, VIR_ERR_RPC, VIR_ERR_NO_CONNECT
 
 
@@ -91,6 +96,8 @@ def translate(code: int, message: str, title: str) -> BackendError:
     folded = words.lower()
     if any(cut in folded for cut in _CUT):
         return UnreachableError(title, words)
+    if _HELD in folded:
+        return HeldError(title, words, code=code)
     return _BY_CODE.get(code, BackendError)(title, words, code=code)
 
 

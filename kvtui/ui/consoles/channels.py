@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kvtui.backends.base import Backend, BootLogs, ByteStream, Consoles, Ports
+from kvtui.backends.base import Backend, BootLogs, ByteStream, Consoles, Ports, SharedConsoles
 from kvtui.backends.ssh import Asker, open_shell
 from kvtui.config import Settings, SshSettings
 from kvtui.console.emulator import Emulator
 from kvtui.console.session import Session
-from kvtui.console.sight import Place, Sight, Stage
 from kvtui.console.state import Stream
 from kvtui.errors import BackendError
 from kvtui.fleet import Fleet
-from kvtui.model import FeedState, Ref
-from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
-from kvtui.text import clean_line, parse_time
+from kvtui.model import Ref
+from kvtui.records.libvirt import Domain
+from kvtui.text import clean_line
+from kvtui.ui.consoles.domains import find_running
+from kvtui.ui.consoles.sights import look_at
 
 
 class Channel(NamedTuple):
@@ -23,28 +24,33 @@ class Channel(NamedTuple):
 
     ref: Ref
     stream: Stream = Stream.SERIAL
+    line: str = ""
+    """Which of several serial lines; empty for the first."""
 
-    def label(self, fleet: Fleet) -> str:
-        """The machine, and the stream unless it is the serial line, which most are."""
-        return fleet.name(self.ref, "" if self.stream is Stream.SERIAL else self.stream.value)
+    @property
+    def label(self) -> str:
+        """The machine, and the stream unless it is the first serial line, which most are."""
+        path = clean_line(self.ref.path)
+        return f"{path} {self.line or self.stream.value}" if self.line or self.stream is not Stream.SERIAL else path
 
     @property
     def names(self) -> list[str]:
         """What tells its files from those of others."""
         names = [self.ref.backend, self.ref.namespace, self.ref.name]
-        return names if self.stream is Stream.SERIAL else [*names, self.stream.value]
+        return [*names, self.line or self.stream.value] if self.line or self.stream is not Stream.SERIAL else names
 
 
 def make_session(channel: Channel, fleet: Fleet, settings: Settings, asker: Asker | None = None) -> Session:
     """A session, not started yet. `asker` knows names and passwords; only a shell needs it."""
     ref = channel.ref
-    opener = {Stream.SERIAL: _open_console, Stream.LOG: _open_boot_log}.get(channel.stream)
     shells = _Shells(ref, settings.ssh_for(ref.backend), asker) if asker is not None else None
 
     async def dial() -> ByteStream:
+        if channel.stream is Stream.SERIAL:
+            return await _open_console(fleet, channel, take=session.takes)
         backend = fleet.backends[ref.backend]
-        if opener is not None:
-            return await opener(backend, ref, settings)
+        if channel.stream is Stream.LOG:
+            return await _open_boot_log(backend, ref, settings)
         if shells is None:
             raise BackendError(f"nobody is there to log in to {ref.path}")
         return await shells.open(backend, session.emulator)
@@ -60,7 +66,14 @@ def make_session(channel: Channel, fleet: Fleet, settings: Settings, asker: Aske
     return session
 
 
-async def _open_console(backend: Backend, ref: Ref, _settings: Settings) -> ByteStream:
+async def _open_console(fleet: Fleet, channel: Channel, *, take: bool) -> ByteStream:
+    ref = channel.ref
+    if ref.kind == Domain.KIND:
+        # It may have moved to another host since.
+        ref = find_running(fleet.view, ref)
+    backend = fleet.backends[ref.backend]
+    if isinstance(backend, SharedConsoles):
+        return await backend.open_line(ref, line=channel.line, take=take)
     if not isinstance(backend, Consoles):
         raise BackendError(f"{ref.backend} has no serial consoles", code=405)
     return await backend.open_console(ref)
@@ -101,45 +114,3 @@ class _Shells:
         )
         self._user = user
         return shell
-
-
-def instance_of(fleet: Fleet, ref: Ref) -> VirtualMachineInstance | None:
-    """The instance of a VM or VMI, as far as it is known."""
-    return fleet.view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
-
-
-def look_at(fleet: Fleet, ref: Ref) -> Sight:
-    """What the store knows of a VM or VMI (phases: kubevirt-api.md 2.2)."""
-    state = fleet.view.feed(ref.backend, VirtualMachineInstance.KIND).state
-    if state is FeedState.STALE:
-        return Sight(Stage.UNREACHABLE, words=f"{ref.backend} does not answer")
-    if state is not FeedState.LIVE:
-        return Sight(Stage.UNKNOWN)
-    vmi = instance_of(fleet, ref)
-    if vmi is None:
-        return Sight(Stage.OFF, words=_name_rest(fleet, ref))
-    phase = vmi.status.phase
-    place = Place(vmi.metadata.uid, vmi.status.node_name)
-    if vmi.is_final:
-        reason = f" ({vmi.status.reason})" if vmi.status.reason else ""
-        return Sight(Stage.ENDED, place, f"{phase}{reason}")
-    if vmi.is_running:
-        moving = vmi.status.migration_state
-        going = vmi.deleted is not None or (moving is not None and moving.in_progress)
-        return Sight(Stage.GOING if going else Stage.RUNNING, place, phase, _began(vmi))
-    return Sight(Stage.PLACED if phase == "Scheduled" else Stage.STARTING, place, phase or "Pending")
-
-
-def _began(vmi: VirtualMachineInstance) -> float | None:
-    for transition in vmi.status.phase_transition_timestamps:
-        if transition.phase == "Running":
-            return parse_time(transition.phase_transition_timestamp)
-    return None
-
-
-def _name_rest(fleet: Fleet, ref: Ref) -> str:
-    """What a machine without an instance is."""
-    if fleet.view.feed(ref.backend, VirtualMachine.KIND).state is not FeedState.LIVE:
-        return "not running"
-    vm = fleet.view.get(VirtualMachine, ref.backend, ref.namespace, ref.name)
-    return (vm.status.printable_status or "Stopped") if vm is not None else "not there"

@@ -13,10 +13,12 @@ from kvtui.console.session import Session
 from kvtui.console.sight import Sight, Stage
 from kvtui.console.state import State, Stream
 from kvtui.fleet import Fleet
-from kvtui.records.base import is_true
+from kvtui.records.libvirt import Domain
 from kvtui.text import age, cells, clean_line, size
-from kvtui.ui.consoles.channels import Channel, instance_of, look_at, make_session
+from kvtui.ui.consoles.channels import Channel, make_session
+from kvtui.ui.consoles.domains import explain_log
 from kvtui.ui.consoles.recordings import begin_recording, describe_recording
+from kvtui.ui.consoles.sights import is_paused, look_at
 from kvtui.ui.consoles.terminal import Terminal
 from kvtui.ui.dialogs.ask import DialogAsker
 from kvtui.ui.lines import wrap
@@ -33,6 +35,7 @@ _REFUSALS = {
     "what the guest said is in the boot log (L)",
     Stream.SHELL: "shell: {backend} is read-only here, and a shell can change the guest",
 }
+_REFUSAL_OF_DOMAIN = "console: {backend} is read-only here, and what is typed there changes the guest"
 _AGAIN = {Stream.SERIAL: "enter connects", Stream.LOG: "enter reads it again", Stream.SHELL: "enter logs in again"}
 
 
@@ -88,10 +91,6 @@ class ConsolePane(Vertical):
         """Whether any console is open, live or ended."""
         return bool(self._terminals)
 
-    def label(self, channel: Channel) -> str:
-        """What a console is called, so that it cannot be taken for another one."""
-        return channel.label(self._fleet)
-
     @property
     def current(self) -> Channel | None:
         """What is shown."""
@@ -104,12 +103,12 @@ class ConsolePane(Vertical):
 
     def open(self, channel: Channel) -> None:
         """Show and focus a way into a machine, connecting unless it is open already."""
-        backend = channel.ref.backend
-        if self._fleet.backends[backend].info.read_only and channel.stream is not Stream.LOG:
-            self.notify(_REFUSALS[channel.stream].format(backend=backend), severity="warning", markup=False)
+        refusal = self._refuse(channel)
+        if refusal:
+            self.notify(refusal, severity="warning", markup=False)
             return
         if channel not in self._terminals:
-            session = make_session(channel, self._fleet, self._settings, DialogAsker(self, self.label(channel)))
+            session = make_session(channel, self._fleet, self._settings, DialogAsker(self, channel.label))
             terminal = Terminal(
                 session,
                 self._settings.console,
@@ -121,11 +120,21 @@ class ConsolePane(Vertical):
             self._terminals[channel] = terminal
             self.mount(terminal, before=self._status)
             if self._settings.console.record:
-                begin_recording(session, channel, self._settings.console, self, self.label(channel))
+                begin_recording(session, channel.ref, self._settings.console, self)
             session.start()
             self.post_message(self.Changed())
         self._show(channel)
         self.screen.set_focus(self._terminals[channel])
+
+    def _refuse(self, channel: Channel) -> str:
+        """Why this way is not taken at all; empty when it is."""
+        backend = channel.ref.backend
+        is_domain = channel.ref.kind == Domain.KIND
+        if channel.stream is Stream.LOG:
+            return explain_log(self._fleet.view, channel.ref) if is_domain else ""
+        if not self._fleet.backends[backend].info.read_only:
+            return ""
+        return (_REFUSAL_OF_DOMAIN if is_domain else _REFUSALS[channel.stream]).format(backend=backend)
 
     async def close(self, channel: Channel | None = None) -> None:
         """End a session and take its tab away, by default the shown one."""
@@ -184,7 +193,7 @@ class ConsolePane(Vertical):
         """The tabs, and of the shown one what went over the line, as far as there is room."""
         tabs = Text(" console ")
         for channel in self._terminals:
-            tabs.append(f" {self.label(channel)} ", style="reverse" if channel == self._current else "")
+            tabs.append(f" {channel.label} ", style="reverse" if channel == self._current else "")
             tabs.append(" ")
         parts = self._count(self.shown.session) if self.shown is not None else []
         while tabs.cell_len + cells("  ".join(parts)) >= self._width - 1 and parts:
@@ -266,8 +275,7 @@ class ConsolePane(Vertical):
         return session.sentence
 
     def _serial_sentence(self, channel: Channel, session: Session, sight: Sight) -> str:
-        vmi = instance_of(self._fleet, channel.ref)
-        if vmi is not None and is_true(vmi.status.conditions, "Paused"):
+        if is_paused(self._fleet, channel.ref):
             return "Connected; the guest is paused."
         if session.state is State.SILENT and sight.stage in (Stage.STARTING, Stage.PLACED):
             return "Connected; the guest has not begun yet."
@@ -300,6 +308,8 @@ class ConsolePane(Vertical):
             return ""
         if session.state is State.TAKEN:
             return "enter takes it back and ends their session"
+        if session.state is State.HELD:
+            return "enter takes it and ends their session"
         if (
             session.stream is Stream.LOG
             and session.state is State.REFUSED
