@@ -168,11 +168,10 @@ class Host:
             except OSError as error:
                 raise MissingError(f"no namespaces for {self.name}: {error}") from None
             self._ends = ends.pop_all()
-        try:
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(self.stop)
             self.start_daemon()
-        except BaseException:
-            self.stop()
-            raise
+            on_failure.pop_all()
 
     def stop(self) -> None:
         """End it, with all that ran on it. A second call does nothing."""
