@@ -44,8 +44,11 @@ class Cell(NamedTuple):
 
     text: str
     tone: Tone | None = None
-    sort: str | float | None = None
-    """What the column sorts by where the text does not; None sorts by the text."""
+    sort: str | float | tuple[tuple[str | float, str], ...] | None = None
+    """What the column sorts by where the text does not; None sorts by the text.
+
+    Of a row in a tree, the values from the root down to it, each with the name that tells equal ones apart.
+    """
 
 
 @dataclass(frozen=True, slots=True)

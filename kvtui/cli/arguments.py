@@ -42,6 +42,7 @@ _GET_ABOUT = """\
 Print the rows of a resource: the same records and columns as on the screen.
 
 resources: nodes, vms, migrations, imports, pods, pvcs, events, namespaces, kubevirts, cdis,
+           of libvirt hosts pools, volumes, networks, leases, snapshots and jobs besides,
            or any of their aliases: node, vm, vmi, vmim, dv, pod, pvc, ev, ns ..."""
 
 _GET_MORE = f"""\

@@ -84,6 +84,10 @@ class Disk(Struct):
     """What a copy-on-write image stands on."""
     capacity: int | None = None
     allocation: int | None = None
+    mirror: str = ""
+    """What is made of it at present while the guest goes on: ``copy``, ``active-commit``."""
+    mirror_ready: bool = False
+    """Whether all of it is there, and only kept alike until somebody ends the job."""
     error: str = ""
     """``no space`` or ``unspecified``, from ``virDomainGetDiskErrors``."""
 
@@ -224,6 +228,8 @@ class Domain(Record):
         for disk in self.disks:
             if disk.source:
                 yield "source", disk.source
+            if disk.backing:
+                yield "backing", disk.backing
         for nic in self.nics:
             if nic.kind == "network":
                 yield "network", nic.source
@@ -253,6 +259,7 @@ class DomainJob(Record):
     left: int = 0
     rate: float | None = None
     dirty_rate: float | None = None
+    """What the guest writes into its memory a second, which has to be sent once more."""
     iteration: int = 0
     downtime: float | None = None
     """Seconds that the guest stood still, or is expected to."""
@@ -265,13 +272,33 @@ class DomainJob(Record):
         """Whether it has ended."""
         return self.phase in ("Completed", "Failed", "Cancelled")
 
+    @property
+    def is_migration(self) -> bool:
+        """Whether it moves the domain to or from another host."""
+        return self.operation.endswith("migration")
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it is a migration whose guest writes faster than is copied: the first round is the whole memory, and
+        the second what was written meanwhile.
+        """
+        known = self.phase == "Running" and self.operation == "outgoing migration" and self.dirty_rate is not None
+        return known and self.iteration >= 3 and bool(self.rate) and (self.dirty_rate or 0.0) >= (self.rate or 0.0)
+
+    @property
+    def progress(self) -> float | None:
+        """Part that is over, 0 to 1: what is left can grow again while the guest writes. None while it is not known."""
+        return max(0.0, 1 - self.left / self.total) if self.total else None
+
     def links(self) -> Iterable[tuple[str, str]]:
         """Its domain."""
         yield "domain", self.domain_uid
 
 
 class BlockJob(Record):
-    """What goes on with one disk or volume: a copy, a commit, a pull, a build, an upload. Named ``DOMAIN/TARGET``."""
+    """What goes on with one disk or volume: a copy, a commit, a build, an upload. Named ``DOMAIN/TARGET``
+    or ``POOL/VOLUME``.
+    """
 
     KIND: ClassVar[str] = "BlockJob"
 
@@ -279,15 +306,20 @@ class BlockJob(Record):
     domain_uid: str = ""
     target: str = ""
     operation: str = ""
-    """``copy``, ``commit``, ``pull``, ``backup``, ``build``, ``upload``, ``download``."""
+    """``copy``, ``commit``, ``active commit``, ``pull``, ``backup``; of volumes ``build``, ``upload``, ``download``,
+    and ``filling`` where somebody else does one of these.
+    """
     phase: str = "Running"
-    """``Running``, ``Ready``, ``Completed``, ``Failed``, ``Cancelled``."""
+    """``Running``, ``Ready`` (all is copied and kept alike until somebody ends it), ``Completed``, ``Failed``,
+    ``Cancelled``.
+    """
     done: int = 0
     total: int = 0
     rate: float | None = None
     began: float | None = None
     ended: float | None = None
     source: str = ""
+    """What it reads, or what it makes: a path."""
     reason: str = ""
 
     @property
@@ -299,6 +331,12 @@ class BlockJob(Record):
         """Its domain."""
         if self.domain_uid:
             yield "domain", self.domain_uid
+
+
+POOL_NEARLY_FULL = 0.90
+"""Share of a pool in use from which it is worth a word."""
+POOL_FULL = 0.97
+"""From which the next write may pause a VM."""
 
 
 class StoragePool(Record):
@@ -314,10 +352,18 @@ class StoragePool(Record):
     persistent: bool = True
     path: str = ""
     source: str = ""
+    """Where its storage comes from: ``server:/export``, a device, a group of volumes."""
     capacity: int = 0
+    """All sizes are those of libvirt's last look into the pool, which nobody here asks it to take."""
     allocation: int = 0
     free: int = 0
     volumes: int | None = None
+    """How many; None while it is not active."""
+
+    @property
+    def used(self) -> float | None:
+        """Share that is in use, 0 to 1; None where its size is not known."""
+        return 1 - self.free / self.capacity if self.capacity else None
 
 
 class StorageVolume(Record):
@@ -328,16 +374,26 @@ class StorageVolume(Record):
     pool: str = ""
     path: str = ""
     type: str = ""
+    """``file``, ``block``, ``dir``, ``network`` ..."""
     format: str = ""
-    capacity: int = 0
-    allocation: int = 0
+    capacity: int | None = None
+    """None until it was described: there may be thousands."""
+    allocation: int | None = None
     backing: str = ""
+    """The path of what it stands on."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """By which domains and other volumes may call it."""
+        return (self.path, self.metadata.name) if self.path else (self.metadata.name,)
 
     def links(self) -> Iterable[tuple[str, str]]:
-        """Its pool, and by which name domains use it."""
+        """Its pool, by which names it is used, and what it stands on."""
         yield "pool", self.pool
-        if self.path:
-            yield "path", self.path
+        for name in self.names:
+            yield "name", name
+        if self.backing:
+            yield "backing", self.backing
 
 
 class Lease(Struct):
@@ -361,6 +417,9 @@ class VirtualNetwork(Record):
     forward: str = ""
     """``nat``, ``route``, ``bridge`` ...; empty for an isolated one."""
     addresses: tuple[str, ...] = ()
+    """Of the host in it, each with its prefix: ``192.168.122.1/24``."""
+    dhcp: bool = False
+    """Whether libvirt gives addresses in it."""
     leases: tuple[Lease, ...] = ()
 
 
@@ -374,10 +433,13 @@ class DomainSnapshot(Record):
     snapshot: str = ""
     parent: str = ""
     state: str = ""
-    """Of the domain when it was taken: ``running``, ``shutoff``, ``disk-snapshot`` ..."""
+    """Of the domain when it was taken: ``running``, ``shutoff``; ``disk-snapshot`` is one of disks alone."""
     current: bool = False
+    """Whether the domain stands on this one now."""
     memory: bool = False
+    """Whether it holds the memory of the running machine."""
     external: bool = False
+    """Whether its disks are files of their own, not a part of the image."""
     description: str = ""
 
     def links(self) -> Iterable[tuple[str, str]]:

@@ -8,18 +8,25 @@ from typing import Final
 
 from kvtui.model import Platform
 from kvtui.resources import (
+    blockjob,
     cdi,
     datavolume,
     domain,
     event,
     host,
+    job,
     kubevirt,
+    lease,
     migration,
     namespace,
+    network,
     node,
     pod,
+    pool,
     pvc,
+    snapshot,
     vm,
+    volume,
 )
 from kvtui.resources.base import AnyResource
 from kvtui.resources.united import unite
@@ -40,6 +47,14 @@ _OF: Final[dict[Platform, tuple[AnyResource, ...]]] = {
     Platform.LIBVIRT: (
         host.RESOURCE,
         domain.RESOURCE,
+        job.RESOURCE,
+        blockjob.RESOURCE,
+        pool.RESOURCE,
+        volume.RESOURCE,
+        network.RESOURCE,
+        lease.RESOURCE,
+        snapshot.RESOURCE,
+        job.JOBS,
     ),
 }
 

@@ -127,6 +127,8 @@ class Resource(Generic[Row]):
     """The column that it is first sorted by."""
     descending: bool = False
     actions: tuple[Action[Row], ...] = ()
+    placed: frozenset[Platform] = frozenset()
+    """Platforms of whose rows the columns name the backend already: a host of libvirt is a node."""
 
     @property
     def own(self) -> tuple[Source, ...]:
@@ -146,9 +148,21 @@ AnyResource = Resource[Any]
 AnyAction = Action[Any]
 
 
-def show_backend(resource: AnyResource) -> AnyResource:
-    """The resource with a column for the backend of each row, for when there are several."""
-    column: Column[Any] = Column("BACKEND", lambda row, _now: Cell(resource.ref(row).backend), 10, rank=0, grow=1)
+def show_backend(resource: AnyResource, backends: Iterable[str] = ()) -> AnyResource:
+    """The resource with a column for the backend of each row, for when there are several: `backends` by their names.
+
+    One that another column names is not named twice, unless it is called by a URI, which no column shows.
+    """
+    platforms = {source.kind: source.platform for source in resource.sources}
+
+    def cell(row: Any, _now: float) -> Cell:
+        ref = resource.ref(row)
+        platform = platforms.get(ref.kind)
+        return Cell(platform if platform in resource.placed and "://" not in ref.backend else ref.backend)
+
+    if resource.placed.issuperset(platforms.values()) and not any("://" in name for name in backends):
+        return replace(resource, fields=lambda row: {**resource.fields(row), "backend": resource.ref(row).backend})
+    column: Column[Any] = Column("BACKEND", cell, 10, rank=0, grow=1)
     return replace(resource, columns=(column, *resource.columns))
 
 

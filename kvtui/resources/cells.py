@@ -16,6 +16,7 @@ NOTHING = Cell("-", Tone.MUTED)
 """Not known, or does not apply."""
 ACTIVE_FIRST = "active first"
 """The order of `urgency_cell` with 0 for what goes on, 1 for what failed and 2 for the rest."""
+_BAR = 10
 _LATER = 1e11
 """Seconds; more than any moment since the epoch."""
 
@@ -45,6 +46,16 @@ def yes_no(value: bool | None, *, no_tone: Tone | None = Tone.MUTED) -> Cell:
 def urgency_cell(health: Health, urgency: int, created: float | None) -> Cell:
     """A phase: the least `urgency` number sorts first (`ACTIVE_FIRST`), the youngest first among equals."""
     return Cell(health.word, health.tone, urgency * _LATER - (created or 0.0))
+
+
+def progress_cell(done: float | None, *, failed: bool = False) -> Cell:
+    """A bar with the percentage of `done`, from 0 to 1. Rounded down: what is not done yet never reads 100%."""
+    if done is None:
+        return NOTHING
+    percent = f"{int(100 * done)}%"
+    if failed:
+        return Cell(f"failed at {percent}", Tone.BAD, done)
+    return Cell(f"[{'=' * int(done * _BAR):<{_BAR}}] {percent}", None, done)
 
 
 def health_cell(health: Health) -> Cell:

@@ -23,6 +23,7 @@ from kvtui.resources.cells import (
     NOTHING,
     age_column,
     number_cell,
+    progress_cell,
     reason_column,
     text_cell,
     urgency_cell,
@@ -31,7 +32,6 @@ from kvtui.store import View
 from kvtui.text import age, parse_time, quantity, rate, size
 
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)%\Z")
-_BAR = 10
 _STILL = 60.0
 """Seconds without any progress after which no rate and no end is foretold; CDI tells it every other second."""
 _REMEMBERED = 1_000
@@ -167,11 +167,7 @@ def _progress(row: Import, _now: float) -> Cell:
         return Cell("done", Tone.MUTED, 1.0)
     if done is None:
         return text_cell(row.volume.status.progress, Tone.MUTED)
-    # Rounded down: what is not done yet never reads 100%.
-    percent = f"{int(100 * done)}%"
-    if row.volume.status.phase == "Failed":
-        return Cell(f"failed at {percent}", Tone.BAD, done)
-    return Cell(f"[{'=' * int(done * _BAR):<{_BAR}}] {percent}", None, done)
+    return progress_cell(done, failed=row.volume.status.phase == "Failed")
 
 
 class _Standstill:

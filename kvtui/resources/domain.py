@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from kvtui.joins.domain import Guest, guests_of_host, guests_of_job, join_guest
 from kvtui.joins.footing import domains_of_node
-from kvtui.model import Cell, Health, Ref, Tone
+from kvtui.model import Cell, Health, Platform, Ref, Tone
 from kvtui.records.kubernetes import Node
 from kvtui.records.libvirt import Domain, DomainJob, DomainState, Host
 from kvtui.resources import sources
@@ -55,8 +55,8 @@ def _health(guest: Guest, _now: float) -> Health:
         # What broke once and runs again is told by its state.
         tone = Tone.BAD if domain.state is not DomainState.RUNNING else Tone.WARN
         return Health(tone, word, _explain(domain))
-    if guest.moving is not None:
-        return Health(Tone.BUSY, "Migrating", f"{guest.moving.operation}")
+    if guest.job is not None:
+        return _working_health(guest.job, word)
     if domain.state is DomainState.PAUSED and reason in _PASSING:
         return Health(Tone.BUSY, word, reason)
     if domain.hung:
@@ -67,6 +67,20 @@ def _health(guest: Guest, _now: float) -> Health:
         changes = ", ".join(domain.differs)
         return Health(tone if tone is not Tone.OK else Tone.WARN, f"{word},restart due", f"after a restart: {changes}")
     return Health(tone, word, reason if tone is not Tone.OK else "")
+
+
+_DOINGS = {
+    "save": "Saving", "dump": "Dumping", "restore": "Restoring", "start": "Starting", "snapshot": "Snapshot",
+    "snapshot revert": "Reverting", "backup": "Backup",
+}  # fmt: skip
+
+
+def _working_health(job: DomainJob, word: str) -> Health:
+    """While something is done to a domain as a whole."""
+    doing = "Migrating" if job.is_migration else _DOINGS.get(job.operation, word)
+    part = job.progress
+    over = f" {min(99, int(100 * part))}% of {size(job.total)}" if part is not None else ""
+    return Health(Tone.BUSY, doing, f"{job.operation}{over}")
 
 
 def _stopped_health(domain: Domain) -> Health:
@@ -90,8 +104,9 @@ def _explain(domain: Domain) -> str:
 
 
 def _node(guest: Guest, _now: float) -> Cell:
-    """The host, by the name that the machine gives itself."""
-    here = guest.host.hostname if guest.host is not None and guest.host.hostname else guest.backend
+    """The host, as it is called here; one that is called by its URI, as the machine calls itself."""
+    own = guest.host.hostname if guest.host is not None else ""
+    here = own if own and "://" in guest.backend else guest.backend
     move = guest.moving
     return Cell(f"{here} > {move.target or '?'}", Tone.BUSY) if move is not None else Cell(here)
 
@@ -211,4 +226,5 @@ RESOURCE: Resource[Guest] = Resource(
     fields=_fields,
     labels=lambda _guest: {},
     actions=MOVES,
+    placed=frozenset({Platform.LIBVIRT}),
 )

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kvtui.joins.footing import hosts_of_node, nodes_on
-from kvtui.model import Cell, Health, Ref, Tone, Usage
+from kvtui.model import Cell, Health, Platform, Ref, Tone, Usage
 from kvtui.records.kubernetes import Node
-from kvtui.records.libvirt import Domain, Host, StoragePool
+from kvtui.records.libvirt import POOL_FULL, Domain, Host, StoragePool
 from kvtui.resources import sources
 from kvtui.resources.base import Column, Resource, itself
 from kvtui.resources.cells import NOTHING, health_cell, number_cell, reason_column, text_cell
@@ -48,8 +48,8 @@ def _row(view: View, ref: Ref) -> HostRow | None:
     domains = [domain for _, domain in view.items(Domain, ref.backend)]
     active = [domain for domain in domains if domain.active]
     pools = [pool for _, pool in view.items(StoragePool, ref.backend)]
-    bad = [pool for pool in pools if pool.state != "running" and (pool.autostart or pool.state != "inactive")]
-    named = [f"{pool.metadata.name} {pool.state}" for pool in bad]
+    bad = [pool for pool in pools if _trouble(pool)]
+    named = [f"{pool.metadata.name} {_trouble(pool)}" for pool in bad]
     named += [pool.metadata.name for pool in pools if pool not in bad]
     return HostRow(
         ref.backend,
@@ -63,6 +63,13 @@ def _row(view: View, ref: Ref) -> HostRow | None:
         [node for node, _ in nodes_on(view, ref.backend)],
         view.usage(ref.backend, Host.KIND, "", ref.name) if host.connected else None,
     )
+
+
+def _trouble(pool: StoragePool) -> str:
+    """What is wrong with a pool, in a word or two."""
+    if pool.state == "running":
+        return "full" if (pool.used or 0.0) >= POOL_FULL else ""
+    return pool.state if pool.autostart or pool.state != "inactive" else ""
 
 
 _WORDS = {
@@ -186,4 +193,5 @@ RESOURCE: Resource[HostRow] = Resource(
     ),
     fields=_fields,
     labels=lambda _row: {},
+    placed=frozenset({Platform.LIBVIRT}),
 )

@@ -43,6 +43,8 @@ class _Reversed:
 def sort_key(cell: Cell, ref: Ref, descending: bool) -> Key:
     """Where a row belongs that has this cell in the sorted column; equal cells are ordered by name, always upwards."""
     value = cell.sort
+    if isinstance(value, tuple):
+        return (0, 2, _branch(value, descending), *_tie(ref))
     if value is None:
         value = cell.text
         missing = value in _MISSING
@@ -52,6 +54,18 @@ def sort_key(cell: Cell, ref: Ref, descending: bool) -> Key:
         return (1, 0, *_tie(ref))
     own: Key = (0, value) if isinstance(value, (int, float)) else (1, natural(value))
     return (0, _Reversed(own) if descending else own, *_tie(ref))
+
+
+def _branch(levels: tuple[tuple[str | float, str], ...], descending: bool) -> Key:
+    """A parent stands before its children either way, for its key is how theirs begin."""
+    return tuple((_level(value, descending), natural(name)) for value, name in levels)
+
+
+def _level(value: str | float, descending: bool) -> Key:
+    if value in _MISSING:
+        return (1, 0)
+    own: Key = (0, value) if isinstance(value, (int, float)) else (1, natural(value))
+    return (0, _Reversed(own) if descending else own)
 
 
 def _tie(ref: Ref) -> Key:

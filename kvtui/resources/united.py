@@ -50,6 +50,7 @@ def unite(*members: AnyResource) -> AnyResource:
         sort=first.sort,
         descending=first.descending,
         actions=tuple(_unite_actions(members)),
+        placed=frozenset().union(*(one.placed for one in members)),
     )
 
 

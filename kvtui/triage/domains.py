@@ -13,10 +13,6 @@ from kvtui.store import View
 from kvtui.text import age, rate, size
 from kvtui.triage.base import WELL, Judgement, Rule
 
-ROUNDS = 3
-"""From which iteration on a migration that copies slower than its guest writes is called stuck: the first is the whole
-memory, and the second what was written meanwhile.
-"""
 JOB_RECENT = 600.0
 """Seconds for which a failed job is news."""
 
@@ -97,9 +93,7 @@ def _judge_job(view: View, ref: Ref, now: float) -> Judgement:
         words = job.reason or "libvirt gives no reason"
         finding = _of_job(ref, job, Severity.BAD, f"{job.operation} failed", words, "")
         return Judgement(finding, ended + JOB_RECENT)
-    if job.is_final or job.operation != "outgoing migration" or job.phase != "Running":
-        return WELL
-    if job.iteration < ROUNDS or not job.rate or job.dirty_rate is None or job.dirty_rate < job.rate:
+    if not job.is_stuck:
         return WELL
     words = f"dirty {rate(job.dirty_rate)} >= transfer {rate(job.rate)}, {size(job.left)} left in round {job.iteration}"
     took = f" after {age(job.elapsed)}" if job.elapsed else ""

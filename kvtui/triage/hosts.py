@@ -7,15 +7,10 @@ from collections.abc import Iterator
 from kvtui.joins.footing import hosts_of_node, name_nodes, nodes_on
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.kubernetes import Node
-from kvtui.records.libvirt import Domain, Host, StoragePool
+from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, Domain, Host, StoragePool
 from kvtui.store import View
 from kvtui.text import percent, size
 from kvtui.triage.base import WELL, Judgement, Rule
-
-NEARLY_FULL = 0.90
-"""Share of a pool that is taken, from which it is worth a word."""
-FULL = 0.97
-"""From which the next write may pause a VM."""
 
 _LOST = frozenset({"lost", "unreachable"})
 
@@ -60,11 +55,11 @@ def _judge_pool(view: View, ref: Ref, _now: float) -> Judgement:
         return Judgement(
             _of_pool(ref, pool, Severity.WARN, "is inactive", words, "start the pool, and see why it did not")
         )
-    taken = pool.allocation / pool.capacity if pool.capacity else 0.0
-    if taken < NEARLY_FULL:
+    taken = pool.used or 0.0
+    if taken < POOL_NEARLY_FULL:
         return WELL
-    words = f"{percent(pool.allocation, pool.capacity)} of {size(pool.capacity)} taken, {size(pool.free)} left"
-    severity, trouble = (Severity.BAD, "is full") if taken >= FULL else (Severity.WARN, "is nearly full")
+    words = f"{percent(taken, 1.0)} of {size(pool.capacity)} taken, {size(pool.free)} left"
+    severity, trouble = (Severity.BAD, "is full") if taken >= POOL_FULL else (Severity.WARN, "is nearly full")
     return Judgement(_of_pool(ref, pool, severity, trouble, words, "remove volumes or snapshots, or let the pool grow"))
 
 

@@ -26,7 +26,7 @@ def worst_feed(fleet: Fleet, resource: AnyResource) -> Feed | None:
 
 def kind_words(kind: str) -> str:
     """A kind as its pane calls it."""
-    titles = {source.kind: resource.title for resource in RESOURCES for source in resource.own}
+    titles = {source.kind: resource.title for resource in reversed(RESOURCES) for source in resource.own}
     return titles.get(kind) or {VirtualMachineInstance.KIND: "VM instances"}.get(kind, kind)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kvtui.model import Cell
-from kvtui.resources import RESOURCES
+from kvtui.model import Cell, Platform
+from kvtui.resources import RESOURCES, resources_for
 from kvtui.store import Put, Store
 from kvtui.text import clean
 from tests.machines import DATA, RECORDED, TYPES, Object, record_of
@@ -74,7 +74,7 @@ def test_action_keys_do_not_clash_within_a_resource_nor_with_the_screens_own() -
 
 
 def test_an_object_that_cannot_be_read_is_shown_as_such() -> None:
-    for resource in RESOURCES:
+    for resource in resources_for({Platform.KUBERNETES}):
         type_ = resource.sources[0].type
         store = Store()
         store.post(Put("c", record_of({"kind": type_.KIND, "metadata": {"name": "x", "uid": "u"}, "status": 7})))

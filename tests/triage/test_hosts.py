@@ -57,7 +57,7 @@ def judge(store: Store) -> Sequence[Finding]:
 
 
 def test_what_is_well_is_left_alone() -> None:
-    pool = StoragePool(metadata=Meta(name="default"), state="running", capacity=100, allocation=50)
+    pool = StoragePool(metadata=Meta(name="default"), state="running", capacity=100, allocation=50, free=50)
     job = DomainJob(
         metadata=Meta(name="w1"), domain="w1", operation="outgoing migration", iteration=9, rate=9.0, dirty_rate=1.0
     )

@@ -21,10 +21,12 @@ from kvtui.backends.libvirt.collectors import make_collectors
 from kvtui.backends.libvirt.definitions import DefinitionVerbs
 from kvtui.backends.libvirt.devices import DeviceVerbs
 from kvtui.backends.libvirt.events import Events
+from kvtui.backends.libvirt.jobs import JobNotes
 from kvtui.backends.libvirt.link import Lane, Link
 from kvtui.backends.libvirt.moving import Failure, Mover
 from kvtui.backends.libvirt.snapshot_verbs import SnapshotVerbs
 from kvtui.backends.libvirt.survey import Survey
+from kvtui.backends.libvirt.transfers import Transfers
 from kvtui.backends.libvirt.uri import name_host
 from kvtui.backends.libvirt.verbs import DomainVerbs
 from kvtui.backends.libvirt.way import Way
@@ -80,7 +82,11 @@ class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, Snap
         self.failures: deque[Failure] = deque(maxlen=_FAILURES)
         """Moves that came to nothing after they had begun, the latest last."""
         self._guard = Guard(audit, lambda: self._info.read_only, lambda: self._info.user)
-        self._mover = Mover(self, self._guard, lambda name: self.peers.get(name), self.failures.append)
+        self._mover = Mover(self, self._guard, lambda name: self.peers.get(name), self._note_failure)
+        self.transfers = Transfers()
+        """What fills volumes; who begins that says so there."""
+        self.job_notes = JobNotes()
+        """What is known of jobs that were begun or ended here."""
         self._retry = asyncio.Event()
         self._is_asked_to_look = place.read_only
         Ways.__init__(self)
@@ -176,7 +182,17 @@ class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, Snap
 
     async def move(self, ref: Ref, plan: MovePlan) -> None:
         """Begin to move a domain; returns once its memory travels."""
-        await self._mover.move(ref, plan)
+        self.job_notes.targets[ref.uid] = plan.target
+        try:
+            await self._mover.move(ref, plan)
+        except BackendError:
+            self.job_notes.targets.pop(ref.uid, None)
+            raise
+
+    def _note_failure(self, failure: Failure) -> None:
+        """libvirt tells who asked for the move why it ended, and nobody else."""
+        self.failures.append(failure)
+        self.job_notes.ends[failure.ref.uid] = ("Cancelled" if failure.aborted else "Failed", failure.words)
 
     async def abort_job(self, ref: Ref) -> None:
         """End what goes on with a domain; it stays where it is."""
@@ -242,7 +258,8 @@ class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, Snap
         events = self._events = Events()
         self._history.attach(events)
         self._history.note("", "connected", link.uri)
-        collectors = [one for one in make_collectors(survey, self._host) if not one.types or wanted & set(one.types)]
+        everything = make_collectors(survey, self._host, self.transfers, self.job_notes)
+        collectors = [one for one in everything if wanted & set(one.serves)]
         tasks: set[asyncio.Task[None]] = set()
         try:
             await events.subscribe(link)
@@ -268,7 +285,7 @@ class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, Snap
             self._let_go()
 
     def _let_go(self) -> None:
-        link, self._link = self._link, None
+        link, self._link, self._events = self._link, None, None
         if link is not None:
             link.close()
 

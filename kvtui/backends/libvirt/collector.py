@@ -41,9 +41,11 @@ class Collector(Protocol):
     """Keeps some kinds of one connection. It is made anew with each connection."""
 
     types: tuple[type[Record], ...]
-    """What it collects; it only runs when one of them is wanted."""
+    """What it collects, and of whose feeds it tells the state."""
+    serves: tuple[type[Record], ...]
+    """It only runs when one of these is wanted."""
     period: float
-    """Seconds between two looks."""
+    """Seconds between two looks; it may change with what was found."""
     lane: Lane
     """The connection by which it looks: whatever may hang is apart from states."""
 

@@ -6,10 +6,17 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from kvtui.backends.libvirt.addresses import AddressCollector
+from kvtui.backends.libvirt.blockjobs import BlockJobCollector
 from kvtui.backends.libvirt.collector import Collector, Found
 from kvtui.backends.libvirt.events import Events, Plain
+from kvtui.backends.libvirt.jobs import JobCollector, JobNotes
 from kvtui.backends.libvirt.link import Lane
+from kvtui.backends.libvirt.networks import NetworkCollector
+from kvtui.backends.libvirt.pools import PoolCollector, VolumeCollector
+from kvtui.backends.libvirt.snapshots import SnapshotCollector
 from kvtui.backends.libvirt.survey import Survey
+from kvtui.backends.libvirt.transfers import Transfers
 from kvtui.records.base import Record
 from kvtui.records.libvirt import Domain, Host
 
@@ -28,6 +35,7 @@ class DomainCollector:
     """Domains: states at once, figures as `FigureCollector` got them last."""
 
     types: tuple[type[Record], ...] = (Domain,)
+    serves = types
     period = TICK
     lane = Lane.STATES
 
@@ -53,6 +61,7 @@ class FigureCollector:
     """Counters of domains: apart from their states, for one hung QEMU makes the question about all wait."""
 
     types: tuple[type[Record], ...] = ()
+    serves: tuple[type[Record], ...] = (Domain,)
     period = TICK
     lane = Lane.FIGURES
 
@@ -72,6 +81,7 @@ class HostCollector:
     """What the host itself uses."""
 
     types: tuple[type[Record], ...] = (Host,)
+    serves = types
     period = TICK
     lane = Lane.STATES
 
@@ -89,6 +99,39 @@ class HostCollector:
         return Found({Host: [self._host]}, (name, usage) if usage is not None else None)
 
 
-def make_collectors(survey: Survey, host: Host) -> list[Collector]:
-    """All of them, for one connection."""
-    return [HostCollector(survey, host), DomainCollector(survey), FigureCollector(survey)]
+class StragglerCollector:
+    """Figures of the other domains while one whose QEMU hangs holds `FigureCollector` up, and which one that is."""
+
+    types: tuple[type[Record], ...] = ()
+    serves: tuple[type[Record], ...] = (Domain,)
+    period = TICK
+    lane = Lane.JOBS
+
+    def __init__(self, survey: Survey) -> None:
+        self._survey = survey
+
+    def attach(self, events: Events, wake: Callable[[], None]) -> None:
+        """No event tells of it."""
+
+    def collect(self, connection: libvirt.virConnect) -> Found:
+        """Nothing for the store: `DomainCollector` tells of it."""
+        if self._survey.is_held_up:
+            self._survey.measure(connection)
+        return Found()
+
+
+def make_collectors(survey: Survey, host: Host, transfers: Transfers, notes: JobNotes) -> list[Collector]:
+    """All of them, for one connection; `transfers` and `notes` outlive it."""
+    return [
+        HostCollector(survey, host),
+        DomainCollector(survey),
+        FigureCollector(survey),
+        StragglerCollector(survey),
+        AddressCollector(survey),
+        JobCollector(survey, host.metadata.name, notes),
+        BlockJobCollector(survey, transfers),
+        SnapshotCollector(survey),
+        NetworkCollector(),
+        PoolCollector(),
+        VolumeCollector(transfers, survey.used_storage),
+    ]

@@ -70,15 +70,6 @@ def tell_differences(live: Domain, stored: Domain) -> tuple[str, ...]:
     return tuple(found)
 
 
-def describe_backing(xml: str) -> tuple[str, int]:
-    """Of a volume's XML: what it stands on, and how large it may become."""
-    try:
-        root = ET.fromstring(xml)
-    except ET.ParseError:
-        return "", 0
-    return _text(root, "backingStore/path"), _amount(root.find("capacity"))
-
-
 def parse(xml: str) -> ET.Element:
     """The root of an XML document of libvirt; one without anything for text that is none."""
     try:
@@ -161,6 +152,8 @@ def _disk(element: ET.Element) -> Disk:
         shared=element.find("shareable") is not None,
         cache=_attribute(driver, "cache"),
         backing=_source(element.find("backingStore/source")),
+        mirror=_attribute(element.find("mirror"), "job"),
+        mirror_ready=_attribute(element.find("mirror"), "ready") == "yes",
     )
 
 

@@ -48,6 +48,10 @@ class Events:
         """
         self._publish(name, uuid, title, ())
 
+    def from_any_thread(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """What calls `callback` in the event loop's thread, from whichever."""
+        return lambda: tell(self._loop, callback)
+
     async def subscribe(self, link: Link) -> None:
         """Ask the server for all of them, as far as it has them."""
 

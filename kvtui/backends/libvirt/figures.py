@@ -111,6 +111,11 @@ def _rough(amount: float | None) -> int | None:
     return None if amount is None else int(amount // _ROUGH * _ROUGH)
 
 
+def with_errors(disks: Iterable[Disk], errors: Mapping[str, str]) -> tuple[Disk, ...]:
+    """The disks, each with what is wrong with it, by its target."""
+    return tuple(msgspec.structs.replace(disk, error=errors.get(disk.target, "")) for disk in disks)
+
+
 def _sum(counters: Counters, group: str, name: str) -> float:
     return sum(_number(counters.get(f"{prefix}.{name}")) for prefix in _members(counters, group))
 

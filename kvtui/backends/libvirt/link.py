@@ -38,6 +38,8 @@ class Lane(Enum):
     """States and events: never anything that waits for a guest or for storage."""
     FIGURES = "figures"
     """Counters, which wait for a QEMU that hangs."""
+    JOBS = "jobs"
+    """What goes on with domains, which is to be told while one of them hangs."""
     STORAGE = "storage"
     """Pools and volumes, which wait for storage that hangs."""
     GUESTS = "guests"

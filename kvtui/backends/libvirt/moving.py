@@ -43,6 +43,9 @@ class Peer(Protocol):
         """A connection of its own, for what takes long."""
 
 
+_ABORTED: Final = 78  # VIR_ERR_OPERATION_ABORTED
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A move that came to nothing after it had begun."""
@@ -50,6 +53,8 @@ class Failure:
     ref: Ref
     target: str
     words: str
+    aborted: bool = False
+    """Whether somebody ended it."""
 
 
 class Mover:
@@ -179,7 +184,11 @@ class Mover:
     def _tell_failure(self, task: asyncio.Task[None], ref: Ref, plan: MovePlan) -> None:
         error = None if task.cancelled() else task.exception()
         if isinstance(error, KvtuiError):
-            self._on_failure(Failure(ref, plan.target, error.detail or str(error)))
+            self._on_failure(Failure(ref, plan.target, error.detail or str(error), _is_abort(error)))
+
+
+def _is_abort(error: KvtuiError) -> bool:
+    return isinstance(error, BackendError) and error.code == _ABORTED
 
 
 def _terms(plan: MovePlan, active: bool, persistent: bool) -> tuple[int, dict[str, object]]:

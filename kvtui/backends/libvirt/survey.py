@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from kvtui.backends.libvirt.describe import describe_domain, parse, tell_differences, text_at
-from kvtui.backends.libvirt.figures import Counters, Sample, compare, take_sample, with_figures
+from kvtui.backends.libvirt.figures import Counters, Sample, compare, take_sample, with_errors, with_figures
 from kvtui.backends.libvirt.link import load
-from kvtui.backends.libvirt.words import is_unsupported, reason_of, state_of
+from kvtui.backends.libvirt.words import disk_error, is_unsupported, reason_of, state_of
 from kvtui.model import Usage as HostUsage
 from kvtui.records.base import Meta
-from kvtui.records.libvirt import Domain, Host, Use
+from kvtui.records.libvirt import Address, Domain, Host, Use
 from kvtui.text import clean_line
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 _ROUGH: Final = 16 * 2**20
 """Free memory of a host is told in steps of this."""
+_HUNG: Final = 6.0
+"""Seconds without an answer after which a QEMU counts as hung."""
+_IO_ERROR: Final = "I/O error"
+_EMULATED: Final = frozenset({"kvm", "qemu"})
+"""Types of domains that have a QEMU."""
 
 
 class Survey:
@@ -40,6 +46,15 @@ class Survey:
         self._counters: dict[str, Counters] = {}
         self._samples: dict[str, Sample] = {}
         self._uses: dict[str, Use | None] = {}
+        self._addresses: dict[str, tuple[Address, ...]] = {}
+        self._snapshots: dict[str, int] | None = None
+        """Of domains that have some; None while nobody counts them."""
+        self._errors: dict[str, Mapping[str, str]] = {}
+        """Of domains that an I/O error paused: what is wrong with which disk."""
+        self._silent: dict[str, float] = {}
+        """Since when figures of a domain lack what only its QEMU can tell, on the monotonic clock."""
+        self._held_up: deque[float] = deque()
+        """When each question for figures began that has not been answered yet."""
         self._cpu: dict[str, int] = {}
         self._unsupported: set[str] = set()
 
@@ -47,6 +62,39 @@ class Survey:
         """An event told that the domain is another than before; from any thread."""
         with self._lock:
             self._stale.add(uuid)
+
+    # What other collectors leave here, or find here; from any thread ------------------------------------------------
+
+    def known(self, uuid: str) -> Domain | None:
+        """A domain as it was last told."""
+        return self._known.get(uuid)
+
+    def actives(self) -> list[Domain]:
+        """The domains that have a process, as they were last told."""
+        return [domain for domain in tuple(self._known.values()) if domain.active]
+
+    def used_storage(self) -> frozenset[str]:
+        """The paths and ``POOL/VOLUME`` names that domains have as disks."""
+        return frozenset(
+            source
+            for domain in tuple(self._known.values())
+            for disk in domain.disks
+            for source in (disk.source, disk.backing)
+            if source
+        )
+
+    def place_addresses(self, uuid: str, addresses: tuple[Address, ...]) -> None:
+        """The addresses that a domain has."""
+        self._addresses[uuid] = addresses
+
+    def count_snapshots(self, counts: dict[str, int]) -> None:
+        """How many snapshots the domains have that have some."""
+        self._snapshots = counts
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether a question for figures has waited for so long that a QEMU must hang."""
+        return any(time.monotonic() - began > _HUNG for began in tuple(self._held_up))
 
     # The host -------------------------------------------------------------------------------------------------------
 
@@ -139,7 +187,11 @@ class Survey:
             )
             domains.append(self._remember(uuid, domain, known, now))
         alive = {domain.metadata.uid for domain in domains}
-        for remembered in (self._shapes, self._known, self._counters, self._samples, self._uses):
+        remembering: tuple[dict[str, Any], ...] = (
+            self._shapes, self._known, self._counters, self._samples, self._uses, self._addresses, self._errors,
+            self._silent,
+        )  # fmt: skip
+        for remembered in remembering:
             for uuid in remembered.keys() - alive:
                 del remembered[uuid]
         return domains
@@ -153,6 +205,14 @@ class Survey:
             domain.started = now if began else known.started if domain.active else None
         if domain.active and uuid in self._counters:
             domain = with_figures(domain, self._counters[uuid], self._uses.get(uuid))
+        if domain.active:
+            domain.addresses = self._addresses.get(uuid, ())
+            silent = self._silent.get(uuid)
+            domain.hung = silent is not None and time.monotonic() - silent > _HUNG
+        if self._snapshots is not None:
+            domain.snapshots = self._snapshots.get(uuid, 0)
+        if uuid in self._errors and domain.reason == _IO_ERROR:
+            domain.disks = with_errors(domain.disks, self._errors[uuid])
         self._known[uuid] = domain
         return domain
 
@@ -187,20 +247,53 @@ class Survey:
             | module.VIR_DOMAIN_STATS_INTERFACE | module.VIR_DOMAIN_STATS_BLOCK
         )  # fmt: skip
         nowait = module.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+        began = time.monotonic()
+        self._held_up.append(began)
         try:
             found = connection.getAllDomainStats(groups, module.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | nowait)
         except module.libvirtError as error:
             if is_unsupported(error.get_error_code()):
                 return
             found = list(self._measure_each(connection, groups, nowait))
+        finally:
+            self._held_up.remove(began)
         moment = time.monotonic()
         for handle, counters in found:
             uuid = handle.UUIDString()
+            if self._lacks(uuid, counters):
+                # What it told before is its last word; since when it says nothing more is what counts.
+                self._silent.setdefault(uuid, min([began, *self._held_up]))
+                self._uses[uuid] = None
+                continue
+            self._silent.pop(uuid, None)
             sample = take_sample(counters, moment)
             self._uses[uuid] = compare(self._samples.get(uuid), sample)
             self._counters[uuid] = counters
             if sample is not None:
                 self._samples[uuid] = sample
+
+        for domain in self.actives():
+            self._find_errors(connection, domain)
+
+    def _lacks(self, uuid: str, counters: Counters) -> bool:
+        """Whether the counters hold only what libvirt knows without asking the domain's QEMU (libvirt.md 4)."""
+        domain = self._known.get(uuid)
+        return (
+            domain is not None
+            and domain.driver in _EMULATED
+            and "balloon.current" in counters
+            and "balloon.rss" not in counters
+        )
+
+    def _find_errors(self, connection: libvirt.virConnect, domain: Domain) -> None:
+        """Which disks paused a domain: asked once for each such pause."""
+        uuid = domain.metadata.uid
+        if domain.reason != _IO_ERROR:
+            self._errors.pop(uuid, None)
+        elif uuid not in self._errors and not domain.hung:
+            found = self._try("disk errors", lambda: connection.lookupByUUIDString(uuid).diskErrors())
+            told = (found or {}).items()
+            self._errors[uuid] = {clean_line(str(target)): disk_error(number) for target, number in told}
 
     def _measure_each(
         self, connection: libvirt.virConnect, groups: int, flags: int

@@ -45,6 +45,12 @@ OPERATIONS: Final = (
 )  # fmt: skip
 """By ``virDomainJobOperation``."""
 
+PASSING: Final = frozenset({"migrating", "saving", "dumping", "creating snapshot", "post-copy", "post-copy failed"})
+"""Reasons of a state that a job of the domain brings about."""
+
+BLOCK_OPERATIONS: Final = ("block job", "pull", "copy", "commit", "active commit", "backup")
+"""By ``virDomainBlockJobType``."""
+
 POOL_STATES: Final = ("inactive", "building", "running", "degraded", "inaccessible")
 """By ``virStoragePoolState``."""
 
@@ -117,6 +123,11 @@ def _way_out(words: str) -> str:
     if "no connection driver available" in words:
         return "this libvirt has no driver for that URI"
     return ""
+
+
+def disk_error(number: int) -> str:
+    """A ``virDomainDiskErrorCode`` in words; empty for none."""
+    return ("", "unspecified", "no space")[number] if 0 <= number <= 2 else "unspecified"
 
 
 def is_unsupported(code: int) -> bool:

@@ -1,0 +1,151 @@
+"""The addresses of domains: what DHCP leased, what the guest agent says, and who was seen in the ARP table.
+
+Source: libvirt's virDomainInterfaceAddresses. A guest agent that hangs lets the question wait, so it is asked seldom,
+in a loop of its own, and one that did not answer is left alone for a while.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Final
+
+from kvtui.backends.libvirt.asking import Asker
+from kvtui.backends.libvirt.collector import Found
+from kvtui.backends.libvirt.events import Events
+from kvtui.backends.libvirt.link import Lane, load
+from kvtui.backends.libvirt.survey import Survey
+from kvtui.records.base import Record
+from kvtui.records.libvirt import Address, Domain
+from kvtui.text import clean_line
+
+if TYPE_CHECKING:
+    import libvirt
+
+_PERIOD: Final = 5.0
+_PORTION: Final = 10
+"""Domains that are asked in one look."""
+_BOOT: Final = 10.0
+"""Seconds that a guest gets to come up before it is asked."""
+_KNOWN, _UNKNOWN = 60.0, 30.0
+"""Seconds between two questions to a domain: with an address, and while it has none."""
+_SULK: Final = 300.0
+"""Seconds for which an agent that did not answer, or a table that cannot be read, is left alone."""
+
+
+def read_addresses(told: Mapping[str, Any], source: str, macs: Iterable[str]) -> list[Address]:
+    """The addresses of interfaces that are the domain's own, by `macs`; an agent tells of bridges and tunnels, too.
+
+    What leads nowhere from outside is left out; link-local ones stand last.
+    """
+    own = {mac.lower() for mac in macs}
+    found = []
+    for interface in told.values():
+        mac = clean_line(str(interface.get("hwaddr") or "")).lower()
+        if own and mac not in own:
+            continue
+        for entry in interface.get("addrs") or ():
+            text = clean_line(str(entry.get("addr") or ""))
+            try:
+                address = ip_address(text)
+            except ValueError:
+                continue
+            if not (address.is_loopback or address.is_unspecified or address.is_multicast):
+                found.append((address.is_link_local, address.version, Address(mac=mac, address=text, source=source)))
+    return [address for _, _, address in sorted(found, key=lambda entry: entry[:2])]
+
+
+def merge(*groups: Iterable[Address]) -> tuple[Address, ...]:
+    """Each address once, as the first group that has it tells it."""
+    found: dict[str, Address] = {}
+    for address in (address for group in groups for address in group):
+        found.setdefault(address.address, address)
+    return tuple(found.values())
+
+
+class AddressCollector:
+    """Addresses, for the survey: `DomainCollector` tells of them."""
+
+    types: tuple[type[Record], ...] = ()
+    serves: tuple[type[Record], ...] = (Domain,)
+    period = _PERIOD
+    lane = Lane.GUESTS
+
+    def __init__(self, survey: Survey) -> None:
+        self._survey = survey
+        self._asker = Asker()
+        self._due: dict[str, float] = {}
+        """By UUID, when to ask next, on the monotonic clock."""
+        self._ids: dict[str, int | None] = {}
+        self._sulking: dict[str, float] = {}
+        """Until when an agent, by its domain's UUID, or the ARP table is left alone."""
+
+    def attach(self, events: Events, wake: Callable[[], None]) -> None:
+        """An agent that connects can be asked at once."""
+
+        def hear(uuid: str, *_: object) -> None:
+            self._due.pop(uuid, None)
+            self._sulking.pop(uuid, None)
+            wake()
+
+        events.listen(("AGENT_LIFECYCLE",), hear)
+
+    def collect(self, connection: libvirt.virConnect) -> Found:
+        """Ask those that are due."""
+        if not self._asker.can("addresses"):
+            return Found()
+        now = time.monotonic()
+        actives = {domain.metadata.uid: domain for domain in self._survey.actives() if domain.nics}
+        for uuid in self._due.keys() - actives.keys():
+            del self._due[uuid]
+            self._ids.pop(uuid, None)
+        due = sorted((uuid for uuid in actives if self._is_due(actives[uuid], now)), key=lambda uuid: self._due[uuid])
+        for uuid in due[:_PORTION]:
+            found = self._ask(connection, actives[uuid], now)
+            if not self._asker.can("addresses"):
+                break
+            self._survey.place_addresses(uuid, found)
+            self._due[uuid] = now + (_KNOWN if found else _UNKNOWN)
+        return Found()
+
+    def _is_due(self, domain: Domain, now: float) -> bool:
+        uuid = domain.metadata.uid
+        begun = domain.started is not None and time.time() - domain.started < _BOOT
+        if self._ids.get(uuid, domain.id) != domain.id:
+            # Another run of it: what it had is another's by now.
+            self._survey.place_addresses(uuid, ())
+            self._due[uuid] = now + _BOOT
+        self._ids[uuid] = domain.id
+        self._due.setdefault(uuid, now + _BOOT if begun else 0.0)
+        return now >= self._due[uuid] and not domain.hung
+
+    def _ask(self, connection: libvirt.virConnect, domain: Domain, now: float) -> tuple[Address, ...]:
+        module = load()
+        try:
+            handle = connection.lookupByUUIDString(domain.metadata.uid)
+        except module.libvirtError:
+            return ()
+        macs = [nic.mac for nic in domain.nics]
+        leased: list[Address] = []
+        if any(nic.kind == "network" for nic in domain.nics):
+            source = module.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE
+            told = self._asker.ask("addresses", lambda: handle.interfaceAddresses(source, 0))
+            leased = read_addresses(told or {}, "lease", macs)
+        said = self._ask_wayward(domain.metadata.uid, handle, "agent", macs, now) if domain.agent else []
+        seen = self._ask_wayward("", handle, "arp", macs, now) if not leased and not said else []
+        return merge(leased, said, seen)
+
+    def _ask_wayward(
+        self, who: str, handle: libvirt.virDomain, name: str, macs: list[str], now: float
+    ) -> list[Address]:
+        """Ask a source that may hang or fail: after a failure it is left alone for a while."""
+        if now < self._sulking.get(who, 0.0) or not self._asker.can(name):
+            return []
+        module = load()
+        source = getattr(module, f"VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_{name.upper()}")
+        try:
+            return read_addresses(handle.interfaceAddresses(source, 0), name, macs)
+        except module.libvirtError:
+            self._sulking[who] = now + _SULK
+            return []

@@ -1,0 +1,231 @@
+"""Pools of storage and their volumes. Elements: libvirt's formatstorage.html.
+
+Nobody asks libvirt to look into a pool anew (``virStoragePoolRefresh``): that takes minutes where storage hangs, and
+sizes are those of its own last look.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+from xml.etree import ElementTree as ET
+
+import msgspec
+
+from kvtui.backends.libvirt.asking import flagged
+from kvtui.backends.libvirt.collector import Found
+from kvtui.backends.libvirt.describe import amount_at, attribute_at, parse, text_at
+from kvtui.backends.libvirt.events import Events
+from kvtui.backends.libvirt.link import Lane, load
+from kvtui.backends.libvirt.transfers import Transfers
+from kvtui.backends.libvirt.words import POOL_STATES
+from kvtui.records.base import Meta, Record
+from kvtui.records.libvirt import BlockJob, StoragePool, StorageVolume
+from kvtui.text import clean_line
+
+if TYPE_CHECKING:
+    import libvirt
+
+EVENTS: Final = ("storagePool.LIFECYCLE", "storagePool.REFRESH")
+_POOLS: Final = 15.0
+_VOLUMES: Final = 30.0
+_SOON: Final = 1.0
+_BUDGET: Final = 2.0
+"""Seconds of one look in which volumes are described: each is a question of its own, and there may be thousands."""
+_OLD: Final = 300.0
+"""Seconds after which a volume is described anew, for its allocation grows and no event tells of it."""
+_GROWING: Final = 10.0
+"""Seconds for which a new volume that nobody uses and that does not grow still counts as being made."""
+
+
+def describe_pool(xml: str) -> StoragePool:
+    """What the XML of a pool tells; state, sizes and autostart are asked apart."""
+    root = parse(xml)
+    return StoragePool(
+        metadata=Meta(name=text_at(root, "name"), uid=text_at(root, "uuid")),
+        type=clean_line(root.get("type") or ""),
+        path=text_at(root, "target/path"),
+        source=_pool_source(root),
+    )
+
+
+def _pool_source(root: ET.Element) -> str:
+    host, folder = attribute_at(root, "source/host", "name"), attribute_at(root, "source/dir", "path")
+    device, name = attribute_at(root, "source/device", "path"), text_at(root, "source/name")
+    if host:
+        return f"{host}:{folder or name or device}"
+    return folder or name or device
+
+
+def describe_volume(pool: str, name: str, xml: str) -> StorageVolume:
+    """What the XML of a volume tells."""
+    root = parse(xml)
+    return StorageVolume(
+        metadata=Meta(name=f"{pool}/{name}", uid=text_at(root, "key")),
+        pool=pool,
+        path=text_at(root, "target/path"),
+        type=clean_line(root.get("type") or ""),
+        format=attribute_at(root, "target/format", "type"),
+        capacity=amount_at(root, "capacity"),
+        allocation=amount_at(root, "allocation"),
+        backing=text_at(root, "backingStore/path"),
+    )
+
+
+class PoolCollector:
+    """Pools."""
+
+    types: tuple[type[Record], ...] = (StoragePool,)
+    serves = types
+    period = _POOLS
+    lane = Lane.STORAGE
+
+    def __init__(self) -> None:
+        self._shapes: dict[str, StoragePool] = {}
+
+    def attach(self, events: Events, wake: Callable[[], None]) -> None:
+        """Look after whatever happens to a pool."""
+
+        def hear(uuid: str, *_: object) -> None:
+            self._shapes.pop(uuid, None)
+            wake()
+
+        events.listen(EVENTS, hear)
+
+    def collect(self, connection: libvirt.virConnect) -> Found:
+        """All pools."""
+        module = load()
+        autostart = flagged(connection.listAllStoragePools, module.VIR_CONNECT_LIST_STORAGE_POOLS_AUTOSTART)
+        transient = flagged(connection.listAllStoragePools, module.VIR_CONNECT_LIST_STORAGE_POOLS_TRANSIENT)
+        pools = []
+        for handle in connection.listAllStoragePools(0):
+            uuid = handle.UUIDString()
+            try:
+                shape = self._shapes.get(uuid) or describe_pool(handle.XMLDesc(0))
+                state, capacity, allocation, free = handle.info()
+                word = POOL_STATES[state] if 0 <= state < len(POOL_STATES) else ""
+                # Numbers in the order of virStoragePoolState; from running on there is something in it.
+                volumes = handle.numOfVolumes() if state >= module.VIR_STORAGE_POOL_RUNNING else None
+            except module.libvirtError as error:
+                if error.get_error_code() == module.VIR_ERR_NO_STORAGE_POOL:
+                    continue
+                raise
+            self._shapes[uuid] = shape
+            pools.append(
+                msgspec.structs.replace(
+                    shape,
+                    state=word,
+                    autostart=uuid in autostart,
+                    persistent=uuid not in transient,
+                    capacity=capacity,
+                    allocation=allocation,
+                    free=free,
+                    volumes=volumes,
+                )
+            )
+        return Found({StoragePool: pools})
+
+
+class VolumeCollector:
+    """Volumes: listed, and described in small portions."""
+
+    types: tuple[type[Record], ...] = (StorageVolume,)
+    serves: tuple[type[Record], ...] = (StorageVolume, BlockJob)
+    lane = Lane.STORAGE
+
+    def __init__(self, transfers: Transfers, in_use: Callable[[], frozenset[str]]) -> None:
+        """`in_use` tells the paths and ``POOL/VOLUME`` names that domains have as disks; from any thread."""
+        self.period = _VOLUMES
+        self._transfers = transfers
+        self._in_use = in_use
+        self._known: dict[tuple[str, str], StorageVolume] = {}
+        self._described: dict[tuple[str, str], float] = {}
+        """When each was described, on the monotonic clock; 0 for those that are to be at once."""
+        self._new: dict[tuple[str, str], float] = {}
+        """Those that came while we looked on, with the moment at which they last grew."""
+        self._pools: set[str] | None = None
+        """Of which the volumes were listed already."""
+
+    def attach(self, events: Events, wake: Callable[[], None]) -> None:
+        """Look after a pool was refreshed, began or ended; its volumes are described anew."""
+
+        def hear(_uuid: str, name: str, _details: object) -> None:
+            for key in tuple(self._described):
+                if key[0] == name:
+                    self._described[key] = 0.0
+            wake()
+
+        events.listen(EVENTS, hear)
+
+    def collect(self, connection: libvirt.virConnect) -> Found:
+        """All volumes, some of them described anew."""
+        module = load()
+        handles: dict[tuple[str, str], libvirt.virStorageVol] = {}
+        listed = set()
+        for pool in connection.listAllStoragePools(module.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
+            title = clean_line(pool.name())
+            try:
+                found = pool.listAllVolumes(0)
+            except module.libvirtError:
+                # It ended meanwhile, or it is one whose volumes cannot be listed.
+                continue
+            listed.add(title)
+            handles.update({(title, clean_line(volume.name())): volume for volume in found})
+        now = time.monotonic()
+        self._take_list(handles, listed, now)
+        due = sorted((key for key in handles if self._is_due(key, now)), key=lambda key: self._described.get(key, 0.0))
+        left = self._describe(due, handles)
+        self.period = _SOON if left or self._new else _VOLUMES
+        return Found({StorageVolume: list(self._known.values())})
+
+    def _take_list(self, handles: dict[tuple[str, str], libvirt.virStorageVol], listed: set[str], now: float) -> None:
+        for key in self._known.keys() - handles.keys():
+            del self._known[key]
+            self._described.pop(key, None)
+            self._new.pop(key, None)
+            self._transfers.stop_growing("/".join(key))
+        for key in handles.keys() - self._known.keys():
+            pool, name = key
+            self._known[key] = StorageVolume(metadata=Meta(name=f"{pool}/{name}"), pool=pool)
+            if self._pools is not None and pool in self._pools:
+                self._new[key] = now
+        self._pools = listed
+
+    def _is_due(self, key: tuple[str, str], now: float) -> bool:
+        described = self._described.get(key, 0.0)
+        return key in self._new or not described or now - described > _OLD
+
+    def _describe(
+        self, due: list[tuple[str, str]], handles: dict[tuple[str, str], libvirt.virStorageVol]
+    ) -> list[tuple[str, str]]:
+        """As many of those as there is time for; the rest."""
+        module = load()
+        begun = time.monotonic()
+        for at, key in enumerate(due):
+            now = time.monotonic()
+            if now - begun > _BUDGET:
+                return due[at:]
+            self._described[key] = now
+            try:
+                volume = describe_volume(*key, handles[key].XMLDesc(0))
+            except module.libvirtError:
+                # It is gone, or cannot be read: its name is all that is known, and that it is there.
+                self._new.pop(key, None)
+                continue
+            if key in self._new:
+                self._watch(key, self._known[key], volume, now)
+            self._known[key] = volume
+        return []
+
+    def _watch(self, key: tuple[str, str], before: StorageVolume, volume: StorageVolume, now: float) -> None:
+        """A volume that is new: while it grows and no domain has it, somebody builds it or fills it."""
+        name, whole, has = volume.metadata.name, volume.capacity or 0, volume.allocation or 0
+        grew = has > (before.allocation or 0)
+        if grew:
+            self._new[key] = now
+        if any(used in self._in_use() for used in volume.names) or has >= whole or now - self._new[key] > _GROWING:
+            del self._new[key]
+            self._transfers.stop_growing(name, full=has >= whole)
+        elif grew:
+            self._transfers.grow(name, volume.path, has, whole)

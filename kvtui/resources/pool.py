@@ -1,0 +1,106 @@
+"""Pools of storage. Sizes are those of libvirt's own last look into each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from kvtui.model import Cell, Health, Ref, Tone
+from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, StoragePool
+from kvtui.resources import sources
+from kvtui.resources.base import Column, Resource, itself
+from kvtui.resources.cells import NOTHING, health_cell, number_cell, reason_column, text_cell, yes_no
+from kvtui.store import View
+from kvtui.text import percent, size
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRow:
+    """A pool and the host that it is on."""
+
+    backend: str
+    pool: StoragePool
+
+
+def _row(view: View, ref: Ref) -> PoolRow | None:
+    pool = view.find(StoragePool, ref)
+    return PoolRow(ref.backend, pool) if pool is not None else None
+
+
+def _refs(view: View) -> Iterable[Ref]:
+    return (ref for ref, _ in view.items(StoragePool))
+
+
+def _health(row: PoolRow, _now: float) -> Health:
+    pool = row.pool
+    word = pool.state.capitalize() or "Unknown"
+    match pool.state:
+        case "inactive" if pool.autostart:
+            return Health(Tone.WARN, word, "it is to start with its host; its volumes cannot be used until then")
+        case "inactive":
+            return Health(Tone.MUTED, word)
+        case "building":
+            return Health(Tone.BUSY, word)
+        case "degraded" | "inaccessible":
+            return Health(Tone.BAD, word, f"libvirt says {pool.state}")
+        case "running":
+            pass
+        case _:
+            return Health(Tone.WARN, word)
+    used = pool.used or 0.0
+    if used >= POOL_FULL:
+        return Health(Tone.BAD, "Full", f"{size(pool.free)} left: the next write may pause a VM")
+    if used >= POOL_NEARLY_FULL:
+        return Health(Tone.WARN, "Nearly full", f"{size(pool.free)} left")
+    return Health(Tone.OK, word)
+
+
+def _used(row: PoolRow, _now: float) -> Cell:
+    used = row.pool.used
+    if used is None or row.pool.state == "inactive":
+        return NOTHING
+    tone = Tone.BAD if used >= POOL_FULL else Tone.WARN if used >= POOL_NEARLY_FULL else None
+    return Cell(percent(used, 1.0), tone, used)
+
+
+def _amount(row: PoolRow, amount: int) -> Cell:
+    """Of a pool that is not active, libvirt keeps the sizes of long ago or none."""
+    return number_cell(amount, size(amount)) if row.pool.capacity and row.pool.state != "inactive" else NOTHING
+
+
+def _volumes(row: PoolRow, _now: float) -> Cell:
+    return number_cell(row.pool.volumes, str(row.pool.volumes))
+
+
+def _fields(row: PoolRow) -> Mapping[str, str]:
+    return {"node": row.backend, "uuid": row.pool.metadata.uid}
+
+
+RESOURCE: Resource[PoolRow] = Resource(
+    name="pools",
+    aliases=("pool", "storagepools"),
+    title="Pools",
+    label="pool",
+    row_type=PoolRow,
+    sources=(sources.POOLS,),
+    refs=_refs,
+    row=_row,
+    related={StoragePool: itself},
+    ref=lambda row: row.pool.ref(row.backend),
+    health=_health,
+    columns=(
+        Column("NAME", lambda row, _now: Cell(row.pool.metadata.name), 14, rank=0, grow=2),
+        Column("STATUS", lambda row, now: health_cell(_health(row, now)), 12, rank=0),
+        Column("TYPE", lambda row, _now: text_cell(row.pool.type), 8, rank=2),
+        Column("CAPACITY", lambda row, _now: _amount(row, row.pool.capacity), 8, rank=2, right=True),
+        Column("FREE", lambda row, _now: _amount(row, row.pool.free), 6, rank=1, right=True),
+        Column("USED", _used, 5, rank=1, right=True),
+        Column("AUTOSTART", lambda row, _now: yes_no(row.pool.autostart), 9, rank=4),
+        Column("VOLUMES", _volumes, 7, rank=3, right=True),
+        reason_column(_health, rank=3),
+        Column("PATH", lambda row, _now: text_cell(row.pool.path), 24, rank=5, grow=1),
+        Column("SOURCE", lambda row, _now: text_cell(row.pool.source), 24, rank=6, wide=True, grow=1),
+    ),
+    fields=_fields,
+    labels=lambda _row: {},
+)
