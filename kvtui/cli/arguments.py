@@ -24,6 +24,7 @@ examples:
   kvtui get vms --faults -o wide   the rows of the screen, for scripts
   kvtui get migrations --watch     and as they change
   kvtui screenshot shop/web-1      what the VM shows on its screen
+  kvtui console db-1 --host qemu:///system   the console of a VM of this machine's libvirt
 
 """
 
@@ -78,7 +79,7 @@ keys:
 _CONSOLE_ABOUT = """\
 Open the serial console of a VM: on a terminal as on the screen, with scrollback, search and recording; in a pipe as
 plain bytes. It waits for a VM that does not run yet, follows restarts and migrations, and ends the session of whoever
-has the console now."""
+has the console now; on a host of libvirt only when that is said (--take, or enter on the screen)."""
 
 _CONSOLE_MORE = f"""\
 in a pipe:
@@ -231,13 +232,15 @@ def _add_get(parser: ArgumentParser) -> None:
 
 
 def _add_machine(parser: ArgumentParser) -> None:
-    parser.add_argument("machine", metavar="VM", help="NAME or NAMESPACE/NAME")
+    parser.add_argument("machine", metavar="VM", help="NAME or NAMESPACE/NAME; with --host NAME or UUID")
 
 
 def _add_console(parser: ArgumentParser) -> None:
     _add_machine(parser)
     parser.add_argument("--until", metavar="TEXT", help="plain bytes; end as soon as the guest has said TEXT")
     parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="plain bytes; end after that time")
+    parser.add_argument("--line", type=_named, metavar="ALIAS", help="on a host: another serial line, as serial1")
+    parser.add_argument("--take", action="store_true", help="on a host, plain bytes: also from whoever has the console")
 
 
 def _add_ssh(parser: ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from kvtui.backends.base import Consoles
+from kvtui.backends.base import Consoles, SharedConsoles
 from kvtui.cli.connecting import make_fleet, name_places, read_settings
 from kvtui.cli.input import read_input
 from kvtui.cli.machine import capable, check_machine, find_machine
@@ -19,6 +19,7 @@ from kvtui.config import ConsoleSettings, Settings
 from kvtui.console.session import Session
 from kvtui.console.state import State
 from kvtui.errors import ConfigError, KvtuiError, ReadOnlyError, UnreachableError
+from kvtui.records.libvirt import Domain
 from kvtui.text import clean_line
 from kvtui.ui.consoles.channels import Channel, make_session
 from kvtui.ui.consoles.recordings import record
@@ -37,8 +38,11 @@ def console(options: Namespace) -> int:
     """Open the console of the VM that was named; the exit code."""
     settings = read_settings(options)
     fleet, ref = find_machine(options, settings)
-    capable(fleet, ref, Consoles, "serial consoles")  # type: ignore[type-abstract]
-    channel = Channel(ref)
+    is_domain = ref.kind == Domain.KIND
+    if not is_domain and (options.line or options.take):
+        raise ConfigError("--line and --take are for hosts of libvirt", hint="give --host")
+    capable(fleet, ref, SharedConsoles if is_domain else Consoles, "serial consoles")
+    channel = Channel(ref, line=options.line or "")
     if sys.stdout.isatty():
         if options.until is not None or options.timeout is not None:
             raise ConfigError("--until and --timeout are for pipes and files", hint="with | cat -v it is one")
@@ -50,6 +54,7 @@ def console(options: Namespace) -> int:
             "the output is a pipe, and the input is the terminal", hint="give input, or </dev/null to listen"
         )
     session = make_session(channel, fleet, settings)
+    session.takes = options.take
     until = None if options.until is None else options.until.encode(errors="surrogateescape")
     return asyncio.run(_pipe(fleet, channel, settings.console, _Pipe(session, until), options.timeout))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from argparse import Namespace
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from kvtui.backends.base import Finder, Reader
+from kvtui.backends.base import Finder, Locator, Reader
 from kvtui.cli.connecting import make_fleet
 from kvtui.config import NAMESPACE, Settings
 from kvtui.errors import (
@@ -20,6 +22,7 @@ from kvtui.errors import (
 )
 from kvtui.model import Ref
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
+from kvtui.records.libvirt import Domain
 from kvtui.text import clean_line
 
 if TYPE_CHECKING:
@@ -27,6 +30,10 @@ if TYPE_CHECKING:
     from kvtui.fleet import Fleet
 
 Capability = TypeVar("Capability")
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_PATIENCE: Final = 20.0
+"""Seconds that each of several hosts is given."""
+NO_PORTS: Final = "a host leads to no ports of its VMs: ssh to the address that kvtui get vms -o wide shows"
 _KINDS: Final = (VirtualMachine.KIND, VirtualMachineInstance.KIND)
 
 
@@ -34,8 +41,11 @@ def find_machine(options: Namespace, settings: Settings) -> tuple[Fleet, Ref]:
     """The fleet of one backend, and the VM that ``options.machine`` names: NAME or NAMESPACE/NAME. Nobody is asked yet.
 
     Without a namespace it is that of ``-n``, of the configuration, of the context, or ``default``: as kubectl has it.
+    With hosts it is a domain by its name or UUID, and the fleet is all of them; several are asked which of them has it.
     Raises ConfigError when it is not clear which VM is meant.
     """
+    if options.host:
+        return _find_domain(options, settings)
     if len(options.context) > 1:
         raise ConfigError("the command is about one VM", "several contexts were given", "give one --context")
     if options.all_namespaces:
@@ -51,11 +61,60 @@ def find_machine(options: Namespace, settings: Settings) -> tuple[Fleet, Ref]:
     return fleet, Ref(backend.name, "VirtualMachineInstance", options.namespace, name)
 
 
-def capable(fleet: Fleet, ref: Ref, capability: type[Capability], what: str) -> Capability:
-    """The backend of the machine as what it must be able to do. Raises BackendError when it is not."""
+def _find_domain(options: Namespace, settings: Settings) -> tuple[Fleet, Ref]:
+    if options.context:
+        raise ConfigError("the command is about one VM", "a context and a host were given", "give --context or --host")
+    if options.namespace or options.all_namespaces:
+        raise ConfigError("the VMs of a host have no namespaces", hint="leave out -n and -A")
+    name = options.machine
+    fleet = make_fleet(options, settings)
+    if len(fleet.backends) == 1 and not _UUID.fullmatch(name):
+        return fleet, Ref(next(iter(fleet.backends)), Domain.KIND, "", name)
+    # What was asked in one event loop is of no use in another.
+    return fleet, asyncio.run(_locate(make_fleet(options, settings), name))
+
+
+async def _locate(fleet: Fleet, name: str) -> Ref:
+    """The one domain of that name or UUID. Raises AbsentError, ConfigError, and UnreachableError where it may be on a
+    host that does not answer.
+    """
+    try:
+        backends = [(host, backend) for host, backend in fleet.backends.items() if isinstance(backend, Locator)]
+        asked = await asyncio.gather(*(_ask_for(backend, host, name) for host, backend in backends))
+    finally:
+        await fleet.close()
+    found = [ref for ref in asked if isinstance(ref, Ref)]
+    silent = [error for error in asked if isinstance(error, BackendError)]
+    where = ", ".join(clean_line(ref.backend) for ref in found)
+    if len(found) > 1:
+        raise ConfigError(
+            f"{clean_line(name)} is on several hosts", where, "give the --host that is meant, or the UUID"
+        )
+    if found:
+        return found[0]
+    if silent:
+        raise silent[0]
+    hosts = ", ".join(clean_line(host) for host, _ in backends)
+    raise AbsentError(f"no VM named {clean_line(name)} on {hosts}", code=404)
+
+
+async def _ask_for(backend: Locator, host: str, name: str) -> Ref | BackendError | None:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return await backend.locate(name)
+    except TimeoutError:
+        return UnreachableError(f"{host} does not answer")
+    except BackendError as error:
+        return error
+
+
+def capable(fleet: Fleet, ref: Ref, capability: type[Capability], what: str, hint: str = "") -> Capability:
+    """The backend of the machine as what it must be able to do. Raises BackendError when it is not, for a domain with
+    `hint` as the way out.
+    """
     backend: Backend = fleet.backends[ref.backend]
     if not isinstance(backend, capability):
-        raise BackendError(f"{ref.backend} has no {what}")
+        raise BackendError(f"{ref.backend} has no {what}", hint=hint if ref.kind == Domain.KIND else "")
     return backend
 
 
@@ -65,6 +124,8 @@ async def check_machine(fleet: Fleet, ref: Ref) -> None:
     Raises AbsentError when there is neither, UnservedError without KubeVirt, UnreachableError, UnauthorizedError.
     """
     backend = fleet.backends[ref.backend]
+    if isinstance(backend, Locator) and await backend.locate(ref.name) is None:
+        raise AbsentError(f"no VM named {clean_line(ref.name)} on {clean_line(ref.backend)}", code=404)
     if not isinstance(backend, Reader):
         return
     for kind in _KINDS:

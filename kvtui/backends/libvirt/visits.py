@@ -13,9 +13,9 @@ from kvtui.backends.libvirt.describe import describe_domain, tell_differences
 from kvtui.backends.libvirt.link import Lane, Link, load
 from kvtui.backends.libvirt.masking import mask_xml
 from kvtui.backends.libvirt.streams import read_screenshot
-from kvtui.errors import BackendError, BusyError, UnreachableError
+from kvtui.errors import AbsentError, BackendError, BusyError, UnreachableError
 from kvtui.model import Ref
-from kvtui.records.libvirt import Domain, Guest
+from kvtui.records.libvirt import Domain, DomainSnapshot, Guest, Host, StoragePool, StorageVolume, VirtualNetwork
 from kvtui.text import clean_line
 
 if TYPE_CHECKING:
@@ -113,9 +113,22 @@ def read_domain(connection: libvirt.virConnect, ref: Ref) -> Sequence[Document]:
     return found
 
 
-def read_host(connection: libvirt.virConnect) -> Sequence[Document]:
-    """What a host is capable of. Raises libvirtError."""
-    return (_document("capabilities", connection.getCapabilities()),)
+def read_object(connection: libvirt.virConnect, ref: Ref) -> Sequence[Document]:
+    """What describes anything else. Raises libvirtError."""
+    first, _, second = ref.name.partition("/")
+    if ref.kind == Host.KIND:
+        return (_document("capabilities", connection.getCapabilities()),)
+    if ref.kind == StoragePool.KIND:
+        xml = connection.storagePoolLookupByName(ref.name).XMLDesc(0)
+    elif ref.kind == StorageVolume.KIND:
+        xml = connection.storagePoolLookupByName(first).storageVolLookupByName(second).XMLDesc(0)
+    elif ref.kind == VirtualNetwork.KIND:
+        xml = connection.networkLookupByName(ref.name).XMLDesc(0)
+    elif ref.kind == DomainSnapshot.KIND:
+        xml = connection.lookupByName(first).snapshotLookupByName(second).getXMLDesc(0)
+    else:
+        raise AbsentError(f"libvirt has no XML of {clean_line(ref.path)}")
+    return (_document(ref.kind, xml),)
 
 
 def _document(title: str, xml: str) -> Document:

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from kvtui.backends.base import ByteStream, Document, Happening
 from kvtui.backends.libvirt.acts import Acts
 from kvtui.backends.libvirt.history import History
-from kvtui.backends.libvirt.link import Link
+from kvtui.backends.libvirt.link import Lane, Link
 from kvtui.backends.libvirt.streams import Consoles
-from kvtui.backends.libvirt.visits import Visits, read_domain, read_host
+from kvtui.backends.libvirt.visits import Visits, read_domain, read_object
 from kvtui.backends.libvirt.words import LOOKING_ONLY
 from kvtui.errors import ForbiddenError
 from kvtui.model import BackendInfo, Ref
-from kvtui.records.libvirt import Guest, Host
+from kvtui.records.libvirt import Domain, Guest, Host
 from kvtui.text import clean_line
 
 
@@ -54,11 +54,11 @@ class Ways(Acts):
         return await self._visits.ask_agent(ref)
 
     async def fetch_documents(self, ref: Ref) -> Sequence[Document]:
-        """The XML of a domain, live and stored; of the host, what it is capable of."""
-        title = f"the XML of {clean_line(ref.path)}"
-        if ref.kind == Host.KIND:
-            return await self.call(read_host, title)
-        return await self.call(lambda connection: read_domain(connection, ref), title)
+        """The XML of a domain, live and stored, or of anything else; of the host, what it is capable of."""
+        read = read_domain if ref.kind == Domain.KIND else read_object
+        return await self.call(
+            lambda connection: read(connection, ref), f"the XML of {clean_line(ref.path)}", Lane.LOOKS
+        )
 
     def tell_happenings(self, ref: Ref) -> Sequence[Happening]:
         """What happened to a domain, or to our connection with the host, since we watch it."""

@@ -13,7 +13,9 @@ from kvtui.errors import BackendError, ForbiddenError, KvtuiError, UnreachableEr
 from kvtui.fleet import Fleet
 from kvtui.model import FeedState, Ref
 from kvtui.records.kubevirt import VirtualMachineInstance
+from kvtui.records.libvirt import Domain
 from kvtui.resources.base import AnyResource
+from kvtui.store import View
 
 AT_ONCE: Final = 4
 """Requests under way: each makes a hypervisor read out a screen."""
@@ -112,6 +114,8 @@ class Photographer:
         view = self._fleet.view
         if self._resource.row(view, ref) is None:
             return "this VM is gone"
+        if ref.kind == Domain.KIND:
+            return _explain_absence(view, ref)
         if view.feed(ref.backend, VirtualMachineInstance.KIND).state is not FeedState.LIVE:
             return ""
         vmi = view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
@@ -144,6 +148,18 @@ class Photographer:
         if not data:
             raise BackendError(f"picture of {ref.path}", "the server sent an empty one")
         return data
+
+
+def _explain_absence(view: View, ref: Ref) -> str:
+    """The same of a domain; where it runs on another host by now, its row is there."""
+    domain = view.find(Domain, ref)
+    if domain is None or view.feed(ref.backend, Domain.KIND).state is not FeedState.LIVE:
+        return ""
+    if not domain.active:
+        return "no screen: the VM does not run"
+    if domain.hung:
+        return "no picture: its QEMU does not answer"
+    return "" if domain.screen else "no screen: the VM has no video card"
 
 
 def explain(error: KvtuiError) -> str:

@@ -1,4 +1,4 @@
-"""One object in full: what it is and why it fares so, its events, its log, and the object itself as the API has it."""
+"""One object in full: what it is and why it fares so, its events, its log, and itself as its server has it."""
 
 from __future__ import annotations
 
@@ -13,26 +13,35 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from kvtui.backends.base import Logs, Reader
+from kvtui.backends.base import Agents, Chronicle, Documents, Logs, Reader
 from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
-from kvtui.model import Ref, Tone
+from kvtui.joins.domain import Guest
+from kvtui.model import Platform, Ref, Tone
+from kvtui.records import libvirt
 from kvtui.records.kubernetes import Event, Pod
 from kvtui.resources.base import AnyResource
 from kvtui.store import Delta
+from kvtui.ui.domain_facts import document_lines, domain_lines, explain_silence, happening_lines
 from kvtui.ui.facts import event_lines, log_containers, log_line, overview, parts_of, records_of, yaml_line
 from kvtui.ui.lines import Line, LinesView, line, wrap
 
-TABS = {"overview": "overview", "events": "events", "yaml": "YAML", "log": "log"}
+_TABS = {
+    Platform.KUBERNETES: {"overview": "overview", "events": "events", "yaml": "YAML", "log": "log"},
+    Platform.LIBVIRT: {"overview": "overview", "events": "events", "yaml": "XML"},
+}
+"""By platform, what the keys 1, 2 ... show."""
 _REFRESH = 10.0
-"""Seconds between two looks at the events while they are shown."""
+"""Seconds between two looks at the events while they are shown ..."""
+_REFRESH_OWN = 1.0
+"""... and where nobody need be asked for them."""
 _LOG_LINES = 5_000
 _LOG_PAUSE = 0.1
 """Seconds between two drawings of a log, however fast it comes."""
 
 
 class DetailScreen(Screen[None]):
-    """Overview, events, YAML and log of one object."""
+    """Overview, events, YAML or XML, and log of one object."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "leave", "back"),
@@ -54,13 +63,19 @@ class DetailScreen(Screen[None]):
         self._fleet = fleet
         self._resource = resource
         self._ref = ref
-        self._tab = tab if tab in TABS else "overview"
+        self._backend = fleet.backends[ref.backend]
+        self._names = _TABS[self._backend.info.platform]
+        self._tab = tab if tab in self._names else "overview"
         self._title = Static(classes="detail-title", markup=False)
         self._tabs = Static(classes="detail-tabs", markup=False)
         self._view = LinesView(id="detail-view")
         self._find = Input(placeholder="search", classes="detail-search")
         self._containers: list[str] = []
         """Of the pod whose log is shown; the first is the one shown."""
+        self._agent: libvirt.Guest | str = ""
+        """What the agent of a domain told, or why it told nothing."""
+        self._agent_asked: tuple[object, ...] = ()
+        """Of which process of the domain it was asked, and whether it was connected."""
         self._unlisten: Callable[[], None] = lambda: None
 
     def compose(self) -> ComposeResult:
@@ -70,9 +85,8 @@ class DetailScreen(Screen[None]):
         yield self._view
         self._find.display = False
         yield self._find
-        yield Static(
-            "esc back   1 overview  2 events  3 YAML  4 log   / search  n N   r read again", classes="detail-keys"
-        )
+        tabs = "  ".join(f"{number} {title}" for number, title in enumerate(self._names.values(), start=1))
+        yield Static(f"esc back   {tabs}   / search  n N   r read again", classes="detail-keys")
 
     def on_mount(self) -> None:
         """Show the first tab and follow the object."""
@@ -98,6 +112,9 @@ class DetailScreen(Screen[None]):
 
     def action_tab(self, name: str) -> None:
         """Show a tab."""
+        if name not in self._names:
+            self.notify("libvirt keeps no logs that it would show; the console is c in the list", severity="warning")
+            return
         self._tab = name
         self.workers.cancel_group(self, "load")
         self._view.search("")
@@ -111,11 +128,12 @@ class DetailScreen(Screen[None]):
 
     def action_step(self, by: int) -> None:
         """Show the next or previous tab."""
-        names = list(TABS)
+        names = list(self._names)
         self.action_tab(names[(names.index(self._tab) + by) % len(names)])
 
     def action_reload(self) -> None:
         """Read the tab again."""
+        self._agent_asked = ()
         self.action_tab(self._tab)
 
     def action_container(self) -> None:
@@ -161,7 +179,7 @@ class DetailScreen(Screen[None]):
         health = self._resource.health(row, self._fleet.clock()) if row is not None else None
         word = health.word if health else "gone"
         self._title.update(f" {self._resource.label} {self._ref.path}   {word}   {self._ref.backend}")
-        tabs = "  ".join(f"[{title}]" if name == self._tab else f" {title} " for name, title in TABS.items())
+        tabs = "  ".join(f"[{title}]" if name == self._tab else f" {title} " for name, title in self._names.items())
         self._tabs.update(tabs + (self._container_words() if self._tab == "log" else ""))
 
     def _container_words(self) -> str:
@@ -176,7 +194,32 @@ class DetailScreen(Screen[None]):
             self._view.show([line("this object is gone", Tone.WARN)])
             return
         findings = [finding for finding in self._fleet.engine.findings if finding.subject[:4] == self._ref[:4]]
-        self._view.show(overview(self._resource, row, findings, self._fleet.clock(), self._width))
+        lines = list(overview(self._resource, row, findings, self._fleet.clock(), self._width))
+        if isinstance(row, Guest):
+            self._ask_agent_once(row)
+            lines += domain_lines(row, self._agent, self._width)
+        self._view.show(lines)
+
+    def _ask_agent_once(self, row: Guest) -> None:
+        """Ask the agent of the guest, unless it was asked since the guest was started and the agent came."""
+        domain = row.domain
+        now = (domain.id, domain.agent, row.reachable)
+        if now == self._agent_asked:
+            return
+        self._agent_asked = now
+        self._agent = explain_silence(row)
+        if not self._agent and isinstance(self._backend, Agents):
+            self._agent = "asking ..."
+            self._ask_agent(self._backend)
+
+    @work(group="agent", exclusive=True)
+    async def _ask_agent(self, backend: Agents) -> None:
+        try:
+            self._agent = await backend.ask_agent(self._ref)
+        except KvtuiError as error:
+            self._agent = str(error)
+        if self._tab == "overview":
+            self._show_overview()
 
     @work(group="load", exclusive=True)
     async def _load(self, name: str) -> None:
@@ -200,7 +243,9 @@ class DetailScreen(Screen[None]):
         return max(40, self._view.size.width - 1)
 
     async def _follow_events(self) -> None:
-        backend = self._fleet.backends[self._ref.backend]
+        backend = self._backend
+        if isinstance(backend, Chronicle):
+            await self._follow_happenings(backend)
         if not isinstance(backend, Reader):
             self._view.show([line("this backend has no events", Tone.MUTED)])
             return
@@ -211,8 +256,17 @@ class DetailScreen(Screen[None]):
             self._view.show(event_lines(events.values(), self._fleet.clock(), self._width))
             await asyncio.sleep(_REFRESH)
 
+    async def _follow_happenings(self, backend: Chronicle) -> None:
+        while True:
+            happenings = backend.tell_happenings(self._ref)
+            self._view.show(happening_lines(happenings, self._fleet.clock(), self._width))
+            await asyncio.sleep(_REFRESH_OWN)
+
     async def _show_yaml(self) -> None:
-        backend = self._fleet.backends[self._ref.backend]
+        backend = self._backend
+        if isinstance(backend, Documents):
+            self._view.show(document_lines(await backend.fetch_documents(self._ref)))
+            return
         if not isinstance(backend, Reader):
             self._view.show([line("this backend does not show whole objects", Tone.MUTED)])
             return
@@ -223,7 +277,7 @@ class DetailScreen(Screen[None]):
         self._view.show(yaml_line(item) for item in text.splitlines())
 
     async def _follow_log(self) -> None:
-        backend = self._fleet.backends[self._ref.backend]
+        backend = self._backend
         pod = next((record for record in records_of(self._row()) if isinstance(record, Pod)), None)
         if pod is None or not isinstance(backend, Logs):
             self._view.show([line("there is no pod to read a log of", Tone.MUTED)])
