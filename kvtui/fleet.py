@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 
 from kvtui.backends.base import Backend, Retrier, Source
 from kvtui.backends.ssh import Routes
-from kvtui.model import Feed, FeedState
+from kvtui.model import Feed, FeedState, Platform, Ref
 from kvtui.resources import RESOURCES, resources_for
 from kvtui.resources.base import AnyResource
 from kvtui.store import Delta, Store, View
+from kvtui.text import clean_line
 from kvtui.triage.engine import Engine
 
 TICK = 0.1
@@ -44,6 +45,17 @@ class Fleet:
         """The namespace to which all backends are confined; empty where they are not, or not all to the same."""
         names = {backend.info.namespace for backend in self.backends.values()}
         return names.pop() if len(names) == 1 else ""
+
+    def name(self, ref: Ref, part: str = "") -> str:
+        """The path of an object, and a part of it; where there are several backends, with its context or host:
+        ``shop/db-2 in prod``, ``web on kvm1``.
+        """
+        path = clean_line(f"{ref.path} {part}".rstrip())
+        backend = self.backends.get(ref.backend)
+        if len(self.backends) < 2 or path == ref.backend:
+            return path
+        is_host = backend is not None and backend.info.platform is Platform.LIBVIRT
+        return f"{path} {'on' if is_host else 'in'} {clean_line(ref.backend)}"
 
     @property
     def resources(self) -> Sequence[AnyResource]:

@@ -93,6 +93,11 @@ def fit(value: str, width: int, *, right: bool = False) -> str:
     return padding + value if right else value + padding
 
 
+def shorten(value: str, width: int) -> str:
+    """The text, cut to a number of columns with an ellipsis where it is longer."""
+    return value if cells(value) <= width else _cut(value, width)
+
+
 def _cut(value: str, width: int) -> str:
     if width <= 0:
         return ""

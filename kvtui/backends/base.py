@@ -79,6 +79,10 @@ class ByteStream(Protocol):
 class Dialer(Protocol):
     """A way to remote places that are not reached directly. The names of hosts are looked up at its far end."""
 
+    @property
+    def way(self) -> str:
+        """What is on the way, as sentences name it."""
+
     async def prepare(self) -> None:
         """Have the way ready, however long the user needs to answer what it asks. Raises KvtuiError."""
 

@@ -275,6 +275,10 @@ def _add_demo(parser: ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, metavar="N", help="the same seed makes the same world")
     parser.add_argument("--user", choices=("admin", "edit", "view"), help="whose rights to have (default: admin)")
     parser.add_argument(
+        "--hosts", type=int, choices=range(21), default=3, metavar="N",
+        help="plain KVM hosts beside the cluster, on libvirt's test driver, where libvirt is installed (default: 3)",
+    )  # fmt: skip
+    parser.add_argument(
         "--quiet", action="store_true", help="a world without troubles, in which nothing happens by itself"
     )
     parser.add_argument("--serve", action="store_true",

@@ -103,7 +103,7 @@ async def _pipe(fleet: Fleet, channel: Channel, settings: ConsoleSettings, pipe:
         except TimeoutError:
             raise UnreachableError(f"{channel.ref.backend} did not answer in time") from None
         if settings.record:
-            record(pipe.session, channel.ref, settings, _tell)
+            record(pipe.session, channel, settings, _tell)
         live = asyncio.create_task(fleet.run(vms.sources))
         try:
             return await pipe.run(timeout)

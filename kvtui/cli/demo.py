@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 import subprocess
 import sys
 import tempfile
 from argparse import Namespace
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kvtui.cli.connecting import make_fleet, name_places, read_settings
 from kvtui.cli.screen import run_screen
+from kvtui.config import HostSettings
 from kvtui.errors import KvtuiError
 
 if TYPE_CHECKING:
@@ -29,7 +32,8 @@ def demo(options: Namespace) -> int:
         sys.stdout.flush()
         os.execv(sys.executable, [sys.executable, "-m", "kvtui.demo", *arguments])
     settings = read_settings(options)
-    with DemoCluster(arguments) as cluster:
+    with DemoCluster(arguments) as cluster, tempfile.TemporaryDirectory(prefix="kvtui-demo-") as folder:
+        settings.host = [*settings.host, *_make_pool(options.hosts, Path(folder))]
 
         async def connect(contexts: Sequence[str]) -> Fleet:
             if options.kubeconfig is None:
@@ -37,6 +41,15 @@ def demo(options: Namespace) -> int:
             return make_fleet(options, settings, contexts)
 
         return run_screen(settings, connect, where="the demo cluster", contexts=lambda: name_places(options, settings))
+
+
+def _make_pool(count: int, folder: Path) -> list[HostSettings]:
+    """Plain hosts beside the cluster, as many as wanted; none where libvirt is not installed."""
+    if importlib.util.find_spec("libvirt") is None:
+        return []
+    from kvtui.demo.pool import write_hosts
+
+    return [HostSettings(uri, name) for name, uri in write_hosts(folder, count)]
 
 
 def _arguments(options: Namespace) -> list[str]:

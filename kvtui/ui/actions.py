@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from kvtui.backends.base import Permission, Verdict
@@ -137,8 +137,10 @@ class ActionRunner:
                     self._surroundings.tell(f"{variant.label}: {error}", Severity.WARN)
                     return None
             form = variant.form(self._fleet.view, alike, *known)
+            if len(self._fleet.backends) > 1:
+                form = replace(form, about=(_enumerate(self._names(resource, alike)), *form.about))
             word = self._word(variant, resource, alike)
-            answers = await self._surroundings.fill_in(Sheet(form, _warnings(variant, resource, alike), word))
+            answers = await self._surroundings.fill_in(Sheet(form, self._warnings(variant, resource, alike), word))
             if answers is None:
                 return None
             asked += [(row, answers) for row in alike]
@@ -154,7 +156,7 @@ class ActionRunner:
             return f"{ref.backend} is read-only here"
         found = self._pending.get(ref)
         if found is not None and found.action.id == action.id:
-            return f"{ref.path} is {self.pending(ref)} already"
+            return f"{self._fleet.name(ref)} is {self.pending(ref)} already"
         return action.of(row).when(row)
 
     async def _refusal(self, action: AnyAction, resource: AnyResource, rows: Sequence[Any]) -> str:
@@ -166,7 +168,8 @@ class ActionRunner:
             if not verdict.asked:
                 return f"nothing was done, as {ref.backend} does not answer: {verdict.reason}"
             if not verdict.allowed:
-                where = f"namespace {ref.namespace}" if ref.namespace else ref.backend
+                place = Ref(ref.backend, "", "", f"namespace {ref.namespace}" if ref.namespace else ref.backend)
+                where = self._fleet.name(place)
                 words = f": {verdict.reason}" if verdict.reason else ""
                 return f"needs {needs} in {where}{words}"
         return ""
@@ -183,12 +186,26 @@ class ActionRunner:
         many = len(rows) >= _MASS
         if action.danger is Danger.NONE and not many:
             return None
-        names = [resource.ref(row).path for row in rows]
-        warnings = _warnings(action, resource, rows)
+        names = self._names(resource, rows)
+        warnings = self._warnings(action, resource, rows)
         if left_out:
             warnings.append(f"{left_out} of the marked are left out: there it is not possible")
         subject = f"{len(rows)} {resource.title}" if many else f"{resource.label} {names[0]}"
         return Question(f"{action.label} {subject}?", names, warnings, self._word(action, resource, rows))
+
+    def _warnings(self, action: AnyAction, resource: AnyResource, rows: Sequence[Any]) -> list[str]:
+        """What must be said of the rows; what is not true of all of them names those it is true of."""
+        about: dict[str, list[str]] = {}
+        for row in rows:
+            for warning in action.of(row).warn(row):
+                about.setdefault(warning, []).extend(self._names(resource, [row]))
+        return [
+            warning if len(names) == len(rows) else f"{_enumerate(names)}: {warning}"
+            for warning, names in about.items()
+        ]
+
+    def _names(self, resource: AnyResource, rows: Sequence[Any]) -> list[str]:
+        return [self._fleet.name(resource.ref(row)) for row in rows]
 
     def _word(self, action: AnyAction, resource: AnyResource, rows: Sequence[Any]) -> str:
         """What must be typed: the name, or how many there are; empty when a key is enough."""
@@ -228,7 +245,7 @@ class ActionRunner:
             await (action.run(backend, row) if answers is None else action.run(backend, row, answers))
             accepted = True
         except KvtuiError as error:
-            return f"{action.label} {ref.path}: {error}"
+            return f"{action.label} {self._fleet.name(ref)}: {error}"
         finally:
             if not accepted:
                 self._forget(ref, mine)
@@ -249,7 +266,7 @@ class ActionRunner:
         elif found.action.settled(found.before, row):
             self._forget(ref, found)
             if failure := found.action.outcome(found.before, row):
-                self._surroundings.tell(f"{found.action.label} {ref.path} failed: {failure}", Severity.BAD)
+                self._surroundings.tell(f"{found.action.label} {self._fleet.name(ref)} failed: {failure}", Severity.BAD)
 
     def _forget(self, ref: Ref, pending: Pending) -> None:
         """End the pending text, unless another action has taken its place."""
@@ -262,17 +279,6 @@ class ActionRunner:
             listener(ref)
 
 
-def _warnings(action: AnyAction, resource: AnyResource, rows: Sequence[Any]) -> list[str]:
-    """What must be said of the rows; what is not true of all of them names those it is true of."""
-    about: dict[str, list[str]] = {}
-    for row in rows:
-        for warning in action.of(row).warn(row):
-            about.setdefault(warning, []).append(resource.ref(row).path)
-    return [
-        warning if len(paths) == len(rows) else f"{_enumerate(paths)}: {warning}" for warning, paths in about.items()
-    ]
-
-
-def _enumerate(paths: Sequence[str]) -> str:
-    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
-    return ", ".join(paths[:_NAMED]) + more
+def _enumerate(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

@@ -198,7 +198,9 @@ class KvtuiApp(Program, inherit_bindings=False):
     async def _may_close_consoles(self, question: str) -> bool:
         if self.main is None or set(self.main.consoles.channels) <= {self._channel}:
             return True
-        return await self.ask(Question(question, [channel.label for channel in self.main.consoles.channels]))
+        return await self.ask(
+            Question(question, [self.main.consoles.label(channel) for channel in self.main.consoles.channels])
+        )
 
     # What actions need of the screen -------------------------------------------------------------------------------
 

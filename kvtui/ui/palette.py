@@ -68,7 +68,7 @@ def main_commands(screen: MainScreen) -> Iterator[Command]:
 
 def _actions(pane: ResourcePane) -> Iterator[Command]:
     rows, reasons = pane.chosen, pane.reasons()
-    subject = pane.resource.ref(rows[0]).path if len(rows) == 1 else f"{len(rows)} {pane.resource.title}"
+    subject = pane.name_row(rows[0]) if len(rows) == 1 else f"{len(rows)} {pane.resource.title}"
     for action in pane.resource.actions:
         reason = reasons[action.id]
         note = f"not now: {reason}" if reason else action.help

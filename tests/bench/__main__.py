@@ -13,16 +13,19 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.bench.control import Control
 from tests.bench.emulator import speeds
 from tests.bench.ssh import floods
 from tests.bench.tunnel import tunnels
+from tests.real.hosts import Host, missing
 from tests.terminal import Program
+from tests.testdriver import CONNECTIONS, DOMAINS, make_uris
 
 KVTUI = [sys.executable, "-m", "kvtui"]
 BIG = int(os.environ.get("BENCH_SIZE", "10000"))
@@ -132,6 +135,37 @@ def _storm(screen: Program, control: Control) -> Iterator[Figure]:
     yield Figure("memory after the storm", screen.memory(), "MiB", 300 * 1e6 / 2**20)
 
 
+def measure_hosts() -> Iterator[Figure]:
+    """A thousand domains over twenty connections, on libvirt's test driver: in this process, and behind a libvirtd."""
+    with TemporaryDirectory() as folder:
+        yield from _measure_hosts("in process", make_uris(Path(folder)))
+    if missing():
+        print(f"  left out: the same through a real libvirtd ({missing()})")
+        return
+    with Host() as host:
+        yield from _measure_hosts("through libvirtd", make_uris(host.folder, socket=host.socket))
+
+
+def _measure_hosts(how: str, uris: Sequence[str]) -> Iterator[Figure]:
+    config = Path(uris[0].removeprefix("test://").removeprefix("test+unix://").partition("?")[0]).with_name(
+        "hosts.toml"
+    )
+    config.write_text("".join(f'[[host]]\nname = "kvm{at}"\nuri = "{uri}"\n' for at, uri in enumerate(uris, 1)))
+    hosts = [word for at in range(1, len(uris) + 1) for word in ("--host", f"kvm{at}")]
+    with Program([*KVTUI, "--config", str(config), *hosts], columns=160, lines=50) as screen:
+        screen.wait_for(lambda text: _count_of_vms(text) >= CONNECTIONS * DOMAINS, 60)
+        yield Figure(f"1,000 domains over 20 connections shown, {how}", time.monotonic() - screen.started, "s", 3.0)
+        screen.settle(5)
+        cpu, begun = screen.cpu_seconds(), time.monotonic()
+        seconds = [screen.settle(1.0) for _ in range(30)]
+        passed = time.monotonic() - begun
+        yield Figure(f"at rest: CPU of one core, {how}", 100 * (screen.cpu_seconds() - cpu) / passed, "%", 5)
+        yield Figure(f"at rest: bytes to the terminal in a second, median, {how}", statistics.median(seconds), "B/s")
+        yield Figure(f"resident memory, {how}", screen.memory(), "MiB")
+        screen.press("q")
+        yield Figure(f"exit, {how}", screen.wait_exit(), "s", 0.3)
+
+
 def measure_console() -> Iterator[Figure]:
     """A guest that floods its serial line."""
     # The guest floods with 4 MiB in a second of its own time.
@@ -208,6 +242,7 @@ def _p95(values: list[float]) -> float:
 MEASURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "start": measure_start,
     "fleet": measure_fleet,
+    "hosts": measure_hosts,
     "console": measure_console,
     "emulator": measure_emulator,
     "ssh": measure_ssh,
@@ -225,4 +260,5 @@ def main() -> None:
             print(figure, flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

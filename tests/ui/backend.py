@@ -108,9 +108,9 @@ class LogTape:
 class RecordedBackend:
     """The recorded cluster. Nothing happens in it unless a test posts it."""
 
-    def __init__(self, *, read_only: bool = False) -> None:
-        self.name = NAME
-        self.info = BackendInfo(NAME, read_only=read_only)
+    def __init__(self, name: str = NAME, *, read_only: bool = False) -> None:
+        self.name = name
+        self.info = BackendInfo(name, read_only=read_only)
         self.calls: list[str] = []
         self.refusal: BackendError | None = None
         self.denied = ""

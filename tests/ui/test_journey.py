@@ -42,7 +42,7 @@ def choose(screen: Program) -> None:
 
 def row_of(screen: Program) -> str:
     """The line of the VM in its pane."""
-    return next((line for line in screen.screen.splitlines() if re.search(rf"> \S+\s+{NAME}\b", line)), "")
+    return next((line for line in screen.screen.splitlines() if re.search(rf"> (demo\s+)?web\s+{NAME}\b", line)), "")
 
 
 def test_migrate_stop_start_console_quit(screen: Program, tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ def toggle(screen: Screen) -> None:
     channel, terminal = screen.main.consoles.current, screen.main.consoles.shown
     assert channel is not None
     assert isinstance(terminal, Terminal)
-    toggle_recording(terminal.session, channel.ref, screen.app.settings.console, screen.main.consoles)
+    pane = screen.main.consoles
+    toggle_recording(terminal.session, channel, screen.app.settings.console, pane, pane.label(channel))
 
 
 async def test_every_console_is_recorded_when_a_folder_is_named(stage: Stage, show: Show, tmp_path: Path) -> None:

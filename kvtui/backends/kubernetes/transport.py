@@ -43,6 +43,7 @@ class Transport:
         self._credentials = credentials
         self._timings = timings
         self._dialer = dialer
+        self._way = dialer.way if dialer is not None else ""
         self._base = credentials.address
         self._certificate = credentials.certificate
         # The proxy of this machine knows no way to where only a dialer comes.
@@ -71,7 +72,7 @@ class Transport:
         """The body of the answer, which begins within `limit` seconds. Raises BackendError."""
         limit = limit or self._timings.answer
         async with self._answer(method, path, query, body, accept, limit, limit, "identity") as answer:
-            with _told(self._base):
+            with _told(self._base, way=self._way):
                 return await answer.read()
 
     @asynccontextmanager
@@ -127,7 +128,7 @@ class Transport:
 
     async def _pieces(self, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         while True:
-            with _told(self._base):
+            with _told(self._base, way=self._way):
                 piece = await answer.content.readany()
             if not piece:
                 return
@@ -137,7 +138,7 @@ class Transport:
         self, path: str, protocol: str, headers: CIMultiDict[str], pings: bool
     ) -> aiohttp.ClientWebSocketResponse:
         await self._prepare()
-        with _told(self._base, self._proxy):
+        with _told(self._base, self._proxy, self._way):
             async with asyncio.timeout(self._timings.handshake):
                 opened: aiohttp.ClientWebSocketResponse = await self._present_session().ws_connect(
                     URL(self._base + path, encoded=True),
@@ -205,7 +206,7 @@ class Transport:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timings.connect, sock_read=silence or None)
         tries = 2 if method == "GET" else 1
         await self._prepare()
-        with _told(self._base, self._proxy):
+        with _told(self._base, self._proxy, self._way):
             while True:
                 tries -= 1
                 try:
@@ -301,7 +302,7 @@ async def _refusal(answer: aiohttp.ClientResponse) -> BackendError:
 
 
 @contextmanager
-def _told(address: str, proxy: str = "") -> Iterator[None]:
+def _told(address: str, proxy: str = "", way: str = "") -> Iterator[None]:
     """Say what goes wrong on the wire in our own errors."""
     via = f"the proxy {_without_login(proxy)}"
     try:
@@ -311,7 +312,8 @@ def _told(address: str, proxy: str = "") -> Iterator[None]:
     except aiohttp.ConnectionTimeoutError as error:
         raise UnreachableError(f"cannot connect to {via if proxy else address}", "timed out") from error
     except TimeoutError as error:
-        raise CutError(f"{address} fell silent", "connected, but no answer came in time", silent=True) from error
+        words = f"it hangs, or the way there by {way}" if way else "connected, but no answer came in time"
+        raise CutError(f"{address} fell silent", words, silent=True) from error
     except (aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError) as error:
         cause = getattr(error, "certificate_error", error)
         words = clean_line(getattr(cause, "verify_message", "") or str(cause))

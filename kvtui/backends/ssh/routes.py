@@ -22,7 +22,7 @@ from kvtui.backends.ssh.pace import Pace
 from kvtui.backends.ssh.questions import Questions
 from kvtui.backends.ssh.thread import SshThread
 from kvtui.errors import BackendError, KvtuiError, UnreachableError
-from kvtui.hops import Route
+from kvtui.hops import Route, write_route
 
 if TYPE_CHECKING:
     from kvtui.backends.ssh.links import Link, Links
@@ -175,6 +175,11 @@ class RouteDialer:
     def __init__(self, thread: SshThread, route: Route) -> None:
         self._thread = thread
         self._route = route
+
+    @property
+    def way(self) -> str:
+        """The hops, as users write them."""
+        return write_route(self._route)
 
     async def prepare(self) -> None:
         """Have the ssh connections ready, however long the user needs to answer their questions. Raises KvtuiError."""

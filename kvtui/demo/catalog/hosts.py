@@ -30,6 +30,11 @@ def node_names(count: int) -> list[str]:
     ]
 
 
+def system_uuid(number: int) -> str:
+    """What the firmware of a node's machine says; the control plane runs in domains of that UUID."""
+    return f"4c4c4544-0044-3310-8051-{number:012x}"
+
+
 def node(name: str, number: int, created: str, now: str) -> Object:
     """One node; `number` counts all nodes from 0 and decides on rack, address and hardware."""
     control_plane = number < CONTROL_PLANES
@@ -82,7 +87,7 @@ def node(name: str, number: int, created: str, now: str) -> Object:
                 "machineID": f"{number:032x}",
                 "operatingSystem": "linux",
                 "osImage": "Rocky Linux 10.1 (Red Quartz)",
-                "systemUUID": f"4c4c4544-0044-3310-8051-{number:012x}",
+                "systemUUID": system_uuid(number),
             },
         },
     }

@@ -27,11 +27,9 @@ class Channel(NamedTuple):
     line: str = ""
     """Which of several serial lines; empty for the first."""
 
-    @property
-    def label(self) -> str:
+    def label(self, fleet: Fleet) -> str:
         """The machine, and the stream unless it is the first serial line, which most are."""
-        path = clean_line(self.ref.path)
-        return f"{path} {self.line or self.stream.value}" if self.line or self.stream is not Stream.SERIAL else path
+        return fleet.name(self.ref, self.line or ("" if self.stream is Stream.SERIAL else self.stream.value))
 
     @property
     def names(self) -> list[str]:

@@ -29,6 +29,11 @@ class Console(NamedTuple):
     terminal: Terminal
     settings: ConsoleSettings
 
+    @property
+    def label(self) -> str:
+        """What it is called."""
+        return self.pane.label(self.channel)
+
 
 def _always(_: Console) -> str:
     return ""
@@ -55,7 +60,7 @@ class Entry:
 
 def open_menu(console: Console) -> None:
     """Let the user choose something, and do it."""
-    _choose(console, console.channel.label, MENU)
+    _choose(console, console.label, MENU)
 
 
 def _choose(console: Console, title: str, entries: Sequence[Entry]) -> None:
@@ -170,7 +175,7 @@ def _interrupt(console: Console) -> None:
 
 def _choose_function_key(console: Console) -> None:
     layout = console.terminal.options.layout.value
-    _choose(console, f"{console.channel.label}: type a function key of {layout}", _FUNCTION_KEYS)
+    _choose(console, f"{console.label}: type a function key of {layout}", _FUNCTION_KEYS)
 
 
 def _choose_key(console: Console) -> None:
@@ -178,7 +183,7 @@ def _choose_key(console: Console) -> None:
     known = {_code(chord, console) for chord in _CHORDS}
     own = [chord.strip() for chord in console.settings.detach.split(",") if _code(chord.strip(), console) not in known]
     more = [_key(str(number), chord, "leads out of a console") for number, chord in enumerate(own[:9], start=1)]
-    _choose(console, f"{console.channel.label}: type a key", [*_AWKWARD_KEYS, *more])
+    _choose(console, f"{console.label}: type a key", [*_AWKWARD_KEYS, *more])
 
 
 _CHORDS: Final = ("ctrl+right_square_bracket", "ctrl+5")
@@ -213,7 +218,7 @@ _AWKWARD_KEYS: Final = (
 def _do_sysrq(letter: str, word: str, meaning: str, console: Console) -> None:
     command = partial(_type_command, f"echo {letter} > /proc/sysrq-trigger", console)
     if word:
-        _ask(console, Question(f"{meaning}?", [console.channel.label], word=word), command)
+        _ask(console, Question(f"{meaning}?", [console.label], word=word), command)
     else:
         command()
 
@@ -224,7 +229,7 @@ def _sysrq(letter: str, label: str, meaning: str, word: str = "") -> Entry:
 
 
 def _choose_sysrq(console: Console) -> None:
-    title = f"{console.channel.label}: types echo LETTER > /proc/sysrq-trigger for a root shell"
+    title = f"{console.label}: types echo LETTER > /proc/sysrq-trigger for a root shell"
     _choose(console, title, _SYSRQ)
 
 
@@ -290,7 +295,7 @@ _LAYOUTS: Final = {Layout.XTERM: "xterm", Layout.VT_UTF8: "UEFI (vt-utf8)", Layo
 
 
 def _record(console: Console) -> None:
-    toggle_recording(console.terminal.session, console.channel.ref, console.settings, console.pane)
+    toggle_recording(console.terminal.session, console.channel, console.settings, console.pane, console.label)
 
 
 def _note_record(console: Console) -> str:
@@ -319,7 +324,7 @@ def _close(console: Console) -> None:
     """End the session; a line is given up only after a question, for another may have it next."""
     close = partial(console.pane.call_later, console.pane.close, console.channel)
     if console.terminal.session.is_open and not console.terminal.session.is_read_only:
-        _ask(console, Question("close the console?", [console.channel.label]), close)
+        _ask(console, Question("close the console?", [console.label]), close)
     else:
         close()
 

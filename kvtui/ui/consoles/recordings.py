@@ -9,44 +9,42 @@ from typing import TYPE_CHECKING
 from kvtui.config import ConsoleSettings, state_dir
 from kvtui.console.files import short_path
 from kvtui.console.session import Session
-from kvtui.console.state import Stream
 from kvtui.console.transcript import create_transcript
 from kvtui.errors import KvtuiError
-from kvtui.model import Ref
 from kvtui.text import clean_line
+from kvtui.ui.consoles.channels import Channel
 
 if TYPE_CHECKING:
     from textual.widget import Widget
 
 
-def toggle_recording(session: Session, ref: Ref, settings: ConsoleSettings, teller: Widget) -> None:
-    """Record a session from now on, or end that; `teller` shows what came of it."""
+def toggle_recording(session: Session, channel: Channel, settings: ConsoleSettings, teller: Widget, title: str) -> None:
+    """Record a session from now on, or end that; `teller` shows what came of it, below `title`."""
     if session.transcript is not None and session.transcript.is_open:
         end_recording(session, teller)
     else:
-        begin_recording(session, ref, settings, teller)
+        begin_recording(session, channel, settings, teller, title)
 
 
-def begin_recording(session: Session, ref: Ref, settings: ConsoleSettings, teller: Widget) -> None:
+def begin_recording(session: Session, channel: Channel, settings: ConsoleSettings, teller: Widget, title: str) -> None:
     """Record a session from now on into a new file of the folder that the settings name."""
 
     def tell_failure(error: KvtuiError) -> None:
-        teller.notify(clean_line(str(error)), title=ref.path, severity="error", timeout=15, markup=False)
+        teller.notify(clean_line(str(error)), title=title, severity="error", timeout=15, markup=False)
         session.touch()
 
-    if record(session, ref, settings, tell_failure) and session.transcript is not None:
-        teller.notify(f"recorded to {short_path(session.transcript.path)}", title=ref.path, markup=False)
+    if record(session, channel, settings, tell_failure) and session.transcript is not None:
+        teller.notify(f"recorded to {short_path(session.transcript.path)}", title=title, markup=False)
 
 
-def record(session: Session, ref: Ref, settings: ConsoleSettings, tell_failure: Callable[[KvtuiError], None]) -> bool:
+def record(
+    session: Session, channel: Channel, settings: ConsoleSettings, tell_failure: Callable[[KvtuiError], None]
+) -> bool:
     """The same where there is no screen; whether it is recorded. `tell_failure` is told, then or later, why not."""
-    names = [ref.backend, ref.namespace, ref.name]
-    if session.stream is not Stream.SERIAL:
-        names.append(session.stream.value)
     emulator = session.emulator
     try:
         transcript = create_transcript(
-            recordings_dir(settings), names, emulator.columns, emulator.lines, failed=tell_failure
+            recordings_dir(settings), channel.names, emulator.columns, emulator.lines, failed=tell_failure
         )
     except KvtuiError as error:
         tell_failure(error)

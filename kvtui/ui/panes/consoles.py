@@ -91,6 +91,10 @@ class ConsolePane(Vertical):
         """Whether any console is open, live or ended."""
         return bool(self._terminals)
 
+    def label(self, channel: Channel) -> str:
+        """What a console is called, so that it cannot be taken for another one."""
+        return channel.label(self._fleet)
+
     @property
     def current(self) -> Channel | None:
         """What is shown."""
@@ -108,7 +112,7 @@ class ConsolePane(Vertical):
             self.notify(refusal, severity="warning", markup=False)
             return
         if channel not in self._terminals:
-            session = make_session(channel, self._fleet, self._settings, DialogAsker(self, channel.label))
+            session = make_session(channel, self._fleet, self._settings, DialogAsker(self, self.label(channel)))
             terminal = Terminal(
                 session,
                 self._settings.console,
@@ -120,7 +124,7 @@ class ConsolePane(Vertical):
             self._terminals[channel] = terminal
             self.mount(terminal, before=self._status)
             if self._settings.console.record:
-                begin_recording(session, channel.ref, self._settings.console, self)
+                begin_recording(session, channel, self._settings.console, self, self.label(channel))
             session.start()
             self.post_message(self.Changed())
         self._show(channel)
@@ -193,7 +197,7 @@ class ConsolePane(Vertical):
         """The tabs, and of the shown one what went over the line, as far as there is room."""
         tabs = Text(" console ")
         for channel in self._terminals:
-            tabs.append(f" {channel.label} ", style="reverse" if channel == self._current else "")
+            tabs.append(f" {self.label(channel)} ", style="reverse" if channel == self._current else "")
             tabs.append(" ")
         parts = self._count(self.shown.session) if self.shown is not None else []
         while tabs.cell_len + cells("  ".join(parts)) >= self._width - 1 and parts:

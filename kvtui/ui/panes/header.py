@@ -49,7 +49,8 @@ class Header(Horizontal):
         """Show the present state."""
         findings = tuple(self._fleet.engine.findings)
         self._bar.set_pieces(
-            [*self._place(), *versions(self._fleet)], [*counts(self._fleet.view, findings), *self._mode()]
+            [*self._place(), *versions(self._fleet)],
+            [Piece("  "), *counts(self._fleet.view, findings), *self._mode()],
         )
 
     @property

@@ -36,11 +36,15 @@ _COLUMNS: tuple[Column[Finding], ...] = (
 )
 
 
+_BACKEND: Column[Finding] = Column("BACKEND", lambda finding, _now: Cell(finding.subject.backend), 10, rank=0)
+
+
 class _Findings:
     """The rows of the strip."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: Fleet, columns: Sequence[Column[Finding]]) -> None:
         self._fleet = fleet
+        self._columns = columns
         self._keys: list[Key] = []
         self._found: dict[Key, Finding] = {}
 
@@ -55,7 +59,7 @@ class _Findings:
         return key in self._found
 
     def cell(self, key: Key, column: int, now: float) -> Cell:
-        return _COLUMNS[column].cell(self._found[key], now)
+        return self._columns[column].cell(self._found[key], now)
 
     def now(self) -> float:
         return self._fleet.clock()
@@ -80,9 +84,10 @@ class ProblemsPane(Vertical):
         super().__init__()
         self._fleet = fleet
         self._resources = resources
-        self._rows = _Findings(fleet)
+        columns = (*_COLUMNS[:2], _BACKEND, *_COLUMNS[2:]) if len(fleet.backends) > 1 else _COLUMNS
+        self._rows = _Findings(fleet, columns)
         self._title = PaneTitle()
-        self.table: LiveTable[Key] = LiveTable(_COLUMNS, self._rows, header=False, id="problems-table")
+        self.table: LiveTable[Key] = LiveTable(columns, self._rows, header=False, id="problems-table")
         self._most = 5
 
     def compose(self) -> ComposeResult:

@@ -17,7 +17,7 @@ from kvtui.model import Cell, FeedState, Ref, Tone
 from kvtui.resources.base import AnyAction, AnyResource, show_backend
 from kvtui.resources.listing import Listing
 from kvtui.store import Delta
-from kvtui.text import age
+from kvtui.text import age, shorten
 from kvtui.ui.actions import ActionRunner
 from kvtui.ui.bar import Piece
 from kvtui.ui.feeds import empty_lines, kind_words, state_words, worst_feed
@@ -26,6 +26,8 @@ from kvtui.ui.table import LiveTable
 
 _STATUS = ("STATUS", "PHASE")
 """The column in which a row says that it awaits the effect of an action."""
+_NAME_MOST = 20
+"""Columns that the name of a backend may take in a title."""
 _REASON = "REASON"
 """The column that explains the status: not the one that is written over."""
 
@@ -298,8 +300,12 @@ class ResourcePane(Vertical):
         elif self.listing.total and feed.state not in (FeedState.LOADING, FeedState.STALE):
             words = f"{words}, rows {age(now - feed.since)} old"
         if len(self._fleet.backends) > 1:
-            words = f"{feed.backend}: {words}"
+            words = f"{shorten(feed.backend, _NAME_MOST)}: {words}"
         return [Piece(f" {words} ", tone.value), self._title.rule]
+
+    def name_row(self, row: Any) -> str:
+        """A row as it is called where it stands alone."""
+        return self._fleet.name(self.resource.ref(row))
 
     def _say_empty(self) -> None:
         if self.listing.refs:

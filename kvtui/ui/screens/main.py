@@ -182,7 +182,7 @@ class MainScreen(PanesScreen):
         if pane is None:
             pane = find_pane(self.panes, ref.kind)
             if pane is None:
-                self.notify(f"{ref.path} is on none of the panes", severity="warning")
+                self.notify(f"{self._fleet.name(ref)} is on none of the panes", severity="warning")
                 return
             pane.filter("")
             pane.show_faults(False)

@@ -399,7 +399,7 @@ class PicturesScreen(Screen[Ref | None]):
     async def _save(self, ref: Ref) -> None:
         shot = self._photographer.shot(ref)
         if shot is None or not shot.data:
-            self.notify(f"there is no picture of {ref.path} to save", severity="warning")
+            self.notify(f"there is no picture of {self._fleet.name(ref)} to save", severity="warning")
             return
         try:
             path = await asyncio.get_running_loop().run_in_executor(
