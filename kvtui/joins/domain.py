@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
+from kvtui.joins.transit import join_transit
 from kvtui.model import Ref
 from kvtui.records.base import Record
 from kvtui.records.kubernetes import Node
@@ -20,7 +23,7 @@ class Guest:
     domain: Domain
     host: Host | None = None
     job: DomainJob | None = None
-    """The job that has not ended yet."""
+    """The job that has not ended yet, with where it goes from and to as far as anybody knows."""
     nodes: tuple[str, ...] = ()
     """The nodes of clusters that run in it, as ``cluster/node``."""
 
@@ -50,7 +53,11 @@ def join_guest(view: View, ref: Ref) -> Guest | None:
     domain = view.find(Domain, ref)
     if domain is None:
         return None
-    jobs = (job for _, job in view.linked(DomainJob, ref.backend, "domain", domain.metadata.uid) if not job.is_final)
+    jobs = (
+        replace(job, source=transit.source, target=transit.target)
+        for at, job in view.linked(DomainJob, ref.backend, "domain", domain.metadata.uid)
+        if not job.is_final and (transit := join_transit(view, at)) is not None
+    )
     nodes = view.everywhere(Node, "uuid", domain.metadata.uid) if domain.metadata.uid else ()
     carried = tuple(f"{node.backend}/{node.name}" for node, _ in nodes)
     return Guest(ref.backend, domain, host_of(view, ref.backend), next(jobs, None), carried)
@@ -67,8 +74,7 @@ def guests_of_host(view: View, ref: Ref, _record: Record) -> Iterator[Ref]:
         yield domain
 
 
-def guests_of_job(view: View, ref: Ref, job: DomainJob) -> Iterator[Ref]:
-    """For `related`: the domain of a job."""
-    domain = view.get(Domain, ref.backend, "", job.domain)
-    if domain is not None:
-        yield domain.ref(ref.backend)
+def guests_of_job(view: View, _ref: Ref, job: DomainJob) -> Iterator[Ref]:
+    """For `related`: the domain of a job, on both hosts of a migration."""
+    for domain, _ in view.everywhere(Domain, "uuid", job.domain_uid):
+        yield domain

@@ -70,6 +70,7 @@ def _health(guest: Guest, _now: float) -> Health:
 
 
 _DOINGS = {
+    "outgoing migration": "Migrating", "incoming migration": "Arriving",
     "save": "Saving", "dump": "Dumping", "restore": "Restoring", "start": "Starting", "snapshot": "Snapshot",
     "snapshot revert": "Reverting", "backup": "Backup",
 }  # fmt: skip
@@ -77,7 +78,7 @@ _DOINGS = {
 
 def _working_health(job: DomainJob, word: str) -> Health:
     """While something is done to a domain as a whole."""
-    doing = "Migrating" if job.is_migration else _DOINGS.get(job.operation, word)
+    doing = _DOINGS.get(job.operation, word)
     part = job.progress
     over = f" {min(99, int(100 * part))}% of {size(job.total)}" if part is not None else ""
     return Health(Tone.BUSY, doing, f"{job.operation}{over}")
@@ -108,7 +109,7 @@ def _node(guest: Guest, _now: float) -> Cell:
     own = guest.host.hostname if guest.host is not None else ""
     here = own if own and "://" in guest.backend else guest.backend
     move = guest.moving
-    return Cell(f"{here} > {move.target or '?'}", Tone.BUSY) if move is not None else Cell(here)
+    return Cell(f"{move.source or '?'} > {move.target or '?'}", Tone.BUSY) if move is not None else Cell(here)
 
 
 def _cpu(guest: Guest, _now: float) -> Cell:

@@ -95,6 +95,7 @@ class AddressCollector:
         """Ask those that are due."""
         if not self._asker.can("addresses"):
             return Found()
+        self._survey.wait_measured()
         now = time.monotonic()
         actives = {domain.metadata.uid: domain for domain in self._survey.actives() if domain.nics}
         for uuid in self._due.keys() - actives.keys():
@@ -118,7 +119,7 @@ class AddressCollector:
             self._due[uuid] = now + _BOOT
         self._ids[uuid] = domain.id
         self._due.setdefault(uuid, now + _BOOT if begun else 0.0)
-        return now >= self._due[uuid] and not domain.hung
+        return now >= self._due[uuid] and self._survey.answers(domain)
 
     def _ask(self, connection: libvirt.virConnect, domain: Domain, now: float) -> tuple[Address, ...]:
         module = load()

@@ -78,6 +78,8 @@ class BlockJobCollector:
         self._missed: set[_Key] = set()
         """Jobs that were no more at the last look, and of whose end no event told."""
         self._rounds: deque[str] = deque()
+        self._asked: set[str] = set()
+        """Domains that were asked once: each is, when it is first seen."""
         self._supported = True
 
     def attach(self, events: Events, wake: Callable[[], None]) -> None:
@@ -100,6 +102,7 @@ class BlockJobCollector:
 
     def collect(self, connection: libvirt.virConnect) -> Found:
         """Ask about the disks that may have one."""
+        self._survey.wait_measured()
         now = time.time()
         known = {domain.metadata.uid: domain for domain in self._survey.actives()}
         if self._supported:
@@ -117,18 +120,21 @@ class BlockJobCollector:
             suspects, self._suspects = self._suspects, set()
         suspects |= {uuid for (uuid, _), job in self._jobs.items() if not job.is_final}
         suspects |= {uuid for uuid, domain in known.items() if any(disk.mirror for disk in domain.disks)}
+        self._asked &= known.keys()
+        suspects |= known.keys() - self._asked
         for _ in range(min(_ROUND, len(known))):
             while self._rounds and self._rounds[0] not in known:
                 self._rounds.popleft()
             if not self._rounds:
                 self._rounds.extend(known)
             suspects.add(self._rounds.popleft())
-        return {uuid for uuid in suspects if uuid in known and not known[uuid].hung}
+        return {uuid for uuid in suspects if uuid in known and self._survey.answers(known[uuid])}
 
     def _ask(self, connection: libvirt.virConnect, known: Mapping[str, Domain], now: float) -> None:
         module = load()
         for uuid in self._choose(known):
             domain = known[uuid]
+            self._asked.add(uuid)
             try:
                 handle = connection.lookupByUUIDString(uuid)
             except module.libvirtError:

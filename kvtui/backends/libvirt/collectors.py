@@ -105,7 +105,7 @@ class StragglerCollector:
     types: tuple[type[Record], ...] = ()
     serves: tuple[type[Record], ...] = (Domain,)
     period = TICK
-    lane = Lane.JOBS
+    lane = Lane.GUESTS
 
     def __init__(self, survey: Survey) -> None:
         self._survey = survey

@@ -121,7 +121,8 @@ class JobCollector:
         self._vanished: dict[str, float] = {}
         """Jobs that are no more, of whose end no event told yet, with the time."""
         self._rounds: deque[str] = deque()
-        self._first = True
+        self._asked: set[str] = set()
+        """Domains that were asked once: each is, when it is first seen."""
         self._supported = True
 
     def attach(self, events: Events, wake: Callable[[], None]) -> None:
@@ -145,11 +146,11 @@ class JobCollector:
 
     def collect(self, connection: libvirt.virConnect) -> Found:
         """Ask those that may have one."""
+        self._survey.wait_measured()
         now = time.time()
         known = {domain.metadata.uid: domain for domain in self._survey.actives()}
         if self._supported:
             self._ask(connection, known, now)
-            self._first = False
         self._take_ends(now)
         self._judge_vanished(now)
         for uuid, job in tuple(self._jobs.items()):
@@ -164,23 +165,26 @@ class JobCollector:
             suspects, self._suspects = self._suspects, set()
         suspects |= {uuid for uuid, job in self._jobs.items() if not job.is_final}
         suspects |= {uuid for uuid, domain in known.items() if domain.reason in PASSING}
+        self._asked &= known.keys()
+        suspects |= known.keys() - self._asked
         for _ in range(min(ROUND, len(known))):
             while self._rounds and self._rounds[0] not in known:
                 self._rounds.popleft()
             if not self._rounds:
                 self._rounds.extend(known)
             suspects.add(self._rounds.popleft())
-        return {uuid for uuid in suspects if uuid not in known or not known[uuid].hung}
+        return {uuid for uuid in suspects if uuid not in known or self._survey.answers(known[uuid])}
 
     def _ask(self, connection: libvirt.virConnect, known: Mapping[str, Domain], now: float) -> None:
         suspects = self._choose(known)
-        if not suspects and not self._first:
+        if not suspects:
             return
         module = load()
         for handle in connection.listAllDomains(module.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
             uuid = handle.UUIDString()
-            if uuid not in suspects and not self._first:
+            if uuid not in suspects:
                 continue
+            self._asked.add(uuid)
             domain = known.get(uuid) or Domain(metadata=Meta(name=clean_line(handle.name()), uid=uuid))
             try:
                 stats = handle.jobStats(0)

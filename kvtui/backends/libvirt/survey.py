@@ -13,7 +13,7 @@ import msgspec
 from kvtui.backends.libvirt.describe import describe_domain, parse, tell_differences, text_at
 from kvtui.backends.libvirt.figures import Counters, Sample, compare, take_sample, with_errors, with_figures
 from kvtui.backends.libvirt.link import load
-from kvtui.backends.libvirt.words import disk_error, is_unsupported, reason_of, state_of
+from kvtui.backends.libvirt.words import PASSING, disk_error, is_unsupported, reason_of, state_of
 from kvtui.model import Usage as HostUsage
 from kvtui.records.base import Meta
 from kvtui.records.libvirt import Address, Domain, Host, Use
@@ -26,6 +26,8 @@ _ROUGH: Final = 16 * 2**20
 """Free memory of a host is told in steps of this."""
 _HUNG: Final = 6.0
 """Seconds without an answer after which a QEMU counts as hung."""
+_FIRST: Final = 2.0
+"""Seconds that others wait for the first figures."""
 _IO_ERROR: Final = "I/O error"
 _EMULATED: Final = frozenset({"kvm", "qemu"})
 """Types of domains that have a QEMU."""
@@ -37,6 +39,7 @@ class Survey:
     def __init__(self, name: str) -> None:
         self._name = name
         self._lock = threading.Lock()
+        self._measured = threading.Event()
         self._stale: set[str] = set()
         """UUIDs of domains of which an event told a change."""
         self._shapes: dict[str, Domain] = {}
@@ -51,6 +54,10 @@ class Survey:
         """Of domains that have some; None while nobody counts them."""
         self._errors: dict[str, Mapping[str, str]] = {}
         """Of domains that an I/O error paused: what is wrong with which disk."""
+        self._measures = True
+        """Whether the driver counts at all."""
+        self._answered: dict[str, float] = {}
+        """When each domain last told figures, on the monotonic clock."""
         self._silent: dict[str, float] = {}
         """Since when figures of a domain lack what only its QEMU can tell, on the monotonic clock."""
         self._held_up: deque[float] = deque()
@@ -68,6 +75,19 @@ class Survey:
     def known(self, uuid: str) -> Domain | None:
         """A domain as it was last told."""
         return self._known.get(uuid)
+
+    def wait_measured(self) -> None:
+        """Wait until domains and figures are known, but not for long: other connections tell of them."""
+        self._measured.wait(_FIRST)
+
+    def answers(self, domain: Domain) -> bool:
+        """Whether its QEMU can be asked something without the question's being held up: it told figures just now.
+
+        While it is received or saved it tells none, and answers all the same.
+        """
+        if not self._measures or domain.reason in PASSING:
+            return True
+        return time.monotonic() - self._answered.get(domain.metadata.uid, -_HUNG) < _HUNG
 
     def actives(self) -> list[Domain]:
         """The domains that have a process, as they were last told."""
@@ -189,7 +209,7 @@ class Survey:
         alive = {domain.metadata.uid for domain in domains}
         remembering: tuple[dict[str, Any], ...] = (
             self._shapes, self._known, self._counters, self._samples, self._uses, self._addresses, self._errors,
-            self._silent,
+            self._silent, self._answered,
         )  # fmt: skip
         for remembered in remembering:
             for uuid in remembered.keys() - alive:
@@ -253,6 +273,8 @@ class Survey:
             found = connection.getAllDomainStats(groups, module.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | nowait)
         except module.libvirtError as error:
             if is_unsupported(error.get_error_code()):
+                self._measures = False
+                self._measured.set()
                 return
             found = list(self._measure_each(connection, groups, nowait))
         finally:
@@ -266,12 +288,14 @@ class Survey:
                 self._uses[uuid] = None
                 continue
             self._silent.pop(uuid, None)
+            self._answered[uuid] = moment
             sample = take_sample(counters, moment)
             self._uses[uuid] = compare(self._samples.get(uuid), sample)
             self._counters[uuid] = counters
             if sample is not None:
                 self._samples[uuid] = sample
 
+        self._measured.set()
         for domain in self.actives():
             self._find_errors(connection, domain)
 
@@ -281,6 +305,8 @@ class Survey:
         return (
             domain is not None
             and domain.driver in _EMULATED
+            # While it arrives or is saved, its QEMU is rightly busy.
+            and domain.reason not in PASSING
             and "balloon.current" in counters
             and "balloon.rss" not in counters
         )
