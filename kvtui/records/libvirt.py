@@ -38,6 +38,8 @@ class Host(Record):
     KIND: ClassVar[str] = "Host"
 
     uri: str = ""
+    uuid: str = ""
+    """As libvirt has it. The record has no uid: the row of a host is one before it is reached for the first time."""
     link: str = "connecting"
     """``connecting``, ``connected``, ``lost`` (it was connected), ``unreachable`` (it never was)."""
     link_since: float | None = None

@@ -125,7 +125,8 @@ class Survey:
         total = (self._try("memory", lambda: connection.getMemoryStats(-1)) or {}).get("total", 0) * 1024
         capabilities = parse(connection.getCapabilities())
         return Host(
-            metadata=Meta(name=self._name, uid=text_at(capabilities, "host/uuid")),
+            metadata=Meta(name=self._name),
+            uuid=text_at(capabilities, "host/uuid"),
             uri=clean_line(uri),
             hostname=clean_line(connection.getHostname()),
             driver=clean_line(connection.getType()),

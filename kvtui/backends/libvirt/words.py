@@ -45,7 +45,9 @@ OPERATIONS: Final = (
 )  # fmt: skip
 """By ``virDomainJobOperation``."""
 
-PASSING: Final = frozenset({"migrating", "saving", "dumping", "creating snapshot", "post-copy", "post-copy failed"})
+PASSING: Final = frozenset(
+    {"migrating", "starting up", "saving", "dumping", "creating snapshot", "post-copy", "post-copy failed"}
+)
 """Reasons of a state that a job of the domain brings about."""
 
 BLOCK_OPERATIONS: Final = ("block job", "pull", "copy", "commit", "active commit", "backup")

@@ -69,9 +69,15 @@ class Header(Horizontal):
             Piece(" kvtui", "title", rank=9),
             Piece("  "),
             Piece(name_backends(self._fleet), "accent"),
-            Piece(" > ", "muted"),
-            Piece(self._namespace or self._fleet.namespace or "all namespaces"),
+            *self._scope(),
         ]
+
+    def _scope(self) -> list[Piece]:
+        """Hosts have no namespaces."""
+        backends = self._fleet.backends.values()
+        if backends and all(backend.info.platform is Platform.LIBVIRT for backend in backends):
+            return []
+        return [Piece(" > ", "muted"), Piece(self._namespace or self._fleet.namespace or "all namespaces")]
 
     def _mode(self) -> list[Piece]:
         return [Piece("  "), Piece(" READ-ONLY ", "alarm")] if self.read_only else []

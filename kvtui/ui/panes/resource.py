@@ -312,7 +312,8 @@ class ResourcePane(Vertical):
             return
         feed = worst_feed(self._fleet, self.resource)
         namespace = self.listing.namespace
-        scope = f"namespace {namespace}" if namespace else "any namespace"
+        own = "any namespace" if any(source.namespaced for source in self.resource.own) else "sight"
+        scope = f"namespace {namespace}" if namespace else own
         now = self._fleet.clock()
         self.table.show_message(*empty_lines(self.resource, feed, now, filtered=self.listing.total, scope=scope))
 
