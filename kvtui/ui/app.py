@@ -94,6 +94,8 @@ class KvtuiApp(Program, inherit_bindings=False):
 
     async def on_event(self, event: events.Event) -> None:
         """Let keys take effect in their order, an escape apart from a key behind it; the rest is Textual's."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            self.typed += 1
         if isinstance(event, events.Key) and not event.is_forwarded:
             for key in [event] if isinstance(self.focused, Terminal) else take_apart(event):
                 await self._key_order.take(key)

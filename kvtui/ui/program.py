@@ -35,6 +35,8 @@ class Program(StackedApp, inherit_bindings=False):
         mend_keys()
         super().__init__()
         self.crash_log: Path | None = None
+        self.typed = 0
+        """Keys and pastes so far."""
         self.animation_level = "none"
         self._theme_troubles = self._load_themes(theme)
 

@@ -65,6 +65,7 @@ class ConsolePane(Vertical):
         self._fleet = fleet
         self._settings = settings
         self._terminals: dict[Channel, Terminal] = {}
+        self._askers: dict[Channel, DialogAsker] = {}
         self._current: Channel | None = None
         self._told: tuple[object, ...] = ()
         """What the status line was made of."""
@@ -112,7 +113,9 @@ class ConsolePane(Vertical):
             self.notify(refusal, severity="warning", markup=False)
             return
         if channel not in self._terminals:
-            session = make_session(channel, self._fleet, self._settings, DialogAsker(self, self.label(channel)))
+            asker = self._askers[channel] = DialogAsker(self, self.label(channel))
+            asker.expect()
+            session = make_session(channel, self._fleet, self._settings, asker)
             terminal = Terminal(
                 session,
                 self._settings.console,
@@ -144,8 +147,9 @@ class ConsolePane(Vertical):
         """End a session and take its tab away, by default the shown one."""
         target = channel or self._current
         terminal = self._terminals.pop(target, None) if target else None
-        if terminal is None:
+        if target is None or terminal is None:
             return
+        del self._askers[target]
         await terminal.session.stop()
         await terminal.remove()
         self._show(next(reversed(self._terminals), None))
@@ -180,6 +184,8 @@ class ConsolePane(Vertical):
     def on_terminal_revived(self, event: Terminal.Revived) -> None:
         """Connect again, as the user asked."""
         event.stop()
+        if self._current is not None:
+            self._askers[self._current].expect()
         event.session.retake()
 
     def _show(self, channel: Channel | None) -> None:

@@ -13,6 +13,7 @@ from kvtui.model import Ref
 from kvtui.records.kubernetes import Namespace
 from kvtui.ui.consoles.channels import Channel
 from kvtui.ui.consoles.menu import Console, open_menu
+from kvtui.ui.dialogs.ask import DialogAsker
 from kvtui.ui.goto import Places, Target, complete, understand
 from kvtui.ui.panes.consoles import ConsolePane
 from kvtui.ui.panes.prompt import Prompt
@@ -139,6 +140,9 @@ class MainScreen(PanesScreen):
 
     def action_retry(self) -> None:
         """Try again at once what failed."""
+        routes = self._fleet.routes
+        if routes is not None and isinstance(routes.questions.asker, DialogAsker):
+            routes.questions.asker.expect()
         self._fleet.retry()
         self.notify("trying again what failed", timeout=4)
 
