@@ -10,7 +10,7 @@ import pytest
 from kvtui.console.sight import Place, Sight, Stage
 from kvtui.console.state import State, Stream
 from kvtui.console.transcript import create_transcript
-from kvtui.errors import AbsentError, BackendError, ForbiddenError, UnreachableError
+from kvtui.errors import AbsentError, BackendError, ForbiddenError, HeldError, UnreachableError
 from tests.console.test_session import CUT, NO_DEVICE, PENDING, RUNS, STOPPED, UNSEEN, Bench, FakeLine, bench, settle
 from tests.console.test_session_recording import markers_of
 
@@ -456,3 +456,38 @@ async def test_the_guest_of_a_shell_learns_of_each_size(shell: Bench) -> None:
     await shell.open()
     shell.session.resize(132, 43)
     assert sizes == [(100, 30), (132, 43)]
+
+
+# Held by somebody else -----------------------------------------------------------------------------------------------
+
+
+HELD = HeldError("the console of web", "Active console session exists for this domain", code=9)
+
+
+async def test_a_console_that_somebody_has_is_not_asked_for_again_until_the_user_takes_it(bench: Bench) -> None:
+    bench.refusals = [HELD]
+    await bench.open()
+    await bench.sleep.advance(60)
+    assert (bench.state(), bench.dials, bench.session.takes) == (State.HELD, 1, False)
+    bench.session.retake()
+    assert bench.session.takes
+    await settle()
+    assert (bench.state(), bench.session.takes) == (State.SILENT, False)
+
+
+async def test_who_waits_for_a_vm_does_not_take_its_console_from_who_was_first(bench: Bench) -> None:
+    bench.sight = OFF
+    bench.refusals = [HELD]
+    await bench.open()
+    bench.sight = RUNS
+    await bench.sleep.advance(5)
+    assert (bench.state(), bench.dials) == (State.HELD, 1)
+
+
+async def test_a_console_that_was_lost_is_not_taken_from_who_has_it_meanwhile(bench: Bench) -> None:
+    await bench.open()
+    error = DeadLinkError("the console was cut")
+    await cut(bench, RUNS, error)
+    assert bench.state() is State.LOST
+    bench.session.retake()
+    assert not bench.session.takes

@@ -24,7 +24,8 @@ _WORDS: Final = {
     DomainState.SUSPENDED: "Suspended",
 }
 """As the pane of VMs has them."""
-_CRASHES: Final = frozenset({"crashed", "panicked", "failed"})
+_ENDS: Final = {"crashed": "Crashed", "panicked": "Crashed (panicked)", "failed": "Failed"}
+"""What a domain that is off is called after an end that nobody wished for."""
 
 
 def find_running(view: View, ref: Ref) -> Ref:
@@ -105,6 +106,6 @@ def _is_leaving(view: View, ref: Ref, domain: Domain) -> bool:
 
 def _describe(domain: Domain) -> str:
     word = _WORDS[domain.state]
-    if domain.state is DomainState.SHUTOFF and domain.reason in _CRASHES:
-        return f"Crashed ({domain.reason})"
+    if domain.state is DomainState.SHUTOFF and domain.reason in _ENDS:
+        return _ENDS[domain.reason]
     return f"{word} ({domain.reason})" if domain.reason and domain.state is not DomainState.RUNNING else word

@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 
 from kvtui.config import ConsoleSettings
 from kvtui.console.keys import BACKSPACE, DELETE, Layout, encode
+from kvtui.console.state import Stream
+from kvtui.records.libvirt import Domain
 from kvtui.ui.consoles.channels import Channel
 from kvtui.ui.consoles.recordings import toggle_recording
 from kvtui.ui.consoles.terminal import Terminal
@@ -52,6 +54,8 @@ class Entry:
     """Why it is impossible now; empty when it is possible."""
     note: Callable[[Console], str] | None = None
     """What it would do now, where the help is not enough."""
+    belongs: Callable[[Console], bool] = lambda _: True
+    """Whether it is in the menu of this console at all."""
 
     def item(self, console: Console) -> Item:
         """The line of the menu."""
@@ -69,7 +73,8 @@ def _choose(console: Console, title: str, entries: Sequence[Entry]) -> None:
             if entry.key == key:
                 entry.run(console)
 
-    console.pane.app.push_screen(MenuDialog(title, lambda: [entry.item(console) for entry in entries]), run)
+    shown = [entry for entry in entries if entry.belongs(console)]
+    console.pane.app.push_screen(MenuDialog(title, lambda: [entry.item(console) for entry in shown]), run)
 
 
 def _ask(console: Console, question: Question, then: Callable[[], object]) -> None:
@@ -329,6 +334,29 @@ def _close(console: Console) -> None:
         close()
 
 
+def _platform(console: Console) -> str:
+    return "libvirt" if console.channel.ref.kind == Domain.KIND else "KubeVirt"
+
+
+def _has_lines(console: Console) -> bool:
+    return len(console.pane.lines_of(console.channel)) > 1
+
+
+def _choose_line(console: Console) -> None:
+    """Show another serial line, in a tab of its own."""
+    entries = [
+        Entry(str(number), alias, "" if number else "the first one", partial(_open_line, alias))
+        for number, alias in enumerate(console.pane.lines_of(console.channel)[:10])
+    ]
+    _choose(console, f"{console.channel.label}: open a serial line", entries)
+
+
+def _open_line(line: str, console: Console) -> None:
+    first = console.pane.lines_of(console.channel)[:1]
+    channel = console.channel._replace(stream=Stream.SERIAL, line="" if (line,) == first else line)
+    console.pane.open(channel)
+
+
 MENU: Final = (
     Entry(
         "z",
@@ -345,7 +373,7 @@ MENU: Final = (
         "break",
         "a break on the line, where the backend has it",
         lambda _: None,
-        lambda _: "KubeVirt's consoles carry none; SysRq can be typed",
+        lambda console: f"{_platform(console)}'s consoles carry none; SysRq can be typed",
     ),
     Entry("b", "backspace", "what Backspace sends: DEL or BS", _change_backspace, _may_backspace, _note_backspace),
     Entry("f", "function keys", "as xterm's, or as those of UEFI firmware", _change_layout, _always, _note_layout),
@@ -354,6 +382,9 @@ MENU: Final = (
     Entry("s", "save", "save all that was shown to a file", partial(_read, key="s")),
     Entry("R", "reset terminal", "wrap lines, plain colours, no mouse, the main screen", _recover, note=_note_recover),
     Entry("r", "record", "record the console into a file, or end that", _record, _always, _note_record),
+    Entry(
+        "l", "serial lines ...", "another serial line of the VM, where it has several", _choose_line, belongs=_has_lines
+    ),
     Entry("n", "next console", "show the next console", lambda console: console.pane.step(1), _may_step),
     Entry(
         "p",

@@ -16,7 +16,7 @@ from kvtui.fleet import Fleet
 from kvtui.records.libvirt import Domain
 from kvtui.text import age, cells, clean_line, size
 from kvtui.ui.consoles.channels import Channel, make_session
-from kvtui.ui.consoles.domains import explain_log
+from kvtui.ui.consoles.domains import explain_log, lines_of
 from kvtui.ui.consoles.recordings import begin_recording, describe_recording
 from kvtui.ui.consoles.sights import is_paused, look_at
 from kvtui.ui.consoles.terminal import Terminal
@@ -105,6 +105,10 @@ class ConsolePane(Vertical):
     def shown(self) -> Terminal | None:
         """The terminal that is shown."""
         return self._terminals.get(self._current) if self._current else None
+
+    def lines_of(self, channel: Channel) -> tuple[str, ...]:
+        """The serial lines of the machine, the first one first; none where they are not known."""
+        return lines_of(self._fleet.view, channel.ref)
 
     def open(self, channel: Channel) -> None:
         """Show and focus a way into a machine, connecting unless it is open already."""

@@ -115,7 +115,7 @@ class Photographer:
         if self._resource.row(view, ref) is None:
             return "this VM is gone"
         if ref.kind == Domain.KIND:
-            return _explain_absence(view, ref)
+            return explain_absence(view, ref)
         if view.feed(ref.backend, VirtualMachineInstance.KIND).state is not FeedState.LIVE:
             return ""
         vmi = view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
@@ -150,7 +150,7 @@ class Photographer:
         return data
 
 
-def _explain_absence(view: View, ref: Ref) -> str:
+def explain_absence(view: View, ref: Ref) -> str:
     """The same of a domain; where it runs on another host by now, its row is there."""
     domain = view.find(Domain, ref)
     if domain is None or view.feed(ref.backend, Domain.KIND).state is not FeedState.LIVE:
