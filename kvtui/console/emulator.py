@@ -33,6 +33,7 @@ from typing import NamedTuple
 from kvtui.console.line import Line, PastLine
 from kvtui.console.look import Look, Run, reversed_of
 from kvtui.console.modes import Modes
+from kvtui.console.plainbytes import colours_of, split_lines
 from kvtui.console.screen import Screen
 from kvtui.console.tokenizer import Tokenizer
 
@@ -88,6 +89,24 @@ class Emulator:
         """
         self._screen.now = now
         self._tokenizer.feed(self._decoder.decode(data))
+
+    def skim(self, data: bytes, now: float = 0.0) -> bytes:
+        """Take plain bytes (`plainbytes`) of which no line will be left, for more lines follow than are kept; what of
+        them is to be fed still. In the end all is as if they were fed; what is seen meanwhile is older.
+        """
+        first, lines, rest = split_lines(data)
+        if not lines or len(first) > _SLICE_FIRST:
+            return data
+        self.feed(first, now)
+        if not self._tokenizer.is_between or not self._screen.takes_lines:
+            return lines + rest
+        self._screen.forget(lines.count(b"\n"))
+        return colours_of(lines) + rest
+
+    @property
+    def kept(self) -> int:
+        """How many lines are left of an endless text: those of the scrollback and the screen."""
+        return (self._screen.scrollback.maxlen or 0) + self.lines
 
     def feed_in_slices(self, data: bytes, now: float = 0.0) -> Iterator[None]:
         """Take bytes in slices of at most 16 kB, and so small that each costs some 20 ms at most by the clock.

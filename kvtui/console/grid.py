@@ -180,6 +180,12 @@ class Grid(pyte.Screen):
         rows[bottom].wrapped = False
         self._mark(top, bottom)
 
+    def forget(self, count: int) -> None:
+        """Count `count` lines as gone through the scrollback, and so many more that none of it is left."""
+        self.scrollback.clear()
+        self.scrolled_total += count
+        self._displaced = 0
+
     def _push(self, row: Line) -> None:
         self.scrollback.append(row.past())
         self.scrolled_total += 1

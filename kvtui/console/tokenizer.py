@@ -133,6 +133,11 @@ class Tokenizer:
         while start < len(text):
             start = self._feed_string(text, start) if self._string_kind else self._feed_tokens(text, start)
 
+    @property
+    def is_between(self) -> bool:
+        """Whether the next character begins something: no sequence and no string is open."""
+        return not self._tail and not self._string_kind
+
     def _feed_tokens(self, text: str, start: int) -> int:
         """Obey tokens up to the begin of a string or the end of `text`; where that is."""
         draw, calls, controls = self._screen.draw, self._calls, self._controls
