@@ -94,9 +94,9 @@ class ConsoleSettings(msgspec.Struct, forbid_unknown_fields=True):
     """Lines of each console that are kept."""
     backspace: Literal["delete", "backspace"] = "delete"
     """``delete`` (0x7f) or ``backspace`` (0x08), which some firmware wants."""
-    pictures: Literal["auto", "blocks", "dots", "kitty"] = "auto"
-    """How the screens of machines are drawn: as half blocks, as braille dots, in true pixels by Kitty's protocol, or as
-    the terminal and the picture suggest.
+    pictures: Literal["auto", "blocks", "dots", "kitty", "sixel"] = "auto"
+    """How the screens of machines are drawn: as half blocks, as braille dots, in true pixels by Kitty's protocol or as
+    sixels, or as the terminal and the picture suggest.
     """
     record: str = ""
     """The folder into which every console is recorded; empty for none but those that the user says."""

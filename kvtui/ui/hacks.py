@@ -6,17 +6,19 @@ import re
 import string
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from textual import _xterm_parser
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
-from textual._compositor import CompositorUpdate
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual._keyboard_protocol import FUNCTIONAL_KEYS
 from textual.app import App
 from textual.events import Key
 from textual.keys import _character_to_key, key_to_character
+from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.screen import Screen
+from textual.strip import Strip
 
 
 def screen_text(app: App[Any]) -> str:
@@ -35,7 +37,8 @@ def record_frames(app: App[Any]) -> list[str]:
 
     def record(screen: Screen[Any], renderable: Any) -> None:
         if isinstance(renderable, CompositorUpdate):
-            frames.append(renderable.render_segments(app.console))
+            overlay = app.overlay if isinstance(app, StackedApp) else None
+            frames.append(_Overlaid(renderable, overlay).render_segments(app.console))
         display(screen, renderable)
 
     app._display = record  # type: ignore[method-assign]
@@ -43,6 +46,40 @@ def record_frames(app: App[Any]) -> list[str]:
 
 
 _CURSOR_POSITION = re.compile(r"\x1b\[(?!1;(?:[2-9]|1[0-6])R)(?P<row>\d+);(?P<col>\d+)R")
+
+
+_REPLY = re.compile(r"\?[\d;]+[cS]|6;\d+;\d+t")
+_LONGEST_REPLY = 256
+
+
+class TerminalReply(Message):
+    """The terminal answered what Textual does not ask."""
+
+    bubble = False
+
+    def __init__(self, text: str) -> None:
+        """`text` is without its CSI."""
+        super().__init__()
+        self.text = text
+
+
+def mend_replies() -> None:
+    """Make Textual's parser take replies to DA1, XTSMGRAPHICS and CSI 16 t for what they are.
+
+    Textual 8.2.8 types them, as it does with every sequence that it does not know or that is longer than 32 characters,
+    which xterm's reply to DA1 is. Those of mice are the only ones that a function of their own makes messages of.
+    """
+    if _REPLY.pattern in _xterm_parser._re_mouse_event.pattern:
+        return
+    mouse, parse = _xterm_parser._re_mouse_event.pattern, _xterm_parser.XTermParser.parse_mouse_code
+
+    def parse_code(self: _xterm_parser.XTermParser, code: str) -> Message | None:
+        text = code.removeprefix("\x1b[")
+        return TerminalReply(text) if _REPLY.fullmatch(text) else parse(self, code)
+
+    _xterm_parser._MAX_SEQUENCE_SEARCH_THRESHOLD = _LONGEST_REPLY
+    _xterm_parser._re_mouse_event = re.compile(f"{mouse}|^\x1b\\[(?:{_REPLY.pattern})\\Z")
+    _xterm_parser.XTermParser.parse_mouse_code = parse_code  # type: ignore[method-assign]
 
 
 class EscapedKey(str):
@@ -98,13 +135,62 @@ def take_apart(key: Key) -> Iterator[Key]:
         yield key
 
 
+class Overlay(Protocol):
+    """What is drawn over the cells of a terminal, by sequences that Textual does not know."""
+
+    def behind(self, runs: Iterator[tuple[int, int, Strip]]) -> str:
+        """What is to be sent behind a frame that writes these strips, each at a line and a column."""
+
+    def hear(self, reply: str) -> None:
+        """The terminal answered."""
+
+
+class _Overlaid(CompositorUpdate):
+    """A frame and what belongs over it, in one piece: in one synchronized update, where the terminal knows them."""
+
+    def __init__(self, update: CompositorUpdate, overlay: Overlay | None) -> None:
+        self._update = update
+        self._overlay = overlay
+
+    def render_segments(self, console: Any) -> str:
+        behind = self._overlay.behind(_written(self._update)) if self._overlay is not None else ""
+        return self._update.render_segments(console) + behind
+
+
+def _written(update: CompositorUpdate) -> Iterator[tuple[int, int, Strip]]:
+    """Line, column and strip of all that a frame writes, as its `render_segments` does it."""
+    if isinstance(update, LayoutUpdate):
+        for y, line in enumerate(update.strips, update.region.y):
+            x = update.region.x
+            for strip in line:
+                yield y, x, strip
+                x += strip.cell_length
+    elif isinstance(update, ChopsUpdate):
+        for y, first, last in update.spans:
+            for end, (x, chop) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
+                if chop is not None and x <= last and end > first:
+                    yield y, x, chop.crop(0, min(end, last) - x)
+
+
 class StackedApp(App[int], inherit_bindings=False):
-    """Draws nothing of a screen that another one hides.
+    """Draws what belongs over the cells behind each frame, and nothing of a screen that another one hides.
 
     Textual 8.2.8 looks for an opaque background only from the second screen of the stack on: the one below the top is
     always taken for visible, and whatever changes in it is sent to the terminal as the top screen's cells, all of them
     once a second. A hidden screen keeps what is to be drawn, and takes another size, until it is on top again.
     """
+
+    overlay: Overlay | None = None
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        if self.overlay is not None and isinstance(renderable, CompositorUpdate):
+            renderable = _Overlaid(renderable, self.overlay)
+        super()._display(screen, renderable)
+
+    def on_terminal_reply(self, event: TerminalReply) -> None:
+        """Hand on what the terminal answered."""
+        if self.overlay is not None:
+            self.overlay.hear(event.text)
 
     @property
     def _background_screens(self) -> list[Screen[Any]]:

@@ -9,7 +9,7 @@ from rich.segment import Segment
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.geometry import Region
+from textual.geometry import Offset, Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -42,6 +42,13 @@ class PictureView(Widget):
     def has_picture(self) -> bool:
         """Whether a picture is shown, and not a sentence."""
         return bool(self._picture)
+
+    def picture_offset(self) -> Offset:
+        """Where on the screen the first cell of the picture is."""
+        width, height = self.size
+        left = max(0, (width - max((strip.cell_length for strip in self._picture), default=0)) // 2)
+        above = (height - min(height, len(self._picture))) // 2
+        return self.content_region.offset + Offset(left, above)
 
     def show_picture(self, strips: Sequence[Strip], note: str = "") -> None:
         """Show a picture; a note stands in its last line."""

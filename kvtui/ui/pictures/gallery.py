@@ -13,7 +13,9 @@ from textual.strip import Strip
 
 from kvtui.errors import KvtuiError
 from kvtui.model import Ref
+from kvtui.ui.pictures.canvas import Canvas
 from kvtui.ui.pictures.picture import Frame, Picture, Window, as_png, choose_way, decode, draw, encode_png, frame
+from kvtui.ui.pictures.sixel import Plate, shades
 
 LEAST_TILE: Final = (38, 11)
 """Columns and lines of a tile with its title: less of a screen tells nothing."""
@@ -65,6 +67,8 @@ class Order(NamedTuple):
     """Where the part is that is shown; None follows the text."""
     pixels: tuple[int, int] | None = None
     """The largest picture that the terminal takes itself; None where it takes none."""
+    canvas: Canvas | None = None
+    """For sixels; None where there are to be none."""
 
 
 class Drawing(NamedTuple):
@@ -77,6 +81,8 @@ class Drawing(NamedTuple):
     strips: list[Strip]
     png: bytes = b""
     """For a terminal that takes pictures; then there are no strips."""
+    plate: Plate | None = None
+    """For a terminal that shows sixels, over the strips."""
 
     def moved(self, across: int, down: int) -> tuple[float, float]:
         """Where a window is that is half of what this one shows further to the right or down."""
@@ -96,14 +102,30 @@ def carry_out(order: Order, data: bytes) -> Drawing:
     """Decode and draw: work of some 20 to 150 ms, for a thread of its own. Raises PictureError."""
     picture = decode(data)
     window = Window(order.zoom, *(order.place or (0.0, 1.0)))
-    wanted = frame(picture.size, order.columns, order.rows, window)
+    wanted = _frame(picture, order, window)
     if order.place is None:
         window = window._replace(y=_follow_text(picture, wanted))
-        wanted = frame(picture.size, order.columns, order.rows, window)
+        wanted = _frame(picture, order, window)
     if order.pixels is not None:
         return Drawing(picture.size, window, wanted, [], encode_png(picture, order.pixels, wanted.box))
-    way = choose_way(picture, order.way, coloured=order.coloured)
-    return Drawing(picture.size, window, wanted, draw(picture, wanted, way))
+    strips = draw(picture, wanted, choose_way(picture, order.way, coloured=order.coloured))
+    plate = press(picture, wanted, order.canvas) if order.canvas is not None else None
+    return Drawing(picture.size, window, wanted, strips, plate=plate)
+
+
+def _frame(picture: Picture, order: Order, window: Window) -> Frame:
+    if order.canvas is None:
+        return frame(picture.size, order.columns, order.rows, window)
+    return frame(picture.size, *order.canvas.fit(order.columns, order.rows), window, order.canvas.tall)
+
+
+def press(picture: Picture, wanted: Frame, canvas: Canvas) -> Plate | None:
+    """A part of a picture as sixels; None where they would be too many."""
+    (width, height), (columns, rows, box) = canvas.cell, wanted
+    image = picture.scaled(columns * width, rows * height, box)
+    palette = shades(picture.ground, picture.inks, canvas.colours) if picture.is_console else None
+    plate = Plate(image, columns, rows, canvas, palette)
+    return None if plate.too_long else plate
 
 
 def _follow_text(picture: Picture, wanted: Frame) -> float:

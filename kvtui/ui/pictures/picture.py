@@ -40,6 +40,8 @@ _HAZE: Final = 0.4
 """By how much contrast is given back, for each pixel that is lost in one."""
 _AROUND: Final = 32
 """Pixels on both sides of a cell that are its neighbourhood: more than a letter is wide, and less than a menu."""
+_TALL: Final = 2.0
+"""How high a cell is, in its widths, where the terminal does not tell."""
 _DOTS: Final = (0x01, 0x08, 0x02, 0x10, 0x04, 0x20, 0x40, 0x80)
 """The bits of a braille pattern (from U+2800 on), from left to right and from top to bottom."""
 
@@ -93,15 +95,18 @@ class Frame(NamedTuple):
     box: Box
 
 
-def frame(size: tuple[int, int], columns: int, rows: int, window: Window = WHOLE) -> Frame:
-    """The largest drawing that fits into so many cells and keeps the shape of a picture of `size` pixels."""
+def frame(size: tuple[int, int], columns: int, rows: int, window: Window = WHOLE, tall: float = _TALL) -> Frame:
+    """The largest drawing that fits into so many cells and keeps the shape of a picture of `size` pixels.
+
+    A cell is `tall` times as high as it is wide.
+    """
     width, height = size
-    scale = window.zoom * min(columns / width, 2 * rows / height)
-    part_width, part_height = min(width, columns / scale), min(height, 2 * rows / scale)
+    scale = window.zoom * min(columns / width, tall * rows / height)
+    part_width, part_height = min(width, columns / scale), min(height, tall * rows / scale)
     left, top = (width - part_width) * window.x, (height - part_height) * window.y
     return Frame(
         min(columns, max(1, round(part_width * scale))),
-        min(rows, max(1, round(part_height * scale / 2))),
+        min(rows, max(1, round(part_height * scale / tall))),
         (left, top, left + part_width, top + part_height),
     )
 
@@ -136,6 +141,11 @@ class Picture:
     def ground(self) -> Colour:
         """The colour that most of it has."""
         return _ranked_colours(self.flat)[0]
+
+    @property
+    def inks(self) -> list[Colour]:
+        """The other colours of a console, the most frequent one first; of anything else none."""
+        return _ranked_colours(self.flat)[1:] if self.is_console else []
 
     @property
     def lowest(self) -> float:

@@ -22,12 +22,13 @@ from kvtui.model import Ref, Tone
 from kvtui.resources.base import AnyResource
 from kvtui.text import age, cells, fit
 from kvtui.ui.bar import Bar, Piece
-from kvtui.ui.hacks import write_to_terminal
+from kvtui.ui.hacks import StackedApp, write_to_terminal
 from kvtui.ui.panes.footer import entry
 from kvtui.ui.panes.tile import PictureTile, PictureView
 from kvtui.ui.pictures.gallery import Drawing, Grid, Order, carry_out, in_sight, plan_grid, save
 from kvtui.ui.pictures.kitty import KittyPictures, is_kitty
 from kvtui.ui.pictures.shots import Photographer, Shot
+from kvtui.ui.pictures.sixel import SixelPictures
 
 _REFRESH: Final = 2.0
 """Seconds between two looks at a machine."""
@@ -38,6 +39,8 @@ _LEAST_NAME: Final = 12
 _AROUND_NAME: Final = 14
 """Columns of a title beside the name and the status: marker, blanks, and the age."""
 _WAYS: Final = {"auto": "as it suits the picture", "dots": "with dots, for text", "blocks": "with blocks, for colours"}
+_PIXELS: Final = "in true pixels"
+"""As it suits the picture, where the terminal shows them."""
 
 
 class PicturesScreen(Screen[Ref | None]):
@@ -83,6 +86,7 @@ class PicturesScreen(Screen[Ref | None]):
         self._grid = Grid(1, 1)
         self._drawing: set[PictureTile] = set()
         self._kitty: KittyPictures | None = None
+        self._sixels: SixelPictures | None = None
         # One thread: a picture decoded is large, and two at once would not be ready sooner.
         self._artist = ThreadPoolExecutor(1, thread_name_prefix="pictures")
         self._heading = Bar(classes="pictures-heading")
@@ -98,6 +102,7 @@ class PicturesScreen(Screen[Ref | None]):
     async def on_mount(self) -> None:
         """Arrange the tiles and begin to look."""
         self._kitty = self._find_kitty()
+        self._sixels = self._find_sixels()
         await self._arrange()
         self.set_interval(_TICK, self._photographer.look)
         self.set_interval(1.0, self._tell)
@@ -107,6 +112,8 @@ class PicturesScreen(Screen[Ref | None]):
         self._artist.shutdown(wait=False, cancel_futures=True)
         if self._kitty is not None:
             self._kitty.forget()
+        if isinstance(self.app, StackedApp):
+            self.app.overlay = None
 
     def _find_kitty(self) -> KittyPictures | None:
         colours = self.app.console.color_system
@@ -114,7 +121,7 @@ class PicturesScreen(Screen[Ref | None]):
             return None
         # Textual scrolls smoothly where the terminal answered that it tells its size in band, with pixels.
         says_so = is_kitty(os.environ, sizes_in_band=self.app.supports_smooth_scrolling)
-        if self._way != "kitty" and not (self._way == "auto" and says_so):
+        if self._way == "sixel" or not (self._way == "kitty" or says_so):
             return None
         return KittyPictures(
             lambda sequence: write_to_terminal(self.app, sequence),
@@ -122,10 +129,24 @@ class PicturesScreen(Screen[Ref | None]):
             tmux="TMUX" in os.environ,
         )
 
+    def _find_sixels(self) -> SixelPictures | None:
+        if self.app.no_color or self._kitty is not None or not isinstance(self.app, StackedApp):
+            return None
+        sixels = SixelPictures(
+            lambda sequence: write_to_terminal(self.app, sequence),
+            lambda: self.app.size.height,
+            self._redraw,
+            wanted=self._way == "sixel",
+        )
+        self.app.overlay = sixels
+        return sixels
+
     # Arrangement ---------------------------------------------------------------------------------------------------
 
     async def on_resize(self, _event: events.Resize) -> None:
         """Arrange for the new size."""
+        if self._sixels is not None:
+            self._sixels.ask_again()
         if self.is_mounted:
             await self._arrange()
 
@@ -153,6 +174,8 @@ class PicturesScreen(Screen[Ref | None]):
             with self.app.batch_update():
                 await self._body.remove_children()
                 await self._body.mount_all(PictureTile(ref) for ref in shown)
+            if self._sixels is not None:
+                self._sixels.keep(id(tile.view) for tile in self._tiles.values())
         here = self._refs[self._cursor]
         self._photographer.watch((here, *(ref for ref in shown if ref != here)), self._page)
         self._tell()
@@ -198,10 +221,11 @@ class PicturesScreen(Screen[Ref | None]):
             self.run_worker(self._draw(tile, shot, order), group="drawing")
 
     def _order(self, shot: Shot, width: int, height: int) -> Order:
-        sends = self._kitty is not None and self._way in ("auto", "kitty")
-        pixels = self._kitty.most_pixels(width, height) if self._kitty is not None and sends else None
+        wanted = self._way not in ("blocks", "dots")
+        pixels = self._kitty.most_pixels(width, height) if self._kitty is not None and wanted else None
+        canvas = self._sixels.canvas if self._sixels is not None and wanted else None
         zoom, place = (self._zoom, self._place) if self._alone else (1.0, None)
-        return Order(shot.digest, width, height, self._way, not self.app.no_color, zoom, place, pixels)
+        return Order(shot.digest, width, height, self._way, not self.app.no_color, zoom, place, pixels, canvas)
 
     async def _draw(self, tile: PictureTile, shot: Shot, order: Order) -> None:
         try:
@@ -221,6 +245,8 @@ class PicturesScreen(Screen[Ref | None]):
         strips = drawing.strips
         if drawing.png and self._kitty is not None:
             strips = self._kitty.show(list(self._tiles).index(tile.ref), drawing.png, *drawing.frame[:2])
+        if drawing.plate is not None and self._sixels is not None:
+            strips = self._sixels.show(id(tile.view), drawing.plate, strips, tile.view.picture_offset)
         tile.drawn = order
         if self._alone:
             self._large = drawing
@@ -287,7 +313,7 @@ class PicturesScreen(Screen[Ref | None]):
         if not self._alone and len(self._refs) > self._grid.size:
             keys.append(("pagedown", "next page", 2))
         if not self.app.no_color:
-            keys.append(("d", "dots or blocks", 6))
+            keys.append(("d", "pixels, dots or blocks" if self._shows_pixels else "dots or blocks", 6))
         keys.append(("r", "look again", 8))
         pieces = [piece for key, word, rank in keys for piece in entry(key, word, rank=rank)]
         if len(self._refs) > 1 or (self._alone and self._zoom > 1):
@@ -361,15 +387,20 @@ class PicturesScreen(Screen[Ref | None]):
             self._redraw()
 
     def action_way(self) -> None:
-        """Draw with dots, with blocks, or as it suits."""
+        """Draw in true pixels where the terminal can, with dots, with blocks, or as it suits."""
         if self.app.no_color:
             self.notify("drawn with dots: blocks are nothing but colours, and NO_COLOR is set", timeout=5)
             return
         ways = list(_WAYS)
         here = ways.index(self._way) if self._way in ways else 0
         self._way = ways[(here + 1) % len(ways)]
-        self.notify(f"drawn {_WAYS[self._way]}", timeout=3)
+        best = self._way == "auto" and self._shows_pixels
+        self.notify(f"drawn {_PIXELS if best else _WAYS[self._way]}", timeout=3)
         self._redraw()
+
+    @property
+    def _shows_pixels(self) -> bool:
+        return self._kitty is not None or (self._sixels is not None and self._sixels.canvas is not None)
 
     def _redraw(self) -> None:
         for tile in self._tiles.values():
