@@ -100,8 +100,10 @@ def _exists(path: Path) -> KvtuiError:
 def _draw(data: bytes, settings: Settings) -> None:
     from rich.console import Console
 
+    from kvtui.ui.pictures.canvas import Canvas, measured_cell
+    from kvtui.ui.pictures.gallery import press
     from kvtui.ui.pictures.kitty import KittyPictures
-    from kvtui.ui.pictures.picture import choose_way, decode, draw, encode_png, frame
+    from kvtui.ui.pictures.picture import WHOLE, choose_way, decode, draw, encode_png, frame
 
     if "utf" not in sys.stdout.encoding.lower():
         raise KvtuiError(f"the terminal's encoding, {sys.stdout.encoding}, has no characters to draw with",
@@ -109,10 +111,20 @@ def _draw(data: bytes, settings: Settings) -> None:
     console = Console()
     picture = decode(data)
     columns, rows = shutil.get_terminal_size()
-    wanted = frame(picture.size, columns, max(1, rows - _PROMPT_LINES))
+    rows = max(1, rows - _PROMPT_LINES)
+    wanted = frame(picture.size, columns, rows)
     way = settings.console.pictures
     coloured = console.color_system not in (None, "windows") and not console.no_color
     with printing():
+        if coloured and way == "sixel":
+            cell = measured_cell(sys.stdout.fileno())
+            canvas = Canvas(cell) if cell is not None else Canvas()
+            wanted = frame(picture.size, *canvas.fit(columns, rows), WHOLE, canvas.tall)
+            plate = press(picture, wanted, canvas)
+            if plate is not None:
+                # Where sixels leave the cursor differs from terminal to terminal: room is made, and the cursor kept.
+                sys.stdout.write("\n" * plate.rows + f"\x1b[{plate.rows}A\x1b7{plate.sixels()}\x1b8\x1b[{plate.rows}B")
+                return
         # Whether it is a terminal that shows pictures could only be known by asking it: the user must say so.
         if coloured and way == "kitty":
             kitty = KittyPictures(sys.stdout.write, true_colour=console.color_system == "truecolor",

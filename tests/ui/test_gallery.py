@@ -412,7 +412,7 @@ async def test_a_terminal_that_takes_pictures_gets_one_and_forgets_it(
         assert "a=d,d=I" in written[-1]
 
 
-async def test_no_terminal_gets_pictures_that_did_not_say_so(
+async def test_no_terminal_gets_more_than_a_question_that_did_not_say_that_it_takes_pictures(
     stage: Stage, show: Show, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[str] = []
@@ -422,7 +422,7 @@ async def test_no_terminal_gets_pictures_that_did_not_say_so(
         await look_at(screen)
         await until(screen, lambda: has_dots(screen))
         await screen.press("escape")
-    assert written == []
+    assert written == ["\x1b[16t\x1b[c"]
 
 
 # The arrangement -----------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from kvtui.cli.demo import DemoCluster
 from kvtui.model import Ref
 from kvtui.ui.pictures.picture import decode, is_png
 from tests.pictures import halves
+from tests.sixels import read_sixels
 
 SIZES = [(800, 600), (720, 400)]
 """Of the screens of demo guests: the second while the firmware writes."""
@@ -183,6 +184,19 @@ def test_a_terminal_that_takes_pictures_gets_it_where_the_configuration_says_so(
     _, text = run_on_terminal(*arguments, "--config", str(file), TERM="xterm-kitty")
     assert text.startswith("\x1b_Ga=T,U=1,f=100")
     assert text.count("\U0010eeee") in {columns * 22 for columns in COLUMNS}
+
+
+def test_sixels_are_drawn_where_the_configuration_says_so_and_the_cursor_ends_below_them(
+    cluster: str, machine: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[console]\npictures = "sixel"\n')
+    _, text = run_on_terminal(machine, "--kubeconfig", cluster, "--config", str(file))
+    found = re.fullmatch(r"(\s+)\x1b\[(\d+)A\x1b7(\x1bP.*\x1b\\)\x1b8\x1b\[(\d+)B", text.replace("\r", ""), re.DOTALL)
+    assert found, text[:200]
+    (width, height), pixels = read_sixels(found[3])
+    assert len(found[1]) == int(found[2]) == int(found[4]) == height / 20 <= 22
+    assert len(pixels) == width * height
 
 
 def test_noise_is_not_written_to_a_terminal(cluster: str, machine: str) -> None:

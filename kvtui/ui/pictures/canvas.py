@@ -98,7 +98,8 @@ class Probe:
     def ask_again(self) -> None:
         """The terminal, or its letters, have another size."""
         self._measured = self._measure()
-        self._write(f"\x1b[16t{_ASK_LIMITS}" if self._claimed else "\x1b[16t")
+        if self._claimed:
+            self._write(f"\x1b[16t{_ASK_LIMITS}")
 
     @property
     def canvas(self) -> Canvas | None:
