@@ -29,11 +29,13 @@ def key_lines() -> Iterator[str]:
             yield _row(binding.key, binding.tooltip, binding.id or "")
     for resource in RESOURCES:
         for action in resource.actions:
-            yield _row(action.key, f"{resource.title}: {action.help}", action.id)
+            yield _row(action.key, f"{resource.title}: {action.help}", action.id, action.label)
 
 
-def _row(key: str, meaning: str, name: str) -> str:
-    return f"| `{name_key(key)}` | {meaning} | {f'`{name}`' if name else ''} |"
+def _row(key: str, meaning: str, name: str, label: str = "") -> str:
+    """What has no key is in the menu of actions by its label."""
+    keys = f"`{name_key(key)}`" if key else f"`a` {label}"
+    return f"| {keys} | {meaning} | {f'`{name}`' if name else ''} |"
 
 
 def menu_lines() -> Iterator[str]:

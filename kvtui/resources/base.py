@@ -56,7 +56,7 @@ class Action(Generic[Row]):
     id: str
     """``vm.start``: what keymaps and the audit log call it."""
     key: str
-    """In Textual's spelling: ``s``, ``S``, ``ctrl+k``."""
+    """In Textual's spelling: ``s``, ``S``, ``ctrl+k``. Empty for what is only in the menu of actions."""
     label: str
     """One or two words for the footer: ``start``."""
     help: str
@@ -65,7 +65,7 @@ class Action(Generic[Row]):
     when: Callable[[Row], str]
     """Why it is not possible on this row; empty when it is. The user reads it when the key is pressed anyway."""
     run: Callable[Concatenate[Backend, Row, ...], Awaitable[None]]
-    """Does it to one row; gets the `Answers` too where there is a form."""
+    """Does it to one row; gets the `Answers` too where there is a form, the text and what it was where it is edited."""
     settled: Callable[[Row, Row], bool]
     """Whether the row as it is now, beside the row as it was when the action was asked for, shows the effect."""
     awaits: str
@@ -79,6 +79,8 @@ class Action(Generic[Row]):
     """What the backends are asked before the form is shown; the form gets the answer. Raises KvtuiError."""
     form: Callable[Concatenate[View, Sequence[Row], ...], Form] | None = None
     """What is asked before it runs on these rows; see kvtui/resources/form.py."""
+    edit: Callable[[Backend, Row], Awaitable[str]] | None = None
+    """The text that is edited in the user's editor before it runs."""
     single: bool = False
     """Whether it makes sense for one row at a time only."""
     usual: float = 60.0

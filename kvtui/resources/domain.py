@@ -21,7 +21,7 @@ from kvtui.resources.cells import (
     text_cell,
     yes_no,
 )
-from kvtui.resources.domain_moves import MOVES
+from kvtui.resources.domain_actions import ACTIONS
 from kvtui.store import View
 from kvtui.text import percent, rate, size
 
@@ -226,6 +226,6 @@ RESOURCE: Resource[Guest] = Resource(
     ),
     fields=_fields,
     labels=lambda _guest: {},
-    actions=MOVES,
+    actions=ACTIONS,
     placed=frozenset({Platform.LIBVIRT}),
 )

@@ -17,6 +17,7 @@ from kvtui.store import Delta
 from kvtui.text import age
 from kvtui.ui.dialogs.confirm import Question
 from kvtui.ui.dialogs.form import Sheet
+from kvtui.ui.editing import Editor, edit_text
 
 _AT_ONCE = 8
 """Requests of a bulk action under way at a time."""
@@ -27,7 +28,7 @@ _NAMED = 3
 """How many rows a warning or an answer names one by one."""
 
 
-class Surroundings(Protocol):
+class Surroundings(Editor, Protocol):
     """What the runner needs of the screen."""
 
     async def ask(self, question: Question) -> bool:
@@ -100,6 +101,9 @@ class ActionRunner:
         refusal = await self._refusal(action, resource, possible)
         if refusal:
             self._surroundings.tell(f"{action.label}: {refusal}", Severity.WARN)
+            return
+        if action.of(possible[0]).edit is not None:
+            await self._edit(action, resource, possible[0])
             return
         left_out = len(rows) - len(possible)
         asked = await self._ask(action, resource, possible, left_out)
@@ -232,6 +236,23 @@ class ActionRunner:
         elif done + left_out > 1:
             others = f"; {left_out} left out" if left_out else ""
             self._surroundings.tell(f"{action.label}: accepted for {done} {resource.title}{others}", Severity.INFO)
+
+    async def _edit(self, action: AnyAction, resource: AnyResource, row: Any) -> None:
+        """Have the text of one row edited until it is taken, or given up."""
+        ref, action = resource.ref(row), action.of(row)
+        backend = self._fleet.backends[ref.backend]
+        assert action.edit is not None
+
+        async def write(text: str, before: str) -> None:
+            await action.run(backend, row, text, before)
+
+        try:
+            before = await action.edit(backend, row)
+            told = await edit_text(self._surroundings, ref.name, before, write)
+        except KvtuiError as error:
+            self._surroundings.tell(f"{action.label} {ref.path}: {error}", Severity.BAD)
+        else:
+            self._surroundings.tell(f"{action.label} {ref.path}: {told}", Severity.INFO)
 
     async def _run(self, action: AnyAction, resource: AnyResource, row: Any, answers: Answers | None) -> str:
         """Do it to one row; the sentence of a failure, or nothing."""

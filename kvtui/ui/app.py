@@ -6,6 +6,7 @@ import asyncio
 import gc
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import events
@@ -27,6 +28,7 @@ from kvtui.ui.consoles.terminal import Terminal
 from kvtui.ui.dialogs.ask import DialogAsker
 from kvtui.ui.dialogs.confirm import ConfirmDialog, Question
 from kvtui.ui.dialogs.form import FormDialog, Sheet
+from kvtui.ui.editing import run_editor, undisturbed
 from kvtui.ui.hacks import KeyOrder, take_apart
 from kvtui.ui.keys import check_keys, list_bindings, spell_keys
 from kvtui.ui.palette import KvtuiCommands
@@ -215,6 +217,11 @@ class KvtuiApp(Program, inherit_bindings=False):
         """Have the user fill in a form."""
         answers: Answers | None = await self.push_screen_wait(FormDialog(sheet))
         return answers
+
+    async def edit(self, path: Path) -> None:
+        """Give the terminal to the user's editor; consoles and panes go on unseen."""
+        with self.batch_update(), self.suspend(), undisturbed():
+            await run_editor(path)
 
     def tell(self, message: str, severity: Severity) -> None:
         """Answer what the user did."""

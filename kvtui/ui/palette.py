@@ -72,4 +72,5 @@ def _actions(pane: ResourcePane) -> Iterator[Command]:
     for action in pane.resource.actions:
         reason = reasons[action.id]
         note = f"not now: {reason}" if reason else action.help
-        yield Command(f"{action.label} {subject}  ({name_key(action.key)})", note, partial(pane.start, action))
+        key = f"  ({name_key(action.key)})" if action.key else ""
+        yield Command(f"{action.label} {subject}{key}", note, partial(pane.start, action))

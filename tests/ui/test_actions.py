@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -143,12 +144,19 @@ async def test_a_missing_right_is_named(stage: Stage, show: Show) -> None:
         assert "needs update on virtualmachines/start" in screen.text
 
 
+def rewrite(path: Path, change: Callable[[str], str]) -> None:
+    """Change a file."""
+    path.write_text(change(path.read_text()))
+
+
 class Asker:
     """Says yes to every question, leaves every form as it is, and keeps what was asked and told."""
 
     def __init__(self) -> None:
         self.questions: list[Question] = []
         self.sheets: list[Sheet] = []
+        self.edits: list[Callable[[str], str]] = []
+        """What happens to a text each time that it is edited."""
         self.told: list[tuple[str, Severity]] = []
 
     async def ask(self, question: Question) -> bool:
@@ -158,6 +166,9 @@ class Asker:
     async def fill_in(self, sheet: Sheet) -> Answers | None:
         self.sheets.append(sheet)
         return Draft(sheet.form).answers
+
+    async def edit(self, path: Path) -> None:
+        rewrite(path, self.edits.pop(0))
 
     def tell(self, message: str, severity: Severity) -> None:
         self.told.append((message, severity))

@@ -32,6 +32,10 @@ _REASON = "REASON"
 """The column that explains the status: not the one that is written over."""
 
 
+UNBOUND = "unbound"
+"""The key, which no keyboard has, of an action that is only in the menu: the user may give it one."""
+
+
 class _ListedRows:
     """A listing as a table wants it, with what is pending written over the status."""
 
@@ -377,7 +381,7 @@ def make_pane(number: int, resource: AnyResource, fleet: Fleet, runner: ActionRu
     if len(fleet.backends) > 1:
         resource = show_backend(resource, fleet.backends)
     bindings = [
-        Binding(action.key, f"act('{action.id}')", action.label, id=action.id, tooltip=action.help)
+        Binding(action.key or UNBOUND, f"act('{action.id}')", action.label, id=action.id, tooltip=action.help)
         for action in resource.actions
     ]
     cls = type(f"{resource.label.title()}Pane", (ResourcePane,), {"BINDINGS": bindings})

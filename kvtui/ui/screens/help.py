@@ -94,7 +94,7 @@ def help_lines(
             yield line()
             yield line(f"On {resource.title}", "title")
             for action in resource.actions:
-                yield _entry(name_key(action.key), action.help)
+                yield _entry(name_key(action.key) if action.key else f"a {action.label}", action.help)
     yield line()
     yield line("In a console", "title")
     yield _entry(name_key(detach), "give the keyboard back to the list; the console goes on")

@@ -15,6 +15,7 @@ from kvtui.ui.consoles.channels import Channel
 from kvtui.ui.consoles.menu import Console, open_menu
 from kvtui.ui.dialogs.ask import DialogAsker
 from kvtui.ui.goto import Places, Target, complete, understand
+from kvtui.ui.offers import offer_actions
 from kvtui.ui.panes.consoles import ConsolePane
 from kvtui.ui.panes.prompt import Prompt
 from kvtui.ui.panes.resource import ResourcePane, find_pane, find_rows
@@ -56,6 +57,7 @@ class MainScreen(PanesScreen):
             tooltip="what the marked VMs, or the chosen one, show on their screens",
             id="main.screens",
         ),
+        Binding("a", "offer", "actions", tooltip="all that can be done to the row, by name", id="main.actions"),
         Binding(
             "full_stop",
             "console_menu",
@@ -252,6 +254,10 @@ class MainScreen(PanesScreen):
             self.set_focus(terminal)
             self._show_alone(self._left_alone)
         open_menu(Console(self.consoles, channel, terminal, self._settings.console))
+
+    def action_offer(self) -> None:
+        """Choose among all that can be done to the chosen rows."""
+        offer_actions(self._current, self._settings.keys)
 
     def action_read_console(self) -> None:
         """Read what the shown console has shown; it is alone on the screen again if it was before the chord."""

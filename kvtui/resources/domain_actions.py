@@ -1,0 +1,397 @@
+"""What can be done to a domain: its power, its saved memory, its start. What is rarer is in the files beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from kvtui.backends.base import Backend
+from kvtui.backends.domains import Power, Saves, Tuning
+from kvtui.joins.domain import Guest
+from kvtui.records.libvirt import DomainState
+from kvtui.resources.base import Action, Danger, able, lifecycle
+from kvtui.resources.domain_changes import CHANGES, NEEDS, is_there, why_not
+from kvtui.resources.domain_copies import COPIES
+from kvtui.resources.domain_moves import MOVES
+from kvtui.resources.form import Answers, Form, Toggle
+from kvtui.store import View
+
+_STILL = frozenset({DomainState.PAUSED, DomainState.SUSPENDED})
+
+
+# When it is possible -----------------------------------------------------------------------------------------------
+
+
+def _when_active(more: Callable[[Guest], str] = lambda _guest: "") -> Callable[[Guest], str]:
+    """Only while there is a process, and no other job on it."""
+
+    def when(guest: Guest) -> str:
+        reason = why_not(guest)
+        if reason:
+            return reason
+        return more(guest) if guest.domain.active else "not running"
+
+    return when
+
+
+def _start_when(guest: Guest) -> str:
+    return why_not(guest) or ("already running" if guest.domain.active else "")
+
+
+def _start_afresh_when(guest: Guest) -> str:
+    return _start_when(guest) or ("" if guest.domain.saved else "no memory of it is saved: start does the same")
+
+
+def _stop_when(guest: Guest) -> str:
+    return "already stopping; a forced stop does not wait" if guest.domain.state is DomainState.SHUTDOWN else ""
+
+
+def _kill_when(guest: Guest) -> str:
+    # It also ends what a job is stuck in.
+    return is_there(guest) or ("" if guest.domain.active else "not running")
+
+
+def _pause_when(guest: Guest) -> str:
+    return "already paused" if guest.domain.state in _STILL else ""
+
+
+def _unpause_when(guest: Guest) -> str:
+    return "" if guest.domain.state in _STILL else "not paused"
+
+
+def _save_when(guest: Guest) -> str:
+    if not guest.domain.persistent:
+        return "it is transient: what is not stored cannot be saved"
+    devices = ", ".join(guest.domain.host_devices)
+    return f"the state of devices that it has for itself cannot be saved: {devices}" if devices else ""
+
+
+def _drop_when(guest: Guest) -> str:
+    return why_not(guest) or ("" if guest.domain.saved else "no memory of it is saved")
+
+
+def _autostart_when(guest: Guest) -> str:
+    return is_there(guest) or ("" if guest.domain.persistent else "it is transient: nothing of it is stored")
+
+
+# What must be said before it is confirmed --------------------------------------------------------------------------
+
+
+def _warn_end(guest: Guest) -> tuple[str, ...]:
+    """What ends with the process."""
+    domain, said = guest.domain, []
+    if not domain.persistent:
+        said.append("it is transient: once it is off, it is gone for good")
+    if guest.job is not None:
+        said.append(f"its {guest.job.operation} ends too")
+    if domain.differs and domain.persistent:
+        said.append(f"its next start is as stored: {', '.join(domain.differs)}")
+    return tuple(said)
+
+
+def _warn_stop(guest: Guest) -> tuple[str, ...]:
+    said = []
+    if guest.domain.state in _STILL:
+        said.append("it is paused and cannot shut down by itself")
+    elif not guest.domain.agent:
+        said.append("no guest agent is connected: a guest that ignores the power button runs on")
+    return (*said, *_warn_end(guest))
+
+
+def _warn_kill(guest: Guest) -> tuple[str, ...]:
+    return ("the guest gets no chance to write its data", *_warn_end(guest))
+
+
+def _warn_restart(guest: Guest) -> tuple[str, ...]:
+    said = []
+    if not guest.domain.agent:
+        said.append("no guest agent is connected: a guest that ignores the power button runs on as it is")
+    if guest.domain.differs:
+        changes = ", ".join(guest.domain.differs)
+        said.append(f"it reboots as the machine that it is; only stop and start brings what is stored: {changes}")
+    return tuple(said)
+
+
+def _warn_reset(_guest: Guest) -> tuple[str, ...]:
+    return ("the guest gets no chance to write its data",)
+
+
+def _warn_save(guest: Guest) -> tuple[str, ...]:
+    return ("connections of the guest break, and its clock is behind when it goes on", *_warn_end(guest))
+
+
+def _warn_nmi(_guest: Guest) -> tuple[str, ...]:
+    return ("many guests crash on it: that is its use, for they write a dump then",)
+
+
+def _warn_lost_save(guest: Guest) -> tuple[str, ...]:
+    return ("what the guest had in memory is lost, as by pulling its plug",) if guest.domain.saved else ()
+
+
+# How it runs, and how one sees that it is done ---------------------------------------------------------------------
+
+
+async def _start(backend: Backend, guest: Guest) -> None:
+    await lifecycle(backend).start(guest.ref)
+
+
+async def _stop(backend: Backend, guest: Guest) -> None:
+    await lifecycle(backend).stop(guest.ref)
+
+
+async def _kill(backend: Backend, guest: Guest) -> None:
+    await lifecycle(backend).stop(guest.ref, grace=0)
+
+
+async def _restart(backend: Backend, guest: Guest) -> None:
+    await lifecycle(backend).restart(guest.ref)
+
+
+async def _pause(backend: Backend, guest: Guest) -> None:
+    await lifecycle(backend).pause(guest.ref)
+
+
+async def _unpause(backend: Backend, guest: Guest) -> None:
+    await lifecycle(backend).unpause(guest.ref)
+
+
+async def _start_afresh(backend: Backend, guest: Guest) -> None:
+    await _power(backend).start_afresh(guest.ref)
+
+
+async def _reset(backend: Backend, guest: Guest) -> None:
+    await _power(backend).reset(guest.ref)
+
+
+async def _inject_nmi(backend: Backend, guest: Guest) -> None:
+    await _power(backend).inject_nmi(guest.ref)
+
+
+async def _save(backend: Backend, guest: Guest) -> None:
+    await _saves(backend).save(guest.ref)
+
+
+async def _drop_save(backend: Backend, guest: Guest) -> None:
+    await _saves(backend).drop_save(guest.ref)
+
+
+async def _set_autostart(backend: Backend, guest: Guest, answers: Answers) -> None:
+    tuning = able(backend, Tuning)  # type: ignore[type-abstract]
+    await tuning.set_autostart(guest.ref, answers.flag("autostart"))
+
+
+def _autostart_form(_view: View, guests: Sequence[Guest]) -> Form:
+    now = all(guest.domain.autostart for guest in guests)
+    return Form(
+        f"autostart of {guests[0].domain.metadata.name if len(guests) == 1 else f'{len(guests)} VMs'}",
+        (Toggle("autostart", "start with its host", default=not now, hint=f"it is {'on' if now else 'off'} now"),),
+    )
+
+
+def _power(backend: Backend) -> Power:
+    return able(backend, Power)  # type: ignore[type-abstract]
+
+
+def _saves(backend: Backend) -> Saves:
+    return able(backend, Saves)  # type: ignore[type-abstract]
+
+
+def _started(before: Guest, now: Guest) -> bool:
+    return now.domain.active and now.domain.id != before.domain.id
+
+
+def _stopped(before: Guest, now: Guest) -> bool:
+    return not now.domain.active or now.domain.id != before.domain.id
+
+
+def _paused(_before: Guest, now: Guest) -> bool:
+    return not now.domain.active or now.domain.state in _STILL
+
+
+def _unpaused(_before: Guest, now: Guest) -> bool:
+    return not now.domain.active or now.domain.state not in _STILL
+
+
+def _saved(_before: Guest, now: Guest) -> bool:
+    return now.domain.saved
+
+
+def _dropped(_before: Guest, now: Guest) -> bool:
+    return not now.domain.saved
+
+
+def _at_once(_before: Guest, _now: Guest) -> bool:
+    """No row shows it."""
+    return True
+
+
+_POWER: tuple[Action[Guest], ...] = (
+    Action(
+        id="vm.start",
+        key="s",
+        label="start",
+        help="Start the VM.",
+        needs=NEEDS,
+        when=_start_when,
+        run=_start,
+        settled=_started,
+        awaits="starting",
+        usual=60.0,
+    ),
+    Action(
+        id="vm.stop",
+        key="S",
+        label="stop",
+        help="Press the VM's power button: the guest shuts down, or does not.",
+        needs=NEEDS,
+        when=_when_active(_stop_when),
+        run=_stop,
+        settled=_stopped,
+        awaits="stopping",
+        danger=Danger.ASK,
+        warn=_warn_stop,
+        usual=120.0,
+    ),
+    Action(
+        id="vm.kill",
+        key="ctrl+k",
+        label="force stop",
+        help="Cut the VM off at once, as by pulling its plug.",
+        needs=NEEDS,
+        when=_kill_when,
+        run=_kill,
+        settled=_stopped,
+        awaits="being cut off",
+        danger=Danger.TYPE,
+        warn=_warn_kill,
+        usual=30.0,
+        footer=False,
+    ),
+    Action(
+        id="vm.restart",
+        key="R",
+        label="restart",
+        help="Have the guest reboot, in the same machine.",
+        needs=NEEDS,
+        when=_when_active(),
+        run=_restart,
+        settled=_at_once,
+        awaits="reboot asked",
+        danger=Danger.ASK,
+        warn=_warn_restart,
+        usual=60.0,
+    ),
+    Action(
+        id="vm.pause",
+        key="p",
+        label="pause",
+        help="Freeze the guest: it keeps its memory and does nothing.",
+        needs=NEEDS,
+        when=_when_active(_pause_when),
+        run=_pause,
+        settled=_paused,
+        awaits="pausing",
+        danger=Danger.ASK,
+        usual=20.0,
+        footer=False,
+    ),
+    Action(
+        id="vm.unpause",
+        key="u",
+        label="unpause",
+        help="Let a paused guest go on.",
+        needs=NEEDS,
+        when=_when_active(_unpause_when),
+        run=_unpause,
+        settled=_unpaused,
+        awaits="unpausing",
+        usual=20.0,
+        footer=False,
+    ),
+)
+_RARE: tuple[Action[Guest], ...] = (
+    Action(
+        id="vm.reset",
+        key="",
+        label="reset",
+        help="Press the VM's reset button: the guest gets no chance to shut down.",
+        needs=NEEDS,
+        when=_when_active(),
+        run=_reset,
+        settled=_at_once,
+        awaits="resetting",
+        danger=Danger.TYPE,
+        warn=_warn_reset,
+        footer=False,
+    ),
+    Action(
+        id="vm.save",
+        key="",
+        label="save to disk",
+        help="Write the VM's memory to disk and switch it off; the next start goes on from there.",
+        needs=NEEDS,
+        when=_when_active(_save_when),
+        run=_save,
+        settled=_saved,
+        awaits="saving",
+        danger=Danger.ASK,
+        warn=_warn_save,
+        usual=300.0,
+        footer=False,
+    ),
+    Action(
+        id="vm.start_afresh",
+        key="",
+        label="start afresh",
+        help="Start the VM from its disks; the memory that was saved is lost.",
+        needs=NEEDS,
+        when=_start_afresh_when,
+        run=_start_afresh,
+        settled=_started,
+        awaits="starting",
+        danger=Danger.TYPE,
+        warn=_warn_lost_save,
+        footer=False,
+    ),
+    Action(
+        id="vm.drop_save",
+        key="",
+        label="drop saved memory",
+        help="Throw away the memory that was saved.",
+        needs=NEEDS,
+        when=_drop_when,
+        run=_drop_save,
+        settled=_dropped,
+        awaits="dropping its memory",
+        danger=Danger.TYPE,
+        warn=_warn_lost_save,
+        footer=False,
+    ),
+    Action(
+        id="vm.nmi",
+        key="",
+        label="send NMI",
+        help="Send the guest a non-maskable interrupt, at which it may write a dump.",
+        needs=NEEDS,
+        when=_when_active(),
+        run=_inject_nmi,
+        settled=_at_once,
+        awaits="NMI sent",
+        danger=Danger.ASK,
+        warn=_warn_nmi,
+        footer=False,
+    ),
+    Action(
+        id="vm.autostart",
+        key="",
+        label="autostart",
+        help="Choose whether the VM starts with its host.",
+        needs=NEEDS,
+        when=_autostart_when,
+        form=_autostart_form,
+        run=_set_autostart,
+        settled=_at_once,
+        awaits="changing",
+        footer=False,
+    ),
+)
+ACTIONS: tuple[Action[Guest], ...] = (*_POWER, *MOVES, *_RARE, *CHANGES, *COPIES)

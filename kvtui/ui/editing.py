@@ -1,0 +1,121 @@
+"""Texts that the user edits in an editor of their own: edited again when they are refused, and never lost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shlex
+import signal
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from difflib import unified_diff
+from pathlib import Path
+from typing import Final, Protocol
+
+from kvtui.config import state_dir
+from kvtui.errors import ChangedError, KvtuiError
+from kvtui.text import clean
+
+_NOTE: Final = re.compile(r"\A\s*<!--\nkvtui: .*?\n-->\n", re.DOTALL)
+"""What we write above a text that was refused."""
+_LIMIT: Final = 1_000_000
+"""Characters of a text that is taken back from an editor."""
+
+
+class Editor(Protocol):
+    """Lets the user edit a file."""
+
+    async def edit(self, path: Path) -> None:
+        """Returns when the editor has ended. Raises KvtuiError when there is none."""
+
+
+async def edit_text(editor: Editor, name: str, before: str, write: Callable[[str, str], Awaitable[None]]) -> str:
+    """Have a text edited and written, as often as it is refused; what came of it, in a clause.
+
+    What is refused stands above the text when it is edited again, what somebody else changed meanwhile as a diff.
+    Who leaves the text as it is gives up, and it is kept in a file. `write` gets the text and what it was before.
+    """
+    text, note = before, ""
+    with tempfile.TemporaryDirectory(prefix="kvtui-") as folder:
+        path = Path(folder) / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', name).lstrip('.') or 'vm'}.xml"
+        while True:
+            shown = note + text
+            path.touch(mode=0o600)
+            path.write_text(shown, encoding="utf-8")
+            await editor.edit(path)
+            edited = _read(path)
+            stripped = _NOTE.sub("", edited)
+            if not stripped.strip() or edited == shown:
+                if not note:
+                    return "nothing was changed"
+                return f"given up; your text is kept in {_keep(name, text)}"
+            text = stripped
+            try:
+                await write(text, before)
+            except ChangedError as error:
+                note = _describe(error, "".join(_compare(before, error.found)))
+                before = error.found
+            except KvtuiError as error:
+                note = _describe(error)
+            else:
+                return "stored; what runs gets it with the next start"
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(_LIMIT)
+    except OSError:
+        return ""
+
+
+def _describe(error: KvtuiError, diff: str = "") -> str:
+    """What went wrong, as a comment."""
+    lines = [f"kvtui: {error}"]
+    if diff:
+        lines += ["What somebody else changed (- before, + now); if you save again, your text takes its place:", diff]
+    lines.append("Change the text and save to try again; leave it as it is to give up.")
+    # No comment of XML may contain two hyphens.
+    body = re.sub("-(?=-)", "- ", clean("\n".join(lines)))
+    return f"<!--\n{body}\n-->\n"
+
+
+def _compare(before: str, now: str) -> Iterator[str]:
+    for line in list(unified_diff(before.splitlines(), now.splitlines(), n=1, lineterm=""))[2:]:
+        yield f"{line}\n"
+
+
+def _keep(name: str, text: str) -> Path:
+    """Where a text is kept that nobody took; only its owner can read it, for it may hold secrets."""
+    folder = state_dir() / "edits"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    stem = re.sub(r"[^A-Za-z0-9_.-]", "_", name).lstrip(".") or "vm"
+    path = folder / f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}.xml"
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+async def run_editor(path: Path) -> None:
+    """Run the user's editor on a file, in the terminal. Raises KvtuiError when there is none."""
+    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    try:
+        process = await asyncio.create_subprocess_exec(*shlex.split(command), str(path))
+    except (OSError, ValueError) as error:
+        raise KvtuiError(f"the editor {command!r} cannot be run", str(error), "set EDITOR") from error
+    await process.wait()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """An interrupt is the editor's, not ours."""
+    # A function, not SIG_IGN, which the editor would inherit.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,36 @@
+"""The menu of all that can be done to the chosen rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kvtui.ui.dialogs.search import Offer, SearchDialog
+from kvtui.ui.panes.resource import ResourcePane
+from kvtui.ui.screens.help import name_key
+
+
+def offer_actions(pane: ResourcePane, keys: Mapping[str, str]) -> None:
+    """Let the user choose an action of the pane's resource, and do it; `keys` are those that the user has set."""
+    rows, resource = pane.chosen, pane.resource
+    if not rows or not resource.actions:
+        words = "nothing is selected" if resource.actions else f"nothing can be done to {resource.title} here"
+        pane.notify(words, severity="warning")
+        return
+    reasons = pane.reasons()
+    offers = [
+        Offer(
+            action.id,
+            action.label,
+            action.of(rows[0]).help,
+            name_key(keys.get(action.id, action.key)) if keys.get(action.id, action.key) else "",
+            reasons[action.id],
+        )
+        for action in resource.actions
+    ]
+
+    def start(name: str | None) -> None:
+        if name is not None:
+            pane.start(next(action for action in resource.actions if action.id == name))
+
+    subject = resource.ref(rows[0]).path if len(rows) == 1 else f"{len(rows)} {resource.title}"
+    pane.app.push_screen(SearchDialog(subject, offers), start)

@@ -1,0 +1,266 @@
+"""What can be done to a domain: when, with which warnings, and what the forms ask and refuse."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from kvtui.joins.domain import Guest
+from kvtui.records.base import Meta
+from kvtui.records.libvirt import (
+    Disk,
+    Domain,
+    DomainJob,
+    DomainSnapshot,
+    DomainState,
+    Host,
+    Nic,
+    StoragePool,
+    StorageVolume,
+)
+from kvtui.resources.base import Action, Danger
+from kvtui.resources.domain_actions import ACTIONS
+from kvtui.resources.form import Draft
+from kvtui.resources.vm_actions import ACTIONS as KUBEVIRT
+from kvtui.store import Put, Store
+
+HOST = Host(metadata=Meta(name="kvm1"), link="connected")
+DISK = Disk(target="vda", source="/pool/web.qcow2", kind="file")
+WEB = Domain(
+    metadata=Meta(name="web", uid="u-web"), state=DomainState.RUNNING, id=1, vcpus=2, vcpus_most=4, memory=512 << 20,
+    memory_most=1 << 30, disks=(DISK, Disk(target="sda", device="cdrom")), nics=(Nic(mac="52:54:00:00:00:01"),),
+    agent=True,
+)  # fmt: skip
+
+
+def guest(**changes: Any) -> Guest:
+    return Guest("kvm1", msgspec.structs.replace(WEB, **changes), HOST)
+
+
+def off(**changes: Any) -> Guest:
+    return guest(state=DomainState.SHUTOFF, id=None, **changes)
+
+
+def action(name: str) -> Action[Guest]:
+    return next(found for found in ACTIONS if found.id == f"vm.{name}")
+
+
+def draft(act: str, /, *guests: Guest, store: Store | None = None, **answers: str | bool) -> Draft:
+    form = action(act).form
+    assert form is not None
+    filled = Draft(form(store or Store(), guests))
+    for field, typed in answers.items():
+        filled.put(field.replace("__", " "), typed)
+    return filled
+
+
+RUNNING_ONLY = {"stop", "kill", "restart", "reset", "pause", "save", "nmi"}
+OFF_ONLY = {"start", "clone", "undefine"}
+
+
+@pytest.mark.parametrize("name", sorted(RUNNING_ONLY | OFF_ONLY))
+def test_an_action_is_possible_in_its_state_and_says_why_not_in_the_other(name: str) -> None:
+    fits, other = (guest(), off()) if name in RUNNING_ONLY else (off(), guest())
+    assert action(name).when(fits) == ""
+    assert action(name).when(other) != ""
+
+
+@pytest.mark.parametrize("found", [found for found in ACTIONS if found.id != "vm.cancel_migration"], ids=lambda a: a.id)
+def test_nothing_is_done_on_a_host_that_is_not_connected(found: Action[Guest]) -> None:
+    lost = msgspec.structs.replace(HOST, link="lost")
+    for domain in (guest(), off(saved=True, snapshots=1), guest(state=DomainState.PAUSED)):
+        assert "kvm1 is not connected" in found.when(replace(domain, host=lost))
+
+
+def test_a_job_stops_all_but_the_plug() -> None:
+    job = DomainJob(metadata=Meta(name="web"), operation="save")
+    busy = replace(guest(), job=job)
+    possible = {found.id for found in ACTIONS if found.when(busy) == ""}
+    assert possible == {"vm.kill", "vm.cancel_migration", "vm.autostart", "vm.edit"}
+    assert "its save ends too" in action("kill").warn(busy)
+
+
+def test_keys_and_danger_are_those_of_the_other_vms_of_the_pane() -> None:
+    theirs = {found.id: found for found in KUBEVIRT}
+    shared = [found for found in ACTIONS if found.id in theirs]
+    assert len(shared) >= 6
+    for found in shared:
+        assert found.key == theirs[found.id].key
+        assert found.danger is theirs[found.id].danger
+
+
+def test_what_loses_data_wants_the_name_typed() -> None:
+    assert {found.id for found in ACTIONS if found.danger is Danger.TYPE} == {
+        "vm.kill", "vm.reset", "vm.start_afresh", "vm.drop_save", "vm.revert", "vm.delete_snapshot", "vm.undefine",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "subject", "words"),
+    [
+        ("stop", guest(agent=False), "ignores the power button"),
+        ("stop", guest(state=DomainState.PAUSED), "paused and cannot shut down"),
+        ("stop", guest(persistent=False), "gone for good"),
+        ("stop", guest(differs=("CPUs 2 > 4",)), "its next start is as stored: CPUs 2 > 4"),
+        ("restart", guest(differs=("CPUs 2 > 4",)), "only stop and start brings"),
+        ("kill", guest(), "no chance to write"),
+        ("save", guest(), "clock is behind"),
+        ("start_afresh", off(saved=True), "in memory is lost"),
+    ],
+)
+def test_what_is_lost_is_said_first(name: str, subject: Guest, words: str) -> None:
+    assert any(words in warning for warning in action(name).warn(subject))
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "now"),
+    [
+        ("start", off(), guest()),
+        ("stop", guest(), off()),
+        ("kill", guest(), off()),
+        ("pause", guest(), guest(state=DomainState.PAUSED)),
+        ("unpause", guest(state=DomainState.PAUSED), guest()),
+        ("save", guest(), off(saved=True)),
+        ("drop_save", off(saved=True), off()),
+    ],
+)
+def test_an_effect_is_awaited_until_the_row_shows_it(name: str, before: Guest, now: Guest) -> None:
+    assert not action(name).settled(before, before)
+    assert action(name).settled(before, now)
+
+
+# Forms
+
+
+def test_the_running_machine_has_only_room_for_its_maximum() -> None:
+    cpus = draft("cpus", guest(), cpus="8")
+    assert "room for 4" in cpus.refusal
+    cpus.put("scope", "stored")
+    assert cpus.refusal == ""
+    memory = draft("memory", guest(), memory="2G")
+    assert "at most 1Gi" in memory.refusal
+    memory.put("scope", "stored")
+    assert memory.refusal == "memory: more than it has at most"
+    memory.put("most", "4G")
+    assert memory.refusal == ""
+
+
+def test_what_is_off_or_transient_narrows_what_a_change_applies_to() -> None:
+    assert draft("cpus", off()).answers.text("scope") == "stored"
+    assert draft("cpus", guest(persistent=False)).answers.text("scope") == "live"
+    assert draft("cpus", guest(), off()).answers.text("scope") == "stored"
+
+
+def test_less_memory_than_the_guest_uses_is_warned_of() -> None:
+    assert "swaps" in "".join(draft("memory", guest(used=400 << 20), memory="300").warnings)
+    assert not draft("memory", guest(used=400 << 20), memory="500").warnings
+
+
+@pytest.fixture
+def store() -> Store:
+    """A host with a pool of two volumes, of which web has one, and a domain that stands on web's."""
+    store = Store()
+    other = Domain(metadata=Meta(name="db", uid="u-db"), disks=(Disk(target="vda", source="/pool/db.qcow2"),))
+    for record in (
+        WEB, other, StoragePool(metadata=Meta(name="pool"), state="running", free=5 << 30),
+        StorageVolume(metadata=Meta(name="pool/web.qcow2"), pool="pool", path="/pool/web.qcow2"),
+        StorageVolume(metadata=Meta(name="pool/free.qcow2"), pool="pool", path="/pool/free.qcow2"),
+        DomainSnapshot(metadata=Meta(name="web/a"), domain_uid="u-web", snapshot="a"),
+        DomainSnapshot(metadata=Meta(name="web/b"), domain_uid="u-web", snapshot="b", parent="a", current=True),
+        DomainSnapshot(metadata=Meta(name="web/c"), domain_uid="u-web", snapshot="c", parent="b"),
+    ):  # fmt: skip
+        store.post(Put("kvm1", record))
+    store.drain()
+    return store
+
+
+def test_a_volume_that_is_used_cannot_be_attached_again(store: Store) -> None:
+    form = draft("attach_disk", guest(), store=store, **{"from": "volume", "volume": "web.qcow2"})
+    assert form.refusal == "volume: used by web"
+    form.put("volume", "free.qcow2")
+    assert form.refusal == ""
+
+
+def test_a_new_volume_needs_a_name_that_is_free(store: Store) -> None:
+    form = draft("attach_disk", guest(), store=store, name="free.qcow2")
+    assert "the pool has one of that name" in form.refusal
+    form.put("name", "web-data.qcow2")
+    assert form.refusal == ""
+
+
+def test_without_pools_a_file_is_attached() -> None:
+    form = draft("attach_disk", guest())
+    assert form.answers.text("from") == "file"
+    assert form.refusal == "path: must not be empty"
+    form.put("path", "data.img")
+    assert form.refusal == "path: begins with /"
+    form.put("path", "/data.img")
+    assert form.refusal == ""
+    form.put("device", "cdrom")
+    assert "needs sata" in form.refusal
+
+
+@pytest.mark.parametrize(
+    ("mac", "words"),
+    [("", ""), ("52:54:00:00:00:02", ""), ("5254", "is written as"), ("52:54:00:00:00:zz", "is written as"),
+     ("52:54:00:00:00:01", "web has that address")],
+)  # fmt: skip
+def test_an_address_is_written_in_full_and_given_once(store: Store, mac: str, words: str) -> None:
+    assert words in draft("attach_nic", guest(), store=store, mac=mac).refusal
+    assert words or draft("attach_nic", guest(), store=store, mac=mac).refusal == ""
+
+
+def test_a_clone_gets_a_name_that_is_free(store: Store) -> None:
+    store.post(Put("kvm1", Domain(metadata=Meta(name="web-clone", uid="u2"))))
+    store.drain()
+    form = draft("clone", off(), store=store)
+    assert form.answers.text("name") == "web-clone2"
+    assert "there is a VM of that name" in draft("clone", off(), store=store, name="db").refusal
+    assert any("may not write to its disks" in words for words in draft("clone", off(), kind="linked").warnings)
+
+
+def test_nothing_goes_with_a_vm_unless_it_is_chosen(store: Store) -> None:
+    form = draft("undefine", off(firmware="efi"), store=store)
+    assert [form.answers.flag(field.name) for field in form.asked] == [False, False]
+    assert form.refusal == ""
+    assert list(form.warnings) == ["volumes that are not chosen stay, without a VM"]
+    form.put("volume vda", True)
+    assert list(form.warnings) == ["/pool/web.qcow2 is deleted for good"]
+
+
+def test_what_libvirt_would_not_keep_must_go_too() -> None:
+    form = draft("undefine", off(saved=True, snapshots=2))
+    assert "must go too" in form.refusal
+    form.put("save", True)
+    form.put("snapshots", True)
+    assert form.refusal == ""
+
+
+def test_a_volume_on_which_others_stand_stays(store: Store) -> None:
+    clone = Domain(metadata=Meta(name="twin", uid="u3"), disks=(Disk(target="vda", backing="/pool/web.qcow2"),))
+    store.post(Put("kvm1", clone))
+    store.drain()
+    form = draft("undefine", off(), store=store, volume__vda=True)
+    assert "twin needs it too" in form.refusal
+
+
+def test_volumes_of_several_vms_stay() -> None:
+    assert [field.name for field in draft("undefine", off(), off()).asked] == []
+
+
+def test_snapshots_are_chosen_among_those_there_are(store: Store) -> None:
+    form = draft("delete_snapshot", guest(snapshots=3), store=store)
+    assert form.answers.text("snapshot") == "b"
+    form.put("snapshot", "a")
+    form.put("children", True)
+    assert list(form.warnings) == ["goes too: b, c"]
+
+
+def test_a_snapshot_of_disks_is_only_quiesced_with_an_agent() -> None:
+    form = draft("snapshot", guest(agent=False), holds="disks", quiesce=True)
+    assert "no guest agent" in form.refusal
+    assert draft("snapshot", guest(), holds="disks", quiesce=True).refusal == ""
+    assert [field.name for field in draft("snapshot", off()).asked] == ["name", "description"]
