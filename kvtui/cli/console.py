@@ -173,7 +173,8 @@ class _Pipe:
             if session.is_connected:
                 return 0
             raise KvtuiError("there was no console in time", session.sentence)
-        sys.stderr.write(f"kvtui: {session.sentence}\n")
+        way_out = "; --take takes it and ends their session." if session.state is State.HELD else "."
+        sys.stderr.write(f"kvtui: {session.sentence.removesuffix('.')}{way_out}\n")
         return 0 if session.state is State.ENDED else 1
 
     def _take(self, data: bytes) -> None:

@@ -87,9 +87,7 @@ async def _locate(fleet: Fleet, name: str) -> Ref:
     silent = [error for error in asked if isinstance(error, BackendError)]
     where = ", ".join(clean_line(ref.backend) for ref in found)
     if len(found) > 1:
-        raise ConfigError(
-            f"{clean_line(name)} is on several hosts", where, "give the --host that is meant, or the UUID"
-        )
+        raise ConfigError(f"{clean_line(name)} is on several hosts", where, "give the --host that is meant")
     if found:
         return found[0]
     if silent:

@@ -1,0 +1,84 @@
+"""VMs of libvirt hosts on the command line, on hosts of libvirt's test driver."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.libvirt.conftest import host_file
+
+Kvtui = Callable[..., "subprocess.CompletedProcess[bytes]"]
+UUID = "00000000-0000-4000-8000-000000000001"
+
+
+@pytest.fixture
+def kvtui(tmp_path: Path) -> Kvtui:
+    """Runs a command to its end, without any configuration."""
+    folders = {f"XDG_{name}_HOME": str(tmp_path / name.lower()) for name in ("CONFIG", "STATE")}
+    environment = {**os.environ, **folders, "HOME": str(tmp_path), "KUBECONFIG": str(tmp_path / "none")}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        command = [sys.executable, "-m", "kvtui", *arguments]
+        return subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, env=environment, timeout=40, check=False
+        )
+
+    return run
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> str:
+    """A host with the VMs web and db."""
+    return host_file(tmp_path, "web", "db", name="here.xml")
+
+
+@pytest.mark.parametrize("name", ["web", UUID])
+def test_a_screenshot_needs_no_namespace_and_takes_names_and_uuids(
+    kvtui: Kvtui, here: str, tmp_path: Path, name: str
+) -> None:
+    done = kvtui("screenshot", name, "--host", here, "-o", str(tmp_path / "a.png"))
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_vm_on_several_hosts_is_refused_with_their_names(kvtui: Kvtui, here: str, tmp_path: Path) -> None:
+    there = host_file(tmp_path, "web", name="there.xml")
+    done = kvtui("screenshot", "web", "--host", here, "--host", there, "-o", "-")
+    assert done.returncode == 2
+    assert b"web is on several hosts: " in done.stderr
+    assert here.encode() in done.stderr
+    assert there.encode() in done.stderr
+    assert kvtui("screenshot", "db", "--host", here, "--host", there, "-o", "-").returncode == 0
+
+
+def test_a_vm_that_is_nowhere_is_told_with_the_hosts_that_were_asked(kvtui: Kvtui, here: str, tmp_path: Path) -> None:
+    there = host_file(tmp_path, "web", name="there.xml")
+    done = kvtui("console", "nix", "--host", here, "--host", there)
+    assert done.returncode == 1
+    assert f"no VM named nix on {here}, {there}".encode() in done.stderr
+    dead = kvtui("console", "nix", "--host", here, "--host", f"qemu+unix:///system?socket={tmp_path}/none")
+    assert (dead.returncode, b"does the daemon run there?" in dead.stderr) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("console", "nix"), 1, "no VM named nix on "),
+        (("console", "web"), 1, "the console of web"),
+        (("ssh", "root@web", "--", "ls"), 1, "ssh to the address that kvtui get vms -o wide shows"),
+        (("port-forward", "web", "0:22"), 1, "leads to no ports of its VMs"),
+        (("screenshot", "web", "-n", "shop", "-o", "-"), 2, "have no namespaces"),
+        (("screenshot", "web", "--context", "prod", "-o", "-"), 2, "a context and a host were given"),
+    ],
+)
+def test_what_is_not_possible_is_a_sentence(
+    kvtui: Kvtui, here: str, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    command, machine, *rest = arguments
+    done = kvtui(command, "--host", here, machine, *rest)
+    assert (done.returncode, words in done.stderr.decode()) == (code, True), done.stderr
