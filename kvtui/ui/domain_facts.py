@@ -1,4 +1,4 @@
-"""What a detail screen says of a domain beside its columns, as lines: parts, agent, what happened, XML. Pure."""
+"""What a detail screen says of domains and hosts beside their columns: parts, agent, what happened, XML. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from kvtui.backends.base import Document, Happening
 from kvtui.joins.domain import Guest as Row
 from kvtui.model import Tone
-from kvtui.records.libvirt import Address, Disk, Domain, Filesystem, Guest, Nic
+from kvtui.records.libvirt import Address, Disk, Domain, Filesystem, Guest, Host, Nic
 from kvtui.text import age, percent, size
 from kvtui.ui.lines import Line, Part, line, wrap
 
@@ -40,6 +40,26 @@ def domain_lines(row: Row, agent: Guest | str, width: int) -> Iterator[Line]:
         for device in domain.host_devices:
             yield from _item(device, width)
     yield from _agent_lines(agent, width)
+
+
+def host_lines(host: Host, width: int) -> Iterator[Line]:
+    """How a host is reached, and what it is."""
+    yield from _section("Connection")
+    yield from _item(host.uri, width)
+    asked = ", for looking only" if host.read_only else ""
+    yield from _item(f"{host.link}{asked}", width, None if host.connected else Tone.BAD)
+    if host.trouble:
+        yield from _item(host.trouble, width, Tone.BAD)
+    if not host.libvirt_version:
+        return
+    yield from _section("Machine")
+    yield from _item(f"calls itself {host.hostname}", width)
+    yield from _item(f"{host.driver} {host.hypervisor_version}, libvirt {host.libvirt_version}", width)
+    cpu = f"{host.cpus} CPUs {host.cpu_model}".rstrip()
+    yield from _item(f"{cpu}, {host.arch}, {size(host.memory)} memory", width)
+    yield from _item(f"UUID {host.metadata.uid}", width)
+    if host.system_uuid:
+        yield from _item(f"UUID of its firmware {host.system_uuid}", width)
 
 
 def explain_silence(row: Row) -> str:

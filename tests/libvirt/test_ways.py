@@ -49,7 +49,7 @@ async def test_what_the_driver_cannot_is_a_sentence(tmp_path: Path) -> None:
     ref = Ref("kvm1", Domain.KIND, "", "web")
     with pytest.raises(BackendError, match="asks no agents"):
         await backend.ask_agent(ref)
-    with pytest.raises(BackendError, match="not supported"):
+    with pytest.raises(BackendError, match="has no consoles"):
         await backend.open_line(ref)
     await backend.close()
 

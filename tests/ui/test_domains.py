@@ -213,3 +213,9 @@ async def test_a_boot_log_of_a_domain_says_where_it_is(place: Place, show: Show)
         await screen.press("L")
         assert "libvirt keeps none of this VM" in " ".join(screen.text.split())
         assert not screen.main.consoles.display
+
+
+async def test_a_host_in_full_tells_how_it_is_reached_and_what_it_is(place: Place, show: Show) -> None:
+    async with show(place, (120, 50)) as screen:
+        await screen.press("1", "enter")
+        await until(screen, "Connection qemu:///system connected", "calls itself kvm1", "QEMU 7.2.22, libvirt 9.0.0")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kvtui.backends.libvirt.acts import NO_DOMAIN, find_domain
 from kvtui.backends.libvirt.link import Lane, Link, load
+from kvtui.backends.libvirt.words import is_unsupported
 from kvtui.backends.libvirt.workers import tell
 from kvtui.errors import AbsentError, BackendError, ConflictError, UnreachableError
 from kvtui.model import Ref
@@ -336,6 +337,8 @@ def _explain(error: BackendError, ref: Ref, line: str) -> BackendError:
     if any(words in folded for words in _NO_LINE):
         what = f"has no serial line {clean_line(line)}" if line else "has no serial line"
         return AbsentError(error.title, f"No serial console: {clean_line(ref.path)} {what}")
+    if is_unsupported(error.code):
+        return BackendError(error.title, "this driver of libvirt has no consoles", code=error.code)
     if isinstance(error, AbsentError) and error.code == NO_DOMAIN:
         error.code = 404
     elif isinstance(error, ConflictError) and error.code == _NOT_RUNNING:

@@ -13,6 +13,7 @@ from kvtui.backends.libvirt.describe import describe_domain, tell_differences
 from kvtui.backends.libvirt.link import Lane, Link, load
 from kvtui.backends.libvirt.masking import mask_xml
 from kvtui.backends.libvirt.streams import read_screenshot
+from kvtui.backends.libvirt.words import is_unsupported
 from kvtui.errors import AbsentError, BackendError, BusyError, UnreachableError
 from kvtui.model import Ref
 from kvtui.records.libvirt import Domain, DomainSnapshot, Guest, Host, StoragePool, StorageVolume, VirtualNetwork
@@ -25,7 +26,6 @@ T = TypeVar("T")
 
 _PATIENCE: Final = 10.0
 """Seconds that a domain is given; one whose QEMU hangs answers when it goes on, or never."""
-_NO_AGENT, _NO_SUPPORT = 74, 3  # VIR_ERR_ARGUMENT_UNSUPPORTED, VIR_ERR_NO_SUPPORT
 
 
 class Visits:
@@ -42,7 +42,7 @@ class Visits:
         try:
             return await self._ask(title, ref, "screen", lambda connection: read_screenshot(connection, ref))
         except BackendError as error:
-            if error.code == _NO_SUPPORT:
+            if is_unsupported(error.code):
                 raise BackendError(title, "this driver of libvirt shows no screens", code=error.code) from error
             raise
 
@@ -52,7 +52,7 @@ class Visits:
         try:
             return await self._ask(title, ref, "agent", lambda connection: read_guest(connection, ref))
         except BackendError as error:
-            if error.code == _NO_SUPPORT:
+            if is_unsupported(error.code):
                 raise BackendError(title, "this driver of libvirt asks no agents", code=error.code) from error
             raise
 

@@ -22,7 +22,7 @@ from kvtui.records import libvirt
 from kvtui.records.kubernetes import Event, Pod
 from kvtui.resources.base import AnyResource
 from kvtui.store import Delta
-from kvtui.ui.domain_facts import document_lines, domain_lines, explain_silence, happening_lines
+from kvtui.ui.domain_facts import document_lines, domain_lines, explain_silence, happening_lines, host_lines
 from kvtui.ui.facts import event_lines, log_containers, log_line, overview, parts_of, records_of, yaml_line
 from kvtui.ui.lines import Line, LinesView, line, wrap
 
@@ -198,6 +198,9 @@ class DetailScreen(Screen[None]):
         if isinstance(row, Guest):
             self._ask_agent_once(row)
             lines += domain_lines(row, self._agent, self._width)
+        elif self._ref.kind == libvirt.Host.KIND:
+            hosts = (record for record in records_of(row) if isinstance(record, libvirt.Host))
+            lines += (piece for host in hosts for piece in host_lines(host, self._width))
         self._view.show(lines)
 
     def _ask_agent_once(self, row: Guest) -> None:
