@@ -1,0 +1,191 @@
+"""Rows of what hosts of libvirt have, alone and beside those of Kubernetes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from kvtui.model import Platform, Ref, Tone
+from kvtui.records.base import Meta
+from kvtui.records.libvirt import (
+    BlockJob,
+    Domain,
+    DomainJob,
+    DomainState,
+    Host,
+    Lease,
+    Nic,
+    StoragePool,
+    VirtualNetwork,
+)
+from kvtui.resources import find, resources_for
+from kvtui.resources.base import AnyResource, show_backend
+from kvtui.resources.listing import Listing
+from kvtui.store import Drop, Put, Store
+from tests.machines import machine_store
+
+NOW = 2000.0
+BOTH = resources_for({Platform.KUBERNETES, Platform.LIBVIRT})
+HOSTS = resources_for({Platform.LIBVIRT})
+UUID = "6695eb01-f6a4-8304-79aa-97f2502e193f"
+GOING = DomainJob(
+    metadata=Meta(name="db", uid="j1"), domain="db", domain_uid=UUID, operation="outgoing migration", source="kvm1",
+    began=1990.0, total=100 * 2**20, done=80 * 2**20, left=25 * 2**20, rate=8.0 * 2**20, dirty_rate=9.0 * 2**20,
+    iteration=4, downtime=0.3,
+)  # fmt: skip
+COMING = DomainJob(
+    metadata=Meta(name="db", uid="j2"), domain="db", domain_uid=UUID, operation="incoming migration", target="kvm2",
+    began=1991.0,
+)  # fmt: skip
+
+
+def resource(name: str, among: Any = HOSTS) -> AnyResource:
+    found = find(name, among)
+    assert found is not None
+    return found
+
+
+def rows(store: Store, name: str, among: Any = HOSTS, backends: tuple[str, ...] = ()) -> list[dict[str, str]]:
+    """What the rows of a resource say, in their order."""
+    shown = show_backend(resource(name, among), backends) if backends else resource(name, among)
+    listing = Listing(shown, store, NOW)
+    return [{column.title: column.cell(listing.row(ref), NOW).text for column in shown.columns} for ref in listing.refs]
+
+
+def domain(name: str = "db", **fields: Any) -> Domain:
+    return Domain(metadata=Meta(name=name, uid=fields.pop("uid", UUID)), id=1, state=DomainState.RUNNING, **fields)
+
+
+def test_a_migration_between_two_watched_hosts_is_one_row_with_both_ends() -> None:
+    store = Store()
+    store.apply([Put("kvm1", domain()), Put("kvm1", GOING), Put("kvm2", domain()), Put("kvm2", COMING)])
+    (row,) = rows(store, "migrations")
+    assert (row["VM"], row["FROM > TO"], row["PHASE"], row["ELAPSED"]) == ("db", "kvm1 > kvm2", "Running", "10s")
+    assert (row["DONE"], row["LEFT"], row["RATE"], row["DIRTY"]) == ("75%", "25Mi", "8Mi/s", "9Mi/s")
+    assert (row["ITER"], row["DOWNTIME"]) == ("4", "~300ms")
+    assert row["REASON"] == "does not converge: dirty 9Mi/s >= transfer 8Mi/s"
+    assert [vm["STATUS"] for vm in rows(store, "vms")] == ["Migrating", "Arriving"]
+    assert [vm["NODE"] for vm in rows(store, "vms")] == ["kvm1 > kvm2", "kvm1 > kvm2"]
+
+
+def test_the_row_at_the_target_comes_back_when_the_source_is_watched_no_more() -> None:
+    store = Store()
+    store.apply([Put("kvm1", GOING), Put("kvm2", domain()), Put("kvm2", COMING)])
+    listing = Listing(resource("migrations"), store, NOW)
+    assert [ref.backend for ref in listing.refs] == ["kvm1"]
+    listing.apply(store.apply([Drop("kvm1", DomainJob, "", "db")]), NOW)
+    assert [ref.backend for ref in listing.refs] == ["kvm2"]
+
+
+def test_saves_and_dumps_are_jobs_and_no_migrations() -> None:
+    store = Store()
+    save = replace(GOING, operation="save", iteration=1, dirty_rate=None)
+    store.apply([Put("kvm1", domain()), Put("kvm1", save)])
+    assert rows(store, "migrations") == []
+    (row,) = rows(store, "jobs")
+    assert (row["OPERATION"], row["NODE"], row["DONE"]) == ("save", "kvm1", "75%")
+    (vm,) = rows(store, "vms")
+    assert (vm["STATUS"], vm["NODE"], vm["REASON"]) == ("Saving", "kvm1", "save 75% of 100Mi")
+
+
+def test_what_ended_says_how_and_stands_behind_what_runs() -> None:
+    store = Store()
+    ended = replace(GOING, metadata=Meta(name="a", uid="j3"), domain="a", domain_uid="a", phase="Completed", ended=1995)
+    failed = replace(ended, metadata=Meta(name="b", uid="j4"), domain="b", domain_uid="b", phase="Failed")
+    store.apply([Put("kvm1", ended), Put("kvm1", failed), Put("kvm1", GOING)])
+    assert [(row["VM"], row["PHASE"], row["LEFT"]) for row in rows(store, "migrations")] == [
+        ("db", "Running", "25Mi"),
+        ("b", "Failed", "-"),
+        ("a", "Succeeded", "-"),
+    ]
+
+
+def test_migrations_of_both_platforms_share_a_pane() -> None:
+    store = machine_store("running")
+    store.apply([Put("kvm1", domain()), Put("kvm1", GOING)])
+    mine, theirs = rows(store, "migrations", BOTH, ("prod", "kvm1"))
+    assert (mine["BACKEND"], mine["VM"], mine["DONE"], mine["MODE"]) == ("libvirt", "db", "75%", "-")
+    assert (theirs["VM"], theirs["PHASE"], theirs["DONE"], theirs["MODE"]) == ("web-1", "Succeeded", "-", "PreCopy")
+
+
+def test_block_jobs_are_imports_with_their_progress() -> None:
+    store = Store()
+    job = BlockJob(
+        metadata=Meta(name="db/vda", uid="b"), domain="db", target="vda", operation="copy", source="/images/db.qcow2",
+        done=50, total=200, rate=10.0, began=1990.0,
+    )  # fmt: skip
+    store.apply([Put("kvm1", job)])
+    (row,) = rows(store, "imports")
+    assert (row["NAME"], row["SOURCE"], row["PHASE"], row["ETA"]) == ("db/vda", "copy db.qcow2", "Running", "15s")
+    assert row["PROGRESS"] == "[==        ] 25%"
+    (row,) = rows(store, "imports", BOTH, ("prod", "kvm1"))
+    assert row["BACKEND"] == "kvm1"
+
+
+@pytest.mark.parametrize(
+    ("pool", "word", "tone"),
+    [
+        (StoragePool(state="running", capacity=100, free=50), "Running", Tone.OK),
+        (StoragePool(state="running", capacity=100, free=9), "Nearly full", Tone.WARN),
+        (StoragePool(state="running", capacity=100, free=2), "Full", Tone.BAD),
+        (StoragePool(state="inactive", autostart=True), "Inactive", Tone.WARN),
+        (StoragePool(state="inactive"), "Inactive", Tone.MUTED),
+        (StoragePool(state="degraded"), "Degraded", Tone.BAD),
+        (StoragePool(state="inaccessible"), "Inaccessible", Tone.BAD),
+    ],
+)
+def test_pools_say_how_they_fare(pool: StoragePool, word: str, tone: Tone) -> None:
+    store = Store()
+    pool.metadata = Meta(name="p", uid="p")
+    store.apply([Put("kvm1", pool)])
+    pools = resource("pools")
+    (ref,) = pools.refs(store)
+    health = pools.health(pools.row(store, ref), NOW)
+    assert (health.word, health.tone) == (word, tone)
+
+
+def test_leases_name_the_vm_that_has_them() -> None:
+    store = Store()
+    leases = (Lease("52:54:00:00:00:01", "192.0.2.5", "db-1", 2600.0), Lease("52:54:00:00:00:99", "192.0.2.6"))
+    network = VirtualNetwork(metadata=Meta(name="default", uid="n"), active=True, dhcp=True, leases=leases)
+    nic = Nic(mac="52:54:00:00:00:01", kind="network", source="default")
+    store.apply([Put("kvm1", network), Put("kvm1", domain(nics=(nic,)))])
+    assert [(row["ADDRESS"], row["VM"], row["HOSTNAME"], row["EXPIRES"]) for row in rows(store, "leases")] == [
+        ("192.0.2.5", "db", "db-1", "in 10m"),
+        ("192.0.2.6", "-", "-", "never"),
+    ]
+    listing = Listing(resource("leases"), store, NOW)
+    listing.apply(store.apply([Put("kvm1", replace(network, leases=leases[1:]))]), NOW)
+    assert [ref.name for ref in listing.refs] == ["default/192.0.2.6"]
+
+
+def test_a_host_is_named_once_on_a_line() -> None:
+    store = Store()
+    store.apply([Put("kvm1", Host(metadata=Meta(name="kvm1"))), Put("kvm1", domain())])
+    (row,) = rows(store, "vms", HOSTS, ("kvm1", "kvm2"))
+    assert ("BACKEND" in row, row["NODE"]) == (False, "kvm1")
+    (row,) = rows(store, "vms", BOTH, ("prod", "kvm1"))
+    assert (row["BACKEND"], row["NODE"]) == ("libvirt", "kvm1")
+    (row,) = rows(store, "nodes", BOTH, ("prod", "kvm1"))
+    assert (row["BACKEND"], row["NAME"]) == ("libvirt", "kvm1")
+    store.apply([Put("kvm1", StoragePool(metadata=Meta(name="p")))])
+    (row,) = rows(store, "pools", HOSTS, ("kvm1", "kvm2"))
+    assert row["BACKEND"] == "kvm1"
+
+
+def test_hosts_that_are_called_by_their_uris_are_told_apart() -> None:
+    store = Store()
+    for uri in ("qemu:///system", "qemu:///session"):
+        store.apply([Put(uri, Host(metadata=Meta(name=uri), hostname="here")), Put(uri, domain())])
+    found = {(row["BACKEND"], row["NODE"]) for row in rows(store, "vms", HOSTS, ("qemu:///system", "qemu:///session"))}
+    assert found == {("qemu:///system", "here"), ("qemu:///session", "here")}
+
+
+def test_a_host_that_got_its_identity_by_connecting_is_one_row() -> None:
+    store = Store()
+    store.apply([Put("kvm1", Host(metadata=Meta(name="kvm1")))])
+    listing = Listing(resource("nodes"), store, NOW)
+    listing.apply(store.apply([Put("kvm1", Host(metadata=Meta(name="kvm1", uid="u"), link="connected"))]), NOW)
+    assert list(listing.refs) == [Ref("kvm1", Host.KIND, "", "kvm1", "u")]
