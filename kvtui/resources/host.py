@@ -43,8 +43,7 @@ class HostRow:
 
 def _row(view: View, ref: Ref) -> HostRow | None:
     host = view.find(Host, ref)
-    # Before it was connected, it had no uid, and a ref without one means any.
-    if host is None or host.metadata.uid != ref.uid:
+    if host is None:
         return None
     domains = [domain for _, domain in view.items(Domain, ref.backend)]
     active = [domain for domain in domains if domain.active]

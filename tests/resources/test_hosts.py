@@ -183,9 +183,9 @@ def test_hosts_that_are_called_by_their_uris_are_told_apart() -> None:
     assert found == {("qemu:///system", "here"), ("qemu:///session", "here")}
 
 
-def test_a_host_that_got_its_identity_by_connecting_is_one_row() -> None:
+def test_a_host_is_one_row_before_and_after_it_is_reached() -> None:
     store = Store()
     store.apply([Put("kvm1", Host(metadata=Meta(name="kvm1")))])
     listing = Listing(resource("nodes"), store, NOW)
-    listing.apply(store.apply([Put("kvm1", Host(metadata=Meta(name="kvm1", uid="u"), link="connected"))]), NOW)
-    assert list(listing.refs) == [Ref("kvm1", Host.KIND, "", "kvm1", "u")]
+    listing.apply(store.apply([Put("kvm1", Host(metadata=Meta(name="kvm1"), uuid="u", link="connected"))]), NOW)
+    assert list(listing.refs) == [Ref("kvm1", Host.KIND, "", "kvm1")]

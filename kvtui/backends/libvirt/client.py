@@ -74,9 +74,7 @@ class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, Snap
         self._info = BackendInfo(
             place.name or name_host(place.uri), Platform.LIBVIRT, clean_line(place.uri), read_only=place.read_only
         )
-        # Until its UUID is known it has another one: an empty one would be that of any host of this name.
-        unknown = Meta(name=self._info.name, uid=clean_line(place.uri))
-        self._host = Host(metadata=unknown, uri=clean_line(place.uri))
+        self._host = Host(metadata=Meta(name=self._info.name), uri=clean_line(place.uri))
         self._link: Link | None = None
         self._events: Events | None = None
         self.peers: Mapping[str, LibvirtBackend] = {}
