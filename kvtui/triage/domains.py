@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from kvtui.joins.domain import Guest, guests_of_host, join_guest
 from kvtui.joins.footing import domains_of_node
+from kvtui.joins.transit import join_migration, transits_of_job
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.kubernetes import Node
 from kvtui.records.libvirt import Domain, DomainJob, DomainState, Host
@@ -84,7 +85,8 @@ def _finding(guest: Guest, ref: Ref, severity: Severity, trouble: str, cause: st
 
 def _judge_job(view: View, ref: Ref, now: float) -> Judgement:
     job = view.find(DomainJob, ref)
-    if job is None:
+    if job is None or (job.is_migration and join_migration(view, ref) is None):
+        # Of one that both hosts tell of, the source's word counts.
         return WELL
     if job.phase == "Failed":
         ended = job.ended or now
@@ -115,11 +117,11 @@ def _of_job(ref: Ref, job: DomainJob, severity: Severity, trouble: str, cause: s
     )
 
 
-def _itself(_view: View, ref: Ref, _record: DomainJob | Domain) -> Iterator[Ref]:
+def _itself(_view: View, ref: Ref, _record: Domain) -> Iterator[Ref]:
     yield ref
 
 
 RULES = (
     Rule("domain.state", _judge, {Domain: _itself, Host: guests_of_host, Node: domains_of_node}),
-    Rule("job.state", _judge_job, {DomainJob: _itself}),
+    Rule("job.state", _judge_job, {DomainJob: transits_of_job}),
 )

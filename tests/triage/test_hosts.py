@@ -172,3 +172,22 @@ def test_the_first_rounds_of_a_migration_are_left_alone() -> None:
         metadata=Meta(name="w1"), domain="w1", operation="outgoing migration", iteration=2, rate=1.0, dirty_rate=9.0
     )
     assert judge(fill(kvm1=[host(), domain(), job])) == ()
+
+
+def test_a_migration_that_failed_is_one_problem_though_both_hosts_tell_of_it() -> None:
+    out, into = (
+        DomainJob(
+            metadata=Meta(name="w1"),
+            domain="w1",
+            domain_uid=UUID,
+            operation=f"{way} migration",
+            phase="Failed",
+            began=NOW - 20,
+            ended=NOW - 5,
+        )
+        for way in ("outgoing", "incoming")
+    )
+    (finding,) = judge(fill(kvm1=[host(), out], kvm2=[host(), into]))
+    assert (finding.subject.backend, finding.trouble) == ("kvm1", "outgoing migration failed")
+    (finding,) = judge(fill(kvm2=[host(), into]))
+    assert finding.trouble == "incoming migration failed"
