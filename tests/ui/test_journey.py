@@ -49,17 +49,17 @@ def test_migrate_stop_start_console_quit(screen: Program, tmp_path: Path) -> Non
     choose(screen)
 
     screen.press("m")
-    screen.wait_for(rf"migrate vm \S*{NAME}\?")
+    screen.wait_for(rf"migrate vm \S*{NAME} in demo\?")
     screen.press("y")
     screen.wait_for(lambda _: "Migrating" in row_of(screen) or "migration asked" in row_of(screen))
     screen.wait_for(rf"{NAME}\s+\S+ > \S+\s+Running", 60)
     screen.wait_for(rf"{NAME}\s+\S+ > \S+\s+Succeeded", 60)
 
     screen.press("S")
-    screen.wait_for(rf"stop vm \S*{NAME}\?")
+    screen.wait_for(rf"stop vm \S*{NAME} in demo\?")
     screen.press("enter")
     assert screen.settle(0.5) >= 0
-    assert f"{NAME}?" in screen.screen, "enter alone must not confirm"
+    assert f"{NAME} in demo?" in screen.screen, "enter alone must not confirm"
     screen.press("y")
     screen.wait_for(lambda _: "Stopped" in row_of(screen), 60)
     screen.press("s")
