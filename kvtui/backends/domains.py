@@ -83,7 +83,7 @@ class NewNic:
     """A network interface to be attached."""
 
     kind: str
-    """``network`` or ``bridge``."""
+    """``network`` or ``bridge``, or ``user`` for QEMU's own, which has no source."""
     source: str
     model: str = "virtio"
     mac: str = ""

@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 from kvtui.backends.libvirt.acts import Acts, has_domain
 from kvtui.backends.libvirt.describe import attribute_at, parse
 from kvtui.backends.libvirt.link import Lane, load
+from kvtui.backends.libvirt.transfers import Transfers
 from kvtui.backends.libvirt.volumes import Image, describe_volume, find_volume
 from kvtui.errors import ConflictError
 from kvtui.model import Ref
@@ -102,13 +103,15 @@ def _set_image(disk: ET.Element, image: Image) -> None:
 class CloneVerbs(Acts):
     """Implements Clones."""
 
+    transfers: Transfers
+
     async def clone(self, ref: Ref, name: str, *, linked: bool) -> None:
         """Make a domain like another that is off. What was made of it goes when it fails half-way."""
         verb = f"clone to {name}{', linked' if linked else ''}"
-        await self._act(verb, ref, lambda domain: _clone(domain, name, linked), lane=Lane.ERRANDS)
+        await self._act(verb, ref, lambda domain: _clone(domain, name, linked, self.transfers), lane=Lane.ERRANDS)
 
 
-def _clone(domain: libvirt.virDomain, name: str, linked: bool) -> None:
+def _clone(domain: libvirt.virDomain, name: str, linked: bool, transfers: Transfers) -> None:
     module = load()
     connection = domain.connect()
     if domain.isActive():
@@ -128,7 +131,7 @@ def _clone(domain: libvirt.virDomain, name: str, linked: bool) -> None:
     try:
         images = {}
         for target, volume in originals:
-            copy, images[target] = _copy(volume, f"{name}-{target}", linked)
+            copy, images[target] = _copy(volume, f"{name}-{target}", linked, transfers)
             made.append(copy)
         text = describe_clone(xml, name, str(uuid4()), images)
         connection.defineXMLFlags(text, module.VIR_DOMAIN_DEFINE_VALIDATE)
@@ -138,7 +141,9 @@ def _clone(domain: libvirt.virDomain, name: str, linked: bool) -> None:
         raise
 
 
-def _copy(volume: libvirt.virStorageVol, name: str, linked: bool) -> tuple[libvirt.virStorageVol, Image]:
+def _copy(
+    volume: libvirt.virStorageVol, name: str, linked: bool, transfers: Transfers
+) -> tuple[libvirt.virStorageVol, Image]:
     """A copy of a volume in its pool."""
     pool = volume.storagePoolLookupByVolume()
     described = parse(volume.XMLDesc(0))
@@ -153,5 +158,11 @@ def _copy(volume: libvirt.virStorageVol, name: str, linked: bool) -> tuple[libvi
         copy = pool.createXML(describe_volume(f"{name}.qcow2", capacity, "qcow2", base), 0)
         return copy, Image("file", copy.path(), pool.name(), copy.name(), "qcow2")
     suffix = _FORMATS.get(format_, "") if kind == "file" else ""
-    copy = pool.createXMLFrom(describe_volume(name + suffix, capacity, format_), volume, 0)
+    transfer = transfers.begin(f"{pool.name()}/{name}{suffix}", "copy", capacity, volume.path())
+    try:
+        copy = pool.createXMLFrom(describe_volume(name + suffix, capacity, format_), volume, 0)
+    except load().libvirtError as error:
+        transfer.end("Failed", clean_line(error.get_error_message() or str(error)))
+        raise
+    transfer.end("Completed")
     return copy, Image(kind, copy.path(), pool.name(), copy.name(), format_)

@@ -52,7 +52,8 @@ def describe_nic(nic: NewNic) -> str:
     element = ET.Element("interface", {"type": nic.kind})
     if nic.mac:
         ET.SubElement(element, "mac", {"address": nic.mac})
-    ET.SubElement(element, "source", {nic.kind: nic.source})
+    if nic.source:
+        ET.SubElement(element, "source", {nic.kind: nic.source})
     if nic.model:
         ET.SubElement(element, "model", {"type": nic.model})
     return ET.tostring(element, "unicode")
