@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from kvtui.backends.base import Backend
+from kvtui.backends.domains import Snapshots
 from kvtui.model import Cell, Health, Ref, Tone
-from kvtui.records.libvirt import DomainSnapshot
+from kvtui.records.libvirt import Domain, DomainSnapshot
 from kvtui.resources import sources
-from kvtui.resources.base import Column, Resource
+from kvtui.resources.base import Action, Column, Danger, Resource, able
 from kvtui.resources.cells import age_cell, health_cell, text_cell
+from kvtui.resources.domain_changes import NEEDS
+from kvtui.resources.form import Answers, Form, Toggle
 from kvtui.store import View
 
 
@@ -107,6 +111,79 @@ def _fields(row: SnapshotRow) -> Mapping[str, str]:
     }
 
 
+# What can be done to one ----------------------------------------------------------------------------------------
+
+
+def _domain(row: SnapshotRow) -> Ref:
+    return Ref(row.backend, Domain.KIND, "", row.snapshot.domain, row.snapshot.domain_uid)
+
+
+def _possible(_row: SnapshotRow) -> str:
+    return ""
+
+
+def _revert_form(_view: View, rows: Sequence[SnapshotRow]) -> Form:
+    (row,) = rows
+    return Form(
+        f"revert {row.snapshot.domain} to {row.snapshot.snapshot}",
+        (Toggle("force", "by force", hint="where libvirt says that it is risky"),),
+        warn=lambda _: ("what the guest has written since then is lost",),
+    )
+
+
+def _delete_form(_view: View, rows: Sequence[SnapshotRow]) -> Form:
+    subject = rows[0].snapshot.snapshot if len(rows) == 1 else f"{len(rows)} snapshots"
+    return Form(
+        f"delete {subject}",
+        (Toggle("children", "and those after it"),),
+        about=("the VM stays as it is; one cannot go back to it any more",),
+    )
+
+
+async def _revert(backend: Backend, row: SnapshotRow, answers: Answers) -> None:
+    await _snapshots(backend).revert(_domain(row), row.snapshot.snapshot, force=answers.flag("force"))
+
+
+async def _delete(backend: Backend, row: SnapshotRow, answers: Answers) -> None:
+    await _snapshots(backend).delete_snapshot(_domain(row), row.snapshot.snapshot, children=answers.flag("children"))
+
+
+def _snapshots(backend: Backend) -> Snapshots:
+    return able(backend, Snapshots)  # type: ignore[type-abstract]
+
+
+ACTIONS: tuple[Action[SnapshotRow], ...] = (
+    Action(
+        id="snapshot.revert",
+        key="R",
+        label="revert",
+        help="Take the VM back to the snapshot; what came after it is lost.",
+        needs=NEEDS,
+        when=_possible,
+        form=_revert_form,
+        run=_revert,
+        single=True,
+        settled=lambda _before, now: now.snapshot.current,
+        awaits="reverting",
+        danger=Danger.TYPE,
+        usual=120.0,
+    ),
+    Action(
+        id="snapshot.delete",
+        key="ctrl+d",
+        label="delete",
+        help="Delete the snapshot.",
+        needs=NEEDS,
+        when=_possible,
+        form=_delete_form,
+        run=_delete,
+        settled=lambda _before, _now: False,
+        awaits="being deleted",
+        danger=Danger.TYPE,
+        usual=120.0,
+    ),
+)
+
 RESOURCE: Resource[SnapshotRow] = Resource(
     name="snapshots",
     aliases=("snapshot", "snap", "snaps", "domainsnapshots"),
@@ -131,4 +208,5 @@ RESOURCE: Resource[SnapshotRow] = Resource(
     ),
     fields=_fields,
     labels=lambda _row: {},
+    actions=ACTIONS,
 )

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 from kvtui.model import Cell, Health, Ref
 from kvtui.records.base import Record
 from kvtui.resources.base import Action, AnyAction, AnyResource, Column, Related, Resource
 from kvtui.resources.cells import NOTHING
 from kvtui.store import View
+
+LACKS: Final = "has no such action"
+"""How the reason of an action ends that the row's platform does not have at all."""
 
 
 def unite(*members: AnyResource) -> AnyResource:
@@ -125,7 +128,7 @@ def _unite_actions(members: Sequence[AnyResource]) -> Iterable[AnyAction]:
         first = several[0][1]
         has = {type_ for type_, _ in several}
         lacking = [
-            (one.row_type, _impossible(first, f"{one.own[0].platform.value} has no such action"))
+            (one.row_type, _impossible(first, f"{one.own[0].platform.value} {LACKS}"))
             for one in members
             if one.row_type not in has
         ]

@@ -236,6 +236,9 @@ class ActionRunner:
         elif done + left_out > 1:
             others = f"; {left_out} left out" if left_out else ""
             self._surroundings.tell(f"{action.label}: accepted for {done} {resource.title}{others}", Severity.INFO)
+        elif done and self.pending(resource.ref(rows[0][0])) is None:
+            # Its row shows nothing of it.
+            self._surroundings.tell(f"{action.label} {resource.ref(rows[0][0]).path}: accepted", Severity.INFO)
 
     async def _edit(self, action: AnyAction, resource: AnyResource, row: Any) -> None:
         """Have the text of one row edited until it is taken, or given up."""

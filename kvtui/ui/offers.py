@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kvtui.resources.united import LACKS
 from kvtui.ui.dialogs.search import Offer, SearchDialog
 from kvtui.ui.panes.resource import ResourcePane
 from kvtui.ui.screens.help import name_key
@@ -26,6 +27,7 @@ def offer_actions(pane: ResourcePane, keys: Mapping[str, str]) -> None:
             reasons[action.id],
         )
         for action in resource.actions
+        if not reasons[action.id].endswith(LACKS)
     ]
 
     def start(name: str | None) -> None:

@@ -18,7 +18,9 @@ from kvtui.backends.libvirt.volumes import Image
 from kvtui.errors import BackendError, ChangedError, ConflictError, ReadOnlyError
 from kvtui.fleet import Fleet
 from kvtui.model import Ref
-from kvtui.records.libvirt import Domain
+from kvtui.records.libvirt import Domain, DomainSnapshot
+from kvtui.resources import find
+from kvtui.resources.form import Answers
 from tests.libvirt.conftest import live, make_backend, until
 from tests.libvirt.test_describe import XML
 
@@ -245,3 +247,21 @@ async def test_a_read_only_host_changes_no_definition(tmp_path: Path) -> None:
             with pytest.raises(ReadOnlyError):
                 await attempt
         assert await volumes(backend) == ["web.qcow2"]
+
+
+# As rows of their own
+
+
+async def test_a_snapshot_is_gone_back_to_and_deleted_from_its_own_row(backend: LibvirtBackend) -> None:
+    await backend.take_snapshot(WEB, NewSnapshot("a"))
+    await backend.take_snapshot(WEB, NewSnapshot("b"))
+    fleet, ref = fleets[backend], Ref("kvm1", DomainSnapshot.KIND, "", "web/a")
+    await until(fleet, lambda: fleet.view.count(DomainSnapshot) == 2)
+    resource = find("snapshots", fleet.resources)
+    assert resource is not None
+    revert, delete = resource.actions
+    row = resource.row(fleet.view, ref)
+    await revert.run(backend, row, Answers({}))
+    await until(fleet, lambda: revert.settled(row, resource.row(fleet.view, ref)))
+    await delete.run(backend, row, Answers({"children": True}))
+    await until(fleet, lambda: fleet.view.count(DomainSnapshot) == 0)

@@ -241,16 +241,18 @@ def with_form(action: AnyAction, ran: list[tuple[str, int | None]], *, single: b
     def form(_view: View, machines: Sequence[Machine]) -> Form:
         return Form(f"memory of {len(machines)}", (Number("memory", "memory", default="64"),))
 
-    return replace(action, form=form, run=run, single=single)
+    return replace(action, form=form, run=run, single=single, settled=lambda _before, _now: True)
 
 
-async def invoke_form(stage: Stage, asker: Asker, ran: list[tuple[str, int | None]], *, single: bool = False) -> None:
+async def invoke_form(
+    stage: Stage, asker: Asker, ran: list[tuple[str, int | None]], *names: str, single: bool = False
+) -> None:
     resource = next(item for item in RESOURCES if item.name == "vms")
     action = next(item for item in resource.actions if item.id == "vm.restart")
     rows = {ref.name: resource.row(stage.fleet.view, ref) for ref in resource.refs(stage.fleet.view)}
     runner = ActionRunner(stage.fleet, RESOURCES, asker)
     action = with_form(action.of(rows[RUNNING]), ran, single=single)
-    await runner.invoke(action, [rows[RUNNING], rows["net-1"]])
+    await runner.invoke(action, [rows[name] for name in names or (RUNNING, "net-1")])
 
 
 async def test_what_a_form_asks_is_asked_once_for_all_rows_with_their_warnings(stage: Stage) -> None:
@@ -260,6 +262,12 @@ async def test_what_a_form_asks_is_asked_once_for_all_rows_with_their_warnings(s
     assert (sheet.form.title, sheet.word, asker.questions) == ("memory of 2", "2", [])
     assert any("lab/net-1: what the guest wrote" in warning for warning in sheet.warnings)
     assert sorted(ran) == [(RUNNING, 64), ("net-1", 64)]
+
+
+async def test_what_no_row_shows_is_told(stage: Stage) -> None:
+    asker, ran = Asker(), list[tuple[str, int | None]]()
+    await invoke_form(stage, asker, ran, RUNNING)
+    assert asker.told == [(f"restart shop/{RUNNING}: accepted", Severity.INFO)]
 
 
 async def test_a_form_that_is_left_changes_nothing(stage: Stage) -> None:
