@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from kvtui.backends.base import Permission
 from kvtui.backends.libvirt import link
+from kvtui.backends.libvirt.addresses import AddressCollector
+from kvtui.backends.libvirt.survey import Survey
 from kvtui.model import FeedState, Platform, Ref
 from kvtui.records.kubernetes import Node
 from kvtui.records.libvirt import Domain, DomainState, Host
@@ -105,3 +108,27 @@ async def test_hosts_know_nothing_of_nodes_of_kubernetes(tmp_path: Path) -> None
         await until(fleet, lambda: fleet.view.count(Domain) == 1)
         assert find("pods", fleet.resources) is None
         assert Node not in {source.type for resource in fleet.resources for source in resource.sources}
+
+
+async def test_a_network_without_addresses_does_not_crash_the_test_driver(tmp_path: Path) -> None:
+    card = "<devices><interface type='network'><mac address='52:54:00:00:00:01'/><source network='bare'/></interface>"
+    uri = host_file(tmp_path, "web")
+    path = tmp_path / "host.xml"
+    text = rewrite(path, lambda text: text.replace("</os>", f"</os>{card}</devices>"))
+    assert "bare" in text
+    rewrite(
+        path, lambda text: text.replace("</node>", "<network><name>bare</name><bridge name='b0'/></network></node>")
+    )
+    backend = make_backend(uri, tmp_path, name="kvm1")
+    async with live(backend) as fleet:
+        await until(fleet, lambda: fleet.view.count(Domain) == 1)
+        collector = AddressCollector(Survey("kvm1"))
+        domain = fleet.view.get(Domain, "kvm1", "", "web")
+        assert domain is not None
+        assert await backend.call(lambda connection: collector._ask(connection, domain, 0.0), "addresses") == ()
+
+
+def rewrite(path: Path, change: Callable[[str], str]) -> str:
+    """What a file holds after a change."""
+    path.write_text(change(path.read_text()))
+    return path.read_text()

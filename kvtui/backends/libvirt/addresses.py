@@ -129,7 +129,10 @@ class AddressCollector:
             return ()
         macs = [nic.mac for nic in domain.nics]
         leased: list[Address] = []
-        if any(nic.kind == "network" for nic in domain.nics):
+        networks = {nic.source for nic in domain.nics if nic.kind == "network"}
+        if not _may_ask(connection, networks):
+            return ()
+        if networks:
             source = module.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE
             told = self._asker.ask("addresses", lambda: handle.interfaceAddresses(source, 0))
             leased = read_addresses(told or {}, "lease", macs)
@@ -150,3 +153,14 @@ class AddressCollector:
         except module.libvirtError:
             self._sulking[who] = now + _SULK
             return []
+
+
+def _may_ask(connection: libvirt.virConnect, networks: Iterable[str]) -> bool:
+    """Whether addresses can be asked for: libvirt 9.0's test driver crashes where a network has none."""
+    if connection.getType() != "TEST":
+        return True
+    module = load()
+    try:
+        return all("<ip " in connection.networkLookupByName(name).XMLDesc(0) for name in networks)
+    except module.libvirtError:
+        return False
