@@ -54,8 +54,10 @@ class Canvas(NamedTuple):
         width, height = self.cell
         if self.most is not None:
             columns, rows = min(columns, self.most[0] // width), min(rows, self.most[1] // height)
-        scale = min(1.0, (_MOST_PIXELS / max(1, columns * width * rows * height)) ** 0.5)
-        return max(1, int(columns * scale)), max(1, int(rows * scale))
+        columns, rows, cells = max(1, columns), max(1, rows), _MOST_PIXELS // (width * height)
+        scale = min(1.0, (cells / (columns * rows)) ** 0.5)
+        columns = max(1, min(int(columns * scale), cells))
+        return columns, max(1, min(int(rows * scale), cells // columns))
 
 
 # Asking --------------------------------------------------------------------------------------------------------------
