@@ -23,6 +23,8 @@ _CALLS: Final = 4
 """Connections for what the user asks or looks at, of which some may hang."""
 _KEEPALIVE: Final = (5, 3)
 """Seconds between two probes, and how many may stay without an answer."""
+_PASSING: Final = 1.0
+"""Seconds after which libvirt's thread is not waited for any more."""
 _REASONS: Final = ("the connection failed", "the server closed the connection", "no answer to keepalive probes",
                    "closed by kvtui")  # fmt: skip
 """By ``virConnectCloseReason``."""
@@ -76,6 +78,21 @@ def load() -> Any:
 def _turn(module: Any) -> None:
     while True:
         module.virEventRunDefaultImpl()
+
+
+def wait_for_events() -> None:
+    """Wait until libvirt's thread has done with the events of now: what they are about may be let go of then.
+
+    Otherwise it is that thread which lets go of it last, and perhaps of the connection, which waits for the host.
+    """
+    module, done = load(), threading.Event()
+
+    def pass_by(timer: int, _opaque: object) -> None:
+        module.virEventRemoveTimeout(timer)
+        done.set()
+
+    module.virEventAddTimeout(0, pass_by, None)
+    done.wait(_PASSING)
 
 
 class _Connection:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from kvtui.backends.libvirt.acts import NO_DOMAIN, find_domain
-from kvtui.backends.libvirt.link import Lane, Link, load
+from kvtui.backends.libvirt.link import Lane, Link, load, wait_for_events
 from kvtui.backends.libvirt.words import is_unsupported
 from kvtui.backends.libvirt.workers import tell
 from kvtui.errors import AbsentError, BackendError, ConflictError, UnreachableError
@@ -190,6 +190,7 @@ class Console:
         failure = load().libvirtError
         with suppress(failure):
             stream.eventRemoveCallback()
+        wait_for_events()
         with suppress(failure):
             stream.abort()
         # An event that is on its way yet must find somebody.
