@@ -69,10 +69,13 @@ def test_all_settings(file: Path) -> None:
 
 
 def test_the_readme_shows_the_defaults(file: Path) -> None:
-    example = README.read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0]
+    section = README.read_text(encoding="utf-8").partition("## Configuration")[2]
+    example = section.partition("```toml\n")[2].partition("```")[0]
     file.write_text(example, encoding="utf-8")
     settings = load_settings(file)
-    assert settings == Settings(context=settings.context, keys=settings.keys)
+    assert settings == Settings(context=settings.context, keys=settings.keys, host=settings.host)
+    assert settings.context
+    assert settings.host
 
 
 def test_a_context_of_its_own_name_comes_before_patterns_and_the_first_pattern_before_others(file: Path) -> None:
