@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -16,31 +17,26 @@ from textual.worker import WorkerFailed
 from kvtui.config import Settings
 from kvtui.console.state import State, Stream
 from kvtui.errors import KvtuiError
-from kvtui.fleet import Fleet
 from kvtui.model import Severity
-from kvtui.resources import RESOURCES
-from kvtui.resources.form import Answers
 from kvtui.text import clean_line
-from kvtui.ui.actions import ActionRunner
-from kvtui.ui.consoles.channels import Channel
-from kvtui.ui.consoles.menu import MENU
-from kvtui.ui.consoles.terminal import Terminal
-from kvtui.ui.dialogs.ask import DialogAsker
-from kvtui.ui.dialogs.confirm import ConfirmDialog, Question
-from kvtui.ui.dialogs.form import FormDialog, Sheet
-from kvtui.ui.editing import run_editor, undisturbed
 from kvtui.ui.hacks import KeyOrder, take_apart
-from kvtui.ui.keys import check_keys, list_bindings, spell_keys
-from kvtui.ui.palette import KvtuiCommands
 from kvtui.ui.program import Program, Words, write_crash_log
 from kvtui.ui.screens.connect import ConnectScreen
-from kvtui.ui.screens.help import HelpScreen
-from kvtui.ui.screens.main import MainScreen
+
+if TYPE_CHECKING:
+    from kvtui.fleet import Fleet
+    from kvtui.resources.form import Answers
+    from kvtui.ui.actions import ActionRunner
+    from kvtui.ui.consoles.channels import Channel
+    from kvtui.ui.dialogs.confirm import Question
+    from kvtui.ui.dialogs.form import Sheet
+    from kvtui.ui.palette import KvtuiCommands
+    from kvtui.ui.screens.main import MainScreen
 
 _CLOSING = 0.2
 """Seconds that backends get to let go when the program ends."""
 
-Connect = Callable[[Sequence[str]], Awaitable[Fleet]]
+Connect = Callable[[Sequence[str]], Awaitable["Fleet"]]
 """Makes the fleet of the named contexts, or without a name of those that the command line asks for: may import heavy
 packages and read configuration, but waits for no server. Raises KvtuiError.
 """
@@ -49,11 +45,17 @@ _SEVERITIES: dict[Severity, Words] = {
 }  # fmt: skip
 
 
+def _load_commands() -> type[KvtuiCommands]:
+    from kvtui.ui.stage import KvtuiCommands
+
+    return KvtuiCommands
+
+
 class KvtuiApp(Program, inherit_bindings=False):
     """kvtui."""
 
     CLOSE_TIMEOUT = _CLOSING
-    COMMANDS = {KvtuiCommands}  # noqa: RUF012 - Textual's declaration
+    COMMANDS = {_load_commands}  # noqa: RUF012 - Textual's declaration
     # Without priority, so that a console gets these keys first.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+p", "command_palette", "palette", tooltip="every action and place, searched by name"),
@@ -76,7 +78,12 @@ class KvtuiApp(Program, inherit_bindings=False):
 
         Raises ConfigError when the settings bind keys that cannot be meant.
         """
-        check_keys(settings.keys, RESOURCES)
+        keys: dict[str, str] = {}
+        if settings.keys:
+            from kvtui.ui.stage import RESOURCES, check_keys, spell_keys
+
+            check_keys(settings.keys, RESOURCES)
+            keys = spell_keys(settings.keys)
         super().__init__(settings.theme)
         self._connect = connect
         self._chosen: Sequence[str] = ()
@@ -90,7 +97,7 @@ class KvtuiApp(Program, inherit_bindings=False):
         self.main: MainScreen | None = None
         self._live: asyncio.Task[None] | None = None
         self._key_order = KeyOrder(self, super().on_event)
-        self.set_keymap(spell_keys(settings.keys))
+        self.set_keymap(keys)
 
     # Keys ----------------------------------------------------------------------------------------------------------
 
@@ -99,10 +106,18 @@ class KvtuiApp(Program, inherit_bindings=False):
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             self.typed += 1
         if isinstance(event, events.Key) and not event.is_forwarded:
-            for key in [event] if isinstance(self.focused, Terminal) else take_apart(event):
+            for key in [event] if self._is_in_terminal else take_apart(event):
                 await self._key_order.take(key)
         else:
             await super().on_event(event)
+
+    @property
+    def _is_in_terminal(self) -> bool:
+        if self.main is None:
+            return False
+        from kvtui.ui.stage import Terminal
+
+        return isinstance(self.focused, Terminal)
 
     # Life ----------------------------------------------------------------------------------------------------------
 
@@ -120,6 +135,7 @@ class KvtuiApp(Program, inherit_bindings=False):
         self.run_worker(self._open(), group="connect", exclusive=True)
 
     async def _open(self) -> None:
+        loading = asyncio.create_task(asyncio.to_thread(importlib.import_module, "kvtui.ui.stage"))
         try:
             fleet = await self._connect(self._chosen)
         except KvtuiError as error:
@@ -131,10 +147,14 @@ class KvtuiApp(Program, inherit_bindings=False):
             if isinstance(screen, ConnectScreen):
                 screen.show_failure(error)
             return
+        finally:
+            await loading
         self.show_fleet(fleet)
 
     def show_fleet(self, fleet: Fleet) -> None:
         """Keep the fleet live and show it."""
+        from kvtui.ui.stage import ActionRunner, DialogAsker, MainScreen
+
         self.fleet = fleet
         self.actions = ActionRunner(fleet, fleet.resources, self)
         self.main = MainScreen(fleet, fleet.resources, self.actions, self.settings, self._contexts)
@@ -202,6 +222,8 @@ class KvtuiApp(Program, inherit_bindings=False):
     async def _may_close_consoles(self, question: str) -> bool:
         if self.main is None or set(self.main.consoles.channels) <= {self._channel}:
             return True
+        from kvtui.ui.stage import Question
+
         return await self.ask(
             Question(question, [self.main.consoles.label(channel) for channel in self.main.consoles.channels])
         )
@@ -210,16 +232,22 @@ class KvtuiApp(Program, inherit_bindings=False):
 
     async def ask(self, question: Question) -> bool:
         """Put a question to the user."""
+        from kvtui.ui.stage import ConfirmDialog
+
         answer: bool = await self.push_screen_wait(ConfirmDialog(question))
         return answer
 
     async def fill_in(self, sheet: Sheet) -> Answers | None:
         """Have the user fill in a form."""
+        from kvtui.ui.stage import FormDialog
+
         answers: Answers | None = await self.push_screen_wait(FormDialog(sheet))
         return answers
 
     async def edit(self, path: Path) -> None:
         """Give the terminal to the user's editor; consoles and panes go on unseen."""
+        from kvtui.ui.stage import run_editor, undisturbed
+
         with self.batch_update(), self.suspend(), undisturbed():
             await run_editor(path)
 
@@ -229,6 +257,8 @@ class KvtuiApp(Program, inherit_bindings=False):
 
     def action_help(self) -> None:
         """Show the help."""
+        from kvtui.ui.stage import MENU, RESOURCES, HelpScreen, list_bindings
+
         bindings = [binding for binding in [*list_bindings(), *_own_bindings(self)] if binding.tooltip]
         menu = [(entry.key, f"{entry.label.removesuffix(' ...')}: {entry.help}") for entry in MENU]
         resources = self.fleet.resources if self.fleet is not None else RESOURCES
