@@ -52,7 +52,7 @@ class Fleet:
         """
         path = clean_line(f"{ref.path} {part}".rstrip())
         backend = self.backends.get(ref.backend)
-        if len(self.backends) < 2 or path == ref.backend:
+        if len(self.backends) < 2 or ref.path == ref.backend:
             return path
         is_host = backend is not None and backend.info.platform is Platform.LIBVIRT
         return f"{path} {'on' if is_host else 'in'} {clean_line(ref.backend)}"

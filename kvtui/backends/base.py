@@ -76,6 +76,13 @@ class ByteStream(Protocol):
         """End the stream; a second call does nothing."""
 
 
+class SizedStream(ByteStream, Protocol):
+    """A stream whose far end is a terminal."""
+
+    def resize(self, columns: int, lines: int) -> None:
+        """The terminal has another size now."""
+
+
 class Dialer(Protocol):
     """A way to remote places that are not reached directly. The names of hosts are looked up at its far end."""
 
@@ -359,6 +366,20 @@ class Ports(Protocol):
 
         Raises BackendError with the server's words when nobody listens there or the machine does not run;
         ReadOnlyError on a read-only backend.
+        """
+
+
+@runtime_checkable
+class HostShells(Protocol):
+    """A backend whose host can be logged in to, as far as there is a way."""
+
+    def explain_no_shell(self) -> str:
+        """Why there is no shell of the host; empty where there is one."""
+
+    async def open_host_shell(self, ref: Ref, columns: int, lines: int) -> SizedStream:
+        """A shell of the host, in a terminal of that size.
+
+        Raises BackendError: code 405 where there is none; ReadOnlyError on a read-only backend.
         """
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kvtui.config import HostSettings, Settings, load_settings, state_dir
 from kvtui.errors import ConfigError
-from kvtui.hops import Hop
+from kvtui.hops import Hop, Route
 
 if TYPE_CHECKING:
     from kvtui.audit import AuditLog
     from kvtui.backends.base import Backend
+    from kvtui.backends.libvirt.way import Way
     from kvtui.backends.ssh import Routes
     from kvtui.fleet import Fleet
 
@@ -98,19 +100,30 @@ def _make_context(options: Namespace, settings: Settings, name: str, audit: Audi
 
 def _make_host(options: Namespace, settings: Settings, host: HostSettings, audit: AuditLog, routes: Routes) -> Backend:
     from kvtui.backends.libvirt.client import Place, connect
-    from kvtui.backends.libvirt.uri import parse_remote
-    from kvtui.backends.libvirt.way import Way
 
-    remote = parse_remote(host.uri)
     route = host.route if options.jump is None else options.jump
-    if remote is None and host.route:
+    way = make_way(host.uri, route, routes)
+    if way is None and host.route:
         raise ConfigError(f"host {_name(host)} has a jump host, but its URI does not lead through ssh",
                           hint="as in qemu+ssh://root@kvm1/system")  # fmt: skip
-    way = None
-    if remote is not None:
-        hops = (*route, Hop(remote.host, remote.user, remote.port or 0))
-        way = Way(remote, lambda socket: routes.forward_socket(hops, socket))
     return connect(Place(_name(host), host.uri, settings.read_only or host.read_only), audit, way)
+
+
+def make_way(uri: str, route: Route, routes: Routes) -> Way | None:
+    """The way to the host of a URI, behind the hops of `route`; None where the URI does not lead through ssh."""
+    from kvtui.backends.libvirt.uri import parse_remote
+    from kvtui.backends.libvirt.way import Reach, Way
+
+    remote = parse_remote(uri)
+    if remote is None:
+        return None
+    hops = (*route, Hop(remote.host, remote.user, remote.port or 0))
+    reach = Reach(
+        forward_socket=partial(routes.forward_socket, hops),
+        open_shell=partial(routes.open_shell, hops),
+        dial=partial(routes.dial, hops),
+    )
+    return Way(remote, reach)
 
 
 def _introduce(fleet: Fleet) -> None:

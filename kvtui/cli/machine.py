@@ -33,7 +33,6 @@ Capability = TypeVar("Capability")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _PATIENCE: Final = 20.0
 """Seconds that each of several hosts is given."""
-NO_PORTS: Final = "a host leads to no ports of its VMs: ssh to the address that kvtui get vms -o wide shows"
 _KINDS: Final = (VirtualMachine.KIND, VirtualMachineInstance.KIND)
 
 
@@ -106,13 +105,11 @@ async def _ask_for(backend: Locator, host: str, name: str) -> Ref | BackendError
         return error
 
 
-def capable(fleet: Fleet, ref: Ref, capability: type[Capability], what: str, hint: str = "") -> Capability:
-    """The backend of the machine as what it must be able to do. Raises BackendError when it is not, for a domain with
-    `hint` as the way out.
-    """
+def capable(fleet: Fleet, ref: Ref, capability: type[Capability], what: str) -> Capability:
+    """The backend of the machine as what it must be able to do. Raises BackendError when it is not."""
     backend: Backend = fleet.backends[ref.backend]
     if not isinstance(backend, capability):
-        raise BackendError(f"{ref.backend} has no {what}", hint=hint if ref.kind == Domain.KIND else "")
+        raise BackendError(f"{ref.backend} has no {what}")
     return backend
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from kvtui.backends.base import Ports
 from kvtui.cli.connecting import read_settings
-from kvtui.cli.machine import NO_PORTS, capable, explained, find_machine
+from kvtui.cli.machine import capable, explained, find_machine
 from kvtui.cli.output import printing
 from kvtui.errors import BackendError, KvtuiError
 from kvtui.text import clean_line, size
@@ -34,7 +34,7 @@ def port_forward(options: Namespace) -> int:
 async def _forward(options: Namespace, fleet: Fleet, ref: Ref) -> int:
     from kvtui.backends.forwarding import forward_port
 
-    backend = capable(fleet, ref, Ports, "ports that lead to machines", NO_PORTS)  # type: ignore[type-abstract]
+    backend = capable(fleet, ref, Ports, "ports that lead to machines")  # type: ignore[type-abstract]
     opened: list[Forwarding] = []
     _end_on_signals()
     try:

@@ -16,7 +16,7 @@ from kvtui.cli.asking import TerminalAsker
 from kvtui.cli.connecting import read_settings
 from kvtui.cli.console import check_terminal, show_channel
 from kvtui.cli.input import read_input
-from kvtui.cli.machine import NO_PORTS, capable, explained, find_machine
+from kvtui.cli.machine import capable, explained, find_machine
 from kvtui.cli.output import printing
 from kvtui.config import ContextSshSettings, Settings, SshSettings
 from kvtui.errors import BackendError, KvtuiError
@@ -36,7 +36,7 @@ def ssh(options: Namespace) -> int:
     options.user = options.user or user
     fleet, ref = find_machine(options, settings)
     _prefer(options, settings, ref.backend)
-    capable(fleet, ref, Ports, "ports that lead to machines", NO_PORTS)  # type: ignore[type-abstract]
+    capable(fleet, ref, Ports, "ports that lead to machines")  # type: ignore[type-abstract]
     if not options.remote:
         from kvtui.console.state import Stream
         from kvtui.ui.consoles.channels import Channel
@@ -57,7 +57,7 @@ async def _run(fleet: Fleet, ref: Ref, login: SshSettings, command: str) -> int:
     """Run one command; its exit code."""
     from kvtui.backends.ssh import open_shell
 
-    backend = capable(fleet, ref, Ports, "ports that lead to machines", NO_PORTS)  # type: ignore[type-abstract]
+    backend = capable(fleet, ref, Ports, "ports that lead to machines")  # type: ignore[type-abstract]
     try:
         async with explained(fleet, ref):
             stream = await backend.open_port(ref, login.port)

@@ -12,12 +12,12 @@ import pytest
 from kvtui.audit import AuditLog
 from kvtui.backends.base import MovePlan, Transport
 from kvtui.backends.libvirt.client import LibvirtBackend, Place, connect
-from kvtui.backends.libvirt.uri import parse_remote
 from kvtui.backends.libvirt.way import Way
 from kvtui.backends.ssh import Questions, Routes
 from kvtui.backends.ssh.pace import Pace
+from kvtui.cli.connecting import make_way
 from kvtui.fleet import Fleet
-from kvtui.hops import Hop, parse_route
+from kvtui.hops import parse_route
 from kvtui.model import FeedState
 from kvtui.records.libvirt import Domain, DomainState
 from kvtui.records.libvirt import Host as HostRecord
@@ -51,10 +51,11 @@ class Behind:
 
     def way_to(self, socket: Path) -> Way:
         """The way to a socket behind both hops."""
-        remote = parse_remote(f"qemu+ssh://{self.inner.hop}/system?socket={socket}")
-        assert remote is not None
-        hops = (*parse_route(self.bastion.hop), Hop(remote.host, remote.user, remote.port or 0))
-        return Way(remote, lambda path: self.routes.forward_socket(hops, path))
+        way = make_way(
+            f"qemu+ssh://{self.inner.hop}/system?socket={socket}", parse_route(self.bastion.hop), self.routes
+        )
+        assert way is not None
+        return way
 
     def backend(self, name: str) -> LibvirtBackend:
         found = self.fleet.backends[name]

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
+from kvtui.backends.libvirt.acts import find_domain
 from kvtui.backends.libvirt.asking import Asker
 from kvtui.backends.libvirt.collector import Found
+from kvtui.backends.libvirt.describe import describe_domain
 from kvtui.backends.libvirt.events import Events
 from kvtui.backends.libvirt.link import Lane, load
 from kvtui.backends.libvirt.survey import Survey
+from kvtui.errors import ConflictError
+from kvtui.model import Ref
 from kvtui.records.base import Record
 from kvtui.records.libvirt import Address, Domain
 from kvtui.text import clean_line
@@ -62,6 +67,27 @@ def merge(*groups: Iterable[Address]) -> tuple[Address, ...]:
     for address in (address for group in groups for address in group):
         found.setdefault(address.address, address)
     return tuple(found.values())
+
+
+def ask_addresses(connection: libvirt.virConnect, ref: Ref) -> tuple[str, ...]:
+    """Where a domain is reached, by the first source that knows any address: lease, agent, ARP.
+
+    Raises libvirtError, and ConflictError while the domain does not run.
+    """
+    module = load()
+    handle = find_domain(connection, ref)
+    if not handle.isActive():
+        raise ConflictError(f"{clean_line(ref.path)} does not run", code=409)
+    macs = [nic.mac for nic in describe_domain(handle.XMLDesc(0)).nics]
+    for name in ("lease", "agent", "arp"):
+        source = getattr(module, f"VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_{name.upper()}")
+        with suppress(module.libvirtError):
+            found = read_addresses(handle.interfaceAddresses(source, 0) or {}, name, macs)
+            # A link-local one says nothing without its link.
+            usable = tuple(one.address for one in found if not ip_address(one.address).is_link_local)
+            if usable:
+                return usable
+    return ()
 
 
 class AddressCollector:

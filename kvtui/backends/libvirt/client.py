@@ -20,6 +20,7 @@ from kvtui.backends.libvirt.collector import Feeds, Told, follow
 from kvtui.backends.libvirt.collectors import make_collectors
 from kvtui.backends.libvirt.definitions import DefinitionVerbs
 from kvtui.backends.libvirt.devices import DeviceVerbs
+from kvtui.backends.libvirt.doors import Doors
 from kvtui.backends.libvirt.events import Events
 from kvtui.backends.libvirt.jobs import JobNotes
 from kvtui.backends.libvirt.link import Lane, Link
@@ -30,7 +31,6 @@ from kvtui.backends.libvirt.transfers import Transfers
 from kvtui.backends.libvirt.uri import name_host
 from kvtui.backends.libvirt.verbs import DomainVerbs
 from kvtui.backends.libvirt.way import Way
-from kvtui.backends.libvirt.ways import Ways
 from kvtui.backends.libvirt.words import LOOKING_ONLY
 from kvtui.errors import BackendError, KvtuiError, UnreachableError
 from kvtui.model import BackendInfo, Platform, Ref, Tone
@@ -64,7 +64,7 @@ def connect(place: Place, audit: AuditLog, way: Way | None = None) -> LibvirtBac
     return LibvirtBackend(place, audit, way)
 
 
-class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, SnapshotVerbs, Ways):
+class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, SnapshotVerbs, Doors):
     """One host. Implements Backend and Movers; its other verbs, and the ways into its guests, are inherited."""
 
     def __init__(self, place: Place, audit: AuditLog, way: Way | None) -> None:
@@ -89,7 +89,7 @@ class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, Snap
         """What is known of jobs that were begun or ended here."""
         self._retry = asyncio.Event()
         self._is_asked_to_look = place.read_only
-        Ways.__init__(self)
+        Doors.__init__(self)
 
     @property
     def name(self) -> str:

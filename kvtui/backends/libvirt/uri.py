@@ -57,6 +57,23 @@ def name_host(uri: str) -> str:
         return clean_line(uri)
 
 
+def is_simulated(uri: str) -> bool:
+    """Whether it leads to libvirt's test driver, whose domains are but told of."""
+    return urlsplit(uri).scheme.partition("+")[0] == "test"
+
+
+def explain_distance(uri: str) -> str:
+    """What keeps us from the network of a host, and the way out; empty for this machine and for what ssh leads to."""
+    parts = urlsplit(uri)
+    driver, _, transport = parts.scheme.partition("+")
+    if transport == _SSH or not parts.hostname:
+        return ""
+    return (
+        f"{clean_line(parts.hostname)} is reached by libvirt's {clean_line(transport) or 'TLS'} alone; "
+        f"{clean_line(driver)}+ssh://USER@{clean_line(parts.hostname)}{clean_line(parts.path)} would do"
+    )
+
+
 def parse_remote(uri: str) -> RemoteUri | None:
     """The parts of a URI that leads through ssh; None for all others."""
     parts = urlsplit(uri)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from kvtui.backends.base import Document
 from kvtui.backends.libvirt.acts import find_domain
+from kvtui.backends.libvirt.addresses import ask_addresses
 from kvtui.backends.libvirt.agent import read_guest
 from kvtui.backends.libvirt.describe import describe_domain, tell_differences
 from kvtui.backends.libvirt.link import Lane, Link, load
@@ -55,6 +56,11 @@ class Visits:
             if is_unsupported(error.code):
                 raise BackendError(title, "this driver of libvirt asks no agents", code=error.code) from error
             raise
+
+    async def find_addresses(self, ref: Ref) -> Sequence[str]:
+        """Where its guest is reached, the best address first; none where nobody knows one. Raises BackendError."""
+        title = f"the address of {clean_line(ref.path)}"
+        return await self._ask(title, ref, "addresses", lambda connection: ask_addresses(connection, ref))
 
     async def locate(self, backend: str, name: str) -> Ref | None:
         """The domain of that name or UUID; None when there is none. Raises BackendError."""

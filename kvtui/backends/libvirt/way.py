@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Protocol
 
+from kvtui.backends.base import SizedStream
 from kvtui.backends.libvirt.uri import RemoteUri
 from kvtui.errors import AbsentError, BackendError, ForbiddenError, KvtuiError, UnauthorizedError, UnreachableError
 
@@ -17,16 +20,24 @@ class Tunnel(Protocol):
     """Why the last who connected did not come through."""
 
 
-Forward = Callable[[str], Awaitable[Tunnel]]
-"""Makes a tunnel to a socket of the host. Raises KvtuiError when the host is not reached, or nobody listens there."""
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What ssh does at one host. All of it raises KvtuiError when the host is not reached."""
+
+    forward_socket: Callable[[str], Awaitable[Tunnel]]
+    """Makes a tunnel to a socket of the host; raises KvtuiError, too, when nobody listens there."""
+    open_shell: Callable[[int, int], Awaitable[SizedStream]]
+    """Opens a shell of the host in a terminal of so many columns and lines."""
+    dial: Callable[[str, int], Awaitable[socket.socket]]
+    """Connects from the host to a port, which may refuse."""
 
 
 class Way:
     """The way to one host. Its tunnel is made once, and serves every further connection."""
 
-    def __init__(self, remote: RemoteUri, forward: Forward) -> None:
+    def __init__(self, remote: RemoteUri, reach: Reach) -> None:
+        self.reach = reach
         self._remote = remote
-        self._forward = forward
         self._tunnel: Tunnel | None = None
 
     @property
@@ -43,9 +54,9 @@ class Way:
     async def _find(self) -> Tunnel:
         """The first of the sockets at which somebody listens."""
         failures: list[KvtuiError] = []
-        for socket in self._remote.sockets:
+        for path in self._remote.sockets:
             try:
-                return await self._forward(socket)
+                return await self.reach.forward_socket(path)
             except (UnreachableError, UnauthorizedError):
                 raise
             except (AbsentError, ForbiddenError, BackendError) as error:

@@ -140,6 +140,10 @@ class Routes:
         await shell.open(terminal, columns, lines)
         return shell
 
+    async def dial(self, route: Route, host: str, port: int) -> socket.socket:
+        """One connection from the last hop to a port, as a socket that does not block. Raises KvtuiError."""
+        return await RouteDialer(self._thread, route).dial(host, port)
+
     def dialer(self, route: Route) -> RouteDialer:
         """Connections to wherever the last hop can connect to, one by one."""
         dialer = RouteDialer(self._thread, route)

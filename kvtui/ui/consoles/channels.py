@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kvtui.backends.base import Backend, BootLogs, ByteStream, Consoles, Ports, SharedConsoles
+from kvtui.backends.base import Backend, BootLogs, ByteStream, Consoles, HostShells, Ports, SharedConsoles
 from kvtui.backends.ssh import Asker, open_shell
 from kvtui.config import Settings, SshSettings
 from kvtui.console.emulator import Emulator
@@ -13,7 +13,7 @@ from kvtui.console.state import Stream
 from kvtui.errors import BackendError
 from kvtui.fleet import Fleet
 from kvtui.model import Ref
-from kvtui.records.libvirt import Domain
+from kvtui.records.libvirt import Domain, Host
 from kvtui.text import clean_line
 from kvtui.ui.consoles.domains import find_running
 from kvtui.ui.consoles.sights import look_at
@@ -49,9 +49,11 @@ def make_session(channel: Channel, fleet: Fleet, settings: Settings, asker: Aske
         backend = fleet.backends[ref.backend]
         if channel.stream is Stream.LOG:
             return await _open_boot_log(backend, ref, settings)
+        if ref.kind == Host.KIND:
+            return await _open_host_shell(backend, ref, session.emulator)
         if shells is None:
             raise BackendError(f"nobody is there to log in to {ref.path}")
-        return await shells.open(backend, session.emulator)
+        return await shells.open(fleet, session.emulator)
 
     session = Session(
         dial,
@@ -83,6 +85,19 @@ async def _open_boot_log(backend: Backend, ref: Ref, settings: Settings) -> Byte
     return await backend.open_boot_log(ref, tail=max(1, settings.console.scrollback))
 
 
+def explain_no_shell(backend: Backend) -> str:
+    """Why there is no shell of a host; empty where there is one."""
+    if not isinstance(backend, HostShells):
+        return f"{backend.name} has no shells of hosts"
+    return backend.explain_no_shell()
+
+
+async def _open_host_shell(backend: Backend, ref: Ref, emulator: Emulator) -> ByteStream:
+    if not isinstance(backend, HostShells):
+        raise BackendError(explain_no_shell(backend), code=405)
+    return await backend.open_host_shell(ref, emulator.columns, emulator.lines)
+
+
 class _Shells:
     """Logs in to one machine, as often as the user wants."""
 
@@ -92,15 +107,18 @@ class _Shells:
         self._asker = asker
         self._user = settings.user
 
-    async def open(self, backend: Backend, emulator: Emulator) -> ByteStream:
+    async def open(self, fleet: Fleet, emulator: Emulator) -> ByteStream:
         """A shell in a terminal of the emulator's size."""
+        # A domain may have moved to another host since.
+        ref = find_running(fleet.view, self._ref) if self._ref.kind == Domain.KIND else self._ref
+        backend = fleet.backends[ref.backend]
         if not isinstance(backend, Ports):
             raise BackendError(f"{self._ref.backend} leads to no ports of machines", code=405)
         # Before the port is open: who listens there does not wait for ever.
         user = self._user or await self._asker.ask(f"user on {clean_line(self._ref.path)}", False)
         if not user:
             raise BackendError(f"not logged in to {self._ref.path}", "no user was named", "name one in [ssh] user")
-        stream = await backend.open_port(self._ref, self._settings.port)
+        stream = await backend.open_port(ref, self._settings.port)
         shell = await open_shell(
             stream,
             self._ref,

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from kvtui.config import ConsoleSettings
 from kvtui.console.keys import BACKSPACE, DELETE, Layout, encode
 from kvtui.console.state import Stream
-from kvtui.records.libvirt import Domain
+from kvtui.records.libvirt import Domain, Host
 from kvtui.ui.consoles.channels import Channel
 from kvtui.ui.consoles.recordings import toggle_recording
 from kvtui.ui.consoles.terminal import Terminal
@@ -149,6 +149,11 @@ def _note_recover(console: Console) -> str:
     return "colours, line drawing and mouse as at the begin"
 
 
+def _no_shell_has(console: Console) -> str:
+    """What a serial line may have, a shell has not."""
+    return "a shell over ssh has none; SysRq can be typed" if console.channel.stream is Stream.SHELL else ""
+
+
 # Keys ----------------------------------------------------------------------------------------------------------------
 
 
@@ -212,7 +217,7 @@ _AWKWARD_KEYS: Final = (
         "ctrl+alt+del",
         "",
         lambda _: None,
-        lambda _: "a serial line has neither it nor pause; R restarts the VM",
+        lambda console: _no_shell_has(console) or "a serial line has neither it nor pause; R restarts the VM",
     ),
 )
 
@@ -223,7 +228,9 @@ _AWKWARD_KEYS: Final = (
 def _do_sysrq(letter: str, word: str, meaning: str, console: Console) -> None:
     command = partial(_type_command, f"echo {letter} > /proc/sysrq-trigger", console)
     if word:
-        _ask(console, Question(f"{meaning}?", [console.label], word=word), command)
+        of_host = console.channel.ref.kind == Host.KIND
+        warnings = ["this is the host itself: all its VMs suffer with it"] if of_host else []
+        _ask(console, Question(f"{meaning}?", [console.label], warnings, word), command)
     else:
         command()
 
@@ -373,7 +380,7 @@ MENU: Final = (
         "break",
         "a break on the line, where the backend has it",
         lambda _: None,
-        lambda console: f"{_platform(console)}'s consoles carry none; SysRq can be typed",
+        lambda console: _no_shell_has(console) or f"{_platform(console)}'s consoles carry none; SysRq can be typed",
     ),
     Entry("b", "backspace", "what Backspace sends: DEL or BS", _change_backspace, _may_backspace, _note_backspace),
     Entry("f", "function keys", "as xterm's, or as those of UEFI firmware", _change_layout, _always, _note_layout),

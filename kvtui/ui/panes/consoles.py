@@ -13,9 +13,9 @@ from kvtui.console.session import Session
 from kvtui.console.sight import Sight, Stage
 from kvtui.console.state import State, Stream
 from kvtui.fleet import Fleet
-from kvtui.records.libvirt import Domain
+from kvtui.records.libvirt import Domain, Host
 from kvtui.text import age, cells, clean_line, size
-from kvtui.ui.consoles.channels import Channel, make_session
+from kvtui.ui.consoles.channels import Channel, explain_no_shell, make_session
 from kvtui.ui.consoles.domains import explain_log, lines_of
 from kvtui.ui.consoles.recordings import begin_recording, describe_recording
 from kvtui.ui.consoles.sights import is_paused, look_at
@@ -31,11 +31,14 @@ _BEHIND = 262_144
 _STATUS_LINES = 6
 """Lines that a long refusal may take, without the line of the key."""
 _REFUSALS = {
-    Stream.SERIAL: "console: {backend} is read-only here, and opening one takes it from whoever has it; "
-    "what the guest said is in the boot log (L)",
-    Stream.SHELL: "shell: {backend} is read-only here, and a shell can change the guest",
+    Stream.SERIAL: "opening one takes it from whoever has it; what the guest said is in the boot log (L)",
+    Stream.SHELL: "a shell can change the guest",
 }
-_REFUSAL_OF_DOMAIN = "console: {backend} is read-only here, and what is typed there changes the guest"
+_REFUSALS_OF_HOSTS = {
+    (Domain.KIND, Stream.SERIAL): "what is typed there changes the guest",
+    (Host.KIND, Stream.SHELL): "a shell can change the host",
+}
+"""Where they are others than those of clusters."""
 _AGAIN = {Stream.SERIAL: "enter connects", Stream.LOG: "enter reads it again", Stream.SHELL: "enter logs in again"}
 
 
@@ -143,9 +146,13 @@ class ConsolePane(Vertical):
         is_domain = channel.ref.kind == Domain.KIND
         if channel.stream is Stream.LOG:
             return explain_log(self._fleet.view, channel.ref) if is_domain else ""
+        if channel.ref.kind == Host.KIND and (reason := explain_no_shell(self._fleet.backends[backend])):
+            return f"shell: {reason}"
         if not self._fleet.backends[backend].info.read_only:
             return ""
-        return (_REFUSAL_OF_DOMAIN if is_domain else _REFUSALS[channel.stream]).format(backend=backend)
+        what = "console" if channel.stream is Stream.SERIAL else channel.stream.value
+        reason = _REFUSALS_OF_HOSTS.get((channel.ref.kind, channel.stream)) or _REFUSALS[channel.stream]
+        return f"{what}: {backend} is read-only here, and {reason}"
 
     async def close(self, channel: Channel | None = None) -> None:
         """End a session and take its tab away, by default the shown one."""
@@ -284,7 +291,7 @@ class ConsolePane(Vertical):
                 return f"{session.sentence.removesuffix('.')}; {session.remark}."
             if session.stream is Stream.SERIAL:
                 return self._serial_sentence(channel, session, sight)
-        elif session.state in (State.LOST, State.ENDED) and sight.is_seen:
+        elif session.state in (State.LOST, State.ENDED) and sight.is_seen and channel.ref.kind != Host.KIND:
             return f"{session.sentence} Now the VM is {clean_line(sight.words)}."
         return session.sentence
 

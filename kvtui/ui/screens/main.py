@@ -21,7 +21,7 @@ from kvtui.ui.panes.prompt import Prompt
 from kvtui.ui.panes.resource import ResourcePane, find_pane, find_rows
 from kvtui.ui.screens.detail import DetailScreen
 from kvtui.ui.screens.help import name_key
-from kvtui.ui.screens.panes import BESIDE, CONSOLE_KINDS, PanesScreen
+from kvtui.ui.screens.panes import BESIDE, CONSOLE_KINDS, SHELL_KINDS, PanesScreen
 from kvtui.ui.screens.pictures import PicturesScreen
 from kvtui.ui.table import LiveTable
 
@@ -45,7 +45,13 @@ class MainScreen(PanesScreen):
         Binding("exclamation_mark", "faults", "faults", tooltip="show only rows that are not well", id="main.faults"),
         Binding("c", "console('SERIAL')", "console", tooltip="the serial console of the VM", id="main.console"),
         Binding("L", "console('LOG')", "boot log", tooltip="what the VM said on its serial line", id="main.boot_log"),
-        Binding("C", "console('SHELL')", "shell", tooltip="a shell of the VM's guest, over ssh", id="main.shell"),
+        Binding(
+            "C",
+            "console('SHELL')",
+            "shell",
+            tooltip="a shell of the VM's guest or of the libvirt host, over ssh",
+            id="main.shell",
+        ),
         Binding(
             "ctrl+pageup", "step_console(-1)", "", show=False, tooltip="the console before", id="main.previous_console"
         ),
@@ -216,9 +222,13 @@ class MainScreen(PanesScreen):
     def action_console(self, stream: str) -> None:
         """Open a way into the chosen VM, by the name of its stream."""
         ref = self._subject
-        if ref is None or ref.kind not in CONSOLE_KINDS:
-            what = {"SERIAL": "console"}.get(stream, Stream[stream].value)
-            self.notify(f"a {what} belongs to a VM: choose one among the VMs", severity="warning")
+        if ref is None or ref.kind not in (SHELL_KINDS if stream == "SHELL" else CONSOLE_KINDS):
+            words = {
+                "SERIAL": "a console belongs to a VM: choose one among the VMs",
+                "LOG": "a boot log belongs to a VM: choose one among the VMs",
+                "SHELL": "a shell belongs to a VM or to a host of libvirt: choose one of them",
+            }
+            self.notify(words[stream], severity="warning")
             return
         self.consoles.open(Channel(ref, Stream[stream]))
 

@@ -13,11 +13,12 @@ from kvtui.config import Settings
 from kvtui.fleet import Fleet
 from kvtui.model import Ref
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
-from kvtui.records.libvirt import Domain
+from kvtui.records.libvirt import Domain, Host
 from kvtui.resources.base import AnyResource
 from kvtui.store import Delta
 from kvtui.ui.actions import ActionRunner
 from kvtui.ui.bar import Piece
+from kvtui.ui.consoles.channels import explain_no_shell
 from kvtui.ui.panes.consoles import ConsolePane
 from kvtui.ui.panes.footer import Footer, entry
 from kvtui.ui.panes.header import Header
@@ -39,6 +40,7 @@ _PANES_LEAST = 5
 _CONSOLE_LEAST = 5
 """Lines that the consoles keep below the panes."""
 CONSOLE_KINDS = (VirtualMachine.KIND, VirtualMachineInstance.KIND, Domain.KIND)
+SHELL_KINDS = (*CONSOLE_KINDS, Host.KIND)
 
 
 class PanesScreen(Screen[None]):
@@ -252,7 +254,14 @@ class PanesScreen(Screen[None]):
             # A boot log takes the console from nobody, and is what a read-only fleet can be asked for.
             way = entry("L", "boot log", rank=2) if self._header.read_only else entry("c", "console", rank=2)
             return [*way, *entry("v", "screen", rank=30), *open_it]
-        return open_it
+        return [*entry("C", "shell", rank=2), *open_it] if self._has_shell(self._current.current) else open_it
+
+    def _has_shell(self, ref: Ref | None) -> bool:
+        """Whether it is a host that can be logged in to."""
+        if ref is None or ref.kind != Host.KIND:
+            return False
+        backend = self._fleet.backends[ref.backend]
+        return not backend.info.read_only and not explain_no_shell(backend)
 
     @property
     def _home(self) -> ResourcePane:
