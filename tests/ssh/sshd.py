@@ -11,7 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -61,21 +61,26 @@ class Sshd:
 
     def cut(self) -> None:
         """Cut the connections that there are."""
-        for pid in self.connections:
-            os.kill(pid, signal.SIGKILL)
+        _kill(self.connections)
 
     async def go_down(self) -> None:
         """End, and cut what there is."""
         connections = self.connections
         await self.stop()
-        for pid in connections:
-            os.kill(pid, signal.SIGKILL)
+        _kill(connections)
 
     async def stop(self) -> None:
         """Let it end; connections that it has go on until they are cut."""
         if self.process.returncode is None:
             self.process.terminate()
             await self.process.wait()
+
+
+def _kill(pids: Iterable[int]) -> None:
+    for pid in pids:
+        # It may have ended with the one before.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _children(pid: int) -> set[int]:
@@ -117,7 +122,9 @@ def _write_files(
     (folder / "config").write_text(
         f"ListenAddress 127.0.0.1:{port}\nHostKey {folder}/host_key\nAuthorizedKeysFile {folder}/authorized\n"
         "PidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\n"
-        f"KbdInteractiveAuthentication no\nLogLevel VERBOSE\nPrintMotd no\nPrintLastLog no\n{options}\n"
+        f"KbdInteractiveAuthentication no\nLogLevel VERBOSE\nPrintMotd no\nPrintLastLog no\n"
+        # What the user's own profile does may last, and must not be cut in the middle.
+        f"SetEnv HOME={folder}\n{options}\n"
     )
 
 

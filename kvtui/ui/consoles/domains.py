@@ -1,4 +1,4 @@
-"""Consoles of domains and shells of hosts: where a domain runs now, and what can be expected there. Pure."""
+"""Consoles of domains: where a domain runs now, and what its console can expect there. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from kvtui.console.sight import Place, Sight, Stage
 from kvtui.model import FeedState, Ref
-from kvtui.records.libvirt import Domain, DomainJob, DomainState, Host
+from kvtui.records.libvirt import Domain, DomainJob, DomainState
 from kvtui.store import View
 
 _ARRIVING: Final = frozenset({"migrating", "starting up"})
@@ -58,17 +58,6 @@ def look_at_domain(view: View, ref: Ref) -> Sight:
         return Sight(Stage.PLACED, place, words)
     going = domain.state is DomainState.SHUTDOWN or _is_leaving(view, there, domain)
     return Sight(Stage.GOING if going else Stage.RUNNING, place, words, domain.started)
-
-
-def look_at_host(view: View, ref: Ref) -> Sight:
-    """What the store knows of a host: it is there unless it is lost, of which its shell need know nothing."""
-    host = view.find(Host, ref)
-    if host is None:
-        return Sight(Stage.UNKNOWN)
-    if host.connected:
-        return Sight(Stage.RUNNING, Place(ref.name, ref.name), host.link)
-    trouble = f": {host.trouble}" if host.trouble else ""
-    return Sight(Stage.UNREACHABLE, words=f"libvirt of {ref.name} is {host.link}{trouble}")
 
 
 def is_domain_paused(view: View, ref: Ref) -> bool:

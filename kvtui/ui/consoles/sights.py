@@ -9,7 +9,7 @@ from kvtui.records.base import is_true
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import Domain, Host
 from kvtui.text import parse_time
-from kvtui.ui.consoles.domains import is_domain_paused, look_at_domain, look_at_host
+from kvtui.ui.consoles.domains import is_domain_paused, look_at_domain
 
 
 def instance_of(fleet: Fleet, ref: Ref) -> VirtualMachineInstance | None:
@@ -28,7 +28,8 @@ def is_paused(fleet: Fleet, ref: Ref) -> bool:
 def look_at(fleet: Fleet, ref: Ref) -> Sight:
     """What the store knows of a machine."""
     if ref.kind == Host.KIND:
-        return look_at_host(fleet.view, ref)
+        # Its libvirt may be lost while its shell is not: that alone knows, and needs no other reason to break.
+        return Sight(Stage.RUNNING, Place(ref.name, ref.name))
     return look_at_domain(fleet.view, ref) if ref.kind == Domain.KIND else _look_at_instance(fleet, ref)
 
 
