@@ -135,6 +135,12 @@ class Host:
         return f"qemu+unix:///{'system' if self.has_namespaces else 'session'}?socket={self.socket}"
 
     @property
+    def network(self) -> str:
+        """Its network namespace, as nsenter takes it."""
+        assert self._keeper is not None
+        return f"/proc/{self._keeper.pid}/ns/net"
+
+    @property
     def log(self) -> str:
         """What libvirtd said."""
         return "".join(file.read_text(errors="replace") for file in sorted((self.folder / "log").glob("libvirtd.*")))

@@ -96,7 +96,7 @@ async def running_sshd(
     assert SSHD is not None
     key = key or asyncssh.generate_private_key("ssh-ed25519")
     port = port or _free_port()
-    _write_files(folder, key, authorized, port, options)
+    write_server(folder, key, authorized, port, options)
     process = await asyncio.create_subprocess_exec(
         SSHD, "-D", "-f", folder / "config", "-E", folder / "log", stdin=subprocess.DEVNULL
     )
@@ -108,9 +108,10 @@ async def running_sshd(
         await server.stop()
 
 
-def _write_files(
-    folder: Path, key: asyncssh.SSHKey, authorized: Sequence[asyncssh.SSHKey], port: int, options: str
+def write_server(
+    folder: Path, key: asyncssh.SSHKey, authorized: Sequence[asyncssh.SSHKey], port: int = 22, options: str = ""
 ) -> None:
+    """The files of a server with a host key, the configuration in ``config``."""
     if os.getuid() == 0:
         # Where the part of it that is not trusted lives.
         Path("/run/sshd").mkdir(exist_ok=True)
