@@ -53,9 +53,22 @@ def test_help_and_version_import_nothing_heavy(tmp_path: Path, arguments: tuple[
 
 
 def test_the_screen_imports_no_client(tmp_path: Path) -> None:
-    loaded = loaded_by("import kvtui.ui.app", tmp_path)
+    loaded = loaded_by("import kvtui.ui.app, kvtui.ui.stage", tmp_path)
     assert "textual" in loaded
     assert not loaded & {"kubernetes", "aiohttp", "libvirt"}
+
+
+def test_the_first_frame_needs_neither_consoles_nor_pictures(tmp_path: Path) -> None:
+    loaded = loaded_by("import kvtui.ui.app", tmp_path)
+    assert "textual" in loaded
+    assert not loaded & {"pyte", "PIL", "asyncssh"}
+
+
+def test_hosts_alone_need_no_package_of_kubernetes(tmp_path: Path) -> None:
+    pytest.importorskip("libvirt", reason="libvirt-python is not installed")
+    loaded = run_command(tmp_path, "get", "vms", "--host", "test:///default")
+    assert "libvirt" in loaded, "it went as far as asking the host"
+    assert not loaded & {"kubernetes", "aiohttp", "asyncssh", "textual"}
 
 
 def test_get_imports_no_screen(tmp_path: Path) -> None:
@@ -63,7 +76,7 @@ def test_get_imports_no_screen(tmp_path: Path) -> None:
     config.write_text(KUBECONFIG)
     loaded = run_command(tmp_path, "get", "vms", "--kubeconfig", str(config), "--timeout", "0.5")
     assert "aiohttp" in loaded, "it went as far as asking the cluster"
-    assert not loaded & {"textual", "rich", "pyte", "asyncssh"}
+    assert not loaded & {"textual", "rich", "pyte", "asyncssh", "libvirt"}
 
 
 def test_printing_imports_no_screen(tmp_path: Path) -> None:
