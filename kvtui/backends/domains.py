@@ -173,3 +173,23 @@ class Snapshots(Protocol):
 
     async def delete_snapshot(self, ref: Ref, name: str, *, children: bool = False) -> None:
         """Delete one; what it holds goes into those after it, which are deleted too with `children`."""
+
+
+@runtime_checkable
+class Upkeep(Protocol):
+    """A backend whose storage and networks are looked after, too."""
+
+    async def start_pool(self, ref: Ref) -> None:
+        """Make the volumes of a pool usable."""
+
+    async def refresh_pool(self, ref: Ref) -> None:
+        """Have libvirt look at the storage itself: what others did there, and how much is free."""
+
+    async def set_pool_autostart(self, ref: Ref, on: bool) -> None:
+        """Whether a pool starts with its host."""
+
+    async def start_network(self, ref: Ref) -> None:
+        """Bring a network up."""
+
+    async def set_network_autostart(self, ref: Ref, on: bool) -> None:
+        """Whether a network starts with its host."""

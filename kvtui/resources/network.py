@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from kvtui.backends.base import Backend, Permission
+from kvtui.backends.domains import Upkeep
 from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.libvirt import Domain, VirtualNetwork
 from kvtui.resources import sources
-from kvtui.resources.base import Column, Resource, itself
+from kvtui.resources.base import Action, Column, Resource, able, itself
 from kvtui.resources.cells import NOTHING, health_cell, number_cell, reason_column, text_cell, yes_no
 from kvtui.store import View
 
@@ -65,6 +67,45 @@ def _fields(row: NetworkRow) -> Mapping[str, str]:
     return {"node": row.backend, "vm": " ".join(row.users), "uuid": row.network.metadata.uid}
 
 
+def _upkeep(backend: Backend) -> Upkeep:
+    return able(backend, Upkeep)  # type: ignore[type-abstract]
+
+
+async def _start(backend: Backend, row: NetworkRow) -> None:
+    await _upkeep(backend).start_network(row.network.ref(row.backend))
+
+
+async def _autostart(backend: Backend, row: NetworkRow) -> None:
+    await _upkeep(backend).set_network_autostart(row.network.ref(row.backend), not row.network.autostart)
+
+
+_NEEDS = Permission("write", "libvirt", "networks")
+_ACTIONS: tuple[Action[NetworkRow], ...] = (
+    Action(
+        id="network.start",
+        key="s",
+        label="start",
+        help="Bring the network up.",
+        needs=_NEEDS,
+        when=lambda row: "it is active" if row.network.active else "",
+        run=_start,
+        settled=lambda _before, now: now.network.active,
+        awaits="starting",
+    ),
+    Action(
+        id="network.autostart",
+        key="",
+        label="autostart",
+        help="Have the network start with its host, or no longer.",
+        needs=_NEEDS,
+        when=lambda row: "" if row.network.persistent else "it is gone once it is not active",
+        run=_autostart,
+        settled=lambda before, now: now.network.autostart != before.network.autostart,
+        awaits="autostart asked",
+        footer=False,
+    ),
+)
+
 RESOURCE: Resource[NetworkRow] = Resource(
     name="networks",
     aliases=("network", "net", "nets", "virtualnetworks"),
@@ -91,4 +132,5 @@ RESOURCE: Resource[NetworkRow] = Resource(
     ),
     fields=_fields,
     labels=lambda _row: {},
+    actions=_ACTIONS,
 )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from kvtui.backends.base import Backend, Permission
+from kvtui.backends.domains import Upkeep
 from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, StoragePool
 from kvtui.resources import sources
-from kvtui.resources.base import Column, Resource, itself
+from kvtui.resources.base import Action, Column, Resource, able, itself
 from kvtui.resources.cells import NOTHING, health_cell, number_cell, reason_column, text_cell, yes_no
 from kvtui.store import View
 from kvtui.text import percent, size
@@ -76,6 +78,60 @@ def _fields(row: PoolRow) -> Mapping[str, str]:
     return {"node": row.backend, "uuid": row.pool.metadata.uid}
 
 
+def _upkeep(backend: Backend) -> Upkeep:
+    return able(backend, Upkeep)  # type: ignore[type-abstract]
+
+
+async def _start(backend: Backend, row: PoolRow) -> None:
+    await _upkeep(backend).start_pool(row.pool.ref(row.backend))
+
+
+async def _refresh(backend: Backend, row: PoolRow) -> None:
+    await _upkeep(backend).refresh_pool(row.pool.ref(row.backend))
+
+
+async def _autostart(backend: Backend, row: PoolRow) -> None:
+    await _upkeep(backend).set_pool_autostart(row.pool.ref(row.backend), not row.pool.autostart)
+
+
+_NEEDS = Permission("write", "libvirt", "pools")
+_ACTIONS: tuple[Action[PoolRow], ...] = (
+    Action(
+        id="pool.start",
+        key="s",
+        label="start",
+        help="Make the volumes of the pool usable.",
+        needs=_NEEDS,
+        when=lambda row: "" if row.pool.state == "inactive" else f"it is {row.pool.state}",
+        run=_start,
+        settled=lambda _before, now: now.pool.state != "inactive",
+        awaits="starting",
+    ),
+    Action(
+        id="pool.refresh",
+        key="R",
+        label="refresh",
+        help="Have libvirt look at the storage itself: what others did there, and how much is free.",
+        needs=_NEEDS,
+        when=lambda row: "it is not active" if row.pool.state == "inactive" else "",
+        run=_refresh,
+        settled=lambda _before, _now: True,
+        awaits="being refreshed",
+    ),
+    Action(
+        id="pool.autostart",
+        key="",
+        label="autostart",
+        help="Have the pool start with its host, or no longer.",
+        needs=_NEEDS,
+        when=lambda row: "" if row.pool.persistent else "it is gone once it is not active",
+        run=_autostart,
+        settled=lambda before, now: now.pool.autostart != before.pool.autostart,
+        awaits="autostart asked",
+        footer=False,
+    ),
+)
+
 RESOURCE: Resource[PoolRow] = Resource(
     name="pools",
     aliases=("pool", "storagepools"),
@@ -103,4 +159,5 @@ RESOURCE: Resource[PoolRow] = Resource(
     ),
     fields=_fields,
     labels=lambda _row: {},
+    actions=_ACTIONS,
 )

@@ -28,6 +28,7 @@ from kvtui.backends.libvirt.moving import Failure, Mover
 from kvtui.backends.libvirt.snapshot_verbs import SnapshotVerbs
 from kvtui.backends.libvirt.survey import Survey
 from kvtui.backends.libvirt.transfers import Transfers
+from kvtui.backends.libvirt.upkeep import UpkeepVerbs
 from kvtui.backends.libvirt.uri import name_host
 from kvtui.backends.libvirt.verbs import DomainVerbs
 from kvtui.backends.libvirt.way import Way
@@ -64,7 +65,7 @@ def connect(place: Place, audit: AuditLog, way: Way | None = None) -> LibvirtBac
     return LibvirtBackend(place, audit, way)
 
 
-class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, SnapshotVerbs, Doors):
+class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, SnapshotVerbs, UpkeepVerbs, Doors):
     """One host. Implements Backend and Movers; its other verbs, and the ways into its guests, are inherited."""
 
     def __init__(self, place: Place, audit: AuditLog, way: Way | None) -> None:

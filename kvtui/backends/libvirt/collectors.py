@@ -90,7 +90,8 @@ class HostCollector:
         self._host = host
 
     def attach(self, events: Events, wake: Callable[[], None]) -> None:
-        """No event tells of it."""
+        """Look after devices come and go; of use no event tells."""
+        events.listen(("nodeDevice.LIFECYCLE",), lambda *_: wake())
 
     def collect(self, connection: libvirt.virConnect) -> Found:
         """The host, and what it uses."""

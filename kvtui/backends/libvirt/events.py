@@ -25,7 +25,7 @@ DOMAIN: Final = (
 )  # fmt: skip
 """The domain events that are listened to, as ``VIR_DOMAIN_EVENT_ID_...`` without its begin."""
 OTHERS: Final = (("network", "NETWORK", "LIFECYCLE"), ("storagePool", "STORAGE_POOL", "LIFECYCLE"),
-                 ("storagePool", "STORAGE_POOL", "REFRESH"))  # fmt: skip
+                 ("storagePool", "STORAGE_POOL", "REFRESH"), ("nodeDevice", "NODE_DEVICE", "LIFECYCLE"))  # fmt: skip
 
 
 class Events:
@@ -69,7 +69,9 @@ class Events:
 
     def _hear(self, name: str) -> Callable[..., None]:
         def hear(_connection: object, subject: libvirt.virDomain, *details: object) -> None:
-            uuid, title = subject.UUIDString(), clean_line(subject.name())
+            # Devices of a host have a name only.
+            uuid = subject.UUIDString() if hasattr(subject, "UUIDString") else ""
+            title = clean_line(subject.name())
             plain = tuple(map(_plain, details[:-1]))
             tell(self._loop, lambda: self._publish(name, uuid, title, plain))
 

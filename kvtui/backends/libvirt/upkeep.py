@@ -1,0 +1,64 @@
+"""What pools and networks can be told to do. Functions: libvirt-storage.html, libvirt-network.html."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from kvtui.backends.libvirt.acts import Acts
+from kvtui.backends.libvirt.link import Lane
+from kvtui.errors import UnreachableError
+from kvtui.model import Ref
+
+if TYPE_CHECKING:
+    import libvirt
+
+_REFUSED = "it was refused"
+
+
+class UpkeepVerbs(Acts):
+    """Implements Upkeep."""
+
+    async def start_pool(self, ref: Ref) -> None:
+        """Make the volumes of a pool usable."""
+        await self._on_pool("start pool", ref, lambda pool: pool.create(0))
+
+    async def refresh_pool(self, ref: Ref) -> None:
+        """Have libvirt look at the storage itself."""
+        await self._on_pool("refresh pool", ref, lambda pool: pool.refresh(0))
+
+    async def set_pool_autostart(self, ref: Ref, on: bool) -> None:
+        """Whether a pool starts with its host."""
+        await self._on_pool(f"autostart {'on' if on else 'off'}", ref, lambda pool: pool.setAutostart(on))
+
+    async def start_network(self, ref: Ref) -> None:
+        """Bring a network up."""
+        await self._on_network("start network", ref, lambda network: network.create())
+
+    async def set_network_autostart(self, ref: Ref, on: bool) -> None:
+        """Whether a network starts with its host."""
+        await self._on_network(f"autostart {'on' if on else 'off'}", ref, lambda network: network.setAutostart(on))
+
+    async def _on_pool(self, verb: str, ref: Ref, do: Callable[[Any], object]) -> None:
+        def ask(connection: libvirt.virConnect) -> None:
+            do(connection.storagePoolLookupByUUIDString(ref.uid))
+
+        await self._keep_up(verb, ref, ask, "storagePool.REFRESH")
+
+    async def _on_network(self, verb: str, ref: Ref, do: Callable[[Any], object]) -> None:
+        def ask(connection: libvirt.virConnect) -> None:
+            do(connection.networkLookupByUUIDString(ref.uid))
+
+        await self._keep_up(verb, ref, ask, "network.LIFECYCLE")
+
+    async def _keep_up(self, verb: str, ref: Ref, ask: Callable[[libvirt.virConnect], None], changed: str) -> None:
+        async def send() -> None:
+            try:
+                # Storage may hang, and takes nothing else along.
+                await self.call(ask, _REFUSED, Lane.ERRANDS)
+            except UnreachableError as error:
+                raise UnreachableError(f"nobody knows whether {verb} was accepted", error.detail) from None
+
+        await self._guard.act(verb, ref, send)
+        # Not all of it has an event.
+        self.announce(changed, ref.uid, ref.name)
