@@ -43,7 +43,7 @@ def find_machine(options: Namespace, settings: Settings) -> tuple[Fleet, Ref]:
     With hosts it is a domain by its name or UUID, and the fleet is all of them; several are asked which of them has it.
     Raises ConfigError when it is not clear which VM is meant.
     """
-    if options.host:
+    if options.host or (settings.host and not options.context and not _has_cluster(options)):
         return _find_domain(options, settings)
     if len(options.context) > 1:
         raise ConfigError("the command is about one VM", "several contexts were given", "give one --context")
@@ -58,6 +58,19 @@ def find_machine(options: Namespace, settings: Settings) -> tuple[Fleet, Ref]:
     fleet = make_fleet(options, settings)
     backend = next(iter(fleet.backends.values()))
     return fleet, Ref(backend.name, "VirtualMachineInstance", options.namespace, name)
+
+
+def _has_cluster(options: Namespace) -> bool:
+    """Whether a kubeconfig is there, or named: then a VM is first of all one of its current context."""
+    from kvtui.backends.kubernetes.kubeconfig import load_current_context
+
+    if options.kubeconfig is not None:
+        return True
+    try:
+        load_current_context(None)
+    except ConfigError:
+        return False
+    return True
 
 
 def _find_domain(options: Namespace, settings: Settings) -> tuple[Fleet, Ref]:

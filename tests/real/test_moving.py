@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from kvtui.backends.libvirt.client import LibvirtBackend
 from kvtui.errors import BackendError, ReadOnlyError
 from kvtui.fleet import Fleet
 from kvtui.model import Ref
-from kvtui.records.libvirt import Domain, DomainState
+from kvtui.records.libvirt import Domain, DomainJob, DomainState
 from tests.libvirt.conftest import live, make_backend, until
 from tests.real.conftest import import_libvirt
 from tests.real.domains import define_domain, running_guest
@@ -140,3 +140,33 @@ def _is_there(connection: object, name: str) -> bool:
     except libvirt.libvirtError:
         return False
     return True
+
+
+async def test_a_move_that_fails_while_it_connects_is_told_with_the_reason(
+    pair: Pair, image: Image, tmp_path: Path
+) -> None:
+    async with fleet_of(pair, tmp_path) as fleet:
+        with running_guest(pair[0], "astray", image):
+            await until(fleet, lambda: state(fleet, "kvm1", "astray") is DomainState.RUNNING, 20)
+            ref = ref_of(fleet, "astray")
+
+            def failed() -> list[DomainJob]:
+                return [job for _, job in fleet.view.items(DomainJob, "kvm1") if job.phase == "Failed"]
+
+            refusal = await attempt(source(fleet).move(ref, MovePlan("kvm2", uri="tcp://nowhere.invalid")))
+            if not refusal:
+                await until(fleet, failed, 30)
+                (job,) = failed()
+                assert (job.domain, job.target) == ("astray", "kvm2")
+                refusal = job.reason
+            assert "nowhere.invalid" in refusal
+            assert state(fleet, "kvm1", "astray") is DomainState.RUNNING
+
+
+async def attempt(verb: Awaitable[None]) -> str:
+    """The words of a refusal; empty when it was accepted."""
+    try:
+        await verb
+    except BackendError as error:
+        return error.detail
+    return ""

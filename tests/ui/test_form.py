@@ -160,7 +160,7 @@ async def test_text_of_the_data_is_no_markup_and_no_control(fill: Fill) -> None:
 async def test_a_long_form_scrolls_to_where_the_keyboard_is(fill: Fill, size: tuple[int, int]) -> None:
     many = Form("x", [Toggle(f"f{number}", f"volume {number}") for number in range(30)])
     async with fill(Sheet(many, ("all is lost",), "x"), size) as form:
-        await form.press("up", "up", "space")
+        await form.press("up", "space")
         assert "> volume 29              [x] yes" in form.text
         assert "! all is lost" in form.text
         assert 'type "x"' in form.text

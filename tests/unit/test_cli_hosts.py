@@ -70,8 +70,8 @@ def test_a_vm_that_is_nowhere_is_told_with_the_hosts_that_were_asked(kvtui: Kvtu
     [
         (("console", "nix"), 1, "no VM named nix on "),
         (("console", "web"), 1, "the console of web"),
-        (("ssh", "root@web", "--", "ls"), 1, "ssh to the address that kvtui get vms -o wide shows"),
-        (("port-forward", "web", "0:22"), 1, "leads to no ports of its VMs"),
+        (("ssh", "root@web", "--", "ls"), 1, "nobody runs in its VMs"),
+        (("port-forward", "web", "0:22"), 1, "no way to port 22 of web"),
         (("screenshot", "web", "-n", "shop", "-o", "-"), 2, "have no namespaces"),
         (("screenshot", "web", "--context", "prod", "-o", "-"), 2, "a context and a host were given"),
     ],

@@ -193,7 +193,9 @@ class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, Snap
     def _note_failure(self, failure: Failure) -> None:
         """libvirt tells who asked for the move why it ended, and nobody else."""
         self.failures.append(failure)
+        self.job_notes.targets.setdefault(failure.ref.uid, failure.target)
         self.job_notes.ends[failure.ref.uid] = ("Cancelled" if failure.aborted else "Failed", failure.words)
+        self.announce("kvtui.JOB", failure.ref.uid, failure.ref.name)
 
     async def abort_job(self, ref: Ref) -> None:
         """End what goes on with a domain; it stays where it is."""

@@ -153,6 +153,7 @@ class JobCollector:
             self._ask(connection, known, now)
         self._take_ends(now)
         self._judge_vanished(now)
+        self._take_notes(now)
         for uuid, job in tuple(self._jobs.items()):
             if job.ended is not None and now - job.ended > KEPT:
                 del self._jobs[uuid]
@@ -254,6 +255,27 @@ class JobCollector:
                 end = _end_of(job, self._survey.known(uuid))
                 phase, reason = self._notes.ends.pop(uuid, end)
                 self._jobs[uuid] = msgspec.structs.replace(job, phase=phase, reason=reason, ended=moment, rate=None)
+
+    def _take_notes(self, now: float) -> None:
+        """Migrations that we began, and that failed before anybody saw them travel."""
+        for uuid, (phase, reason) in tuple(self._notes.ends.items()):
+            job = self._jobs.get(uuid)
+            domain = self._survey.known(uuid)
+            if (job is not None and not job.is_final) or uuid in self._vanished or domain is None:
+                continue
+            del self._notes.ends[uuid]
+            self._jobs[uuid] = DomainJob(
+                metadata=Meta(name=domain.metadata.name, uid=f"{uuid}/{now:.3f}"),
+                domain=domain.metadata.name,
+                domain_uid=uuid,
+                operation="outgoing migration",
+                phase=phase,
+                source=self._host,
+                target=self._notes.targets.pop(uuid, ""),
+                began=now,
+                ended=now,
+                reason=reason,
+            )
 
 
 def _end_of(job: DomainJob, domain: Domain | None) -> tuple[str, str]:

@@ -355,7 +355,7 @@ def _choose_line(console: Console) -> None:
         Entry(str(number), alias, "" if number else "the first one", partial(_open_line, alias))
         for number, alias in enumerate(console.pane.lines_of(console.channel)[:10])
     ]
-    _choose(console, f"{console.channel.label}: open a serial line", entries)
+    _choose(console, f"{console.label}: open a serial line", entries)
 
 
 def _open_line(line: str, console: Console) -> None:

@@ -71,11 +71,11 @@ class FormDialog(ModalScreen[Answers | None]):
             yield Static(Text(_KEYS), classes="dialog-keys")
 
     def on_mount(self) -> None:
-        """Begin with the first field."""
+        """Begin with the first field, or with the word that is demanded: what is typed at once must change nothing."""
         self._redraw()
         editors = self._editors
         if editors:
-            editors[0].focus()
+            editors[-1 if self._sheet.word and not self._draft.refusal else 0].focus()
 
     @property
     def _editors(self) -> list[Widget]:
@@ -184,7 +184,7 @@ class FieldLine(Horizontal):
 
 
 class Chooser(Static, can_focus=True):
-    """The answer of a choice or a toggle: left, right and space change it, letters find an option."""
+    """The answer of a choice or a toggle: left, right and space change it, letters find an option of a choice."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "turn(-1)", "option before", show=False),
@@ -232,8 +232,7 @@ class Chooser(Static, can_focus=True):
             return
         event.stop()
         if isinstance(self._field, Toggle):
-            if event.character in "yn":
-                self._take(event.character == "y")
+            # A letter is meant for a question or a line of text, and must tick nothing.
             return
         self._sought += event.character.lower()
         offered = self._field.offer(self._draft.answers)
