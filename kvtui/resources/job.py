@@ -18,6 +18,7 @@ from kvtui.resources.cells import (
     reason_column,
     urgency_cell,
 )
+from kvtui.resources.job_actions import ACTIONS
 from kvtui.store import View
 from kvtui.text import age, percent, rate, size
 
@@ -164,6 +165,7 @@ RESOURCE: Resource[Transit] = Resource(
     labels=lambda _row: {},
     sort="PHASE",
     placed=frozenset({Platform.LIBVIRT}),
+    actions=ACTIONS,
 )
 
 JOBS: Resource[Transit] = replace(
@@ -180,4 +182,5 @@ JOBS: Resource[Transit] = replace(
         Column("PHASE", _phase, 10, rank=0, order=ACTIVE_FIRST),
         *_NUMBERS,
     ),
+    actions=(replace(ACTIONS[0], id="job.cancel", help="Abort the job; the VM stays as it was."),),
 )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kvtui.model import Finding, Ref, Severity
+from kvtui.records.libvirt import Host
 from kvtui.store import Delta, View
 from kvtui.triage.base import BACKEND, Judgement, Related, Rule, backend_ref
 from kvtui.triage.rules import RULES
@@ -98,6 +99,6 @@ def _own_fault(rule: str, ref: Ref, error: Exception) -> Finding:
 
 
 def _worst_first(finding: Finding) -> tuple[int, bool, float, str, str]:
-    """The worst first, of those a backend that nothing is known of before all else, then the oldest."""
-    about_objects = finding.subject.kind != BACKEND
+    """The worst first, of those a backend or host that nothing is known of before all else, then the oldest."""
+    about_objects = finding.subject.kind not in (BACKEND, Host.KIND)
     return (-finding.severity, about_objects, finding.since or 0.0, finding.subject.path, finding.rule)

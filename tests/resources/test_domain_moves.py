@@ -10,11 +10,13 @@ import pytest
 from kvtui.backends.base import Inbox, MoveCheck, MovePlan, Obstacle, Permission, Source, Transport, Verdict
 from kvtui.errors import BackendError, UnreachableError
 from kvtui.joins.domain import Guest
+from kvtui.joins.transit import Transit
 from kvtui.model import BackendInfo, Platform, Ref
 from kvtui.records.base import Meta
-from kvtui.records.libvirt import Domain, DomainState, Host
+from kvtui.records.libvirt import Domain, DomainJob, DomainState, Host
 from kvtui.resources.domain_moves import MOVES, ask_hosts
 from kvtui.resources.form import Draft
+from kvtui.resources.job_actions import ACTIONS as JOB_ACTIONS
 from kvtui.store import Put, Store
 
 MIGRATE = MOVES[0]
@@ -145,3 +147,49 @@ async def test_a_host_that_does_not_answer_keeps_nobody_waiting(monkeypatch: pyt
     monkeypatch.setattr("kvtui.resources.domain_moves._PATIENCE", 0.01)
     (target,) = await ask_hosts({"kvm1": Hung("kvm1")}, store_of(kvm1="connected", kvm2="connected"), [guest()])
     assert target.reason == "it does not answer"
+
+
+def transit(phase: str = "Running", operation: str = "outgoing migration") -> Transit:
+    job = DomainJob(metadata=Meta(name="web"), domain="web", domain_uid="u", phase=phase, operation=operation)
+    return Transit("kvm1", job, "kvm1", "kvm2")
+
+
+@pytest.mark.parametrize(
+    ("row", "reasons"),
+    [
+        (transit(), ("", "", "")),
+        (transit("Completed"), ("it has ended: Completed",) * 3),
+        (transit(operation="incoming migration"), ("what comes in is steered from its source",) * 3),
+        (transit("PostCopy"), ("in post-copy it cannot be taken back",) * 3),
+        (transit(operation="save"), ("", "it is no migration but a save", "it is no migration but a save")),
+    ],
+)
+def test_a_migration_under_way_is_aborted_hurried_or_switched_and_says_when_it_cannot(
+    row: Transit, reasons: tuple[str, str, str]
+) -> None:
+    assert tuple(action.when(row) for action in JOB_ACTIONS) == reasons
+
+
+async def test_what_is_done_to_a_migration_is_done_to_its_domain_at_the_source() -> None:
+    done: list[tuple[str, Ref, int]] = []
+
+    class Steered(Hypervisor):
+        async def abort_job(self, ref: Ref) -> None:
+            done.append(("abort", ref, 0))
+
+        async def switch_to_post_copy(self, ref: Ref) -> None:
+            done.append(("post-copy", ref, 0))
+
+        async def set_bandwidth(self, ref: Ref, bandwidth: int) -> None:
+            done.append(("bandwidth", ref, bandwidth))
+
+    abort, post_copy, limit = JOB_ACTIONS
+    source = Steered("kvm1")
+    await abort.run(source, transit())
+    await post_copy.run(source, transit())
+    assert limit.form is not None
+    draft = Draft(limit.form(Store(), [transit()]))
+    draft.put("bandwidth", "250")
+    await limit.run(source, transit(), draft.answers)
+    domain = Ref("kvm1", Domain.KIND, "", "web", "u")
+    assert done == [("abort", domain, 0), ("post-copy", domain, 0), ("bandwidth", domain, 250)]
