@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.real.image import PASSWORD
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 _CHUNK = 65_536
 
 
