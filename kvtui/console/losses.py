@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 _QUIET: Final = 1.5
-"""Seconds without typing after which the next key is meant for the console as it stands ..."""
+"""Seconds after which the user has seen how the console stands ..."""
 _APART: Final = 0.5
 """... and since the enter before, which may be a key that is held down."""
+_HELD: Final = 3.0
+"""Seconds without an enter after which the next one is meant for a guest whose console was taken back."""
+_ENDS: Final = frozenset(b"\r\n\x03\x04\x15")
+"""What ends a line, or clears it: enter, ctrl+c, ctrl+d, ctrl+u."""
 _TOLD: Final = 5.0
 """Seconds for which a loss is told on the line that comes after it."""
 
@@ -16,44 +20,70 @@ class Losses:
     """Counts from one loss of the line to the next. Times are by the session's clock."""
 
     def __init__(self) -> None:
-        self._typed_at = float("-inf")
         self._enter_at = float("-inf")
+        self._begun = False
+        """Whether something was typed that no enter has ended yet."""
+        self._holds = False
+        """Whether an enter by itself would run what somebody left on the guest's line."""
         self.begin_anew()
 
     def begin_anew(self) -> None:
         """Forget what was lost: the line was lost again, or took something since."""
-        self._keys = self._pastes = self._lines = 0
+        self._keys = self._pastes = self._lines = self._enters = 0
         self._broken = ""
         self._until = float("inf")
 
-    def add_key(self, now: float, *, is_enter: bool = False) -> None:
-        """A key reached nobody. An enter by itself is nothing typed, so that the next one may be meant."""
-        self._keys += 1
-        if is_enter:
-            self._enter_at = now
-        else:
-            self._typed_at = now
+    def add_sent(self, typed: bytes) -> None:
+        """Something went to the guest, typed or pasted."""
+        self.begin_anew()
+        self._begin(typed)
 
-    def add_paste(self, now: float, lines: int) -> None:
+    def add_key(self, now: float, typed: bytes) -> None:
+        """A key reached nobody."""
+        self._keys += 1
+        self._begin(typed)
+        if is_enter(typed):
+            self._enter_at = now
+
+    def add_paste(self, typed: bytes, lines: int) -> None:
         """A paste reached nobody."""
         self._pastes += 1
         self._lines += lines
-        self._typed_at = now
+        self._begin(typed)
+
+    def _begin(self, typed: bytes) -> None:
+        self._begun = not typed or typed[-1] not in _ENDS
 
     def break_paste(self, percent: int) -> str:
         """A paste was cut off after so much of it; the words for that."""
         self._broken = f"the paste ended at {percent} %"
         return self._broken
 
-    def connect(self, now: float) -> None:
-        """There is a line again: who typed sees for some seconds that it came later."""
+    def connect(self, now: float, *, taken_back: bool) -> None:
+        """There is a line again: who typed sees for some seconds that it came later. On one that was taken back with
+        an enter, text of anybody may stand at the guest's prompt.
+        """
         self._until = now + _TOLD
+        self._holds = taken_back
+        if taken_back:
+            self._enter_at = now
+
+    def hold(self, now: float, typed: bytes) -> bool:
+        """Whether a key must not reach the guest: an enter by itself, until the user typed something or paused."""
+        self._holds = self._holds and is_enter(typed) and now - self._enter_at < _HELD
+        if self._holds:
+            self._enters += 1
+            self._enter_at = now
+            self._until = now + _TOLD
+        return self._holds
 
     def tell(self, now: float) -> str:
         """What was not sent: a clause, or empty."""
         if now >= self._until:
             self.begin_anew()
-        return ", ".join(part for part in (self._broken, self._name_pastes(), self._name_keys()) if part)
+        return ", ".join(
+            part for part in (self._broken, self._name_pastes(), self._name_keys(), self._name_enters()) if part
+        )
 
     def _name_keys(self) -> str:
         return f"{self._keys} key{'s were' if self._keys > 1 else ' was'} not sent" if self._keys else ""
@@ -66,6 +96,22 @@ class Losses:
             f"{self._pastes} pastes of {size} were not sent" if self._pastes > 1 else f"a paste of {size} was not sent"
         )
 
+    def _name_enters(self) -> str:
+        if not self._enters:
+            return ""
+        held = "enter was held back" if self._enters == 1 else f"{self._enters} enters were held back"
+        return f"{held}: text may stand on the guest's line, ctrl+u clears it"
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the next enter ends something typed."""
+        return self._begun
+
     def is_calm(self, now: float, since: float) -> bool:
-        """Whether a key now is not the end of something typed, where the console stands as it does since then."""
-        return now - max(since, self._typed_at) >= _QUIET and now - self._enter_at >= _APART
+        """Whether an enter now does not belong to something typed, where the console stands as it does since then."""
+        return not self._begun and now - since >= _QUIET and now - self._enter_at >= _APART
+
+
+def is_enter(typed: bytes) -> bool:
+    """Whether a key is enter by itself."""
+    return typed in (b"\r", b"\r\n")

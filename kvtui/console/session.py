@@ -25,8 +25,8 @@ from kvtui.console.paste import PACE, Paste
 from kvtui.console.sight import Look, Place, Sight, Stage, learn_place
 from kvtui.console.state import OPEN, State, Stream
 from kvtui.console.transcript import Transcript
-from kvtui.console.verdict import find_cause, find_late_cause
-from kvtui.errors import AbsentError, BackendError, BusyError, HeldError, UnreachableError
+from kvtui.console.verdict import find_cause, find_late_cause, judge_refusal
+from kvtui.errors import BackendError, UnreachableError
 from kvtui.text import begin_sentence, clean_line, end_sentence
 
 _GLANCE: Final = 0.1
@@ -85,10 +85,12 @@ class Session:
         self._pace = None if stream is Stream.SHELL else pace
         self._backlog = Backlog(self.emulator, self.touch)
         self._shower: asyncio.Task[None] | None = None
+        self._retakes = False
+        """Whether the user asked for the next line."""
         self._shown_line: Line | None = None
         """Over which line came what is on the screen."""
         self._again = False
-        """Whether the line leads to the boot that the one before led to."""
+        """Whether the line leads to the boot that the last one led to."""
         self._dial = dial
         self._look = look
         self._clock = clock
@@ -150,6 +152,7 @@ class Session:
         only if the user was told of them.
         """
         self.takes = self.state in (State.HELD, State.TAKEN)
+        self._retakes = True
         self.start()
 
     async def stop(self) -> None:
@@ -170,12 +173,19 @@ class Session:
         return self._outbox.pasting
 
     def send(self, data: bytes) -> bool:
-        """Queue what the user typed; False if there is no line or the guest has not taken the last megabyte yet."""
+        """Queue what the user typed. False if there is no line, a megabyte waits, or an enter is held back."""
+        now = self._clock()
         if not self.is_connected:
-            self._losses.add_key(self._clock(), is_enter=data.rstrip(b"\n") == b"\r")
-            self.touch()
-            return False
-        return self._put(data)
+            self._losses.add_key(now, data)
+        elif not self._losses.hold(now, data):
+            return self._put(data, data)
+        self.touch()
+        return False
+
+    def report(self, data: bytes) -> None:
+        """Queue what the mouse did; nobody misses it without a guest."""
+        if self.is_connected and not self.is_read_only:
+            self._outbox.put(data)
 
     @property
     def loss(self) -> str:
@@ -184,8 +194,13 @@ class Session:
 
     @property
     def is_calm(self) -> bool:
-        """Whether a key now is meant for the console as it stands: nobody was typing when it ended, or since."""
+        """Whether an enter now is meant for the console as it stands, and not for something typed."""
         return self.state is not State.CUT and self._losses.is_calm(self._clock(), self.since)
+
+    @property
+    def is_typed_into(self) -> bool:
+        """Whether the next enter is the end of something typed."""
+        return self._losses.is_begun
 
     @property
     def behind(self) -> int:
@@ -194,12 +209,12 @@ class Session:
 
     def paste(self, text: str) -> bool:
         """Queue pasted text, slowed down for a line without flow control; all of it or, with False, nothing."""
-        prepared = self.prepare(text)
+        prepared, typed = self.prepare(text), text.encode(errors="replace")
         if not self.is_connected:
-            self._losses.add_paste(self._clock(), len(prepared.lines))
+            self._losses.add_paste(typed, len(prepared.lines))
             self.touch()
             return False
-        return self._put(prepared)
+        return self._put(prepared, typed)
 
     def prepare(self, text: str) -> Paste:
         """What `paste` would send now."""
@@ -268,7 +283,7 @@ class Session:
                     return await self._dial()
                 except BackendError as error:
                     if not is_worth_waiting(error, sight, self.stream, self.state):
-                        self._refuse(error)
+                        self._become(*judge_refusal(error, self.stream))
                         return None
                     self._wait_for(sight, clean_line(str(error)))
                 if sight.stage in (Stage.PLACED, Stage.RUNNING) and quick < _SOON:
@@ -292,17 +307,6 @@ class Session:
             words = f"it is {clean_line(sight.words)}"
         self._become(State.WAITING, f"{what}: {words}.".replace("..", "."))
 
-    def _refuse(self, error: BackendError) -> None:
-        words = clean_line(str(error))
-        if isinstance(error, HeldError):
-            self._become(State.HELD, "Held by another client.")
-        elif isinstance(error, UnreachableError | BusyError):
-            self._become(State.LOST, end_sentence(f"No connection: {words}"))
-        elif self.stream is Stream.LOG and isinstance(error, AbsentError):
-            self._become(State.REFUSED, end_sentence(f"No boot log: {words}"))
-        else:
-            self._become(State.REFUSED, end_sentence(f"Refused: {words}"))
-
     def _greet(self, line: Line) -> None:
         """Begin with a new line: below what the last one brought, or above it when the guest booted anew."""
         sight = self._look()
@@ -322,7 +326,8 @@ class Session:
         self._cause, self.takes = "", False
         if not self._again:
             self._outbox.clear()
-        self._losses.connect(self._clock())
+        self._losses.connect(self._clock(), taken_back=self._retakes and self._again)
+        self._retakes = False
         self._line = line
         self._tell_size()
         self._become(State.SILENT, self._describe_line(silent=True))
@@ -467,13 +472,13 @@ class Session:
         if isinstance(line, SizedLine):
             line.resize(self.emulator.columns, self.emulator.lines)
 
-    def _put(self, item: bytes | Paste) -> bool:
+    def _put(self, item: bytes | Paste, typed: bytes) -> bool:
         if self.is_read_only:
             self.remark = self.remark or "read-only: no key reaches the guest"
             self.touch()
             return False
         if taken := self._outbox.put(item):
-            self._losses.begin_anew()
+            self._losses.add_sent(typed)
         return taken
 
     def _answer(self, data: bytes) -> None:
@@ -482,7 +487,7 @@ class Session:
             self._outbox.put(data)
 
     def _time(self, moment: float | None = None) -> str:
-        return time.strftime("%H:%M", time.localtime(self._clock() if moment is None else moment))
+        return time.strftime("%H:%M", time.localtime(moment or self._clock()))
 
     def _become(self, state: State, sentence: str) -> None:
         if self.transcript is not None and sentence != self.sentence:

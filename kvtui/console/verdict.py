@@ -1,4 +1,4 @@
-"""Why a line broke: what the machine tells of it, which may be told a moment after the line broke, or later still."""
+"""Why there is no line: what the server answers, or what the machine tells of one that broke, be it later."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from kvtui.console.sight import Look, Place, Sight, Stage, explain_cut
-from kvtui.text import clean_line
+from kvtui.console.state import State, Stream
+from kvtui.errors import AbsentError, BackendError, BusyError, HeldError, UnreachableError
+from kvtui.text import clean_line, end_sentence
 
 _PAUSE: Final = 0.25
 _LOOKS: Final = 12
@@ -49,3 +51,14 @@ async def find_late_cause(look: Look, before: Place | None, sleep: Sleep) -> tup
             return sight, cause
         await sleep(_PAUSE)
     return sight, ""
+
+
+def judge_refusal(error: BackendError, stream: Stream) -> tuple[State, str]:
+    """How a session stands that got no line at all, and the sentence for it."""
+    words = clean_line(str(error))
+    if isinstance(error, HeldError):
+        return State.HELD, "Held by another client."
+    if isinstance(error, UnreachableError | BusyError):
+        return State.LOST, end_sentence(f"No connection: {words}")
+    what = "No boot log" if stream is Stream.LOG and isinstance(error, AbsentError) else "Refused"
+    return State.REFUSED, end_sentence(f"{what}: {words}")

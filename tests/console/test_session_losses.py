@@ -79,35 +79,66 @@ def is_calm(bench: Bench) -> bool:
     return bench.session.is_calm
 
 
-async def test_who_types_when_a_console_is_lost_does_not_mean_to_connect(bench: Bench) -> None:
+async def lose(bench: Bench) -> None:
+    """The console was taken over a while ago."""
+    await bench.open()
+    await cut(bench, RUNS)
+    await bench.sleep.advance(10)
+    assert bench.state() is State.TAKEN
+
+
+def press_enter(bench: Bench) -> bool:
+    """Press it as the view does: whether it takes the console back."""
+    if not bench.session.is_open and bench.session.is_calm:
+        bench.session.retake()
+        return True
+    bench.session.send(b"\r")
+    return False
+
+
+async def test_an_enter_means_nothing_before_the_user_could_see_what_happened(bench: Bench) -> None:
     await bench.open()
     await cut(bench, RUNS)
     assert not is_calm(bench), "the reason is not known yet"
     await bench.sleep.advance(10)
     assert bench.state() is State.TAKEN
     assert is_calm(bench)
-    bench.session.send(b"l")
-    assert not is_calm(bench), "an enter now would be the end of what is typed"
-    await bench.sleep.advance(2)
-    assert is_calm(bench)
 
 
-async def test_enter_once_a_second_after_something_typed_is_meant_soon(bench: Bench) -> None:
+@pytest.mark.parametrize("pause", [0.6, 1.7, 600.0])
+async def test_the_enter_behind_something_typed_belongs_to_it_however_late_it_comes(bench: Bench, pause: float) -> None:
+    await lose(bench)
+    for key in b"poweroff":
+        bench.session.send(bytes([key]))
+    await bench.sleep.advance(pause)
+    assert not press_enter(bench)
+    assert bench.session.loss == "9 keys were not sent"
+    await bench.sleep.advance(1)
+    assert press_enter(bench)
+
+
+async def test_a_stray_key_costs_one_enter(bench: Bench) -> None:
+    await lose(bench)
+    bench.session.send(b"x")
+    taken = []
+    for _ in range(2):
+        await bench.sleep.advance(0.6)
+        taken.append(press_enter(bench))
+    assert taken == [False, True]
+
+
+@pytest.mark.parametrize(("typed", "meant"), [(b"power", False), (b"ls\r", True), (b"ls\x15", True), (b"\x03", True)])
+async def test_what_was_sent_before_the_cut_has_its_enter_too(bench: Bench, typed: bytes, meant: bool) -> None:
     await bench.open()
+    bench.session.send(typed)
     await cut(bench, RUNS)
     await bench.sleep.advance(10)
-    bench.session.send(b"l")
-    await bench.sleep.advance(1)
-    assert not is_calm(bench)
-    bench.session.send(b"\r")
-    await bench.sleep.advance(1)
-    assert is_calm(bench)
+    assert bench.session.is_typed_into is not meant
+    assert is_calm(bench) is meant
 
 
 async def test_an_enter_that_is_held_down_is_not_meant(bench: Bench) -> None:
-    await bench.open()
-    await cut(bench, RUNS)
-    await bench.sleep.advance(10)
+    await lose(bench)
     bench.session.send(b"l")
     for _ in range(100):
         await bench.sleep.advance(0.04)
@@ -116,21 +147,60 @@ async def test_an_enter_that_is_held_down_is_not_meant(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("typed", [b"x", b" ", b"\x7f"])
-async def test_whatever_is_typed_but_enter_begins_the_quiet_time_anew(bench: Bench, typed: bytes) -> None:
-    await bench.open()
-    await cut(bench, RUNS)
-    await bench.sleep.advance(10)
+async def test_whatever_is_typed_but_enter_begins_something(bench: Bench, typed: bytes) -> None:
+    await lose(bench)
     for _ in range(5):
-        await bench.sleep.advance(1)
+        await bench.sleep.advance(10)
         bench.session.send(typed)
         assert not is_calm(bench)
 
 
-async def test_a_paste_into_nothing_begins_the_quiet_time_too(bench: Bench) -> None:
+async def test_lone_enters_never_run_what_stands_on_the_line_that_they_took_back(bench: Bench) -> None:
     await bench.open()
+    bench.session.send(b"rm -rf /srv")
     await cut(bench, RUNS)
     await bench.sleep.advance(10)
+    bench.session.send(b"x")
+    for _ in range(20):
+        await bench.sleep.advance(1)
+        press_enter(bench)
+    assert bench.session.is_connected
+    await settle()
+    assert bench.line.written == []
+    assert "18 enters were held back" in bench.session.loss
+
+
+async def test_enter_reaches_a_guest_again_behind_another_key_or_a_pause(bench: Bench) -> None:
+    await lose(bench)
+    for first in (b"\x15", b""):
+        press_enter(bench)
+        await bench.sleep.advance(1)
+        press_enter(bench)
+        assert bench.session.loss.startswith("enter was held back")
+        if first:
+            bench.session.send(first)
+        else:
+            await bench.sleep.advance(3)
+        assert bench.session.send(b"\r")
+        await settle()
+        assert b"".join(bench.line.written) == first + b"\r"
+        assert bench.session.loss == ""
+        await cut(bench, RUNS)
+        await bench.sleep.advance(10)
+
+
+async def test_a_new_boot_has_nothing_on_its_line(bench: Bench) -> None:
+    await lose(bench)
+    bench.sight = RUNS_ANEW
+    press_enter(bench)
+    await settle()
+    assert bench.session.send(b"\r")
+
+
+async def test_a_paste_into_nothing_begins_something_too(bench: Bench) -> None:
+    await lose(bench)
     bench.session.paste("reboot")
+    await bench.sleep.advance(10)
     assert not is_calm(bench)
 
 

@@ -147,7 +147,7 @@ class Terminal(SelectingView):
         event.stop()
         event.prevent_default()
         if data := encode(key, None, modes, self.options):
-            self.session.send(data * _WHEEL_LINES)
+            self.session.report(data * _WHEEL_LINES)
 
     def _report(self, gesture: Gesture, event: events.MouseEvent) -> bool:
         """Send what was done with the mouse to the guest, if that is its business."""
@@ -162,7 +162,7 @@ class Terminal(SelectingView):
         if 0 <= event.x < self.emulator.columns and 0 <= row < self.emulator.lines:
             data = encode_mouse(gesture, event.button, event.x, row, self.emulator.modes, modifiers)
             if data:
-                self.session.send(data)
+                self.session.report(data)
         return True
 
     def _is_guests(self, event: events.MouseEvent) -> bool:

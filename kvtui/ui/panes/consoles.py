@@ -39,7 +39,7 @@ _REFUSALS_OF_HOSTS = {
     (Host.KIND, Stream.SHELL): "a shell can change the host",
 }
 """Where they are others than those of clusters."""
-_AGAIN = {Stream.SERIAL: "enter connects", Stream.LOG: "enter reads it again", Stream.SHELL: "enter logs in again"}
+_AGAIN = {Stream.SERIAL: "connects", Stream.LOG: "reads it again", Stream.SHELL: "logs in again"}
 
 
 class _Bar(Static):
@@ -327,17 +327,18 @@ class ConsolePane(Vertical):
             return f"{pasting}{chord} back to the list"
         if session.state is State.CUT:
             return ""
+        enter = "enter twice" if session.is_typed_into else "enter"
         if session.state is State.TAKEN:
-            return "enter takes it back and ends their session"
+            return f"{enter} takes it back and ends their session"
         if session.state is State.HELD:
-            return "enter takes it and ends their session"
+            return f"{enter} takes it and ends their session"
         if (
             session.stream is Stream.LOG
             and session.state is State.REFUSED
             and "no serial device" not in session.sentence
         ):
             return "enter tries again; the console (c) shows what comes from now on"
-        return _AGAIN[session.stream]
+        return f"{enter} {_AGAIN[session.stream]}"
 
 
 def _tell(terminal: Terminal) -> tuple[object, ...]:
