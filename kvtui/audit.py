@@ -32,6 +32,8 @@ class Entry(msgspec.Struct, omit_defaults=True):
     """``asked`` before the server is; then ``accepted``, ``refused``, or ``unknown`` when no answer came."""
     words: str = ""
     """The server's words on a refusal."""
+    dry_run: bool = False
+    """Whether the server was only asked to try."""
 
 
 class AuditLog:
@@ -40,7 +42,7 @@ class AuditLog:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def write(self, verb: str, ref: Ref, account: str, result: str, words: str = "") -> None:
+    def write(self, verb: str, ref: Ref, account: str, result: str, words: str = "", *, dry_run: bool = False) -> None:
         """Append one line. Raises BackendError when that fails: an action that cannot be logged must not be done."""
         entry = Entry(
             time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -54,6 +56,7 @@ class AuditLog:
             uid=ref.uid,
             result=result,
             words=words,
+            dry_run=dry_run,
         )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -32,6 +32,8 @@ class Guard:
     """Under which name the server knows us."""
     check_same: Callable[[Ref], Awaitable[None]] = _is_same
     """Raises ConflictError when another object bears the name by now."""
+    dry_run: bool = False
+    """Whether what is asked changes nothing; the log says so."""
 
     def refuse_read_only(self, ref: Ref, consequence: str) -> None:
         """Raise ReadOnlyError, with what was not done, when nothing may be changed here."""
@@ -77,11 +79,11 @@ class Guard:
         except asyncio.CancelledError:
             # Whoever ends now may not wait for a thread.
             with suppress(BackendError):
-                self.audit.write(verb, ref, self.account(), "unknown", "not waited for")
+                self.audit.write(verb, ref, self.account(), "unknown", "not waited for", dry_run=self.dry_run)
             raise
         except Exception as error:  # noqa: BLE001 - boundary: a fault of ours does not undo what was sent
             words = f"a fault of kvtui: {clean_line(repr(error))}"
         raise UnreachableError(f"nobody knows whether {verb} of {ref.path} was accepted", words)
 
     async def _note(self, verb: str, ref: Ref, result: str, words: str = "") -> None:
-        await asyncio.to_thread(self.audit.write, verb, ref, self.account(), result, words)
+        await asyncio.to_thread(self.audit.write, verb, ref, self.account(), result, words, dry_run=self.dry_run)

@@ -112,7 +112,7 @@ async def test_a_fault_of_ours_in_a_verb_is_audited_and_told(tmp_path: Path, mon
     async def broken(*_: object) -> None:
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr(Verbs, "_put", broken)
+    monkeypatch.setattr(Verbs, "_call", broken)
     async with serving(startable(versions)) as fake, kept(write_kubeconfig(tmp_path, fake.url)) as state:
         with pytest.raises(BackendError, match="nobody knows whether start of shop/a was accepted"):
             await state.backend.start(REF)

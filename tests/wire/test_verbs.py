@@ -38,6 +38,11 @@ VERBS: dict[str, Verb] = {
     "stop a bare VMI": lambda backend: backend.stop(VMI),
     "migrate a bare VMI": lambda backend: backend.migrate(VMI),
     "cancel": lambda backend: backend.cancel_migration(VMIM),
+    "merge a patch": lambda backend: backend.patch(VM, {"spec": {"running": True}}, verb="edit", version="7"),
+    "patch a list": lambda backend: backend.patch(VM, [{"op": "remove", "path": "/spec/x"}], verb="edit"),
+    "replace": lambda backend: backend.replace(VM, {"metadata": {"name": "a", "resourceVersion": "7"}}),
+    "delete": lambda backend: backend.delete(VM, grace=5, orphan=True),
+    "freeze": lambda backend: backend.call(VM, "freeze", {"unfreezeTimeout": "5m0s"}, instance=True),
 }
 WIRE: dict[str, tuple[str, Any]] = {
     "start": (f"PUT {SUBRESOURCES}/virtualmachines/a/start", {}),
@@ -47,6 +52,26 @@ WIRE: dict[str, tuple[str, Any]] = {
     "pause": (f"PUT {SUBRESOURCES}/virtualmachineinstances/a/pause", {}),
     "unpause": (f"PUT {SUBRESOURCES}/virtualmachineinstances/a/unpause", {}),
     "migrate": (f"PUT {SUBRESOURCES}/virtualmachines/a/migrate", {}),
+    "merge a patch": (
+        f"PATCH {KUBEVIRT}/virtualmachines/a",
+        {"spec": {"running": True}, "metadata": {"uid": "uid-a", "resourceVersion": "7"}},
+    ),
+    "patch a list": (
+        f"PATCH {KUBEVIRT}/virtualmachines/a",
+        [{"op": "test", "path": "/metadata/uid", "value": "uid-a"}, {"op": "remove", "path": "/spec/x"}],
+    ),
+    "replace": (f"PUT {KUBEVIRT}/virtualmachines/a", {"metadata": {"name": "a", "resourceVersion": "7"}}),
+    "delete": (
+        f"DELETE {KUBEVIRT}/virtualmachines/a",
+        {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": "uid-a"},
+            "gracePeriodSeconds": 5,
+            "propagationPolicy": "Orphan",
+        },
+    ),
+    "freeze": (f"PUT {SUBRESOURCES}/virtualmachineinstances/a/freeze", {"unfreezeTimeout": "5m0s"}),
     "stop a bare VMI": (
         f"DELETE {KUBEVIRT}/virtualmachineinstances/a",
         {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": "uid-a"}},
@@ -80,6 +105,9 @@ class Server(Fake):
     async def versions(self, request: web.Request) -> web.StreamResponse:
         return web.json_response({"versions": [{"version": "v1"}]})
 
+    async def beta(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response({"versions": [{"version": "v1beta1"}]})
+
     async def take(self, request: web.Request) -> web.StreamResponse:
         raise NotImplementedError
 
@@ -95,7 +123,7 @@ class Server(Fake):
         return self.refusal or web.Response(status=202)
 
 
-def audited(state: Kept) -> list[dict[str, str]]:
+def audited(state: Kept) -> list[dict[str, Any]]:
     return [json.loads(line) for line in state.audit.read_text().splitlines()]
 
 
@@ -268,3 +296,62 @@ async def test_permissions_are_asked_once_a_while(tmp_path: Path) -> None:
         async with kept(kubeconfig, timings=replace(QUICK, permission=0.0)) as state:
             await state.backend.may(permission, "shop")
             assert not answers
+
+
+# Objects, and rehearsals ---------------------------------------------------------------------------------------------
+
+SNAPSHOT = Ref("test", "VirtualMachineSnapshot", "shop", "before-")
+
+
+async def test_what_is_created_bears_kind_and_name_and_comes_back_with_its_uid(tmp_path: Path) -> None:
+    server = Server()
+    server.other["/apis/snapshot.kubevirt.io"] = server.beta
+    server.refusal = web.json_response({"metadata": {"name": "before-x1", "uid": "uid-s"}}, status=201)
+    body = {"metadata": {"labels": {"a": "b"}}, "spec": {"source": {"name": "a"}}}
+    async with serving(server), kept(write_kubeconfig(tmp_path, server.url)) as state:
+        created = await state.backend.create(SNAPSHOT, body, verb="snapshot")
+    assert created == SNAPSHOT._replace(name="before-x1", uid="uid-s")
+    path = "/apis/snapshot.kubevirt.io/v1beta1/namespaces/shop/virtualmachinesnapshots"
+    assert server.sent == [
+        (
+            f"POST {path}",
+            {
+                "apiVersion": "snapshot.kubevirt.io/v1beta1",
+                "kind": "VirtualMachineSnapshot",
+                "metadata": {"labels": {"a": "b"}, "generateName": "before-"},
+                "spec": {"source": {"name": "a"}},
+            },
+        )
+    ]
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS.keys() - {"freeze"}))
+async def test_a_rehearsal_asks_the_server_to_change_nothing_and_says_so_in_the_log(tmp_path: Path, verb: str) -> None:
+    server = Server()
+    async with serving(server), kept(write_kubeconfig(tmp_path, server.url)) as state:
+        await VERBS[verb](state.backend.rehearse())
+        call, body = server.sent[0]
+        asked = server.asked[-1].query.get("dryRun") or (body.get("dryRun") if "subresources" in call else None)
+        assert asked in ("All", ["All"])
+        assert [line["dry_run"] for line in audited(state)] == [True, True]
+        await VERBS[verb](state.backend)
+        assert server.sent[1] == WIRE[verb], "the backend itself goes on meaning it"
+
+
+async def test_what_the_server_cannot_rehearse_is_not_sent(tmp_path: Path) -> None:
+    server = Server()
+    async with serving(server), kept(write_kubeconfig(tmp_path, server.url)) as state:
+        with pytest.raises(BackendError, match="no dry run"):
+            await VERBS["freeze"](state.backend.rehearse())
+        assert not server.sent
+
+
+@pytest.mark.parametrize(
+    ("patch", "media"),
+    [({"a": 1}, "application/merge-patch+json"), ([{"op": "remove", "path": "/a"}], "application/json-patch+json")],
+)
+async def test_a_patch_names_its_kind(tmp_path: Path, patch: Any, media: str) -> None:
+    server = Server()
+    async with serving(server), kept(write_kubeconfig(tmp_path, server.url)) as state:
+        await state.backend.patch(VM, patch, verb="edit")
+    assert server.asked[-1].headers["Content-Type"] == media

@@ -12,12 +12,13 @@ from contextlib import AsyncExitStack
 import msgspec
 
 from kvtui.backends.kubernetes.discovery import Discovery, object_path
+from kvtui.backends.kubernetes.places import find_path
 from kvtui.backends.kubernetes.server import ANY, Server
-from kvtui.backends.kubernetes.verbs import INSTANCES, KUBEVIRT, KUBEVIRT_VERSIONS
 from kvtui.errors import AbsentError
 from kvtui.model import Ref
 from kvtui.records.base import Meta, Struct
 from kvtui.records.kubernetes import PodSpec
+from kvtui.records.kubevirt import VirtualMachineInstance
 
 CONTAINER = "guest-console-log"
 _A_DAY = 86_400.0
@@ -133,9 +134,9 @@ async def open_boot_log(server: Server, discovery: Discovery, ref: Ref, tail: in
     Raises BackendError: AbsentError when the machine does not run or keeps no such log; code 400 while its launcher is
     about to start.
     """
-    version = (await discovery.versions(KUBEVIRT, KUBEVIRT_VERSIONS))[0]
+    _, path = await find_path(discovery, ref._replace(kind=VirtualMachineInstance.KIND))
     try:
-        instance = await server.get(object_path(KUBEVIRT, version, INSTANCES, ref.namespace, ref.name), _Instance)
+        instance = await server.get(path, _Instance)
     except AbsentError as error:
         raise AbsentError(f"{ref.path} does not run", "the boot log lies with its launcher pod", code=404) from error
     query = {"labelSelector": f"kubevirt.io/created-by={instance.metadata.uid}"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import replace
 from functools import partial
 
@@ -26,13 +27,15 @@ from kvtui.backends.kubernetes.kubeconfig import (
 )
 from kvtui.backends.kubernetes.masking import masked
 from kvtui.backends.kubernetes.metrics import Metrics
+from kvtui.backends.kubernetes.places import Place, find_place
 from kvtui.backends.kubernetes.pulse import Pulse
 from kvtui.backends.kubernetes.reflector import Reflector, Scope
 from kvtui.backends.kubernetes.server import Server, Target, decode
 from kvtui.backends.kubernetes.streams import follow_log, open_console, open_port, take_screenshot
 from kvtui.backends.kubernetes.timings import Timings
-from kvtui.backends.kubernetes.verbs import KUBEVIRT, KUBEVIRT_VERSIONS, PLURALS, Permissions, Verbs, check_same
-from kvtui.errors import AbsentError, BackendError, ForbiddenError, KvtuiError
+from kvtui.backends.kubernetes.verbs import Permissions, Verbs, check_same
+from kvtui.backends.objects import Body
+from kvtui.errors import BackendError, ForbiddenError, KvtuiError
 from kvtui.model import BackendInfo, Ref
 from kvtui.records.base import Meta, Record
 from kvtui.records.decode import TOO_DEEP, decode_records
@@ -40,13 +43,6 @@ from kvtui.records.kubernetes import Event
 
 __all__ = ["IN_CLUSTER", "ContextInfo", "KubernetesBackend", "Timings", "connect", "load_contexts"]
 
-_CORE = {
-    "Node": "nodes",
-    "Pod": "pods",
-    "Event": "events",
-    "Namespace": "namespaces",
-    "PersistentVolumeClaim": "persistentvolumeclaims",
-}
 _EVENTS = 500
 """Events of one object that are asked for."""
 
@@ -110,7 +106,8 @@ def connect(
 class KubernetesBackend:
     """One context.
 
-    Implements Backend, Reader, Finder, Lifecycle, Migrations, Consoles, BootLogs, Ports, Screens and Logs.
+    Implements Backend, Reader, Finder, Lifecycle, Migrations, Objects, Rehearser, Consoles, BootLogs, Ports, Screens
+    and Logs.
     """
 
     def __init__(
@@ -260,6 +257,36 @@ class KubernetesBackend:
         """Abort a migration; `ref` is the migration."""
         await self._verbs.cancel_migration(ref)
 
+    # Objects, Rehearser
+
+    async def create(self, ref: Ref, body: Body, *, verb: str = "create") -> Ref:
+        """Create an object; it with its uid."""
+        return await self._verbs.create(ref, body, verb=verb)
+
+    async def patch(self, ref: Ref, patch: Body | Sequence[Body], *, verb: str, version: str = "") -> None:
+        """Change an object by a merge patch or, as a list, a JSON patch."""
+        await self._verbs.patch(ref, patch, verb=verb, version=version)
+
+    async def replace(self, ref: Ref, body: Body, *, verb: str = "edit") -> None:
+        """Put a whole object in the place of the one whose resourceVersion it bears."""
+        await self._verbs.replace(ref, body, verb=verb)
+
+    async def delete(self, ref: Ref, *, verb: str = "delete", grace: int | None = None, orphan: bool = False) -> None:
+        """Delete an object."""
+        await self._verbs.delete(ref, verb=verb, grace=grace, orphan=orphan)
+
+    async def call(
+        self, ref: Ref, subresource: str, options: Body | None = None, *, verb: str = "", instance: bool = False
+    ) -> None:
+        """PUT a subresource of a VM or VMI."""
+        await self._verbs.call(ref, subresource, options, verb=verb, instance=instance)
+
+    def rehearse(self) -> KubernetesBackend:
+        """The same backend, whose verbs change nothing."""
+        other = copy(self)
+        other._verbs = self._verbs.rehearsing()
+        return other
+
     # Consoles, BootLogs, Ports, Screens, Logs
 
     async def open_console(self, ref: Ref) -> ByteStream:
@@ -286,15 +313,9 @@ class KubernetesBackend:
         """Lines of a pod's log, cleaned."""
         return follow_log(self._server, ref, container=container, tail=tail, follow=follow)
 
-    def _place(self, kind: str) -> tuple[str, tuple[str, ...], str]:
+    def _place(self, kind: str) -> Place:
         source = self._sources.get(kind)
-        if source is not None:
-            return source.group, source.versions, source.plural
-        if kind in PLURALS:
-            return KUBEVIRT, KUBEVIRT_VERSIONS, PLURALS[kind]
-        if kind in _CORE:
-            return "", ("v1",), _CORE[kind]
-        raise AbsentError(f"kvtui does not know where {kind} objects are served")
+        return find_place(kind) if source is None else Place(source.group, source.versions, source.plural)
 
     async def _introduce(self) -> None:
         """Learn the server's version and our name there."""

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from kvtui.backends.kubernetes.answers import CutError
 from kvtui.backends.kubernetes.discovery import Discovery, object_path
+from kvtui.backends.kubernetes.places import find_subresource
 from kvtui.backends.kubernetes.server import ANY, Server
-from kvtui.backends.kubernetes.verbs import INSTANCES, SUBRESOURCE_VERSIONS, SUBRESOURCES
 from kvtui.errors import BackendError, ForbiddenError, UnauthorizedError
 from kvtui.model import Ref
+from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.text import clean
 
 if TYPE_CHECKING:
@@ -190,8 +191,7 @@ async def take_screenshot(server: Server, discovery: Discovery, ref: Ref) -> byt
 
 
 async def _subresource(discovery: Discovery, ref: Ref, subresource: str) -> str:
-    version = (await discovery.versions(SUBRESOURCES, SUBRESOURCE_VERSIONS))[0]
-    return object_path(SUBRESOURCES, version, INSTANCES, ref.namespace, ref.name, subresource)
+    return await find_subresource(discovery, ref._replace(kind=VirtualMachineInstance.KIND), subresource)
 
 
 async def follow_log(server: Server, ref: Ref, *, container: str, tail: int, follow: bool) -> AsyncIterator[str]:

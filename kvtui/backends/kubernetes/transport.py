@@ -182,7 +182,7 @@ class Transport:
         for last in (False, True):
             headers = await self._headers(accept, encoding)
             if body is not None:
-                headers["Content-Type"] = JSON
+                headers["Content-Type"] = _media_type(method, body)
             answer = await self._send_once(method, url, headers, body, first, silence)
             if answer.status < 300:
                 if accept == JSON and answer.content_type == "text/html":
@@ -387,3 +387,10 @@ def _in_networks(host: str, listed: str) -> bool:
         except ValueError:
             continue
     return False
+
+
+def _media_type(method: str, body: object) -> str:
+    """A patch that is a list is a JSON patch (RFC 6902); else it is merged (RFC 7386)."""
+    if method != "PATCH":
+        return JSON
+    return "application/json-patch+json" if isinstance(body, list) else "application/merge-patch+json"

@@ -7,32 +7,32 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 import msgspec
 
 from kvtui.backends.acting import Guard
 from kvtui.backends.base import Permission, Verdict
-from kvtui.backends.kubernetes.discovery import Discovery, object_path
-from kvtui.backends.kubernetes.server import ANY, Server
+from kvtui.backends.kubernetes.discovery import Discovery
+from kvtui.backends.kubernetes.places import find_path, find_subresource
+from kvtui.backends.kubernetes.server import ANY, Server, decode
+from kvtui.backends.objects import Body
 from kvtui.errors import BackendError, ConflictError, KvtuiError
 from kvtui.model import Ref
 from kvtui.records.base import Meta
+from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.text import clean_line
 
-SUBRESOURCES = "subresources.kubevirt.io"
-SUBRESOURCE_VERSIONS = ("v1", "v1alpha3")
-KUBEVIRT = "kubevirt.io"
-KUBEVIRT_VERSIONS = ("v1", "v1alpha3")
+VM: Final = VirtualMachine.KIND
+VMI: Final = VirtualMachineInstance.KIND
+MIGRATION: Final = Migration.KIND
 
-MACHINES = "virtualmachines"
-INSTANCES = "virtualmachineinstances"
-MIGRATIONS = "virtualmachineinstancemigrations"
-PLURALS = {
-    "VirtualMachine": MACHINES,
-    "VirtualMachineInstance": INSTANCES,
-    "VirtualMachineInstanceMigration": MIGRATIONS,
-}
+_REHEARSED: Final = frozenset(
+    {"start", "stop", "restart", "migrate", "pause", "unpause", "addvolume", "removevolume", "evacuate/cancel"}
+)
+"""Subresources that take ``dryRun`` in their options (kubevirt-api.md 3.1 and 3.2)."""
 
 
 class _Object(msgspec.Struct):
@@ -52,20 +52,27 @@ async def check_same(server: Server, discovery: Discovery, ref: Ref) -> None:
     """Raise ConflictError when another object bears the name by now."""
     if not ref.uid:
         return
-    version = (await discovery.versions(KUBEVIRT, KUBEVIRT_VERSIONS))[0]
-    path = object_path(KUBEVIRT, version, PLURALS[ref.kind], ref.namespace, ref.name)
+    _, path = await find_path(discovery, ref)
     found = await server.get(path, _Object)
     if found.metadata.uid != ref.uid:
         raise ConflictError(f"{ref.path} was re-created since", "nothing was done", code=409)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Verbs:
     """The verbs of one backend."""
 
     server: Server
     discovery: Discovery
     guard: Guard
+    dry_run: bool = False
+    """Whether the server only tries what it is asked for, and changes nothing."""
+
+    def rehearsing(self) -> Verbs:
+        """The same verbs, which change nothing."""
+        return replace(self, guard=replace(self.guard, dry_run=True), dry_run=True)
+
+    # VMs and migrations --------------------------------------------------------------------------------------------
 
     async def start(self, ref: Ref) -> None:
         """Start a VM."""
@@ -74,13 +81,13 @@ class Verbs:
     async def stop(self, ref: Ref, *, grace: int | None = None) -> None:
         """Stop a VM; a VMI without VM is deleted, and then ends by its own grace period."""
         verb = "stop" if grace is None else f"stop within {grace} s"
-        if ref.kind == "VirtualMachineInstance":
+        if ref.kind == VMI:
             if grace is not None:
                 raise ConflictError(
                     f"{ref.path} cannot be stopped that way",
                     "a VMI without a VM has only the grace period of its own spec",
                 )
-            await self.guard.act(verb, ref, lambda: self._delete(ref))
+            await self.delete(ref, verb=verb)
             return
         await self._on_machine("stop", ref, {} if grace is None else {"gracePeriod": grace}, verb)
 
@@ -90,53 +97,106 @@ class Verbs:
 
     async def pause(self, ref: Ref) -> None:
         """Freeze the vCPUs of a VM or VMI."""
-        await self.guard.act("pause", ref, lambda: self._put(INSTANCES, ref, "pause"))
+        await self.call(ref, "pause", instance=True)
 
     async def unpause(self, ref: Ref) -> None:
         """Let the vCPUs of a VM or VMI run on."""
-        await self.guard.act("unpause", ref, lambda: self._put(INSTANCES, ref, "unpause"))
+        await self.call(ref, "unpause", instance=True)
 
     async def migrate(self, ref: Ref) -> None:
         """Move a VM or VMI to another node."""
-        if ref.kind == "VirtualMachineInstance":
+        if ref.kind == VMI:
             await self.guard.act("migrate", ref, lambda: self._create_migration(ref))
         else:
-            await self.guard.act("migrate", ref, lambda: self._put(MACHINES, ref, "migrate"))
+            await self._on_machine("migrate", ref)
 
     async def cancel_migration(self, ref: Ref) -> None:
         """Abort a migration by deleting it (kubevirt-api.md 3.4)."""
-        await self.guard.act("cancel migration", ref, lambda: self._delete(ref))
+        await self.delete(ref, verb="cancel migration")
+
+    # Any object ----------------------------------------------------------------------------------------------------
+
+    async def create(self, ref: Ref, body: Body, *, verb: str = "create") -> Ref:
+        """Create an object; it with its uid."""
+        return await self.guard.act(verb, ref, lambda: self._create(ref, body))
+
+    async def patch(self, ref: Ref, patch: Body | Sequence[Body], *, verb: str, version: str = "") -> None:
+        """Change an object, and no other one of that name."""
+        await self.guard.act(verb, ref, lambda: self._send("PATCH", ref, _on_condition(patch, ref.uid, version)))
+
+    async def replace(self, ref: Ref, body: Body, *, verb: str = "edit") -> None:
+        """Put a whole object in the place of the one whose resourceVersion it bears."""
+        await self.guard.act(verb, ref, lambda: self._send("PUT", ref, body))
+
+    async def delete(self, ref: Ref, *, verb: str = "delete", grace: int | None = None, orphan: bool = False) -> None:
+        """Delete an object, and what it owns unless that is to be orphaned."""
+        options: dict[str, object] = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        if ref.uid:
+            options["preconditions"] = {"uid": ref.uid}
+        if grace is not None:
+            options["gracePeriodSeconds"] = grace
+        if orphan:
+            options["propagationPolicy"] = "Orphan"
+        await self.guard.act(verb, ref, lambda: self._send("DELETE", ref, options))
+
+    async def call(
+        self, ref: Ref, subresource: str, options: Body | None = None, *, verb: str = "", instance: bool = False
+    ) -> None:
+        """PUT a subresource of a VM or VMI; with `instance`, of the VMI that bears the VM's name."""
+        if self.dry_run and subresource not in _REHEARSED:
+            raise BackendError(
+                f"{verb or subresource} of {ref.path} cannot be tried out", "the server has no dry run of it"
+            )
+        target = ref._replace(kind=VMI) if instance else ref
+        await self.guard.act(verb or subresource, ref, lambda: self._call(target, subresource, options))
 
     async def _on_machine(
         self, subresource: str, ref: Ref, options: dict[str, object] | None = None, verb: str = ""
     ) -> None:
-        if ref.kind != "VirtualMachine":
+        if ref.kind != VM:
             raise ConflictError(f"cannot {subresource} {ref.path}", "it has no VirtualMachine that would do it")
-        await self.guard.act(verb or subresource, ref, lambda: self._put(MACHINES, ref, subresource, options))
+        await self.call(ref, subresource, options, verb=verb)
 
-    async def _put(self, plural: str, ref: Ref, subresource: str, options: dict[str, object] | None = None) -> None:
-        version = (await self.discovery.versions(SUBRESOURCES, SUBRESOURCE_VERSIONS))[0]
-        path = object_path(SUBRESOURCES, version, plural, ref.namespace, ref.name, subresource)
-        await self.server.request("PUT", path, body=options or {}, accept=ANY)
+    async def _call(self, ref: Ref, subresource: str, options: Body | None) -> None:
+        path = await find_subresource(self.discovery, ref, subresource)
+        body = {**(options or {}), **({"dryRun": ["All"]} if self.dry_run else {})}
+        await self.server.request("PUT", path, body=body, accept=ANY)
 
-    async def _delete(self, ref: Ref) -> None:
-        version = (await self.discovery.versions(KUBEVIRT, KUBEVIRT_VERSIONS))[0]
-        path = object_path(KUBEVIRT, version, PLURALS[ref.kind], ref.namespace, ref.name)
-        options: dict[str, object] = {"apiVersion": "v1", "kind": "DeleteOptions"}
-        if ref.uid:
-            options["preconditions"] = {"uid": ref.uid}
-        await self.server.request("DELETE", path, body=options)
+    async def _send(self, method: str, ref: Ref, body: object) -> None:
+        _, path = await find_path(self.discovery, ref)
+        await self.server.request(method, path, query=self._query, body=body)
+
+    async def _create(self, ref: Ref, body: Body) -> Ref:
+        api_version, path = await find_path(self.discovery, ref._replace(name=""))
+        given = body.get("metadata")
+        metadata = dict(given) if isinstance(given, Mapping) else {}
+        metadata["generateName" if ref.name.endswith("-") else "name"] = ref.name
+        whole = {**body, "apiVersion": api_version, "kind": ref.kind, "metadata": metadata}
+        raw = await self.server.request("POST", path, query=self._query, body=whole)
+        try:
+            created = decode(raw, _Object).metadata
+        except BackendError:
+            # It was accepted, whatever the answer looks like.
+            return ref
+        return ref._replace(name=created.name or ref.name, uid=created.uid)
 
     async def _create_migration(self, ref: Ref) -> None:
-        version = (await self.discovery.versions(KUBEVIRT, KUBEVIRT_VERSIONS))[0]
-        path = object_path(KUBEVIRT, version, MIGRATIONS, ref.namespace)
-        body = {
-            "apiVersion": f"{KUBEVIRT}/{version}",
-            "kind": "VirtualMachineInstanceMigration",
-            "metadata": {"generateName": f"{ref.name}-"},
-            "spec": {"vmiName": ref.name},
-        }
-        await self.server.request("POST", path, body=body)
+        migration = Ref(ref.backend, MIGRATION, ref.namespace, f"{ref.name}-")
+        await self._create(migration, {"spec": {"vmiName": ref.name}})
+
+    @property
+    def _query(self) -> Mapping[str, str] | None:
+        return {"dryRun": "All"} if self.dry_run else None
+
+
+def _on_condition(patch: Body | Sequence[Body], uid: str, version: str) -> object:
+    """The patch, refused by the server when the object is another one, or changed since that version."""
+    wanted = {key: value for key, value in (("uid", uid), ("resourceVersion", version)) if value}
+    if not isinstance(patch, Mapping):
+        tests = [{"op": "test", "path": f"/metadata/{key}", "value": value} for key, value in wanted.items()]
+        return [*tests, *patch]
+    given = patch.get("metadata")
+    return {**patch, "metadata": {**(given if isinstance(given, Mapping) else {}), **wanted}}
 
 
 class Permissions:
