@@ -9,9 +9,9 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.strip import Strip
-from textual.widget import Widget
 
 from kvtui.text import cells, clean_line, fit
+from kvtui.ui.hacks import PaintedWidget
 
 
 class Piece(NamedTuple):
@@ -26,7 +26,7 @@ class Piece(NamedTuple):
     """The key that a click on it stands for."""
 
 
-class Bar(Widget):
+class Bar(PaintedWidget):
     """One line: pieces at its left, pieces at its right, and a filling between them."""
 
     ALLOW_SELECT = False

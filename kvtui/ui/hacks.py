@@ -6,6 +6,7 @@ import re
 import string
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
+from functools import cache
 from typing import Any, NamedTuple, Protocol
 
 from textual import _xterm_parser
@@ -13,12 +14,15 @@ from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual._keyboard_protocol import FUNCTIONAL_KEYS
 from textual.app import App
+from textual.css.styles import RenderStyles
+from textual.dom import DOMNode
 from textual.events import Key
 from textual.keys import _character_to_key, key_to_character
 from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.strip import Strip
+from textual.widget import Widget
 
 
 def screen_text(app: App[Any]) -> str:
@@ -202,6 +206,35 @@ def write_to_terminal(app: App[Any], sequence: str) -> None:
     """Send an escape sequence between two frames. Textual has no public way for sequences that it does not know."""
     if app._driver is not None:
         app._driver.write(sequence)
+
+
+class PaintedWidget(Widget):
+    """A widget that draws its own lines. Each look of its COMPONENT_CLASSES is worked out when it is first drawn with.
+
+    Textual 8.2.8 works all of them out whenever the style of the widget may have changed, for hidden widgets too: with
+    our tables and bars that was five of six nodes that it styled, and most looks were never drawn with.
+    """
+
+    @classmethod
+    @cache
+    def _get_component_classes(cls) -> frozenset[str]:
+        return frozenset()
+
+    def get_component_styles(self, *names: str) -> RenderStyles:
+        """The looks of these names, merged; KeyError for one that is not among the COMPONENT_CLASSES."""
+        for name in super()._get_component_classes().intersection(names).difference(self._component_styles):
+            look = DOMNode(classes=name)
+            look._attach(self)
+            self.app.stylesheet.apply(look)
+            self._component_styles[name] = look.styles
+        return super().get_component_styles(*names)
+
+    def notify_style_update(self) -> None:
+        """Colours changed."""
+        super().notify_style_update()
+        if self._component_styles:
+            self._component_styles.clear()
+            self.refresh()
 
 
 class KeyOrder:

@@ -15,6 +15,7 @@ from textual.strip import Strip
 
 from kvtui.model import Tone
 from kvtui.text import cells, clean
+from kvtui.ui.hacks import PaintedWidget
 
 
 class Part(NamedTuple):
@@ -53,7 +54,7 @@ def wrap(text: str, width: int, indent: str = "") -> list[str]:
     return [indent + piece for piece in result]
 
 
-class LinesView(ScrollView, can_focus=True):
+class LinesView(ScrollView, PaintedWidget, can_focus=True):
     """Shows lines; ``/`` is the screen's business, `search` and `next_match` move to what was found."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {

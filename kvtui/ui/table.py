@@ -12,12 +12,12 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from kvtui.model import Cell
 from kvtui.resources.base import Column
 from kvtui.text import fit
 from kvtui.ui.columns import Slot, Widths, head, lay_out
+from kvtui.ui.hacks import PaintedWidget
 from kvtui.ui.marks import Marks
 from kvtui.ui.rows import K, Rows
 from kvtui.ui.segments import SegmentedLine
@@ -29,7 +29,7 @@ _WHEEL = 3
 """Rows that one notch of the mouse wheel scrolls."""
 
 
-class LiveTable(Widget, Generic[K], can_focus=True, inherit_bindings=False):
+class LiveTable(PaintedWidget, Generic[K], can_focus=True, inherit_bindings=False):
     """Rows with a cursor and marks. Cursor and marks belong to keys, never to line numbers."""
 
     ALLOW_SELECT = False

@@ -15,11 +15,11 @@ from rich.style import Style
 from textual import events
 from textual.geometry import Region
 from textual.strip import Strip
-from textual.widget import Widget
 
 from kvtui.console.emulator import Emulator
 from kvtui.console.look import Look, Run
 from kvtui.text import cells
+from kvtui.ui.hacks import PaintedWidget
 
 _FRAMES = 20
 _FRAMES_SLOW_LINK = 10
@@ -37,7 +37,7 @@ class Drawn(NamedTuple):
     """What else a view that is more than this shows there."""
 
 
-class EmulatorView(Widget, can_focus=True):
+class EmulatorView(PaintedWidget, can_focus=True):
     """Shows the screen of `emulator`, which may be exchanged. A low view shows the part with the cursor."""
 
     ALLOW_SELECT = False

@@ -12,15 +12,15 @@ from textual.containers import Vertical
 from textual.geometry import Offset, Region
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from kvtui.model import Ref
 from kvtui.text import cells, fit
 from kvtui.ui.bar import Bar, Piece
+from kvtui.ui.hacks import PaintedWidget
 from kvtui.ui.lines import wrap
 
 
-class PictureView(Widget):
+class PictureView(PaintedWidget):
     """Lines of a picture in the middle of the room that there is. Only those that changed are drawn anew."""
 
     ALLOW_SELECT = False

@@ -1,0 +1,57 @@
+"""Looks are worked out when they are drawn with, and anew when the style of their widget changed."""
+
+from __future__ import annotations
+
+import pytest
+from textual.app import App, ComposeResult
+
+from kvtui.ui.bar import Bar, Piece
+
+
+class Painting(App[None]):
+    CSS = """
+    Bar > .bar--key { color: #ff0000; }
+    Bar > .bar--ok { color: #00ff00; }
+    Bar.-calm > .bar--key { color: #0000ff; }
+    """
+    ENABLE_COMMAND_PALETTE = False
+
+    def compose(self) -> ComposeResult:
+        yield Bar()
+
+    @property
+    def bar(self) -> Bar:
+        return self.query_exactly_one(Bar)
+
+    def colour(self) -> str:
+        """Of the first piece, as it was drawn last."""
+        style = next(iter(self.screen._compositor.render_strips()[0])).style
+        assert style is not None
+        assert style.color is not None
+        return style.color.name
+
+
+async def test_a_look_changes_with_the_classes_of_its_widget() -> None:
+    app = Painting()
+    async with app.run_test() as pilot:
+        app.bar.set_pieces([Piece("now", "key")])
+        await pilot.pause()
+        assert app.colour() == "#ff0000"
+        app.bar.add_class("-calm")
+        await pilot.pause()
+        assert app.colour() == "#0000ff"
+
+
+async def test_looks_that_nothing_is_drawn_with_are_not_worked_out() -> None:
+    app = Painting()
+    async with app.run_test() as pilot:
+        app.bar.set_pieces([Piece("now", "key")])
+        await pilot.pause()
+        assert set(app.bar._component_styles) == {"bar--key"}
+
+
+async def test_a_look_that_no_widget_declares_is_a_fault_of_the_program() -> None:
+    app = Painting()
+    async with app.run_test():
+        with pytest.raises(KeyError, match="bar--loud"):
+            app.bar.get_component_rich_style("bar--loud")
