@@ -1,4 +1,8 @@
-"""The audit log: one JSON line for every action that changes something, whatever came of it."""
+"""The audit log: JSON lines that say who did what to which object, and what came of it.
+
+An action leaves one line before the server is asked and one with its answer, both with the same `act`. The log is a
+file that grows; full ones are kept beside it, ``audit.1.jsonl`` the latest of them.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +10,37 @@ import errno
 import fcntl
 import getpass
 import os
+import secrets
 import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
-from kvtui.errors import BackendError
-from kvtui.model import Ref
+from kvtui.errors import BackendError, KvtuiError
+from kvtui.model import Platform, Ref
+
+SIZE: Final = 10 * 2**20
+"""Bytes after which a new file begins."""
+KEPT: Final = 9
+"""Full files that are kept."""
 
 
 class Entry(msgspec.Struct, omit_defaults=True):
     """One line of the log."""
 
     time: str
+    """RFC 3339, in UTC."""
     user: str
+    """Who is logged in to this machine."""
     backend: str
+    """The context or host."""
     account: str
+    """Who the backend takes us for."""
     verb: str
     kind: str
     namespace: str
@@ -34,37 +52,57 @@ class Entry(msgspec.Struct, omit_defaults=True):
     """The server's words on a refusal."""
     dry_run: bool = False
     """Whether the server was only asked to try."""
+    platform: str = ""
+    act: str = ""
+    """Which lines belong together."""
+
+    @property
+    def path(self) -> str:
+        """The object, as sentences name it."""
+        return Ref(self.backend, self.kind, self.namespace, self.name).path
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something that is about to be done."""
+
+    verb: str
+    ref: Ref
+    account: str
+    platform: Platform
+    dry_run: bool = False
+    id: str = field(default_factory=lambda: secrets.token_hex(6))
 
 
 class AuditLog:
-    """Appends entries to a file that only its owner can read."""
+    """Appends entries to a file that only its owner can read, and reads them again."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, size: int = SIZE) -> None:
         self.path = path
+        self._size = size
 
-    def write(self, verb: str, ref: Ref, account: str, result: str, words: str = "", *, dry_run: bool = False) -> None:
+    def write(self, act: Act, result: str, words: str = "") -> None:
         """Append one line. Raises BackendError when that fails: an action that cannot be logged must not be done."""
+        ref = act.ref
         entry = Entry(
             time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             user=_login(),
             backend=ref.backend,
-            account=account,
-            verb=verb,
+            account=act.account,
+            verb=act.verb,
             kind=ref.kind,
             namespace=ref.namespace,
             name=ref.name,
             uid=ref.uid,
             result=result,
             words=words,
-            dry_run=dry_run,
+            dry_run=act.dry_run,
+            platform=act.platform,
+            act=act.id,
         )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            try:
-                _append(handle, msgspec.json.encode(entry) + b"\n")
-            finally:
-                os.close(handle)
+            self._append(msgspec.json.encode(entry) + b"\n")
         except OSError as error:
             raise BackendError(
                 f"the audit log {self.path} cannot be written, so nothing was done",
@@ -72,20 +110,86 @@ class AuditLog:
                 "make room, or let the folder be writable",
             ) from error
 
+    def read(self, since: float = 0.0) -> Iterator[Entry | str]:
+        """All entries from a time on, in seconds since the epoch, the oldest first; a sentence for each line that
+        cannot be read. Raises KvtuiError when a file cannot be.
+        """
+        for path in [*reversed(self.full_files), self.path]:
+            try:
+                if path.stat().st_mtime < since:
+                    continue
+                with path.open("rb") as file:
+                    yield from _read(path, file.readlines(), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(since)))
+            except FileNotFoundError:
+                # Nothing was done yet, or it was moved on while we read.
+                continue
+            except OSError as error:
+                raise KvtuiError(f"the audit log {path} cannot be read", error.strerror or str(error)) from error
 
-def _append(handle: int, line: bytes) -> None:
-    """Write the line, one program at a time until the file is closed. Raises OSError when a part of it is missing."""
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    found = os.fstat(handle)
-    if stat.S_ISREG(found.st_mode):
-        if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) != 0o600:
-            os.fchmod(handle, 0o600)
-        if found.st_size and os.pread(handle, 1, found.st_size - 1) != b"\n":
-            # Part of an earlier line, for which there was no room.
-            line = b"\n" + line
-    written = os.write(handle, line)
-    if written < len(line):
-        raise OSError(errno.ENOSPC, f"only {written} of {len(line)} bytes could be written")
+    @property
+    def full_files(self) -> list[Path]:
+        """Where full files are kept, the latest first, whether they are there or not."""
+        return [self.path.with_name(f"{self.path.stem}.{number}{self.path.suffix}") for number in range(1, KEPT + 1)]
+
+    def _append(self, line: bytes) -> None:
+        """Write the line, one program at a time until the file is closed. Raises OSError when a part is missing."""
+        with self._locked() as handle:
+            found = os.fstat(handle)
+            if stat.S_ISREG(found.st_mode):
+                if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) != 0o600:
+                    os.fchmod(handle, 0o600)
+                if found.st_size and os.pread(handle, 1, found.st_size - 1) != b"\n":
+                    # Part of an earlier line, for which there was no room.
+                    line = b"\n" + line
+            written = os.write(handle, line)
+            if written < len(line):
+                raise OSError(errno.ENOSPC, f"only {written} of {len(line)} bytes could be written")
+            if stat.S_ISREG(found.st_mode) and found.st_size + written >= self._size:
+                self._move_on()
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        """The file, for this program alone."""
+        while True:
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                if self._is_there(handle):
+                    yield handle
+                    return
+            finally:
+                os.close(handle)
+
+    def _is_there(self, handle: int) -> bool:
+        """Whether the file still is the log, and was not moved on while we waited for it."""
+        try:
+            return os.path.samestat(os.fstat(handle), self.path.stat())
+        except FileNotFoundError:
+            return False
+
+    def _move_on(self) -> None:
+        """Let the next line begin a file. Where that is not allowed, this one goes on growing."""
+        files = [self.path, *self.full_files]
+        try:
+            for older, newer in zip(reversed(files), reversed(files[:-1]), strict=False):
+                if newer.exists():
+                    newer.replace(older)
+        except OSError:
+            return
+
+
+def _read(path: Path, lines: list[bytes], since: str) -> Iterator[Entry | str]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            entry = msgspec.json.decode(line, type=Entry)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            yield f"line {number} of {path} cannot be read"
+        else:
+            # Times of one form sort as texts do.
+            if entry.time >= since:
+                yield entry
 
 
 def _login() -> str:

@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from kvtui.audit import AuditLog
+from kvtui.audit import Act, AuditLog
 from kvtui.backends.base import ByteStream
 from kvtui.errors import BackendError, KvtuiError, ReadOnlyError, UnreachableError
-from kvtui.model import Ref
+from kvtui.model import Platform, Ref
 from kvtui.text import clean_line
 
 T = TypeVar("T")
@@ -27,6 +27,7 @@ class Guard:
     """Stands before the verbs of one backend, whoever calls them."""
 
     audit: AuditLog
+    platform: Platform
     read_only: Callable[[], bool]
     account: Callable[[], str]
     """Under which name the server knows us."""
@@ -46,15 +47,16 @@ class Guard:
         Raises what `ask` raises, ReadOnlyError, ConflictError, and BackendError when it cannot be logged.
         """
         self.refuse_read_only(ref, f"{verb} of {ref.path} was not sent")
-        await self._note(verb, ref, "asked")
+        act = self._plan(verb, ref)
+        await self._note(act, "asked")
         try:
-            done = await self._send(verb, ref, ask)
+            done = await self._send(act, ask)
         except KvtuiError as failure:
             lost = isinstance(failure, UnreachableError)
-            await self._note(verb, ref, "unknown" if lost else "refused", failure.detail or str(failure))
+            await self._note(act, "unknown" if lost else "refused", failure.detail or str(failure))
             raise
         try:
-            await self._note(verb, ref, "accepted")
+            await self._note(act, "accepted")
         except BackendError as error:
             raise BackendError(f"{verb} of {ref.path} was accepted, but not logged", str(error)) from error
         return done
@@ -65,25 +67,28 @@ class Guard:
         """
         async with AsyncExitStack() as on_failure:
             on_failure.push_async_callback(stream.close)
-            await self._note(what, ref, "accepted")
+            await self._note(self._plan(what, ref), "accepted")
             on_failure.pop_all()
         return stream
 
-    async def _send(self, verb: str, ref: Ref, ask: Callable[[], Awaitable[T]]) -> T:
+    def _plan(self, verb: str, ref: Ref) -> Act:
+        return Act(verb, ref, self.account(), self.platform, self.dry_run)
+
+    async def _send(self, act: Act, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask for it; whatever goes wrong is one of our errors."""
         try:
-            await self.check_same(ref)
+            await self.check_same(act.ref)
             return await ask()
         except KvtuiError:
             raise
         except asyncio.CancelledError:
             # Whoever ends now may not wait for a thread.
             with suppress(BackendError):
-                self.audit.write(verb, ref, self.account(), "unknown", "not waited for", dry_run=self.dry_run)
+                self.audit.write(act, "unknown", "not waited for")
             raise
         except Exception as error:  # noqa: BLE001 - boundary: a fault of ours does not undo what was sent
             words = f"a fault of kvtui: {clean_line(repr(error))}"
-        raise UnreachableError(f"nobody knows whether {verb} of {ref.path} was accepted", words)
+        raise UnreachableError(f"nobody knows whether {act.verb} of {act.ref.path} was accepted", words)
 
-    async def _note(self, verb: str, ref: Ref, result: str, words: str = "") -> None:
-        await asyncio.to_thread(self.audit.write, verb, ref, self.account(), result, words, dry_run=self.dry_run)
+    async def _note(self, act: Act, result: str, words: str = "") -> None:
+        await asyncio.to_thread(self.audit.write, act, result, words)

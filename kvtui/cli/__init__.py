@@ -48,6 +48,10 @@ def _run(options: Namespace) -> int:
             from kvtui.cli.get import get
 
             return get(options)
+        case "audit":
+            from kvtui.cli.audit import audit
+
+            return audit(options)
         case "screenshot":
             from kvtui.cli.screenshot import screenshot
 

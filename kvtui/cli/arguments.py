@@ -106,6 +106,22 @@ examples:
 
 {_EXIT_CODES}"""
 
+_AUDIT_ABOUT = """\
+Print what was done through kvtui on this machine, by whom, to which object, and what the server said: each action of
+the screen and of the command line, each console and port that was opened. The log is audit.jsonl in the state folder;
+full files of 10 MiB are kept beside it, nine of them."""
+
+_AUDIT_MORE = f"""\
+examples:
+  kvtui audit --since 2h
+  kvtui audit web-1 -n shop --verb stop
+  kvtui audit --since 2026-01-31 -o json | jq '.[] | select(.result == "refused")'
+
+json: the lines of the log. One with the result "asked" is written before the server is asked, one with its answer
+  after it, both with the same "act"; the table shows them as one.
+
+{_EXIT_CODES}"""
+
 _FORWARD_ABOUT = """\
 Listen on ports of this machine and lead each connection to a port of a VM, through the API server, until interrupted.
 
@@ -123,9 +139,9 @@ def parse_arguments(argv: Sequence[str] | None = None) -> Namespace:
         options.remote = [*options.remote, *rest, *remote] if not _has_option(rest) else options.remote
     elif remote:
         options, rest = parser.parse_known_args(words)
-    if _has_option(rest) or (rest and options.command not in ("get", "ssh")):
+    if _has_option(rest) or (rest and options.command not in ("get", "audit", "ssh")):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    if rest and options.command == "get":
+    if rest and options.command in ("get", "audit"):
         # argparse takes no names behind an option once it has taken some, or none, before it.
         options.names = [*options.names, *rest]
     return options
@@ -182,6 +198,10 @@ def make_parser() -> ArgumentParser:
         "port-forward", parents=[_shared_options()], help="ports of this machine that lead to ports of a VM",
         description=_FORWARD_ABOUT, epilog=_EXIT_CODES, formatter_class=RawDescriptionHelpFormatter,
     ))  # fmt: skip
+    _add_audit(commands.add_parser(
+        "audit", parents=[_shared_options()], help="what was done, by whom, and what came of it",
+        description=_AUDIT_ABOUT, epilog=_AUDIT_MORE, formatter_class=RawDescriptionHelpFormatter,
+    ))  # fmt: skip
     commands.add_parser("version", parents=[_shared_options()], help="print the version")
     return parser
 
@@ -229,6 +249,14 @@ def _add_get(parser: ArgumentParser) -> None:
     parser.add_argument("-w", "--watch", action="store_true", help="go on and print every row that changes")
     parser.add_argument("--timeout", type=_seconds, default=15.0, metavar="SECONDS",
                         help="how long to wait for the cluster (default: %(default)g)")  # fmt: skip
+
+
+def _add_audit(parser: ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", default=[], metavar="NAME", help="only these: NAME or NAMESPACE/NAME")
+    parser.add_argument("--since", type=_since, default=0.0, metavar="TIME",
+                        help="30m, 2h, 3d ago, or a time: 2026-01-31T03:00:00Z")  # fmt: skip
+    parser.add_argument("--verb", type=_named, metavar="TEXT", help="only verbs with this text in them")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="table, or json")
 
 
 def _add_machine(parser: ArgumentParser) -> None:
@@ -330,6 +358,12 @@ def _ports(text: str) -> tuple[int, int]:
     if not colon:
         local = remote
     return 0 if local == "0" else _port(local), _port(remote)
+
+
+def _since(text: str) -> float:
+    from kvtui.cli.audit import read_since
+
+    return read_since(text)
 
 
 def _seconds(text: str) -> float:

@@ -36,7 +36,7 @@ from kvtui.backends.kubernetes.timings import Timings
 from kvtui.backends.kubernetes.verbs import Permissions, Verbs, check_same
 from kvtui.backends.objects import Body
 from kvtui.errors import BackendError, ForbiddenError, KvtuiError
-from kvtui.model import BackendInfo, Ref
+from kvtui.model import BackendInfo, Platform, Ref
 from kvtui.records.base import Meta, Record
 from kvtui.records.decode import TOO_DEEP, decode_records
 from kvtui.records.kubernetes import Event
@@ -127,6 +127,7 @@ class KubernetesBackend:
         self._info = BackendInfo(name=context.name, user=context.user, read_only=read_only, namespace=namespace)
         self._guard = Guard(
             audit,
+            Platform.KUBERNETES,
             lambda: read_only,
             lambda: self._info.user,
             partial(check_same, self._server, self._discovery),

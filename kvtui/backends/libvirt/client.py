@@ -82,7 +82,7 @@ class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, Snap
         """All hosts of the fleet, by their names."""
         self.failures: deque[Failure] = deque(maxlen=_FAILURES)
         """Moves that came to nothing after they had begun, the latest last."""
-        self._guard = Guard(audit, lambda: self._info.read_only, lambda: self._info.user)
+        self._guard = Guard(audit, Platform.LIBVIRT, lambda: self._info.read_only, lambda: self._info.user)
         self._mover = Mover(self, self._guard, lambda name: self.peers.get(name), self._note_failure)
         self.transfers = Transfers()
         """What fills volumes; who begins that says so there."""

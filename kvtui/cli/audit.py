@@ -1,0 +1,113 @@
+"""``kvtui audit``: what was done through kvtui, and what came of it."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from kvtui.audit import AuditLog, Entry
+from kvtui.cli.output import printing
+from kvtui.config import state_dir
+from kvtui.text import cells, clean_line, fit, parse_time
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_SPAN: Final = re.compile(r"(\d{1,9})([smhdw])")
+_GAP: Final = "   "
+_TITLES: Final = ("TIME", "USER", "AS", "BACKEND", "VERB", "OBJECT", "RESULT", "WORDS")
+_WIDEST: Final = 40
+"""Columns that a cell takes at most, but for the last."""
+
+
+def audit(options: Namespace) -> int:
+    """Print the log, or the part that was asked for; the exit code."""
+    log = AuditLog(state_dir() / "audit.jsonl")
+    complaints: list[str] = []
+    entries = (entry for entry in _keep_whole(log.read(options.since), complaints) if _matches(entry, options))
+    with printing():
+        if options.output == "json":
+            _print_json(entries)
+        else:
+            _print_table(join_acts(entries))
+    for words in complaints:
+        sys.stderr.write(f"kvtui audit: {clean_line(words)}\n")
+    return 1 if complaints else 0
+
+
+def read_since(text: str, clock: Callable[[], float] = time.time) -> float:
+    """Seconds since the epoch of ``2h``, ``3d`` ago, or of an RFC 3339 time. Raises ArgumentTypeError."""
+    span = _SPAN.fullmatch(text.strip())
+    if span is not None:
+        return max(0.0, clock() - int(span[1]) * _UNITS[span[2]])
+    moment = parse_time(text.strip())
+    if moment is None:
+        raise ArgumentTypeError(f"{text!r} is no span (30m, 2h, 3d, 1w) and no time (2026-01-31, 2026-01-31T03:00:00Z)")
+    return moment
+
+
+def join_acts(entries: Iterable[Entry]) -> list[Entry]:
+    """One entry an act: with when it was asked for, and what came of it. One without an answer is unknown."""
+    joined: dict[str, Entry] = {}
+    for number, entry in enumerate(entries):
+        key = entry.act or f"line {number}"
+        asked = joined.get(key)
+        joined[key] = entry if asked is None else msgspec.structs.replace(entry, time=asked.time)
+    return [
+        msgspec.structs.replace(entry, result="unknown", words="no answer was logged")
+        if entry.result == "asked" and entry.act
+        else entry
+        for entry in joined.values()
+    ]
+
+
+def _keep_whole(entries: Iterable[Entry | str], complaints: list[str]) -> Iterator[Entry]:
+    for entry in entries:
+        if isinstance(entry, str):
+            complaints.append(entry)
+        else:
+            yield entry
+
+
+def _matches(entry: Entry, options: Namespace) -> bool:
+    """Whether an entry is about what was named; the result is looked at once acts are joined."""
+    places = [*options.context, *options.host]
+    return (
+        (not options.names or entry.name in options.names or entry.path in options.names)
+        and (not places or entry.backend in places)
+        and (options.namespace is None or entry.namespace == options.namespace)
+        and (options.verb is None or options.verb in entry.verb)
+    )
+
+
+def _print_json(entries: Iterable[Entry]) -> None:
+    """One array, each entry on its line, while they are read."""
+    sys.stdout.write("[")
+    for number, entry in enumerate(entries):
+        # The log keeps control characters escaped, and so does JSON.
+        sys.stdout.write((",\n " if number else "\n ") + msgspec.json.encode(entry).decode())
+    sys.stdout.write("\n]\n")
+
+
+def _print_table(entries: Sequence[Entry]) -> None:
+    if not entries:
+        sys.stderr.write("kvtui audit: nothing is in the log, or nothing of that\n")
+        return
+    rows = [_TITLES, *(_row(entry) for entry in entries)]
+    widths = [min(_WIDEST, max(cells(row[index]) for row in rows)) for index in range(len(_TITLES) - 1)]
+    for row in rows:
+        padded = [fit(text, width) for text, width in zip(row, widths, strict=False)]
+        sys.stdout.write(f"{_GAP.join([*padded, row[-1]]).rstrip()}\n")
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    result = f"{entry.result}, tried only" if entry.dry_run else entry.result
+    kind = f"{entry.kind} {entry.path}"
+    return tuple(
+        clean_line(text)
+        for text in (entry.time, entry.user, entry.account, entry.backend, entry.verb, kind, result, entry.words)
+    )
