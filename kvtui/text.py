@@ -98,6 +98,14 @@ def shorten(value: str, width: int) -> str:
     return value if cells(value) <= width else _cut(value, width)
 
 
+def shorten_middle(value: str, width: int) -> str:
+    """The text, cut in its middle where it is longer than a number of columns: names differ at their ends."""
+    rest = (width - 1) // 2
+    if cells(value) <= width or rest < 1:
+        return shorten(value, width)
+    return _cut(value, width - rest) + _cut(value[::-1], rest + 1).removesuffix("…")[::-1]
+
+
 def _cut(value: str, width: int) -> str:
     if width <= 0:
         return ""

@@ -18,17 +18,21 @@ OTHER = "staging"
 SMALL = (80, 24)
 
 
-@pytest.fixture
-def pair() -> Stage:
-    """The recorded cluster twice: prod-fra1 and staging."""
+def make_pair(other: str = OTHER) -> Stage:
+    """The recorded cluster twice: prod-fra1 and another one."""
     stage = Stage()
-    stage.fleet = Fleet([stage.backend, RecordedBackend(OTHER)], clock=stage.clock)
+    stage.fleet = Fleet([stage.backend, RecordedBackend(other)], clock=stage.clock)
     stage.list_all()
     for type_ in KINDS:
-        stage.fleet.store.post(Replace(OTHER, type_, recorded(type_)))
-        stage.fleet.store.post(Feed(OTHER, type_.KIND, FeedState.LIVE, stage.clock.now))
+        stage.fleet.store.post(Replace(other, type_, recorded(type_)))
+        stage.fleet.store.post(Feed(other, type_.KIND, FeedState.LIVE, stage.clock.now))
     stage.fleet.step()
     return stage
+
+
+@pytest.fixture
+def pair() -> Stage:
+    return make_pair()
 
 
 async def choose(screen: Screen, backend: str) -> None:

@@ -22,6 +22,7 @@ from kvtui.text import (
     quantity,
     rate,
     scrub_json,
+    shorten_middle,
     size,
     width_of,
 )
@@ -135,6 +136,22 @@ def test_json_may_be_scrubbed_in_runs_of_whole_values(items: list[str], data: st
 def test_fitted_text_has_exactly_the_width(text: str, width: int, right: bool) -> None:
     fitted = fit(text, width, right=right)
     assert sum(max(0, width_of(character)) for character in fitted) == cells(fitted) == width
+
+
+@given(st.text("ab-漢é\u0301"), st.integers(-1, 40))
+def test_a_text_that_is_cut_in_its_middle_keeps_its_ends_and_has_room(text: str, width: int) -> None:
+    cut = shorten_middle(text, width)
+    assert cells(cut) <= max(0, width)
+    head, mark, tail = cut.partition("…")
+    assert text == cut if cells(text) <= width else text.startswith(head) and text.endswith(tail)
+    assert not mark or width - cells(cut) <= 2, "wide characters leave a column at either side"
+
+
+@pytest.mark.parametrize(
+    ("width", "cut"), [(9, "orders-17"), (8, "orde…-17"), (5, "or…17"), (2, "o…"), (1, "…"), (0, "")]
+)
+def test_cut_in_the_middle(width: int, cut: str) -> None:
+    assert shorten_middle("orders-17", width) == cut
 
 
 @given(st.characters())

@@ -19,6 +19,7 @@ from kvtui.ui.consoles.channels import Channel, explain_no_shell, make_session
 from kvtui.ui.consoles.domains import explain_log, lines_of
 from kvtui.ui.consoles.recordings import begin_recording, describe_recording
 from kvtui.ui.consoles.sights import is_paused, look_at
+from kvtui.ui.consoles.tabs import draw_tabs
 from kvtui.ui.consoles.terminal import Terminal
 from kvtui.ui.dialogs.ask import DialogAsker
 from kvtui.ui.lines import wrap
@@ -212,15 +213,12 @@ class ConsolePane(Vertical):
 
     def _draw_heading(self) -> None:
         """The tabs, and of the shown one what went over the line, as far as there is room."""
-        tabs = Text(" console ")
-        for channel in self._terminals:
-            tabs.append(f" {self.label(channel)} ", style="reverse" if channel == self._current else "")
-            tabs.append(" ")
-        parts = self._count(self.shown.session) if self.shown is not None else []
-        while tabs.cell_len + cells("  ".join(parts)) >= self._width - 1 and parts:
-            parts.pop(0)
-        tabs.append("  ".join(parts).rjust(self._width - 1 - tabs.cell_len))
-        self._heading.put(tabs)
+        terminal, channels = self.shown, list(self._terminals)
+        if terminal is None or self._current is None:
+            return
+        labels = [self.label(channel) for channel in channels]
+        shown = channels.index(self._current)
+        self._heading.put(draw_tabs(labels, shown, self._count(terminal.session), self._width - 1))
 
     def _count(self, session: Session) -> list[str]:
         parts = [f"{size(session.behind)}B behind"] if session.behind > _BEHIND else []
