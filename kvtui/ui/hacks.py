@@ -14,7 +14,11 @@ from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual._keyboard_protocol import FUNCTIONAL_KEYS
 from textual.app import App
+from textual.cache import LRUCache
+from textual.css.model import RuleSet
 from textual.css.styles import RenderStyles
+from textual.css.stylesheet import Stylesheet
+from textual.css.types import CSSLocation
 from textual.dom import DOMNode
 from textual.events import Key
 from textual.keys import _character_to_key, key_to_character
@@ -206,6 +210,37 @@ def write_to_terminal(app: App[Any], sequence: str) -> None:
     """Send an escape sequence between two frames. Textual has no public way for sequences that it does not know."""
     if app._driver is not None:
         app._driver.write(sequence)
+
+
+_PARSED: LRUCache[tuple[object, ...], list[RuleSet]] = LRUCache(512)
+"""Rules by the variables and the text that they were parsed from."""
+
+
+def mend_stylesheets() -> None:
+    """Make Textual parse a piece of CSS once for each theme.
+
+    Textual 8.2.8 forgets all that it parsed when the theme is set, as it is at every start: the whole style sheet was
+    parsed three times until the first rows stood.
+    """
+    parse = Stylesheet._parse_rules
+    if parse.__module__ == __name__:
+        return
+
+    def parse_once(
+        self: Stylesheet,
+        css: str,
+        read_from: CSSLocation,
+        is_default_rules: bool = False,
+        tie_breaker: int = 0,
+        scope: str = "",
+    ) -> list[RuleSet]:
+        key = (frozenset(self._variables.items()), css, read_from, is_default_rules, tie_breaker, scope)
+        rules = _PARSED.get(key)
+        if rules is None:
+            rules = _PARSED[key] = parse(self, css, read_from, is_default_rules, tie_breaker, scope)
+        return rules
+
+    Stylesheet._parse_rules = parse_once  # type: ignore[method-assign]
 
 
 class PaintedWidget(Widget):

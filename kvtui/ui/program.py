@@ -14,7 +14,7 @@ from typing import Literal
 from rich.text import Text
 
 from kvtui.config import state_dir
-from kvtui.ui.hacks import StackedApp, mend_keys, mend_replies
+from kvtui.ui.hacks import StackedApp, mend_keys, mend_replies, mend_stylesheets
 from kvtui.ui.themes import DEFAULT, fallback_variables, load_themes, own_folder, saturate, shipped_folder
 
 _TOAST_LINES = 6
@@ -34,6 +34,7 @@ class Program(StackedApp, inherit_bindings=False):
     def __init__(self, theme: str) -> None:
         mend_keys()
         mend_replies()
+        mend_stylesheets()
         super().__init__()
         self.crash_log: Path | None = None
         self.typed = 0

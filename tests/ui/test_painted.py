@@ -1,11 +1,16 @@
-"""Looks are worked out when they are drawn with, and anew when the style of their widget changed."""
+"""Looks are worked out when they are drawn with, and anew when their widget's style changed; CSS is parsed once."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from textual.app import App, ComposeResult
+from textual.css.parse import parse
 
 from kvtui.ui.bar import Bar, Piece
+from tests.ui.backend import Stage
+from tests.ui.conftest import Show
 
 
 class Painting(App[None]):
@@ -55,3 +60,21 @@ async def test_a_look_that_no_widget_declares_is_a_fault_of_the_program() -> Non
     async with app.run_test():
         with pytest.raises(KeyError, match="bar--loud"):
             app.bar.get_component_rich_style("bar--loud")
+
+
+async def test_css_is_parsed_once_for_each_theme(show: Show, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+
+    def parse_noted(scope: str, css: str, *rest: Any, **options: Any) -> Any:
+        parsed.append(css)
+        return parse(scope, css, *rest, **options)
+
+    async with show(stage):
+        pass
+    monkeypatch.setattr("textual.css.stylesheet.parse", parse_noted)
+    async with show(stage) as screen:
+        assert parsed == []
+        screen.app.theme = next(name for name in screen.app.theme_names if name != screen.app.theme)
+        await screen.settle()
+        assert parsed
+        assert len(parsed) == len(set(parsed))
