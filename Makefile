@@ -9,7 +9,8 @@ LIBVIRT := $(VENV)/.libvirt
 # Debian's packages for the parts that the tests drive for real.
 TEST_PACKAGES := busybox-static cpio dialog dnsmasq-base iptables less libvirt-daemon libvirt-daemon-driver-qemu mc \
 	openssh-client openssh-server procps qemu-system-x86 qemu-utils tmux vim vttest whiptail
-JOBS ?= 2
+# More workers than a small machine has cores: many tests wait for guests to boot and for hosts that hang.
+JOBS ?= 4
 
 .DEFAULT_GOAL := help
 
