@@ -6,6 +6,7 @@ import asyncio
 import shlex
 import sys
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.output import printing
 from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
-from kvtui.model import Feed, FeedState, Ref
+from kvtui.model import Feed, FeedState, Platform, Ref
 from kvtui.resources import RESOURCES, find
 from kvtui.resources.base import AnyResource, show_backend
 from kvtui.resources.filtering import FilterError
@@ -27,6 +28,8 @@ from kvtui.text import cells, clean_line, fit
 
 _METRICS_WAIT: Final = 0.7
 """Seconds that measured usage may lag behind the lists before we go without."""
+_FIGURES_WAIT: Final = 10.0
+"""Seconds that figures of hosts and their VMs may: rates take two looks, and a QEMU that hangs is known after six."""
 _TICK: Final = 0.05
 _GAP: Final = "   "
 
@@ -51,6 +54,8 @@ async def _get(options: Namespace, resource: AnyResource, fleet: Fleet) -> int:
     live = asyncio.create_task(fleet.run(resource.sources))
     try:
         await _wait_for_lists(options, resource, fleet, live)
+        if options.output != "name":
+            await _wait_for_figures(options, resource, fleet, live)
         try:
             listing = _list(options, resource, fleet)
         except FilterError as error:
@@ -63,6 +68,10 @@ async def _get(options: Namespace, resource: AnyResource, fleet: Fleet) -> int:
             sys.stderr.write(f"kvtui: no {resource.label} named {name}\n")
         for words in _say(_troubles(resource, fleet)):
             sys.stderr.write(f"kvtui: {words}\n")
+        if options.output != "name":
+            for backend, count in _count_awaited(options, resource, fleet).items():
+                what = f"{backend}: figures of {count} of the {resource.title} are not known"
+                sys.stderr.write(f"kvtui: {what}, waited {_FIGURES_WAIT:.0f} s\n")
         if options.watch:
             await printer.follow(live)
         return 3 if not _complete(resource, fleet) else 1 if missing else 0
@@ -74,18 +83,25 @@ async def _get(options: Namespace, resource: AnyResource, fleet: Fleet) -> int:
 
 
 async def _wait_for_lists(options: Namespace, resource: AnyResource, fleet: Fleet, live: asyncio.Task[None]) -> None:
-    """Until every kind of every backend is known or known not to be had, and a moment for what is measured."""
+    """Until every kind of every backend is known or known not to be had."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + options.timeout
     while any(feed.state is FeedState.LOADING for feed in _feeds(resource, fleet)) and loop.time() < deadline:
         await _pause(live)
         if fleet.asks:
             deadline = loop.time() + options.timeout
+
+
+async def _wait_for_figures(options: Namespace, resource: AnyResource, fleet: Fleet, live: asyncio.Task[None]) -> None:
+    """A moment for what is measured: of clusters, that of anything; of hosts, that of all rows asked for."""
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
     shown = [column for column in resource.columns if options.output != "table" or not column.wide]
-    if any(column.measured for column in shown) and options.output != "name":
-        deadline = min(deadline, loop.time() + _METRICS_WAIT)
-        while not _measured(resource, fleet) and loop.time() < deadline:
+    if any(column.measured for column in shown):
+        while not _measured(resource, fleet) and loop.time() < begun + _METRICS_WAIT:
             await _pause(live)
+    while _count_awaited(options, resource, fleet) and loop.time() < begun + _FIGURES_WAIT:
+        await _pause(live)
 
 
 async def _pause(live: asyncio.Task[None]) -> None:
@@ -100,8 +116,23 @@ def _feeds(resource: AnyResource, fleet: Fleet) -> list[Feed]:
 
 
 def _measured(resource: AnyResource, fleet: Fleet) -> bool:
+    """Whether some of it is there, or no metrics server is asked."""
     kinds = {source.kind for source in resource.sources}
-    return any(fleet.view.has_usage(backend, kind) for backend in fleet.backends for kind in kinds)
+    clusters = [name for name, backend in fleet.backends.items() if backend.info.platform is Platform.KUBERNETES]
+    return not clusters or any(fleet.view.has_usage(backend, kind) for backend in clusters for kind in kinds)
+
+
+def _count_awaited(options: Namespace, resource: AnyResource, fleet: Fleet) -> Counter[str]:
+    """Of how many rows asked for more is told within moments, by their backends; of lists that are cut off, none is."""
+    live = {(feed.backend, feed.kind) for feed in fleet.feeds(resource.own) if feed.state is FeedState.LIVE}
+    return Counter(
+        ref.backend
+        for source in resource.own
+        for ref, record in fleet.view.items(source.type)
+        if record.awaited
+        and (ref.backend, ref.kind) in live
+        and (not options.names or ref.name in options.names or ref.path in options.names)
+    )
 
 
 def _complete(resource: AnyResource, fleet: Fleet) -> bool:

@@ -125,6 +125,11 @@ class Record(Struct):
         return next((owner for owner in self.metadata.owner_references if owner.controller), None)
 
     @property
+    def awaited(self) -> bool:
+        """Whether more of it is told within moments: figures that take two looks."""
+        return False
+
+    @property
     def created(self) -> float | None:
         """When it was created, in seconds since the epoch."""
         return parse_time(self.metadata.creation_timestamp)

@@ -59,6 +59,13 @@ class Host(Record):
     memory: int = 0
     read_only: bool = False
     """Whether the connection itself allows only to look."""
+    measured: bool = False
+    """Whether it was asked twice what it uses: what is not known then is not to be had."""
+
+    @property
+    def awaited(self) -> bool:
+        """Whether what it uses is told within moments."""
+        return self.connected and not self.measured
 
     @property
     def connected(self) -> bool:
@@ -213,6 +220,13 @@ class Domain(Record):
     use: Use | None = None
     hung: bool = False
     """Its QEMU does not answer: figures are missing, and actions wait up to 30 s."""
+    measured: bool = False
+    """Whether it was asked for its figures and addresses: what it lacks then is not to be had."""
+
+    @property
+    def awaited(self) -> bool:
+        """Whether its figures are told within moments."""
+        return self.active and not self.measured
 
     @property
     def active(self) -> bool:

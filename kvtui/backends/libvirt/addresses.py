@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import libvirt
 
 _PERIOD: Final = 5.0
+_SOON: Final = 0.2
+"""Seconds between two looks while somebody was never asked who can be."""
 _PORTION: Final = 10
 """Domains that are asked in one look."""
 _BOOT: Final = 10.0
@@ -95,11 +97,12 @@ class AddressCollector:
 
     types: tuple[type[Record], ...] = ()
     serves: tuple[type[Record], ...] = (Domain,)
-    period = _PERIOD
     lane = Lane.GUESTS
 
     def __init__(self, survey: Survey) -> None:
+        self.period = _SOON
         self._survey = survey
+        self._is_settled = False
         self._asker = Asker()
         self._due: dict[str, float] = {}
         """By UUID, when to ask next, on the monotonic clock."""
@@ -118,8 +121,9 @@ class AddressCollector:
         events.listen(("AGENT_LIFECYCLE",), hear)
 
     def collect(self, connection: libvirt.virConnect) -> Found:
-        """Ask those that are due."""
+        """Ask those that are due, in portions: others wait for this thread."""
         if not self._asker.can("addresses"):
+            self._settle()
             return Found()
         self._survey.wait_measured()
         now = time.monotonic()
@@ -127,14 +131,24 @@ class AddressCollector:
         for uuid in self._due.keys() - actives.keys():
             del self._due[uuid]
             self._ids.pop(uuid, None)
-        due = sorted((uuid for uuid in actives if self._is_due(actives[uuid], now)), key=lambda uuid: self._due[uuid])
+        ready = [uuid for uuid in actives if self._is_due(actives[uuid], now)]
+        due = sorted(ready, key=lambda uuid: self._due[uuid])
         for uuid in due[:_PORTION]:
             found = self._ask(connection, actives[uuid], now)
             if not self._asker.can("addresses"):
                 break
             self._survey.place_addresses(uuid, found)
             self._due[uuid] = now + (_KNOWN if found else _UNKNOWN)
+        left = any(now >= self._due[uuid] and not domain.hung for uuid, domain in actives.items())
+        if self._survey.has_looked and not (left and self._asker.can("addresses")):
+            self._settle()
         return Found()
+
+    def _settle(self) -> None:
+        """Everybody was asked who can be."""
+        if not self._is_settled:
+            self._is_settled, self.period = True, _PERIOD
+            self._survey.settle_addresses()
 
     def _is_due(self, domain: Domain, now: float) -> bool:
         uuid = domain.metadata.uid

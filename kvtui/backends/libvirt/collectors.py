@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from kvtui.backends.libvirt.addresses import AddressCollector
 from kvtui.backends.libvirt.blockjobs import BlockJobCollector
 from kvtui.backends.libvirt.collector import Collector, Found
@@ -29,6 +31,10 @@ _RESHAPING: Final = ("LIFECYCLE", "BALLOON_CHANGE", "TRAY_CHANGE", "DISK_CHANGE"
                      "TUNABLE", "AGENT_LIFECYCLE", "METADATA_CHANGE", "BLOCK_JOB_2", "IO_ERROR_REASON", "kvtui.DOMAIN",
                      "kvtui.SNAPSHOT")  # fmt: skip
 """Events after which a domain is described anew."""
+_SPAN: Final = 0.7
+"""Seconds between the first two looks at figures: until then there are no rates."""
+_WATCH: Final = 1.0
+"""Seconds between two looks at whether somebody holds up the figures of others."""
 
 
 class DomainCollector:
@@ -51,6 +57,7 @@ class DomainCollector:
 
         events.listen(_RESHAPING, hear)
         events.listen(("REBOOT", "WATCHDOG"), lambda *_: wake())
+        self._survey.on_news(events.from_any_thread(wake))
 
     def collect(self, connection: libvirt.virConnect) -> Found:
         """All domains."""
@@ -62,10 +69,10 @@ class FigureCollector:
 
     types: tuple[type[Record], ...] = ()
     serves: tuple[type[Record], ...] = (Domain,)
-    period = TICK
     lane = Lane.FIGURES
 
     def __init__(self, survey: Survey) -> None:
+        self.period = _SPAN
         self._survey = survey
 
     def attach(self, events: Events, wake: Callable[[], None]) -> None:
@@ -74,6 +81,8 @@ class FigureCollector:
     def collect(self, connection: libvirt.virConnect) -> Found:
         """Nothing for the store: `DomainCollector` tells of it."""
         self._survey.measure(connection)
+        if self._survey.has_rates:
+            self.period = TICK
         return Found()
 
 
@@ -82,10 +91,11 @@ class HostCollector:
 
     types: tuple[type[Record], ...] = (Host,)
     serves = types
-    period = TICK
     lane = Lane.STATES
 
     def __init__(self, survey: Survey, host: Host) -> None:
+        self.period = _SPAN
+        self._looks = 0
         self._survey = survey
         self._host = host
 
@@ -96,6 +106,10 @@ class HostCollector:
     def collect(self, connection: libvirt.virConnect) -> Found:
         """The host, and what it uses."""
         usage = self._survey.measure_host(connection, self._host)
+        self._looks += 1
+        if self._looks == 2:
+            self.period = TICK
+            self._host = msgspec.structs.replace(self._host, measured=True)
         name = self._host.metadata.name
         return Found({Host: [self._host]}, (name, usage) if usage is not None else None)
 
@@ -105,10 +119,10 @@ class StragglerCollector:
 
     types: tuple[type[Record], ...] = ()
     serves: tuple[type[Record], ...] = (Domain,)
-    period = TICK
     lane = Lane.GUESTS
 
     def __init__(self, survey: Survey) -> None:
+        self.period = _WATCH
         self._survey = survey
 
     def attach(self, events: Events, wake: Callable[[], None]) -> None:
@@ -116,8 +130,11 @@ class StragglerCollector:
 
     def collect(self, connection: libvirt.virConnect) -> Found:
         """Nothing for the store: `DomainCollector` tells of it."""
-        if self._survey.is_held_up:
+        held_up = self._survey.is_held_up
+        if held_up:
             self._survey.measure(connection)
+        self._survey.tell_of_hung()
+        self.period = TICK if held_up and self._survey.has_rates else _WATCH
         return Found()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -26,6 +26,8 @@ _ROUGH: Final = 16 * 2**20
 """Free memory of a host is told in steps of this."""
 _HUNG: Final = 6.0
 """Seconds without an answer after which a QEMU counts as hung."""
+_HELD: Final = 2.0
+"""Seconds after which a question for figures counts as held up, and is asked again beside it."""
 _FIRST: Final = 2.0
 """Seconds that others wait for the first figures."""
 _IO_ERROR: Final = "I/O error"
@@ -39,6 +41,7 @@ class Survey:
     def __init__(self, name: str) -> None:
         self._name = name
         self._lock = threading.Lock()
+        self._looked = threading.Event()
         self._measured = threading.Event()
         self._stale: set[str] = set()
         """UUIDs of domains of which an event told a change."""
@@ -56,6 +59,11 @@ class Survey:
         """Of domains that an I/O error paused: what is wrong with which disk."""
         self._measures = True
         """Whether the driver counts at all."""
+        self._rounds = 0
+        """How often figures were told: what is a rate takes two."""
+        self._wake: Callable[[], None] = lambda: None
+        self._has_addresses = False
+        """Whether everybody was asked for addresses who can be."""
         self._answered: dict[str, float] = {}
         """When each domain last told figures, on the monotonic clock."""
         self._silent: dict[str, float] = {}
@@ -78,7 +86,13 @@ class Survey:
 
     def wait_measured(self) -> None:
         """Wait until domains and figures are known, but not for long: other connections tell of them."""
+        self._looked.wait(_FIRST)
         self._measured.wait(_FIRST)
+
+    @property
+    def has_looked(self) -> bool:
+        """Whether the domains are known."""
+        return self._looked.is_set()
 
     def answers(self, domain: Domain) -> bool:
         """Whether its QEMU can be asked something without the question's being held up: it told figures just now.
@@ -107,14 +121,44 @@ class Survey:
         """The addresses that a domain has."""
         self._addresses[uuid] = addresses
 
+    def settle_addresses(self) -> None:
+        """Everybody was asked for addresses who can be."""
+        self._has_addresses = True
+        self._wake()
+
     def count_snapshots(self, counts: dict[str, int]) -> None:
         """How many snapshots the domains have that have some."""
         self._snapshots = counts
 
     @property
     def is_held_up(self) -> bool:
-        """Whether a question for figures has waited for so long that a QEMU must hang."""
-        return any(time.monotonic() - began > _HUNG for began in tuple(self._held_up))
+        """Whether a question for figures waits: a QEMU is busy, or hangs."""
+        return any(time.monotonic() - began > _HELD for began in tuple(self._held_up))
+
+    @property
+    def has_rates(self) -> bool:
+        """Whether figures are all that they will be; those of a QEMU that hangs are not."""
+        return not self._measures or self._rounds >= 2
+
+    def on_news(self, wake: Callable[[], None]) -> None:
+        """Have `wake` called, in any thread, when something was found of domains that is to be told at once."""
+        self._wake = wake
+
+    def tell_of_hung(self) -> None:
+        """Have it told at once where a QEMU has been silent for long enough to be called hung."""
+        if any(self._is_hung(domain.metadata.uid) and not domain.hung for domain in self.actives()):
+            self._wake()
+
+    def _is_hung(self, uuid: str) -> bool:
+        silent = self._silent.get(uuid)
+        return silent is not None and time.monotonic() - silent > _HUNG
+
+    def _is_measured(self, domain: Domain) -> bool:
+        if domain.nics and not self._has_addresses:
+            return False
+        if domain.hung or domain.reason in PASSING:
+            return True
+        return self.has_rates and domain.metadata.uid not in self._silent
 
     # The host -------------------------------------------------------------------------------------------------------
 
@@ -215,6 +259,7 @@ class Survey:
         for remembered in remembering:
             for uuid in remembered.keys() - alive:
                 del remembered[uuid]
+        self._looked.set()
         return domains
 
     def _remember(self, uuid: str, domain: Domain, known: Domain | None, now: float) -> Domain:
@@ -228,8 +273,8 @@ class Survey:
             domain = with_figures(domain, self._counters[uuid], self._uses.get(uuid))
         if domain.active:
             domain.addresses = self._addresses.get(uuid, ())
-            silent = self._silent.get(uuid)
-            domain.hung = silent is not None and time.monotonic() - silent > _HUNG
+            domain.hung = self._is_hung(uuid)
+            domain.measured = self._is_measured(domain)
         if self._snapshots is not None:
             domain.snapshots = self._snapshots.get(uuid, 0)
         if uuid in self._errors and domain.reason == _IO_ERROR:
@@ -276,6 +321,7 @@ class Survey:
             if is_unsupported(error.get_error_code()):
                 self._measures = False
                 self._measured.set()
+                self._wake()
                 return
             found = list(self._measure_each(connection, groups, nowait))
         finally:
@@ -295,8 +341,10 @@ class Survey:
             self._counters[uuid] = counters
             if sample is not None:
                 self._samples[uuid] = sample
-
+        self._rounds += 1
         self._measured.set()
+        if self._rounds == 2:
+            self._wake()
         for domain in self.actives():
             self._find_errors(connection, domain)
 
