@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections import defaultdict
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if os.environ.get("PYTEST_XDIST_WORKER"):
         seconds = read_seconds()
-        items.sort(key=lambda item: -seconds.get(_file(item.nodeid), _FEW))
+        files = sorted(dict.fromkeys(_file(item.nodeid) for item in items), key=lambda file: -seconds.get(file, _FEW))
+        place = {file: number for number, file in enumerate(_spread(files))}
+        items.sort(key=lambda item: place[_file(item.nodeid)])
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -70,6 +73,14 @@ def read_seconds() -> dict[str, float]:
     """What was noted, by file."""
     lines = (line.split() for line in SECONDS.read_text(encoding="utf-8").splitlines())
     return {file: float(seconds) for seconds, file in lines}
+
+
+def _spread(files: list[str]) -> list[str]:
+    """Not all workers at once on guests by emulation: these boot in time when half of the workers do something else."""
+    guests = [file for file in files if file.startswith("tests/real/")]
+    others = [file for file in files if file not in guests]
+    pairs = zip_longest(guests, others)
+    return [file for pair in pairs for file in pair if file is not None]
 
 
 def _file(nodeid: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from textual.app import App, ComposeResult
+from textual.cache import LRUCache
 from textual.css.parse import parse
 
 from kvtui.ui.bar import Bar, Piece
@@ -69,6 +70,7 @@ async def test_css_is_parsed_once_for_each_theme(show: Show, stage: Stage, monke
         parsed.append(css)
         return parse(scope, css, *rest, **options)
 
+    monkeypatch.setattr("kvtui.ui.hacks._PARSED", LRUCache(512))
     async with show(stage):
         pass
     monkeypatch.setattr("textual.css.stylesheet.parse", parse_noted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def no_thread_is_left() -> Iterator[None]:
     yield
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("ssh ")] == []
+
+
+@pytest.fixture
+def nothing_is_left_of_others() -> None:
+    """What earlier tests left behind tells its faults before this one looks for those of its own."""
+    gc.collect()
 
 
 @pytest.fixture

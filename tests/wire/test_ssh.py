@@ -30,7 +30,7 @@ from tests.wire.sshserver import (
 )
 from tests.wire.support import kept
 
-pytestmark = pytest.mark.usefixtures("home", "no_thread_is_left")
+pytestmark = pytest.mark.usefixtures("home", "no_thread_is_left", "nothing_is_left_of_others")
 
 
 async def test_a_shell_is_a_terminal_with_a_size_and_a_status(known_hosts: Path) -> None:

@@ -24,7 +24,7 @@ from tests.wire.sshserver import (
     write_key,
 )
 
-pytestmark = pytest.mark.usefixtures("home", "no_thread_is_left")
+pytestmark = pytest.mark.usefixtures("home", "no_thread_is_left", "nothing_is_left_of_others")
 
 
 # Trust
