@@ -54,6 +54,7 @@ class Program:
         """Bytes that the program wrote to the terminal."""
         self.raw = bytearray()
         self._master, slave = pty.openpty()
+        self._hung_up = False
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self._emulator = Emulator(columns, lines, answer=self._answer)
         environment = {
@@ -83,7 +84,13 @@ class Program:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+        if not self._hung_up:
+            os.close(self._master)
+
+    def hang_up(self) -> None:
+        """The terminal goes away; who has it as its controlling terminal gets a SIGHUP, nobody else does."""
         os.close(self._master)
+        self._hung_up = True
 
     def _answer(self, reply: bytes) -> None:
         os.write(self._master, reply)
@@ -125,6 +132,11 @@ class Program:
     def alternate(self) -> bool:
         """Whether the program holds the alternate screen."""
         return self._emulator.modes.alternate
+
+    @property
+    def echoes(self) -> bool:
+        """Whether the terminal shows what is typed by itself, as it does for a shell."""
+        return bool(termios.tcgetattr(self._master)[3] & termios.ECHO)
 
     def wait_for(self, what: str | Callable[[str], bool], timeout: float = 20.0) -> float:
         """Read until a pattern is on the screen, or the condition holds for it; the seconds that it took."""

@@ -37,7 +37,7 @@ exit codes:
   1    failed, or an object that was named is not there
   2    the command line, the configuration or the kubeconfig makes no sense
   3    the cluster does not answer, or the answer is partial; what is known is printed
-  130  interrupted"""
+  130  interrupted; 128 and the number of any other signal, 129 also where the terminal went away"""
 
 _GET_ABOUT = """\
 Print the rows of a resource: the same records and columns as on the screen.

@@ -18,6 +18,7 @@ from kvtui.cli.screen import run_screen
 from kvtui.config import ConsoleSettings, Settings
 from kvtui.console.session import Session
 from kvtui.console.state import State
+from kvtui.ending import Ending
 from kvtui.errors import ConfigError, KvtuiError, ReadOnlyError, UnreachableError
 from kvtui.records.libvirt import Domain
 from kvtui.text import clean_line
@@ -79,7 +80,8 @@ def show_channel(options: Namespace, settings: Settings, fleet: Fleet, channel: 
         return fleet
 
     where, contexts = channel.ref.backend, lambda: name_places(options, settings)
-    return run_screen(settings, connect, where=where, contexts=contexts, channel=channel)
+    with Ending() as ending:
+        return run_screen(settings, connect, ending, where=where, contexts=contexts, channel=channel)
 
 
 def check_terminal() -> None:

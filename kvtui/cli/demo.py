@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from argparse import Namespace
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kvtui.cli.connecting import make_fleet, name_places, read_settings
 from kvtui.cli.screen import run_screen
 from kvtui.config import HostSettings
+from kvtui.ending import Ending
 from kvtui.errors import KvtuiError
 
 if TYPE_CHECKING:
@@ -32,15 +35,23 @@ def demo(options: Namespace) -> int:
         sys.stdout.flush()
         os.execv(sys.executable, [sys.executable, "-m", "kvtui.demo", *arguments])
     settings = read_settings(options)
-    with DemoCluster(arguments) as cluster, tempfile.TemporaryDirectory(prefix="kvtui-demo-") as folder:
+    with (
+        Ending() as ending,
+        DemoCluster(arguments) as cluster,
+        tempfile.TemporaryDirectory(prefix="kvtui-demo-", ignore_cleanup_errors=True) as folder,
+    ):
+        ending.at_last(partial(shutil.rmtree, folder, ignore_errors=True))
         settings.host = [*settings.host, *_make_pool(options.hosts, Path(folder))]
 
         async def connect(contexts: Sequence[str]) -> Fleet:
             if options.kubeconfig is None:
-                options.kubeconfig = await asyncio.to_thread(cluster.wait_for_kubeconfig)
+                await cluster.wait_for_words()
+                options.kubeconfig = cluster.wait_for_kubeconfig()
             return make_fleet(options, settings, contexts)
 
-        return run_screen(settings, connect, where="the demo cluster", contexts=lambda: name_places(options, settings))
+        return run_screen(
+            settings, connect, ending, where="the demo cluster", contexts=lambda: name_places(options, settings)
+        )
 
 
 def _make_pool(count: int, folder: Path) -> list[HostSettings]:
@@ -76,6 +87,16 @@ class DemoCluster:
             start_new_session=True,
         )
         return self
+
+    async def wait_for_words(self) -> None:
+        """Return when it serves, or ended instead: without a thread, which would have to be waited for at the end."""
+        assert self.process.stdout is not None
+        loop, said = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(self.process.stdout, said.set)
+        try:
+            await said.wait()
+        finally:
+            loop.remove_reader(self.process.stdout)
 
     def wait_for_kubeconfig(self) -> str:
         """The path of its kubeconfig, as soon as it serves. Raises KvtuiError when it ended instead."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from kvtui.cli.connecting import read_settings
 from kvtui.cli.output import printing
 from kvtui.console.recording import Recording
+from kvtui.ending import Ending
 from kvtui.errors import KvtuiError
 from kvtui.text import clean, clean_line, size
 
@@ -31,12 +32,14 @@ def replay(options: Namespace) -> int:
             raise KvtuiError(
                 "a recording is played in a terminal", hint="--text prints what was said, --info what it holds"
             )
-        from kvtui.ui.consoles.replay import run
-
+        settings = read_settings(options)
         limit = options.idle_limit
         if limit is None:
             limit = recording.header.idle_limit or _IDLE_LIMIT
-        return run(recording, read_settings(options), idle_limit=limit, speed=options.speed)
+        with Ending() as ending:
+            from kvtui.ui.consoles.replay import run
+
+            return run(recording, settings, ending, idle_limit=limit, speed=options.speed)
 
 
 def _print_text(recording: Recording) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.cli.connecting import make_fleet, name_places, read_settings
 from kvtui.config import Settings
+from kvtui.ending import Ending
 from kvtui.errors import KvtuiError
 
 if TYPE_CHECKING:
@@ -24,21 +25,26 @@ def show(options: Namespace) -> int:
         return make_fleet(options, settings, contexts)
 
     where = ", ".join([*options.context, *options.host]) or "the current context"
-    return run_screen(settings, connect, where=where, contexts=lambda: name_places(options, settings))
+    with Ending() as ending:
+        return run_screen(settings, connect, ending, where=where, contexts=lambda: name_places(options, settings))
 
 
 def run_screen(
     settings: Settings,
     connect: Callable[[Sequence[str]], Awaitable[Fleet]],
+    ending: Ending,
     *,
     where: str,
     contexts: Callable[[], Sequence[str]],
     channel: Channel | None = None,
 ) -> int:
-    """Run the screen on what `connect` makes, with `channel` open. Raises KvtuiError where there is no terminal."""
+    """Run the screen on what `connect` makes, with `channel` open, until the user quits or `ending` ends it.
+
+    Raises KvtuiError where there is no terminal.
+    """
     # Textual reads standard input and draws on standard error.
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise KvtuiError("the screen needs a terminal", hint="kvtui get prints the same rows without one")
     from kvtui.ui.app import run
 
-    return run(settings, connect, where=where, contexts=contexts, channel=channel)
+    return run(settings, connect, ending, where=where, contexts=contexts, channel=channel)

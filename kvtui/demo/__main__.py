@@ -35,7 +35,7 @@ async def serve(world: World, options: Options) -> int:
     """Serve until told to end; the exit code."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     if options.with_parent:
         _end_with_input(loop, stop)

@@ -24,6 +24,7 @@ from kvtui.ui.program import Program, Words, write_crash_log
 from kvtui.ui.screens.connect import ConnectScreen
 
 if TYPE_CHECKING:
+    from kvtui.ending import Ending
     from kvtui.fleet import Fleet
     from kvtui.resources.form import Answers
     from kvtui.ui.actions import ActionRunner
@@ -290,18 +291,19 @@ def _own_bindings(owner: Any) -> list[Binding]:
 def run(
     settings: Settings,
     connect: Connect,
+    ending: Ending,
     *,
     where: str = "",
     contexts: Callable[[], Sequence[str]] = tuple,
     channel: Channel | None = None,
 ) -> int:
-    """Run the program until the user quits; the exit status. See `KvtuiApp` for the arguments, and for what is raised
-    where there is a `channel`: what `connect` raises.
+    """Run the program until the user quits or `ending` ends it; the exit status. The other arguments are those of
+    `KvtuiApp`. Where there is a `channel`, it raises what `connect` raises.
     """
     app = KvtuiApp(connect, settings, where=where, contexts=contexts, channel=channel)
-    result = app.run(mouse=settings.mouse)
+    status = app.run_in_terminal(ending, mouse=settings.mouse)
     if app.failure is not None:
         raise app.failure
     # The interpreter's last collections would walk over every record: half a second of nothing on a large fleet.
     gc.freeze()
-    return result or app.return_code or 0
+    return status

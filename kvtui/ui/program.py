@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 import traceback
 from contextlib import suppress
+from contextvars import Context, copy_context
+from functools import partial
 from pathlib import Path
 from textwrap import wrap
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.text import Text
 
 from kvtui.config import state_dir
+from kvtui.ui.driver import TerminalDriver
 from kvtui.ui.hacks import StackedApp, mend_keys, mend_replies, mend_stylesheets
 from kvtui.ui.themes import DEFAULT, fallback_variables, load_themes, own_folder, saturate, shipped_folder
+
+if TYPE_CHECKING:
+    from kvtui.ending import Ending
 
 _TOAST_LINES = 6
 _TOAST_WIDTH = 56
@@ -35,20 +40,40 @@ class Program(StackedApp, inherit_bindings=False):
         mend_keys()
         mend_replies()
         mend_stylesheets()
-        super().__init__()
+        super().__init__(driver_class=partial(TerminalDriver, lost=self._lose_terminal))  # type: ignore[arg-type]
+        self._ending: Ending | None = None
         self.crash_log: Path | None = None
         self.typed = 0
         """Keys and pastes so far."""
         self.animation_level = "none"
         self._theme_troubles = self._load_themes(theme)
 
+    def run_in_terminal(self, ending: Ending, *, mouse: bool) -> int:
+        """Run until the user or `ending` ends it, and leave the terminal as it was; the exit status."""
+        self._ending = ending
+        ending.at_last(self._restore_terminal)
+        return self.run(mouse=mouse) or self.return_code or 0
+
     def on_load(self) -> None:
-        """Leave the terminal as it was, whoever ends the program."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            with suppress(RuntimeError, ValueError):
-                # Not in the main thread, as in tests: then whoever started it has the signals.
-                loop.add_signal_handler(number, self.exit, 128 + number)
+        """Be told of an end from outside, as soon as it can be heeded."""
+        if self._ending is not None:
+            self._ending.follow(partial(self._end, asyncio.get_running_loop(), copy_context()))
+
+    def _end(self, loop: asyncio.AbstractEventLoop, context: Context, status: int) -> None:
+        # The loop may be waiting for the terminal.
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.hurry()
+        # It is closed when the program has ended by itself just now.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(self.exit, status, context=context)
+
+    def _lose_terminal(self) -> None:
+        if self._ending is not None:
+            self._ending.lose()
+
+    def _restore_terminal(self) -> None:
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.restore()
 
     def _load_themes(self, wanted: str) -> list[str]:
         themes, troubles = load_themes([shipped_folder(), own_folder()])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kvtui.backends.base import ByteStream
 from kvtui.config import Settings
+from kvtui.ending import Ending
 from kvtui.fleet import Fleet
 from kvtui.model import Ref
 from kvtui.ui.app import run
@@ -31,13 +32,14 @@ class TelltaleBackend(RecordedBackend):
         return TelltaleLine()
 
 
-def main() -> None:
+def main() -> int:
     stage = Stage()
     stage.backend = TelltaleBackend()
     stage.fleet = Fleet([stage.backend], clock=stage.clock)
     stage.list_all()
-    run(Settings(), stage.connect, where="prod-fra1")
+    with Ending() as ending:
+        return run(Settings(), stage.connect, ending, where="prod-fra1")
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from typing import ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -20,6 +20,9 @@ from kvtui.text import cells, fit
 from kvtui.ui.bar import Bar, Piece
 from kvtui.ui.consoles.emulation import EmulatorView
 from kvtui.ui.program import Program
+
+if TYPE_CHECKING:
+    from kvtui.ending import Ending
 
 SPEEDS: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 _STATUS_PAUSE: Final = 0.1
@@ -424,8 +427,7 @@ def clock_text(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def run(recording: Recording, settings: Settings, *, idle_limit: float, speed: float) -> int:
-    """Play a recording until the user quits; the exit status. See `ReplayApp` for the arguments."""
+def run(recording: Recording, settings: Settings, ending: Ending, *, idle_limit: float, speed: float) -> int:
+    """Play a recording until the user quits or `ending` ends it; the exit status. See `ReplayApp` for the arguments."""
     app = ReplayApp(recording, settings, idle_limit=idle_limit, speed=speed)
-    result = app.run(mouse=settings.mouse)
-    return result or app.return_code or 0
+    return app.run_in_terminal(ending, mouse=settings.mouse)
