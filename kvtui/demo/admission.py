@@ -16,6 +16,8 @@ from kvtui.demo.controllers.instance import complete_instance
 from kvtui.demo.controllers.migration import FINALIZER
 from kvtui.demo.controllers.nodes import NOT_READY
 from kvtui.demo.controllers.printable import FINAL
+from kvtui.demo.copy_admission import ADMITTERS as _COPY_ADMITTERS
+from kvtui.demo.copy_admission import held_causes
 from kvtui.demo.metadata import invalid
 from kvtui.demo.objects import amount, condition, copy_of
 from kvtui.demo.seed import default_machine
@@ -62,7 +64,7 @@ _VM_VALIDATOR = "virtualmachine-validator.kubevirt.io"
 
 
 def _admit_machine(world: World, vm: Object, old: Object | None) -> Object:
-    causes = _machine_causes(vm.get("spec") or {})
+    causes = _machine_causes(vm.get("spec") or {}) + (held_causes(vm, old) if old is not None else [])
     if causes:
         raise _invalid(_VM_VALIDATOR, causes)
     # KubeVirt's mutator writes the spec anew, and Go leaves out no structs.
@@ -324,4 +326,5 @@ _ADMITTERS: dict[Kind, _Admitter] = {
     kinds.STORAGE_CLASS: _admit_storage_class,
     kinds.NODE: _admit_node,
     kinds.SECRET: _admit_secret,
+    **_COPY_ADMITTERS,
 }

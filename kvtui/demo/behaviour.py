@@ -116,6 +116,8 @@ class Outside:
     """By address."""
     missing_images: set[str] = field(default_factory=set)
     """Container images that cannot be pulled."""
+    failing_snapshots: dict[tuple[str, str], str] = field(default_factory=dict)
+    """By namespace and claim: what the storage's driver answers when that claim is to be snapshotted."""
 
     def download(self, url: str) -> Download:
         """What lies at an address: unknown ones hold an image, but for a path that says that there is none."""

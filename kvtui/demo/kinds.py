@@ -42,6 +42,55 @@ CDI_CONFIG = Kind("cdi.kubevirt.io", "v1beta1", "CDIConfig", "cdiconfigs", False
 DATA_VOLUME = Kind("cdi.kubevirt.io", "v1beta1", "DataVolume", "datavolumes", True, ("dv", "dvs"), _ALL)
 STORAGE_PROFILE = Kind("cdi.kubevirt.io", "v1beta1", "StorageProfile", "storageprofiles", False)
 MIGRATION_POLICY = Kind("migrations.kubevirt.io", "v1alpha1", "MigrationPolicy", "migrationpolicies", False)
+SNAPSHOT = Kind(
+    "snapshot.kubevirt.io",
+    "v1beta1",
+    "VirtualMachineSnapshot",
+    "virtualmachinesnapshots",
+    True,
+    ("vmsnapshot", "vmsnapshots"),
+    _ALL,
+)
+SNAPSHOT_CONTENT = Kind(
+    "snapshot.kubevirt.io",
+    "v1beta1",
+    "VirtualMachineSnapshotContent",
+    "virtualmachinesnapshotcontents",
+    True,
+    ("vmsnapshotcontent", "vmsnapshotcontents"),
+    _ALL,
+)
+RESTORE = Kind(
+    "snapshot.kubevirt.io",
+    "v1beta1",
+    "VirtualMachineRestore",
+    "virtualmachinerestores",
+    True,
+    ("vmrestore", "vmrestores"),
+    _ALL,
+)
+CLONE = Kind(
+    "clone.kubevirt.io", "v1beta1", "VirtualMachineClone", "virtualmachineclones", True, ("vmclone", "vmclones"), _ALL
+)
+EXPORT = Kind(
+    "export.kubevirt.io",
+    "v1",
+    "VirtualMachineExport",
+    "virtualmachineexports",
+    True,
+    ("vmexport", "vmexports"),
+    _ALL,
+)
+VOLUME_SNAPSHOT = Kind("snapshot.storage.k8s.io", "v1", "VolumeSnapshot", "volumesnapshots", True, ("vs",))
+VOLUME_SNAPSHOT_CLASS = Kind(
+    "snapshot.storage.k8s.io",
+    "v1",
+    "VolumeSnapshotClass",
+    "volumesnapshotclasses",
+    False,
+    ("vsclass", "vsclasses"),
+    status=False,
+)
 NAD = Kind(
     "k8s.cni.cncf.io",
     "v1",
@@ -78,4 +127,11 @@ KINDS: tuple[Kind, ...] = (
     STORAGE_PROFILE,
     MIGRATION_POLICY,
     NAD,
+    SNAPSHOT,
+    SNAPSHOT_CONTENT,
+    RESTORE,
+    CLONE,
+    EXPORT,
+    VOLUME_SNAPSHOT,
+    VOLUME_SNAPSHOT_CLASS,
 )

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from kvtui.demo import kinds
 from kvtui.demo.admission import admit
 from kvtui.demo.controllers.printable import FINAL, run_strategy
-from kvtui.demo.objects import has_condition
+from kvtui.demo.copy_admission import held_causes
+from kvtui.demo.objects import copy_of, has_condition
 from kvtui.demo.storage import Object, StorageError
 
 if TYPE_CHECKING:
@@ -276,11 +277,16 @@ def _ask(world: World, namespace: str, name: str, requests: list[Object]) -> Non
 
 def _set_strategy(world: World, namespace: str, name: str, *, running: bool) -> None:
     def switch(vm: Object) -> None:
+        before = copy_of(vm)
         spec = vm["spec"]
         if "running" in spec and "runStrategy" not in spec:
             spec["running"] = running
         else:
             spec["runStrategy"] = "Always" if running else "Halted"
+        if held := held_causes(vm, before):
+            # virt-api passes the webhook's refusal on as an error of its own.
+            words = 'admission webhook "virtualmachine-validator.kubevirt.io" denied the request: '
+            raise _internal(words + held[0]["message"])
 
     world.storage.modify(kinds.VM, namespace, name, switch)
 

@@ -66,6 +66,7 @@ _CDI_KINDS = (
     "volumeclonesources",
 )
 _SCALED = ("", "/scale", "/status")
+_TUNNELS = ("pods/attach", "pods/exec", "pods/portforward", "pods/proxy", "services/proxy")
 _CORE_EDITABLE = ("configmaps", "endpoints", "persistentvolumeclaims", "pods", "serviceaccounts", "services")
 
 AUTHENTICATED: tuple[Rule, ...] = (
@@ -171,8 +172,8 @@ EDIT: tuple[Rule, ...] = (
     Rule(_NO_COLLECTION, ("kubevirt.io",), _KUBEVIRT_KINDS),
     *(Rule(_NO_COLLECTION, (group,), resources) for group, resources in _KUBEVIRT_GROUPS),
     Rule(("*",), ("cdi.kubevirt.io",), (*_CDI_KINDS, "datavolumes/source")),
-    Rule(("get", "list", "watch"), ("",), ("secrets", "pods/attach", "pods/exec", "pods/portforward", "pods/proxy")),
-    Rule(_WRITE, ("",), (*_CORE_EDITABLE, "secrets", "pods/attach", "pods/exec", "pods/portforward", "pods/proxy")),
+    Rule(("get", "list", "watch"), ("",), ("secrets", *_TUNNELS)),
+    Rule(_WRITE, ("",), (*_CORE_EDITABLE, "secrets", *_TUNNELS)),
     Rule(("create",), ("",), ("pods/eviction",)),
     Rule(_WRITE, ("apps",), ("daemonsets", "deployments", "deployments/scale", "replicasets", "statefulsets")),
 )

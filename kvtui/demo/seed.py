@@ -94,6 +94,7 @@ def _load_platform(world: World, nodes: list[str]) -> None:
     )
     world.load(kinds.NODE, [hosts.node(name, number, created, now) for number, name in enumerate(nodes)])
     world.load(kinds.STORAGE_CLASS, disks.storage_classes(created))
+    world.load(kinds.VOLUME_SNAPSHOT_CLASS, disks.snapshot_classes(created))
     world.load(kinds.STORAGE_PROFILE, disks.storage_profiles(created))
     world.load(kinds.KUBEVIRT, [platform.kubevirt(created)])
     world.load(kinds.CDI, [platform.cdi(created)])

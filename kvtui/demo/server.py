@@ -15,6 +15,7 @@ from kvtui.demo.console import Consoles
 from kvtui.demo.controls import Controls
 from kvtui.demo.discovery import AGGREGATED, VERSION, Discovery
 from kvtui.demo.eviction import evict
+from kvtui.demo.exports import ExportServer
 from kvtui.demo.exposition import handler_metrics
 from kvtui.demo.faults import Faults
 from kvtui.demo.forms import form_of, object_body
@@ -71,6 +72,7 @@ class Server:
         self._writes = Writes(world)
         self._logs = Logs(world, self.consoles.machines, self.faults)
         self._ports = Ports(world.storage, self.consoles.machines)
+        self._exports = ExportServer(world)
         self._subresources = Subresources(world, self.access, self.consoles, self._ports)
         self._controls = Controls(self)
         self._runner: web.ServerRunner | None = None
@@ -230,6 +232,8 @@ class Server:
                 return await self._logs.respond(request, target)
             case "pods", "proxy/metrics", "get":
                 return text(handler_metrics(self.world, target.namespace, target.name))
+            case "services", rest, "get" if rest.startswith("proxy/"):
+                return await self._exports.respond(request, target)
             case "pods", "eviction", "create":
                 options = await read_eviction_options(request)
                 dry_run = is_dry_run(request, options)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 from aiohttp import web
 
-from kvtui.demo import kinds, lifecycle
+from kvtui.demo import dumping, kinds, lifecycle
 from kvtui.demo.access import Access, Account
 from kvtui.demo.console import Consoles
 from kvtui.demo.guest import Guest
@@ -32,6 +32,8 @@ _VM_VERBS: dict[str, _Verb] = {
     "stop": lifecycle.stop,
     "restart": lifecycle.restart,
     "migrate": lifecycle.migrate,
+    "memorydump": dumping.dump,
+    "removememorydump": dumping.remove,
 }
 """Answered with 202: accepted, and seen in the objects later."""
 
@@ -86,6 +88,7 @@ class _Options(msgspec.Struct, rename="camel", omit_defaults=True):
     grace_period_seconds: int | None = None
     added_node_selector: dict[str, str] | None = None
     evacuation_node_name: str = ""
+    claim_name: str = ""
     dry_run: list[str] | None = None
 
 

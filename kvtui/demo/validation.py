@@ -8,6 +8,7 @@ The words: recording ``create-invalid-type`` for what KubeVirt's mutating webhoo
 from __future__ import annotations
 
 from kvtui.demo import kinds
+from kvtui.demo.copy_schemas import KINDS as COPIES
 from kvtui.demo.metadata import Kind, Object, StorageError, bad_request, invalid
 from kvtui.demo.schemas import KINDS, META
 from kvtui.demo.selectors import key_faults, value_faults
@@ -24,7 +25,7 @@ def check_fields(kind: Kind, obj: Object) -> Object:
     missing one that is needed and for labels that cannot be.
     """
     parts = {"spec": Struct(f"{kind.kind}Spec"), "status": Struct(f"{kind.kind}Status")}
-    shape = Struct(kind.kind, {"metadata": META} | parts | KINDS.get(kind, {}))
+    shape = Struct(kind.kind, {"metadata": META} | parts | (KINDS.get(kind) or COPIES.get(kind, {})))
     try:
         found: Object = fitted(obj, shape)
     except MismatchError as error:

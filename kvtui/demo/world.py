@@ -12,16 +12,21 @@ from kvtui.demo.behaviour import Guest, Outside
 from kvtui.demo.clock import Clock
 from kvtui.demo.controllers.base import Controller
 from kvtui.demo.controllers.binder import VolumeBinder
+from kvtui.demo.controllers.clone import Clones
 from kvtui.demo.controllers.datavolume import DataVolumes
 from kvtui.demo.controllers.evacuation import Evacuation
 from kvtui.demo.controllers.events import Recorder
+from kvtui.demo.controllers.export import Exports
 from kvtui.demo.controllers.handler import Handler
 from kvtui.demo.controllers.importer import Importer
 from kvtui.demo.controllers.kubelet import Kubelet
+from kvtui.demo.controllers.memorydump import MemoryDumps
 from kvtui.demo.controllers.migration import Migrations
 from kvtui.demo.controllers.namespaces import Namespaces
 from kvtui.demo.controllers.nodes import Nodes
+from kvtui.demo.controllers.restore import Restores
 from kvtui.demo.controllers.scheduler import Scheduler
+from kvtui.demo.controllers.snapshot import Snapshots
 from kvtui.demo.controllers.transfer import Transfers
 from kvtui.demo.controllers.virtualmachine import VirtualMachines
 from kvtui.demo.controllers.virtualmachineinstance import VirtualMachineInstances
@@ -78,6 +83,11 @@ class World:
             self.importer,
             self.nodes,
             Namespaces(self),
+            Snapshots(self),
+            Restores(self),
+            Clones(self),
+            Exports(self),
+            MemoryDumps(self),
         )
         self._observers: dict[Kind, list[Controller]] = defaultdict(list)
         for controller in controllers:

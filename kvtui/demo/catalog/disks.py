@@ -47,6 +47,27 @@ def storage_classes(created: str) -> list[Object]:
     ]
 
 
+SNAPSHOT_CLASSES = {
+    "rook-ceph.rbd.csi.ceph.com": "ceph-rbd-snapshots",
+    "rook-ceph.cephfs.csi.ceph.com": "cephfs-snapshots",
+}
+"""By driver: those that can take snapshots."""
+
+
+def snapshot_classes(created: str) -> list[Object]:
+    """The VolumeSnapshotClasses."""
+    return [
+        {
+            "apiVersion": "snapshot.storage.k8s.io/v1",
+            "kind": "VolumeSnapshotClass",
+            "metadata": {"name": name, "creationTimestamp": created, "generation": 1},
+            "driver": driver,
+            "deletionPolicy": "Delete",
+        }
+        for driver, name in SNAPSHOT_CLASSES.items()
+    ]
+
+
 def storage_profiles(created: str) -> list[Object]:
     """CDI's StorageProfiles, one for each class."""
     return [

@@ -10,6 +10,8 @@ from kvtui.demo.controllers.binder import SELECTED_NODE
 from kvtui.demo.objects import condition, deleting, owner_reference
 from kvtui.demo.storage import Change, Object
 
+POPULATED_FOR = "cdi.kubevirt.io/storage.populatedFor"
+"""On a claim that holds its data already: the DataVolume that will adopt it."""
 _SOURCE = "datavolume-import-controller"
 _NOT_SCHEDULED = ("", "Pending", "PVCBound", "WaitForFirstConsumer", "PendingPopulation")
 
@@ -149,6 +151,8 @@ class DataVolumes(Controller):
         state = notes.get("cdi.kubevirt.io/storage.pod.phase", "")
         bound = claim.get("status", {}).get("phase") == "Bound"
         if state == "Succeeded" and bound:
+            return "Succeeded"
+        if bound and notes.get(POPULATED_FOR) == volume["metadata"]["name"]:
             return "Succeeded"
         if "blank" in volume["spec"].get("source", {}) and bound:
             return "Succeeded"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kvtui.demo import kinds
 from kvtui.demo.clock import stamp
 from kvtui.demo.controllers.base import Controller, Key
+from kvtui.demo.controllers.datavolume import POPULATED_FOR
 from kvtui.demo.controllers.events import VM_CONTROLLER
 from kvtui.demo.controllers.instance import new_instance
 from kvtui.demo.controllers.launcher import claims_of
@@ -91,7 +92,8 @@ class VirtualMachines(Controller):
             name = template["metadata"]["name"]
             if self.storage.find(kinds.DATA_VOLUME, meta["namespace"], name):
                 continue
-            if self.storage.find(kinds.PVC, meta["namespace"], name):
+            claim = self.storage.find(kinds.PVC, meta["namespace"], name)
+            if claim and POPULATED_FOR not in claim["metadata"].get("annotations", {}):
                 continue
             labels = {**template["metadata"].get("labels", {}), "kubevirt.io/created-by": meta["uid"]}
             annotations = {**template["metadata"].get("annotations", {}), "cdi.kubevirt.io/allowClaimAdoption": "true"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from kvtui.demo.drills import background, hosts, imports, migrations, running, starting
+from kvtui.demo.drills import background, copies, hosts, imports, migrations, running, starting
 
 if TYPE_CHECKING:
     from kvtui.demo.world import World
@@ -32,6 +32,7 @@ DRILLS: tuple[Drill, ...] = (
     imports.wrong_checksum,
     hosts.cordoned,
     hosts.not_ready,
+    copies.begin,
 )
 """The troubles of the default world."""
 
