@@ -246,11 +246,18 @@ class KvtuiApp(Program, inherit_bindings=False):
         return answers
 
     async def edit(self, path: Path) -> None:
-        """Give the terminal to the user's editor; consoles and panes go on unseen."""
+        """Give the terminal to the user's editor; consoles and panes go on unseen. Raises KvtuiError."""
         from kvtui.ui.stage import run_editor, undisturbed
 
+        failure = None
         with self.batch_update(), self.suspend(), undisturbed():
-            await run_editor(path)
+            try:
+                await run_editor(path)
+            except KvtuiError as error:
+                # Textual 8.2.8 takes the terminal back only when nothing is raised.
+                failure = error
+        if failure is not None:
+            raise failure
 
     def tell(self, message: str, severity: Severity) -> None:
         """Answer what the user did."""

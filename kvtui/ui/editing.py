@@ -10,7 +10,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import unified_diff
 from pathlib import Path
 from typing import Final, Protocol
@@ -29,7 +29,7 @@ class Editor(Protocol):
     """Lets the user edit a file."""
 
     async def edit(self, path: Path) -> None:
-        """Returns when the editor has ended. Raises KvtuiError when there is none."""
+        """Returns when the editor has ended. Raises KvtuiError when there is none, or it failed."""
 
 
 async def edit_text(editor: Editor, name: str, before: str, write: Callable[[str, str], Awaitable[None]]) -> str:
@@ -37,15 +37,25 @@ async def edit_text(editor: Editor, name: str, before: str, write: Callable[[str
 
     What is refused stands above the text when it is edited again, what somebody else changed meanwhile as a diff.
     Who leaves the text as it is gives up, and it is kept in a file. `write` gets the text and what it was before.
+    Where the editor fails or the program ends, nothing is written, and what was saved is kept. Raises KvtuiError.
     """
-    text, note = before, ""
+    original, text, note = before, before, ""
     with tempfile.TemporaryDirectory(prefix="kvtui-") as folder:
         path = Path(folder) / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', name).lstrip('.') or 'vm'}.xml"
         while True:
             shown = note + text
             path.touch(mode=0o600)
             path.write_text(shown, encoding="utf-8")
-            await editor.edit(path)
+            try:
+                await editor.edit(path)
+            except (KvtuiError, asyncio.CancelledError) as error:
+                saved = _NOTE.sub("", _read(path))
+                if not saved.strip() or saved == original:
+                    raise
+                where = _keep(name, saved)
+                if isinstance(error, KvtuiError):
+                    raise KvtuiError(error.title, error.detail, f"what was saved is kept in {where}") from error
+                raise
             edited = _read(path)
             stripped = _NOTE.sub("", edited)
             if not stripped.strip() or edited == shown:
@@ -101,13 +111,23 @@ def _keep(name: str, text: str) -> Path:
 
 
 async def run_editor(path: Path) -> None:
-    """Run the user's editor on a file, in the terminal. Raises KvtuiError when there is none."""
+    """Run the user's editor on a file, in the terminal. Raises KvtuiError when there is none, or it failed."""
     command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     try:
         process = await asyncio.create_subprocess_exec(*shlex.split(command), str(path))
     except (OSError, ValueError) as error:
         raise KvtuiError(f"the editor {command!r} cannot be run", str(error), "set EDITOR") from error
-    await process.wait()
+    try:
+        status = await process.wait()
+    except asyncio.CancelledError:
+        # The program ends, and the shell reads from the terminal next.
+        with suppress(ProcessLookupError):
+            process.terminate()
+        raise
+    if status:
+        # Such as vi when its terminal is gone: nobody has said that the text is ready.
+        how = f"status {status}" if status > 0 else f"signal {-status}"
+        raise KvtuiError("the editor failed, nothing was written", f"{command} ended with {how}", "edit it again")
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""All work-arounds of the framework, each with its reason, so that an upgrade has one file to look at."""
+"""All work-arounds of the framework, each with its reason, so that an upgrade has one file to look at.
+
+But for the terminal's driver, which is in `driver`.
+"""
 
 from __future__ import annotations
 

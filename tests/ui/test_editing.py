@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +35,10 @@ def rewrite(path: Path, change: Callable[[str], str]) -> str:
 
 def kept(path: Path) -> tuple[str, int]:
     return path.read_text(), stat.S_IMODE(path.stat().st_mode)
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 class Server:
@@ -116,3 +121,46 @@ async def test_the_editor_gets_the_file_behind_its_own_arguments(
     monkeypatch.setenv("VISUAL", "sed -i s/Shop/Till/")
     await run_editor(path)
     assert path.read_text() == "Till"
+
+
+class Failing(Hand):
+    """Saves what it changed, and fails."""
+
+    def __init__(self, change: Callable[[str], str], error: BaseException) -> None:
+        super().__init__(change)
+        self.error = error
+
+    async def edit(self, path: Path) -> None:
+        await super().edit(path)
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [KvtuiError("the editor failed"), asyncio.CancelledError()])
+async def test_what_was_saved_is_kept_and_not_written_where_the_editor_fails_or_the_program_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    server = Server()
+    with pytest.raises(type(error)) as raised:
+        await edit_text(Failing(to_till, error), "web", TEXT, server.write)
+    (path,) = files(tmp_path)
+    assert kept(path) == (to_till(TEXT), 0o600)
+    assert server.taken == []
+    if isinstance(raised.value, KvtuiError):
+        assert str(path) in raised.value.hint
+
+
+async def test_an_editor_that_fails_unsaved_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with pytest.raises(KvtuiError, match="the editor failed"):
+        await edit_text(Failing(same, KvtuiError("the editor failed")), "web", TEXT, Server().write)
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize(("end", "how"), [("exit 3", "status 3"), ("kill -HUP $$", "signal 1")])
+async def test_an_editor_that_fails_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, how: str
+) -> None:
+    monkeypatch.setenv("VISUAL", f"sh -c '{end}'")
+    with pytest.raises(KvtuiError, match=how):
+        await run_editor(tmp_path / "text")

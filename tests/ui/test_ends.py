@@ -280,6 +280,37 @@ def test_who_was_started_to_ignore_hangups_goes_on(env: dict[str, str]) -> None:
         program.wait_exit(SOON)
 
 
+def test_the_editor_ends_too_and_what_it_saved_is_kept(env: dict[str, str], tmp_path: Path) -> None:
+    pytest.importorskip("libvirt")
+    editor = tmp_path / "editor"
+    editor.write_text(f"#!/bin/sh\necho '<changed/>' >$1\necho $$ >{tmp_path}/pid\necho EDITING\nexec sleep 600\n")
+    editor.chmod(0o700)
+    command = [*KVTUI, "--host", "test:///default"]
+    with Program(command, env={**env, "VISUAL": str(editor)}) as program:
+        program.wait_for(r"VMs 1\b(.*\n)*.*Running", 30)
+        program.press("2", "e")
+        program.wait_for("EDITING")
+        program.process.send_signal(signal.SIGTERM)
+        program.wait_exit(SOON)
+        assert program.process.returncode == 128 + signal.SIGTERM
+        assert not program.alternate
+        assert program.echoes
+    assert within(SOON, lambda: not is_alive(int((tmp_path / "pid").read_text())))
+    (path,) = tmp_path.rglob("edits/*.xml")
+    assert path.read_text() == "<changed/>\n"
+
+
+@pytest.mark.parametrize(("editor", "words"), [("/no/editor", "cannot be run"), ("false", "the editor failed")])
+def test_an_editor_that_fails_gives_the_screen_back(env: dict[str, str], editor: str, words: str) -> None:
+    pytest.importorskip("libvirt")
+    with Program([*KVTUI, "--host", "test:///default"], env={**env, "VISUAL": editor}) as program:
+        program.wait_for(r"VMs 1\b(.*\n)*.*Running", 30)
+        program.press("2", "e")
+        program.wait_for(words)
+        program.press("?")
+        program.wait_for("Everywhere")
+
+
 # The demo's server --------------------------------------------------------------------------------------------------
 
 
