@@ -10,6 +10,7 @@ from typing import Any
 from tests.real.image import PASSWORD
 
 PATIENCE = 60.0
+_STALL = 10.0
 _CHUNK = 65_536
 
 
@@ -68,13 +69,22 @@ class Line:
 
     def log_in(self) -> None:
         """Answer getty and login, up to the prompt of the shell."""
-        self.wait_for(f"{self._domain} login:")
+        self._wake_until(f"{self._domain} login:")
         self.type("root\r")
         self.wait_for("Password:")
         self.type(f"{PASSWORD}\r")
         self.wait_for(r":~# ")
         # So that a command that is typed stays one line.
         self.run("dmesg -n 1; stty cols 1000")
+
+    def _wake_until(self, pattern: str) -> None:
+        # On a busy machine an emulated port stops in the middle of a word now and then, until something comes in.
+        for _ in range(round(PATIENCE / _STALL)):
+            with self._changed:
+                if self._changed.wait_for(lambda: self._find(pattern) or self._ended, _STALL):
+                    break
+            self.type("\r")
+        self.wait_for(pattern, 0)
 
     def wake(self) -> None:
         """Have the shell show its prompt, which came before the line was open."""
