@@ -180,6 +180,22 @@ async def test_search_finds_counts_and_goes_round(stage: Stage, show: Show) -> N
         assert '"panic" 1 of 3' in desk.bar
 
 
+@pytest.mark.parametrize("words", ["line 1", "line 1" + "x" * 70])
+async def test_which_one_was_found_is_said_on_a_small_screen_while_output_goes_on(
+    stage: Stage, show: Show, words: str
+) -> None:
+    async with show(stage, SMALL) as screen:
+        desk = await sit(screen, stage, 0)
+        await desk.say(f"{words}\r\n".encode() * 1200 + b"the end", "the end")
+        await desk.press("shift+pageup")
+        await desk.say_unseen(b"\r\nnew" * 12_345)
+        await desk.search(words)
+        await desk.press(*["N"] * 30)
+        assert "of 1,200" in desk.bar
+        assert desk.bar.startswith(" paused")
+        assert "esc follow" in desk.bar
+
+
 async def test_search_says_when_there_is_nothing(stage: Stage, show: Show) -> None:
     async with show(stage, SMALL) as screen:
         desk = await sit(screen, stage)

@@ -23,7 +23,7 @@ from kvtui.console.files import open_new, short_path
 from kvtui.console.history import History, Span, cells_of, last_line, text_of
 from kvtui.console.line import PastLine
 from kvtui.console.reader import Reader
-from kvtui.text import cells, clean_line
+from kvtui.text import cells, clean_line, shorten
 from kvtui.ui.bar import Piece, give_way
 from kvtui.ui.consoles.emulation import Drawn, EmulatorView
 from kvtui.ui.segments import restyle, toggle_reverse, whole_cells
@@ -31,6 +31,8 @@ from kvtui.ui.segments import restyle, toggle_reverse, whole_cells
 COPY_LIMIT: Final = 74_994
 """Bytes that are copied at most: what is 100,000 in base64, where several terminals stop listening."""
 _TOAST_WORDS: Final = 40
+_FOUND_WORDS: Final = 20
+"""Columns of what was searched, in the bar."""
 _LINE_STAMP: Final = "%H:%M:%S "
 _DAY_STAMP: Final = "%b %d %H:%M:%S "
 
@@ -112,17 +114,6 @@ class ReadingView(EmulatorView):
     def is_reading(self) -> bool:
         """Whether the view stands still, and no key is the guest's."""
         return self.reader is not None
-
-    @property
-    def reading_words(self) -> str:
-        """``paused: 213 lines back, 57 new lines since``; empty while the view follows."""
-        reader = self.reader
-        if reader is None:
-            return ""
-        parts = [f"{_count(reader.back, 'line')} back"] if reader.back else []
-        new = max(0, last_line(self.emulator) - reader.history.last)
-        parts += [f"{_count(new, 'new line')} since"] if new else []
-        return f"paused: {', '.join(parts)}" if parts else "paused at the newest line"
 
     @property
     def scrolled_back(self) -> int:
@@ -434,7 +425,7 @@ class ReadingView(EmulatorView):
     def _bar_pieces(self, reader: Reader) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
         if self._typed is not None:
             return (Piece(f" /{self._typed}"), Piece(" ", "cursor")), _keys("esc back", "enter find")
-        left = [Piece(f" {self.reading_words}  ", rank=1 if self._notice else 0)]
+        left = self._place_pieces(reader)
         if self._notice:
             return (*left, Piece(f" {self._notice} ")), ()
         if (span := reader.selection) is not None:
@@ -443,17 +434,27 @@ class ReadingView(EmulatorView):
             return tuple(left), _keys("esc unselect", "y copy", "s save", unit)
         keys = ["esc follow", "/ search", "space select", "y copy", "s save", "t times"]
         if reader.search is not None and self._words:
-            left.append(Piece(f" {self._found(reader)}  ", rank=1))
+            left.append(Piece(f" {self._found(reader)}  "))
             keys.insert(1, "n N next")
         return tuple(left), _keys(*keys)
 
+    def _place_pieces(self, reader: Reader) -> list[Piece]:
+        """``paused: 213 lines back, 57 new lines since``, of which the numbers give way, those of new lines first."""
+        numbers = [f"{_count(reader.back, 'line')} back"] if reader.back else []
+        new = max(0, last_line(self.emulator) - reader.history.last)
+        numbers += [f"{_count(new, 'new line')} since"] if new else []
+        pieces = [Piece(f"{', ' if at else ': '}{words}", rank=at + 1) for at, words in enumerate(numbers)]
+        pieces = pieces or [Piece(" at the newest line", rank=1)]
+        return [Piece(" paused", rank=1 if self._notice else 0), *pieces, Piece("  ")]
+
     def _found(self, reader: Reader) -> str:
         """``"panic" 3 of 17``, where the cursor is on one of the lines found."""
+        words = shorten(self._words, _FOUND_WORDS)
         lines = reader.search.lines() if reader.search else ()
         at = bisect_left(lines, reader.cursor.line)
         if at < len(lines) and lines[at] == reader.cursor.line:
-            return f'"{self._words}" {at + 1:,} of {len(lines):,}'
-        return f'"{self._words}" {_count(len(lines), "line")}'
+            return f'"{words}" {at + 1:,} of {len(lines):,}'
+        return f'"{words}" {_count(len(lines), "line")}'
 
     def _bar(self, reader: Reader) -> Strip:
         width = self.size.width
@@ -470,7 +471,7 @@ class ReadingView(EmulatorView):
 def _keys(leave: str, *others: str) -> tuple[Piece, ...]:
     """Keys with what they do; where there is no room for all, those at the end give way, and the way out never."""
     pieces: list[Piece] = []
-    for rank, words in (*enumerate(others, start=1), (0, leave)):
+    for rank, words in (*enumerate(others, start=3), (0, leave)):
         key, _, meaning = words.rpartition(" ")
         pieces += [Piece(f" {key}", "key", rank=rank), Piece(f" {meaning} ", rank=rank)]
     return tuple(pieces)
