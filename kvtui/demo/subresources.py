@@ -113,8 +113,10 @@ class Subresources:
         self._ports = ports
 
     async def respond(self, request: web.BaseRequest, account: Account, target: Target) -> web.StreamResponse:
-        """One request. kube-apiserver has looked at the first part of the subresource, virt-api looks at all of it."""
-        if target.rest != target.subresource:
+        """One request. kube-apiserver has looked at the first part of the subresource, virt-api looks at all of it, but
+        for the port to forward: roles grant ``portforward``.
+        """
+        if target.subresource not in (target.rest, "portforward"):
             try:
                 self._access.authorize(account, target, target.rest)
             except StorageError as error:

@@ -246,6 +246,18 @@ async def test_the_server_pings_each_second(running: RunningCluster, admin: aioh
         assert (message.type, bytes(message.data)) == (aiohttp.WSMsgType.PING, b"keep alive")
 
 
+@pytest.mark.parametrize(("user", "may"), [("edit", True), ("view", False)])
+async def test_a_port_is_for_edit_and_not_for_view(running: RunningCluster, user: str, may: bool) -> None:
+    async with running.session(user) as session:
+        if may:
+            async with session.ws_connect(port_of("web-1", 22)) as websocket:
+                assert (await websocket.receive()).data.startswith(b"SSH-2.0")
+        else:
+            async with session.get(port_of("web-1", 22)) as response:
+                assert response.status == 403
+                assert "virtualmachineinstances/portforward" in await response.text()
+
+
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [

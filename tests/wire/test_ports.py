@@ -14,7 +14,7 @@ from aiohttp import WSMsgType, web
 
 from kvtui.backends.base import ByteStream, Ports
 from kvtui.backends.kubernetes.answers import CutError
-from kvtui.errors import AbsentError, BackendError, ConflictError, ForbiddenError, ReadOnlyError
+from kvtui.errors import AbsentError, BackendError, ConflictError, ForbiddenError, ReadOnlyError, UnauthorizedError
 from kvtui.model import Ref
 from tests.wire.fake import Fake, Handler, serving, status
 from tests.wire.support import QUICK, kept, write_kubeconfig
@@ -201,6 +201,9 @@ REFUSED = "Internal error occurred: dialing VM: dial tcp 10.0.0.7:8080: connect:
         (lambda: status(409, "VMI is paused", "Conflict"), ConflictError, "paused"),
         (lambda: status(404, "not found", "NotFound"), AbsentError, "not found"),
         (lambda: status(403, "you cannot get portforward", "Forbidden"), ForbiddenError, "portforward"),
+        (lambda: web.Response(status=401, text="bob cannot get it"), ForbiddenError, "bob cannot get it"),
+        (lambda: web.Response(status=401), ForbiddenError, "cannot get virtualmachineinstances/portforward of"),
+        (lambda: status(401, "Unauthorized", "Unauthorized"), UnauthorizedError, "Unauthorized"),
         (lambda: web.Response(text="no websocket"), BackendError, "no websocket"),
     ],
 )

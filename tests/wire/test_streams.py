@@ -168,6 +168,7 @@ async def running_instance(state: Kept) -> Ref:
         (lambda: status(400, "VMI is not running", "BadRequest"), BackendError, 400, "VMI is not running"),
         (lambda: status(404, "virtualmachineinstance not found", "NotFound"), AbsentError, 404, "not found"),
         (lambda: status(403, "you cannot get console", "Forbidden"), ForbiddenError, 403, "cannot get console"),
+        (lambda: web.Response(status=401), ForbiddenError, 403, "cannot get virtualmachineinstances/console of"),
         (
             lambda: web.Response(status=400, text='Bad Request\n{"kind":"Status","message":"no serial"}'),
             BackendError,

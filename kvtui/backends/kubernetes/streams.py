@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from kvtui.backends.kubernetes.answers import CutError
@@ -147,13 +147,16 @@ class Port(_SocketStream):
 
 async def open_console(server: Server, discovery: Discovery, ref: Ref) -> Console:
     """The serial console of a VM or VMI. Raises BackendError with the server's words when there is none."""
-    return Console(await server.websocket(await _subresource(discovery, ref, "console"), _PROTOCOL), "the console")
+    path = await _subresource(discovery, ref, "console")
+    async with _heeded(ref, "console"):
+        return Console(await server.websocket(path, _PROTOCOL), "the console")
 
 
 async def open_port(server: Server, discovery: Discovery, ref: Ref, port: int) -> Port:
     """A TCP connection to a port of a VM or VMI. Raises BackendError with the server's words when nobody listens."""
     path = await _subresource(discovery, ref, f"portforward/{port}/tcp")
-    socket = await server.websocket(path, _PROTOCOL, pings=False)
+    async with _heeded(ref, "portforward"):
+        socket = await server.websocket(path, _PROTOCOL, pings=False)
     return Port(socket, f"the connection to port {port} of {ref.path}", server.timings.heartbeat)
 
 
@@ -165,6 +168,7 @@ async def take_screenshot(server: Server, discovery: Discovery, ref: Ref) -> byt
     try:
         async with (
             asyncio.timeout(timings.screenshot),
+            _heeded(ref, "vnc/screenshot"),
             server.stream(path, query={}, first=timings.answer, silence=timings.answer, accept=ANY) as pieces,
         ):
             async for piece in pieces:
@@ -179,15 +183,24 @@ async def take_screenshot(server: Server, discovery: Discovery, ref: Ref) -> byt
             f"{len(picture)} bytes in {timings.screenshot:g} s",
             silent=True,
         ) from error
-    except UnauthorizedError as error:
-        # virt-api refuses with 401 what kube-apiserver let pass (kubevirt-api.md 3), whose own 401 has but this word.
-        if error.detail == "Unauthorized":
-            raise
-        raise ForbiddenError("not allowed", error.detail, code=403) from error
     # virt-api passes on what QEMU made and names no type (kubevirt-api.md 4).
     if not picture.startswith(_PICTURES):
         raise BackendError(f"no picture of {ref.path} came", "the answer is neither PNG nor PPM")
     return bytes(picture)
+
+
+@asynccontextmanager
+async def _heeded(ref: Ref, subresource: str) -> AsyncIterator[None]:
+    """virt-api refuses with 401, and often without a reason, what kube-apiserver let pass (kubevirt-api.md 3), whose
+    own 401 has but one word: that makes it a right that is missing, not an account that is unknown.
+    """
+    try:
+        yield
+    except UnauthorizedError as error:
+        if error.detail == "Unauthorized":
+            raise
+        words = f'cannot get virtualmachineinstances/{subresource} of {ref.name} in the namespace "{ref.namespace}"'
+        raise ForbiddenError("not allowed", error.detail or words, code=403) from error
 
 
 async def _subresource(discovery: Discovery, ref: Ref, subresource: str) -> str:
