@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.notifications import Notify
 from textual.worker import WorkerFailed
 
 from kvtui.config import Settings
@@ -20,7 +21,7 @@ from kvtui.errors import KvtuiError
 from kvtui.model import Severity
 from kvtui.text import clean_line
 from kvtui.ui.hacks import KeyOrder, take_apart
-from kvtui.ui.program import Program, Words, write_crash_log
+from kvtui.ui.program import TOAST_LINES, Program, Words, write_crash_log
 from kvtui.ui.screens.connect import ConnectScreen
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from kvtui.ui.consoles.channels import Channel
     from kvtui.ui.dialogs.confirm import Question
     from kvtui.ui.dialogs.form import Sheet
+    from kvtui.ui.lines import Line
     from kvtui.ui.palette import KvtuiCommands
     from kvtui.ui.screens.main import MainScreen
 
@@ -60,6 +62,8 @@ class KvtuiApp(Program, inherit_bindings=False):
     # Without priority, so that a console gets these keys first.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+p", "command_palette", "palette", tooltip="every action and place, searched by name"),
+        # Of every screen; the list has one with a tooltip.
+        Binding("question_mark", "help", "help", show=False, id="main.help"),
         Binding("ctrl+c", "leave", "quit", show=False),
         Binding("ctrl+z", "suspend_process", "suspend", show=False),
     ]
@@ -259,18 +263,40 @@ class KvtuiApp(Program, inherit_bindings=False):
         if failure is not None:
             raise failure
 
+    @property
+    def toast_room(self) -> int:
+        """With an open console, no more than the list has above it."""
+        return TOAST_LINES if self.main is not None and self.main.consoles.display else super().toast_room
+
+    def on_notify(self, _event: Notify) -> None:
+        """A toast comes."""
+        if self.main is not None:
+            self.main.place_toasts()
+
     def tell(self, message: str, severity: Severity) -> None:
         """Answer what the user did."""
         self.notify(message, severity=_SEVERITIES[severity], timeout=4 if severity is Severity.INFO else 10)
 
     def action_help(self) -> None:
         """Show the help."""
-        from kvtui.ui.stage import MENU, RESOURCES, HelpScreen, list_bindings
+        from kvtui.ui.stage import HelpScreen
 
+        self.push_screen(HelpScreen(self._help_lines()))
+
+    def _help_lines(self) -> Iterable[Line]:
+        """Of the list everything there is; of any other screen its own keys."""
+        from kvtui.ui.stage import MENU, RESOURCES, help_lines, list_bindings, screen_lines
+
+        screen = self.screen
+        if screen is not self.main:
+            inner = screen.focused.BINDINGS if screen.focused is not None else []
+            return screen_lines(screen.TITLE or "Keys", [*screen.BINDINGS, *inner, *_own_bindings(self)])
         bindings = [binding for binding in [*list_bindings(), *_own_bindings(self)] if binding.tooltip]
         menu = [(entry.key, f"{entry.label.removesuffix(' ...')}: {entry.help}") for entry in MENU]
         resources = self.fleet.resources if self.fleet is not None else RESOURCES
-        self.push_screen(HelpScreen(resources, bindings, self.settings.console.detach, menu))
+        return help_lines(
+            resources, bindings, self.settings.console.detach, menu, reading=self.main.consoles.has_focus_within
+        )
 
     # Crashes -------------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import string
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from functools import cache
@@ -23,13 +24,16 @@ from textual.css.styles import RenderStyles
 from textual.css.stylesheet import Stylesheet
 from textual.css.types import CSSLocation
 from textual.dom import DOMNode
+from textual.driver import Driver
 from textual.events import Key
 from textual.keys import _character_to_key, key_to_character
 from textual.message import Message
 from textual.message_pump import MessagePump
-from textual.screen import Screen
+from textual.notifications import Notification, Notify
+from textual.screen import ModalScreen, Screen
 from textual.strip import Strip
 from textual.widget import Widget
+from textual.widgets._toast import ToastRack
 
 
 def screen_text(app: App[Any]) -> str:
@@ -207,6 +211,63 @@ class StackedApp(App[int], inherit_bindings=False):
     def _background_screens(self) -> list[Screen[Any]]:
         stack = self._screen_stack
         return [] if stack and stack[-1].styles.background.a == 1 else super()._background_screens
+
+
+class ToastingApp(StackedApp, inherit_bindings=False):
+    """Shows a text once, never over a dialog, and the newest ones where there is no room for all.
+
+    Textual 8.2.8 shows a text as often as it is told, with a dialog both over the dialog and in the screen below, and
+    the oldest ones where there is no room: its rack is hidden, has therefore no size, and cannot be scrolled.
+    """
+
+    def __init__(self, driver_class: type[Driver]) -> None:
+        super().__init__(driver_class=driver_class)
+        self._untold: list[Notification] = []
+        """What waits for a dialog to end."""
+
+    @property
+    def toast_room(self) -> int:
+        """Lines that toasts may take."""
+        return self.size.height
+
+    def measure_toast(self, toast: Notification) -> int:
+        """Lines that a toast takes, with its margin; how they are wrapped is for a subclass to know."""
+        return 1 + len(toast.title.splitlines()) + len(toast.message.splitlines())
+
+    def _on_notify(self, event: Notify) -> None:
+        event.prevent_default()
+        self._untold.append(event.notification)
+        self._refresh_notifications()
+
+    def _refresh_notifications(self) -> None:
+        """Textual calls it when a screen comes to the top, too."""
+        stack = self._screen_stack
+        if not stack or isinstance(stack[-1], ModalScreen):
+            return
+        for new in self._untold:
+            for shown in [one for one in self._notifications if (one.title, one.message) == (new.title, new.message)]:
+                self._forget_toast(shown)
+            new.raised_at = time.time()
+            self._notifications.add(new)
+        self._untold.clear()
+        self._make_toasts_fit()
+        super()._refresh_notifications()
+
+    def _make_toasts_fit(self) -> None:
+        room = self.toast_room
+        for age, toast in enumerate(reversed(list(self._notifications))):
+            room -= self.measure_toast(toast)
+            if room < 0 and age > 0:
+                self._forget_toast(toast)
+
+    def _forget_toast(self, toast: Notification) -> None:
+        del self._notifications[toast]
+        self.screen.query(f"#{ToastRack._toast_id(toast)}").remove()
+
+    def clear_notifications(self) -> None:
+        """Forget all of them."""
+        self._untold.clear()
+        super().clear_notifications()
 
 
 def write_to_terminal(app: App[Any], sequence: str) -> None:

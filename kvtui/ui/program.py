@@ -13,23 +13,26 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Literal
 
 from rich.text import Text
+from textual.notifications import Notification
 
 from kvtui.config import state_dir
 from kvtui.ui.driver import TerminalDriver
-from kvtui.ui.hacks import StackedApp, mend_keys, mend_replies, mend_stylesheets
+from kvtui.ui.hacks import ToastingApp, mend_keys, mend_replies, mend_stylesheets
 from kvtui.ui.themes import DEFAULT, fallback_variables, load_themes, own_folder, saturate, shipped_folder
 
 if TYPE_CHECKING:
     from kvtui.ending import Ending
 
-_TOAST_LINES = 6
+TOAST_LINES = 8
+"""What the largest toast takes, with its title and the margin."""
+_TOAST_LINES = TOAST_LINES - 2
 _TOAST_WIDTH = 56
 """Columns of a toast's text; Textual's toasts take half of a narrower screen."""
 
 Words = Literal["information", "warning", "error"]
 
 
-class Program(StackedApp, inherit_bindings=False):
+class Program(ToastingApp, inherit_bindings=False):
     """A program in one of our themes."""
 
     TITLE = "kvtui"
@@ -114,8 +117,16 @@ class Program(StackedApp, inherit_bindings=False):
         Markup stays off whatever a caller says: messages hold other people's words.
         """
         del markup
-        message = _shorten(message, min(_TOAST_WIDTH, self.size.width // 2 - 4))
+        message = _shorten(message, self._toast_width)
         super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
+
+    @property
+    def _toast_width(self) -> int:
+        return max(1, min(_TOAST_WIDTH, self.size.width // 2 - 4))
+
+    def measure_toast(self, toast: Notification) -> int:
+        """Lines that a toast takes, with its margin."""
+        return 1 + len(_wrap(toast.title, self._toast_width)) + len(_wrap(toast.message, self._toast_width))
 
     def _fatal_error(self) -> None:
         """End with a sentence; the traceback goes to a file."""
@@ -136,5 +147,9 @@ def write_crash_log(error: BaseException | str) -> Path:
 
 
 def _shorten(message: str, width: int) -> str:
-    lines = [piece for line in message.splitlines() for piece in wrap(line, max(1, width))]
+    lines = _wrap(message, width)
     return message if len(lines) <= _TOAST_LINES else "\n".join([*lines[: _TOAST_LINES - 1], "..."])
+
+
+def _wrap(message: str, width: int) -> list[str]:
+    return [piece for line in message.splitlines() for piece in wrap(line, width)]

@@ -13,7 +13,7 @@ from kvtui.ui.dialogs.form import FormDialog
 from kvtui.ui.editing import run_editor, undisturbed
 from kvtui.ui.keys import check_keys, list_bindings, spell_keys
 from kvtui.ui.palette import KvtuiCommands
-from kvtui.ui.screens.help import HelpScreen
+from kvtui.ui.screens.help import HelpScreen, help_lines, screen_lines
 from kvtui.ui.screens.main import MainScreen
 
 __all__ = [
@@ -29,8 +29,10 @@ __all__ = [
     "Question",
     "Terminal",
     "check_keys",
+    "help_lines",
     "list_bindings",
     "run_editor",
+    "screen_lines",
     "spell_keys",
     "undisturbed",
 ]

@@ -183,6 +183,16 @@ async def test_long_pauses_are_cut_and_the_clock_on_the_wall_tells(tmp_path: Pat
         assert "0:04 / 0:06" in player.status
 
 
+async def test_the_help_lists_the_keys_and_playing_goes_on(tmp_path: Path) -> None:
+    async with playing(tmp_path) as player:
+        assert "? help" in player.text
+        await player.press("question_mark")
+        await player.until(lambda: "the next marker" in player.text)
+        await player.pass_time(1.5)
+        await player.press("escape")
+        await player.shows("one", at=1.5)
+
+
 # Seeking ------------------------------------------------------------------------------------------------------------
 
 

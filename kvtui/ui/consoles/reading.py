@@ -116,6 +116,11 @@ class ReadingView(EmulatorView):
         return self.reader is not None
 
     @property
+    def is_typing(self) -> bool:
+        """Whether a text to search is being typed."""
+        return self._typed is not None
+
+    @property
     def scrolled_back(self) -> int:
         """Lines between the bottom of the view and the newest line that is held."""
         return self.reader.back if self.reader else 0
@@ -432,7 +437,7 @@ class ReadingView(EmulatorView):
             unit = "v characters" if reader.by_lines else "V lines"
             left = [Piece(f" selected: {_count(reader.history.count(span), 'line')}")]
             return tuple(left), _keys("esc unselect", "y copy", "s save", unit)
-        keys = ["esc follow", "/ search", "space select", "y copy", "s save", "t times"]
+        keys = ["esc follow", "/ search", "space select", "y copy", "s save", "t times", "? help"]
         if reader.search is not None and self._words:
             left.append(Piece(f" {self._found(reader)}  "))
             keys.insert(1, "n N next")

@@ -34,8 +34,8 @@ _LEAST_TRACK: Final = 10
 _LEAST_WORDS: Final = 10
 _KEYS: Final = (
     ("space", "pause", 1), ("left right", "5 s", 1), ("pgup pgdn", "60 s", 2), ("< >", "speed", 1),
-    ("[ ]", "marker", 2), (".", "step", 3), ("0-9", "part", 4), ("j k", "scroll", 5), ("h l", "sideways", 5),
-    ("z", "bars", 4), ("q", "quit", 1),
+    ("[ ]", "marker", 3), (".", "step", 4), ("0-9", "part", 4), ("j k", "scroll", 5), ("h l", "sideways", 5),
+    ("z", "bars", 4), ("?", "help", 2), ("q", "quit", 1),
 )  # fmt: skip
 """Keys of the last line, their words, and how soon they give way."""
 
@@ -110,6 +110,7 @@ class ReplayApp(Program, inherit_bindings=False):
         Binding("h", "sideways(-1)", "to the left"),
         Binding("l", "sideways(1)", "to the right"),
         Binding("z", "bars", "without the bars, or with them"),
+        Binding("question_mark", "help", "this help"),
         Binding("q,escape,ctrl+c", "leave", "quit"),
         Binding("ctrl+z", "suspend_process", "suspend"),
     ]
@@ -334,6 +335,12 @@ class ReplayApp(Program, inherit_bindings=False):
             bar.display = shown
         if not shown:
             self.notify("z shows the bars again", timeout=3)
+
+    def action_help(self) -> None:
+        """Show the keys; playing goes on."""
+        from kvtui.ui.screens.help import HelpScreen, screen_lines
+
+        self.push_screen(HelpScreen(screen_lines("Replay", self.BINDINGS)))
 
     def action_leave(self) -> None:
         """Quit."""

@@ -70,8 +70,10 @@ class Terminal(SelectingView):
             self.session.resize(self.size.width, self.size.height)
 
     def on_key(self, event: events.Key) -> None:
-        """The chord goes on to the screen, reading has its keys, and everything else is typed into the guest."""
-        if event.key in self._chords:
+        """The chord goes on to the screen, as does a ``?`` that no guest gets. Reading has its keys; everything else is
+        typed into the guest.
+        """
+        if event.key in self._chords or (event.key == "question_mark" and self._may_ask):
             return
         event.stop()
         event.prevent_default()
@@ -90,6 +92,11 @@ class Terminal(SelectingView):
             if data:
                 # A session without a guest remembers that the key was lost.
                 self.session.send(data)
+
+    @property
+    def _may_ask(self) -> bool:
+        """Whether a question mark is nobody else's and may show the help."""
+        return not self.is_typing if self.is_reading else self.session.is_read_only
 
     def on_paste(self, event: events.Paste) -> None:
         """Type the clipboard, paced for a serial line; what a guest would run line by line only after a question."""

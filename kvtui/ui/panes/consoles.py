@@ -29,6 +29,8 @@ _LEAST_WIDTH = 40
 """Columns that are reckoned with before the pane knows its size."""
 _BEHIND = 262_144
 """Bytes that are not on the screen yet, from which on it is said."""
+_TOASTS = 9
+"""Lines that toasts take at most where there is a console, and one to spare."""
 _STATUS_LINES = 6
 """Lines that a long refusal may take, without the line of the key."""
 _REFUSALS = {
@@ -109,6 +111,14 @@ class ConsolePane(Vertical):
     def shown(self) -> Terminal | None:
         """The terminal that is shown."""
         return self._terminals.get(self._current) if self._current else None
+
+    @property
+    def is_typing_high(self) -> bool:
+        """Whether the line that is typed on is where toasts would stand above."""
+        terminal = self.shown
+        if terminal is None or terminal.is_reading:
+            return False
+        return terminal.emulator.cursor.y - terminal.first_row < _TOASTS
 
     def lines_of(self, channel: Channel) -> tuple[str, ...]:
         """The serial lines of the machine, the first one first; none where they are not known."""

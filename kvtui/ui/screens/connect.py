@@ -18,6 +18,7 @@ from kvtui.ui.bar import Bar, Piece
 class ConnectScreen(Screen[None]):
     """Shown until there is a fleet to show."""
 
+    TITLE = "Connecting"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "again", "try again"),
         Binding("q,escape", "app.leave", "quit"),

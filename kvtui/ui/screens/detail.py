@@ -43,19 +43,20 @@ _LOG_PAUSE = 0.1
 class DetailScreen(Screen[None]):
     """Overview, events, YAML or XML, and log of one object."""
 
+    TITLE = "One object in full"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "leave", "back"),
-        Binding("1,d", "tab('overview')", "overview"),
-        Binding("2,E", "tab('events')", "events"),
-        Binding("3,y", "tab('yaml')", "YAML"),
-        Binding("4,l", "tab('log')", "log"),
-        Binding("tab", "step(1)", "next", show=False),
-        Binding("shift+tab", "step(-1)", "previous", show=False),
-        Binding("slash", "search", "search"),
+        Binding("1,d", "tab('overview')", "overview", tooltip="what it is and why it fares so"),
+        Binding("2,E", "tab('events')", "events", tooltip="its events"),
+        Binding("3,y", "tab('yaml')", "YAML", tooltip="itself as its server has it: YAML or XML"),
+        Binding("4,l", "tab('log')", "log", tooltip="the log of its pod, as it grows"),
+        Binding("tab", "step(1)", "next", show=False, tooltip="the next tab"),
+        Binding("shift+tab", "step(-1)", "previous", show=False, tooltip="the tab before"),
+        Binding("slash", "search", "search", tooltip="search in the text"),
         Binding("n", "match(1)", "next match", show=False),
         Binding("N", "match(-1)", "previous match", show=False),
-        Binding("r", "reload", "read again"),
-        Binding("c", "container", "next container", show=False),
+        Binding("r", "reload", "read again", tooltip="read it again"),
+        Binding("c", "container", "next container", show=False, tooltip="the log of the next container"),
     ]
 
     def __init__(self, fleet: Fleet, resource: AnyResource, ref: Ref, tab: str = "overview") -> None:
@@ -70,6 +71,7 @@ class DetailScreen(Screen[None]):
         self._tabs = Static(classes="detail-tabs", markup=False)
         self._view = LinesView(id="detail-view")
         self._find = Input(placeholder="search", classes="detail-search")
+        self._keys = Static(classes="detail-keys", markup=False)
         self._containers: list[str] = []
         """Of the pod whose log is shown; the first is the one shown."""
         self._agent: libvirt.Guest | str = ""
@@ -86,7 +88,8 @@ class DetailScreen(Screen[None]):
         self._find.display = False
         yield self._find
         tabs = "  ".join(f"{number} {title}" for number, title in enumerate(self._names.values(), start=1))
-        yield Static(f"esc back   {tabs}   / search  n N   r read again", classes="detail-keys")
+        self._keys.update(f"esc back  {tabs}  / search n N  r again  ? help")
+        yield self._keys
 
     def on_mount(self) -> None:
         """Show the first tab and follow the object."""
@@ -144,7 +147,7 @@ class DetailScreen(Screen[None]):
 
     def action_search(self) -> None:
         """Ask what to look for."""
-        self._find.display = True
+        self._find.display, self._keys.display = True, False
         self._find.value = ""
         self.set_focus(self._find)
 
@@ -160,7 +163,7 @@ class DetailScreen(Screen[None]):
             self.notify(f'"{event.value}" is not in this text', markup=False)
 
     def _end_search(self) -> None:
-        self._find.display = False
+        self._find.display, self._keys.display = False, True
         self.set_focus(self._view)
 
     def _on_delta(self, delta: Delta) -> None:

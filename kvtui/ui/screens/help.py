@@ -35,7 +35,23 @@ _KEY_NAMES = {
     "circumflex_accent": "^",
     "underscore": "_",
     "full_stop": ".",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "equals_sign": "=",
 }
+
+_DETACH = "give the keyboard back to the list; the console goes on"
+_CONSOLE_KEYS = (
+    ("shift+pgup, wheel", "read what has scrolled by, as [ does from the list; drag to select and copy"),
+    ("enter", "in a console that has ended: connect again"),
+    ("escape", "while a paste goes out: stop it"),
+)
+_FILTERS = (
+    ("web fedora", "rows with both words in any column"),
+    ("!running", "rows without the word"),
+    ("node:n3", "rows whose column or field holds the value; node!:n3 those whose does not"),
+    ("-l app=shop", "rows with the label"),
+)
 
 
 def name_key(key: str) -> str:
@@ -48,23 +64,13 @@ def name_key(key: str) -> str:
 
 
 class HelpScreen(ModalScreen[None]):
-    """Lists the keys of the program and of every resource's actions."""
+    """Lists keys: the whole help, or that of one screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark", "dismiss", "back")]
 
-    def __init__(
-        self,
-        resources: Sequence[AnyResource],
-        bindings: Iterable[Binding],
-        detach: str,
-        menu: Iterable[tuple[str, str]] = (),
-    ) -> None:
-        """`menu` is that of a console: the key of each entry, and what it does."""
+    def __init__(self, lines: Iterable[Line]) -> None:
         super().__init__()
-        self._resources = resources
-        self._listed = tuple(bindings)
-        self._chord = detach
-        self._menu = tuple(menu)
+        self._lines = tuple(lines)
         self._view = LinesView(id="help-view")
 
     def compose(self) -> ComposeResult:
@@ -78,14 +84,31 @@ class HelpScreen(ModalScreen[None]):
 
     def on_resize(self) -> None:
         """Show the keys in the width there is."""
-        lines = help_lines(self._resources, self._listed, self._chord, self._menu)
-        self._view.show(piece for whole in lines for piece in fold(whole, self.size.width - _MARGIN))
+        self._view.show(piece for whole in self._lines for piece in fold(whole, self.size.width - _MARGIN))
+
+
+def screen_lines(title: str, bindings: Iterable[BindingType]) -> Iterator[Line]:
+    """The keys of one screen."""
+    yield line(title, "title")
+    for binding in bindings:
+        if isinstance(binding, Binding):
+            yield _entry(name_key(binding.key), binding.tooltip or binding.description)
 
 
 def help_lines(
-    resources: Sequence[AnyResource], bindings: Iterable[Binding], detach: str, menu: Iterable[tuple[str, str]] = ()
+    resources: Sequence[AnyResource],
+    bindings: Iterable[Binding],
+    detach: str,
+    menu: Iterable[tuple[str, str]] = (),
+    *,
+    reading: bool = False,
 ) -> Iterator[Line]:
-    """The lines of the help."""
+    """The lines of the help. `menu` is that of a console: the key of each entry, and what it does. Who is `reading` a
+    console is told of that first.
+    """
+    if reading:
+        yield from _section("While a console is read", READING_KEYS)
+        yield line()
     yield line("Everywhere", "title")
     for binding in bindings:
         yield _entry(name_key(binding.key_display or binding.key), binding.tooltip or binding.description)
@@ -96,29 +119,21 @@ def help_lines(
             for action in resource.actions:
                 yield _entry(name_key(action.key) if action.key else f"a {action.label}", action.help)
     yield line()
-    yield line("In a console", "title")
-    yield _entry(name_key(detach), "give the keyboard back to the list; the console goes on")
-    yield _entry("shift+pgup, wheel", "read what has scrolled by, as [ does from the list; drag to select and copy")
-    yield _entry("enter", "in a console that has ended: connect again")
-    yield _entry("escape", "while a paste goes out: stop it")
+    yield from _section("In a console", ((name_key(detach), _DETACH), *_CONSOLE_KEYS))
     yield line("  every other key is typed into the guest", Tone.MUTED)
     yield line()
-    yield line("Menu of a console ( . in the list )", "title")
-    for key, meaning in menu:
-        yield _entry(key, meaning)
+    yield from _section("Menu of a console ( . in the list )", menu)
+    if not reading:
+        yield line()
+        yield from _section("While a console is read", READING_KEYS)
     yield line()
-    yield line("While a console is read", "title")
-    for key, meaning in READING_KEYS:
+    yield from _section("Filter ( / )", _FILTERS)
+
+
+def _section(title: str, entries: Iterable[tuple[str, str]]) -> Iterator[Line]:
+    yield line(title, "title")
+    for key, meaning in entries:
         yield _entry(key, meaning)
-    yield line()
-    yield line("Filter ( / )", "title")
-    for example, meaning in (
-        ("web fedora", "rows with both words in any column"),
-        ("!running", "rows without the word"),
-        ("node:n3", "rows whose column or field holds the value; node!:n3 those whose does not"),
-        ("-l app=shop", "rows with the label"),
-    ):
-        yield _entry(example, meaning)
 
 
 def fold(whole: Line, width: int) -> Iterator[Line]:

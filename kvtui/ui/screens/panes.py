@@ -113,6 +113,7 @@ class PanesScreen(Screen[None]):
 
     def tick(self) -> None:
         """Once a second: what shows the time."""
+        self.place_toasts()
         self._header.tick()
         self.problems.tick()
         for pane in self._all_panes():
@@ -171,6 +172,10 @@ class PanesScreen(Screen[None]):
         self.set_class(alone, "-alone")
         self._footer.display = not alone
         self._fit_consoles()
+
+    def place_toasts(self) -> None:
+        """Keep toasts off the line that is typed on in a console that stands alone."""
+        self.set_class(self.has_class("-alone") and self.consoles.is_typing_high, "-typing-high")
 
     def _show_neighbours(self) -> None:
         """A pane that stands alone names the others, with their keys and counts."""

@@ -46,24 +46,25 @@ _PIXELS: Final = "in true pixels"
 class PicturesScreen(Screen[Ref | None]):
     """Looks at machines until it is left; the result is the machine whose console is wanted, if any."""
 
+    TITLE = "Screens"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,v", "leave", "back"),
-        Binding("left,h", "move(-1, 0)", "left", show=False),
+        Binding("escape,q,v", "leave", "back", tooltip="from a large picture to all, from all to the list"),
+        Binding("left,h", "move(-1, 0)", "left", show=False, tooltip="to the left; when zoomed, within the picture"),
         Binding("right,l", "move(1, 0)", "right", show=False),
         Binding("up,k", "move(0, -1)", "up", show=False),
         Binding("down,j", "move(0, 1)", "down", show=False),
-        Binding("pagedown,tab", "turn(1)", "next page", show=False),
-        Binding("pageup,shift+tab", "turn(-1)", "previous page", show=False),
+        Binding("pagedown,tab", "turn(1)", "next page", show=False, tooltip="the next page, or the next picture"),
+        Binding("pageup,shift+tab", "turn(-1)", "previous page", show=False, tooltip="the page before"),
         Binding("home,g", "go(0)", "first", show=False),
         Binding("end,G", "go(-1)", "last", show=False),
-        Binding("enter", "enlarge", "large"),
+        Binding("enter", "enlarge", "large", tooltip="the chosen picture alone"),
         Binding("plus,equals_sign", "zoom(1)", "zoom in"),
         Binding("minus", "zoom(-1)", "zoom out"),
-        Binding("d", "way", "dots or blocks"),
-        Binding("c", "console", "console"),
-        Binding("o,ctrl+s", "save", "save"),
-        Binding("space", "pause", "pause"),
-        Binding("r", "look_again", "look again"),
+        Binding("d", "way", "dots or blocks", tooltip="draw in another way: pixels, dots or blocks"),
+        Binding("c", "console", "console", tooltip="the serial console of the VM"),
+        Binding("o,ctrl+s", "save", "save", tooltip="save the picture to a file"),
+        Binding("space", "pause", "pause", tooltip="keep the pictures as they are, or go on"),
+        Binding("r", "look_again", "look again", tooltip="take new pictures, also of what was refused"),
     ]
 
     def __init__(self, fleet: Fleet, resource: AnyResource, refs: Sequence[Ref], settings: Settings) -> None:
@@ -314,7 +315,7 @@ class PicturesScreen(Screen[Ref | None]):
             keys.append(("pagedown", "next page", 2))
         if not self.app.no_color:
             keys.append(("d", "pixels, dots or blocks" if self._shows_pixels else "dots or blocks", 6))
-        keys.append(("r", "look again", 8))
+        keys += [("r", "look again", 8), ("question_mark", "help", 1)]
         pieces = [piece for key, word, rank in keys for piece in entry(key, word, rank=rank)]
         if len(self._refs) > 1 or (self._alone and self._zoom > 1):
             pieces.append(Piece(f"arrows {moves}  ", rank=7))
