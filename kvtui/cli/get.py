@@ -69,9 +69,8 @@ async def _get(options: Namespace, resource: AnyResource, fleet: Fleet) -> int:
         for words in _say(_troubles(resource, fleet)):
             sys.stderr.write(f"kvtui: {words}\n")
         if options.output != "name":
-            for backend, count in _count_awaited(options, resource, fleet).items():
-                what = f"{backend}: figures of {count} of the {resource.title} are not known"
-                sys.stderr.write(f"kvtui: {what}, waited {_FIGURES_WAIT:.0f} s\n")
+            for (backend, kind), count in _count_awaited(options, resource, fleet).items():
+                sys.stderr.write(f"kvtui: {backend}: figures of {count} {kind} not answered in time\n")
         if options.watch:
             await printer.follow(live)
         return 3 if not _complete(resource, fleet) else 1 if missing else 0
@@ -122,16 +121,15 @@ def _measured(resource: AnyResource, fleet: Fleet) -> bool:
     return not clusters or any(fleet.view.has_usage(backend, kind) for backend in clusters for kind in kinds)
 
 
-def _count_awaited(options: Namespace, resource: AnyResource, fleet: Fleet) -> Counter[str]:
-    """Of how many rows asked for more is told within moments, by their backends; of lists that are cut off, none is."""
-    live = {(feed.backend, feed.kind) for feed in fleet.feeds(resource.own) if feed.state is FeedState.LIVE}
+def _count_awaited(options: Namespace, resource: AnyResource, fleet: Fleet) -> Counter[tuple[str, str]]:
+    """Of how many records figures are still to come, by backend and kind; those of lists that are cut off are not."""
+    live = {(feed.backend, feed.kind) for feed in fleet.feeds(resource.measured) if feed.state is FeedState.LIVE}
+    names = options.names if set(resource.measured) <= set(resource.own) else ()
     return Counter(
-        ref.backend
-        for source in resource.own
+        (ref.backend, ref.kind)
+        for source in resource.measured
         for ref, record in fleet.view.items(source.type)
-        if record.awaited
-        and (ref.backend, ref.kind) in live
-        and (not options.names or ref.name in options.names or ref.path in options.names)
+        if record.awaited and (ref.backend, ref.kind) in live and (not names or ref.name in names or ref.path in names)
     )
 
 

@@ -370,11 +370,15 @@ class StoragePool(Record):
     source: str = ""
     """Where its storage comes from: ``server:/export``, a device, a group of volumes."""
     capacity: int = 0
-    """All sizes are those of libvirt's last look into the pool, which nobody here asks it to take."""
+    """All sizes are those of libvirt's last look into the pool, which only its user asks it to take."""
     allocation: int = 0
     free: int = 0
     volumes: int | None = None
     """How many; None while it is not active."""
+    looked: float | None = None
+    """When libvirt was seen to look into it."""
+    watched: float | None = None
+    """Since when it would have been seen."""
 
     @property
     def used(self) -> float | None:

@@ -125,6 +125,8 @@ class Resource(Generic[Row]):
     """Further values for ``field:value`` filters, lower-case names: node, os, image ..."""
     labels: Callable[[Row], Mapping[str, str]]
     """Kubernetes labels, for ``-l`` filters."""
+    measured: tuple[Source, ...] = ()
+    """Those whose records tell figures a moment after they are listed; see `Record.awaited`."""
     sort: str = "NAME"
     """The column that it is first sorted by."""
     descending: bool = False

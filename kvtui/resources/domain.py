@@ -226,6 +226,7 @@ RESOURCE: Resource[Guest] = Resource(
     ),
     fields=_fields,
     labels=lambda _guest: {},
+    measured=(sources.DOMAINS,),
     actions=ACTIONS,
     placed=frozenset({Platform.LIBVIRT}),
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kvtui.joins.footing import hosts_of_node, nodes_on
+from kvtui.joins.storage import starved_by
 from kvtui.model import Cell, Health, Platform, Ref, Tone, Usage
 from kvtui.records.kubernetes import Node
 from kvtui.records.libvirt import POOL_FULL, Domain, Host, StoragePool
@@ -48,9 +49,9 @@ def _row(view: View, ref: Ref) -> HostRow | None:
     domains = [domain for _, domain in view.items(Domain, ref.backend)]
     active = [domain for domain in domains if domain.active]
     pools = [pool for _, pool in view.items(StoragePool, ref.backend)]
-    bad = [pool for pool in pools if _trouble(pool)]
-    named = [f"{pool.metadata.name} {_trouble(pool)}" for pool in bad]
-    named += [pool.metadata.name for pool in pools if pool not in bad]
+    troubles = [(pool.metadata.name, _trouble(pool, starved_by(view, ref.backend, pool))) for pool in pools]
+    bad = [f"{name} {trouble}" for name, trouble in troubles if trouble]
+    well = [name for name, trouble in troubles if not trouble]
     return HostRow(
         ref.backend,
         host,
@@ -58,17 +59,17 @@ def _row(view: View, ref: Ref) -> HostRow | None:
         len(active),
         sum(domain.vcpus for domain in active),
         sum(domain.memory_most for domain in active),
-        tuple(named),
+        (*bad, *well),
         len(bad),
         [node for node, _ in nodes_on(view, ref.backend)],
         view.usage(ref.backend, Host.KIND, "", ref.name) if host.connected else None,
     )
 
 
-def _trouble(pool: StoragePool) -> str:
+def _trouble(pool: StoragePool, starved: Sequence[str]) -> str:
     """What is wrong with a pool, in a word or two."""
     if pool.state == "running":
-        return "full" if (pool.used or 0.0) >= POOL_FULL else ""
+        return "full" if starved or (pool.used or 0.0) >= POOL_FULL else ""
     return pool.state if pool.autostart or pool.state != "inactive" else ""
 
 
@@ -193,5 +194,6 @@ RESOURCE: Resource[HostRow] = Resource(
     ),
     fields=_fields,
     labels=lambda _row: {},
+    measured=(sources.HOSTS,),
     placed=frozenset({Platform.LIBVIRT}),
 )

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 
 from kvtui.backends.base import Backend, Permission
 from kvtui.backends.domains import Upkeep
+from kvtui.joins.storage import pools_that_starve, starved_by
 from kvtui.model import Cell, Health, Ref, Tone
-from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, StoragePool
+from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, Domain, StoragePool
 from kvtui.resources import sources
 from kvtui.resources.base import Action, Column, Resource, able, itself
 from kvtui.resources.cells import NOTHING, health_cell, number_cell, reason_column, text_cell, yes_no
 from kvtui.store import View
-from kvtui.text import percent, size
+from kvtui.text import age, percent, size
+
+_WORTH = 60.0
+"""Seconds from which it is worth saying that its sizes are older."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +26,13 @@ class PoolRow:
 
     backend: str
     pool: StoragePool
+    starved: tuple[str, ...] = ()
+    """The VMs that stand still because they found no space in it."""
 
 
 def _row(view: View, ref: Ref) -> PoolRow | None:
     pool = view.find(StoragePool, ref)
-    return PoolRow(ref.backend, pool) if pool is not None else None
+    return PoolRow(ref.backend, pool, starved_by(view, ref.backend, pool)) if pool is not None else None
 
 
 def _refs(view: View) -> Iterable[Ref]:
@@ -50,6 +56,9 @@ def _health(row: PoolRow, _now: float) -> Health:
         case _:
             return Health(Tone.WARN, word)
     used = pool.used or 0.0
+    if row.starved:
+        # Its sizes are of a look before that.
+        return Health(Tone.BAD, "Full", f"{', '.join(row.starved)} paused: no space left in it")
     if used >= POOL_FULL:
         return Health(Tone.BAD, "Full", f"{size(pool.free)} left: the next write may pause a VM")
     if used >= POOL_NEARLY_FULL:
@@ -68,6 +77,17 @@ def _used(row: PoolRow, _now: float) -> Cell:
 def _amount(row: PoolRow, amount: int) -> Cell:
     """Of a pool that is not active, libvirt keeps the sizes of long ago or none."""
     return number_cell(amount, size(amount)) if row.pool.capacity and row.pool.state != "inactive" else NOTHING
+
+
+def _as_of(row: PoolRow, now: float) -> Cell:
+    """How old its sizes are; of those that nobody saw being taken, how old at least."""
+    pool = row.pool
+    if pool.state == "inactive":
+        return NOTHING
+    if pool.looked is not None:
+        return Cell(f"{age(now - pool.looked)} ago", None, pool.looked)
+    watched = now - pool.watched if pool.watched is not None else 0.0
+    return Cell(f">{age(watched)} ago" if watched >= _WORTH else "unknown", Tone.MUTED, pool.watched)
 
 
 def _volumes(row: PoolRow, _now: float) -> Cell:
@@ -138,10 +158,10 @@ RESOURCE: Resource[PoolRow] = Resource(
     title="Pools",
     label="pool",
     row_type=PoolRow,
-    sources=(sources.POOLS,),
+    sources=(sources.POOLS, sources.DOMAINS),
     refs=_refs,
     row=_row,
-    related={StoragePool: itself},
+    related={StoragePool: itself, Domain: pools_that_starve},
     ref=lambda row: row.pool.ref(row.backend),
     health=_health,
     columns=(
@@ -151,6 +171,7 @@ RESOURCE: Resource[PoolRow] = Resource(
         Column("CAPACITY", lambda row, _now: _amount(row, row.pool.capacity), 8, rank=2, right=True),
         Column("FREE", lambda row, _now: _amount(row, row.pool.free), 6, rank=1, right=True),
         Column("USED", _used, 5, rank=1, right=True),
+        Column("AS OF", _as_of, 8, rank=2, right=True, ticks=True),
         Column("AUTOSTART", lambda row, _now: yes_no(row.pool.autostart), 9, rank=4),
         Column("VOLUMES", _volumes, 7, rank=3, right=True),
         reason_column(_health, rank=3),
@@ -159,5 +180,6 @@ RESOURCE: Resource[PoolRow] = Resource(
     ),
     fields=_fields,
     labels=lambda _row: {},
+    measured=(sources.DOMAINS,),
     actions=_ACTIONS,
 )

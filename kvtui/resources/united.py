@@ -50,6 +50,7 @@ def unite(*members: AnyResource) -> AnyResource:
         columns=tuple(_unite_columns(members)),
         fields=_unite_fields(members, member),
         labels=lambda row: member(row).labels(row),
+        measured=tuple(chain.from_iterable(one.measured for one in members)),
         sort=first.sort,
         descending=first.descending,
         actions=tuple(_unite_actions(members)),

@@ -18,10 +18,14 @@ class Judgement:
     finding: Finding | None = None
     again: float | None = None
     """When it may say something else though nothing changed, in seconds since the epoch."""
+    hidden: bool = False
+    """Whether nobody can tell at present: what is found again afterwards is as old as it was."""
 
 
 WELL = Judgement()
 """Nothing is wrong, and only a change can alter that."""
+HIDDEN = Judgement(hidden=True)
+"""What it judges by is of long ago."""
 
 
 Related = Callable[[View, Ref, Any], Iterable[Ref]]

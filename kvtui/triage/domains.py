@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from kvtui.joins.domain import Guest, guests_of_host, join_guest
 from kvtui.joins.footing import domains_of_node
@@ -12,7 +13,7 @@ from kvtui.records.kubernetes import Node
 from kvtui.records.libvirt import Domain, DomainJob, DomainState, Host
 from kvtui.store import View
 from kvtui.text import age, rate, size
-from kvtui.triage.base import WELL, Judgement, Rule
+from kvtui.triage.base import HIDDEN, WELL, Judgement, Rule
 
 JOB_RECENT = 600.0
 """Seconds for which a failed job is news."""
@@ -39,8 +40,10 @@ _STANDS = frozenset({DomainState.PAUSED, DomainState.CRASHED, DomainState.SHUTOF
 
 def _judge(view: View, ref: Ref, _now: float) -> Judgement:
     guest = join_guest(view, ref)
-    if guest is None or not guest.reachable:
+    if guest is None:
         return WELL
+    if not guest.reachable:
+        return HIDDEN
     domain = guest.domain
     if domain.state is DomainState.CRASHED and domain.reason not in _TROUBLES:
         return Judgement(_stopped(guest, ref, "crashed"))
@@ -49,7 +52,8 @@ def _judge(view: View, ref: Ref, _now: float) -> Judgement:
     if domain.hung:
         words = "its QEMU does not answer: no figures, and actions on it wait up to 30 s"
         step = "look at the process and its storage on the host"
-        return Judgement(_finding(guest, ref, Severity.WARN, "hangs", words, step))
+        # Its state may be as old as the guest.
+        return Judgement(replace(_finding(guest, ref, Severity.WARN, "hangs", words, step), since=None))
     return WELL
 
 

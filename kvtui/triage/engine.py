@@ -27,6 +27,8 @@ class Engine:
             for type_, related in rule.related.items():
                 self._by_type.setdefault(type_, []).append((rule.id, related))
         self._found: dict[_Key, Finding] = {}
+        self._hidden: dict[_Key, Finding] = {}
+        """What was found before nobody could tell any more."""
         self._due: dict[_Key, float] = {}
         self._queue: list[tuple[float, _Key]] = []
         self._sorted: tuple[Finding, ...] = ()
@@ -76,10 +78,14 @@ class Engine:
         self._remember(key, judgement.again)
         before = self._found.get(key)
         finding = judgement.finding
+        if judgement.hidden and before is not None:
+            self._hidden[key] = before
+        hidden = self._hidden.get(key) if judgement.hidden else self._hidden.pop(key, None)
         if finding is None:
             return self._found.pop(key, None) is not None
         if finding.since is None:
-            finding = replace(finding, since=before.since if before is not None else now)
+            same = before or (hidden if hidden is not None and hidden.trouble == finding.trouble else None)
+            finding = replace(finding, since=same.since if same is not None else now)
         if finding == before:
             return False
         self._found[key] = finding

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kvtui.joins.footing import hosts_of_node, name_nodes, nodes_on
+from kvtui.joins.storage import pools_that_starve, starved_by
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.kubernetes import Node
 from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, Domain, Host, StoragePool
@@ -55,6 +56,13 @@ def _judge_pool(view: View, ref: Ref, _now: float) -> Judgement:
         return Judgement(
             _of_pool(ref, pool, Severity.WARN, "is inactive", words, "start the pool, and see why it did not")
         )
+    starved = starved_by(view, ref.backend, pool)
+    if starved:
+        words = f"{', '.join(starved)} paused for want of space in it"
+        if (pool.used or 0.0) < POOL_FULL:
+            words += f"; the {size(pool.free)} free are of libvirt's last look into it"
+        step = "make room, resume what is paused, and refresh the pool to see how much is free"
+        return Judgement(_of_pool(ref, pool, Severity.BAD, "is full", words, step))
     taken = pool.used or 0.0
     if taken < POOL_NEARLY_FULL:
         return WELL
@@ -84,5 +92,5 @@ def _of_domain(view: View, ref: Ref, _domain: Domain) -> Iterator[Ref]:
 
 RULES = (
     Rule("host.lost", _judge_host, {Host: lambda _view, ref, _record: (ref,), Domain: _of_domain, Node: hosts_of_node}),
-    Rule("pool.state", _judge_pool, {StoragePool: lambda _view, ref, _record: (ref,)}),
+    Rule("pool.state", _judge_pool, {StoragePool: lambda _view, ref, _record: (ref,), Domain: pools_that_starve}),
 )

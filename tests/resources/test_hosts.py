@@ -11,6 +11,7 @@ from kvtui.model import Platform, Ref, Tone
 from kvtui.records.base import Meta
 from kvtui.records.libvirt import (
     BlockJob,
+    Disk,
     Domain,
     DomainJob,
     DomainState,
@@ -144,6 +145,39 @@ def test_pools_say_how_they_fare(pool: StoragePool, word: str, tone: Tone) -> No
     (ref,) = pools.refs(store)
     health = pools.health(pools.row(store, ref), NOW)
     assert (health.word, health.tone) == (word, tone)
+
+
+def test_a_pool_in_which_a_vm_found_no_space_is_full_for_its_host_too() -> None:
+    store = Store()
+    pool = StoragePool(metadata=Meta(name="fast"), type="dir", path="/fast", state="running", capacity=100, free=60)
+    disk = Disk(target="vda", kind="file", source="/fast/db.qcow2", error="no space")
+    host = Host(metadata=Meta(name="kvm1"), link="connected")
+    store.apply([Put("kvm1", host), Put("kvm1", pool)])
+    (row,) = rows(store, "pools")
+    assert (row["STATUS"], row["FREE"]) == ("Running", "60")
+    paused = replace(domain(), state=DomainState.PAUSED, reason="I/O error", disks=(disk,))
+    (change,) = store.apply([Put("kvm1", paused)]).changes
+    assert list(resource("pools").related[Domain](store, change.ref, paused)) == [pool.ref("kvm1")]
+    (row,) = rows(store, "pools")
+    assert (row["STATUS"], row["REASON"]) == ("Full", "db paused: no space left in it")
+    (row,) = rows(store, "nodes")
+    assert (row["STATUS"], row["POOLS"]) == ("Ready,pool trouble", "fast full")
+
+
+@pytest.mark.parametrize(
+    ("looked", "watched", "told"),
+    [
+        (NOW - 240, NOW - 9000, "4m ago"),
+        (None, NOW - 9000, ">150m ago"),
+        (None, NOW - 5, "unknown"),
+        (None, None, "unknown"),
+    ],
+)
+def test_a_pool_tells_how_old_its_sizes_are(looked: float | None, watched: float | None, told: str) -> None:
+    store = Store()
+    store.apply([Put("kvm1", StoragePool(metadata=Meta(name="p"), state="running", looked=looked, watched=watched))])
+    (row,) = rows(store, "pools")
+    assert row["AS OF"] == told
 
 
 def test_leases_name_the_vm_that_has_them() -> None:

@@ -155,6 +155,55 @@ def test_pools_that_cannot_be_written_to_are_problems(pool: StoragePool, trouble
     assert (finding.label, finding.trouble) == ("pool", trouble)
 
 
+@pytest.mark.parametrize(
+    ("disk", "type_", "starves"),
+    [
+        (Disk(target="vda", kind="file", source="/fast/w1.qcow2", error="no space"), "dir", True),
+        (Disk(target="vda", kind="volume", source="fast/w1.qcow2", error="no space"), "netfs", True),
+        (Disk(target="vda", kind="file", source="/fast/w1.qcow2", error="unspecified"), "dir", False),
+        (Disk(target="vda", kind="file", source="/fast/deeper/w1.qcow2", error="no space"), "dir", False),
+        # It is the volume that is full, and not the group that it is of.
+        (Disk(target="vda", kind="block", source="/fast/w1", error="no space"), "logical", False),
+    ],
+)
+def test_a_pool_in_which_a_vm_found_no_space_is_full_whatever_its_sizes_say(
+    disk: Disk, type_: str, starves: bool
+) -> None:
+    pool = StoragePool(
+        metadata=Meta(name="fast"), state="running", type=type_, path="/fast", capacity=2**30, free=2**29
+    )
+    store = fill(kvm1=[host(), domain(DomainState.PAUSED, "I/O error", disks=(disk,)), pool])
+    engine = Engine()
+    engine.update(store, store.drain(), NOW)
+    found = {finding.label: finding for finding in engine.findings}
+    assert ("pool" in found) is starves
+    if starves:
+        assert found["pool"].trouble == "is full"
+        assert "w1 paused for want of space in it; the 512Mi free are of libvirt's last look" in found["pool"].cause
+    store.post(Put("kvm1", domain()))
+    engine.update(store, store.drain(), NOW + 1)
+    assert engine.findings == ()
+
+
+def test_a_trouble_is_as_old_after_its_host_was_lost_for_a_while_as_before() -> None:
+    ill = domain(hung=True)
+    store = fill(kvm1=[host(), ill])
+    engine = Engine()
+
+    def since(now: float, *records: Record) -> Sequence[float | None]:
+        for record in records:
+            store.post(Put("kvm1", record))
+        engine.update(store, store.drain(), now)
+        return [finding.since for finding in engine.findings if finding.label == "vm"]
+
+    assert since(NOW) == [NOW]
+    assert since(NOW + 10, host("lost")) == []
+    assert since(NOW + 20, host(), domain(hung=True)) == [NOW]
+    # What was well in between is another trouble.
+    assert since(NOW + 30, domain()) == []
+    assert since(NOW + 40, domain(hung=True)) == [NOW + 40]
+
+
 def test_a_pool_that_is_meant_to_be_off_is_none() -> None:
     assert judge(fill(kvm1=[host(), StoragePool(metadata=Meta(name="p"), state="inactive")])) == ()
 

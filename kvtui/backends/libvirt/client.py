@@ -36,7 +36,7 @@ from kvtui.backends.libvirt.words import LOOKING_ONLY
 from kvtui.errors import BackendError, KvtuiError, UnreachableError
 from kvtui.model import BackendInfo, Platform, Ref, Tone
 from kvtui.records.base import Meta
-from kvtui.records.libvirt import Host
+from kvtui.records.libvirt import Domain, Host
 from kvtui.text import clean_line
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, Snap
         """What fills volumes; who begins that says so there."""
         self.job_notes = JobNotes()
         """What is known of jobs that were begun or ended here."""
+        self._earlier: Mapping[str, Domain] = {}
+        """Its domains as the last connection knew them, by their UUIDs."""
         self._retry = asyncio.Event()
         self._is_asked_to_look = place.read_only
         Doors.__init__(self)
@@ -236,7 +238,7 @@ class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, Snap
         link = Link(uri, on_lost)
         self._let_go()
         self._link = link
-        survey = Survey(self.name)
+        survey = Survey(self.name, self._earlier)
         await link.open(read_only=self.place.read_only)
         self._host = await link.call(
             lambda connection: survey.describe_host(connection, self.place.uri, read_only=link.read_only),
@@ -281,6 +283,8 @@ class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, Snap
         except BackendError as error:
             return error
         finally:
+            if survey.has_looked:
+                self._earlier = survey.domains()
             lost.cancel()
             for task in tasks:
                 task.cancel()

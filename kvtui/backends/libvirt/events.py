@@ -43,8 +43,8 @@ class Events:
     def announce(self, name: str, uuid: str, title: str) -> None:
         """Have listeners hear of something that was done here and of which libvirt has no event.
 
-        ``kvtui.DOMAIN``, ``kvtui.SNAPSHOT``, ``kvtui.JOB`` and ``kvtui.BLOCK_JOB`` are those of a domain. In the event
-        loop's thread.
+        ``kvtui.DOMAIN``, ``kvtui.SNAPSHOT``, ``kvtui.JOB`` and ``kvtui.BLOCK_JOB`` are those of a domain, and
+        ``kvtui.POOL`` is that of a pool. In the event loop's thread.
         """
         self._publish(name, uuid, title, ())
 

@@ -1,7 +1,8 @@
 """Pools of storage and their volumes. Elements: libvirt's formatstorage.html.
 
-Nobody asks libvirt to look into a pool anew (``virStoragePoolRefresh``): that takes minutes where storage hangs, and
-sizes are those of its own last look.
+Nobody but the user asks libvirt to look into a pool anew (``virStoragePoolRefresh``): it is no question but a change,
+takes minutes where storage hangs, and holds up all who want something of the pool meanwhile. Sizes are those of
+libvirt's own last look, and told with its age; that a pool is full is known from a VM that found no space in it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import msgspec
 from kvtui.backends.libvirt.asking import flagged
 from kvtui.backends.libvirt.collector import Found
 from kvtui.backends.libvirt.describe import amount_at, attribute_at, parse, text_at
-from kvtui.backends.libvirt.events import Events
+from kvtui.backends.libvirt.events import Events, Plain
 from kvtui.backends.libvirt.link import Lane, load
 from kvtui.backends.libvirt.transfers import Transfers
 from kvtui.backends.libvirt.words import POOL_STATES
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import libvirt
 
 EVENTS: Final = ("storagePool.LIFECYCLE", "storagePool.REFRESH")
+_STARTED: Final = 2  # VIR_STORAGE_POOL_EVENT_STARTED: it was looked into as well
 _POOLS: Final = 15.0
 _VOLUMES: Final = 30.0
 _SOON: Final = 1.0
@@ -83,6 +85,9 @@ class PoolCollector:
 
     def __init__(self) -> None:
         self._shapes: dict[str, StoragePool] = {}
+        self._watched = time.time()
+        self._looked: dict[str, float] = {}
+        """When libvirt looked into each, where that was seen."""
 
     def attach(self, events: Events, wake: Callable[[], None]) -> None:
         """Look after whatever happens to a pool."""
@@ -91,7 +96,12 @@ class PoolCollector:
             self._shapes.pop(uuid, None)
             wake()
 
-        events.listen(EVENTS, hear)
+        def hear_look(uuid: str, _name: str, details: tuple[Plain, ...]) -> None:
+            if not details or details[0] == _STARTED:
+                self._looked[uuid] = time.time()
+
+        events.listen(EVENTS, hear_look)
+        events.listen((*EVENTS, "kvtui.POOL"), hear)
 
     def collect(self, connection: libvirt.virConnect) -> Found:
         """All pools."""
@@ -122,6 +132,8 @@ class PoolCollector:
                     allocation=allocation,
                     free=free,
                     volumes=volumes,
+                    looked=self._looked.get(uuid),
+                    watched=self._watched,
                 )
             )
         return Found({StoragePool: pools})

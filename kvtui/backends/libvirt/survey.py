@@ -38,8 +38,10 @@ _EMULATED: Final = frozenset({"kvm", "qemu"})
 class Survey:
     """Remembers of each domain what is costly to ask, and asks it anew when an event says that it changed."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, earlier: Mapping[str, Domain] | None = None) -> None:
+        """`earlier` are the domains as the connection before this one knew them last, by their UUIDs."""
         self._name = name
+        self._earlier = earlier or {}
         self._lock = threading.Lock()
         self._looked = threading.Event()
         self._measured = threading.Event()
@@ -103,6 +105,10 @@ class Survey:
             return True
         return time.monotonic() - self._answered.get(domain.metadata.uid, -_HUNG) < _HUNG
 
+    def domains(self) -> dict[str, Domain]:
+        """All domains as they were last told, by their UUIDs."""
+        return dict(self._known)
+
     def actives(self) -> list[Domain]:
         """The domains that have a process, as they were last told."""
         return [domain for domain in tuple(self._known.values()) if domain.active]
@@ -158,6 +164,8 @@ class Survey:
             return False
         if domain.hung or domain.reason in PASSING:
             return True
+        if domain.reason == _IO_ERROR and domain.metadata.uid not in self._errors and self._measures:
+            return False
         return self.has_rates and domain.metadata.uid not in self._silent
 
     # The host -------------------------------------------------------------------------------------------------------
@@ -269,6 +277,15 @@ class Survey:
             domain.since = known.since if same else now
             began = domain.active and not known.active
             domain.started = now if began else known.started if domain.active else None
+        elif (before := self._earlier.get(uuid)) is not None:
+            # What changed while nobody looked began nobody knows when.
+            if (before.state, before.reason) == (domain.state, domain.reason):
+                domain.since = before.since
+            if before.id == domain.id:
+                domain.started = before.started
+                if before.hung:
+                    # It does until it answers.
+                    self._silent.setdefault(uuid, -_HUNG)
         if domain.active and uuid in self._counters:
             domain = with_figures(domain, self._counters[uuid], self._uses.get(uuid))
         if domain.active:
@@ -313,6 +330,8 @@ class Survey:
             | module.VIR_DOMAIN_STATS_INTERFACE | module.VIR_DOMAIN_STATS_BLOCK
         )  # fmt: skip
         nowait = module.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+        # What is missing of a domain is only noticed where it is known what it is.
+        self._looked.wait(_FIRST)
         began = time.monotonic()
         self._held_up.append(began)
         try:
@@ -369,6 +388,7 @@ class Survey:
             found = self._try("disk errors", lambda: connection.lookupByUUIDString(uuid).diskErrors())
             told = (found or {}).items()
             self._errors[uuid] = {clean_line(str(target)): disk_error(number) for target, number in told}
+            self._wake()
 
     def _measure_each(
         self, connection: libvirt.virConnect, groups: int, flags: int

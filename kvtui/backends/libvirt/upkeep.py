@@ -29,7 +29,7 @@ class UpkeepVerbs(Acts):
 
     async def set_pool_autostart(self, ref: Ref, on: bool) -> None:
         """Whether a pool starts with its host."""
-        await self._on_pool(f"autostart {'on' if on else 'off'}", ref, lambda pool: pool.setAutostart(on))
+        await self._on_pool(f"autostart {'on' if on else 'off'}", ref, lambda pool: pool.setAutostart(on), "kvtui.POOL")
 
     async def start_network(self, ref: Ref) -> None:
         """Bring a network up."""
@@ -39,11 +39,13 @@ class UpkeepVerbs(Acts):
         """Whether a network starts with its host."""
         await self._on_network(f"autostart {'on' if on else 'off'}", ref, lambda network: network.setAutostart(on))
 
-    async def _on_pool(self, verb: str, ref: Ref, do: Callable[[Any], object]) -> None:
+    async def _on_pool(
+        self, verb: str, ref: Ref, do: Callable[[Any], object], changed: str = "storagePool.REFRESH"
+    ) -> None:
         def ask(connection: libvirt.virConnect) -> None:
             do(connection.storagePoolLookupByUUIDString(ref.uid))
 
-        await self._keep_up(verb, ref, ask, "storagePool.REFRESH")
+        await self._keep_up(verb, ref, ask, changed)
 
     async def _on_network(self, verb: str, ref: Ref, do: Callable[[Any], object]) -> None:
         def ask(connection: libvirt.virConnect) -> None:

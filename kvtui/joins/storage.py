@@ -1,0 +1,42 @@
+"""Pools and the domains that write into them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Final
+
+from kvtui.model import Ref
+from kvtui.records.libvirt import Disk, Domain, StoragePool
+from kvtui.store import View
+
+_SHARED: Final = frozenset({"dir", "fs", "netfs"})
+"""Types of pools whose volumes grow at the cost of each other: an image on a volume of others fills that alone."""
+
+
+def starved_by(view: View, backend: str, pool: StoragePool) -> tuple[str, ...]:
+    """The names of the domains that stand still because they found no space in a pool, whatever its sizes say."""
+    return tuple(
+        ref.name for ref, domain in view.items(Domain, backend) for disk in _starved_disks(domain) if _holds(pool, disk)
+    )
+
+
+def pools_that_starve(view: View, ref: Ref, domain: Domain) -> Iterator[Ref]:
+    """For `related`: the pools in which a domain found no space."""
+    disks = _starved_disks(domain)
+    if disks:
+        for found, pool in view.items(StoragePool, ref.backend):
+            if any(_holds(pool, disk) for disk in disks):
+                yield found
+
+
+def _starved_disks(domain: Domain) -> list[Disk]:
+    return [disk for disk in domain.disks if disk.error == "no space"] if domain.reason == "I/O error" else []
+
+
+def _holds(pool: StoragePool, disk: Disk) -> bool:
+    if pool.type not in _SHARED:
+        return False
+    if disk.kind == "volume":
+        return disk.source.partition("/")[0] == pool.metadata.name
+    return bool(pool.path) and str(PurePosixPath(disk.source).parent) == str(PurePosixPath(pool.path))
