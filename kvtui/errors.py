@@ -36,6 +36,10 @@ class UnreachableError(BackendError):
     """Whether nothing came for too long, where before there was an answer: the link is dead, or the far side hangs."""
 
 
+class UnconnectedError(UnreachableError):
+    """There was no connection by which anything could be asked: nothing was sent."""
+
+
 class UnauthorizedError(BackendError):
     """The backend does not know who we are (401)."""
 

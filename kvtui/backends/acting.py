@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from kvtui.audit import Act, AuditLog
 from kvtui.backends.base import ByteStream
-from kvtui.errors import BackendError, KvtuiError, ReadOnlyError, UnreachableError
+from kvtui.errors import BackendError, KvtuiError, ReadOnlyError, UnconnectedError, UnreachableError
 from kvtui.model import Platform, Ref
 from kvtui.text import clean_line
 
@@ -52,7 +52,7 @@ class Guard:
         try:
             done = await self._send(act, ask)
         except KvtuiError as failure:
-            lost = isinstance(failure, UnreachableError)
+            lost = isinstance(failure, UnreachableError) and not isinstance(failure, UnconnectedError)
             await self._note(act, "unknown" if lost else "refused", failure.detail or str(failure))
             raise
         try:

@@ -199,6 +199,7 @@ def test_a_qemu_that_tells_only_what_libvirt_knows_by_itself_does_not_answer(mon
     survey = Survey("kvm1")
     well, frozen = (Domain(metadata=Meta(name=name, uid=name), driver="qemu", id=1) for name in ("well", "frozen"))
     monkeypatch.setattr(survey, "_known", {"well": well, "frozen": frozen})
+    survey._looked.set()
     survey.measure(FakeConnection({"well": NUMBERS["answering"], "frozen": NUMBERS["frozen"]}))
     assert survey.answers(well)
     assert not survey.answers(frozen)

@@ -190,8 +190,30 @@ async def test_a_machine_that_runs_is_not_cloned(backend: LibvirtBackend) -> Non
 async def test_a_disk_in_no_pool_is_named(backend: LibvirtBackend) -> None:
     before = await backend.read_definition(WEB)
     await backend.define(WEB, before.replace("/pool/web.qcow2", "/elsewhere/web.qcow2"), before)
-    with pytest.raises(ConflictError, match="disk vda lies in no pool: /elsewhere/web"):
+    with pytest.raises(ConflictError, match="disk vda is no volume of a pool: /elsewhere/web") as caught:
         await backend.clone(WEB, "web2", linked=False)
+    assert caught.value.hint == "define a pool for its folder"
+
+
+@pytest.mark.parametrize(
+    ("active", "way_out"),
+    [(True, "refresh pool pool (R in :pools), and try again"), (False, "start pool pool (s in :pools)")],
+)
+async def test_of_a_disk_that_its_pool_does_not_know_the_pool_is_named(
+    backend: LibvirtBackend, *, active: bool, way_out: str
+) -> None:
+    before = await backend.read_definition(WEB)
+    await backend.define(WEB, before.replace("/pool/web.qcow2", "/pool/new.qcow2"), before)
+
+    def stop(connection: Any) -> None:
+        connection.storagePoolLookupByName("pool").destroy()
+
+    if not active:
+        await backend.call(stop, "stop")
+    with pytest.raises(ConflictError, match="disk vda is no volume of a pool: /pool/new") as caught:
+        await backend.clone(WEB, "web2", linked=False)
+    assert caught.value.hint == way_out
+    assert "pool pool" in caught.value.detail
 
 
 def test_a_clone_shares_only_what_may_be_shared() -> None:

@@ -11,7 +11,7 @@ import pytest
 from kvtui.backends.base import Lifecycle
 from kvtui.backends.domains import Power, Saves, Scope, Tuning
 from kvtui.backends.libvirt.client import LibvirtBackend
-from kvtui.errors import BackendError, ConflictError, ReadOnlyError
+from kvtui.errors import BackendError, ConflictError, ReadOnlyError, UnconnectedError, UnreachableError
 from kvtui.fleet import Fleet
 from kvtui.model import Ref
 from kvtui.records.libvirt import Domain, DomainState
@@ -146,5 +146,20 @@ async def test_more_than_the_running_machine_can_have_is_refused_and_nothing_is_
 
 async def test_a_host_that_is_not_connected_is_told_of(tmp_path: Path) -> None:
     backend = make_backend(host_file(tmp_path, "on"), tmp_path, name="kvm1")
-    with pytest.raises(BackendError, match="not connected"):
+    with pytest.raises(UnconnectedError, match="kvm1 is not connected: start of on was not sent"):
         await backend.start(Ref("kvm1", Domain.KIND, "", "on"))
+    assert [result for _, result in audited(tmp_path)] == ["asked", "refused"]
+
+
+async def test_what_was_sent_to_a_host_that_fell_silent_may_have_been_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cut(*_: object) -> None:
+        raise UnreachableError("it was refused", "the server closed the connection")
+
+    backend = make_backend(host_file(tmp_path, "on"), tmp_path, name="kvm1")
+    monkeypatch.setattr(backend, "call", cut)
+    with pytest.raises(UnreachableError, match="nobody knows whether start of on was accepted") as caught:
+        await backend.start(Ref("kvm1", Domain.KIND, "", "on"))
+    assert caught.value.hint == "look at on again once kvm1 is back"
+    assert [result for _, result in audited(tmp_path)] == ["asked", "unknown"]

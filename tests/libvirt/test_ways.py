@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kvtui.console.sight import Stage, explain_cut
-from kvtui.errors import BackendError, ReadOnlyError
+from kvtui.errors import BackendError, ReadOnlyError, UnconnectedError
 from kvtui.fleet import Fleet
 from kvtui.model import Feed, FeedState, Ref
 from kvtui.records.base import Meta
@@ -201,6 +201,16 @@ def test_serial_lines_are_known_while_it_runs() -> None:
     assert lines_of(field.store, REF) == ("serial0", "serial1")
     field.put("a", DomainState.SHUTOFF, number=None, serials=("", ""))
     assert lines_of(field.store, REF) == ()
+
+
+async def test_a_console_of_a_host_that_cannot_be_reached_names_the_host_and_the_way_out(tmp_path: Path) -> None:
+    backend = make_backend("qemu+unix:///system?socket=/nowhere/sock", tmp_path, name="kvm1")
+    with pytest.raises(UnconnectedError) as caught:
+        await backend.open_line(Ref("kvm1", Domain.KIND, "", "web"))
+    assert caught.value.title == "kvm1 cannot be reached"
+    assert "/nowhere/sock" in caught.value.detail
+    assert caught.value.hint == "does the daemon run there?"
+    await backend.close()
 
 
 def test_a_boot_log_is_where_libvirt_cannot_give_it() -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from kvtui.backends.acting import Guard
 from kvtui.backends.domains import Scope
 from kvtui.backends.libvirt.link import Lane, load
-from kvtui.errors import BackendError, ConflictError, UnreachableError
+from kvtui.errors import BackendError, ConflictError, UnconnectedError, UnreachableError
 from kvtui.model import Ref
+from kvtui.text import clean_line
 
 if TYPE_CHECKING:
     import libvirt
@@ -54,11 +55,20 @@ class Acts:
             try:
                 return await self.call(on_domain, _REFUSED, lane)
             except UnreachableError as error:
-                raise UnreachableError(f"nobody knows whether {verb} was accepted", error.detail) from None
+                raise tell_unreached(error, verb, ref) from None
 
         done = await self._guard.act(verb, ref, ask)
         self.announce(changed, ref.uid, ref.name)
         return done
+
+
+def tell_unreached(error: UnreachableError, verb: str, ref: Ref) -> UnreachableError:
+    """What to say of a verb that got no answer: it may have been carried out, unless there was no connection."""
+    name, host = clean_line(ref.path), clean_line(ref.backend)
+    if isinstance(error, UnconnectedError):
+        return UnconnectedError(f"{host} is not connected: {verb} of {name} was not sent", error.detail, error.hint)
+    way_out = f"look at {name} again once {host} is back"
+    return UnreachableError(f"nobody knows whether {verb} of {name} was accepted", error.detail, way_out)
 
 
 def find_domain(connection: libvirt.virConnect, ref: Ref) -> libvirt.virDomain:

@@ -33,7 +33,7 @@ from kvtui.backends.libvirt.uri import name_host
 from kvtui.backends.libvirt.verbs import DomainVerbs
 from kvtui.backends.libvirt.way import Way
 from kvtui.backends.libvirt.words import LOOKING_ONLY
-from kvtui.errors import BackendError, KvtuiError, UnreachableError
+from kvtui.errors import BackendError, KvtuiError, UnconnectedError, UnreachableError
 from kvtui.model import BackendInfo, Platform, Ref, Tone
 from kvtui.records.base import Meta
 from kvtui.records.libvirt import Domain, Host
@@ -46,6 +46,7 @@ T = TypeVar("T")
 
 _RETRIES: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 """Seconds before each further attempt to connect."""
+_WAITING: Final = "it is tried again and again, and at once on ctrl+r"
 _FAILURES: Final = 50
 _OPENING: Final = 20.0
 """Seconds that connecting may last."""
@@ -153,7 +154,7 @@ class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, Snap
     async def call(self, ask: Callable[[libvirt.virConnect], T], title: str, lane: Lane = Lane.CALLS) -> T:
         """Ask libvirt something, in a thread; `ask` must return plain values. Raises BackendError with `title`."""
         if self._link is None:
-            raise UnreachableError(title, self._info.trouble or f"{self.name} is not connected")
+            raise UnconnectedError(title, self._host.trouble or f"{self.name} is not connected", _WAITING)
         return await self._link.call(ask, title, lane)
 
     def announce(self, name: str, uuid: str, title: str = "") -> None:
@@ -169,7 +170,7 @@ class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, Snap
     async def open_link(self) -> Link:
         """A further connection, for what takes long or floods. Raises BackendError."""
         if self._link is None:
-            raise UnreachableError(self._info.trouble or f"{self.name} is not connected")
+            raise UnconnectedError(f"{self.name} is not connected", self._host.trouble, _WAITING)
         link = Link(self._link.uri, lambda _reason: None)
         with ExitStack() as on_failure:
             on_failure.callback(link.close)

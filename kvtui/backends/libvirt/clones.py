@@ -12,7 +12,7 @@ from kvtui.backends.libvirt.acts import Acts, has_domain
 from kvtui.backends.libvirt.describe import attribute_at, parse
 from kvtui.backends.libvirt.link import Lane, load
 from kvtui.backends.libvirt.transfers import Transfers
-from kvtui.backends.libvirt.volumes import Image, describe_volume, find_volume
+from kvtui.backends.libvirt.volumes import Image, describe_volume, explain_missing, find_volume
 from kvtui.errors import ConflictError
 from kvtui.model import Ref
 from kvtui.text import clean_line
@@ -123,9 +123,10 @@ def _clone(domain: libvirt.virDomain, name: str, linked: bool, transfers: Transf
     for disk in list_copied(xml):
         volume = find_volume(connection, disk.source) if disk.source else None
         if volume is None:
-            where = clean_line(disk.source) or "its source"
-            words = "only volumes of pools can be copied by libvirt"
-            raise ConflictError(f"disk {disk.target} lies in no pool: {where}", words, "define a pool for its folder")
+            where = clean_line(disk.source) or "it has no source"
+            why, way_out = explain_missing(connection, disk.source)
+            words = f"libvirt copies volumes of pools only; {why}"
+            raise ConflictError(f"disk {disk.target} is no volume of a pool: {where}", words, way_out)
         originals.append((disk.target, volume))
     made: list[libvirt.virStorageVol] = []
     try:

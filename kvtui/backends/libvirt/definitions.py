@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 from kvtui.backends.domains import Removal
 from kvtui.backends.libvirt.acts import Acts, find_domain
 from kvtui.backends.libvirt.link import Lane, load
-from kvtui.backends.libvirt.volumes import find_volume
+from kvtui.backends.libvirt.volumes import explain_missing, find_volume
 from kvtui.errors import BackendError, ChangedError, ConflictError
 from kvtui.model import Ref
 from kvtui.text import clean, clean_line
@@ -72,7 +72,8 @@ def _undefine(domain: libvirt.virDomain, removal: Removal) -> None:
     volumes = {path: find_volume(connection, path) for path in removal.volumes}
     missing = [path for path, volume in volumes.items() if volume is None]
     if missing:
-        raise ConflictError(f"no pool has {', '.join(missing)}", "nothing was done", "refresh the pool, or leave it")
+        why, way_out = explain_missing(connection, missing[0])
+        raise ConflictError(f"no pool has {', '.join(missing)}", f"nothing was done; {why}", f"{way_out}, or leave it")
     has_nvram = ET.fromstring(domain.XMLDesc(0)).find("os/nvram") is not None
     flags = 0
     if removal.save:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from kvtui.backends.libvirt.words import translate, translate_opening
 from kvtui.backends.libvirt.workers import Workers, tell
-from kvtui.errors import BackendError, KvtuiError, UnauthorizedError, UnreachableError
+from kvtui.errors import BackendError, KvtuiError, UnauthorizedError, UnconnectedError, UnreachableError
 
 if TYPE_CHECKING:
     import libvirt
@@ -153,7 +153,7 @@ class _Connection:
     def _ask(self, ask: Callable[[libvirt.virConnect], T], title: str, read_only: bool) -> T:
         module = load()
         if self._closed:
-            raise UnreachableError(title, "the connection is closed")
+            raise UnconnectedError(title, "the connection is closed")
         if self._connection is None:
             self._open(module, read_only)
         try:
@@ -238,10 +238,11 @@ class Link:
     async def call(self, ask: Callable[[libvirt.virConnect], T], title: str, lane: Lane = Lane.CALLS) -> T:
         """What `ask` returns, called in the thread of a connection. It must return plain values.
 
-        Raises BackendError that begins with `title`; UnreachableError when the connection is gone.
+        Raises BackendError that begins with `title`; UnreachableError when the connection is gone,
+        UnconnectedError when there was none.
         """
         if self._closed:
-            raise UnreachableError(title, "the connection is closed")
+            raise UnconnectedError(title, "the connection is closed")
         # Who may only look is shown no screens and told nothing of agents, unless the connection could do more.
         return await self._lane(lane).call(ask, title, read_only=self.read_only and lane is not Lane.LOOKS)
 

@@ -16,7 +16,7 @@ from kvtui.backends.libvirt.acts import NO_DOMAIN, find_domain
 from kvtui.backends.libvirt.link import Lane, Link, load, wait_for_events
 from kvtui.backends.libvirt.words import is_unsupported
 from kvtui.backends.libvirt.workers import tell
-from kvtui.errors import AbsentError, BackendError, ConflictError, UnreachableError
+from kvtui.errors import AbsentError, BackendError, ConflictError, UnconnectedError, UnreachableError
 from kvtui.model import Ref
 from kvtui.text import clean_line
 
@@ -269,6 +269,8 @@ class Consoles:
                 await console.open(ref, line, take=take)
         except TimeoutError:
             raise UnreachableError(title, f"{ref.backend} does not answer") from None
+        except UnconnectedError as error:
+            raise UnconnectedError(f"{ref.backend} cannot be reached", error.detail, error.hint) from error
         except BackendError as error:
             raise _explain(error, ref, line) from error
         finally:

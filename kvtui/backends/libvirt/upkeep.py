@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from kvtui.backends.libvirt.acts import Acts
+from kvtui.backends.libvirt.acts import Acts, tell_unreached
 from kvtui.backends.libvirt.link import Lane
 from kvtui.errors import UnreachableError
 from kvtui.model import Ref
@@ -59,7 +59,7 @@ class UpkeepVerbs(Acts):
                 # Storage may hang, and takes nothing else along.
                 await self.call(ask, _REFUSED, Lane.ERRANDS)
             except UnreachableError as error:
-                raise UnreachableError(f"nobody knows whether {verb} was accepted", error.detail) from None
+                raise tell_unreached(error, verb, ref) from None
 
         await self._guard.act(verb, ref, send)
         # Not all of it has an event.

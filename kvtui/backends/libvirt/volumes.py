@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
-from kvtui.backends.libvirt.describe import attribute_at, parse
+from kvtui.backends.libvirt.describe import attribute_at, parse, text_at
 from kvtui.backends.libvirt.link import load
+from kvtui.text import clean_line
 
 if TYPE_CHECKING:
     import libvirt
@@ -55,6 +56,29 @@ def find_volume(connection: libvirt.virConnect, name: str) -> libvirt.virStorage
         if error.get_error_code() != _NO_VOLUME:
             raise
         return None
+
+
+def explain_missing(connection: libvirt.virConnect, name: str) -> tuple[str, str]:
+    """Why no pool has a volume of that path or ``pool/volume``, and the way out."""
+    module = load()
+    for pool in connection.listAllStoragePools(0):
+        title = clean_line(pool.name())
+        try:
+            if not _would_hold(pool, name):
+                continue
+            if pool.isActive():
+                words = f"it would be in pool {title}, which libvirt has not looked into since it came there"
+                return words, f"refresh pool {title} (R in :pools), and try again"
+        except module.libvirtError:
+            continue
+        return f"it would be in pool {title}, which is not active", f"start pool {title} (s in :pools)"
+    return "its folder is that of no pool", "define a pool for its folder"
+
+
+def _would_hold(pool: libvirt.virStoragePool, name: str) -> bool:
+    if not name.startswith("/"):
+        return bool(name.partition("/")[0] == pool.name())
+    return name.rpartition("/")[0] == text_at(parse(pool.XMLDesc(0)), "target/path")
 
 
 def make_volume(

@@ -15,6 +15,7 @@ from kvtui.errors import (
     ForbiddenError,
     HeldError,
     UnauthorizedError,
+    UnconnectedError,
     UnreachableError,
 )
 from kvtui.records.libvirt import DomainState
@@ -113,8 +114,8 @@ def translate_opening(code: int, message: str, uri: str) -> BackendError:
     """Why a connection could not be opened."""
     error = translate(code, message, f"{clean_line(uri)} cannot be opened")
     if type(error) is BackendError and code in _OPENING:
-        return UnreachableError(error.title, error.detail, _way_out(error.detail.lower()), code=code)
-    return error
+        return UnconnectedError(error.title, error.detail, _way_out(error.detail.lower()), code=code)
+    return UnconnectedError(error.title, error.detail, code=code) if isinstance(error, UnreachableError) else error
 
 
 def _way_out(words: str) -> str:
