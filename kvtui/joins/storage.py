@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -14,11 +14,20 @@ _SHARED: Final = frozenset({"dir", "fs", "netfs"})
 """Types of pools whose volumes grow at the cost of each other: an image on a volume of others fills that alone."""
 
 
-def starved_by(view: View, backend: str, pool: StoragePool) -> tuple[str, ...]:
-    """The names of the domains that stand still because they found no space in a pool, whatever its sizes say."""
-    return tuple(
-        ref.name for ref, domain in view.items(Domain, backend) for disk in _starved_disks(domain) if _holds(pool, disk)
-    )
+def starved_by(view: View, backend: str, pool: StoragePool) -> tuple[Domain, ...]:
+    """The domains that stand still because they found no space in a pool, whatever its sizes say."""
+    domains = (domain for _, domain in view.items(Domain, backend))
+    return tuple(domain for domain in domains if any(_holds(pool, disk) for disk in _starved_disks(domain)))
+
+
+def name_starved(domains: Sequence[Domain]) -> str:
+    """What they lack: ``no space left for VM db``."""
+    return f"no space left for VM{'s' if len(domains) > 1 else ''} {', '.join(one.metadata.name for one in domains)}"
+
+
+def has_old_sizes(pool: StoragePool, starved: Iterable[Domain]) -> bool:
+    """Whether those domains stand still since libvirt last looked into the pool, as far as anybody saw."""
+    return any(pool.looked is None or pool.looked < (domain.since or 0.0) for domain in starved)
 
 
 def pools_that_starve(view: View, ref: Ref, domain: Domain) -> Iterator[Ref]:

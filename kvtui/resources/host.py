@@ -66,7 +66,7 @@ def _row(view: View, ref: Ref) -> HostRow | None:
     )
 
 
-def _trouble(pool: StoragePool, starved: Sequence[str]) -> str:
+def _trouble(pool: StoragePool, starved: Sequence[Domain]) -> str:
     """What is wrong with a pool, in a word or two."""
     if pool.state == "running":
         return "full" if starved or (pool.used or 0.0) >= POOL_FULL else ""

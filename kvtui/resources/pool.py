@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kvtui.backends.base import Backend, Permission
 from kvtui.backends.domains import Upkeep
-from kvtui.joins.storage import pools_that_starve, starved_by
+from kvtui.joins.storage import has_old_sizes, name_starved, pools_that_starve, starved_by
 from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, Domain, StoragePool
 from kvtui.resources import sources
@@ -26,8 +26,13 @@ class PoolRow:
 
     backend: str
     pool: StoragePool
-    starved: tuple[str, ...] = ()
+    starved: tuple[Domain, ...] = ()
     """The VMs that stand still because they found no space in it."""
+
+    @property
+    def doubt(self) -> str:
+        """What stands behind sizes that one of them contradicts."""
+        return "?" if has_old_sizes(self.pool, self.starved) else ""
 
 
 def _row(view: View, ref: Ref) -> PoolRow | None:
@@ -57,8 +62,7 @@ def _health(row: PoolRow, _now: float) -> Health:
             return Health(Tone.WARN, word)
     used = pool.used or 0.0
     if row.starved:
-        # Its sizes are of a look before that.
-        return Health(Tone.BAD, "Full", f"{', '.join(row.starved)} paused: no space left in it")
+        return Health(Tone.BAD, "Full", name_starved(row.starved))
     if used >= POOL_FULL:
         return Health(Tone.BAD, "Full", f"{size(pool.free)} left: the next write may pause a VM")
     if used >= POOL_NEARLY_FULL:
@@ -71,12 +75,12 @@ def _used(row: PoolRow, _now: float) -> Cell:
     if used is None or row.pool.state == "inactive":
         return NOTHING
     tone = Tone.BAD if used >= POOL_FULL else Tone.WARN if used >= POOL_NEARLY_FULL else None
-    return Cell(percent(used, 1.0), tone, used)
+    return Cell(percent(used, 1.0) + row.doubt, tone, used)
 
 
-def _amount(row: PoolRow, amount: int) -> Cell:
+def _amount(row: PoolRow, amount: int, doubt: str = "") -> Cell:
     """Of a pool that is not active, libvirt keeps the sizes of long ago or none."""
-    return number_cell(amount, size(amount)) if row.pool.capacity and row.pool.state != "inactive" else NOTHING
+    return number_cell(amount, size(amount) + doubt) if row.pool.capacity and row.pool.state != "inactive" else NOTHING
 
 
 def _as_of(row: PoolRow, now: float) -> Cell:
@@ -169,7 +173,7 @@ RESOURCE: Resource[PoolRow] = Resource(
         Column("STATUS", lambda row, now: health_cell(_health(row, now)), 12, rank=0),
         Column("TYPE", lambda row, _now: text_cell(row.pool.type), 8, rank=2),
         Column("CAPACITY", lambda row, _now: _amount(row, row.pool.capacity), 8, rank=2, right=True),
-        Column("FREE", lambda row, _now: _amount(row, row.pool.free), 6, rank=1, right=True),
+        Column("FREE", lambda row, _now: _amount(row, row.pool.free, row.doubt), 6, rank=1, right=True),
         Column("USED", _used, 5, rank=1, right=True),
         Column("AS OF", _as_of, 8, rank=2, right=True, ticks=True),
         Column("AUTOSTART", lambda row, _now: yes_no(row.pool.autostart), 9, rank=4),

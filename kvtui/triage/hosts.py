@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kvtui.joins.footing import hosts_of_node, name_nodes, nodes_on
-from kvtui.joins.storage import pools_that_starve, starved_by
+from kvtui.joins.storage import has_old_sizes, name_starved, pools_that_starve, starved_by
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.kubernetes import Node
 from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, Domain, Host, StoragePool
@@ -58,9 +58,9 @@ def _judge_pool(view: View, ref: Ref, _now: float) -> Judgement:
         )
     starved = starved_by(view, ref.backend, pool)
     if starved:
-        words = f"{', '.join(starved)} paused for want of space in it"
-        if (pool.used or 0.0) < POOL_FULL:
-            words += f"; the {size(pool.free)} free are of libvirt's last look into it"
+        words = name_starved(starved)
+        if has_old_sizes(pool, starved):
+            words += f"; the {size(pool.free)} free are of libvirt's last look into it, before that"
         step = "make room, resume what is paused, and refresh the pool to see how much is free"
         return Judgement(_of_pool(ref, pool, Severity.BAD, "is full", words, step))
     taken = pool.used or 0.0

@@ -159,7 +159,12 @@ def test_a_pool_in_which_a_vm_found_no_space_is_full_for_its_host_too() -> None:
     (change,) = store.apply([Put("kvm1", paused)]).changes
     assert list(resource("pools").related[Domain](store, change.ref, paused)) == [pool.ref("kvm1")]
     (row,) = rows(store, "pools")
-    assert (row["STATUS"], row["REASON"]) == ("Full", "db paused: no space left in it")
+    assert (row["STATUS"], row["REASON"]) == ("Full", "no space left for VM db")
+    # They are of a look before it found none.
+    assert (row["FREE"], row["USED"]) == ("60?", "40%?")
+    store.apply([Put("kvm1", replace(pool, looked=NOW, free=1))])
+    (row,) = rows(store, "pools")
+    assert (row["STATUS"], row["FREE"], row["USED"]) == ("Full", "1", "99%")
     (row,) = rows(store, "nodes")
     assert (row["STATUS"], row["POOLS"]) == ("Ready,pool trouble", "fast full")
 
