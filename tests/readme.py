@@ -28,7 +28,7 @@ def key_lines() -> Iterator[str]:
         if isinstance(binding, Binding) and binding.tooltip:
             yield _row(binding.key, binding.tooltip, binding.id or "")
     for resource in RESOURCES:
-        for action in resource.actions:
+        for action in resource.verbs:
             yield _row(action.key, f"{resource.title}: {action.help}", action.id, action.label)
 
 

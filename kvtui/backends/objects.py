@@ -20,6 +20,12 @@ class Objects(Protocol):
     the object is another one or changed meanwhile, ReadOnlyError on a read-only backend.
     """
 
+    async def read(self, ref: Ref) -> dict[str, object]:
+        """The whole object as the server has it, secrets and all: to be edited or reckoned with, never to be shown."""
+
+    async def read_all(self, ref: Ref) -> list[dict[str, object]]:
+        """All objects of the kind of `ref`, in its namespace where it has one, cleaned of control characters."""
+
     async def create(self, ref: Ref, body: Body, *, verb: str = "create") -> Ref:
         """Create the object `ref` names, of a body without kind, name and namespace; what was created, with its uid.
 

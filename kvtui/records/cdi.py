@@ -91,3 +91,19 @@ class Cdi(Record):
     KIND: ClassVar[str] = "CDI"
 
     status: CdiStatus = msgspec.field(default_factory=CdiStatus)
+
+
+class Upload(Record):
+    """An image of this machine on its way into a DataVolume of the same name; only kvtui knows of it."""
+
+    KIND: ClassVar[str] = "Upload"
+
+    total: int = 0
+    """Bytes of the file."""
+    sent: int = 0
+    rate: float | None = None
+    """Bytes a second, lately."""
+    phase: str = "Waiting"
+    """``Waiting`` for CDI, ``Sending``, ``Processing`` of what was sent."""
+    words: str = ""
+    """What goes on besides: ``attempt 2``."""

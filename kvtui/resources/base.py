@@ -94,6 +94,20 @@ class Action(Generic[Row]):
         return next((action for type_, action in self.variants if isinstance(row, type_)), self)
 
 
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where something is made that is not there yet: the row of a maker."""
+
+    backend: str
+    namespace: str
+    platform: Platform = Platform.KUBERNETES
+
+    @property
+    def ref(self) -> Ref:
+        """The place as what bears no name."""
+        return Ref(self.backend, "", self.namespace, "")
+
+
 Related = Callable[[View, Ref, Any], Iterable[Ref]]
 """The rows that a changed record (its ref, its state) has a part in."""
 
@@ -131,6 +145,10 @@ class Resource(Generic[Row]):
     """The column that it is first sorted by."""
     descending: bool = False
     actions: tuple[Action[Row], ...] = ()
+    makers: tuple[Action[Site], ...] = ()
+    """What needs no row: it makes one. Run on a `Site`, which the screen takes from the row under the cursor or from
+    the namespace that is shown, the command line from its options; a form may ask for another ``namespace``.
+    """
     placed: frozenset[Platform] = frozenset()
     """Platforms of whose rows the columns name the backend already: a host of libvirt is a node."""
 
@@ -143,6 +161,11 @@ class Resource(Generic[Row]):
         return tuple(first.values())
 
     @property
+    def verbs(self) -> tuple[AnyAction, ...]:
+        """All that can be done on its pane: to its rows, and without one."""
+        return (*self.actions, *self.makers)
+
+    @property
     def joined(self) -> tuple[Source, ...]:
         """The sources of what rows are joined with."""
         return tuple(source for source in self.sources if source not in self.own)
@@ -150,6 +173,17 @@ class Resource(Generic[Row]):
 
 AnyResource = Resource[Any]
 AnyAction = Action[Any]
+
+
+def at_sites(resource: AnyResource) -> AnyResource:
+    """The resource as its makers know it: its rows are sites, and always there."""
+    return replace(
+        resource,
+        row_type=Site,
+        row=lambda _view, ref: Site(ref.backend, ref.namespace),
+        ref=lambda site: site.ref,
+        actions=(),
+    )
 
 
 def show_backend(resource: AnyResource, backends: Iterable[str] = ()) -> AnyResource:

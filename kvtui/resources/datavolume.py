@@ -6,16 +6,16 @@ tells neither. A dash stands where the progress is not known or stands still.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from kvtui.joins.causes import find_import_cause
+from kvtui.joins.disk import Import, disks_of, find_users
 from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.base import find_condition
-from kvtui.records.cdi import DataVolume, SourceAddress
+from kvtui.records.cdi import DataVolume, SourceAddress, Upload
 from kvtui.records.kubernetes import Claim
+from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.resources import sources
 from kvtui.resources.base import Column, Resource
 from kvtui.resources.cells import (
@@ -28,10 +28,10 @@ from kvtui.resources.cells import (
     text_cell,
     urgency_cell,
 )
+from kvtui.resources.datavolume_actions import ACTIONS, MAKERS
 from kvtui.store import View
-from kvtui.text import age, parse_time, quantity, rate, size
+from kvtui.text import age, rate, size
 
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?)%\Z")
 _STILL = 60.0
 """Seconds without any progress after which no rate and no end is foretold; CDI tells it every other second."""
 _REMEMBERED = 1_000
@@ -40,43 +40,14 @@ _WAITS = frozenset({"WaitForFirstConsumer", "PendingPopulation", "UploadReady", 
 """Phases in which it rightly waits for somebody."""
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
-    """A DataVolume with its claim."""
-
-    backend: str
-    volume: DataVolume
-    claim: Claim | None
-
-    @property
-    def size(self) -> float | None:
-        """Of the disk, in bytes: what it has, else what it asks for."""
-        has = quantity(self.claim.status.capacity.get("storage")) if self.claim is not None else None
-        spec = self.volume.spec
-        asked = next((part.resources.requests.get("storage") for part in (spec.pvc, spec.storage) if part), None)
-        return has or quantity(asked)
-
-    @property
-    def progress(self) -> float | None:
-        """Part that is done, from 0 to 1; None where CDI says ``N/A``."""
-        found = _PERCENT.match(self.volume.status.progress)
-        return min(1.0, float(found[1]) / 100) if found else None
-
-    @property
-    def began(self) -> float | None:
-        """Since when the worker pod runs, in seconds since the epoch; None while it does not."""
-        running = find_condition(self.volume.status.conditions, "Running")
-        if running is None or running.status != "True":
-            return None
-        return parse_time(running.last_transition_time)
-
-
 def _row(view: View, ref: Ref) -> Import | None:
     volume = view.find(DataVolume, ref)
     if volume is None:
         return None
-    claim = view.get(Claim, ref.backend, ref.namespace, volume.status.claim_name or ref.name)
-    return Import(ref.backend, volume, claim)
+    name = volume.status.claim_name or ref.name
+    claim = view.get(Claim, ref.backend, ref.namespace, name)
+    upload = view.get(Upload, ref.backend, ref.namespace, ref.name)
+    return Import(ref.backend, volume, claim, find_users(view, ref.backend, f"{ref.namespace}/{name}"), upload)
 
 
 def _refs(view: View) -> Iterable[Ref]:
@@ -92,6 +63,19 @@ def _of_claim(view: View, ref: Ref, _record: Claim) -> Iterator[Ref]:
         yield volume
 
 
+def _of_machine(view: View, ref: Ref, machine: VirtualMachine | VirtualMachineInstance) -> Iterator[Ref]:
+    for name in disks_of(machine):
+        volume = view.get(DataVolume, ref.backend, ref.namespace, name)
+        if volume is not None:
+            yield volume.ref(ref.backend)
+
+
+def _of_upload(view: View, ref: Ref, _record: Upload) -> Iterator[Ref]:
+    volume = view.get(DataVolume, ref.backend, ref.namespace, ref.name)
+    if volume is not None:
+        yield volume.ref(ref.backend)
+
+
 def _health(row: Import, _now: float) -> Health:
     phase = row.volume.status.phase
     if row.volume.fault:
@@ -103,6 +87,8 @@ def _health(row: Import, _now: float) -> Health:
         return Health(Tone.BAD, phase or "Pending", cause.evidence.value or cause.sentence)
     if phase == "Succeeded":
         return Health(Tone.OK, phase)
+    if row.upload is not None and phase == "UploadReady":
+        return Health(Tone.BUSY, row.upload.phase, row.upload.words)
     if phase in _WAITS:
         return Health(Tone.MUTED, phase, _WAIT_WORDS.get(phase, ""))
     if phase == "Unknown":
@@ -201,6 +187,8 @@ def _moved(row: Import, now: float) -> float | None:
 
 
 def _rate(row: Import, now: float) -> Cell:
+    if row.upload is not None:
+        return number_cell(row.upload.rate, rate(row.upload.rate)) if row.upload.rate else NOTHING
     speed, whole = _moved(row, now), row.size
     if speed is None or whole is None or row.volume.status.phase == "Succeeded":
         return NOTHING
@@ -208,6 +196,9 @@ def _rate(row: Import, now: float) -> Cell:
 
 
 def _eta(row: Import, now: float) -> Cell:
+    if row.upload is not None:
+        left = (row.upload.total - row.upload.sent) / row.upload.rate if row.upload.rate else None
+        return number_cell(left, age(left)) if left is not None else NOTHING
     speed, done = _moved(row, now), row.progress
     if speed is None or done is None or row.volume.status.phase == "Succeeded":
         return NOTHING
@@ -242,11 +233,17 @@ RESOURCE: Resource[Import] = Resource(
     title="Imports",
     label="import",
     row_type=Import,
-    sources=(sources.DATA_VOLUMES, sources.CLAIMS),
+    sources=(sources.DATA_VOLUMES, sources.CLAIMS, sources.MACHINES, sources.INSTANCES),
     refs=_refs,
     row=_row,
-    related={DataVolume: _of_volume, Claim: _of_claim},
-    ref=lambda row: row.volume.ref(row.backend),
+    related={
+        DataVolume: _of_volume,
+        Claim: _of_claim,
+        VirtualMachine: _of_machine,
+        VirtualMachineInstance: _of_machine,
+        Upload: _of_upload,
+    },
+    ref=lambda row: row.ref,
     health=_health,
     columns=(
         Column("NAMESPACE", lambda row, _now: Cell(row.volume.metadata.namespace), 10, rank=6, grow=1),
@@ -265,4 +262,6 @@ RESOURCE: Resource[Import] = Resource(
     fields=_fields,
     labels=lambda row: row.volume.metadata.labels,
     sort="PHASE",
+    actions=ACTIONS,
+    makers=MAKERS,
 )

@@ -3,48 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from kvtui.joins.causes import find_claim_cause
+from kvtui.joins.disk import ClaimRow, disks_of, find_users
 from kvtui.model import Cell, Health, Ref, Tone
+from kvtui.records.base import is_true
+from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim
-from kvtui.records.kubevirt import VirtualMachine
+from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.resources import sources
 from kvtui.resources.base import Column, Resource, itself
 from kvtui.resources.cells import age_column, health_cell, number_cell, reason_column, text_cell
+from kvtui.resources.pvc_actions import ACTIONS, FILE_SYSTEM_PENDING, MAKERS, RESIZING
 from kvtui.store import View
-from kvtui.text import quantity, size
+from kvtui.text import size
 
 _TONES = {"Bound": Tone.OK, "Pending": Tone.BUSY, "Lost": Tone.BAD}
 _MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimRow:
-    """A claim and the VMs that use it."""
-
-    backend: str
-    claim: Claim
-    users: tuple[str, ...]
 
 
 def _row(view: View, ref: Ref) -> ClaimRow | None:
     claim = view.find(Claim, ref)
     if claim is None:
         return None
-    users = {
-        user.name: None
-        for link in ("claim", "datavolume")
-        for user, _ in view.linked(VirtualMachine, ref.backend, link, ref.path)
-    }
-    return ClaimRow(ref.backend, claim, tuple(users))
+    volume = view.get(DataVolume, ref.backend, ref.namespace, ref.name)
+    return ClaimRow(ref.backend, claim, find_users(view, ref.backend, ref.path), volume)
 
 
-def _of_vm(view: View, ref: Ref, vm: VirtualMachine) -> Iterable[Ref]:
-    for volume in vm.spec.template.spec.volumes:
-        claim = view.get(Claim, ref.backend, ref.namespace, volume.claim) if volume.claim else None
-        if claim is not None:
-            yield claim.ref(ref.backend)
+def _of_vm(view: View, ref: Ref, machine: VirtualMachine | VirtualMachineInstance) -> Iterable[Ref]:
+    for name in disks_of(machine):
+        yield from _claims_named(view, ref.backend, ref.namespace, name)
+
+
+def _of_volume(view: View, ref: Ref, _record: DataVolume) -> Iterable[Ref]:
+    return _claims_named(view, ref.backend, ref.namespace, ref.name)
+
+
+def _claims_named(view: View, backend: str, namespace: str, name: str) -> Iterable[Ref]:
+    claim = view.get(Claim, backend, namespace, name)
+    return () if claim is None else (claim.ref(backend),)
 
 
 def _refs(view: View) -> Iterable[Ref]:
@@ -58,14 +55,16 @@ def _health(row: ClaimRow, _now: float) -> Health:
     if claim.metadata.deletion_timestamp:
         return Health(Tone.BUSY, "Terminating")
     phase = claim.status.phase or "Pending"
+    if is_true(claim.status.conditions, FILE_SYSTEM_PENDING):
+        return Health(Tone.BUSY, phase, "the volume has grown; its file system grows when a pod uses it next")
+    if is_true(claim.status.conditions, RESIZING):
+        return Health(Tone.BUSY, RESIZING)
     cause = find_claim_cause(claim)
     return Health(_TONES.get(phase, Tone.WARN), phase, cause.sentence if cause is not None else "")
 
 
 def _capacity(row: ClaimRow, _now: float) -> Cell:
-    claim = row.claim
-    amount = quantity(claim.status.capacity.get("storage")) or quantity(claim.spec.resources.requests.get("storage"))
-    return number_cell(amount, size(amount))
+    return number_cell(row.size, size(row.size))
 
 
 def _modes(row: ClaimRow, _now: float) -> Cell:
@@ -74,7 +73,7 @@ def _modes(row: ClaimRow, _now: float) -> Cell:
 
 
 def _fields(row: ClaimRow) -> Mapping[str, str]:
-    return {"vm": " ".join(row.users), "volumemode": row.claim.spec.volume_mode}
+    return {"vm": " ".join(user.name for user in row.users), "volumemode": row.claim.spec.volume_mode}
 
 
 RESOURCE: Resource[ClaimRow] = Resource(
@@ -83,11 +82,11 @@ RESOURCE: Resource[ClaimRow] = Resource(
     title="Claims",
     label="claim",
     row_type=ClaimRow,
-    sources=(sources.CLAIMS, sources.MACHINES),
+    sources=(sources.CLAIMS, sources.MACHINES, sources.INSTANCES, sources.DATA_VOLUMES),
     refs=_refs,
     row=_row,
-    related={Claim: itself, VirtualMachine: _of_vm},
-    ref=lambda row: row.claim.ref(row.backend),
+    related={Claim: itself, DataVolume: _of_volume, VirtualMachine: _of_vm, VirtualMachineInstance: _of_vm},
+    ref=lambda row: row.ref,
     health=_health,
     columns=(
         Column("NAMESPACE", lambda row, _now: Cell(row.claim.metadata.namespace), 12, rank=2, grow=1),
@@ -96,7 +95,7 @@ RESOURCE: Resource[ClaimRow] = Resource(
         Column("SIZE", _capacity, 6, rank=1, right=True),
         Column("MODES", _modes, 9, rank=3),
         Column("CLASS", lambda row, _now: text_cell(row.claim.spec.storage_class_name or ""), 14, rank=2),
-        Column("VM", lambda row, _now: text_cell(",".join(row.users)), 12, rank=3, grow=1),
+        Column("VM", lambda row, _now: text_cell(",".join(user.name for user in row.users)), 12, rank=3, grow=1),
         age_column(lambda row: row.claim.created),
         Column("VOLUME", lambda row, _now: text_cell(row.claim.spec.volume_name), 40, rank=6, wide=True),
         Column("MODE", lambda row, _now: text_cell(row.claim.spec.volume_mode), 10, rank=6, wide=True),
@@ -104,4 +103,6 @@ RESOURCE: Resource[ClaimRow] = Resource(
     ),
     fields=_fields,
     labels=lambda row: row.claim.metadata.labels,
+    actions=ACTIONS,
+    makers=MAKERS,
 )

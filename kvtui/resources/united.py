@@ -54,6 +54,7 @@ def unite(*members: AnyResource) -> AnyResource:
         sort=first.sort,
         descending=first.descending,
         actions=tuple(_unite_actions(members)),
+        makers=tuple(chain.from_iterable(one.makers for one in members)),
         placed=frozenset().union(*(one.placed for one in members)),
     )
 

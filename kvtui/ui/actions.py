@@ -11,7 +11,7 @@ from kvtui.backends.base import Permission, Verdict
 from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
 from kvtui.model import Ref, Severity
-from kvtui.resources.base import AnyAction, AnyResource, Danger
+from kvtui.resources.base import AnyAction, AnyResource, Danger, Site, at_sites
 from kvtui.resources.form import Answers
 from kvtui.store import Delta
 from kvtui.text import age
@@ -58,6 +58,7 @@ class ActionRunner:
     def __init__(self, fleet: Fleet, resources: Sequence[AnyResource], surroundings: Surroundings) -> None:
         self._fleet = fleet
         self._resources = {action.id: resource for resource in resources for action in resource.actions}
+        self._resources |= {maker.id: at_sites(resource) for resource in resources for maker in resource.makers}
         self._surroundings = surroundings
         self._pending: dict[Ref, Pending] = {}
         self._listeners: list[Callable[[Ref], None]] = []
@@ -141,7 +142,7 @@ class ActionRunner:
                     self._surroundings.tell(f"{variant.label}: {error}", Severity.WARN)
                     return None
             form = variant.form(self._fleet.view, alike, *known)
-            if len(self._fleet.backends) > 1:
+            if len(self._fleet.backends) > 1 and not isinstance(alike[0], Site):
                 form = replace(form, about=(_enumerate(self._names(resource, alike)), *form.about))
             word = self._word(variant, resource, alike)
             answers = await self._surroundings.fill_in(Sheet(form, self._warnings(variant, resource, alike), word))
@@ -159,7 +160,7 @@ class ActionRunner:
         if backend.info.read_only:
             return f"{ref.backend} is read-only here"
         found = self._pending.get(ref)
-        if found is not None and found.action.id == action.id:
+        if found is not None and found.action.id == action.id and not isinstance(row, Site):
             return f"{self._fleet.name(ref)} is {self.pending(ref)} already"
         return action.of(row).when(row)
 
@@ -238,7 +239,15 @@ class ActionRunner:
             self._surroundings.tell(f"{action.label}: accepted for {done} {resource.title}{others}", Severity.INFO)
         elif done and self.pending(resource.ref(rows[0][0])) is None:
             # Its row shows nothing of it.
-            self._surroundings.tell(f"{action.label} {resource.ref(rows[0][0]).path}: accepted", Severity.INFO)
+            self._surroundings.tell(f"{self._say(action, resource, *rows[0])}: accepted", Severity.INFO)
+
+    def _say(self, action: AnyAction, resource: AnyResource, row: Any, answers: Answers | None) -> str:
+        """The action and what it is done to; what is made by its new name."""
+        if isinstance(row, Site):
+            made = answers.text("name") if answers is not None else ""
+            where = (answers.text("namespace") if answers is not None else "") or row.namespace
+            return f"{action.label} {self._fleet.name(Ref(row.backend, '', where, made))}"
+        return f"{action.label} {self._fleet.name(resource.ref(row))}"
 
     async def _edit(self, action: AnyAction, resource: AnyResource, row: Any) -> None:
         """Have the text of one row edited until it is taken, or given up."""
@@ -269,7 +278,7 @@ class ActionRunner:
             await (action.run(backend, row) if answers is None else action.run(backend, row, answers))
             accepted = True
         except KvtuiError as error:
-            return f"{action.label} {self._fleet.name(ref)}: {error}"
+            return f"{self._say(action, resource, row, answers)}: {error}"
         finally:
             if not accepted:
                 self._forget(ref, mine)

@@ -30,7 +30,7 @@ def check_keys(keys: Mapping[str, str], resources: Sequence[AnyResource]) -> Non
     """Raises ConfigError when a name is unknown, or a key is taken by two that can be meant at once."""
     everywhere = {binding.id or binding.action: binding.key for binding in list_bindings()}
     named = {binding.id for binding in list_bindings() if binding.id}
-    actions = {action.id: action.key for resource in resources for action in resource.actions}
+    actions = {action.id: action.key for resource in resources for action in resource.verbs}
     for name, text in keys.items():
         if name not in named and name not in actions:
             known = ", ".join(sorted([*named, *actions]))
@@ -41,7 +41,7 @@ def check_keys(keys: Mapping[str, str], resources: Sequence[AnyResource]) -> Non
             raise ConfigError(f'[keys] "{name}": {error}', "", _HINT) from None
     taken = _claim({}, everywhere, keys)
     for resource in resources:
-        _claim(taken, {action.id: action.key for action in resource.actions}, keys)
+        _claim(taken, {action.id: action.key for action in resource.verbs}, keys)
 
 
 def spell_keys(keys: Mapping[str, str]) -> dict[str, str]:

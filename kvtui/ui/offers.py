@@ -13,7 +13,8 @@ from kvtui.ui.screens.help import name_key
 def offer_actions(pane: ResourcePane, keys: Mapping[str, str]) -> None:
     """Let the user choose an action of the pane's resource, and do it; `keys` are those that the user has set."""
     rows, resource = pane.chosen, pane.resource
-    if not rows or not resource.actions:
+    actions = resource.verbs if rows else resource.makers
+    if not actions:
         words = "nothing is selected" if resource.actions else f"nothing can be done to {resource.title} here"
         pane.notify(words, severity="warning")
         return
@@ -22,17 +23,18 @@ def offer_actions(pane: ResourcePane, keys: Mapping[str, str]) -> None:
         Offer(
             action.id,
             action.label,
-            action.of(rows[0]).help,
+            action.of(pane.rows_for(action)[0]).help,
             name_key(keys.get(action.id, action.key)) if keys.get(action.id, action.key) else "",
             reasons[action.id],
         )
-        for action in resource.actions
+        for action in actions
         if not reasons[action.id].endswith(LACKS)
     ]
 
     def start(name: str | None) -> None:
         if name is not None:
-            pane.start(next(action for action in resource.actions if action.id == name))
+            pane.start(next(action for action in actions if action.id == name))
 
-    subject = resource.ref(rows[0]).path if len(rows) == 1 else f"{len(rows)} {resource.title}"
+    many = f"{len(rows)} {resource.title}" if rows else resource.title
+    subject = resource.ref(rows[0]).path if len(rows) == 1 else many
     pane.app.push_screen(SearchDialog(subject, offers), start)

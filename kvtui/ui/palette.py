@@ -69,8 +69,9 @@ def main_commands(screen: MainScreen) -> Iterator[Command]:
 def _actions(pane: ResourcePane) -> Iterator[Command]:
     rows, reasons = pane.chosen, pane.reasons()
     subject = pane.name_row(rows[0]) if len(rows) == 1 else f"{len(rows)} {pane.resource.title}"
-    for action in pane.resource.actions:
+    for action in pane.resource.verbs:
         reason = reasons[action.id]
         note = f"not now: {reason}" if reason else action.help
         key = f"  ({name_key(action.key)})" if action.key else ""
-        yield Command(f"{action.label} {subject}{key}", note, partial(pane.start, action))
+        target = pane.resource.label if action in pane.resource.makers else subject
+        yield Command(f"{action.label} {target}{key}", note, partial(pane.start, action))

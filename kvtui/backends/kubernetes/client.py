@@ -14,6 +14,7 @@ import msgspec
 from kvtui.audit import AuditLog
 from kvtui.backends.acting import Guard
 from kvtui.backends.base import ByteStream, Dialer, Inbox, Permission, Source, Verdict
+from kvtui.backends.kubernetes.answers import refuse_other_answers
 from kvtui.backends.kubernetes.backoff import Backoff
 from kvtui.backends.kubernetes.bootlog import open_boot_log
 from kvtui.backends.kubernetes.discovery import Discovery, object_path
@@ -27,7 +28,7 @@ from kvtui.backends.kubernetes.kubeconfig import (
 )
 from kvtui.backends.kubernetes.masking import masked
 from kvtui.backends.kubernetes.metrics import Metrics
-from kvtui.backends.kubernetes.places import Place, find_place
+from kvtui.backends.kubernetes.places import Place, find_path, find_place
 from kvtui.backends.kubernetes.pulse import Pulse
 from kvtui.backends.kubernetes.reflector import Reflector, Scope
 from kvtui.backends.kubernetes.server import Server, Target, decode
@@ -40,6 +41,7 @@ from kvtui.model import BackendInfo, Platform, Ref
 from kvtui.records.base import Meta, Record
 from kvtui.records.decode import TOO_DEEP, decode_records
 from kvtui.records.kubernetes import Event
+from kvtui.text import clean_line
 
 __all__ = ["IN_CLUSTER", "ContextInfo", "KubernetesBackend", "Timings", "connect", "load_contexts"]
 
@@ -69,6 +71,10 @@ class _RawList(msgspec.Struct):
 
 class _Object(msgspec.Struct):
     metadata: Meta = msgspec.field(default_factory=Meta)
+
+
+class _Items(msgspec.Struct):
+    items: list[dict[str, object]] | None = None
 
 
 class _List(msgspec.Struct):
@@ -260,6 +266,16 @@ class KubernetesBackend:
 
     # Objects, Rehearser
 
+    async def read(self, ref: Ref) -> dict[str, object]:
+        """The whole object as the server has it. Raises BackendError."""
+        _, path = await find_path(self._discovery, ref)
+        return await asyncio.to_thread(_whole, await self._server.request("GET", path))
+
+    async def read_all(self, ref: Ref) -> list[dict[str, object]]:
+        """All objects of a kind. Raises BackendError."""
+        _, path = await find_path(self._discovery, ref._replace(name=""))
+        return (await self._server.get(path, _Items)).items or []
+
     async def create(self, ref: Ref, body: Body, *, verb: str = "create") -> Ref:
         """Create an object; it with its uid."""
         return await self._verbs.create(ref, body, verb=verb)
@@ -358,3 +374,13 @@ def _shown(raw: bytes) -> dict[str, object]:
         return masked(decode(raw, dict[str, object]))
     except RecursionError as error:
         raise BackendError(TOO_DEEP) from error
+
+
+def _whole(raw: bytes) -> dict[str, object]:
+    refuse_other_answers(raw)
+    try:
+        return msgspec.json.decode(raw, type=dict[str, object])
+    except RecursionError as error:
+        raise BackendError(TOO_DEEP) from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BackendError("the server's answer cannot be read", clean_line(str(error))) from error

@@ -36,6 +36,9 @@ PLACES: Final = {
     "VirtualMachineClone": Place("clone.kubevirt.io", ("v1beta1", "v1alpha1"), "virtualmachineclones"),
     "VirtualMachineExport": Place("export.kubevirt.io", ("v1", "v1beta1", "v1alpha1"), "virtualmachineexports"),
     "DataVolume": Place("cdi.kubevirt.io", ("v1beta1",), "datavolumes"),
+    "CDIConfig": Place("cdi.kubevirt.io", ("v1beta1",), "cdiconfigs"),
+    "StorageProfile": Place("cdi.kubevirt.io", ("v1beta1",), "storageprofiles"),
+    "StorageClass": Place("storage.k8s.io", ("v1",), "storageclasses"),
     "UploadTokenRequest": Place("upload.cdi.kubevirt.io", ("v1beta1",), "uploadtokenrequests"),
 }
 

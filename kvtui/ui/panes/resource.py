@@ -14,7 +14,7 @@ from textual.message import Message
 from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
 from kvtui.model import Cell, FeedState, Ref, Tone
-from kvtui.resources.base import AnyAction, AnyResource, show_backend
+from kvtui.resources.base import AnyAction, AnyResource, Site, show_backend
 from kvtui.resources.listing import Listing
 from kvtui.store import Delta
 from kvtui.text import age, shorten
@@ -230,27 +230,44 @@ class ResourcePane(Vertical):
         """The row under the cursor."""
         return self.table.cursor
 
+    def rows_for(self, action: AnyAction) -> list[Any]:
+        """What an action is to be done to: the chosen rows, or where a maker is to make one."""
+        return [self._site(action)] if action in self.resource.makers else self.chosen
+
+    def _site(self, maker: AnyAction) -> Site:
+        """The backend under the cursor, or the first that can make such a thing, and the namespace that is shown."""
+        cursor = self.current
+        known = self._fleet.backends
+        names = [cursor.backend] if cursor is not None else []
+        backends = [known[name] for name in (*names, *known) if name in known]
+        here = cursor.namespace if cursor is not None else ""
+        shown = self.listing.namespace or here
+        sites = [
+            Site(backend.name, shown or backend.info.namespace or "default", backend.info.platform)
+            for backend in backends
+        ]
+        return next((site for site in sites if not maker.when(site)), sites[0])
+
     def reasons(self) -> dict[str, str]:
         """By action, why it is impossible on the chosen rows; empty where it is possible."""
-        rows = self.chosen
-        places = self._places(rows)
-        return {
-            action.id: self._runner.reason(action, rows)
-            or next((self._denied[action.id, place] for place in places if (action.id, place) in self._denied), "")
-            for action in self.resource.actions
-        }
+        return {action.id: self._reason(action, self.rows_for(action)) for action in self.resource.verbs}
+
+    def _reason(self, action: AnyAction, rows: Sequence[Any]) -> str:
+        denied = (self._denied.get((action.id, place), "") for place in self._places(rows))
+        return self._runner.reason(action, rows) or next(filter(None, denied), "")
 
     def ask_rights(self) -> None:
         """Find out beside the loop of messages what the account may not do to the chosen rows."""
-        places = {place: row for place, row in self._places(self.chosen).items() if place not in self._asked}
-        if places and self.resource.actions:
+        subjects = [*self.chosen, *(self._site(maker) for maker in self.resource.makers)]
+        places = {place: row for place, row in self._places(subjects).items() if place not in self._asked}
+        if places and self.resource.verbs:
             self._asked |= places.keys()
             self.run_worker(self._ask_rights(places), group="rights")
 
     async def _ask_rights(self, places: Mapping[tuple[str, str], Any]) -> None:
         """What could not be asked counts as allowed: the answer comes when the key is pressed."""
         for (backend, namespace), row in places.items():
-            for action in self.resource.actions:
+            for action in self.resource.verbs:
                 with suppress(KvtuiError):
                     needs = action.of(row).needs
                     verdict = await self._fleet.backends[backend].may(needs, namespace)
@@ -262,7 +279,7 @@ class ResourcePane(Vertical):
         """Where the rows are, with one of them each."""
         places = {}
         for row in rows:
-            ref = self.resource.ref(row)
+            ref = row.ref if isinstance(row, Site) else self.resource.ref(row)
             if ref.backend in self._fleet.backends:
                 places[ref.backend, ref.namespace] = row
         return places
@@ -325,12 +342,12 @@ class ResourcePane(Vertical):
 
     async def action_act(self, action_id: str) -> None:
         """Do one of the resource's actions to the chosen rows."""
-        action = next(action for action in self.resource.actions if action.id == action_id)
+        action = next(action for action in self.resource.verbs if action.id == action_id)
         self.start(action)
 
     def start(self, action: AnyAction) -> None:
         """Do an action to the chosen rows, beside the loop of messages: it may ask and wait."""
-        self.app.run_worker(self._runner.invoke(action, self.chosen), group="actions")
+        self.app.run_worker(self._runner.invoke(action, self.rows_for(action)), group="actions")
 
     def action_mark(self) -> None:
         """Mark or unmark."""
@@ -382,7 +399,7 @@ def make_pane(number: int, resource: AnyResource, fleet: Fleet, runner: ActionRu
         resource = show_backend(resource, fleet.backends)
     bindings = [
         Binding(action.key or UNBOUND, f"act('{action.id}')", action.label, id=action.id, tooltip=action.help)
-        for action in resource.actions
+        for action in resource.verbs
     ]
     cls = type(f"{resource.label.title()}Pane", (ResourcePane,), {"BINDINGS": bindings})
     pane = cls(number, resource, fleet, runner)

@@ -113,10 +113,10 @@ def help_lines(
     for binding in bindings:
         yield _entry(name_key(binding.key_display or binding.key), binding.tooltip or binding.description)
     for resource in resources:
-        if resource.actions:
+        if resource.verbs:
             yield line()
             yield line(f"On {resource.title}", "title")
-            for action in resource.actions:
+            for action in resource.verbs:
                 yield _entry(name_key(action.key) if action.key else f"a {action.label}", action.help)
     yield line()
     yield from _section("In a console", ((name_key(detach), _DETACH), *_CONSOLE_KEYS))

@@ -250,7 +250,7 @@ class PanesScreen(Screen[None]):
             self._footer.show_actions((), {}, {}, [Piece("READ-ONLY: looks only  "), *self._ways_in()])
         else:
             pane.ask_rights()
-            self._footer.show_actions(pane.resource.actions, pane.reasons(), self._settings.keys, self._ways_in())
+            self._footer.show_actions(pane.resource.verbs, pane.reasons(), self._settings.keys, self._ways_in())
 
     def _ways_in(self) -> list[Piece]:
         """The keys that change nothing."""

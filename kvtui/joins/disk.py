@@ -1,0 +1,105 @@
+"""Disks: DataVolumes and claims, joined with each other and with the VMs that use them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kvtui.model import Ref
+from kvtui.records.base import find_condition
+from kvtui.records.cdi import DataVolume, Upload
+from kvtui.records.kubernetes import Claim
+from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
+from kvtui.store import View
+from kvtui.text import parse_time, quantity
+
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?)%\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A VM, or an instance without one, that has the disk."""
+
+    name: str
+    running: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """A DataVolume with its claim."""
+
+    backend: str
+    volume: DataVolume
+    claim: Claim | None
+    users: tuple[User, ...] = ()
+    upload: Upload | None = None
+    """What kvtui itself sends into it now."""
+
+    @property
+    def ref(self) -> Ref:
+        """Identity of the row."""
+        return self.volume.ref(self.backend)
+
+    @property
+    def size(self) -> float | None:
+        """Of the disk, in bytes: what it has, else what it asks for."""
+        has = quantity(self.claim.status.capacity.get("storage")) if self.claim is not None else None
+        spec = self.volume.spec
+        asked = next((part.resources.requests.get("storage") for part in (spec.pvc, spec.storage) if part), None)
+        return has or quantity(asked)
+
+    @property
+    def progress(self) -> float | None:
+        """Part that is done, from 0 to 1; None where CDI says ``N/A``."""
+        if self.upload is not None and self.upload.total:
+            return self.upload.sent / self.upload.total
+        found = _PERCENT.match(self.volume.status.progress)
+        return min(1.0, float(found[1]) / 100) if found else None
+
+    @property
+    def began(self) -> float | None:
+        """Since when the worker pod runs, in seconds since the epoch; None while it does not."""
+        running = find_condition(self.volume.status.conditions, "Running")
+        if running is None or running.status != "True":
+            return None
+        return parse_time(running.last_transition_time)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRow:
+    """A claim and the VMs that use it."""
+
+    backend: str
+    claim: Claim
+    users: tuple[User, ...]
+    volume: DataVolume | None = None
+    """The DataVolume that made it."""
+
+    @property
+    def ref(self) -> Ref:
+        """Identity of the row."""
+        return self.claim.ref(self.backend)
+
+    @property
+    def size(self) -> float | None:
+        """In bytes: what it has, else what it asks for."""
+        asked = self.claim.spec.resources.requests.get("storage")
+        return quantity(self.claim.status.capacity.get("storage")) or quantity(asked)
+
+
+def find_users(view: View, backend: str, path: str) -> tuple[User, ...]:
+    """Who has the disk ``namespace/name``, be it a DataVolume or a claim; in the order of names."""
+    found: dict[str, bool] = {}
+    for link in ("claim", "datavolume"):
+        for type_ in (VirtualMachine, VirtualMachineInstance):
+            for ref, _ in view.linked(type_, backend, link, path):
+                instance = view.get(VirtualMachineInstance, backend, ref.namespace, ref.name)
+                found[ref.name] = instance is not None and not instance.is_final
+    return tuple(User(name, found[name]) for name in sorted(found))
+
+
+def disks_of(machine: VirtualMachine | VirtualMachineInstance) -> Iterator[str]:
+    """The names of the DataVolumes and claims of a VM's disks."""
+    spec = machine.spec.template.spec if isinstance(machine, VirtualMachine) else machine.spec
+    return (volume.claim for volume in spec.volumes if volume.claim)

@@ -1,0 +1,89 @@
+"""Sending an image of this machine into a new DataVolume."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from kvtui.backends.base import Backend, Permission
+from kvtui.backends.uploads import ImageUpload, Uploads
+from kvtui.model import Ref
+from kvtui.records.cdi import DataVolume
+from kvtui.resources import storage
+from kvtui.resources.base import Action, Site, able
+from kvtui.resources.form import Answers, Form, Text
+from kvtui.resources.storage import BIND, Facts, taken_names
+from kvtui.store import View
+from kvtui.text import size
+
+_GIB: Final = 2**30
+
+
+def _upload_form(view: View, sites: Sequence[Site], facts: Facts) -> Form:
+    (site,) = sites
+    return Form(
+        f"upload an image of this machine to {site.backend}",
+        (
+            Text("file", "file", hint="raw, qcow2, or packed with gz or xz", check=_check_file),
+            storage.name_field(taken_names(view, site.backend), "a DataVolume or PVC"),
+            storage.namespace_field(view, site),
+            storage.size_field(hint="of the disk as the guest sees it, not of a packed image"),
+            storage.class_field(facts),
+            *storage.mode_fields(facts),
+        ),
+        about=("the disk is made first; Imports shows how far the image is",),
+        warn=_warn_small,
+    )
+
+
+def _path(answers: Answers) -> Path:
+    return Path(answers.text("file")).expanduser()
+
+
+def _check_file(answers: Answers) -> str:
+    path = _path(answers)
+    try:
+        if not path.is_file():
+            return "is no file" if path.exists() else "there is no such file"
+        with path.open("rb"):
+            return "" if path.stat().st_size else "it is empty"
+    except (OSError, ValueError) as error:
+        return (error.strerror if isinstance(error, OSError) else None) or "cannot be read"
+
+
+def _warn_small(answers: Answers) -> Sequence[str]:
+    wanted = answers.number("size")
+    if wanted is None or _check_file(answers):
+        return ()
+    given = _path(answers).stat().st_size
+    return (f"the file alone has {size(given)}: it will not fit",) if given > wanted * _GIB else ()
+
+
+def upload_body(answers: Answers) -> dict[str, object]:
+    """The DataVolume that an upload goes to: bound at once, for nobody uses it yet."""
+    return {
+        "metadata": {"annotations": {BIND: ""}},
+        "spec": {"source": {"upload": {}}, "storage": storage.storage_spec(answers, answers.number("size"))},
+    }
+
+
+async def _upload(backend: Backend, site: Site, answers: Answers) -> None:
+    ref = Ref(site.backend, DataVolume.KIND, answers.text("namespace") or site.namespace, answers.text("name"))
+    wanted = ImageUpload(ref, _path(answers), upload_body(answers))
+    await able(backend, Uploads).upload(wanted)  # type: ignore[type-abstract]
+
+
+UPLOAD: Final[Action[Site]] = Action(
+    id="datavolume.upload",
+    key="U",
+    label="upload",
+    help="Send an image of this machine into a new DataVolume.",
+    needs=Permission("create", "upload.cdi.kubevirt.io", "uploadtokenrequests"),
+    when=storage.on_kubernetes,
+    prepare=storage.prepare_facts,
+    form=_upload_form,
+    run=_upload,
+    settled=lambda _before, _now: True,
+    awaits="uploading",
+)
