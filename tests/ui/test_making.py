@@ -1,0 +1,123 @@
+"""What is made from a pane, without a row: on a cluster of the demo that runs, by the keyboard alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from kvtui.audit import AuditLog
+from kvtui.backends.kubernetes.client import connect
+from kvtui.demo import kinds
+from kvtui.fleet import Fleet
+from tests.cluster import RunningCluster, running_cluster
+from tests.ui.backend import Stage
+from tests.ui.conftest import Screen, Show
+
+pytestmark = pytest.mark.timeout(120)
+
+
+class ClusterStage(Stage):
+    """A stage whose fleet is a cluster that runs."""
+
+    def __init__(self, cluster: RunningCluster, folder: Path, context: str | None = None) -> None:
+        backend = connect(str(cluster.kubeconfig), context, "", False, AuditLog(folder / "audit.jsonl"))
+        self.fleet = Fleet([backend])
+        self.name = backend.name
+
+
+On = Callable[..., AbstractAsyncContextManager[tuple[Screen, RunningCluster]]]
+
+
+@pytest.fixture
+def on_cluster(show: Show, tmp_path: Path) -> On:
+    """Shows the screen on a cluster whose clock runs ten times too fast, the Imports listed."""
+
+    @asynccontextmanager
+    async def run(context: str = "") -> AsyncIterator[tuple[Screen, RunningCluster]]:
+        async with (
+            running_cluster(speed=10.0) as cluster,
+            show(ClusterStage(cluster, tmp_path, context or None), (120, 40)) as screen,
+        ):
+            await until(screen, lambda: screen.main.panes[3].listing.total > 10)
+            await screen.press("4")
+            yield screen, cluster
+
+    return run
+
+
+async def until(screen: Screen, condition: Callable[[], object]) -> None:
+    """Wait for what the screen shows or knows."""
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, screen.text
+        await screen.look_again()
+
+
+async def write(screen: Screen, text: str) -> None:
+    await screen.press(*("minus" if character == "-" else character for character in text))
+
+
+async def fill_in(screen: Screen, name: str) -> None:
+    """Ask for an empty disk in the namespace shop."""
+    await screen.press("n")
+    await until(screen, lambda: "new import" in screen.text)
+    await write(screen, name)
+    await screen.press("down")
+    await write(screen, "shop")
+    await screen.press("down")
+    await write(screen, "blank")
+
+
+def phase(cluster: RunningCluster, name: str) -> str:
+    found = cluster.world.storage.find(kinds.DATA_VOLUME, "shop", name)
+    return str(found.get("status", {}).get("phase", "")) if found else "none"
+
+
+async def test_an_empty_disk_is_made_from_the_imports_and_shows_there(on_cluster: On) -> None:
+    async with on_cluster() as (screen, cluster):
+        assert "n new" in screen.lines[-1]
+        await fill_in(screen, "fresh-1")
+        assert "the default" in screen.line_with("ceph-rbd")
+        await screen.press("enter")
+        await until(screen, lambda: "new shop/fresh-1: accepted" in screen.text)
+        await until(screen, lambda: phase(cluster, "fresh-1") == "Succeeded")
+        await screen.press("slash", *"fresh", "enter")
+        await until(screen, lambda: "Succeeded" in screen.line_with("> fresh-1"))
+
+
+async def test_what_the_server_refuses_is_told_in_its_words(on_cluster: On) -> None:
+    async with on_cluster() as (screen, cluster):
+        await fill_in(screen, "fresh-1")
+        claim = {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "fresh-1", "namespace": "shop"},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+            "status": {"phase": "Pending"},
+        }
+        cluster.world.storage.create(kinds.PVC, claim)
+        await screen.press("enter")
+        await until(screen, lambda: "already exists" in screen.text)
+        assert phase(cluster, "fresh-1") == "none"
+
+
+async def test_who_may_only_look_is_told_what_is_missing_before_anything_is_asked(on_cluster: On) -> None:
+    async with on_cluster("demo-view") as (screen, _):
+        await screen.press("n")
+        await until(screen, lambda: "needs create on datavolumes" in screen.text)
+        assert "new import" not in screen.text
+
+
+async def test_a_pane_without_rows_offers_what_needs_none(on_cluster: On) -> None:
+    async with on_cluster() as (screen, _):
+        await screen.press("slash", *"nosuchdisk", "enter")
+        await until(screen, lambda: screen.main.panes[3].current is None)
+        await screen.press("a")
+        await until(screen, lambda: "empty one" in screen.text)
+        assert "from the beginning" not in screen.text
+        await screen.press("enter")
+        await until(screen, lambda: "new import" in screen.text)
