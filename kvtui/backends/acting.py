@@ -61,6 +61,10 @@ class Guard:
             raise BackendError(f"{verb} of {ref.path} was accepted, but not logged", str(error)) from error
         return done
 
+    async def note(self, what: str, ref: Ref) -> None:
+        """Keep in the audit log that something was taken from the server. Raises BackendError when that fails."""
+        await self._note(self._plan(what, ref), "accepted")
+
     async def note_opened(self, what: str, ref: Ref, stream: OpenedStream) -> OpenedStream:
         """Keep in the audit log that a way into a machine was opened; the stream. Raises BackendError, and closes the
         stream, when it cannot be kept. Attempts are not, for a VM that starts is asked five times a second.

@@ -68,7 +68,7 @@ def _admit_machine(world: World, vm: Object, old: Object | None) -> Object:
     if causes:
         raise _invalid(_VM_VALIDATOR, causes)
     # KubeVirt's mutator writes the spec anew, and Go leaves out no structs.
-    vm["spec"]["template"].setdefault("spec", {"domain": {"devices": {}}})
+    vm["spec"]["template"].setdefault("spec", {}).setdefault("domain", {"devices": {}})
     if old is None:
         default_machine(vm, _random_uuid(world), _random_uuid(world))
     return vm

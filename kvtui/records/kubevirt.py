@@ -39,8 +39,20 @@ class DomainRequests(Struct):
     limits: dict[str, str | int | float] = {}
 
 
+class Nic(Struct):
+    """One of ``domain.devices.interfaces``."""
+
+    name: str = ""
+    mac_address: str = ""
+
+    def __post_init__(self) -> None:
+        self.name = intern(self.name)
+
+
 class Devices(Struct):
-    """``domain.devices``, as far as a console needs it."""
+    """``domain.devices``, as far as consoles and clones need it."""
+
+    interfaces: tuple[Nic, ...] = ()
 
     autoattach_serial_console: bool | None = None
     log_serial_console: bool | None = None
@@ -158,6 +170,29 @@ class StateChange(Struct):
     uid: str = ""
 
 
+class VolumeSnapshotStatus(Struct):
+    """Whether a volume of a VM can be snapshotted, and why not."""
+
+    name: str = ""
+    enabled: bool = False
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        self.name = intern(self.name)
+        self.reason = intern(self.reason)
+
+
+class MemoryDump(Struct):
+    """``status.memoryDumpRequest`` of a VM."""
+
+    claim_name: str = ""
+    phase: str = ""
+    remove: bool = False
+    file_name: str = ""
+    message: str = ""
+    end_timestamp: str | None = None
+
+
 class MachineStatus(Struct):
     """``status`` of a VM."""
 
@@ -170,6 +205,8 @@ class MachineStatus(Struct):
     state_change_requests: tuple[StateChange, ...] = ()
     snapshot_in_progress: str | None = None
     restore_in_progress: str | None = None
+    volume_snapshot_statuses: tuple[VolumeSnapshotStatus, ...] = ()
+    memory_dump_request: MemoryDump | None = None
 
 
 class VirtualMachine(Record):

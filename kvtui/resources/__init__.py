@@ -26,6 +26,10 @@ from kvtui.resources import (
     pvc,
     snapshot,
     vm,
+    vm_clone,
+    vm_export,
+    vm_restore,
+    vm_snapshot,
     volume,
 )
 from kvtui.resources.base import AnyResource
@@ -43,6 +47,10 @@ _OF: Final[dict[Platform, tuple[AnyResource, ...]]] = {
         namespace.RESOURCE,
         kubevirt.RESOURCE,
         cdi.RESOURCE,
+        vm_snapshot.RESOURCE,
+        vm_restore.RESOURCE,
+        vm_clone.RESOURCE,
+        vm_export.RESOURCE,
     ),
     Platform.LIBVIRT: (
         host.RESOURCE,

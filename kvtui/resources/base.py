@@ -8,10 +8,11 @@ from enum import Enum
 from typing import Any, Concatenate, Generic, TypeVar
 
 from kvtui.backends.base import Backend, Lifecycle, Migrations, Permission, Source
+from kvtui.backends.transfer import Transfer
 from kvtui.errors import BackendError
 from kvtui.model import Cell, Health, Platform, Ref
 from kvtui.records.base import Record
-from kvtui.resources.form import Form
+from kvtui.resources.form import Answers, Form
 from kvtui.store import View
 
 Row = TypeVar("Row")
@@ -79,6 +80,8 @@ class Action(Generic[Row]):
     """What the backends are asked before the form is shown; the form gets the answer. Raises KvtuiError."""
     form: Callable[Concatenate[View, Sequence[Row], ...], Form] | None = None
     """What is asked before it runs on these rows; see kvtui/resources/form.py."""
+    transfer: Callable[[Backend, Row, Answers], Transfer] | None = None
+    """What it begins that goes on for long, with figures of its own: on the screen, instead of `run`."""
     edit: Callable[[Backend, Row], Awaitable[str]] | None = None
     """The text that is edited in the user's editor before it runs."""
     single: bool = False

@@ -15,6 +15,7 @@ from kvtui.resources import sources
 from kvtui.resources.base import Column, Resource, itself
 from kvtui.resources.cells import age_column, health_cell, number_cell, reason_column, text_cell
 from kvtui.resources.pvc_actions import ACTIONS, FILE_SYSTEM_PENDING, MAKERS, RESIZING
+from kvtui.resources.pvc_export import ACTIONS as EXPORTS
 from kvtui.store import View
 from kvtui.text import size
 
@@ -103,6 +104,6 @@ RESOURCE: Resource[ClaimRow] = Resource(
     ),
     fields=_fields,
     labels=lambda row: row.claim.metadata.labels,
-    actions=ACTIONS,
+    actions=(*ACTIONS, *EXPORTS),
     makers=MAKERS,
 )

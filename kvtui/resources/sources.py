@@ -12,6 +12,7 @@ from kvtui.backends.base import Source
 from kvtui.model import Platform
 from kvtui.records.base import Record
 from kvtui.records.cdi import Cdi, DataVolume
+from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
 from kvtui.records.kubernetes import Claim, Event, Namespace, Node, Pod
 from kvtui.records.kubevirt import KubeVirt, Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import (
@@ -39,6 +40,10 @@ MIGRATIONS: Final = Source(Migration, "kubevirt.io", _KUBEVIRT, "virtualmachinei
 KUBEVIRTS: Final = Source(KubeVirt, "kubevirt.io", _KUBEVIRT, "kubevirts", namespaced=False, polled=True)
 DATA_VOLUMES: Final = Source(DataVolume, "cdi.kubevirt.io", ("v1beta1",), "datavolumes")
 CDIS: Final = Source(Cdi, "cdi.kubevirt.io", ("v1beta1",), "cdis", namespaced=False, polled=True)
+VM_SNAPSHOTS: Final = Source(VmSnapshot, "snapshot.kubevirt.io", ("v1beta1", "v1alpha1"), "virtualmachinesnapshots")
+VM_RESTORES: Final = Source(VmRestore, "snapshot.kubevirt.io", ("v1beta1", "v1alpha1"), "virtualmachinerestores")
+VM_CLONES: Final = Source(VmClone, "clone.kubevirt.io", ("v1beta1", "v1alpha1"), "virtualmachineclones")
+VM_EXPORTS: Final = Source(VmExport, "export.kubevirt.io", ("v1", "v1beta1", "v1alpha1"), "virtualmachineexports")
 
 
 def _libvirt(type_: type[Record], plural: str) -> Source:

@@ -39,6 +39,7 @@ from kvtui.resources.cells import (
     yes_no,
 )
 from kvtui.resources.vm_actions import ACTIONS
+from kvtui.resources.vm_copies import ACTIONS as COPIES
 from kvtui.text import parse_time, percent, quantity, size
 
 # What `status.printableStatus` may say (kubevirt-api.md 2.1), and how it reads. The rest is bad.
@@ -257,5 +258,5 @@ RESOURCE: Resource[Machine] = Resource(
     ),
     fields=_fields,
     labels=_labels,
-    actions=ACTIONS,
+    actions=(*ACTIONS, *COPIES),
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from kvtui.backends.base import Permission, Verdict
+from kvtui.backends.transfer import Transfer
 from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
 from kvtui.model import Ref, Severity
@@ -37,6 +38,9 @@ class Surroundings(Editor, Protocol):
     async def fill_in(self, sheet: Sheet) -> Answers | None:
         """Have the user fill in a form; None when they leave it."""
 
+    async def follow(self, transfer: Transfer) -> None:
+        """Show how far a transfer is, until the user hides it."""
+
     def tell(self, message: str, severity: Severity) -> None:
         """Answer what the user did."""
 
@@ -61,6 +65,7 @@ class ActionRunner:
         self._resources |= {maker.id: at_sites(resource) for resource in resources for maker in resource.makers}
         self._surroundings = surroundings
         self._pending: dict[Ref, Pending] = {}
+        self._transfers: dict[Ref, Transfer] = {}
         self._listeners: list[Callable[[Ref], None]] = []
         fleet.listen(self._settle)
 
@@ -73,6 +78,8 @@ class ActionRunner:
         found = self._pending.get(ref)
         if found is None:
             return None
+        if ref in self._transfers:
+            return f"{found.action.awaits} {self._transfers[ref].words}"
         waited = self._fleet.clock() - found.since
         overdue = ", overdue" if waited > found.action.usual else ""
         return f"{found.action.awaits} {age(waited)}{overdue}"
@@ -81,6 +88,11 @@ class ActionRunner:
     def has_pending(self) -> bool:
         """Whether any row awaits an effect."""
         return bool(self._pending)
+
+    @property
+    def transfers(self) -> Sequence[Transfer]:
+        """Those that are under way."""
+        return tuple(self._transfers.values())
 
     def reason(self, action: AnyAction, rows: Sequence[Any]) -> str:
         """Why the action is impossible on all of these rows; empty when it is possible on one of them."""
@@ -94,6 +106,10 @@ class ActionRunner:
         resource = self._resources[action.id]
         if len(rows) > 1 and any(action.of(row).single for row in rows):
             self._surroundings.tell(f"{action.label}: one at a time; {len(rows)} are marked", Severity.WARN)
+            return
+        underway = self._transfers.get(resource.ref(rows[0])) if rows and action.of(rows[0]).transfer else None
+        if underway is not None:
+            await self._surroundings.follow(underway)
             return
         possible = [row for row in rows if not self._why_not(action, row)]
         if not possible:
@@ -160,7 +176,8 @@ class ActionRunner:
         if backend.info.read_only:
             return f"{ref.backend} is read-only here"
         found = self._pending.get(ref)
-        if found is not None and found.action.id == action.id and not isinstance(row, Site):
+        known = isinstance(row, Site) or ref in self._transfers
+        if found is not None and found.action.id == action.id and not known:
             return f"{self._fleet.name(ref)} is {self.pending(ref)} already"
         return action.of(row).when(row)
 
@@ -275,7 +292,10 @@ class ActionRunner:
         accepted = False
         try:
             backend = self._fleet.backends[ref.backend]
-            await (action.run(backend, row) if answers is None else action.run(backend, row, answers))
+            if action.transfer is not None and answers is not None:
+                await self._carry(ref, action.transfer(backend, row, answers))
+            else:
+                await (action.run(backend, row) if answers is None else action.run(backend, row, answers))
             accepted = True
         except KvtuiError as error:
             return f"{self._say(action, resource, row, answers)}: {error}"
@@ -285,13 +305,29 @@ class ActionRunner:
         self._settle_one(ref)
         return ""
 
+    async def _carry(self, ref: Ref, transfer: Transfer) -> None:
+        """Carry a transfer on to its end, seen or unseen. Raises what it raises, and nothing when it was cancelled."""
+        self._transfers[ref] = transfer
+        running = asyncio.create_task(transfer.run(), name=f"transfer {ref.path}")
+        try:
+            await self._surroundings.follow(transfer)
+            await asyncio.wait([running])
+        finally:
+            running.cancel()
+            ended = await asyncio.gather(running, return_exceptions=True)
+            del self._transfers[ref]
+        if isinstance(ended[0], KvtuiError):
+            raise ended[0]
+        if not transfer.failure:
+            self._surroundings.tell(f"{transfer.target} is there, checked", Severity.INFO)
+
     def _settle(self, _delta: Delta) -> None:
         for ref in tuple(self._pending):
             self._settle_one(ref)
 
     def _settle_one(self, ref: Ref) -> None:
         found = self._pending.get(ref)
-        if found is None:
+        if found is None or ref in self._transfers:
             return
         row = found.resource.row(self._fleet.view, ref)
         if row is None:

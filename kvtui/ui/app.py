@@ -25,6 +25,7 @@ from kvtui.ui.program import TOAST_LINES, Program, Words, write_crash_log
 from kvtui.ui.screens.connect import ConnectScreen
 
 if TYPE_CHECKING:
+    from kvtui.backends.transfer import Transfer
     from kvtui.ending import Ending
     from kvtui.fleet import Fleet
     from kvtui.resources.form import Answers
@@ -214,7 +215,7 @@ class KvtuiApp(Program, inherit_bindings=False):
         self.run_worker(self._leave(), group="leave", exclusive=True)
 
     async def _leave(self) -> None:
-        if await self._may_close_consoles("quit and close the open consoles?"):
+        if await self._may_close_consoles("quit and close the open consoles?") and await self._may_end_transfers():
             self.exit(int(self._has_failed()))
 
     def _has_failed(self) -> bool:
@@ -233,6 +234,15 @@ class KvtuiApp(Program, inherit_bindings=False):
             Question(question, [self.main.consoles.label(channel) for channel in self.main.consoles.channels])
         )
 
+    async def _may_end_transfers(self) -> bool:
+        if self.actions is None or not self.actions.transfers:
+            return True
+        from kvtui.ui.stage import Question
+
+        return await self.ask(
+            Question("quit and give up the downloads?", [transfer.title for transfer in self.actions.transfers])
+        )
+
     # What actions need of the screen -------------------------------------------------------------------------------
 
     async def ask(self, question: Question) -> bool:
@@ -248,6 +258,12 @@ class KvtuiApp(Program, inherit_bindings=False):
 
         answers: Answers | None = await self.push_screen_wait(FormDialog(sheet))
         return answers
+
+    async def follow(self, transfer: Transfer) -> None:
+        """Show how far a transfer is."""
+        from kvtui.ui.stage import TransferDialog
+
+        await self.push_screen_wait(TransferDialog(transfer))
 
     async def edit(self, path: Path) -> None:
         """Give the terminal to the user's editor; consoles and panes go on unseen. Raises KvtuiError."""

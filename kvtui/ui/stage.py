@@ -10,6 +10,7 @@ from kvtui.ui.consoles.terminal import Terminal
 from kvtui.ui.dialogs.ask import DialogAsker
 from kvtui.ui.dialogs.confirm import ConfirmDialog, Question
 from kvtui.ui.dialogs.form import FormDialog
+from kvtui.ui.dialogs.transfer import TransferDialog
 from kvtui.ui.editing import run_editor, undisturbed
 from kvtui.ui.keys import check_keys, list_bindings, spell_keys
 from kvtui.ui.palette import KvtuiCommands
@@ -28,6 +29,7 @@ __all__ = [
     "MainScreen",
     "Question",
     "Terminal",
+    "TransferDialog",
     "check_keys",
     "help_lines",
     "list_bindings",

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kvtui.backends.base import Backend
+from kvtui.backends.transfer import Transfer
 from kvtui.errors import BackendError
 from kvtui.joins.machine import Machine
 from kvtui.model import Severity
@@ -166,6 +167,9 @@ class Asker:
     async def fill_in(self, sheet: Sheet) -> Answers | None:
         self.sheets.append(sheet)
         return Draft(sheet.form).answers
+
+    async def follow(self, transfer: Transfer) -> None:
+        """Does not look."""
 
     async def edit(self, path: Path) -> None:
         rewrite(path, self.edits.pop(0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from copy import copy
 from dataclasses import replace
 from functools import partial
@@ -14,10 +14,12 @@ import msgspec
 from kvtui.audit import AuditLog
 from kvtui.backends.acting import Guard
 from kvtui.backends.base import ByteStream, Dialer, Inbox, Permission, Source, Verdict
+from kvtui.backends.downloads import Download
 from kvtui.backends.kubernetes.answers import refuse_other_answers
 from kvtui.backends.kubernetes.backoff import Backoff
 from kvtui.backends.kubernetes.bootlog import open_boot_log
 from kvtui.backends.kubernetes.discovery import Discovery, object_path
+from kvtui.backends.kubernetes.exports import open_download
 from kvtui.backends.kubernetes.kubeconfig import (
     IN_CLUSTER,
     ContextInfo,
@@ -112,8 +114,8 @@ def connect(
 class KubernetesBackend:
     """One context.
 
-    Implements Backend, Reader, Finder, Lifecycle, Migrations, Objects, Rehearser, Consoles, BootLogs, Ports, Screens
-    and Logs.
+    Implements Backend, Reader, Finder, Lifecycle, Migrations, Objects, Rehearser, Consoles, BootLogs, Ports, Downloads,
+    Screens and Logs.
     """
 
     def __init__(
@@ -130,6 +132,7 @@ class KubernetesBackend:
         self._scope = Scope(namespace, context.namespace)
         self._server = Server(target, timings, dialer)
         self._discovery = Discovery(self._server)
+        self._dialer = dialer
         self._info = BackendInfo(name=context.name, user=context.user, read_only=read_only, namespace=namespace)
         self._guard = Guard(
             audit,
@@ -321,6 +324,14 @@ class KubernetesBackend:
         self._guard.refuse_read_only(ref, f"port {port} of {ref.path} was not opened")
         stream = await open_port(self._server, self._discovery, ref, port)
         return await self._guard.note_opened(f"port {port}", ref, stream)
+
+    @asynccontextmanager
+    async def open_download(self, ref: Ref, volume: str, form: str) -> AsyncIterator[Download]:
+        """A volume of an export."""
+        self._guard.refuse_read_only(ref, f"{ref.path} was not downloaded")
+        async with open_download(self._server, self._discovery, self._dialer, ref, volume, form) as download:
+            await self._guard.note(f"download {volume}".rstrip(), ref)
+            yield download
 
     async def take_screenshot(self, ref: Ref) -> bytes:
         """What a VM or VMI shows on its screen: a PNG or PPM file."""

@@ -98,11 +98,14 @@ class Server:
         silence: float | None,
         accept: str = JSON,
         packed: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """A GET whose body is read as it arrives; see `Transport.stream`."""
         async with (
             self._connected() as transport,
-            transport.stream(path, query=query, first=first, silence=silence, accept=accept, packed=packed) as pieces,
+            transport.stream(
+                path, query=query, first=first, silence=silence, accept=accept, packed=packed, headers=headers
+            ) as pieces,
         ):
             yield pieces
 

@@ -72,7 +72,7 @@ class Transport:
         """The body of the answer, which begins within `limit` seconds. Raises BackendError."""
         limit = limit or self._timings.answer
         async with self._answer(method, path, query, body, accept, limit, limit, "identity") as answer:
-            with _told(self._base, way=self._way):
+            with told(self._base, way=self._way):
                 return await answer.read()
 
     @asynccontextmanager
@@ -85,14 +85,15 @@ class Transport:
         silence: float | None,
         accept: str = JSON,
         packed: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """A GET whose body is read as it arrives, in pieces of any size.
+        """A GET whose body is read as it arrives, in pieces of any size, with `headers` beside our own.
 
         Seconds: `first` until the answer begins, `silence` between two pieces (None waits for ever). `packed` lets the
         server compress, unless it is on this machine. Raises BackendError, CutError when the body breaks off.
         """
         encoding = self._packed if packed else "identity"
-        async with self._answer("GET", path, query, None, accept, first, silence, encoding) as answer:
+        async with self._answer("GET", path, query, None, accept, first, silence, encoding, headers) as answer:
             yield self._pieces(answer)
 
     async def websocket(self, path: str, protocol: str, *, pings: bool = True) -> aiohttp.ClientWebSocketResponse:
@@ -128,7 +129,7 @@ class Transport:
 
     async def _pieces(self, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         while True:
-            with _told(self._base, way=self._way):
+            with told(self._base, way=self._way):
                 piece = await answer.content.readany()
             if not piece:
                 return
@@ -138,7 +139,7 @@ class Transport:
         self, path: str, protocol: str, headers: CIMultiDict[str], pings: bool
     ) -> aiohttp.ClientWebSocketResponse:
         await self._prepare()
-        with _told(self._base, self._proxy, self._way):
+        with told(self._base, self._proxy, self._way):
             async with asyncio.timeout(self._timings.handshake):
                 opened: aiohttp.ClientWebSocketResponse = await self._present_session().ws_connect(
                     URL(self._base + path, encoded=True),
@@ -164,10 +165,11 @@ class Transport:
         first: float,
         silence: float | None,
         encoding: str,
+        more: Mapping[str, str] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         self._follow_certificate()
         url = URL(self._base + path + ("?" + urlencode(query) if query else ""), encoded=True)
-        answer = await self._send(method, url, body, accept, first, silence, encoding)
+        answer = await self._send(method, url, body, accept, first, silence, encoding, more or {})
         self._answers.add(answer)
         try:
             yield answer
@@ -177,10 +179,19 @@ class Transport:
             answer.close()
 
     async def _send(
-        self, method: str, url: URL, body: object, accept: str, first: float, silence: float | None, encoding: str
+        self,
+        method: str,
+        url: URL,
+        body: object,
+        accept: str,
+        first: float,
+        silence: float | None,
+        encoding: str,
+        more: Mapping[str, str],
     ) -> aiohttp.ClientResponse:
         for last in (False, True):
             headers = await self._headers(accept, encoding)
+            headers.update(more)
             if body is not None:
                 headers["Content-Type"] = _media_type(method, body)
             answer = await self._send_once(method, url, headers, body, first, silence)
@@ -206,7 +217,7 @@ class Transport:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timings.connect, sock_read=silence or None)
         tries = 2 if method == "GET" else 1
         await self._prepare()
-        with _told(self._base, self._proxy, self._way):
+        with told(self._base, self._proxy, self._way):
             while True:
                 tries -= 1
                 try:
@@ -302,7 +313,7 @@ async def _refusal(answer: aiohttp.ClientResponse) -> BackendError:
 
 
 @contextmanager
-def _told(address: str, proxy: str = "", way: str = "") -> Iterator[None]:
+def told(address: str, proxy: str = "", way: str = "") -> Iterator[None]:
     """Say what goes wrong on the wire in our own errors."""
     via = f"the proxy {_without_login(proxy)}"
     try:

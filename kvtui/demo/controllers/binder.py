@@ -36,7 +36,7 @@ class VolumeBinder(Controller):
         if change.type != "MODIFIED":
             return ()
         pod = self.storage.find(kinds.POD, change.namespace, change.name)
-        if pod is None or pod["status"]["phase"] != "Pending" or not pod["spec"].get("nodeName"):
+        if pod is None or pod["status"].get("phase") != "Pending" or not pod["spec"].get("nodeName"):
             return ()
         keys = []
         for volume in pod["spec"].get("volumes", ()):

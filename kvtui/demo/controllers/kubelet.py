@@ -37,9 +37,9 @@ class Kubelet(Controller):
             return
         if deleting(pod):
             self._end(pod)
-        elif pod["status"]["phase"] == "Pending":
+        elif pod["status"].get("phase") == "Pending":
             self._begin(pod)
-        elif pod["status"]["phase"] == "Running":
+        elif pod["status"].get("phase") == "Running":
             self._judge(pod)
 
     def complete(self, namespace: str, name: str, *, failed: bool = False, message: str = "") -> None:
@@ -200,12 +200,12 @@ class Kubelet(Controller):
         meta = pod["metadata"]
         key = (meta["namespace"], meta["name"])
         grace = float(meta.get("deletionGracePeriodSeconds", 0))
-        over = pod["status"]["phase"] in ("Succeeded", "Failed")
+        over = pod["status"].get("phase") in ("Succeeded", "Failed")
         wanted = 0.5 if over else min(grace, self._time_to_stop(pod))
         # A later, shorter grace period overrides the one that runs.
         if not self.elapsed(key, meta["uid"], f"end {grace}", wanted):
             return
-        if pod["status"]["phase"] == "Running":
+        if pod["status"].get("phase") == "Running":
             main = pod["spec"]["containers"][0]["name"]
             self.world.events.normal(
                 kinds.POD, pod, KUBELET, "Killing", f"Stopping container {main}", host=pod["spec"]["nodeName"]

@@ -21,7 +21,7 @@ def exceeded_quota(storage: Storage, pod: Object, random: Random) -> str:
         used = sum(
             _memory(other)
             for other in storage.list(kinds.POD, namespace)
-            if other["status"]["phase"] in ("Pending", "Running")
+            if other["status"].get("phase") in ("Pending", "Running")
         )
         wanted = _memory(pod)
         if used + wanted > amount(hard):

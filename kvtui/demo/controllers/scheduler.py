@@ -229,7 +229,7 @@ class Scheduler(Controller):
         found = [
             self.storage.find(kind, space, name) for kind, space, name in self.storage.owned(owner) if kind is kinds.POD
         ]
-        return [pod for pod in found if pod and pod["status"]["phase"] in ("Pending", "Running")]
+        return [pod for pod in found if pod and pod["status"].get("phase") in ("Pending", "Running")]
 
     def _message(self, refusals: Counter[str], victims: int) -> str:
         total = len(self._nodes)

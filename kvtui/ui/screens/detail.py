@@ -17,11 +17,13 @@ from kvtui.backends.base import Agents, Chronicle, Documents, Logs, Reader
 from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
 from kvtui.joins.domain import Guest
+from kvtui.joins.machine import Machine
 from kvtui.model import Platform, Ref, Tone
 from kvtui.records import libvirt
 from kvtui.records.kubernetes import Event, Pod
 from kvtui.resources.base import AnyResource
 from kvtui.store import Delta
+from kvtui.ui.copy_facts import copy_lines
 from kvtui.ui.domain_facts import document_lines, domain_lines, explain_silence, happening_lines, host_lines
 from kvtui.ui.facts import event_lines, log_containers, log_line, overview, parts_of, records_of, yaml_line
 from kvtui.ui.lines import Line, LinesView, line, wrap
@@ -198,6 +200,8 @@ class DetailScreen(Screen[None]):
             return
         findings = [finding for finding in self._fleet.engine.findings if finding.subject[:4] == self._ref[:4]]
         lines = list(overview(self._resource, row, findings, self._fleet.clock(), self._width))
+        if isinstance(row, Machine):
+            lines += copy_lines(self._fleet.view, row, self._fleet.clock(), self._width)
         if isinstance(row, Guest):
             self._ask_agent_once(row)
             lines += domain_lines(row, self._agent, self._width)
