@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +21,8 @@ from kvtui.console.state import State, Stream
 from kvtui.errors import KvtuiError
 from kvtui.model import Severity
 from kvtui.text import clean_line
-from kvtui.ui.hacks import KeyOrder, take_apart
+from kvtui.ui.early import EarlyKeys
+from kvtui.ui.hacks import KeyOrder, Typed, take_apart
 from kvtui.ui.program import TOAST_LINES, Program, Words, write_crash_log
 from kvtui.ui.screens.connect import ConnectScreen
 
@@ -39,6 +41,10 @@ if TYPE_CHECKING:
 
 _CLOSING = 0.2
 """Seconds that backends get to let go when the program ends."""
+
+_PATIENCE = 2.0
+"""Seconds that keys wait for the rows of a list that is shown already."""
+_CONNECT_KEYS = frozenset({"q", "escape", "question_mark", "ctrl+p"})
 
 Connect = Callable[[Sequence[str]], Awaitable["Fleet"]]
 """Makes the fleet of the named contexts, or without a name of those that the command line asks for: may import heavy
@@ -103,19 +109,59 @@ class KvtuiApp(Program, inherit_bindings=False):
         self.main: MainScreen | None = None
         self._live: asyncio.Task[None] | None = None
         self._key_order = KeyOrder(self, super().on_event)
+        self._early = EarlyKeys(self, self._stands, self._begin_at_top, self._deliver, self._tell_early)
+        self._has_arrived = False
+        """Whether the list has stood since what is shown was connected to."""
+        self._shown_at = 0.0
+        """When it was shown, by the monotonic clock."""
         self.set_keymap(keys)
 
     # Keys ----------------------------------------------------------------------------------------------------------
 
     async def on_event(self, event: events.Event) -> None:
         """Let keys take effect in their order, an escape apart from a key behind it; the rest is Textual's."""
-        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
-            self.typed += 1
-        if isinstance(event, events.Key) and not event.is_forwarded:
-            for key in [event] if self._is_in_terminal else take_apart(event):
-                await self._key_order.take(key)
-        else:
+        if not isinstance(event, events.Key | events.Paste) or event.is_forwarded:
             await super().on_event(event)
+            return
+        self.typed += 1
+        # What lies over the list asks something, and gets its answer at once.
+        on_top = self.screen is self.main or isinstance(self.screen, ConnectScreen)
+        if not on_top or not self._early.take(event, self._keys_meanwhile):
+            await self._deliver(event)
+
+    async def _deliver(self, event: Typed) -> None:
+        if isinstance(event, events.Paste) or self._is_in_terminal:
+            await self._key_order.take(event)
+        else:
+            for key in take_apart(event):
+                await self._key_order.take(key)
+
+    def _stands(self, whole: bool) -> bool:
+        """Whether there are rows to act on, or all of them: in sight, or not to come soon."""
+        screen, main = self.screen, self.main
+        if self._has_arrived or (self._channel is not None and not self._chosen):
+            return True
+        if isinstance(screen, ConnectScreen):
+            return screen.failed
+        if main is not None and screen is main and self.focused is not None:
+            seen = bool(main.current.listing.refs) and not whole
+            late = time.monotonic() > self._shown_at + _PATIENCE
+            self._has_arrived = seen or late or not main.current.is_loading
+        return self._has_arrived
+
+    def _begin_at_top(self) -> None:
+        """Whoever typed before there was a row means the first one, not that which happened to come first."""
+        if self.main is not None and self.main.current.listing.refs:
+            self.main.current.table.move_to(self.main.current.listing.refs[0])
+
+    @property
+    def _keys_meanwhile(self) -> frozenset[str]:
+        """What the screen has that is there before the list."""
+        return _CONNECT_KEYS if isinstance(self.screen, ConnectScreen) else frozenset()
+
+    def _tell_early(self, count: int) -> None:
+        if isinstance(self.screen, ConnectScreen):
+            self.screen.tell_waiting(count)
 
     @property
     def _is_in_terminal(self) -> bool:
@@ -151,6 +197,7 @@ class KvtuiApp(Program, inherit_bindings=False):
                 return
             screen = self.screen
             if isinstance(screen, ConnectScreen):
+                self._early.forget()
                 screen.show_failure(error)
             return
         finally:
@@ -162,6 +209,7 @@ class KvtuiApp(Program, inherit_bindings=False):
         from kvtui.ui.stage import ActionRunner, DialogAsker, MainScreen
 
         self.fleet = fleet
+        self._shown_at = time.monotonic()
         self.actions = ActionRunner(fleet, fleet.resources, self)
         self.main = MainScreen(fleet, fleet.resources, self.actions, self.settings, self._contexts)
         self.switch_screen(self.main)
@@ -193,6 +241,7 @@ class KvtuiApp(Program, inherit_bindings=False):
         if not await self._may_close_consoles(f"go to {name} and close the open consoles?"):
             return
         self._chosen = (name,)
+        self._has_arrived = False
         await self.switch_screen(ConnectScreen(name))
         await self._let_go()
         await self._open()

@@ -25,7 +25,7 @@ from textual.css.stylesheet import Stylesheet
 from textual.css.types import CSSLocation
 from textual.dom import DOMNode
 from textual.driver import Driver
-from textual.events import Key
+from textual.events import Key, Paste
 from textual.keys import _character_to_key, key_to_character
 from textual.message import Message
 from textual.message_pump import MessagePump
@@ -336,8 +336,11 @@ class PaintedWidget(Widget):
             self.refresh()
 
 
+Typed = Key | Paste
+
+
 class KeyOrder:
-    """Hands keys to the app one at a time, each when the one before it has had its effect.
+    """Hands keys and pastes to the app one at a time, each when the one before it has had its effect.
 
     Textual sends every key to the widget that has the focus at that moment; an action bound to it runs only when the
     key has bubbled up to the app, and some effects take a few messages more, each handled by another widget's loop.
@@ -348,13 +351,13 @@ class KeyOrder:
     _ROUNDS = 4
     """How often the way from the widget to the app is walked: an effect is at most so many messages."""
 
-    def __init__(self, app: App[Any], deliver: Callable[[Key], Awaitable[None]]) -> None:
+    def __init__(self, app: App[Any], deliver: Callable[[Typed], Awaitable[None]]) -> None:
         self._app = app
         self._deliver = deliver
-        self._waiting: deque[Key] = deque()
-        self._under_way: Key | None = None
+        self._waiting: deque[Typed] = deque()
+        self._under_way: Typed | None = None
 
-    async def take(self, key: Key) -> None:
+    async def take(self, key: Typed) -> None:
         """Deliver the key now, or when its turn comes."""
         self._waiting.append(key)
         if self._under_way is None:
@@ -368,12 +371,12 @@ class KeyOrder:
         await self._deliver(key)
         self._walk(key, target, target, self._ROUNDS)
 
-    def _walk(self, key: Key, start: MessagePump, at: MessagePump, rounds: int) -> None:
+    def _walk(self, key: Typed, start: MessagePump, at: MessagePump, rounds: int) -> None:
         """Wait behind whatever `at` has to handle, then go on to its parent; a widget that is gone ends the way."""
         if not at.call_later(self._pass, key, start, at, rounds):
             self._app.call_later(self._end, key)
 
-    def _pass(self, key: Key, start: MessagePump, at: MessagePump, rounds: int) -> None:
+    def _pass(self, key: Typed, start: MessagePump, at: MessagePump, rounds: int) -> None:
         if at is not self._app and at._parent is not None:
             self._walk(key, start, at._parent, rounds)
         elif rounds > 1:
@@ -381,7 +384,7 @@ class KeyOrder:
         else:
             self._app.call_later(self._end, key)
 
-    async def _end(self, key: Key) -> None:
+    async def _end(self, key: Typed) -> None:
         if self._under_way is key:
             self._under_way = None
             await self._next()

@@ -284,6 +284,11 @@ class ResourcePane(Vertical):
                 places[ref.backend, ref.namespace] = row
         return places
 
+    @property
+    def is_loading(self) -> bool:
+        """Whether its rows are still to come."""
+        return self._feed_is(FeedState.LOADING)
+
     def _feed_is(self, *states: FeedState) -> bool:
         return any(feed.state in states for feed in self._fleet.feeds(self.resource.own))
 

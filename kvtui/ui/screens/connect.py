@@ -43,7 +43,15 @@ class ConnectScreen(Screen[None]):
     def on_mount(self) -> None:
         """Say what is being done."""
         self._bar.set_pieces([Piece(" kvtui", "title"), Piece("  "), Piece(self._where, "accent")])
-        self._words.update(Text(f"connecting to {self._where} ..." if self._where else "connecting ..."))
+        self.tell_waiting(0)
+
+    def tell_waiting(self, keys: int) -> None:
+        """Say what is being done, and how many keys wait for the list."""
+        words = f"connecting to {self._where} ..." if self._where else "connecting ..."
+        if keys:
+            waiting = "1 key waits" if keys == 1 else f"{keys} keys wait"
+            words = f"{words}\n\n{waiting} for the list: esc forgets them, ctrl+c quits"
+        self._words.update(Text(words))
 
     def show_failure(self, error: KvtuiError) -> None:
         """Say what went wrong and the way out."""
