@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from kvtui.config import HostSettings, Settings, load_settings, state_dir
 from kvtui.errors import ConfigError
 from kvtui.hops import Hop, Route
+from kvtui.text import clean_line
 
 if TYPE_CHECKING:
     from kvtui.audit import AuditLog
@@ -43,6 +46,7 @@ def make_fleet(options: Namespace, settings: Settings, names: Sequence[str] = ()
     audit = AuditLog(state_dir() / "audit.jsonl")
     routes = Routes(Questions(TerminalAsker()))
     contexts, hosts = _choose(options, settings, names)
+    _refuse_idle_jump(options, contexts, hosts)
     backends = [
         *(_make_context(options, settings, name, audit, routes) for name in contexts),
         *(_make_host(options, settings, host, audit, routes) for host in hosts),
@@ -52,40 +56,64 @@ def make_fleet(options: Namespace, settings: Settings, names: Sequence[str] = ()
     return fleet
 
 
+def _refuse_idle_jump(options: Namespace, contexts: Sequence[str], hosts: Sequence[HostSettings]) -> None:
+    """Raise ConfigError when nobody goes by the jump host that the user names, for all are on this machine."""
+    from kvtui.backends.libvirt.uri import has_machine
+
+    if options.jump and options.host and not contexts and not any(has_machine(host.uri) for host in hosts):
+        names = ", ".join(clean_line(host.name) for host in hosts)
+        raise ConfigError("--jump leads nowhere", f"on this machine: {names}",
+                          "what is behind a jump host is reached as in qemu+ssh://root@kvm1/system")  # fmt: skip
+
+
 def _choose(
     options: Namespace, settings: Settings, names: Sequence[str]
 ) -> tuple[Sequence[str], Sequence[HostSettings]]:
     """Which contexts and hosts are meant. Without any name it is the current context and all configured hosts."""
-    named = _named_hosts(options, settings)
+    hosts = list_hosts(options, settings)
     if names:
-        known = {_name(host): host for host in [*settings.host, *named]}
-        return [name for name in names if name not in known], [known[name] for name in names if name in known]
-    if options.context or named:
-        return list(dict.fromkeys(options.context)), named
+        return [name for name in names if name not in hosts], [hosts[name] for name in names if name in hosts]
+    if options.context or options.host:
+        wanted = [host for name, host in hosts.items() if not {name, host.uri}.isdisjoint(options.host)]
+        return list(dict.fromkeys(options.context)), wanted
     from kvtui.backends.kubernetes.kubeconfig import load_current_context
 
     try:
-        return [load_current_context(options.kubeconfig).name], settings.host
+        return [load_current_context(options.kubeconfig).name], list(hosts.values())
     except ConfigError:
-        if options.kubeconfig is not None or not settings.host:
+        if options.kubeconfig is not None or not hosts:
             raise
-        return [], settings.host
+        return [], list(hosts.values())
 
 
-def _named_hosts(options: Namespace, settings: Settings) -> list[HostSettings]:
-    """The hosts of the command line: each one of the configuration by its name or URI, or a URI. Raises ConfigError."""
-    from kvtui.backends.libvirt.uri import check_uri
+def list_hosts(options: Namespace, settings: Settings) -> dict[str, HostSettings]:
+    """Every host by its name: those of the configuration, and those of the command line. Raises ConfigError."""
+    from kvtui.backends.libvirt.uri import is_uri
 
-    return [
-        next((host for host in settings.host if text in (_name(host), host.uri)), None) or HostSettings(check_uri(text))
-        for text in dict.fromkeys(options.host)
-    ]
+    hosts = _name_hosts(settings.host, taken=options.context)
+    known = {text for name, host in hosts.items() for text in (name, host.uri)}
+    further = [text for text in dict.fromkeys(options.host) if text not in known]
+    typo = next((text for text in further if not is_uri(text)), None)
+    if typo is not None:
+        said = f"configured: {', '.join(hosts)}" if hosts else "none is configured"
+        hint = "or give a URI, as in qemu:///system or qemu+ssh://root@kvm1/system"
+        raise ConfigError(f"no host is called {clean_line(typo)}", said, hint)
+    return hosts | _name_hosts([HostSettings(uri) for uri in further], taken=[*hosts, *options.context])
 
 
-def _name(host: HostSettings) -> str:
-    from kvtui.backends.libvirt.uri import name_host
+def _name_hosts(hosts: Sequence[HostSettings], taken: Collection[str]) -> dict[str, HostSettings]:
+    """Hosts by their names, of which those that have none get one that is not `taken`."""
+    from kvtui.backends.libvirt.uri import check_uri, name_hosts
 
-    return host.name or name_host(host.uri)
+    own = [host.name for host in hosts if host.name]
+    given = name_hosts([check_uri(host.uri) for host in hosts if not host.name], {*own, *taken})
+    found: dict[str, HostSettings] = {}
+    for host in hosts:
+        name = host.name or given[host.uri]
+        if name in found:
+            raise ConfigError(f"two hosts are called {name}", hint="give one of them another name in [[host]]")
+        found[name] = msgspec.structs.replace(host, name=name)
+    return found
 
 
 def _make_context(options: Namespace, settings: Settings, name: str, audit: AuditLog, routes: Routes) -> Backend:
@@ -100,13 +128,14 @@ def _make_context(options: Namespace, settings: Settings, name: str, audit: Audi
 
 def _make_host(options: Namespace, settings: Settings, host: HostSettings, audit: AuditLog, routes: Routes) -> Backend:
     from kvtui.backends.libvirt.client import Place, connect
+    from kvtui.backends.libvirt.uri import has_machine
 
     route = host.route if options.jump is None else options.jump
     way = make_way(host.uri, route, routes)
-    if way is None and host.route:
-        raise ConfigError(f"host {_name(host)} has a jump host, but its URI does not lead through ssh",
+    if way is None and route and (host.route or has_machine(host.uri)):
+        raise ConfigError(f"host {host.name} has a jump host, but its URI does not lead through ssh",
                           hint="as in qemu+ssh://root@kvm1/system")  # fmt: skip
-    return connect(Place(_name(host), host.uri, settings.read_only or host.read_only), audit, way)
+    return connect(Place(host.name, host.uri, settings.read_only or host.read_only), audit, way)
 
 
 def make_way(uri: str, route: Route, routes: Routes) -> Way | None:
@@ -148,7 +177,7 @@ def name_places(options: Namespace, settings: Settings) -> list[str]:
     """The contexts of the kubeconfig, the current one first, and the hosts; no contexts where it cannot be read."""
     from kvtui.backends.kubernetes.kubeconfig import load_contexts
 
-    hosts = list(dict.fromkeys(_name(host) for host in [*settings.host, *_named_hosts(options, settings)]))
+    hosts = list(list_hosts(options, settings))
     try:
         return [*(context.name for context in load_contexts(options.kubeconfig)), *hosts]
     except ConfigError:

@@ -175,7 +175,7 @@ def _say(troubles: Iterable[Feed]) -> list[str]:
 
 def _list(options: Namespace, resource: AnyResource, fleet: Fleet) -> Listing:
     now = fleet.clock()
-    listing = Listing(show_backend(resource, fleet.backends) if len(fleet.backends) > 1 else resource, fleet.view, now)
+    listing = Listing(show_backend(resource) if len(fleet.backends) > 1 else resource, fleet.view, now)
     if options.namespace:
         listing.set_namespace(options.namespace, now)
     if options.faults:

@@ -189,19 +189,19 @@ def at_sites(resource: AnyResource) -> AnyResource:
     )
 
 
-def show_backend(resource: AnyResource, backends: Iterable[str] = ()) -> AnyResource:
-    """The resource with a column for the backend of each row, for when there are several: `backends` by their names.
+def show_backend(resource: AnyResource) -> AnyResource:
+    """The resource with a column for the backend of each row, for when there are several.
 
-    One that another column names is not named twice, unless it is called by a URI, which no column shows.
+    One that another column names is not named twice.
     """
     platforms = {source.kind: source.platform for source in resource.sources}
 
     def cell(row: Any, _now: float) -> Cell:
         ref = resource.ref(row)
         platform = platforms.get(ref.kind)
-        return Cell(platform if platform in resource.placed and "://" not in ref.backend else ref.backend)
+        return Cell(platform if platform in resource.placed else ref.backend)
 
-    if resource.placed.issuperset(platforms.values()) and not any("://" in name for name in backends):
+    if resource.placed.issuperset(platforms.values()):
         return replace(resource, fields=lambda row: {**resource.fields(row), "backend": resource.ref(row).backend})
     column: Column[Any] = Column("BACKEND", cell, 10, rank=0, grow=1)
     return replace(resource, columns=(column, *resource.columns))

@@ -105,11 +105,8 @@ def _explain(domain: Domain) -> str:
 
 
 def _node(guest: Guest, _now: float) -> Cell:
-    """The host, as it is called here; one that is called by its URI, as the machine calls itself."""
-    own = guest.host.hostname if guest.host is not None else ""
-    here = own if own and "://" in guest.backend else guest.backend
     move = guest.moving
-    return Cell(f"{move.source or '?'} > {move.target or '?'}", Tone.BUSY) if move is not None else Cell(here)
+    return Cell(f"{move.source or '?'} > {move.target or '?'}", Tone.BUSY) if move is not None else Cell(guest.backend)
 
 
 def _cpu(guest: Guest, _now: float) -> Cell:

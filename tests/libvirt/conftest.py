@@ -18,7 +18,7 @@ pytest.importorskip("libvirt", reason="libvirt-python is not installed")
 PATIENCE = 10.0
 
 
-def make_backend(uri: str, folder: Path, *, name: str = "", read_only: bool = False) -> LibvirtBackend:
+def make_backend(uri: str, folder: Path, *, name: str = "kvm", read_only: bool = False) -> LibvirtBackend:
     """A backend, not connected yet, with an audit log of its own."""
     return connect(Place(name, uri, read_only), AuditLog(folder / "audit.jsonl"))
 

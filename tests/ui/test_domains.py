@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from kvtui.backends.base import Document, Happening, Inbox, Permission, Source, Verdict
 from kvtui.errors import BackendError, HeldError
@@ -25,6 +26,7 @@ from kvtui.records.libvirt import (
     Nic,
 )
 from kvtui.store import Put
+from kvtui.ui.consoles.channels import Channel
 from tests.ui.backend import Clock, ConsoleLine
 from tests.ui.conftest import Screen, Show
 
@@ -42,10 +44,9 @@ XML = "<domain type='kvm'>\n  <!-- by hand -->\n  <name>db-1</name>\n</domain>"
 class KnownHost:
     """A host on which nothing happens unless a test posts it."""
 
-    name = "kvm1"
-
-    def __init__(self) -> None:
-        self.info = BackendInfo("kvm1", Platform.LIBVIRT, "qemu:///system")
+    def __init__(self, name: str = "kvm1") -> None:
+        self.name = name
+        self.info = BackendInfo(name, Platform.LIBVIRT, "qemu:///system")
         self.agent: Guest | BackendError = AGENT
         self.asked = 0
         self.held = False
@@ -83,14 +84,16 @@ class KnownHost:
 
 
 class Place:
-    """The fleet of that one host."""
+    """The fleet of that host, and of others besides."""
 
-    def __init__(self) -> None:
+    def __init__(self, *others: str) -> None:
         self.backend = KnownHost()
+        self.others = [KnownHost(name) for name in others]
         self.clock = Clock("2026-11-21T02:14:07Z")
-        self.fleet = Fleet([self.backend], clock=self.clock)
-        for kind in (Host.KIND, Domain.KIND, DomainJob.KIND):
-            self.fleet.store.post(Feed("kvm1", kind, FeedState.LIVE, self.clock.now))
+        self.fleet = Fleet([self.backend, *self.others], clock=self.clock)
+        for name in ("kvm1", *others):
+            for kind in (Host.KIND, Domain.KIND, DomainJob.KIND):
+                self.fleet.store.post(Feed(name, kind, FeedState.LIVE, self.clock.now))
         self.put(Host(metadata=Meta("kvm1", uid="h"), uri="qemu:///system", link="connected", driver="QEMU",
                       libvirt_version="9.0.0", hypervisor_version="7.2.22", hostname="kvm1"))  # fmt: skip
         self.domain = Domain(
@@ -107,8 +110,8 @@ class Place:
         )
         self.put(self.domain)
 
-    def put(self, record: Host | Domain) -> None:
-        self.fleet.store.post(Put("kvm1", record))
+    def put(self, record: Host | Domain, host: str = "kvm1") -> None:
+        self.fleet.store.post(Put(host, record))
         self.fleet.step()
 
     async def connect(self, _contexts: Sequence[str] = ()) -> Fleet:
@@ -206,6 +209,21 @@ async def test_another_serial_line_is_chosen_in_the_menu_and_is_a_tab_of_its_own
         await screen.press("1")
         await until(screen, "db-1 serial1")
         assert place.backend.opened == [("", False), ("serial1", False)]
+
+
+async def test_the_tab_of_a_console_names_the_host_that_its_vm_moved_to(show: Show) -> None:
+    place = Place("kvm2")
+    async with show(place) as screen:
+        await screen.press("c")
+        await until(screen, "Connected", "db-1 on kvm1")
+        place.put(place.domain, "kvm2")
+        place.put(replace(place.domain, id=None, state=DomainState.SHUTOFF))
+        await until(screen, "db-1 on kvm2")
+        assert "db-1 on kvm1" not in screen.text
+        # From its row at the target, it is the same console.
+        screen.main.consoles.open(Channel(Ref("kvm2", Domain.KIND, "", "db-1", UUID)))
+        await screen.look_again()
+        assert len(screen.main.consoles.channels) == 1
 
 
 async def test_a_boot_log_of_a_domain_says_where_it_is(place: Place, show: Show) -> None:

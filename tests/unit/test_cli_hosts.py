@@ -50,17 +50,40 @@ def test_a_vm_on_several_hosts_is_refused_with_their_names(kvtui: Kvtui, here: s
     there = host_file(tmp_path, "web", name="there.xml")
     done = kvtui("screenshot", "web", "--host", here, "--host", there, "-o", "-")
     assert done.returncode == 2
-    assert b"web is on several hosts: " in done.stderr
-    assert here.encode() in done.stderr
-    assert there.encode() in done.stderr
+    assert b"web is on several hosts: here, there" in done.stderr
     assert kvtui("screenshot", "db", "--host", here, "--host", there, "-o", "-").returncode == 0
+
+
+def test_a_host_that_is_not_configured_is_told_with_those_that_are(kvtui: Kvtui, here: str, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(f'[[host]]\nname = "kvm-a"\nuri = "{here}"\n[[host]]\nuri = "qemu+ssh://root@kvm-b.fra/system"\n')
+    done = kvtui("get", "vms", "--config", str(config), "--host", "kvm9")
+    assert done.returncode == 2
+    assert b"no host is called kvm9: configured: kvm-a, kvm-b" in done.stderr
+    assert b"or give a URI" in done.stderr
+    assert kvtui("get", "vms", "--config", str(config), "--host", "kvm-a").returncode == 0
+    assert b"none is configured" in kvtui("get", "vms", "--host", "kvm9").stderr
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("qemu+tls://kvm1.fra/system", "host kvm1 has a jump host, but its URI does not lead through ssh"),
+        ("qemu+tcp://kvm1/system", "host kvm1 has a jump host, but its URI does not lead through ssh"),
+        ("test:///default", "--jump leads nowhere: on this machine: test"),
+    ],
+)
+def test_a_jump_host_that_would_lead_nowhere_is_refused(kvtui: Kvtui, uri: str, words: str) -> None:
+    done = kvtui("get", "vms", "--host", uri, "--jump", "ops@bastion")
+    assert (done.returncode, words in done.stderr.decode()) == (2, True), done.stderr
+    assert b"qemu+ssh://" in done.stderr
 
 
 def test_a_vm_that_is_nowhere_is_told_with_the_hosts_that_were_asked(kvtui: Kvtui, here: str, tmp_path: Path) -> None:
     there = host_file(tmp_path, "web", name="there.xml")
     done = kvtui("console", "nix", "--host", here, "--host", there)
     assert done.returncode == 1
-    assert f"no VM named nix on {here}, {there}".encode() in done.stderr
+    assert b"no VM named nix on here, there" in done.stderr
     dead = kvtui("console", "nix", "--host", here, "--host", f"qemu+unix:///system?socket={tmp_path}/none")
     assert (dead.returncode, b"does the daemon run there?" in dead.stderr) == (3, True)
 

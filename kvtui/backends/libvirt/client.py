@@ -29,7 +29,6 @@ from kvtui.backends.libvirt.snapshot_verbs import SnapshotVerbs
 from kvtui.backends.libvirt.survey import Survey
 from kvtui.backends.libvirt.transfers import Transfers
 from kvtui.backends.libvirt.upkeep import UpkeepVerbs
-from kvtui.backends.libvirt.uri import name_host
 from kvtui.backends.libvirt.verbs import DomainVerbs
 from kvtui.backends.libvirt.way import Way
 from kvtui.backends.libvirt.words import LOOKING_ONLY
@@ -73,9 +72,7 @@ class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, Snap
         self.place = place
         self.audit = audit
         self._way = way
-        self._info = BackendInfo(
-            place.name or name_host(place.uri), Platform.LIBVIRT, clean_line(place.uri), read_only=place.read_only
-        )
+        self._info = BackendInfo(place.name, Platform.LIBVIRT, clean_line(place.uri), read_only=place.read_only)
         self._host = Host(metadata=Meta(name=self._info.name), uri=clean_line(place.uri))
         self._link: Link | None = None
         self._events: Events | None = None

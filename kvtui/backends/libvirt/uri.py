@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import socket
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from kvtui.errors import ConfigError
 from kvtui.text import clean_line
@@ -12,6 +16,16 @@ from kvtui.text import clean_line
 _SSH: Final = "ssh"
 _SOCKETS: Final = ("/run/libvirt/libvirt-sock", "/run/libvirt/virtqemud-sock")
 """Where the daemon listens: the one for all drivers, and that of QEMU alone (daemons.html)."""
+_ELSEWHERE: Final = {
+    "keyfile": "name it as IdentityFile in ~/.ssh/config",
+    "known_hosts": "name it as UserKnownHostsFile in ~/.ssh/config",
+    "known_hosts_verify": "leave it out: a host key that is not known is asked about",
+    "no_verify": "leave it out: a host key that is not known is asked about",
+    "command": "name it as ProxyCommand in ~/.ssh/config",
+}
+"""What URIs may tell libvirt's own ssh (uri.html), and where ours is told."""
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
+_ADDRESS: Final = re.compile(r"[0-9.]+|.*:.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +51,63 @@ class RemoteUri:
 
 
 def check_uri(uri: str) -> str:
-    """The URI. Raises ConfigError when it can be none."""
+    """The URI. Raises ConfigError when it does not say what is needed, or says what would not be heeded."""
     parts = urlsplit(uri)
     if parts.scheme.endswith("+ssh") and parts.path == "/session" and "socket=" not in parts.query:
         hint = "name it: ?socket=/run/user/1000/libvirt/libvirt-sock"
         raise ConfigError(f"{clean_line(uri)}: where the socket of a session is depends on the user", hint=hint)
-    if not parts.scheme or "/" not in uri:
-        raise ConfigError(
-            f"{clean_line(uri)!r} is no URI of libvirt", hint="as in qemu:///system or qemu+ssh://root@kvm1/system"
-        )
+    ignored = next((name for name in parse_qs(parts.query) if name in _ELSEWHERE), "")
+    if ignored and parts.scheme.endswith("+ssh"):
+        words = f"{clean_line(uri)}: {ignored}= is for libvirt's own ssh, which is not used"
+        raise ConfigError(words, hint=_ELSEWHERE[ignored])
     return uri
 
 
-def name_host(uri: str) -> str:
-    """What a host is called that got no name: that of the machine, or the URI itself for this one."""
+def is_uri(text: str) -> bool:
+    """Whether it may be a URI, and not the name of a host."""
+    return _SCHEME.match(text) is not None
+
+
+def name_hosts(uris: Sequence[str], taken: Collection[str] = ()) -> dict[str, str]:
+    """What hosts are called that got no names: each as shortly as tells it from all others, and from names `taken`.
+
+    That is the machine: ``kvm1``, else ``kvm1.example.com``, else ``kvm1.example.com-session``, and else a number.
+    """
+    offers = {uri: _offer_names(uri) for uri in dict.fromkeys(uris)}
+    found: dict[str, str] = {}
+    for uri, names in offers.items():
+        others = {name for other, theirs in offers.items() if other != uri for name in theirs}.union(taken)
+        numbered = (f"{names[0]}-{number}" for number in range(1, len(offers) + len(taken) + 2))
+        unique = (name for name in (*names, *numbered) if name not in others and name not in found.values())
+        found[uri] = next(unique)
+    return found
+
+
+def _offer_names(uri: str) -> list[str]:
+    """Names for a host, the shortest first."""
     try:
-        return clean_line(urlsplit(uri).hostname or uri)
+        parts = urlsplit(uri)
     except ValueError:
-        return clean_line(uri)
+        return [clean_line(uri)]
+    machine = _name_machine(parts)
+    short = machine if _ADDRESS.fullmatch(machine) else machine.partition(".")[0]
+    what = PurePosixPath(parts.path).stem
+    return [clean_line(name) for name in (short, machine, *([f"{machine}-{what}"] if what else []))]
+
+
+def _name_machine(parts: SplitResult) -> str:
+    """The machine of a URI, which is this one where it names none; a simulated one is called as its file."""
+    if parts.hostname:
+        return parts.hostname
+    if parts.scheme.partition("+")[0] == "test":
+        file = PurePosixPath(parts.path)
+        return file.stem if file.suffix else "test"
+    return socket.gethostname() or "localhost"
+
+
+def has_machine(uri: str) -> bool:
+    """Whether it names a machine, so that it leads over a network."""
+    return bool(urlsplit(uri).hostname)
 
 
 def is_simulated(uri: str) -> bool:

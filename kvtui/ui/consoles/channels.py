@@ -27,9 +27,15 @@ class Channel(NamedTuple):
     line: str = ""
     """Which of several serial lines; empty for the first."""
 
+    def at_present(self, fleet: Fleet) -> Channel:
+        """The same way from the host on which the machine runs now: a domain may have moved to another one."""
+        return self._replace(ref=find_running(fleet.view, self.ref)) if self.ref.kind == Domain.KIND else self
+
     def label(self, fleet: Fleet) -> str:
-        """The machine, and the stream unless it is the first serial line, which most are."""
-        return fleet.name(self.ref, self.line or ("" if self.stream is Stream.SERIAL else self.stream.value))
+        """The machine where it runs now, and the stream unless it is the first serial line, which most are."""
+        return fleet.name(
+            self.at_present(fleet).ref, self.line or ("" if self.stream is Stream.SERIAL else self.stream.value)
+        )
 
     @property
     def names(self) -> list[str]:
@@ -67,10 +73,7 @@ def make_session(channel: Channel, fleet: Fleet, settings: Settings, asker: Aske
 
 
 async def _open_console(fleet: Fleet, channel: Channel, *, take: bool) -> ByteStream:
-    ref = channel.ref
-    if ref.kind == Domain.KIND:
-        # It may have moved to another host since.
-        ref = find_running(fleet.view, ref)
+    ref = channel.at_present(fleet).ref
     backend = fleet.backends[ref.backend]
     if isinstance(backend, SharedConsoles):
         return await backend.open_line(ref, line=channel.line, take=take)

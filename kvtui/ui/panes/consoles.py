@@ -130,6 +130,8 @@ class ConsolePane(Vertical):
         if refusal:
             self.notify(refusal, severity="warning", markup=False)
             return
+        here = channel.at_present(self._fleet)
+        channel = next((other for other in self._terminals if other.at_present(self._fleet) == here), channel)
         if channel not in self._terminals:
             asker = self._askers[channel] = DialogAsker(self, self.label(channel))
             asker.expect()

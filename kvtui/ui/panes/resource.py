@@ -401,7 +401,7 @@ class ResourcePane(Vertical):
 def make_pane(number: int, resource: AnyResource, fleet: Fleet, runner: ActionRunner) -> ResourcePane:
     """The pane of a resource, with a key for each of its actions."""
     if len(fleet.backends) > 1:
-        resource = show_backend(resource, fleet.backends)
+        resource = show_backend(resource)
     bindings = [
         Binding(action.key or UNBOUND, f"act('{action.id}')", action.label, id=action.id, tooltip=action.help)
         for action in resource.verbs
