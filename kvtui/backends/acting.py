@@ -81,7 +81,7 @@ class Guard:
     async def _send(self, act: Act, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask for it; whatever goes wrong is one of our errors."""
         try:
-            await self.check_same(act.ref)
+            await self._check_same(act.ref)
             return await ask()
         except KvtuiError:
             raise
@@ -93,6 +93,15 @@ class Guard:
         except Exception as error:  # noqa: BLE001 - boundary: a fault of ours does not undo what was sent
             words = f"a fault of kvtui: {clean_line(repr(error))}"
         raise UnreachableError(f"nobody knows whether {act.verb} of {act.ref.path} was accepted", words)
+
+    async def _check_same(self, ref: Ref) -> None:
+        """Raise ConflictError when it is another object by now; UnconnectedError when nobody says, for then nothing is
+        sent.
+        """
+        try:
+            await self.check_same(ref)
+        except UnreachableError as error:
+            raise UnconnectedError(error.title, error.detail, error.hint, error.code) from error
 
     async def _note(self, act: Act, result: str, words: str = "") -> None:
         await asyncio.to_thread(self.audit.write, act, result, words)

@@ -89,6 +89,8 @@ class Action(Generic[Row]):
     usual: float = 60.0
     """Seconds after which the effect is overdue."""
     footer: bool = True
+    command: str = ""
+    """The word on the command line: ``kvtui stop``; empty where it makes no sense there."""
     variants: tuple[tuple[type[Any], Action[Any]], ...] = ()
     """How it is done to rows of which type, where a pane shows machines of several platforms."""
 

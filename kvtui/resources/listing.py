@@ -117,7 +117,7 @@ class Listing:
 
     def apply(self, delta: Delta, now: float) -> ListingChange:
         """Follow the store: only rows that the delta has a part in are made anew."""
-        touched = self._touched(delta)
+        touched = find_touched(self.resource, self._view, delta)
         if not touched and not delta.usage:
             return ListingChange()
         moved = self._renew(touched, now) if touched else False
@@ -127,17 +127,6 @@ class Listing:
             changed |= measured
             moved = moved or resorted
         return ListingChange(changed, moved)
-
-    def _touched(self, delta: Delta) -> dict[Ref, None]:
-        touched: dict[Ref, None] = {}
-        for change in delta.changes:
-            related = self.resource.related.get(type(change.record))
-            if related is None:
-                continue
-            for record in (change.old, change.new):
-                if record is not None:
-                    touched.update(dict.fromkeys(related(self._view, change.ref, record)))
-        return touched
 
     def _renew(self, touched: Iterable[Ref], now: float) -> bool:
         """Make rows anew; whether any came, went or changed places."""
@@ -263,6 +252,19 @@ class Listing:
         column = self._columns.get(name)
         text: str | None = column.cell(row, now).text if column is not None else self.resource.fields(row).get(name)
         return text
+
+
+def find_touched(resource: AnyResource, view: View, delta: Delta) -> dict[Ref, None]:
+    """The rows of a resource that a delta has a part in."""
+    touched: dict[Ref, None] = {}
+    for change in delta.changes:
+        related = resource.related.get(type(change.record))
+        if related is None:
+            continue
+        for record in (change.old, change.new):
+            if record is not None:
+                touched.update(dict.fromkeys(related(view, change.ref, record)))
+    return touched
 
 
 def _columns_by_name(resource: AnyResource) -> dict[str, Column[Any]]:

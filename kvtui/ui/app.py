@@ -27,14 +27,13 @@ from kvtui.ui.program import TOAST_LINES, Program, Words, write_crash_log
 from kvtui.ui.screens.connect import ConnectScreen
 
 if TYPE_CHECKING:
+    from kvtui.actions.confirm import Question, Sheet
     from kvtui.backends.transfer import Transfer
     from kvtui.ending import Ending
     from kvtui.fleet import Fleet
     from kvtui.resources.form import Answers
     from kvtui.ui.actions import ActionRunner
     from kvtui.ui.consoles.channels import Channel
-    from kvtui.ui.dialogs.confirm import Question
-    from kvtui.ui.dialogs.form import Sheet
     from kvtui.ui.lines import Line
     from kvtui.ui.palette import KvtuiCommands
     from kvtui.ui.screens.main import MainScreen

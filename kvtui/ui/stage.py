@@ -3,12 +3,13 @@
 A fifth of a second of imports: they are loaded while the backends are made.
 """
 
+from kvtui.actions.confirm import Question
 from kvtui.resources import RESOURCES
 from kvtui.ui.actions import ActionRunner
 from kvtui.ui.consoles.menu import MENU
 from kvtui.ui.consoles.terminal import Terminal
 from kvtui.ui.dialogs.ask import DialogAsker
-from kvtui.ui.dialogs.confirm import ConfirmDialog, Question
+from kvtui.ui.dialogs.confirm import ConfirmDialog
 from kvtui.ui.dialogs.form import FormDialog
 from kvtui.ui.dialogs.transfer import TransferDialog
 from kvtui.ui.editing import run_editor, undisturbed

@@ -113,6 +113,13 @@ class RecordedBackend:
         self.info = BackendInfo(name, read_only=read_only)
         self.calls: list[str] = []
         self.refusal: BackendError | None = None
+        self.refusals: dict[str, BackendError] = {}
+        """By the name of the object."""
+        self.answering = asyncio.Event()
+        """Verbs are answered while it is set."""
+        self.answering.set()
+        self.waiting: list[str] = []
+        """What was asked and is not answered yet."""
         self.denied = ""
         self.unreachable = ""
         self.events: dict[str, list[Record]] = {}
@@ -216,8 +223,12 @@ class RecordedBackend:
             yield item
 
     async def _do(self, verb: str, ref: Ref) -> None:
-        if self.refusal is not None:
-            raise self.refusal
+        self.waiting.append(ref.name)
+        await self.answering.wait()
+        self.waiting.remove(ref.name)
+        refusal = self.refusals.get(ref.name, self.refusal)
+        if refusal is not None:
+            raise refusal
         self.calls.append(f"{verb} {ref.path}")
 
 

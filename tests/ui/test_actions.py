@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kvtui.actions.confirm import Question, Sheet
 from kvtui.backends.base import Backend
 from kvtui.backends.transfer import Transfer
 from kvtui.errors import BackendError
@@ -19,8 +20,7 @@ from kvtui.resources.base import AnyAction
 from kvtui.resources.form import Answers, Draft, Form, Number
 from kvtui.store import View
 from kvtui.ui.actions import ActionRunner
-from kvtui.ui.dialogs.confirm import ConfirmDialog, Question
-from kvtui.ui.dialogs.form import Sheet
+from kvtui.ui.dialogs.confirm import ConfirmDialog
 from tests.ui.backend import NAME, Stage, changed, recorded
 from tests.ui.conftest import Screen, Show
 

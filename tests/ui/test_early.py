@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from textual import events
 
+from kvtui.actions.confirm import Question
 from kvtui.config import Settings
 from kvtui.errors import BackendError
 from kvtui.fleet import Fleet
@@ -17,7 +18,6 @@ from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.store import Replace
 from kvtui.ui import app as app_module
 from kvtui.ui.app import KvtuiApp
-from kvtui.ui.dialogs.confirm import Question
 from kvtui.ui.screens.help import HelpScreen
 from tests.ui.backend import NAME, Stage, recorded
 from tests.ui.conftest import Screen

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from kvtui.actions.confirm import Sheet
 from kvtui.resources.form import Answers, Choice, Form, Number, Option, Text, Toggle
-from kvtui.ui.dialogs.form import FormDialog, Sheet
+from kvtui.ui.dialogs.form import FormDialog
 from kvtui.ui.hacks import screen_text
 from kvtui.ui.program import Program
 

@@ -27,7 +27,7 @@ from kvtui.backends.kubernetes.credentials import Credentials
 from kvtui.backends.kubernetes.dialing import DialingConnector, unreachable
 from kvtui.backends.kubernetes.kubefile import check_proxy
 from kvtui.backends.kubernetes.timings import Timings
-from kvtui.errors import BackendError, KvtuiError, UnauthorizedError, UnreachableError
+from kvtui.errors import BackendError, KvtuiError, UnauthorizedError, UnconnectedError, UnreachableError
 from kvtui.text import clean_line
 
 JSON: Final = "application/json"
@@ -321,7 +321,7 @@ def told(address: str, proxy: str = "", way: str = "") -> Iterator[None]:
     except KvtuiError:
         raise
     except aiohttp.ConnectionTimeoutError as error:
-        raise UnreachableError(f"cannot connect to {via if proxy else address}", "timed out") from error
+        raise UnconnectedError(f"cannot connect to {via if proxy else address}", "timed out") from error
     except TimeoutError as error:
         words = f"it hangs, or the way there by {way}" if way else "connected, but no answer came in time"
         raise CutError(f"{address} fell silent", words, silent=True) from error
@@ -336,9 +336,9 @@ def told(address: str, proxy: str = "", way: str = "") -> Iterator[None]:
     except aiohttp.ClientHttpProxyError as error:
         raise UnreachableError(f"{via} refused", f"{error.status} {clean_line(error.message)}") from error
     except aiohttp.ClientProxyConnectionError as error:
-        raise UnreachableError(f"cannot connect to {via}", _words(error.os_error)) from error
+        raise UnconnectedError(f"cannot connect to {via}", _words(error.os_error)) from error
     except (aiohttp.ClientConnectorError, aiohttp.ClientConnectorDNSError) as error:
-        raise UnreachableError(f"cannot connect to {address}", _words(error.os_error)) from error
+        raise UnconnectedError(f"cannot connect to {address}", _words(error.os_error)) from error
     except aiohttp.WSServerHandshakeError as error:
         raise BackendError(
             "the server did not open the stream", clean_line(error.message), code=error.status

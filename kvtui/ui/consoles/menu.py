@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, NamedTuple
 
+from kvtui.actions.confirm import Question
 from kvtui.config import ConsoleSettings
 from kvtui.console.keys import BACKSPACE, DELETE, Layout, encode
 from kvtui.console.state import Stream
@@ -17,7 +18,7 @@ from kvtui.records.libvirt import Domain, Host
 from kvtui.ui.consoles.channels import Channel
 from kvtui.ui.consoles.recordings import toggle_recording
 from kvtui.ui.consoles.terminal import Terminal
-from kvtui.ui.dialogs.confirm import ConfirmDialog, Question
+from kvtui.ui.dialogs.confirm import ConfirmDialog
 from kvtui.ui.dialogs.menu import Item, MenuDialog
 from kvtui.ui.panes.consoles import ConsolePane
 from kvtui.ui.screens.help import name_key

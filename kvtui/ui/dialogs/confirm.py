@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.text import Text
@@ -13,20 +12,9 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from kvtui.actions.confirm import Question
+
 _SHOWN = 8
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked."""
-
-    title: str
-    """The action and how many it concerns: ``stop 3 VMs?``."""
-    subjects: Sequence[str]
-    """Names of the objects, each whole."""
-    warnings: Sequence[str] = ()
-    word: str = ""
-    """What must be typed; empty when a ``y`` is enough."""
 
 
 class ConfirmDialog(ModalScreen[bool]):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import ClassVar
 
 from rich.text import Text
@@ -16,21 +15,11 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from kvtui.resources.form import Answers, AnyField, Choice, Draft, Form, Number, Toggle
+from kvtui.actions.confirm import Sheet
+from kvtui.resources.form import Answers, AnyField, Choice, Draft, Number, Toggle
 from kvtui.text import clean
 
 _KEYS = "enter does it   up down next field   left right space change   esc leaves"
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A form and what the dialog adds to it."""
-
-    form: Form
-    warnings: Sequence[str] = ()
-    """What is said whatever is answered."""
-    word: str = ""
-    """What must be typed below the fields; empty when enter is enough."""
 
 
 class FormDialog(ModalScreen[Answers | None]):

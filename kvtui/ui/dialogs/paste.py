@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from kvtui.actions.confirm import Question
 from kvtui.console.paste import LINE_LIMIT, Paste
 from kvtui.text import clean_line, fit, size
-from kvtui.ui.dialogs.confirm import Question
 
 _WIDTH = 60
 _LONG = 2.0

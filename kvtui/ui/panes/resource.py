@@ -61,8 +61,12 @@ class _ListedRows:
     def cell(self, key: Ref, column: int, now: float) -> Cell:
         if column in (self._status, self._reason):
             pending = self._runner.pending(key)
-            if pending is not None:
-                return Cell(pending, Tone.BUSY) if column == self._status else Cell("")
+            overdue = pending is not None and self._runner.is_overdue(key)
+            if pending is not None and column == self._status:
+                return Cell(pending, Tone.WARN if overdue else Tone.BUSY)
+            # What it says of the state that it leaves is of no use, until it should have left it.
+            if pending is not None and not overdue:
+                return Cell("")
         row = self._listing.row(key)
         return Cell("") if row is None else self._columns[column].cell(row, now)
 
@@ -146,12 +150,13 @@ class ResourcePane(Vertical):
         if delta.feeds or change.moved:
             self.draw_title()
 
-    def redraw_row(self, ref: Ref) -> None:
-        """A row's pending text began or ended."""
-        if ref in self.table.marks and self._runner.pending(ref) is not None:
+    def redraw_rows(self, refs: Collection[Ref]) -> None:
+        """The pending text of rows began, changed or ended."""
+        if any(ref in refs and self._runner.pending(ref) is not None for ref in self.table.marks):
             self.table.clear_marks()
-        if self.listing.index(ref) is not None:
-            self.table.update_rows((ref,), moved=False)
+        shown = [ref for ref in refs if self.listing.index(ref) is not None]
+        if shown:
+            self.table.update_rows(shown, moved=False)
             self.post_message(self.Changed(self))
 
     def tick(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from textual import events
 from textual.app import ComposeResult
@@ -63,6 +63,7 @@ class PanesScreen(Screen[None]):
         self._runner = runner
         self._zoomed = False
         self._footer_due = False
+        self._changed_rows: set[Ref] = set()
         self._namespace = ""
         self._resources = {resource.name: resource for resource in resources}
         chosen = [self._resources[name] for name in PANES if name in self._resources]
@@ -91,7 +92,7 @@ class PanesScreen(Screen[None]):
     def on_mount(self) -> None:
         """Follow the store and the clock."""
         self._unlisten = self._fleet.listen(self._take)
-        self._runner.listen(self._redraw_row)
+        self._runner.listen(self._redraw_soon)
         self.set_interval(1.0, self.tick)
         self._arrange()
         self._header.redraw()
@@ -114,15 +115,23 @@ class PanesScreen(Screen[None]):
     def tick(self) -> None:
         """Once a second: what shows the time."""
         self.place_toasts()
+        self._runner.tell_overdue()
         self._header.tick()
         self.problems.tick()
         for pane in self._all_panes():
             if pane.display:
                 pane.tick()
 
-    def _redraw_row(self, ref: Ref) -> None:
+    def _redraw_soon(self, refs: Collection[Ref]) -> None:
+        """Redraw rows, together with all others that change until it is their turn: of a batch it may be hundreds."""
+        if not self._changed_rows:
+            self.call_later(self._redraw_rows)
+        self._changed_rows.update(refs)
+
+    def _redraw_rows(self) -> None:
+        refs, self._changed_rows = self._changed_rows, set()
         for pane in self._all_panes():
-            pane.redraw_row(ref)
+            pane.redraw_rows(refs)
 
     def _all_panes(self) -> list[ResourcePane]:
         return self.panes if self._guest is None else [*self.panes, self._guest]

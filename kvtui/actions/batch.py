@@ -1,0 +1,424 @@
+"""An action carried out over rows: eight at a time, each row with its state, until its effect is seen.
+
+What was sent stays sent: who cancels keeps the rest from being sent. After a lost connection nobody knows what came of
+what was under way there, and nothing more is sent until it is asked for again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from kvtui.errors import KvtuiError, UnconnectedError, UnreachableError
+from kvtui.fleet import Fleet
+from kvtui.model import Ref
+from kvtui.resources.base import AnyAction, AnyResource, Site
+from kvtui.resources.form import Answers
+from kvtui.resources.listing import find_touched
+from kvtui.store import Delta
+from kvtui.text import age
+
+AT_ONCE: Final = 8
+"""Requests of a batch under way at a time, of each backend: one that hangs holds up no other."""
+KEPT: Final = 50
+"""Batches that are remembered; those that go on are, however many."""
+
+
+class State(StrEnum):
+    """Where an item stands."""
+
+    WAITING = "waiting"
+    ASKED = "asked"
+    """The server is being asked."""
+    ACCEPTED = "accepted"
+    """The server accepted; its effect is awaited."""
+    DONE = "done"
+    FAILED = "failed"
+    """Refused, or accepted and come to nothing."""
+    LEFT_OUT = "left out"
+    """It was not possible there."""
+    UNSENT = "not sent"
+    """Cancelled, or the backend was lost, before it was sent."""
+    UNKNOWN = "nobody knows"
+    """The connection was lost before the answer came."""
+
+
+_OPEN: Final = frozenset({State.WAITING, State.ASKED, State.ACCEPTED})
+AGAIN: Final = frozenset({State.FAILED, State.UNSENT})
+"""What is tried again. What nobody knows of may have been done: that is looked at first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is to be done to one row."""
+
+    row: Any
+    answers: Answers | None = None
+    reason: str = ""
+    """Why the row is left out; empty when it is not."""
+
+
+@dataclass(eq=False, slots=True)
+class Item:
+    """One row of a batch."""
+
+    batch: Batch
+    ref: Ref
+    action: AnyAction
+    """As this row wants it."""
+    answers: Answers | None
+    row: Any | None
+    """As it was when it was asked for; let go of when the item has ended."""
+    state: State = State.WAITING
+    words: str = ""
+    """The server's on a failure; why it was left out or not sent."""
+    since: float = 0.0
+    """When the state began, in seconds since the epoch."""
+    asked: float | None = None
+    """When the server was asked."""
+
+    @property
+    def open(self) -> bool:
+        """Whether something is still to come."""
+        return self.state in _OPEN
+
+    def is_overdue(self, now: float) -> bool:
+        """Whether the effect is not seen within the usual time of its verb."""
+        return self.state is State.ACCEPTED and now - self.since > self.action.usual
+
+    def seconds(self, now: float) -> float | None:
+        """From asking to the end, or to now; None when the server was not asked."""
+        return None if self.asked is None else max(0.0, (now if self.open else self.since) - self.asked)
+
+
+@dataclass(eq=False, slots=True)
+class Batch:
+    """One action over some rows."""
+
+    number: int
+    action: AnyAction
+    resource: AnyResource
+    begun: float
+    items: list[Item] = field(default_factory=list)
+    left: int = 0
+    """Items that are open."""
+
+    @property
+    def counts(self) -> Counter[State]:
+        """How many items are in which state."""
+        return Counter(item.state for item in self.items)
+
+    @property
+    def unsent(self) -> bool:
+        """Whether items wait to be sent, or for the server's answer."""
+        return any(item.state in (State.WAITING, State.ASKED) for item in self.items)
+
+    @property
+    def open(self) -> bool:
+        """Whether anything is still to come."""
+        return self.left > 0
+
+    @property
+    def subject(self) -> str:
+        """What it is done to: ``shop/web-1``, ``412 VMs``."""
+        if len(self.items) == 1:
+            return name_item(self.items[0])
+        return f"{len(self.items)} {self.resource.title}"
+
+    def summary(self, now: float) -> str:
+        """How many are where: ``498 done, 1 failed, 1 left out``."""
+        counts, overdue = self.counts, sum(item.is_overdue(now) for item in self.items)
+        told = [f"{count} {state}" for state in _TOLD if (count := counts[state])]
+        return ", ".join([*told, f"{overdue} of them overdue"] if overdue else told)
+
+
+_TOLD: Final = (State.DONE, State.ACCEPTED, State.ASKED, State.WAITING, State.FAILED, State.UNKNOWN, State.UNSENT,
+                State.LEFT_OUT)  # fmt: skip
+
+Perform = Callable[[Fleet, Item], Awaitable[None]]
+"""Has the backend do it; returns when it has accepted. Raises KvtuiError."""
+
+
+async def perform(fleet: Fleet, item: Item) -> None:
+    """Run the action of an item on its row."""
+    backend = fleet.backends[item.ref.backend]
+    run = item.action.run
+    await (run(backend, item.row) if item.answers is None else run(backend, item.row, item.answers))
+
+
+def name_item(item: Item) -> str:
+    """What it is done to, without its backend; what is made by its new name."""
+    if item.ref.name or item.answers is None:
+        return item.ref.path
+    made = item.ref._replace(
+        namespace=item.answers.text("namespace") or item.ref.namespace, name=item.answers.text("name")
+    )
+    return made.path
+
+
+class Batches:
+    """All that was begun, the newest first, and the rows that await an effect."""
+
+    def __init__(self, fleet: Fleet, perform: Perform = perform) -> None:
+        self.all: list[Batch] = []
+        self._fleet = fleet
+        self._perform = perform
+        self._number = 0
+        self._awaited: dict[Ref, list[Item]] = {}
+        """By row, the items that are open, or of which nobody knows; the latest last."""
+        self._item_listeners: list[Callable[[Collection[Ref]], None]] = []
+        self._end_listeners: list[Callable[[Batch], None]] = []
+        self._unlisten = fleet.listen(self._follow)
+
+    def listen(self, changed: Callable[[Collection[Ref]], None]) -> None:
+        """Call back when items of rows come into another state."""
+        self._item_listeners.append(changed)
+
+    def on_end(self, ended: Callable[[Batch], None]) -> None:
+        """Call back when nothing of a batch is open any more."""
+        self._end_listeners.append(ended)
+
+    # What is known --------------------------------------------------------------------------------------------------
+
+    def awaited(self, ref: Ref) -> Item | None:
+        """The latest item of a row that is still open."""
+        return next((item for item in reversed(self._awaited.get(ref, ())) if item.open), None)
+
+    @property
+    def awaiting(self) -> bool:
+        """Whether any row awaits an effect."""
+        return any(item.open for items in self._awaited.values() for item in items)
+
+    def pending(self, ref: Ref) -> str | None:
+        """What the row awaits and since when: ``starting 3s``; None when nothing."""
+        item = self.awaited(ref)
+        if item is None:
+            return None
+        if item.state is State.WAITING:
+            return f"{item.action.awaits}, queued"
+        now = self._fleet.clock()
+        overdue = ", overdue" if item.is_overdue(now) else ""
+        return f"{item.action.awaits} {age(now - (item.asked or now))}{overdue}"
+
+    def explain(self, item: Item) -> str:
+        """What is to be said of an item: the server's words; of one that is overdue, what its row says."""
+        now = self._fleet.clock()
+        if not item.is_overdue(now):
+            return item.words
+        row = item.batch.resource.row(self._fleet.view, item.ref)
+        health = None if row is None else item.batch.resource.health(row, now)
+        cause = "" if health is None else ": ".join(part for part in (health.word, health.reason) if part)
+        usual = f"overdue, usually within {age(item.action.usual)}"
+        return f"{usual}; it is {cause}" if cause else usual
+
+    def why_not(self, action: AnyAction, resource: AnyResource, row: Any) -> str:
+        """Why the action is not possible on a row now; empty when it is."""
+        ref = resource.ref(row)
+        backend = self._fleet.backends.get(ref.backend)
+        if backend is None:
+            return f"{ref.backend} is not connected"
+        if backend.info.read_only:
+            return f"{ref.backend} is read-only here"
+        item = self.awaited(ref)
+        if item is not None and item.action.id == action.id and not isinstance(row, Site):
+            return f"{self._fleet.name(ref)} is {self.pending(ref)} already"
+        reason: str = action.of(row).when(row)
+        return reason
+
+    # What is done ---------------------------------------------------------------------------------------------------
+
+    def begin(self, action: AnyAction, resource: AnyResource, tasks: Sequence[Task]) -> Batch:
+        """Note what is to be done; `carry_out` does it. A row to which it is being done already is left out."""
+        self._number += 1
+        now = self._fleet.clock()
+        batch = Batch(self._number, action, resource, now)
+        for task in tasks:
+            ref, variant = resource.ref(task.row), action.of(task.row)
+            item = Item(batch, ref, variant, task.answers, task.row, since=now)
+            batch.items.append(item)
+            reason = task.reason or self.why_not(action, resource, task.row)
+            if reason:
+                item.state, item.words, item.row = State.LEFT_OUT, reason, None
+            else:
+                self._await(item)
+        self.all.insert(0, batch)
+        self._forget_old()
+        self._announce(batch.items)
+        return batch
+
+    async def carry_out(self, batch: Batch) -> None:
+        """Do it; return when every item was answered, be its effect seen or not. When cancelled, what waits is not sent
+        and what is under way is unknown. A fault of ours fails its item alone, and is raised at the end.
+        """
+        lanes: dict[str, deque[Item]] = {}
+        for item in batch.items:
+            if item.state is State.WAITING:
+                lanes.setdefault(item.ref.backend, deque()).append(item)
+        faults: list[Exception] = []
+        workers = [
+            asyncio.create_task(self._work(lane, faults), name=f"batch {batch.number} on {backend}")
+            for backend, lane in lanes.items()
+            for _ in range(min(AT_ONCE, len(lane)))
+        ]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+            self._keep_back(batch.items, "the program ended before")
+        if faults:
+            raise faults[0]
+
+    def cancel(self, batch: Batch) -> int:
+        """Keep what was not sent yet from being sent; how many that is."""
+        return self._keep_back(batch.items, "cancelled before it was sent")
+
+    def revive(self, batch: Batch) -> list[Item]:
+        """Have what failed or was not sent wait again, where its row is still there and it is possible; those items.
+
+        The others say why not. `carry_out` sends them.
+        """
+        again, changed = [], []
+        for item in batch.items:
+            if item.state not in AGAIN:
+                continue
+            row = batch.resource.row(self._fleet.view, item.ref)
+            reason = "it is gone" if row is None else self.why_not(item.action, batch.resource, row)
+            if reason:
+                self._set(item, State.LEFT_OUT, reason)
+            else:
+                item.row, item.asked = row, None
+                self._set(item, State.WAITING)
+                self._await(item)
+                again.append(item)
+            changed.append(item)
+        self._announce(changed)
+        return again
+
+    def close(self) -> None:
+        """Follow the fleet no more."""
+        self._unlisten()
+
+    async def _work(self, lane: deque[Item], faults: list[Exception]) -> None:
+        while lane:
+            item = lane.popleft()
+            if item.state is State.WAITING:
+                await self._send(item, faults)
+
+    async def _send(self, item: Item, faults: list[Exception]) -> None:
+        """Have one item done, and note the answer."""
+        if item.batch.resource.row(self._fleet.view, item.ref) is None:
+            self._end(item, State.LEFT_OUT, "it is gone")
+            return
+        item.asked = self._fleet.clock()
+        self._set(item, State.ASKED)
+        self._announce([item])
+        try:
+            await self._perform(self._fleet, item)
+        except UnconnectedError as error:
+            self._end(item, State.UNSENT, str(error))
+            self._give_up(item)
+        except UnreachableError as error:
+            self._end(item, State.UNKNOWN, _tell_unknown(error), keep=True)
+            self._give_up(item)
+        except KvtuiError as error:
+            self._end(item, State.FAILED, str(error))
+        except asyncio.CancelledError:
+            self._end(item, State.UNKNOWN, "its answer was not waited for", keep=True)
+            raise
+        except Exception as error:  # noqa: BLE001 - boundary: a fault with one item must not end the others
+            faults.append(error)
+            self._end(item, State.FAILED, f"a fault of kvtui: {error!r}")
+        else:
+            self._set(item, State.ACCEPTED)
+            self._announce([item])
+            self._settle(item)
+
+    def _give_up(self, lost: Item) -> None:
+        """Send nothing more of a batch to a backend that was lost."""
+        backend = lost.ref.backend
+        waiting = [item for item in lost.batch.items if item.ref.backend == backend]
+        self._keep_back(waiting, f"{backend} was lost before it was sent")
+
+    def _keep_back(self, items: Iterable[Item], words: str) -> int:
+        waiting = [item for item in items if item.state is State.WAITING]
+        for item in waiting:
+            self._end(item, State.UNSENT, words)
+        return len(waiting)
+
+    # What comes of it -----------------------------------------------------------------------------------------------
+
+    def _follow(self, delta: Delta) -> None:
+        """Look at the rows that may have changed."""
+        if not self._awaited or not delta.changes:
+            return
+        resources = {id(item.batch.resource): item.batch.resource for items in self._awaited.values() for item in items}
+        touched: dict[Ref, None] = {}
+        for resource in resources.values():
+            touched.update(find_touched(resource, self._fleet.view, delta))
+        for ref in touched.keys() & self._awaited.keys():
+            for item in tuple(self._awaited.get(ref, ())):
+                self._settle(item)
+
+    def _settle(self, item: Item) -> None:
+        """End an item whose effect is seen."""
+        if item.state not in (State.ACCEPTED, State.UNKNOWN) or item.row is None:
+            return
+        before, now = item.row, item.batch.resource.row(self._fleet.view, item.ref)
+        if item.state is State.UNKNOWN and item.action.settled(before, before):
+            # Its effect cannot be told from what was there before.
+            self._end(item, State.UNKNOWN, item.words)
+        elif now is None:
+            self._end(item, State.DONE, "it is gone")
+        elif item.action.settled(before, now):
+            failure = item.action.outcome(before, now)
+            self._end(item, State.FAILED if failure else State.DONE, failure)
+
+    def _end(self, item: Item, state: State, words: str = "", *, keep: bool = False) -> None:
+        """Bring an item to its end; with `keep`, go on looking whether its effect is seen after all."""
+        was_open = item.open
+        self._set(item, state, words)
+        if not keep:
+            item.row = None
+            left = [other for other in self._awaited.get(item.ref, ()) if other is not item]
+            if left:
+                self._awaited[item.ref] = left
+            else:
+                self._awaited.pop(item.ref, None)
+        self._announce([item])
+        item.batch.left -= was_open
+        if was_open and not item.batch.left:
+            for listener in tuple(self._end_listeners):
+                listener(item.batch)
+
+    def _await(self, item: Item) -> None:
+        self._awaited.setdefault(item.ref, []).append(item)
+        item.batch.left += 1
+
+    def _set(self, item: Item, state: State, words: str = "") -> None:
+        item.state, item.words, item.since = state, words, self._fleet.clock()
+
+    def _announce(self, items: Iterable[Item]) -> None:
+        refs = {item.ref for item in items}
+        for listener in tuple(self._item_listeners):
+            listener(refs)
+
+    def _forget_old(self) -> None:
+        ended = [batch for batch in self.all if not batch.open]
+        for batch in ended[KEPT:]:
+            self.all.remove(batch)
+            for item in batch.items:
+                # Nobody looks any more whether the effect of what was lost is seen.
+                item.row = None
+                if item.ref in self._awaited:
+                    self._awaited[item.ref] = [other for other in self._awaited[item.ref] if other is not item]
+
+
+def _tell_unknown(error: UnreachableError) -> str:
+    words = str(error)
+    return words if words.startswith("nobody knows") else f"nobody knows whether it was accepted: {words}"

@@ -1,0 +1,202 @@
+"""What must be true before an action is carried out: it is possible, allowed, and meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+from kvtui.actions.batch import Batches, Task
+from kvtui.backends.base import Permission, Verdict
+from kvtui.errors import BackendError, ForbiddenError, KvtuiError, UnreachableError
+from kvtui.fleet import Fleet
+from kvtui.model import Ref
+from kvtui.resources.base import AnyAction, AnyResource, Danger, Site, at_sites
+from kvtui.resources.form import Answers, Form
+
+_MASS: Final = 2
+"""From how many rows on even a harmless action asks."""
+_NAMED: Final = 3
+"""How many rows a warning names one by one."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked before it is done."""
+
+    title: str
+    """The action and how many it concerns: ``stop 3 VMs?``."""
+    subjects: Sequence[str]
+    """Names of the objects, each whole."""
+    warnings: Sequence[str] = ()
+    word: str = ""
+    """What must be typed; empty when a ``y`` is enough."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A form and what is to be said beside it."""
+
+    form: Form
+    warnings: Sequence[str] = ()
+    """What is said whatever is answered."""
+    word: str = ""
+    """What must be typed below the fields; empty when it is enough to send them."""
+
+
+class Asker(Protocol):
+    """Whoever puts questions to the user."""
+
+    async def ask(self, question: Question) -> bool:
+        """Put the question to the user."""
+
+    async def fill_in(self, sheet: Sheet) -> Answers | None:
+        """Have the user fill in a form; None when they leave it."""
+
+
+class ImpossibleError(BackendError):
+    """The action is possible on none of the rows, or not on all of them together."""
+
+
+class Confirmer:
+    """Finds out whether an action may be carried out, and has the user say so."""
+
+    def __init__(self, fleet: Fleet, resources: Sequence[AnyResource], batches: Batches, asker: Asker) -> None:
+        self._fleet = fleet
+        self._resources = {action.id: resource for resource in resources for action in resource.actions}
+        self._resources |= {maker.id: at_sites(resource) for resource in resources for maker in resource.makers}
+        self._batches = batches
+        self._asker = asker
+
+    def resource_of(self, action: AnyAction) -> AnyResource:
+        """Whose rows it is done to."""
+        return self._resources[action.id]
+
+    def reason(self, action: AnyAction, rows: Sequence[Any]) -> str:
+        """Why the action is impossible on all of these rows; empty when it is possible on one of them."""
+        if not rows:
+            return "nothing is selected"
+        resource = self.resource_of(action)
+        reasons = [self._batches.why_not(action, resource, row) for row in rows]
+        return "" if "" in reasons else reasons[0]
+
+    async def check(self, action: AnyAction, rows: Sequence[Any]) -> list[Task]:
+        """A task for each row, those left out with their reasons. Raises ImpossibleError, ForbiddenError, and
+        UnreachableError when nobody says whether it is allowed.
+        """
+        if len(rows) > 1 and any(action.of(row).single for row in rows):
+            raise ImpossibleError(f"one at a time; {len(rows)} are marked")
+        resource = self.resource_of(action)
+        tasks = [Task(row, reason=self._batches.why_not(action, resource, row)) for row in rows]
+        possible = [task.row for task in tasks if not task.reason]
+        if not possible:
+            raise ImpossibleError(self.reason(action, rows))
+        await self._check_rights(action, resource, possible)
+        return tasks
+
+    async def confirm(self, action: AnyAction, tasks: Sequence[Task]) -> list[Task] | None:
+        """The tasks with what was answered for them; None when the user leaves it. Raises KvtuiError when it cannot be
+        asked.
+        """
+        resource = self.resource_of(action)
+        left_out = [task for task in tasks if task.reason]
+        asked = await self._ask(action, resource, [task.row for task in tasks if not task.reason], len(left_out))
+        return None if asked is None else [*asked, *left_out]
+
+    async def ask_again(self, action: AnyAction, rows: Sequence[Any]) -> bool:
+        """Whether the user means it once more for these rows, with what they answered. Raises as `check` does."""
+        resource = self.resource_of(action)
+        await self._check_rights(action, resource, rows)
+        question = self._question(action, resource, rows, 0)
+        return question is None or await self._asker.ask(replace(question, title=f"again: {question.title}"))
+
+    async def _ask(
+        self, action: AnyAction, resource: AnyResource, rows: Sequence[Any], left_out: int
+    ) -> list[Task] | None:
+        """Rows of several platforms are asked about apart where one of them has a form."""
+        if all(action.of(row).form is None for row in rows):
+            question = self._question(action, resource, rows, left_out)
+            confirmed = question is None or await self._asker.ask(question)
+            return [Task(row) for row in rows] if confirmed else None
+        kinds: dict[str, list[Any]] = {}
+        for row in rows:
+            kinds.setdefault(resource.ref(row).kind, []).append(row)
+        asked: list[Task] = []
+        for alike in kinds.values():
+            variant = action.of(alike[0])
+            if variant.form is None:
+                part = await self._ask(variant, resource, alike, 0)
+                if part is None:
+                    return None
+                asked += part
+                continue
+            known = []
+            if variant.prepare is not None:
+                known = [await variant.prepare(self._fleet.backends, self._fleet.view, alike)]
+            form = variant.form(self._fleet.view, alike, *known)
+            if len(self._fleet.backends) > 1 and not isinstance(alike[0], Site):
+                form = replace(form, about=(enumerate_names(self._names(resource, alike)), *form.about))
+            word = self._word(variant, resource, alike)
+            answers = await self._asker.fill_in(Sheet(form, self._warnings(variant, resource, alike), word))
+            if answers is None:
+                return None
+            asked += [Task(row, answers) for row in alike]
+        return asked
+
+    async def _check_rights(self, action: AnyAction, resource: AnyResource, rows: Sequence[Any]) -> None:
+        """Ask in each namespace whether the account may do it. Raises ForbiddenError, UnreachableError."""
+        places = {(ref.backend, ref.namespace): (ref, row) for row in rows for ref in (resource.ref(row),)}
+        for ref, row in places.values():
+            needs = action.of(row).needs
+            verdict = await self._may(ref, needs)
+            if not verdict.asked:
+                raise UnreachableError(f"nothing was done, as {ref.backend} does not answer", verdict.reason)
+            if not verdict.allowed:
+                place = Ref(ref.backend, "", "", f"namespace {ref.namespace}" if ref.namespace else ref.backend)
+                raise ForbiddenError(f"needs {needs} in {self._fleet.name(place)}", verdict.reason)
+
+    async def _may(self, ref: Ref, permission: Permission) -> Verdict:
+        try:
+            return await self._fleet.backends[ref.backend].may(permission, ref.namespace)
+        except KvtuiError as error:
+            return Verdict(False, str(error), asked=False)
+
+    def _question(
+        self, action: AnyAction, resource: AnyResource, rows: Sequence[Any], left_out: int
+    ) -> Question | None:
+        many = len(rows) >= _MASS
+        if action.danger is Danger.NONE and not many:
+            return None
+        names = self._names(resource, rows)
+        warnings = self._warnings(action, resource, rows)
+        if left_out:
+            warnings.append(f"{left_out} of the marked are left out: there it is not possible")
+        subject = f"{len(rows)} {resource.title}" if many else f"{resource.label} {names[0]}"
+        return Question(f"{action.label} {subject}?", names, warnings, self._word(action, resource, rows))
+
+    def _warnings(self, action: AnyAction, resource: AnyResource, rows: Sequence[Any]) -> list[str]:
+        """What must be said of the rows; what is not true of all of them names those it is true of."""
+        about: dict[str, list[str]] = {}
+        for row in rows:
+            for warning in action.of(row).warn(row):
+                about.setdefault(warning, []).extend(self._names(resource, [row]))
+        return [
+            warning if len(names) == len(rows) else f"{enumerate_names(names)}: {warning}"
+            for warning, names in about.items()
+        ]
+
+    def _names(self, resource: AnyResource, rows: Sequence[Any]) -> list[str]:
+        return [self._fleet.name(resource.ref(row)) for row in rows]
+
+    def _word(self, action: AnyAction, resource: AnyResource, rows: Sequence[Any]) -> str:
+        """What must be typed: the name, or how many there are; empty when a key is enough."""
+        many = len(rows) >= _MASS
+        if action.danger is Danger.TYPE or (many and action.danger is Danger.ASK):
+            return str(len(rows)) if many else resource.ref(rows[0]).name
+        return ""
+
+
+def enumerate_names(names: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
