@@ -72,6 +72,10 @@ def _run(options: Namespace) -> int:
             from kvtui.cli.port_forward import port_forward
 
             return port_forward(options)
+        case "upload":
+            from kvtui.cli.upload import upload
+
+            return upload(options)
         case "demo":
             from kvtui.cli.demo import demo
 

@@ -128,6 +128,20 @@ Listen on ports of this machine and lead each connection to a port of a VM, thro
   kvtui port-forward shop/web-1 8080:80 0:5432"""
 
 
+_UPLOAD_ABOUT = """\
+Send an image of this machine into a new DataVolume of a cluster, through CDI's upload proxy, and wait until it can be
+used: CDI converts it after it was sent. A connection that breaks is tried again from the beginning."""
+
+_UPLOAD_MORE = f"""\
+examples:
+  kvtui upload fedora.qcow2 --name fedora --size 20Gi -n shop
+  kvtui upload win.img.xz --name win --size 64Gi --class ceph-rbd
+
+ctrl+c deletes the DataVolume again unless all was sent; what is left is said.
+
+{_EXIT_CODES}"""
+
+
 def parse_arguments(argv: Sequence[str] | None = None) -> Namespace:
     """What was asked for; ends the program with a sentence and code 2 when it makes no sense."""
     parser = make_parser()
@@ -197,6 +211,10 @@ def make_parser() -> ArgumentParser:
     _add_port_forward(commands.add_parser(
         "port-forward", parents=[_shared_options()], help="ports of this machine that lead to ports of a VM",
         description=_FORWARD_ABOUT, epilog=_EXIT_CODES, formatter_class=RawDescriptionHelpFormatter,
+    ))  # fmt: skip
+    _add_upload(commands.add_parser(
+        "upload", parents=[_shared_options()], help="an image of this machine into a disk of a cluster",
+        description=_UPLOAD_ABOUT, epilog=_UPLOAD_MORE, formatter_class=RawDescriptionHelpFormatter,
     ))  # fmt: skip
     _add_audit(commands.add_parser(
         "audit", parents=[_shared_options()], help="what was done, by whom, and what came of it",
@@ -285,6 +303,21 @@ def _add_port_forward(parser: ArgumentParser) -> None:
     parser.add_argument("ports", nargs="+", type=_ports, metavar="[LOCAL:]REMOTE", help="LOCAL 0 is any free port")
     parser.add_argument("--address", default="127.0.0.1", metavar="ADDRESS",
                         help="address of this machine to listen on (default: %(default)s)")  # fmt: skip
+
+
+def _add_upload(parser: ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="raw, qcow2, vmdk ..., or packed with gz or xz")
+    parser.add_argument("--name", type=_named, required=True, metavar="NAME", help="of the DataVolume")
+    parser.add_argument("--size", metavar="SIZE", help="of the disk, as in 20Gi (default: what the image says)")
+    parser.add_argument("--class", dest="storage_class", default="", metavar="CLASS",
+                        help="storage class (default: that of the cluster)")  # fmt: skip
+    parser.add_argument("--access", default="", metavar="MODE", help="access mode, as in ReadWriteMany")
+    parser.add_argument("--mode", default="", choices=("Block", "Filesystem"), help="volume mode")
+    parser.add_argument("--reuse", action="store_true", help="take one of that name that waits for an upload")
+    parser.add_argument("--retries", type=int, default=5, metavar="N",
+                        help="how often it is sent again when the connection breaks (default: 5)")  # fmt: skip
+    parser.add_argument("--proxy-url", default="", metavar="URL", help="CDI's upload proxy (default: the one it tells)")
+    parser.add_argument("--insecure", action="store_true", help="do not check the certificate of the proxy")
 
 
 def _add_screenshot(parser: ArgumentParser) -> None:

@@ -54,7 +54,7 @@ def find_machine(options: Namespace, settings: Settings) -> tuple[Fleet, Ref]:
         raise ConfigError(f"{options.machine!r} names no VM", hint="write NAME or NAMESPACE/NAME")
     if namespace and options.namespace not in (None, namespace):
         raise ConfigError(f"{options.machine} is not in the namespace {options.namespace}", hint="leave out -n")
-    options.namespace = namespace or options.namespace or _own_namespace(options, settings)
+    options.namespace = namespace or options.namespace or own_namespace(options, settings)
     fleet = make_fleet(options, settings)
     backend = next(iter(fleet.backends.values()))
     return fleet, Ref(backend.name, "VirtualMachineInstance", options.namespace, name)
@@ -180,7 +180,8 @@ async def _name_elsewhere(fleet: Fleet, ref: Ref) -> str:
     return ""
 
 
-def _own_namespace(options: Namespace, settings: Settings) -> str:
+def own_namespace(options: Namespace, settings: Settings) -> str:
+    """The namespace where none was named: that of the configuration, of the context, or ``default``."""
     from kvtui.backends.kubernetes.kubeconfig import load_contexts, load_current_context
 
     name = options.context[0] if options.context else load_current_context(options.kubeconfig).name

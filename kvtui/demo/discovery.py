@@ -100,6 +100,7 @@ _VIRTUAL: dict[tuple[str, str], list[_Resource]] = {
         _plain("nodes", "NodeMetrics", ["get", "list"], False),
         _plain("pods", "PodMetrics", ["get", "list"], True),
     ],
+    ("upload.cdi.kubevirt.io", "v1beta1"): [_plain("uploadtokenrequests", "UploadTokenRequest", ["create"], True)],
     ("subresources.kubevirt.io", "v1"): _subresource_group(),
 }
 """Groups that are answered without being stored."""

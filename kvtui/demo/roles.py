@@ -172,6 +172,7 @@ EDIT: tuple[Rule, ...] = (
     Rule(_NO_COLLECTION, ("kubevirt.io",), _KUBEVIRT_KINDS),
     *(Rule(_NO_COLLECTION, (group,), resources) for group, resources in _KUBEVIRT_GROUPS),
     Rule(("*",), ("cdi.kubevirt.io",), (*_CDI_KINDS, "datavolumes/source")),
+    Rule(("*",), ("upload.cdi.kubevirt.io",), ("uploadtokenrequests",)),
     Rule(("get", "list", "watch"), ("",), ("secrets", *_TUNNELS)),
     Rule(_WRITE, ("",), (*_CORE_EDITABLE, "secrets", *_TUNNELS)),
     Rule(("create",), ("",), ("pods/eviction",)),

@@ -34,6 +34,8 @@ from kvtui.demo.storage import Kind, Object, StorageError
 from kvtui.demo.subresources import GROUP as SUBRESOURCES
 from kvtui.demo.subresources import Subresources
 from kvtui.demo.ticker import Ticker
+from kvtui.demo.uploads import GROUP as UPLOADS
+from kvtui.demo.uploads import Uploads
 from kvtui.demo.watches import Watches
 from kvtui.demo.world import World
 from kvtui.demo.writes import Writes
@@ -75,6 +77,7 @@ class Server:
         self._exports = ExportServer(world)
         self._subresources = Subresources(world, self.access, self.consoles, self._ports)
         self._controls = Controls(self)
+        self.uploads = Uploads(world, self.certificate)
         self._runner: web.ServerRunner | None = None
         self.port = 0
 
@@ -96,12 +99,14 @@ class Server:
         site = web.TCPSite(self._runner, "127.0.0.1", port, ssl_context=self.certificate.server_context())
         await site.start()
         self.port = self._runner.addresses[0][1]
+        await self.uploads.start()
         self.ticker.start()
 
     async def stop(self) -> None:
         """End all watches and consoles, and close the port."""
         await self.ticker.stop()
         await self.churn.stop()
+        await self.uploads.stop()
         self.faults.release()
         self.watches.close()
         self._logs.close()
@@ -171,10 +176,12 @@ class Server:
     async def _resource(self, request: web.BaseRequest, account: Account, target: Target) -> web.StreamResponse:
         if target.resource in _REVIEWS and target.group.startswith("auth"):
             return await self._review(request, account, target)
-        if target.group in (SUBRESOURCES, metrics.GROUP):
+        if target.group in (SUBRESOURCES, UPLOADS, metrics.GROUP):
             unavailable = self._unavailable(target)
             if unavailable is not None:
                 return unavailable
+            if target.group == UPLOADS:
+                return await self.uploads.respond(request, target)
             if target.group == metrics.GROUP:
                 return answer(metrics.respond(self.world, target, request.query))
             return await self._subresources.respond(request, account, target)

@@ -12,6 +12,7 @@ from kvtui.demo.behaviour import Guest, Outside
 from kvtui.demo.clock import Clock
 from kvtui.demo.controllers.base import Controller
 from kvtui.demo.controllers.binder import VolumeBinder
+from kvtui.demo.controllers.claimcopies import ClaimCopies
 from kvtui.demo.controllers.clone import Clones
 from kvtui.demo.controllers.datavolume import DataVolumes
 from kvtui.demo.controllers.evacuation import Evacuation
@@ -24,10 +25,12 @@ from kvtui.demo.controllers.memorydump import MemoryDumps
 from kvtui.demo.controllers.migration import Migrations
 from kvtui.demo.controllers.namespaces import Namespaces
 from kvtui.demo.controllers.nodes import Nodes
+from kvtui.demo.controllers.resizer import Resizer
 from kvtui.demo.controllers.restore import Restores
 from kvtui.demo.controllers.scheduler import Scheduler
 from kvtui.demo.controllers.snapshot import Snapshots
 from kvtui.demo.controllers.transfer import Transfers
+from kvtui.demo.controllers.uploader import Uploader
 from kvtui.demo.controllers.virtualmachine import VirtualMachines
 from kvtui.demo.controllers.virtualmachineinstance import VirtualMachineInstances
 from kvtui.demo.failures import Failures
@@ -69,6 +72,7 @@ class World:
         self.transfers = Transfers(self)
         self.nodes = Nodes(self)
         self.importer = Importer(self)
+        self.uploader = Uploader(self)
         controllers: tuple[Controller, ...] = (
             self.scheduler,
             self.kubelet,
@@ -81,6 +85,9 @@ class World:
             Evacuation(self),
             DataVolumes(self),
             self.importer,
+            self.uploader,
+            ClaimCopies(self),
+            Resizer(self),
             self.nodes,
             Namespaces(self),
             Snapshots(self),

@@ -87,7 +87,7 @@ def _health(row: Import, _now: float) -> Health:
         return Health(Tone.BAD, phase or "Pending", cause.evidence.value or cause.sentence)
     if phase == "Succeeded":
         return Health(Tone.OK, phase)
-    if row.upload is not None and phase == "UploadReady":
+    if row.upload is not None and row.upload.phase != "Waiting" and phase != "Succeeded":
         return Health(Tone.BUSY, row.upload.phase, row.upload.words)
     if phase in _WAITS:
         return Health(Tone.MUTED, phase, _WAIT_WORDS.get(phase, ""))

@@ -17,6 +17,7 @@ from kvtui.records.kubernetes import Claim
 from kvtui.resources import storage
 from kvtui.resources.base import Action, Danger, Site, able
 from kvtui.resources.datavolume_retry import retry
+from kvtui.resources.datavolume_upload import UPLOAD
 from kvtui.resources.disk_users import warn_users
 from kvtui.resources.form import Answers, Choice, Form, Option, Text, Toggle
 from kvtui.resources.storage import BIND, Facts, taken_names
@@ -239,4 +240,5 @@ MAKERS: tuple[Action[Site], ...] = (
         settled=lambda _before, _now: True,
         awaits="creating",
     ),
+    UPLOAD,
 )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from kvtui.backends.base import Backend, Permission
+from kvtui.backends.images import Image, read_image
 from kvtui.backends.uploads import ImageUpload, Uploads
+from kvtui.errors import BackendError
 from kvtui.model import Ref
 from kvtui.records.cdi import DataVolume
 from kvtui.resources import storage
@@ -41,23 +44,26 @@ def _path(answers: Answers) -> Path:
     return Path(answers.text("file")).expanduser()
 
 
+def _image(answers: Answers) -> Image | None:
+    """The file that is meant; None where it cannot be sent."""
+    with suppress(BackendError):
+        return read_image(_path(answers))
+    return None
+
+
 def _check_file(answers: Answers) -> str:
-    path = _path(answers)
     try:
-        if not path.is_file():
-            return "is no file" if path.exists() else "there is no such file"
-        with path.open("rb"):
-            return "" if path.stat().st_size else "it is empty"
-    except (OSError, ValueError) as error:
-        return (error.strerror if isinstance(error, OSError) else None) or "cannot be read"
+        image = read_image(_path(answers))
+    except BackendError as error:
+        return error.detail
+    return "it only holds what differs from another image" if image.backed else ""
 
 
 def _warn_small(answers: Answers) -> Sequence[str]:
-    wanted = answers.number("size")
-    if wanted is None or _check_file(answers):
+    wanted, image = answers.number("size"), _image(answers)
+    if wanted is None or image is None or image.disk is None or image.disk <= wanted * _GIB:
         return ()
-    given = _path(answers).stat().st_size
-    return (f"the file alone has {size(given)}: it will not fit",) if given > wanted * _GIB else ()
+    return (f"the disk of the {image.format} image has {size(image.disk)}: it will not fit",)
 
 
 def upload_body(answers: Answers) -> dict[str, object]:

@@ -49,6 +49,10 @@ QUICK = Timings(
     plugin_retry=0.1,
     handshake=2.0,
     heartbeat=20.0,
+    upload_silence=5.0,
+    upload_ready=10.0,
+    upload_look=0.02,
+    upload_retry=0.02,
 )
 
 NODES = Source(Node, "", ("v1",), "nodes", namespaced=False)

@@ -36,13 +36,16 @@ from kvtui.backends.kubernetes.reflector import Reflector, Scope
 from kvtui.backends.kubernetes.server import Server, Target, decode
 from kvtui.backends.kubernetes.streams import follow_log, open_console, open_port, take_screenshot
 from kvtui.backends.kubernetes.timings import Timings
+from kvtui.backends.kubernetes.uploading import Means, Uploading
 from kvtui.backends.kubernetes.verbs import Permissions, Verbs, check_same
 from kvtui.backends.objects import Body
+from kvtui.backends.uploads import ImageUpload
 from kvtui.errors import BackendError, ForbiddenError, KvtuiError
 from kvtui.model import BackendInfo, Platform, Ref
 from kvtui.records.base import Meta, Record
 from kvtui.records.decode import TOO_DEEP, decode_records
 from kvtui.records.kubernetes import Event
+from kvtui.store import Message
 from kvtui.text import clean_line
 
 __all__ = ["IN_CLUSTER", "ContextInfo", "KubernetesBackend", "Timings", "connect", "load_contexts"]
@@ -114,8 +117,8 @@ def connect(
 class KubernetesBackend:
     """One context.
 
-    Implements Backend, Reader, Finder, Lifecycle, Migrations, Objects, Rehearser, Consoles, BootLogs, Ports, Downloads,
-    Screens and Logs.
+    Implements Backend, Reader, Finder, Lifecycle, Migrations, Objects, Uploads, Rehearser, Consoles, BootLogs, Ports,
+    Downloads, Screens and Logs.
     """
 
     def __init__(
@@ -143,6 +146,8 @@ class KubernetesBackend:
         )
         self._verbs = Verbs(self._server, self._discovery, self._guard)
         self._permissions = Permissions(self._server)
+        self._dialer = dialer
+        self._inbox: Inbox = _ignore
         self._sources: dict[str, Source] = {}
         self._reflectors: dict[str, Reflector] = {}
         self._revived = asyncio.Event()
@@ -160,6 +165,7 @@ class KubernetesBackend:
 
     async def run(self, sources: Sequence[Source], inbox: Inbox) -> None:
         """Keep every source live until cancelled. Trouble becomes the state of a feed and heals by itself."""
+        self._inbox = inbox
         self._sources = {source.kind: source for source in sources}
         self._reflectors = {
             source.kind: Reflector(self._name, source, self._server, self._discovery, self._scope, inbox)
@@ -301,6 +307,11 @@ class KubernetesBackend:
         """PUT a subresource of a VM or VMI."""
         await self._verbs.call(ref, subresource, options, verb=verb, instance=instance)
 
+    async def upload(self, wanted: ImageUpload) -> Ref:
+        """Send an image into a DataVolume, and wait for its end."""
+        means = Means(self._server, self._discovery, self._verbs, self._dialer, self._inbox)
+        return await Uploading(means, wanted).run()
+
     def rehearse(self) -> KubernetesBackend:
         """The same backend, whose verbs change nothing."""
         other = copy(self)
@@ -372,6 +383,10 @@ class KubernetesBackend:
             return
         if user := decode(raw, _Subject).status.user_info.username:
             self._info = replace(self._info, user=user)
+
+
+def _ignore(_message: Message) -> None:
+    """For a backend that keeps nothing live: nobody shows what goes on."""
 
 
 def _is_about(event: Event, ref: Ref) -> bool:

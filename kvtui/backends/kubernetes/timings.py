@@ -61,3 +61,11 @@ class Timings:
     """Until a screenshot is there as a whole."""
     boot_log: float = 1.0
     """Until a boot log is taken to be open that has said nothing: a kubelet answers with the first line."""
+    upload_silence: float = 120.0
+    """Until the connection of an upload is given up that takes nothing any more."""
+    upload_ready: float = 300.0
+    """Until a disk must be ready for an upload: it is provisioned, and a pod starts."""
+    upload_look: float = 1.0
+    """Between two looks at how far CDI is."""
+    upload_retry: float = 2.0
+    """Until a failed upload is sent again; doubled each time."""

@@ -47,7 +47,7 @@ class Transport:
         self._base = credentials.address
         self._certificate = credentials.certificate
         # The proxy of this machine knows no way to where only a dialer comes.
-        self._proxy = credentials.proxy or ("" if dialer is not None else _proxy_for(self._base))
+        self._proxy = credentials.proxy or ("" if dialer is not None else proxy_for(self._base))
         if self._proxy:
             check_proxy(f"the proxy {_without_login(self._proxy)}", self._proxy)
         # Last of what may fail: a session that nobody has would never be closed.
@@ -276,11 +276,11 @@ class Transport:
 
     def _session(self) -> aiohttp.ClientSession:
         tls: ssl.SSLContext | bool = self._credentials.tls() if self._base.startswith("https") else True
-        # Without trust_env: an entry of ~/.netrc for the host would fight with our token. Proxies: `_proxy_for`.
+        # Without trust_env: an entry of ~/.netrc for the host would fight with our token. Proxies: `proxy_for`.
         session = aiohttp.ClientSession(
             connector=DialingConnector(self._dialer, ssl=tls, limit=0)
             if self._dialer is not None
-            else aiohttp.TCPConnector(ssl=tls, limit=0, socket_factory=_keepalive_socket),
+            else aiohttp.TCPConnector(ssl=tls, limit=0, socket_factory=keepalive_socket),
             response_class=_Response,
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=_CHUNK,
@@ -313,8 +313,10 @@ async def _refusal(answer: aiohttp.ClientResponse) -> BackendError:
 
 
 @contextmanager
-def told(address: str, proxy: str = "", way: str = "") -> Iterator[None]:
-    """Say what goes wrong on the wire in our own errors."""
+def told(
+    address: str, proxy: str = "", way: str = "", trust: str = "check the cluster's CA in the kubeconfig"
+) -> Iterator[None]:
+    """Say what goes wrong on the wire in our own errors; `trust` is the way out where a certificate is not trusted."""
     via = f"the proxy {_without_login(proxy)}"
     try:
         yield
@@ -328,9 +330,7 @@ def told(address: str, proxy: str = "", way: str = "") -> Iterator[None]:
     except (aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError) as error:
         cause = getattr(error, "certificate_error", error)
         words = clean_line(getattr(cause, "verify_message", "") or str(cause))
-        raise UnreachableError(
-            f"the certificate of {address} is not trusted", words, "check the cluster's CA in the kubeconfig"
-        ) from error
+        raise UnreachableError(f"the certificate of {address} is not trusted", words, trust) from error
     except (aiohttp.ClientSSLError, ssl.SSLError) as error:
         raise UnreachableError(f"{address} and kvtui do not agree on TLS", _words(error)) from error
     except aiohttp.ClientHttpProxyError as error:
@@ -359,7 +359,8 @@ def _words(error: BaseException) -> str:
     return clean_line(str(error)) or type(error).__name__
 
 
-def _keepalive_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+def keepalive_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket that notices within a minute that nobody is at its other end any more."""
     family, kind, protocol, _, _ = address
     made = socket.socket(family=family, type=kind, proto=protocol)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -376,7 +377,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _proxy_for(address: str) -> str:
+def proxy_for(address: str) -> str:
     """The proxy that the environment names for an address; NO_PROXY may hold networks, as for Go programs."""
     url = URL(address)
     host = url.host or ""

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from kvtui.demo import kinds
 from kvtui.demo.controllers.base import Controller, Key
 from kvtui.demo.controllers.binder import SELECTED_NODE
+from kvtui.demo.controllers.claimcopies import CLONE_PHASE, CLONE_REQUEST
+from kvtui.demo.controllers.uploader import UPLOAD_TARGET
 from kvtui.demo.objects import condition, deleting, owner_reference
 from kvtui.demo.storage import Change, Object
 
@@ -60,13 +62,18 @@ class DataVolumes(Controller):
                 "cdi.kubevirt.io/storage.import.source": kind,
                 "cdi.kubevirt.io/storage.import.endpoint": source[kind].get("url", ""),
             }
+        if kind == "upload":
+            annotations[UPLOAD_TARGET] = ""
+        if kind == "pvc":
+            annotations[CLONE_REQUEST] = f"{source[kind].get('namespace', '')}/{source[kind].get('name', '')}"
         if source.get("http", {}).get("checksum"):
             annotations["cdi.kubevirt.io/storage.import.checksum"] = source["http"]["checksum"]
         if populated:
+            role = {"upload": "upload", "pvc": "clone"}.get(kind, "import")
             spec["dataSourceRef"] = {
                 "apiGroup": "cdi.kubevirt.io",
-                "kind": "VolumeImportSource",
-                "name": f"volume-import-source-{meta['uid']}",
+                "kind": f"Volume{role.title()}Source",
+                "name": f"volume-{role}-source-{meta['uid']}",
             }
         asked = meta.get("annotations", {})
         annotations |= {key: value for key, value in asked.items() if key.startswith("cdi.kubevirt.io/storage.bind")}
@@ -95,6 +102,7 @@ class DataVolumes(Controller):
     def _claim_spec(self, volume: Object) -> Object | None:
         """The claim's spec; storage profiles fill in what ``spec.storage`` leaves out."""
         wanted = volume["spec"].get("pvc") or volume["spec"].get("storage") or {}
+        copied = self._copied(volume)
         name = wanted.get("storageClassName") or self._default_class()
         if not name:
             return None
@@ -103,12 +111,17 @@ class DataVolumes(Controller):
         modes = wanted.get("accessModes") or sets[0].get("accessModes")
         if not modes:
             return None
+        size = copied["spec"]["resources"]["requests"]["storage"] if copied else "10Gi"
         return {
             "accessModes": modes,
-            "resources": {"requests": {"storage": "10Gi"} | wanted.get("resources", {}).get("requests", {})},
+            "resources": {"requests": {"storage": size} | wanted.get("resources", {}).get("requests", {})},
             "storageClassName": name,
             "volumeMode": wanted.get("volumeMode") or sets[0].get("volumeMode", "Filesystem"),
         }
+
+    def _copied(self, volume: Object) -> Object | None:
+        source = volume["spec"].get("source", {}).get("pvc", {})
+        return self.storage.find(kinds.PVC, source.get("namespace", ""), source.get("name", ""))
 
     def _default_class(self) -> str:
         classes = self.storage.list(kinds.STORAGE_CLASS)
@@ -158,6 +171,11 @@ class DataVolumes(Controller):
             return "Succeeded"
         if claim.get("status", {}).get("phase") == "Lost":
             return "Failed"
+        if CLONE_PHASE in notes:
+            return {"": "CloneScheduled", "CSIClone": "CSICloneInProgress"}.get(notes[CLONE_PHASE], "RebindInProgress")
+        if UPLOAD_TARGET in notes and state:
+            ready = notes.get("cdi.kubevirt.io/storage.pod.ready") == "true"
+            return "UploadReady" if state == "Running" and ready else "UploadScheduled"
         if state in ("Running", "Succeeded"):
             return "ImportInProgress"
         if state == "Pending":
@@ -181,6 +199,9 @@ class DataVolumes(Controller):
         told = {
             "ImportScheduled": f"Import into {name} scheduled",
             "ImportInProgress": f"Import into {name} in progress",
+            "UploadScheduled": f"Upload into {name} scheduled",
+            "UploadReady": f"Upload into {name} ready",
+            "CSICloneInProgress": f"CSI Volume clone in progress (from {name})",
             "Succeeded": f"Successfully imported into PVC {name}",
             "WaitForFirstConsumer": f"PVC {name} Pending",
             "Pending": f"PVC {name} Pending",

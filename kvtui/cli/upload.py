@@ -1,0 +1,169 @@
+"""``kvtui upload``: an image of this machine into a disk of a cluster, until it can be used."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+from kvtui.cli.connecting import make_fleet, read_settings
+from kvtui.cli.machine import own_namespace
+from kvtui.cli.output import printing
+from kvtui.errors import ConfigError
+from kvtui.model import Platform, Ref
+from kvtui.records.cdi import DataVolume, Upload
+from kvtui.text import age, clean_line, fit, percent, quantity, rate, size
+
+if TYPE_CHECKING:
+    from kvtui.backends.uploads import ImageUpload, Uploads
+
+_BAR = 20
+_LINE_EVERY = 10.0
+"""Seconds between two lines of progress where no terminal shows them in one."""
+
+
+def upload(options: Namespace) -> int:
+    """Send the image; the exit code."""
+    return asyncio.run(_upload(options))
+
+
+async def _upload(options: Namespace) -> int:
+    from kvtui.backends.uploads import Uploads
+    from kvtui.resources.base import able
+
+    settings = read_settings(options)
+    if options.host or len(options.context) > 1 or options.all_namespaces:
+        raise ConfigError("an image goes to one namespace of one cluster", hint="give one --context, and -n NAMESPACE")
+    options.namespace = options.namespace or own_namespace(options, settings)
+    fleet = make_fleet(options, settings)
+    backend = next(one for one in fleet.backends.values() if one.info.platform is Platform.KUBERNETES)
+    shown, ending = _Shown(), _Ending()
+    try:
+        await fleet.prepare()
+        uploads: Uploads = able(backend, Uploads)  # type: ignore[type-abstract]
+        ref = await uploads.upload(_wanted(options, backend.name, shown))
+    except asyncio.CancelledError:
+        shown.end()
+        return ending.status
+    finally:
+        shown.clear()
+        await fleet.close()
+    with printing():
+        sys.stdout.write(f"DataVolume {clean_line(ref.path)} has got {clean_line(options.file.name)}\n")
+    return 0
+
+
+def _wanted(options: Namespace, backend: str, shown: _Shown) -> ImageUpload:
+    from kvtui.backends.images import read_image
+    from kvtui.backends.uploads import ImageUpload
+    from kvtui.resources.datavolume_upload import upload_body
+    from kvtui.resources.form import Answers
+
+    file = options.file.expanduser()
+    if options.insecure:
+        sys.stderr.write(
+            "kvtui: WARNING: --insecure: nobody checks that the upload proxy is the one that it says it is; "
+            "whoever stands between sees the image, and may change it\n"
+        )
+    image = read_image(file)
+    gibibytes = _gibibytes(options.size) if options.size else max(1, -(-(image.disk or 0) // 2**30))
+    if not options.size and image.disk is None:
+        raise ConfigError(f"how large the disk in {file.name} is, only CDI will know", hint="give --size, as in 20Gi")
+    answers: dict[str, Any] = {
+        "size": gibibytes, "class": options.storage_class, "access": options.access, "mode": options.mode,
+    }  # fmt: skip
+    return ImageUpload(
+        Ref(backend, DataVolume.KIND, options.namespace, options.name),
+        file,
+        upload_body(Answers(answers)),
+        reuse=options.reuse,
+        proxy=options.proxy_url,
+        insecure=options.insecure,
+        retries=options.retries,
+        tell=shown.tell,
+    )
+
+
+def _gibibytes(text: str) -> int:
+    amount = quantity(text)
+    if not amount or amount <= 0:
+        raise ConfigError(f"--size {clean_line(text)} is no size", hint="as in 20Gi")
+    return max(1, -(-int(amount if amount >= 2**20 else amount * 2**30) // 2**30))
+
+
+class _Shown:
+    """How far it is: one line that is written over on a terminal, and now and then a line elsewhere."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._last = ""
+        self._next = 0.0
+        self._final = ""
+
+    def tell(self, upload: Upload) -> None:
+        """It has gone on."""
+        if upload.phase == "Left off":
+            self._final = upload.words
+            return
+        text = clean_line(_describe(upload))
+        news = f"{upload.phase} {upload.words}"
+        if self._live:
+            sys.stderr.write(f"\r{fit(text, _columns() - 1)}")
+        elif news != self._last or time.monotonic() >= self._next:
+            sys.stderr.write(f"kvtui: {text}\n")
+            self._next = time.monotonic() + _LINE_EVERY
+        self._last = news
+        sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Nothing more will be shown."""
+        if self._live and self._last:
+            sys.stderr.write(f"\r{' ' * (_columns() - 1)}\r")
+        self._last = ""
+
+    def end(self) -> None:
+        """It was left off: say what is left."""
+        self.clear()
+        if self._final:
+            sys.stderr.write(f"kvtui: {clean_line(self._final)}\n")
+
+
+def _columns() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+def _describe(upload: Upload) -> str:
+    if upload.phase == "Waiting":
+        return f"waiting until CDI takes an image: {upload.words or 'the DataVolume is made'}"
+    done = f"{size(upload.sent)}B of {size(upload.total)}B"
+    if upload.phase == "Processing":
+        return f"{done} sent; {upload.words}"
+    full = _BAR * upload.sent // (upload.total or 1)
+    left = (upload.total - upload.sent) / upload.rate if upload.rate else None
+    parts = [f"[{'=' * full}{' ' * (_BAR - full)}] {percent(upload.sent, upload.total)} {done}"]
+    if upload.rate:
+        parts.append(f"{rate(upload.rate)}, {age(left)} left")
+    return "  ".join([*parts, upload.words]).rstrip()
+
+
+class _Ending:
+    """Ends this task at a signal, once, so that what was begun can be taken back."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        """The exit status as soon as a signal came."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, self._end, number)
+
+    def _end(self, number: int) -> None:
+        if not self.status:
+            self.status = 128 + number
+            self._task.cancel()

@@ -1,0 +1,102 @@
+"""``kvtui upload`` as it is called: a process that sends real bytes to a cluster of the demo."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from kvtui.demo import kinds
+from tests.cluster import RunningCluster, running_cluster
+from tests.wire.support import eventually
+
+pytestmark = pytest.mark.timeout(90)
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[RunningCluster]:
+    async with running_cluster(speed=60.0) as running:
+        yield running
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "disk.img"
+    path.write_bytes(os.urandom(3_000_000))
+    return path
+
+
+async def start(cluster: RunningCluster, tmp_path: Path, *arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "kvtui", "--kubeconfig", str(cluster.kubeconfig), "upload", *arguments,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "XDG_STATE_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)},
+    )  # fmt: skip
+
+
+async def run(cluster: RunningCluster, tmp_path: Path, *arguments: str) -> tuple[int | None, str, str]:
+    process = await start(cluster, tmp_path, *arguments)
+    out, err = await process.communicate()
+    return process.returncode, out.decode(), err.decode()
+
+
+def phase(cluster: RunningCluster) -> str:
+    found = cluster.world.storage.find(kinds.DATA_VOLUME, "shop", "mine")
+    return str(found["status"]["phase"]) if found else "none"
+
+
+async def test_an_image_is_sent_and_can_be_used(cluster: RunningCluster, image: Path, tmp_path: Path) -> None:
+    code, out, err = await run(cluster, tmp_path, str(image), "--name", "mine", "-n", "shop")
+    assert (code, out) == (0, "DataVolume shop/mine has got disk.img\n")
+    assert "2.9MiB of 2.9MiB sent" in err
+    assert phase(cluster) == "Succeeded"
+    received = cluster.server.uploads.received["shop", "mine"]
+    assert received.sha256 == await asyncio.to_thread(lambda: hashlib.sha256(image.read_bytes()).hexdigest())
+
+
+async def test_an_interrupt_deletes_the_disk_again_and_says_so(
+    cluster: RunningCluster, image: Path, tmp_path: Path
+) -> None:
+    cluster.server.uploads.rate = 200_000.0
+    process = await start(cluster, tmp_path, str(image), "--name", "mine", "-n", "shop")
+    await eventually(lambda: cluster.server.uploads.is_busy)
+    process.send_signal(signal.SIGINT)
+    _, err = await process.communicate()
+    assert process.returncode == 130
+    assert "DataVolume shop/mine was deleted again" in err.decode()
+    await eventually(lambda: phase(cluster) == "none")
+
+
+async def test_what_is_not_checked_is_said_loudly(cluster: RunningCluster, image: Path, tmp_path: Path) -> None:
+    code, _, err = await run(cluster, tmp_path, str(image), "--name", "mine", "-n", "shop", "--insecure")
+    assert code == 0
+    assert "WARNING: --insecure" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--size", "nonsense"), 2, "is no size"),
+        (("-A",), 2, "one namespace of one cluster"),
+        (("--class", "nosuch", "--size", "1Gi", "--read-only"), 1, "is read-only"),
+    ],
+)
+async def test_what_makes_no_sense_is_refused(
+    cluster: RunningCluster, image: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    found, _, err = await run(cluster, tmp_path, str(image), "--name", "mine", *arguments)
+    assert (found, words in err) == (code, True), err
+
+
+async def test_how_large_a_packed_disk_is_must_be_said(cluster: RunningCluster, tmp_path: Path) -> None:
+    packed = tmp_path / "disk.gz"
+    packed.write_bytes(b"\x1f\x8b" + bytes(100))
+    code, _, err = await run(cluster, tmp_path, str(packed), "--name", "mine", "-n", "shop")
+    assert code == 2
+    assert "give --size" in err
