@@ -266,8 +266,11 @@ class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, Snap
         tasks: set[asyncio.Task[None]] = set()
         try:
             await events.subscribe(link)
+            shown = asyncio.Event()
+            if Domain not in wanted:
+                shown.set()
             for one in collectors:
-                follower = follow(one, link, events, told, feeds.report)
+                follower = follow(one, link, events, told, feeds.report, shown)
                 tasks.add(asyncio.create_task(follower, name=f"{self.name} {type(one).__name__}"))
             waiting: set[asyncio.Future[Any]] = {*tasks, lost}
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -15,7 +15,7 @@ from kvtui.backends.libvirt.link import Lane, Link
 from kvtui.errors import BackendError, UnreachableError
 from kvtui.model import Feed, FeedState, Usage
 from kvtui.records.base import Record
-from kvtui.records.libvirt import Host
+from kvtui.records.libvirt import Domain, Host
 from kvtui.store import Drop, Put, SetUsage
 
 if TYPE_CHECKING:
@@ -81,14 +81,24 @@ class Told:
 
 
 async def follow(
-    collector: Collector, link: Link, events: Events, told: Told, report: Callable[[str, FeedState, str], None]
+    collector: Collector,
+    link: Link,
+    events: Events,
+    told: Told,
+    report: Callable[[str, FeedState, str], None],
+    shown: asyncio.Event,
 ) -> None:
     """Look again and again until cancelled. Raises UnreachableError when the connection is gone.
 
-    `report` hears the state of the feed of each of its kinds, with the words of a failure.
+    `report` hears the state of the feed of each of its kinds, with the words of a failure. `shown` is set once domains
+    were told: other connections are not made before, for each costs the host more than a look at its domains.
     """
     woken = asyncio.Event()
     collector.attach(events, woken.set)
+    if collector.lane is not Lane.STATES:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await shown.wait()
     while True:
         look = asyncio.ensure_future(link.call(collector.collect, "the host was looked at in vain", collector.lane))
         try:
@@ -110,6 +120,8 @@ async def follow(
                 told.tell_usage(*found.usage)
             for type_ in collector.types:
                 report(type_.KIND, FeedState.LIVE, "")
+            if Domain in collector.types:
+                shown.set()
         finally:
             look.cancel()
         with suppress(TimeoutError):

@@ -130,11 +130,10 @@ class StragglerCollector:
 
     def collect(self, connection: libvirt.virConnect) -> Found:
         """Nothing for the store: `DomainCollector` tells of it."""
-        held_up = self._survey.is_held_up
-        if held_up:
+        if self._survey.is_held_up:
             self._survey.measure(connection)
         self._survey.tell_of_hung()
-        self.period = TICK if held_up and self._survey.has_rates else _WATCH
+        self.period = TICK if self._survey.has_rates else _WATCH
         return Found()
 
 

@@ -324,6 +324,8 @@ class Survey:
 
     def measure(self, connection: libvirt.virConnect) -> None:
         """Read the counters of all active domains; a QEMU that hangs makes this wait, and nothing else."""
+        if not self._measures:
+            return
         module = load()
         groups = (
             module.VIR_DOMAIN_STATS_CPU_TOTAL | module.VIR_DOMAIN_STATS_BALLOON | module.VIR_DOMAIN_STATS_VCPU
