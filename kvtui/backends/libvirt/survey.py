@@ -286,6 +286,9 @@ class Survey:
                 if before.hung:
                     # It does until it answers.
                     self._silent.setdefault(uuid, -_HUNG)
+                errors = {disk.target: disk.error for disk in before.disks if disk.error}
+                if errors and domain.reason == _IO_ERROR:
+                    self._errors.setdefault(uuid, errors)
         if domain.active and uuid in self._counters:
             domain = with_figures(domain, self._counters[uuid], self._uses.get(uuid))
         if domain.active:
