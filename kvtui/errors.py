@@ -68,6 +68,10 @@ class ChangedError(ConflictError):
         self.found = found
 
 
+class PartlyError(BackendError):
+    """The first of several steps was done, a later one was not."""
+
+
 class HeldError(ConflictError):
     """Somebody else has it, and would lose it: to be asked for again only after the user was."""
 

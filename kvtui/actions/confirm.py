@@ -42,6 +42,8 @@ class Sheet:
     """What is said whatever is answered."""
     word: str = ""
     """What must be typed below the fields; empty when it is enough to send them."""
+    asks: bool = False
+    """Whether to ask once more where nothing was answered or looked at: the key may have been a slip."""
 
 
 class Asker(Protocol):
@@ -137,7 +139,8 @@ class Confirmer:
             if len(self._fleet.backends) > 1 and not isinstance(alike[0], Site):
                 form = replace(form, about=(enumerate_names(self._names(resource, alike)), *form.about))
             word = self._word(variant, resource, alike)
-            answers = await self._asker.fill_in(Sheet(form, self._warnings(variant, resource, alike), word))
+            warnings, asks = self._warnings(variant, resource, alike), variant.danger is not Danger.NONE
+            answers = await self._asker.fill_in(Sheet(form, warnings, word, asks))
             if answers is None:
                 return None
             asked += [Task(row, answers) for row in alike]
@@ -147,13 +150,13 @@ class Confirmer:
         """Ask in each namespace whether the account may do it. Raises ForbiddenError, UnreachableError."""
         places = {(ref.backend, ref.namespace): (ref, row) for row in rows for ref in (resource.ref(row),)}
         for ref, row in places.values():
-            needs = action.of(row).needs
-            verdict = await self._may(ref, needs)
-            if not verdict.asked:
-                raise UnreachableError(f"nothing was done, as {ref.backend} does not answer", verdict.reason)
-            if not verdict.allowed:
-                place = Ref(ref.backend, "", "", f"namespace {ref.namespace}" if ref.namespace else ref.backend)
-                raise ForbiddenError(f"needs {needs} in {self._fleet.name(place)}", verdict.reason)
+            for needs in (action.of(row).needs, *action.of(row).also):
+                verdict = await self._may(ref, needs)
+                if not verdict.asked:
+                    raise UnreachableError(f"nothing was done, as {ref.backend} does not answer", verdict.reason)
+                if not verdict.allowed:
+                    place = Ref(ref.backend, "", "", f"namespace {ref.namespace}" if ref.namespace else ref.backend)
+                    raise ForbiddenError(f"needs {needs} in {self._fleet.name(place)}", verdict.reason)
 
     async def _may(self, ref: Ref, permission: Permission) -> Verdict:
         try:

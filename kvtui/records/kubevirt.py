@@ -337,6 +337,8 @@ class InstanceStatus(Struct):
     migration_state: MigrationState | None = None
     active_pods: dict[str, str] = {}
     evacuation_node_name: str = ""
+    fs_freeze_status: str = ""
+    """``frozen`` while the agent holds the file systems still."""
     phase_transition_timestamps: tuple[PhaseTransition, ...] = ()
     volume_status: tuple[VolumeStatus, ...] = ()
     current_cpu_topology: Cpu | None = msgspec.field(default=None, name="currentCPUTopology")

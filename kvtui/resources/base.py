@@ -91,6 +91,8 @@ class Action(Generic[Row]):
     footer: bool = True
     command: str = ""
     """The word on the command line: ``kvtui stop``; empty where it makes no sense there."""
+    also: tuple[Permission, ...] = ()
+    """What it needs besides."""
     variants: tuple[tuple[type[Any], Action[Any]], ...] = ()
     """How it is done to rows of which type, where a pane shows machines of several platforms."""
 

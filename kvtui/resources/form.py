@@ -124,6 +124,8 @@ class Text(Field):
     default: str = ""
     needed: bool = True
     """Whether it may not be left empty."""
+    secret: bool = False
+    """Whether it is not shown as it is typed."""
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
-from kvtui.joins.footing import Footing, footing_of, nodes_of_domain, nodes_of_host
-from kvtui.model import Cell, Health, Ref, Tone, Usage
+from kvtui.joins.footing import nodes_of_domain, nodes_of_host
+from kvtui.joins.node import NodeRow, join_node
+from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.base import find_condition
 from kvtui.records.kubernetes import Node, Pod
 from kvtui.records.kubevirt import VirtualMachineInstance
@@ -14,6 +14,7 @@ from kvtui.records.libvirt import Domain, Host
 from kvtui.resources import sources
 from kvtui.resources.base import Column, Resource, itself
 from kvtui.resources.cells import NOTHING, age_column, health_cell, number_cell, reason_column, text_cell
+from kvtui.resources.node_actions import ACTIONS
 from kvtui.store import View
 from kvtui.text import age, parse_time, percent, quantity, size
 
@@ -23,35 +24,6 @@ HEARTBEAT_LIMIT = 300.0
 _ROLE = "node-role.kubernetes.io/"
 _ZONE = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
 _PRESSURE = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
-
-
-@dataclass(frozen=True, slots=True)
-class NodeRow:
-    """A node, what it uses, and how many VMs it carries."""
-
-    backend: str
-    node: Node
-    vms: int
-    usage: Usage | None
-    footing: Footing | None
-    """What it stands on, where that is known."""
-    launchers: list[Pod] | None
-    """The pods of its VMs where nobody measured the usage: what they ask for is shown instead. None when unknown.
-    A list and no tuple: they are no parts of the node that its details should tell of."""
-
-
-def _row(view: View, ref: Ref) -> NodeRow | None:
-    node = view.find(Node, ref)
-    if node is None:
-        return None
-    on_it = view.linked(VirtualMachineInstance, ref.backend, "node", ref.name)
-    vms = sum(1 for _, vmi in on_it if vmi.status.node_name == ref.name and not vmi.is_final)
-    usage = view.usage(ref.backend, Node.KIND, "", ref.name)
-    footing = footing_of(view, node)
-    if usage is not None or not view.feed(ref.backend, Pod.KIND).usable:
-        return NodeRow(ref.backend, node, vms, usage, footing, None)
-    launchers = [pod for _, pod in view.linked(Pod, ref.backend, "node", ref.name)]
-    return NodeRow(ref.backend, node, vms, None, footing, launchers)
 
 
 def _requested(row: NodeRow, what: str) -> float | None:
@@ -215,7 +187,7 @@ RESOURCE: Resource[NodeRow] = Resource(
     row_type=NodeRow,
     sources=(sources.NODES, sources.INSTANCES, sources.PODS),
     refs=_refs,
-    row=_row,
+    row=join_node,
     related={
         Node: itself,
         VirtualMachineInstance: _of_instance,
@@ -244,4 +216,5 @@ RESOURCE: Resource[NodeRow] = Resource(
     ),
     fields=_fields,
     labels=lambda row: row.node.metadata.labels,
+    actions=ACTIONS,
 )

@@ -40,7 +40,7 @@ from kvtui.resources.cells import (
 )
 from kvtui.resources.vm_actions import ACTIONS
 from kvtui.resources.vm_copies import ACTIONS as COPIES
-from kvtui.text import parse_time, percent, quantity, size
+from kvtui.text import age, parse_time, percent, quantity, size
 
 # What `status.printableStatus` may say (kubevirt-api.md 2.1), and how it reads. The rest is bad.
 _TONES = {
@@ -96,6 +96,23 @@ def _running_health(machine: Machine, word: str, tone: Tone) -> Health:
     if restart is not None and restart.status == "True" and word == "Running":
         return Health(Tone.WARN, "Running,restart due", restart.message)
     return Health(tone, word)
+
+
+def _status(machine: Machine, now: float) -> Cell:
+    """The word; of a guest that is shutting down, also how long it still may."""
+    cell = health_cell(_health(machine, now))
+    left = _grace_left(machine, now)
+    return cell if left is None else cell._replace(text=f"{cell.text} {age(left)}")
+
+
+def _grace_left(machine: Machine, now: float) -> float | None:
+    """Seconds until a guest that is shutting down is cut off (kubevirt-api.md 2.2)."""
+    vmi = machine.live
+    asked = parse_time(vmi.metadata.deletion_timestamp) if vmi is not None else None
+    if vmi is None or asked is None or machine.status not in ("Stopping", "Terminating"):
+        return None
+    grace = vmi.spec.termination_grace_period_seconds
+    return None if grace is None else max(0.0, asked + grace - now)
 
 
 def _node_name(machine: Machine) -> str:
@@ -240,7 +257,7 @@ RESOURCE: Resource[Machine] = Resource(
     columns=(
         Column("NAMESPACE", lambda row, _now: Cell(row.record.metadata.namespace), 10, rank=2, grow=1),
         Column("NAME", lambda row, _now: Cell(row.record.metadata.name), 14, rank=0, grow=2),
-        Column("STATUS", lambda row, now: health_cell(_health(row, now)), 12, rank=0, grow=1),
+        Column("STATUS", _status, 12, rank=0, grow=1, ticks=True),
         Column("NODE", _node, 10, rank=1, grow=2),
         Column("IP", _ip, 15, rank=3),
         Column("CPU", _cpu, 3, rank=4, right=True),

@@ -19,7 +19,10 @@ from kvtui.config import state_dir
 from kvtui.errors import ChangedError, KvtuiError
 from kvtui.text import clean
 
-_NOTE: Final = re.compile(r"\A\s*<!--\nkvtui: .*?\n-->\n", re.DOTALL)
+_NOTES: Final = {
+    ".xml": re.compile(r"\A\s*<!--\nkvtui: .*?\n-->\n", re.DOTALL),
+    ".yaml": re.compile(r"\A\s*# kvtui: .*\n(?:#.*\n)*"),
+}
 """What we write above a text that was refused."""
 _LIMIT: Final = 1_000_000
 """Characters of a text that is taken back from an editor."""
@@ -39,9 +42,9 @@ async def edit_text(editor: Editor, name: str, before: str, write: Callable[[str
     Who leaves the text as it is gives up, and it is kept in a file. `write` gets the text and what it was before.
     Where the editor fails or the program ends, nothing is written, and what was saved is kept. Raises KvtuiError.
     """
-    original, text, note = before, before, ""
+    original, text, note, suffix = before, before, "", _suffix(before)
     with tempfile.TemporaryDirectory(prefix="kvtui-") as folder:
-        path = Path(folder) / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', name).lstrip('.') or 'vm'}.xml"
+        path = Path(folder) / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', name).lstrip('.') or 'vm'}{suffix}"
         while True:
             shown = note + text
             path.touch(mode=0o600)
@@ -49,29 +52,29 @@ async def edit_text(editor: Editor, name: str, before: str, write: Callable[[str
             try:
                 await editor.edit(path)
             except (KvtuiError, asyncio.CancelledError) as error:
-                saved = _NOTE.sub("", _read(path))
+                saved = _NOTES[suffix].sub("", _read(path))
                 if not saved.strip() or saved == original:
                     raise
-                where = _keep(name, saved)
+                where = _keep(name, saved, suffix)
                 if isinstance(error, KvtuiError):
                     raise KvtuiError(error.title, error.detail, f"what was saved is kept in {where}") from error
                 raise
             edited = _read(path)
-            stripped = _NOTE.sub("", edited)
+            stripped = _NOTES[suffix].sub("", edited)
             if not stripped.strip() or edited == shown:
                 if not note:
                     return "nothing was changed"
-                return f"given up; your text is kept in {_keep(name, text)}"
+                return f"given up; your text is kept in {_keep(name, text, suffix)}"
             text = stripped
             try:
                 await write(text, before)
             except ChangedError as error:
-                note = _describe(error, "".join(_compare(before, error.found)))
+                note = _describe(suffix, error, "".join(_compare(before, error.found)))
                 before = error.found
             except KvtuiError as error:
-                note = _describe(error)
+                note = _describe(suffix, error)
             else:
-                return "stored; what runs gets it with the next start"
+                return "stored; what runs gets it with the next start" if suffix == ".xml" else "stored"
 
 
 def _read(path: Path) -> str:
@@ -82,12 +85,19 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _describe(error: KvtuiError, diff: str = "") -> str:
+def _suffix(text: str) -> str:
+    """Definitions of domains are XML, objects of Kubernetes YAML."""
+    return ".xml" if text.lstrip().startswith("<") else ".yaml"
+
+
+def _describe(suffix: str, error: KvtuiError, diff: str = "") -> str:
     """What went wrong, as a comment."""
     lines = [f"kvtui: {error}"]
     if diff:
         lines += ["What somebody else changed (- before, + now); if you save again, your text takes its place:", diff]
     lines.append("Change the text and save to try again; leave it as it is to give up.")
+    if suffix == ".yaml":
+        return "".join(f"# {line}".rstrip() + "\n" for line in clean("\n".join(lines)).splitlines())
     # No comment of XML may contain two hyphens.
     body = re.sub("-(?=-)", "- ", clean("\n".join(lines)))
     return f"<!--\n{body}\n-->\n"
@@ -98,12 +108,12 @@ def _compare(before: str, now: str) -> Iterator[str]:
         yield f"{line}\n"
 
 
-def _keep(name: str, text: str) -> Path:
+def _keep(name: str, text: str, suffix: str) -> Path:
     """Where a text is kept that nobody took; only its owner can read it, for it may hold secrets."""
     folder = state_dir() / "edits"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     stem = re.sub(r"[^A-Za-z0-9_.-]", "_", name).lstrip(".") or "vm"
-    path = folder / f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}.xml"
+    path = folder / f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}{suffix}"
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)

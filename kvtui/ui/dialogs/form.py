@@ -17,6 +17,7 @@ from textual.widgets import Input, Static
 
 from kvtui.actions.confirm import Sheet
 from kvtui.resources.form import Answers, AnyField, Choice, Draft, Number, Toggle
+from kvtui.resources.form import Text as FormText
 from kvtui.text import clean
 
 _KEYS = "enter does it   up down next field   left right space change   esc leaves"
@@ -36,6 +37,8 @@ class FormDialog(ModalScreen[Answers | None]):
         super().__init__()
         self._sheet = sheet
         self._draft = Draft(sheet.form)
+        self._meant = not sheet.asks or bool(sheet.word)
+        """Whether an enter now is no slip."""
         self._lines = [FieldLine(field, self._draft) for field in sheet.form.fields]
         self._word = Input(classes="form-text")
         self._demand = Static()
@@ -74,6 +77,7 @@ class FormDialog(ModalScreen[Answers | None]):
 
     def action_step(self, by: int) -> None:
         """Go to another field."""
+        self._meant = True
         editors = self._editors
         here = editors.index(self.focused) if self.focused in editors else -1 if by > 0 else 0
         if editors:
@@ -82,6 +86,10 @@ class FormDialog(ModalScreen[Answers | None]):
     def action_submit(self) -> None:
         """Take the answers if they will do; else go to the field that will not, or say why not."""
         refusal = self._draft.refusal
+        if not refusal and not self._meant:
+            self._meant = True
+            self._say("enter once more does it", wrong=True)
+            return
         if not refusal and self._word.value.strip() == self._sheet.word:
             self.dismiss(self._draft.answers)
             return
@@ -97,6 +105,8 @@ class FormDialog(ModalScreen[Answers | None]):
     def on_field_line_changed(self, event: FieldLine.Changed) -> None:
         """Judge the form anew."""
         event.stop()
+        # An input tells of what it begins with, too.
+        self._meant = self._meant or event.typed != self._draft.typed(event.name)
         self._draft.put(event.name, event.typed)
         self._redraw()
 
@@ -148,7 +158,8 @@ class FieldLine(Horizontal):
         if isinstance(field, Choice | Toggle):
             self.editor = Chooser(field, draft, self._take)
         else:
-            self.editor = Input(str(field.default), classes="form-text", select_on_focus=False)
+            hidden = isinstance(field, FormText) and field.secret
+            self.editor = Input(str(field.default), classes="form-text", select_on_focus=False, password=hidden)
 
     def compose(self) -> ComposeResult:
         """Label, answer, unit."""

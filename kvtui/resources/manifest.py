@@ -1,0 +1,85 @@
+"""Whole objects as YAML that is edited: without what only the server writes, judged by it before it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from kvtui.backends.base import Backend
+from kvtui.backends.objects import Objects, Rehearser
+from kvtui.errors import BackendError, ChangedError, ConflictError
+from kvtui.model import Ref
+from kvtui.resources.base import able
+
+_SERVERS: Final = ("status",)
+_SAME: Final = ("kind", "metadata.name", "metadata.namespace")
+
+
+async def read_manifest(backend: Backend, ref: Ref) -> str:
+    """The object as YAML, secrets and all: for an editor alone. Raises BackendError."""
+    import yaml  # only here: it is slow to load, and the first frame does not need it
+
+    whole = await _objects(backend).read(ref)
+    metadata = _mapping(whole.get("metadata"))
+    shown = {key: value for key, value in whole.items() if key not in _SERVERS}
+    shown["metadata"] = {key: value for key, value in metadata.items() if key != "managedFields"}
+    return yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=10_000)
+
+
+async def write_manifest(backend: Backend, ref: Ref, text: str, before: str) -> None:
+    """Store the text in the place of what it was. The server tries it first.
+
+    Raises ChangedError when the object is not what it was any more, BackendError with the server's words.
+    """
+    body, old = parse_manifest(text), parse_manifest(before)
+    for path in _SAME:
+        if _find(body, path) != _find(old, path):
+            raise BackendError(f"{path} cannot be changed", f"it is {_find(old, path)!r}")
+    metadata = {**_mapping(body["metadata"]), "resourceVersion": _find(old, "metadata.resourceVersion")}
+    body = {**body, "metadata": metadata}
+    try:
+        if isinstance(backend, Rehearser):
+            await _objects(backend.rehearse()).replace(ref, body)
+        await _objects(backend).replace(ref, body)
+    except ConflictError as error:
+        now = await read_manifest(backend, ref)
+        if now == before:
+            raise
+        raise ChangedError(f"{ref.path} is not what was edited any more", now) from error
+
+
+def parse_manifest(text: str) -> dict[str, Any]:
+    """The object of a YAML text. Raises BackendError with the line that makes no sense."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Times stay texts, as the API has them."""
+
+    Loader.yaml_implicit_resolvers = {
+        first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
+        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    try:
+        found = yaml.load(text, Loader)
+    except yaml.YAMLError as error:
+        raise BackendError("the text is no YAML", " ".join(str(error).split())) from error
+    except RecursionError as error:
+        raise BackendError("the text is no YAML that can be read", "it is nested too deeply") from error
+    if not isinstance(found, dict) or not isinstance(found.get("metadata"), dict):
+        raise BackendError("the text is no object of Kubernetes", "it has no metadata")
+    return found
+
+
+def _find(body: Mapping[str, Any], path: str) -> object:
+    value: object = body
+    for key in path.split("."):
+        value = _mapping(value).get(key)
+    return value
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _objects(backend: Backend) -> Objects:
+    return able(backend, Objects)  # type: ignore[type-abstract]

@@ -1,0 +1,219 @@
+"""Ways to a VM: a Service for its ports, and the password and keys that its access credentials hold.
+
+Credentials lie in Secrets that the VM names (``spec.template.spec.accessCredentials``); kvtui writes to those and makes
+no new ones, as which of them a guest heeds is set when it is made (virtctl credentials does the same).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from kvtui.backends.base import Backend, Permission
+from kvtui.backends.objects import Objects
+from kvtui.joins.machine import Machine
+from kvtui.model import Ref
+from kvtui.resources.base import Action, Danger, able
+from kvtui.resources.form import Answers, Choice, Form, Number, Option, Text
+from kvtui.resources.spec import Whole, find_part, items, read_whole, text_of
+from kvtui.resources.vm_changes import whom, why_no_vm
+from kvtui.store import View
+
+_NAME: Final = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
+_KEY: Final = re.compile(r"(?:ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/=]{16,}(?: .*)?")
+_USER: Final = re.compile(r"[A-Za-z0-9._-]{1,63}")
+_SERVICE_KINDS: Final = {
+    "ClusterIP": "inside the cluster",
+    "NodePort": "on a port of every node",
+    "LoadBalancer": "by the cluster's load balancer",
+}
+_CREDENTIALS: Final = "spec.template.spec.accessCredentials"
+_PATCH_SECRETS: Final = Permission("patch", "", "secrets")
+
+
+# Services ----------------------------------------------------------------------------------------------------------
+
+
+def _expose_form(_view: View, machines: Sequence[Machine]) -> Form:
+    def check_name(answers: Answers) -> str:
+        return "" if _NAME.fullmatch(answers.text("name")) else "a letter, then a-z, 0-9 and -, 63 at most"
+
+    return Form(
+        f"expose {whom(machines)}",
+        (
+            Number("port", "port", default="22", least=1, most=65_535, hint="of the Service"),
+            Number("target_port", "port of the VM", needed=False, least=1, most=65_535, hint="empty: the same"),
+            Choice("protocol", "protocol", options=[Option("TCP"), Option("UDP")]),
+            Choice("type", "reached", options=[Option(name, note=note) for name, note in _SERVICE_KINDS.items()]),
+            Text("name", "name", default=_suggest(machines[0].record.metadata.name), check=check_name),
+        ),
+        about=["a new Service leads to this VM alone"],
+    )
+
+
+def _suggest(name: str) -> str:
+    """A name that a Service may bear."""
+    fitting = re.sub(r"[^-a-z0-9]", "-", name.lower())[:63].strip("-")
+    return fitting if _NAME.fullmatch(fitting) else f"vm-{fitting}"[:63].strip("-")
+
+
+async def _expose(backend: Backend, machine: Machine, answers: Answers) -> None:
+    port = answers.number("port") or 22
+    service = Ref(machine.backend, "Service", machine.ref.namespace, answers.text("name"))
+    body = {
+        "spec": {
+            "type": answers.text("type"),
+            # Every launcher of the VM bears it, and no other pod does (kubevirt-api.md 2.10).
+            "selector": {"vm.kubevirt.io/name": machine.ref.name},
+            "ports": [
+                {
+                    "name": f"port-{port}",
+                    "port": port,
+                    "targetPort": answers.number("target_port") or port,
+                    "protocol": answers.text("protocol"),
+                }
+            ],
+        }
+    }
+    await _objects(backend).create(service, body, verb=f"expose {machine.ref.name}")
+
+
+# Credentials -------------------------------------------------------------------------------------------------------
+
+
+async def _read(backends: Mapping[str, Backend], _view: View, machines: Sequence[Machine]) -> Whole:
+    return await read_whole(backends[machines[0].backend], machines[0].ref)
+
+
+def _secrets(vm: Whole, kind: str) -> list[tuple[str, str]]:
+    """The Secrets of the credentials of a kind, each with how it comes into the guest."""
+    found = []
+    for item in items(vm, _CREDENTIALS):
+        secret = text_of(item, f"{kind}.source.secret.secretName")
+        method = find_part(item, f"{kind}.propagationMethod")
+        if secret:
+            found.append((secret, next(iter(method), "") if isinstance(method, Mapping) else ""))
+    return found
+
+
+def _choose_secret(vm: Whole, kind: str) -> Choice:
+    notes = {"qemuGuestAgent": "its agent takes it within a minute, if it is connected"}
+    return Choice(
+        "secret",
+        "credential",
+        options=[
+            Option(secret, note=notes.get(method, "the guest reads it when it boots"))
+            for secret, method in _secrets(vm, kind)
+        ],
+        hint="the Secret that the VM names",
+    )
+
+
+def _refuse(vm: Whole, kind: str) -> str:
+    if _secrets(vm, kind):
+        return ""
+    return f"its spec has no accessCredentials with {kind}: add one (e), then restart it"
+
+
+def _password_form(_view: View, machines: Sequence[Machine], vm: Whole) -> Form:
+    def check_user(answers: Answers) -> str:
+        return "" if _USER.fullmatch(answers.text("user")) else "letters, digits, . _ -"
+
+    return Form(
+        f"set a password in {whom(machines)}",
+        (
+            _choose_secret(vm, "userPassword"),
+            Text("user", "user", check=check_user, hint="who has an account in the guest"),
+            Text("password", "password", secret=True),
+        ),
+        refuse=lambda _answers: _refuse(vm, "userPassword"),
+    )
+
+
+async def _set_password(backend: Backend, machine: Machine, answers: Answers) -> None:
+    user = answers.text("user")
+    await _put_in_secret(backend, machine, answers, user, answers.text("password"), f"set password of {user}")
+
+
+def _key_form(_view: View, machines: Sequence[Machine], vm: Whole) -> Form:
+    def check(answers: Answers) -> str:
+        return "" if _KEY.fullmatch(answers.text("key")) else "a public key as in ~/.ssh/id_ed25519.pub"
+
+    return Form(
+        f"let a key into {whom(machines)}",
+        (_choose_secret(vm, "sshPublicKey"), Text("key", "public key", check=check, hint="paste the whole line")),
+        refuse=lambda _answers: _refuse(vm, "sshPublicKey"),
+    )
+
+
+async def _add_key(backend: Backend, machine: Machine, answers: Answers) -> None:
+    key = answers.text("key")
+    name = f"ssh-key-{hashlib.sha256(key.encode()).hexdigest()[:10]}"
+    await _put_in_secret(backend, machine, answers, name, key, f"add ssh key {name}")
+
+
+async def _put_in_secret(
+    backend: Backend, machine: Machine, answers: Answers, name: str, value: str, verb: str
+) -> None:
+    secret = Ref(machine.backend, "Secret", machine.ref.namespace, answers.text("secret"))
+    data = {name: base64.b64encode(value.encode()).decode()}
+    await _objects(backend).patch(secret, {"data": data}, verb=f"{verb} for {machine.ref.name}")
+
+
+def _objects(backend: Backend) -> Objects:
+    return able(backend, Objects)  # type: ignore[type-abstract]
+
+
+ACCESS: tuple[Action[Machine], ...] = (
+    Action(
+        id="vm.expose",
+        key="",
+        label="expose",
+        help="Make a Service that leads to a port of the VM.",
+        needs=Permission("create", "", "services"),
+        when=why_no_vm,
+        form=_expose_form,
+        run=_expose,
+        single=True,
+        settled=lambda _before, _now: True,
+        awaits="exposing",
+        footer=False,
+        command="expose",
+    ),
+    Action(
+        id="vm.set_password",
+        key="",
+        label="set password",
+        help="Set the password of a user of the guest, in the Secret that the VM's access credentials name.",
+        needs=_PATCH_SECRETS,
+        when=why_no_vm,
+        prepare=_read,
+        form=_password_form,
+        run=_set_password,
+        single=True,
+        settled=lambda _before, _now: True,
+        awaits="changing",
+        danger=Danger.ASK,
+        footer=False,
+    ),
+    Action(
+        id="vm.add_key",
+        key="",
+        label="add ssh key",
+        help="Let an ssh key into the guest, by the Secret that the VM's access credentials name.",
+        needs=_PATCH_SECRETS,
+        when=why_no_vm,
+        prepare=_read,
+        form=_key_form,
+        run=_add_key,
+        single=True,
+        settled=lambda _before, _now: True,
+        awaits="changing",
+        danger=Danger.ASK,
+        footer=False,
+        command="add-ssh-key",
+    ),
+)

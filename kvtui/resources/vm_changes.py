@@ -1,0 +1,238 @@
+"""Changes to what a VM is: CPUs, memory, run strategy, labels, and its whole definition."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from kvtui.backends.base import Backend, Permission
+from kvtui.backends.objects import Body, Objects
+from kvtui.joins.machine import Machine
+from kvtui.resources.base import Action, Danger, able
+from kvtui.resources.form import Answers, Choice, Form, Number, Option
+from kvtui.resources.labelling import describe_labels, label_form, label_patch
+from kvtui.resources.manifest import read_manifest, write_manifest
+from kvtui.store import View
+from kvtui.text import quantity, size
+
+PATCH: Final = Permission("patch", "kubevirt.io", "virtualmachines")
+_MIB: Final = 2**20
+_LIVE: Final = (
+    "the running guest gets it at once if the VM can migrate and the cluster rolls changes out live (LiveUpdate); "
+    "else after a restart, and its row says so"
+)
+_STRATEGIES: Final = {
+    "Always": "runs, and is started again whenever it ends",
+    "RerunOnFailure": "runs, and is started again when it fails, not when the guest shuts down",
+    "Manual": "is started and stopped by hand alone",
+    "Once": "runs once",
+    "Halted": "is off",
+}
+
+
+def why_no_vm(machine: Machine) -> str:
+    """Why nothing can be changed for good."""
+    if machine.vm is None:
+        return "it is an instance without a VM, whose spec cannot be changed"
+    return "the VM is being deleted" if machine.vm.metadata.deletion_timestamp else ""
+
+
+def whom(machines: Sequence[Machine]) -> str:
+    """About whom a form is."""
+    return machines[0].record.metadata.name if len(machines) == 1 else f"{len(machines)} VMs"
+
+
+def changed(before: Machine, now: Machine) -> bool:
+    """Whether the VM's spec is another one by now."""
+    return now.vm is None or before.vm is None or now.vm.metadata.generation != before.vm.metadata.generation
+
+
+def _in_template(domain: Body) -> Body:
+    return {"spec": {"template": {"spec": {"domain": domain}}}}
+
+
+async def _patch(backend: Backend, machine: Machine, patch: Body, verb: str) -> None:
+    objects = able(backend, Objects)  # type: ignore[type-abstract]
+    await objects.patch(machine.ref, patch, verb=verb)
+
+
+# CPUs and memory ---------------------------------------------------------------------------------------------------
+
+
+def _own_size_when(machine: Machine) -> str:
+    reason = why_no_vm(machine)
+    if reason or machine.vm is None or machine.vm.spec.instancetype is None:
+        return reason
+    kind = machine.vm.spec.instancetype
+    return f"its CPUs and memory are those of the instancetype {kind.name}"
+
+
+def _stored_cpus(machine: Machine) -> tuple[int, int]:
+    """vCPUs of the VM's spec, and how many a socket has."""
+    assert machine.vm is not None
+    cpu = machine.vm.spec.template.spec.domain.cpu
+    return cpu.count or 1, max(1, cpu.cores) * max(1, cpu.threads)
+
+
+def _cpus_form(_view: View, machines: Sequence[Machine]) -> Form:
+    steps = {_stored_cpus(machine)[1] for machine in machines}
+
+    def check(answers: Answers) -> str:
+        count = answers.number("cpus") or 0
+        odd = next((step for step in sorted(steps) if count % step), 0)
+        return f"a socket has {odd}: give a multiple of that" if odd else ""
+
+    def warn(answers: Answers) -> Sequence[str]:
+        count = answers.number("cpus") or 0
+        running = [machine for machine in machines if machine.live is not None]
+        if any(count < _stored_cpus(machine)[0] for machine in running):
+            return ("fewer CPUs need a restart",)
+        return (_LIVE,) if running else ()
+
+    count = Number("cpus", "CPUs", default=str(_stored_cpus(machines[0])[0]), least=1, most=1024, check=check,
+                   hint="by more or fewer sockets")  # fmt: skip
+    return Form(f"CPUs of {whom(machines)}", (count,), warn=warn)
+
+
+async def _set_cpus(backend: Backend, machine: Machine, answers: Answers) -> None:
+    count = answers.number("cpus") or 1
+    sockets = count // _stored_cpus(machine)[1]
+    await _patch(backend, machine, _in_template({"cpu": {"sockets": sockets}}), f"set CPUs {count}")
+
+
+def _stored_memory(machine: Machine) -> int:
+    assert machine.vm is not None
+    domain = machine.vm.spec.template.spec.domain
+    return int(quantity(domain.memory.guest or domain.resources.requests.get("memory")) or 0)
+
+
+def _memory_form(_view: View, machines: Sequence[Machine]) -> Form:
+    def warn(answers: Answers) -> Sequence[str]:
+        wanted = (answers.number("memory") or 0) * _MIB
+        running = [machine for machine in machines if machine.live is not None]
+        used = [machine.usage.memory for machine in running if machine.usage is not None]
+        said = []
+        if any(wanted < _stored_memory(machine) for machine in running):
+            said.append("less memory may need a restart: the VM's row says so then")
+        elif running:
+            said.append(_LIVE)
+        if used and wanted < max(used):
+            said.append(f"{size(max(used))} are in use now")
+        return said
+
+    memory = Number("memory", "memory", unit="MiB", default=str(_stored_memory(machines[0]) // _MIB), least=1,
+                    hint="or 4G")  # fmt: skip
+    return Form(f"memory of {whom(machines)}", (memory,), warn=warn)
+
+
+async def _set_memory(backend: Backend, machine: Machine, answers: Answers) -> None:
+    amount = f"{answers.number('memory')}Mi"
+    await _patch(backend, machine, _in_template({"memory": {"guest": amount}}), f"set memory {amount}")
+
+
+# Run strategy and labels -------------------------------------------------------------------------------------------
+
+
+def _strategy_form(_view: View, machines: Sequence[Machine]) -> Form:
+    present = {machine.run_strategy for machine in machines}
+    first = machines[0].run_strategy
+
+    def warn(answers: Answers) -> Sequence[str]:
+        wanted = answers.text("strategy")
+        running = sum(1 for machine in machines if machine.live is not None)
+        if wanted == "Halted" and running:
+            return (f"{running} running VMs are shut down" if len(machines) > 1 else "the running VM is shut down",)
+        off = len(machines) - running
+        if wanted in ("Always", "RerunOnFailure", "Once") and off:
+            return (f"{off} VMs that are off are started" if len(machines) > 1 else "the VM is started",)
+        return ()
+
+    options = [
+        Option(name, note=note, reason="it is so already" if present == {name} else "")
+        for name, note in _STRATEGIES.items()
+    ]
+    about = [f"it is {first} now"] if len(present) == 1 else []
+    return Form(f"run strategy of {whom(machines)}", (Choice("strategy", "run strategy", options=options),),
+                about=about, warn=warn)  # fmt: skip
+
+
+async def _set_strategy(backend: Backend, machine: Machine, answers: Answers) -> None:
+    strategy = answers.text("strategy")
+    # The older field must go: the API takes one of the two.
+    patch: Body = {"spec": {"runStrategy": strategy, "running": None}}
+    await _patch(backend, machine, patch, f"set run strategy {strategy}")
+
+
+def _labels_form(_view: View, machines: Sequence[Machine]) -> Form:
+    return label_form(whom(machines), [machine.record.metadata.labels for machine in machines])
+
+
+async def _set_labels(backend: Backend, machine: Machine, answers: Answers) -> None:
+    await _patch(backend, machine, label_patch(answers), describe_labels(answers))
+
+
+def _relabelled(before: Machine, now: Machine) -> bool:
+    return now.record.metadata.resource_version != before.record.metadata.resource_version
+
+
+# The whole ---------------------------------------------------------------------------------------------------------
+
+
+async def _read(backend: Backend, machine: Machine) -> str:
+    return await read_manifest(backend, machine.ref)
+
+
+async def _write(backend: Backend, machine: Machine, text: str, before: str) -> None:
+    await write_manifest(backend, machine.ref, text, before)
+
+
+def _change(
+    name: str,
+    label: str,
+    text: str,
+    form: Callable[[View, Sequence[Machine]], Form],
+    run: Callable[[Backend, Machine, Answers], Awaitable[None]],
+    *,
+    when: Callable[[Machine], str] = why_no_vm,
+    settled: Callable[[Machine, Machine], bool] = changed,
+) -> Action[Machine]:
+    return Action(
+        id=f"vm.{name}",
+        key="",
+        label=label,
+        help=text,
+        needs=PATCH,
+        when=when,
+        form=form,
+        run=run,
+        settled=settled,
+        awaits="changing",
+        danger=Danger.ASK,
+        usual=20.0,
+        footer=False,
+        command=f"set-{name.replace('_', '-')}",
+    )
+
+
+CHANGES: tuple[Action[Machine], ...] = (
+    Action(
+        id="vm.edit",
+        key="e",
+        label="edit",
+        help="Edit the VM's definition in $EDITOR; what the server refuses comes back with its words.",
+        needs=Permission("update", "kubevirt.io", "virtualmachines"),
+        when=why_no_vm,
+        edit=_read,
+        run=_write,
+        single=True,
+        settled=lambda _before, _now: True,
+        awaits="changing",
+        footer=False,
+    ),
+    _change("cpus", "CPUs", "Give the VM more or fewer CPUs.", _cpus_form, _set_cpus, when=_own_size_when),
+    _change("memory", "memory", "Give the VM more or less memory.", _memory_form, _set_memory, when=_own_size_when),
+    _change("run_strategy", "run strategy", "Say when the VM runs: always, on failure, by hand, never.",
+            _strategy_form, _set_strategy),
+    _change("labels", "labels", "Set and take away labels of the VM.", _labels_form, _set_labels,
+            settled=_relabelled),
+)  # fmt: skip

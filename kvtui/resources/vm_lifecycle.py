@@ -1,0 +1,475 @@
+"""On and off, and all between. Permissions: kubevirt-api.md 7; what the server refuses and why: 3.1 and 3.2."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from kvtui.backends.base import Backend, Permission
+from kvtui.backends.objects import Objects
+from kvtui.joins.machine import Machine
+from kvtui.records.base import is_true
+from kvtui.resources.base import Action, Danger, able, lifecycle
+from kvtui.resources.form import Answers, Form, Number
+from kvtui.store import View
+
+_SUBRESOURCES = "subresources.kubevirt.io"
+_OFF_AFTER_STOP = frozenset({"Always", "Once"})
+"""Strategies that a stop rewrites to Halted, so that it is accepted without an instance too."""
+
+_GUEST_IS_THERE = frozenset({"Running", "Paused", "Migrating"})
+_THAW: Final = 300
+"""Seconds after which frozen file systems thaw by themselves: virtctl's default."""
+_NOT_YET = frozenset({"Stopped", "Stopping", "Starting", "Provisioning", "WaitingForVolumeBinding", "Succeeded"})
+"""What a VM says on its way to running. Anything else than these and the above is trouble that must be seen."""
+
+
+def _may_vm(subresource: str) -> Permission:
+    return Permission("update", _SUBRESOURCES, "virtualmachines", subresource)
+
+
+def _may_instance(subresource: str) -> Permission:
+    return Permission("update", _SUBRESOURCES, "virtualmachineinstances", subresource)
+
+
+# When it is possible ---------------------------------------------------------------------------------------------
+
+
+def why_no_verb(machine: Machine) -> str:
+    """What forbids every change of the running state."""
+    vm = machine.vm
+    if vm is None:
+        return "it is an instance without a VM, which can only be deleted"
+    if vm.metadata.deletion_timestamp:
+        return "the VM is being deleted"
+    if vm.status.snapshot_in_progress:
+        return f"snapshot {vm.status.snapshot_in_progress} is being taken"
+    if vm.status.restore_in_progress:
+        return f"restore {vm.status.restore_in_progress} is under way"
+    return ""
+
+
+def _underway(machine: Machine) -> str:
+    requests = machine.vm.status.state_change_requests if machine.vm is not None else ()
+    return f"a {requests[0].action.lower()} is already underway" if requests else ""
+
+
+def _start_when(machine: Machine) -> str:
+    reason = why_no_verb(machine) or _underway(machine)
+    if reason:
+        return reason
+    if machine.live is not None:
+        return "already running" if machine.running else "already starting"
+    assert machine.vm is not None
+    if machine.run_strategy in {"Always", "Once"}:
+        return f"run strategy {machine.run_strategy} starts it by itself; it takes no start by hand"
+    if machine.run_strategy == "WaitAsReceiver":
+        return "it waits to receive a migration"
+    if is_true(machine.vm.status.conditions, "ManualRecoveryRequired"):
+        return "a migration of its volumes failed and must be mended by hand first"
+    return ""
+
+
+def _stop_when(machine: Machine) -> str:
+    reason = why_no_verb(machine)
+    if reason:
+        return reason
+    if machine.live is None and machine.run_strategy not in _OFF_AFTER_STOP:
+        return "not running"
+    if machine.live is not None and machine.live.metadata.deletion_timestamp:
+        return "already stopping; a forced stop does not wait for the guest"
+    return ""
+
+
+def _kill_when(machine: Machine) -> str:
+    return why_no_verb(machine) or ("" if machine.live is not None else "not running")
+
+
+def _restart_when(machine: Machine) -> str:
+    reason = why_no_verb(machine) or _underway(machine)
+    if reason:
+        return reason
+    if machine.live is None:
+        return "not running"
+    if machine.run_strategy in {"Halted", "Once"}:
+        return f"run strategy {machine.run_strategy} allows no restart"
+    if is_true(machine.live.status.conditions, "VolumesChange"):
+        return "its volumes are being migrated"
+    return ""
+
+
+def _reboot_when(machine: Machine) -> str:
+    if not machine.running or machine.live is None:
+        return "the VM is not running"
+    return "it is paused: unpause it first" if machine.paused else ""
+
+
+def _reset_when(machine: Machine) -> str:
+    return "" if machine.running else "the VM is not running"
+
+
+def _freeze_when(machine: Machine) -> str:
+    if not machine.running or machine.live is None:
+        return "the VM is not running"
+    if not is_true(machine.live.status.conditions, "AgentConnected"):
+        return "no guest agent is connected, and only that can do it"
+    return "its file systems are frozen already" if machine.live.status.fs_freeze_status == "frozen" else ""
+
+
+def _thaw_when(machine: Machine) -> str:
+    return "" if machine.running else "the VM is not running"
+
+
+def _pause_when(machine: Machine) -> str:
+    if not machine.running:
+        return "the VM is not running"
+    return "already paused" if machine.paused else ""
+
+
+def _unpause_when(machine: Machine) -> str:
+    if not machine.running:
+        return "the VM is not running"
+    if machine.vm is not None and machine.vm.status.snapshot_in_progress:
+        return f"snapshot {machine.vm.status.snapshot_in_progress} is being taken"
+    return "" if machine.paused else "not paused"
+
+
+# What must be said before it is confirmed --------------------------------------------------------------------------
+
+
+def _warn_stop(machine: Machine) -> tuple[str, ...]:
+    said = []
+    live = machine.live
+    if live is not None and machine.running and not is_true(live.status.conditions, "AgentConnected"):
+        grace = live.spec.termination_grace_period_seconds
+        wait = f"its grace period of {grace}s" if grace is not None else "its whole grace period"
+        said.append(f"no guest agent is connected: if the guest ignores the power button, stop takes {wait}")
+    if machine.paused:
+        said.append("it is paused and cannot shut down by itself")
+    if machine.run_strategy in _OFF_AFTER_STOP:
+        said.append(f"its run strategy changes from {machine.run_strategy} to Halted")
+    return (*said, *_warn_end(machine))
+
+
+def _warn_kill(machine: Machine) -> tuple[str, ...]:
+    said = ["the guest gets no chance to write its data"]
+    if machine.run_strategy in _OFF_AFTER_STOP:
+        said.append(f"its run strategy changes from {machine.run_strategy} to Halted")
+    return (*said, *_warn_end(machine))
+
+
+def _warn_restart(machine: Machine) -> tuple[str, ...]:
+    return _warn_end(machine)
+
+
+def _warn_force_restart(machine: Machine) -> tuple[str, ...]:
+    return ("the guest gets no chance to write its data", *_warn_end(machine))
+
+
+def _warn_reset(_machine: Machine) -> tuple[str, ...]:
+    return ("the guest gets no chance to write its data",)
+
+
+def _warn_freeze(_machine: Machine) -> tuple[str, ...]:
+    return ("what the guest writes waits until it is thawed: databases and logs stand still",)
+
+
+def _warn_end(machine: Machine) -> tuple[str, ...]:
+    """What ends with the instance."""
+    said = []
+    lost = [volume.name for volume in machine.spec.volumes if volume.container_disk]
+    if lost:
+        said.append(f"what the guest wrote to {', '.join(lost)} is lost: a container disk does not last")
+    if machine.moving is not None:
+        said.append(f"its migration to {machine.moving.target_node or 'another node'} ends too")
+    if machine.running:
+        said.append("a console or VNC session that is open on it ends")
+    return tuple(said)
+
+
+# How it runs, and how one sees that it is done ---------------------------------------------------------------------
+
+
+async def _start(backend: Backend, machine: Machine) -> None:
+    await lifecycle(backend).start(machine.ref)
+
+
+async def _stop(backend: Backend, machine: Machine) -> None:
+    await lifecycle(backend).stop(machine.ref)
+
+
+async def _kill(backend: Backend, machine: Machine) -> None:
+    await lifecycle(backend).stop(machine.ref, grace=0)
+
+
+async def _restart(backend: Backend, machine: Machine) -> None:
+    await lifecycle(backend).restart(machine.ref)
+
+
+async def _pause(backend: Backend, machine: Machine) -> None:
+    await lifecycle(backend).pause(machine.ref)
+
+
+async def _unpause(backend: Backend, machine: Machine) -> None:
+    await lifecycle(backend).unpause(machine.ref)
+
+
+async def _start_paused(backend: Backend, machine: Machine) -> None:
+    await _objects(backend).call(machine.ref, "start", {"paused": True}, verb="start paused")
+
+
+async def _force_restart(backend: Backend, machine: Machine) -> None:
+    await _objects(backend).call(machine.ref, "restart", {"gracePeriodSeconds": 0}, verb="force restart")
+
+
+async def _soft_reboot(backend: Backend, machine: Machine) -> None:
+    await _objects(backend).call(machine.ref, "softreboot", verb="soft reboot", instance=True)
+
+
+async def _reset(backend: Backend, machine: Machine) -> None:
+    await _objects(backend).call(machine.ref, "reset", instance=True)
+
+
+def _freeze_form(_view: View, machines: Sequence[Machine]) -> Form:
+    whom = machines[0].record.metadata.name if len(machines) == 1 else f"{len(machines)} VMs"
+    seconds = Number("seconds", "thaw after", unit="s", default=str(_THAW), least=0, most=86_400,
+                     hint="0 leaves them frozen until you thaw them")  # fmt: skip
+    return Form(f"freeze the file systems of {whom}", (seconds,))
+
+
+async def _freeze(backend: Backend, machine: Machine, answers: Answers) -> None:
+    seconds = answers.number("seconds") or 0
+    options = {"unfreezeTimeout": f"{seconds}s"} if seconds else {}
+    await _objects(backend).call(machine.ref, "freeze", options, instance=True)
+
+
+async def _thaw(backend: Backend, machine: Machine) -> None:
+    await _objects(backend).call(machine.ref, "unfreeze", instance=True)
+
+
+def _objects(backend: Backend) -> Objects:
+    return able(backend, Objects)  # type: ignore[type-abstract]
+
+
+def _instance(machine: Machine) -> str:
+    return machine.vmi.metadata.uid if machine.vmi is not None else ""
+
+
+# Instance and migration change before the VM's word for its state does, so all of these look at that word too: the row
+# must never go back to what it said before.
+
+
+def _started(before: Machine, now: Machine) -> bool:
+    if now.running and _instance(now) != _instance(before):
+        return now.status not in _NOT_YET
+    return now.status != before.status and now.status not in _NOT_YET | _GUEST_IS_THERE
+
+
+def _stopped(before: Machine, now: Machine) -> bool:
+    if before.live is None:
+        return now.run_strategy == "Halted"
+    if now.live is None:
+        return now.status not in _GUEST_IS_THERE
+    return _instance(now) != _instance(before)
+
+
+def _started_paused(before: Machine, now: Machine) -> bool:
+    return _started(before, now) or (now.paused and _instance(now) != _instance(before))
+
+
+def _frozen(_before: Machine, now: Machine) -> bool:
+    return now.live is None or now.live.status.fs_freeze_status == "frozen"
+
+
+def _thawed(_before: Machine, now: Machine) -> bool:
+    return now.live is None or now.live.status.fs_freeze_status != "frozen"
+
+
+def _paused(_before: Machine, now: Machine) -> bool:
+    return not now.running or (now.paused and now.status != "Running")
+
+
+def _unpaused(_before: Machine, now: Machine) -> bool:
+    return not now.running or (not now.paused and now.status != "Paused")
+
+
+LIFECYCLE: tuple[Action[Machine], ...] = (
+    Action(
+        id="vm.start",
+        key="s",
+        label="start",
+        help="Start the VM.",
+        needs=_may_vm("start"),
+        when=_start_when,
+        run=_start,
+        settled=_started,
+        awaits="starting",
+        usual=120.0,
+        command="start",
+    ),
+    Action(
+        id="vm.stop",
+        key="S",
+        label="stop",
+        help="Shut the guest down; after its grace period it is cut off.",
+        needs=_may_vm("stop"),
+        when=_stop_when,
+        run=_stop,
+        settled=_stopped,
+        awaits="stopping",
+        danger=Danger.ASK,
+        warn=_warn_stop,
+        usual=240.0,
+        command="stop",
+    ),
+    Action(
+        id="vm.kill",
+        key="ctrl+k",
+        label="force stop",
+        help="Cut the VM off at once, as by pulling its plug.",
+        needs=_may_vm("stop"),
+        when=_kill_when,
+        run=_kill,
+        settled=_stopped,
+        awaits="being cut off",
+        danger=Danger.TYPE,
+        warn=_warn_kill,
+        usual=60.0,
+        footer=False,
+        command="force-stop",
+    ),
+    Action(
+        id="vm.restart",
+        key="R",
+        label="restart",
+        help="Shut the guest down and start it anew, with a new instance.",
+        needs=_may_vm("restart"),
+        when=_restart_when,
+        run=_restart,
+        settled=_started,
+        awaits="restarting",
+        danger=Danger.ASK,
+        warn=_warn_restart,
+        usual=300.0,
+        command="restart",
+    ),
+    Action(
+        id="vm.start_paused",
+        key="",
+        label="start paused",
+        help="Start the VM with its guest frozen before its first instruction; unpause lets it boot.",
+        needs=_may_vm("start"),
+        when=_start_when,
+        run=_start_paused,
+        settled=_started_paused,
+        awaits="starting paused",
+        usual=120.0,
+        footer=False,
+        command="start-paused",
+    ),
+    Action(
+        id="vm.force_restart",
+        key="",
+        label="force restart",
+        help="Cut the VM off at once and start it anew.",
+        needs=_may_vm("restart"),
+        when=_restart_when,
+        run=_force_restart,
+        settled=_started,
+        awaits="restarting by force",
+        danger=Danger.TYPE,
+        warn=_warn_force_restart,
+        usual=180.0,
+        footer=False,
+        command="force-restart",
+    ),
+    Action(
+        id="vm.soft_reboot",
+        key="",
+        label="soft reboot",
+        help="Have the guest reboot itself, by its agent or the power button; instance and node stay.",
+        needs=_may_instance("softreboot"),
+        when=_reboot_when,
+        run=_soft_reboot,
+        settled=lambda _before, _now: True,
+        awaits="rebooting",
+        danger=Danger.ASK,
+        footer=False,
+        command="soft-reboot",
+    ),
+    Action(
+        id="vm.reset",
+        key="",
+        label="reset",
+        help="Reset the guest at once, as by its reset button; instance and node stay.",
+        needs=_may_instance("reset"),
+        when=_reset_when,
+        run=_reset,
+        settled=lambda _before, _now: True,
+        awaits="resetting",
+        danger=Danger.TYPE,
+        warn=_warn_reset,
+        footer=False,
+        command="reset",
+    ),
+    Action(
+        id="vm.pause",
+        key="p",
+        label="pause",
+        help="Freeze the guest: it keeps its memory and does nothing.",
+        needs=_may_instance("pause"),
+        when=_pause_when,
+        run=_pause,
+        settled=_paused,
+        awaits="pausing",
+        danger=Danger.ASK,
+        usual=20.0,
+        footer=False,
+        command="pause",
+    ),
+    Action(
+        id="vm.unpause",
+        key="u",
+        label="unpause",
+        help="Let a paused guest go on.",
+        needs=_may_instance("unpause"),
+        when=_unpause_when,
+        run=_unpause,
+        settled=_unpaused,
+        awaits="unpausing",
+        usual=20.0,
+        footer=False,
+        command="unpause",
+    ),
+    Action(
+        id="vm.freeze",
+        key="",
+        label="freeze",
+        help="Have the guest's agent write out and freeze its file systems, for a copy from outside.",
+        needs=_may_instance("freeze"),
+        when=_freeze_when,
+        form=_freeze_form,
+        run=_freeze,
+        settled=_frozen,
+        awaits="freezing",
+        danger=Danger.ASK,
+        warn=_warn_freeze,
+        usual=30.0,
+        footer=False,
+        command="freeze",
+    ),
+    Action(
+        id="vm.thaw",
+        key="",
+        label="unfreeze",
+        help="Let the guest write to its file systems again.",
+        needs=_may_instance("unfreeze"),
+        when=_thaw_when,
+        run=_thaw,
+        settled=_thawed,
+        awaits="thawing",
+        usual=30.0,
+        footer=False,
+        command="unfreeze",
+    ),
+)

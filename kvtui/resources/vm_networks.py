@@ -1,0 +1,159 @@
+"""Network interfaces of a VM that are plugged in and out; kubevirt-api.md 2.2.
+
+Only those of secondary networks (Multus) with bridge or SR-IOV binding can be plugged while it runs: a live migration
+brings them in. They go by the state ``absent``, which keeps their place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from kvtui.backends.base import Backend
+from kvtui.backends.objects import Objects
+from kvtui.errors import BackendError
+from kvtui.joins.machine import Machine
+from kvtui.resources.base import Action, Danger, able
+from kvtui.resources.form import Answers, Choice, Form, Option, Text
+from kvtui.resources.spec import Whole, items, read_whole, text_of
+from kvtui.resources.vm_changes import PATCH, changed, whom, why_no_vm
+from kvtui.store import View
+
+_TEMPLATE: Final = "spec.template.spec"
+_PATH: Final = "/spec/template/spec"
+_NAME: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
+_NETWORK: Final = re.compile(r"(?:[a-z0-9][-a-z0-9.]*/)?[a-z0-9][-a-z0-9.]*")
+_BINDINGS: Final = {
+    "bridge": "virtio, plugged by a live migration",
+    "sriov": "a function of a card, plugged by a live migration",
+}
+
+
+async def _read(backends: Mapping[str, Backend], _view: View, machines: Sequence[Machine]) -> Whole:
+    return await read_whole(backends[machines[0].backend], machines[0].ref)
+
+
+def _interfaces(vm: Whole) -> list[Whole]:
+    return items(vm, f"{_TEMPLATE}.domain.devices.interfaces")
+
+
+def _networks(vm: Whole) -> list[Whole]:
+    return items(vm, f"{_TEMPLATE}.networks")
+
+
+def _add_form(_view: View, machines: Sequence[Machine], vm: Whole) -> Form:
+    taken = {text_of(item, "name") for item in (*_interfaces(vm), *_networks(vm))}
+
+    def check_name(answers: Answers) -> str:
+        name = answers.text("name")
+        if name in taken:
+            return f"{name} is taken"
+        return "" if _NAME.fullmatch(name) else "a-z, 0-9 and - within, 63 at most"
+
+    def check_network(answers: Answers) -> str:
+        return "" if _NETWORK.fullmatch(answers.text("network")) else "NAME or NAMESPACE/NAME of a definition"
+
+    running = machines[0].live is not None
+    said = ("a live migration plugs it in: by hand, or by the cluster where it rolls changes out live",)
+    return Form(
+        f"add an interface to {whom(machines)}",
+        (
+            Text("network", "network", hint="the NetworkAttachmentDefinition: NAME or NAMESPACE/NAME",
+                 check=check_network),
+            Text("name", "name", default=f"net{len(taken) + 1}", check=check_name),
+            Choice("binding", "binding", options=[Option(name, note=note) for name, note in _BINDINGS.items()]),
+        ),
+        about=[f"it has {', '.join(sorted(taken))}"] if taken else ["it has none"],
+        warn=lambda _answers: said if running else (),
+    )  # fmt: skip
+
+
+async def _add(backend: Backend, machine: Machine, answers: Answers) -> None:
+    vm = await read_whole(backend, machine.ref)
+    name, network = answers.text("name"), answers.text("network")
+    patch = [
+        *_append(f"{_PATH}/networks", _networks(vm), {"name": name, "multus": {"networkName": network}}),
+        *_append(f"{_PATH}/domain/devices/interfaces", _interfaces(vm), {"name": name, answers.text("binding"): {}}),
+    ]
+    await _objects(backend).patch(
+        machine.ref, patch, verb=f"add interface {name}", version=text_of(vm, "metadata.resourceVersion")
+    )
+
+
+def _append(path: str, present: Sequence[Whole], item: Mapping[str, object]) -> list[Mapping[str, object]]:
+    if present:
+        return [{"op": "add", "path": f"{path}/-", "value": item}]
+    return [{"op": "add", "path": path, "value": [item]}]
+
+
+def _remove_form(_view: View, machines: Sequence[Machine], vm: Whole) -> Form:
+    secondary = {text_of(item, "name") for item in _networks(vm) if isinstance(item.get("multus"), Mapping)}
+
+    def why_not(item: Whole) -> str:
+        if text_of(item, "state") == "absent":
+            return "it is being removed"
+        return "" if text_of(item, "name") in secondary else "the pod's own network stays"
+
+    options = [Option(text_of(item, "name"), reason=why_not(item)) for item in _interfaces(vm)]
+    return Form(
+        f"remove an interface of {whom(machines)}",
+        (Choice("name", "interface", options=options),),
+        warn=lambda _answers: ("what goes through it ends",) if machines[0].running else (),
+    )
+
+
+async def _remove(backend: Backend, machine: Machine, answers: Answers) -> None:
+    vm = await read_whole(backend, machine.ref)
+    name = answers.text("name")
+    at = next((index for index, item in enumerate(_interfaces(vm)) if text_of(item, "name") == name), None)
+    if at is None:
+        raise BackendError(f"{machine.ref.path} has no interface {name} any more")
+    patch = [{"op": "add", "path": f"{_PATH}/domain/devices/interfaces/{at}/state", "value": "absent"}]
+    await _objects(backend).patch(
+        machine.ref, patch, verb=f"remove interface {name}", version=text_of(vm, "metadata.resourceVersion")
+    )
+
+
+def _objects(backend: Backend) -> Objects:
+    return able(backend, Objects)  # type: ignore[type-abstract]
+
+
+NETWORKS: tuple[Action[Machine], ...] = (
+    Action(
+        id="vm.attach_nic",
+        key="",
+        label="attach interface",
+        help="Attach the VM to a secondary network.",
+        needs=PATCH,
+        when=why_no_vm,
+        prepare=_read,
+        form=_add_form,
+        run=_add,
+        single=True,
+        settled=changed,
+        awaits="changing",
+        danger=Danger.ASK,
+        usual=20.0,
+        footer=False,
+        command="add-interface",
+    ),
+    Action(
+        id="vm.detach_nic",
+        key="",
+        label="detach interface",
+        help="Detach the VM from a secondary network.",
+        needs=PATCH,
+        when=why_no_vm,
+        prepare=_read,
+        form=_remove_form,
+        run=_remove,
+        single=True,
+        settled=changed,
+        awaits="changing",
+        danger=Danger.ASK,
+        usual=20.0,
+        footer=False,
+        command="remove-interface",
+    ),
+)

@@ -1,0 +1,154 @@
+"""Deleting a VM, with those of its disks that are ticked and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from kvtui.backends.base import Backend, Permission
+from kvtui.backends.objects import Objects
+from kvtui.errors import AbsentError, KvtuiError, PartlyError
+from kvtui.joins.machine import Machine
+from kvtui.model import Ref
+from kvtui.records.cdi import DataVolume
+from kvtui.records.kubernetes import Claim
+from kvtui.records.kubevirt import VirtualMachine
+from kvtui.resources.base import Action, Danger, able
+from kvtui.resources.form import Answers, Form, Toggle
+from kvtui.resources.vm_changes import whom
+from kvtui.store import View
+from kvtui.text import fit, quantity, size
+
+_DISKS: Final = "disks"
+_LABEL: Final = 22
+"""Columns of a field's label."""
+
+
+def _delete_when(machine: Machine) -> str:
+    return "it is being deleted already" if machine.record.metadata.deletion_timestamp else ""
+
+
+def disks_of(machine: Machine) -> list[DataVolume | Claim]:
+    """What holds its data: DataVolumes, and claims that no DataVolume made."""
+    made = {volume.metadata.name for volume in machine.volumes}
+    return [*machine.volumes, *(claim for claim in machine.claims if claim.metadata.name not in made)]
+
+
+def _is_owned(machine: Machine, disk: DataVolume | Claim) -> bool:
+    """Whether it would go with the VM, which is its owner."""
+    return machine.vm is not None and any(
+        owner.uid == machine.vm.metadata.uid for owner in disk.metadata.owner_references
+    )
+
+
+def _field(disk: DataVolume | Claim) -> str:
+    return f"disk_{disk.metadata.name}"
+
+
+def _form(view: View, machines: Sequence[Machine]) -> Form:
+    if len(machines) > 1:
+        count = sum(len(disks_of(machine)) for machine in machines)
+        fields = [Toggle(_DISKS, "delete their disks", hint=f"{count} disks in all, with all data")] if count else []
+        return Form(f"delete {whom(machines)}", fields, warn=lambda answers: _warn_all(machines, answers))
+    machine = machines[0]
+    toggles = [
+        Toggle(_field(disk), fit(disk.metadata.name, _LABEL).rstrip(), hint=_describe(view, machine, disk))
+        for disk in disks_of(machine)
+    ]
+    return Form(
+        f"delete {whom(machines)}",
+        toggles,
+        about=["tick the disks to delete with it; the others stay"] if toggles else ["no disk of it is known here"],
+        warn=lambda answers: _warn_one(view, machine, answers),
+    )
+
+
+def _describe(view: View, machine: Machine, disk: DataVolume | Claim) -> str:
+    claim = view.get(Claim, machine.backend, disk.metadata.namespace, disk.metadata.name)
+    amount = quantity(claim.status.capacity.get("storage")) if claim is not None else None
+    kind = "DataVolume" if isinstance(disk, DataVolume) else "PVC"
+    return f"{kind} {disk.metadata.name}{f' of {size(amount)}' if amount else ''}"
+
+
+def _warn_one(view: View, machine: Machine, answers: Answers) -> Sequence[str]:
+    gone = [disk for disk in disks_of(machine) if answers.flag(_field(disk))]
+    kept = [disk for disk in disks_of(machine) if not answers.flag(_field(disk))]
+    said = []
+    if gone:
+        said.append(f"all data on {', '.join(disk.metadata.name for disk in gone)} is lost")
+    for disk in gone:
+        users = [name for name in _users(view, machine.backend, disk) if name != machine.ref.path]
+        if users:
+            said.append(f"{disk.metadata.name} is used by {', '.join(users[:3])} too")
+    if kept:
+        said.append(f"{', '.join(disk.metadata.name for disk in kept)} {'stay' if len(kept) > 1 else 'stays'}")
+    if machine.live is not None:
+        said.append("it is running: it is shut down first" if _is_plain(machine, kept) else "it is running: it ends")
+    return said
+
+
+def _warn_all(machines: Sequence[Machine], answers: Answers) -> Sequence[str]:
+    running = sum(1 for machine in machines if machine.live is not None)
+    said = ["all data on their disks is lost"] if answers.flag(_DISKS) else ["their disks stay"]
+    return [*said, f"{running} of them are running"] if running else said
+
+
+def _users(view: View, backend: str, disk: DataVolume | Claim) -> list[str]:
+    """The VMs that name it."""
+    path = f"{disk.metadata.namespace}/{disk.metadata.name}"
+    found = (
+        ref.path for link in ("datavolume", "claim") for ref, _ in view.linked(VirtualMachine, backend, link, path)
+    )
+    return sorted(set(found))
+
+
+def _is_plain(machine: Machine, kept: Sequence[DataVolume | Claim]) -> bool:
+    """Whether the server may delete with the VM all that it owns."""
+    return not any(_is_owned(machine, disk) for disk in kept)
+
+
+async def _delete(backend: Backend, machine: Machine, answers: Answers) -> None:
+    """The VM first: should the server refuse that, nothing has happened.
+
+    What the VM owns would go with it. Where a disk shall stay that it owns, all of it is orphaned, as
+    ``kubectl delete --cascade=orphan`` has it, and the instance is deleted by itself.
+    """
+    objects = able(backend, Objects)  # type: ignore[type-abstract]
+    gone = [disk for disk in disks_of(machine) if answers.flag(_field(disk)) or answers.flag(_DISKS)]
+    kept = [disk for disk in disks_of(machine) if disk not in gone]
+    plain = _is_plain(machine, kept)
+    await objects.delete(machine.ref, verb="delete" if plain else "delete, orphan what it owns", orphan=not plain)
+    left: list[Ref] = []
+    if not plain and machine.live is not None:
+        left.append(machine.live.ref(machine.backend))
+    left += [disk.ref(machine.backend) for disk in gone if not (plain and _is_owned(machine, disk))]
+    for number, ref in enumerate(left):
+        try:
+            await objects.delete(ref)
+        except AbsentError:
+            # It went with the VM.
+            continue
+        except KvtuiError as error:
+            rest = ", ".join(f"{other.kind} {other.name}" for other in left[number:])
+            raise PartlyError(f"{machine.ref.path} is deleted, but not {rest}", str(error)) from error
+
+
+DELETE: Final = Permission("delete", "kubevirt.io", "virtualmachines")
+REMOVAL: tuple[Action[Machine], ...] = (
+    Action(
+        id="vm.delete",
+        key="ctrl+d",
+        label="delete",
+        help="Delete the VM, with those of its disks that you tick.",
+        needs=DELETE,
+        when=_delete_when,
+        form=_form,
+        run=_delete,
+        settled=lambda _before, _now: False,
+        awaits="deleting",
+        danger=Danger.TYPE,
+        usual=240.0,
+        footer=False,
+        command="delete",
+    ),
+)
