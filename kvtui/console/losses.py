@@ -102,6 +102,10 @@ class Losses:
         held = "enter was held back" if self._enters == 1 else f"{self._enters} enters were held back"
         return f"{held}: text may stand on the guest's line, ctrl+u clears it"
 
+    def end_typing(self) -> None:
+        """What was typed had its end: the far side took it and ended."""
+        self._begun = False
+
     @property
     def is_begun(self) -> bool:
         """Whether the next enter ends something typed."""

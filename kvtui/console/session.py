@@ -85,8 +85,7 @@ class Session:
         self._pace = None if stream is Stream.SHELL else pace
         self._backlog = Backlog(self.emulator, self.touch)
         self._shower: asyncio.Task[None] | None = None
-        self._retakes = False
-        """Whether the user asked for the next line."""
+        self._retakes = False  # Whether the user asked for the next line.
         self._shown_line: Line | None = None
         """Over which line came what is on the screen."""
         self._again = False
@@ -421,6 +420,7 @@ class Session:
         at = self._time()
         self._end_paste()
         if self.stream is Stream.SHELL:
+            self._losses.end_typing()
             self._become(State.ENDED, f"The shell ended at {at}.")
             return False
         self._become(State.CUT, "The console was closed; looking for the reason.")

@@ -215,10 +215,11 @@ def test_without_a_guest_agent_a_stop_warns_of_the_grace_period() -> None:
     assert "180s" in " ".join(ACTIONS["stop"].warn(machine("running", edit)))
 
 
-def test_no_bare_letter_destroys_and_none_but_start_and_unpause_goes_unasked() -> None:
-    unasked = {name for name, action in ACTIONS.items() if action.danger is Danger.NONE and action.form is None}
-    assert unasked == {"start", "unpause"}
-    for name in ("stop", "kill", "restart", "cancel_migration"):
+def test_no_bare_letter_destroys_and_only_what_harms_nobody_goes_unasked() -> None:
+    asking = {name for name, action in ACTIONS.items() if action.form is not None or action.edit is not None}
+    unasked = {name for name, action in ACTIONS.items() if action.danger is Danger.NONE} - asking
+    assert unasked == {"start", "start_paused", "unpause", "thaw"}
+    for name in ("stop", "kill", "restart", "cancel_migration", "delete"):
         key = ACTIONS[name].key
         assert key.isupper() or key.startswith("ctrl+")
 

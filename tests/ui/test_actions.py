@@ -21,6 +21,7 @@ from kvtui.resources.form import Answers, Draft, Form, Number
 from kvtui.store import View
 from kvtui.ui.actions import ActionRunner
 from kvtui.ui.dialogs.confirm import ConfirmDialog
+from kvtui.ui.dialogs.form import FormDialog
 from tests.ui.backend import NAME, Stage, changed, recorded
 from tests.ui.conftest import Screen, Show
 
@@ -42,7 +43,7 @@ def row(screen: Screen, name: str = RUNNING) -> str:
     return next((line for line in screen.lines if f" {name} " in line and "shop" in line and "migrate" not in line), "")
 
 
-@pytest.mark.parametrize("key", ["m", "p", "S", "R"])
+@pytest.mark.parametrize("key", ["p", "S", "R"])
 async def test_what_freezes_moves_or_ends_a_guest_asks_first(stage: Stage, show: Show, key: str) -> None:
     async with show(stage) as screen:
         await choose(screen)
@@ -52,6 +53,21 @@ async def test_what_freezes_moves_or_ends_a_guest_asks_first(stage: Stage, show:
         await screen.press("n")
         assert stage.backend.calls == []
         await screen.press(key, "y")
+        assert len(stage.backend.calls) == 1
+
+
+async def test_a_migration_asks_where_to_and_takes_no_enter_for_an_answer_that_may_be_a_slip(
+    stage: Stage, show: Show
+) -> None:
+    async with show(stage) as screen:
+        await choose(screen)
+        await screen.press("m", "enter")
+        assert isinstance(screen.app.screen, FormDialog)
+        assert "< any node >" in screen.text or "any node" in screen.text
+        assert "enter once more does it" in screen.text
+        await screen.press("escape")
+        assert stage.backend.calls == []
+        await screen.press("m", "enter", "enter")
         assert len(stage.backend.calls) == 1
 
 
@@ -76,7 +92,7 @@ async def test_no_key_but_y_answers_yes_and_only_n_and_escape_leave(stage: Stage
     async with show(stage) as screen:
         await choose(screen)
         for leave in ("n", "escape"):
-            await screen.press("m", *others)
+            await screen.press("S", *others)
             assert isinstance(screen.app.screen, ConfirmDialog)
             await screen.press(leave)
             assert not isinstance(screen.app.screen, ConfirmDialog)
@@ -86,7 +102,7 @@ async def test_no_key_but_y_answers_yes_and_only_n_and_escape_leave(stage: Stage
 async def test_a_migration_is_pending_while_the_vm_still_says_running(stage: Stage, show: Show) -> None:
     async with show(stage) as screen:
         await choose(screen)
-        await screen.press("m", "y")
+        await screen.press("m", "enter", "enter")
         pending = changed(recorded(Migration)[0])
         assert isinstance(pending, Migration)
         pending.metadata.uid, pending.metadata.name, pending.metadata.namespace = "new", "mig-new", "shop"
@@ -105,7 +121,7 @@ async def test_a_migration_that_fails_before_it_begins_ends_the_pending_text_and
 ) -> None:
     async with show(stage) as screen:
         await choose(screen)
-        await screen.press("m", "y")
+        await screen.press("m", "enter", "enter")
         failed = recorded(Migration)[0]
         assert isinstance(failed, Migration)
         failed.metadata.uid, failed.metadata.name, failed.metadata.namespace = "new", "mig-new", "shop"

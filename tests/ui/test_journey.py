@@ -49,8 +49,10 @@ def test_migrate_stop_start_console_quit(screen: Program, tmp_path: Path) -> Non
     choose(screen)
 
     screen.press("m")
-    screen.wait_for(rf"migrate vm \S*{NAME} in demo\?")
-    screen.press("y")
+    screen.wait_for(rf"migrate {NAME}")
+    screen.press("enter")
+    screen.wait_for("enter once more does it")
+    screen.press("enter")
     screen.wait_for(lambda _: "Migrating" in row_of(screen) or "migration asked" in row_of(screen))
     screen.wait_for(rf"{NAME}\s+\S+ > \S+\s+Running", 60)
     screen.wait_for(rf"{NAME}\s+\S+ > \S+\s+Succeeded", 60)
