@@ -1,8 +1,9 @@
-"""A download that goes on while the screen does: where it stands, how it ended, and its end when the user wants it."""
+"""What goes on while the screen does: a download or an upload, how far it is, how it ended, and its end by the user."""
 
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,33 +13,100 @@ from kvtui.model import Ref
 from kvtui.text import age, clean_line, rate, size
 
 
-class Transfer:
+class Transfer(ABC):
+    """Bytes on their way."""
+
+    def __init__(self, ref: Ref) -> None:
+        self.ref = ref
+        self.over = False
+        self.failure = ""
+        """Why it came to nothing, once it is over."""
+        self._task: asyncio.Task[None] | None = None
+        self._listeners: list[Callable[[], None]] = []
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What is brought where: ``download disk to disk.img``."""
+
+    @property
+    @abstractmethod
+    def words(self) -> str:
+        """How far it is, in a few words: ``42%, 3m left``."""
+
+    @property
+    @abstractmethod
+    def lines(self) -> tuple[str, ...]:
+        """How far it is, in full."""
+
+    @property
+    @abstractmethod
+    def done(self) -> float | None:
+        """Part that is over, from 0 to 1; None where nobody knows."""
+
+    @property
+    @abstractmethod
+    def result(self) -> str:
+        """What there is once it went well, in one clause."""
+
+    @abstractmethod
+    def describe_end(self) -> str:
+        """What is left of it once it was given up, in one clause."""
+
+    @abstractmethod
+    async def carry(self) -> None:
+        """Bring it there. Raises KvtuiError."""
+
+    async def run(self) -> None:
+        """Carry it to its end. Raises KvtuiError, CancelledError when it was cancelled."""
+        self._task = asyncio.create_task(self.carry(), name=self.title)
+        try:
+            await self._task
+        except KvtuiError as error:
+            self.failure = str(error)
+            raise
+        except asyncio.CancelledError:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self.failure = f"cancelled: {self.describe_end()}"
+            raise
+        finally:
+            self.over = True
+            for listener in self._listeners:
+                listener()
+
+    def cancel(self) -> None:
+        """Give it up."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def on_end(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when it is over."""
+        self._listeners.append(listener)
+
+
+class DownloadTransfer(Transfer):
     """One volume of an export on its way into a file."""
 
     def __init__(
         self, backend: Downloads, ref: Ref, volume: str, form: str, target: Path, *, overwrite: bool = False
     ) -> None:
-        self.ref = ref
+        super().__init__(ref)
         self.target = target
         self.figures = Figures()
-        self.over = False
-        self.failure = ""
-        """Why it came to nothing, once it is over."""
         self._backend = backend
         self._volume = volume
         self._form = form
         self._overwrite = overwrite
-        self._task: asyncio.Task[None] | None = None
-        self._listeners: list[Callable[[], None]] = []
 
     @property
     def title(self) -> str:
         """What is brought where."""
-        return clean_line(f"{self._volume or self.ref.path} to {self.target}")
+        return clean_line(f"download {self._volume or self.ref.path} to {self.target}")
 
     @property
     def words(self) -> str:
-        """How far it is, in a few words: ``42%, 3m left``."""
+        """How far it is, in a few words."""
         figures = self.figures
         if figures.done is None:
             return f"{size(figures.received)}B"
@@ -55,34 +123,22 @@ class Transfer:
             told.append(f"{rate(figures.rate)}   {self.words}" if figures.rate is not None else "asking ...")
         return tuple(told)
 
-    async def run(self) -> None:
-        """Bring it here. Raises KvtuiError, CancelledError when it was cancelled; nothing is left of it then."""
-        self._task = asyncio.create_task(self._fetch(), name=f"download {self.ref.path}")
-        try:
-            await self._task
-        except KvtuiError as error:
-            self.failure = str(error)
-            raise
-        except asyncio.CancelledError:
-            self.failure = "cancelled: nothing of it was kept"
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            raise
-        finally:
-            self.over = True
-            for listener in self._listeners:
-                listener()
+    @property
+    def done(self) -> float | None:
+        """Part of the volume that came."""
+        return self.figures.done
 
-    def cancel(self) -> None:
-        """Give it up."""
-        if self._task is not None:
-            self._task.cancel()
+    @property
+    def result(self) -> str:
+        """The file."""
+        return f"{self.target} is there, checked"
 
-    def on_end(self, listener: Callable[[], None]) -> None:
-        """Call `listener` when it is over."""
-        self._listeners.append(listener)
+    def describe_end(self) -> str:
+        """A part of a volume is of no use."""
+        return "nothing of it was kept"
 
-    async def _fetch(self) -> None:
+    async def carry(self) -> None:
+        """Bring it here. Raises KvtuiError; nothing is left of it then."""
         # Before a byte is asked for.
         check_target(self.target, overwrite=self._overwrite)
         async with self._backend.open_download(self.ref, self._volume, self._form) as download:

@@ -15,7 +15,7 @@ from kvtui.cli.output import printing
 from kvtui.errors import ConfigError
 from kvtui.model import Platform, Ref
 from kvtui.records.cdi import DataVolume, Upload
-from kvtui.text import age, clean_line, fit, percent, quantity, rate, size
+from kvtui.text import clean_line, fit, quantity
 
 if TYPE_CHECKING:
     from kvtui.backends.uploads import ImageUpload, Uploads
@@ -108,7 +108,7 @@ class _Shown:
         if upload.phase == "Left off":
             self._final = upload.words
             return
-        text = clean_line(_describe(upload))
+        text = _line(upload)
         news = f"{upload.phase} {upload.words}"
         if self._live:
             sys.stderr.write(f"\r{fit(text, _columns() - 1)}")
@@ -131,24 +131,19 @@ class _Shown:
             sys.stderr.write(f"kvtui: {clean_line(self._final)}\n")
 
 
+def _line(upload: Upload) -> str:
+    from kvtui.backends.uploads import describe_upload
+
+    if upload.phase != "Sending":
+        return describe_upload(upload)
+    full = _BAR * upload.sent // (upload.total or 1)
+    return f"[{'=' * full}{' ' * (_BAR - full)}] {describe_upload(upload)}"
+
+
 def _columns() -> int:
     import shutil
 
     return shutil.get_terminal_size().columns
-
-
-def _describe(upload: Upload) -> str:
-    if upload.phase == "Waiting":
-        return f"waiting until CDI takes an image: {upload.words or 'the DataVolume is made'}"
-    done = f"{size(upload.sent)}B of {size(upload.total)}B"
-    if upload.phase == "Processing":
-        return f"{done} sent; {upload.words}"
-    full = _BAR * upload.sent // (upload.total or 1)
-    left = (upload.total - upload.sent) / upload.rate if upload.rate else None
-    parts = [f"[{'=' * full}{' ' * (_BAR - full)}] {percent(upload.sent, upload.total)} {done}"]
-    if upload.rate:
-        parts.append(f"{rate(upload.rate)}, {age(left)} left")
-    return "  ".join([*parts, upload.words]).rstrip()
 
 
 class _Ending:

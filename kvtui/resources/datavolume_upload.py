@@ -9,7 +9,7 @@ from typing import Final
 
 from kvtui.backends.base import Backend, Permission
 from kvtui.backends.images import Image, read_image
-from kvtui.backends.uploads import ImageUpload, Uploads
+from kvtui.backends.uploads import ImageUpload, Uploads, UploadTransfer
 from kvtui.errors import BackendError
 from kvtui.model import Ref
 from kvtui.records.cdi import DataVolume
@@ -74,10 +74,14 @@ def upload_body(answers: Answers) -> dict[str, object]:
     }
 
 
-async def _upload(backend: Backend, site: Site, answers: Answers) -> None:
+def _begin(backend: Backend, site: Site, answers: Answers) -> UploadTransfer:
     ref = Ref(site.backend, DataVolume.KIND, answers.text("namespace") or site.namespace, answers.text("name"))
-    wanted = ImageUpload(ref, _path(answers), upload_body(answers))
-    await able(backend, Uploads).upload(wanted)  # type: ignore[type-abstract]
+    uploads = able(backend, Uploads)  # type: ignore[type-abstract]
+    return UploadTransfer(uploads, ImageUpload(ref, _path(answers), upload_body(answers)))
+
+
+async def _upload(backend: Backend, site: Site, answers: Answers) -> None:
+    await _begin(backend, site, answers).carry()
 
 
 UPLOAD: Final[Action[Site]] = Action(
@@ -90,6 +94,7 @@ UPLOAD: Final[Action[Site]] = Action(
     prepare=storage.prepare_facts,
     form=_upload_form,
     run=_upload,
+    transfer=_begin,
     settled=lambda _before, _now: True,
     awaits="uploading",
 )

@@ -9,7 +9,7 @@ from typing import Final
 
 from kvtui.backends.base import Backend, Permission
 from kvtui.backends.downloads import FORMATS, GZIP, RAW, SUFFIXES, Downloads, check_target
-from kvtui.backends.transfer import Transfer
+from kvtui.backends.transfer import DownloadTransfer
 from kvtui.errors import BackendError
 from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.base import find_condition
@@ -155,12 +155,12 @@ def _way(row: ExportRow) -> str:
     return "from outside, by its link" if outside else "through the API server, which needs get on services/proxy"
 
 
-def _transfer(backend: Backend, row: ExportRow, answers: Answers) -> Transfer:
+def _transfer(backend: Backend, row: ExportRow, answers: Answers) -> DownloadTransfer:
     volume, form = answers.text("volume"), answers.text("format")
     target = Path(answers.text("file") or file_for(volume, form)).expanduser().absolute()
     downloads = able(backend, Downloads)  # type: ignore[type-abstract]
     ref = row.export.ref(row.backend)
-    return Transfer(downloads, ref, volume, form, target, overwrite=answers.flag("overwrite"))
+    return DownloadTransfer(downloads, ref, volume, form, target, overwrite=answers.flag("overwrite"))
 
 
 async def _download(backend: Backend, row: ExportRow, answers: Answers) -> None:

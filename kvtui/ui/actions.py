@@ -146,7 +146,7 @@ class ActionRunner:
             raise ended[0]
         if transfer.failure:
             raise BackendError(transfer.failure)
-        self._surroundings.tell(f"{transfer.target} is there, checked", Severity.INFO)
+        self._surroundings.tell(transfer.result, Severity.INFO)
 
     async def _carry_out(self, batch: Batch) -> None:
         await self.batches.carry_out(batch)

@@ -288,7 +288,7 @@ class KvtuiApp(Program, inherit_bindings=False):
         from kvtui.ui.stage import Question
 
         return await self.ask(
-            Question("quit and give up the downloads?", [transfer.title for transfer in self.actions.transfers])
+            Question("quit and give up what is under way?", [transfer.title for transfer in self.actions.transfers])
         )
 
     # What actions need of the screen -------------------------------------------------------------------------------

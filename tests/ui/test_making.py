@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input
 
 from kvtui.audit import AuditLog
 from kvtui.backends.kubernetes.client import connect
@@ -121,3 +124,42 @@ async def test_a_pane_without_rows_offers_what_needs_none(on_cluster: On) -> Non
         assert "from the beginning" not in screen.text
         await screen.press("enter")
         await until(screen, lambda: "new import" in screen.text)
+
+
+async def ask_for_upload(screen: Screen, image: Path) -> None:
+    """Fill in that an image of this machine goes to shop/mine."""
+    await screen.press("U")
+    await until(screen, lambda: "upload an image" in screen.text)
+    screen.app.screen.query(Input).first().value = str(image)
+    await screen.press("down")
+    await write(screen, "mine")
+    await screen.press("down")
+    await write(screen, "shop")
+    await screen.press("enter")
+    await until(screen, lambda: "upload disk.img to shop/mine" in screen.text)
+
+
+async def test_an_image_of_this_machine_becomes_a_disk_and_imports_show_how_far_it_is(
+    on_cluster: On, tmp_path: Path
+) -> None:
+    image = tmp_path / "disk.img"
+    image.write_bytes(os.urandom(12_000_000))
+    async with on_cluster() as (screen, cluster):
+        cluster.server.uploads.rate = 6_000_000.0
+        await ask_for_upload(screen, image)
+        await screen.press("escape", "slash", *"mine", "enter")
+        await until(screen, lambda: re.search(r"mine +upload +Sending +\[=+ *\] +\d+%", screen.text))
+        await until(screen, lambda: "DataVolume shop/mine has got disk.img" in screen.text)
+        assert phase(cluster, "mine") == "Succeeded"
+
+
+async def test_an_upload_that_is_given_up_takes_its_new_disk_with_it(on_cluster: On, tmp_path: Path) -> None:
+    image = tmp_path / "disk.img"
+    image.write_bytes(os.urandom(12_000_000))
+    async with on_cluster() as (screen, cluster):
+        cluster.server.uploads.rate = 300_000.0
+        await ask_for_upload(screen, image)
+        await until(screen, lambda: "12MiB" in screen.text or "11MiB" in screen.text)
+        await screen.press("ctrl+k")
+        await until(screen, lambda: "DataVolume shop/mine was deleted again" in screen.text)
+        await until(screen, lambda: phase(cluster, "mine") == "none")

@@ -1,4 +1,4 @@
-"""A download that goes on: how far it is, and the key that gives it up."""
+"""A download or an upload that goes on: how far it is, and the key that gives it up."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TransferDialog(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """What goes where, how far it is, and the keys."""
         with Vertical(classes="dialog"):
-            yield Static(Text(f"download {self._transfer.title}"), classes="dialog-title")
+            yield Static(Text(self._transfer.title), classes="dialog-title")
             yield self._figures
             yield self._keys
 
@@ -54,13 +54,13 @@ class TransferDialog(ModalScreen[None]):
         if not self.is_mounted:
             return
         transfer = self._transfer
-        done = transfer.figures.done
+        done = transfer.done
         bar = f"[{'=' * int(_BAR * done):<{_BAR}}]\n" if done is not None and not transfer.over else ""
         if not transfer.over:
             end, keys = "", "escape  hide: it goes on     ctrl+k  give it up"
         elif transfer.failure:
             end, keys = begin_sentence(transfer.failure), "escape  close"
         else:
-            end, keys = "All of it is there and checked.", "escape  close"
+            end, keys = begin_sentence(transfer.result), "escape  close"
         self._figures.update(Text("\n".join(filter(None, (bar.rstrip(), *transfer.lines, end)))))
         self._keys.update(Text(keys))
