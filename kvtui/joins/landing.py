@@ -94,7 +94,7 @@ def _why_not(view: View, ref: Ref, node: Node, wants: Sequence[Wants]) -> str:
     if node.spec.unschedulable:
         return "cordoned"
     if node.metadata.labels.get("kubevirt.io/schedulable") == "false":
-        return "virt-handler does not answer there"
+        return "virt-handler is not ready there"
     for one in wants:
         reason = _why_labels(node, one) or _why_taints(node, one)
         if reason:
@@ -108,6 +108,8 @@ def _why_labels(node: Node, wants: Wants) -> str:
     for key, value in wants.node_selector.items():
         if labels.get(key) == value or key == HOSTNAME:
             continue
+        if key == "kubevirt.io/schedulable":
+            return "no VMs are scheduled there (kubevirt.io/schedulable)"
         prefix, _, name = key.partition("/")
         if prefix.startswith("cpu-model"):
             return f"has no CPU model {name}"

@@ -14,6 +14,7 @@ from typing import Final
 
 from kvtui.backends.base import Backend, Permission
 from kvtui.backends.objects import Objects
+from kvtui.errors import ConflictError
 from kvtui.joins.machine import Machine
 from kvtui.model import Ref
 from kvtui.resources.base import Action, Danger, able
@@ -31,6 +32,8 @@ _SERVICE_KINDS: Final = {
     "LoadBalancer": "by the cluster's load balancer",
 }
 _CREDENTIALS: Final = "spec.template.spec.accessCredentials"
+_PASSWORD: Final = "userPassword"
+_PUBLIC_KEY: Final = "sshPublicKey"
 _PATCH_SECRETS: Final = Permission("patch", "", "secrets")
 
 
@@ -84,8 +87,24 @@ async def _expose(backend: Backend, machine: Machine, answers: Answers) -> None:
 # Credentials -------------------------------------------------------------------------------------------------------
 
 
-async def _read(backends: Mapping[str, Backend], _view: View, machines: Sequence[Machine]) -> Whole:
-    return await read_whole(backends[machines[0].backend], machines[0].ref)
+async def _read_credentials(backends: Mapping[str, Backend], machines: Sequence[Machine], kind: str) -> Whole:
+    """The VM. Raises ConflictError where it has no such credentials."""
+    vm = await read_whole(backends[machines[0].backend], machines[0].ref)
+    if not _secrets(vm, kind):
+        raise ConflictError(
+            f"{machines[0].ref.path} has no access credentials for that",
+            f"its spec has no accessCredentials with {kind}",
+            "add one (e edits it), then restart the VM",
+        )
+    return vm
+
+
+async def _read_passwords(backends: Mapping[str, Backend], _view: View, machines: Sequence[Machine]) -> Whole:
+    return await _read_credentials(backends, machines, _PASSWORD)
+
+
+async def _read_keys(backends: Mapping[str, Backend], _view: View, machines: Sequence[Machine]) -> Whole:
+    return await _read_credentials(backends, machines, _PUBLIC_KEY)
 
 
 def _secrets(vm: Whole, kind: str) -> list[tuple[str, str]]:
@@ -112,12 +131,6 @@ def _choose_secret(vm: Whole, kind: str) -> Choice:
     )
 
 
-def _refuse(vm: Whole, kind: str) -> str:
-    if _secrets(vm, kind):
-        return ""
-    return f"its spec has no accessCredentials with {kind}: add one (e), then restart it"
-
-
 def _password_form(_view: View, machines: Sequence[Machine], vm: Whole) -> Form:
     def check_user(answers: Answers) -> str:
         return "" if _USER.fullmatch(answers.text("user")) else "letters, digits, . _ -"
@@ -125,11 +138,10 @@ def _password_form(_view: View, machines: Sequence[Machine], vm: Whole) -> Form:
     return Form(
         f"set a password in {whom(machines)}",
         (
-            _choose_secret(vm, "userPassword"),
+            _choose_secret(vm, _PASSWORD),
             Text("user", "user", check=check_user, hint="who has an account in the guest"),
             Text("password", "password", secret=True),
         ),
-        refuse=lambda _answers: _refuse(vm, "userPassword"),
     )
 
 
@@ -144,8 +156,7 @@ def _key_form(_view: View, machines: Sequence[Machine], vm: Whole) -> Form:
 
     return Form(
         f"let a key into {whom(machines)}",
-        (_choose_secret(vm, "sshPublicKey"), Text("key", "public key", check=check, hint="paste the whole line")),
-        refuse=lambda _answers: _refuse(vm, "sshPublicKey"),
+        (_choose_secret(vm, _PUBLIC_KEY), Text("key", "public key", check=check, hint="paste the whole line")),
     )
 
 
@@ -190,7 +201,7 @@ ACCESS: tuple[Action[Machine], ...] = (
         help="Set the password of a user of the guest, in the Secret that the VM's access credentials name.",
         needs=_PATCH_SECRETS,
         when=why_no_vm,
-        prepare=_read,
+        prepare=_read_passwords,
         form=_password_form,
         run=_set_password,
         single=True,
@@ -206,7 +217,7 @@ ACCESS: tuple[Action[Machine], ...] = (
         help="Let an ssh key into the guest, by the Secret that the VM's access credentials name.",
         needs=_PATCH_SECRETS,
         when=why_no_vm,
-        prepare=_read,
+        prepare=_read_keys,
         form=_key_form,
         run=_add_key,
         single=True,

@@ -75,29 +75,24 @@ def _stored_cpus(machine: Machine) -> tuple[int, int]:
 
 
 def _cpus_form(_view: View, machines: Sequence[Machine]) -> Form:
-    steps = {_stored_cpus(machine)[1] for machine in machines}
-
-    def check(answers: Answers) -> str:
-        count = answers.number("cpus") or 0
-        odd = next((step for step in sorted(steps) if count % step), 0)
-        return f"a socket has {odd}: give a multiple of that" if odd else ""
-
     def warn(answers: Answers) -> Sequence[str]:
         count = answers.number("cpus") or 0
         running = [machine for machine in machines if machine.live is not None]
-        if any(count < _stored_cpus(machine)[0] for machine in running):
-            return ("fewer CPUs need a restart",)
+        if any(count < _stored_cpus(machine)[0] or count % _stored_cpus(machine)[1] for machine in running):
+            return ("the guest gets it after a restart: only whole sockets can be added to a running one",)
         return (_LIVE,) if running else ()
 
-    count = Number("cpus", "CPUs", default=str(_stored_cpus(machines[0])[0]), least=1, most=1024, check=check,
-                   hint="by more or fewer sockets")  # fmt: skip
+    steps = {_stored_cpus(machine)[1] for machine in machines}
+    hint = f"a socket has {steps.pop()}; other numbers make it one socket" if len(steps) == 1 else ""
+    count = Number("cpus", "CPUs", default=str(_stored_cpus(machines[0])[0]), least=1, most=1024, hint=hint)
     return Form(f"CPUs of {whom(machines)}", (count,), warn=warn)
 
 
 async def _set_cpus(backend: Backend, machine: Machine, answers: Answers) -> None:
     count = answers.number("cpus") or 1
-    sockets = count // _stored_cpus(machine)[1]
-    await _patch(backend, machine, _in_template({"cpu": {"sockets": sockets}}), f"set CPUs {count}")
+    step = _stored_cpus(machine)[1]
+    cpu = {"sockets": 1, "cores": count, "threads": 1} if count % step else {"sockets": count // step}
+    await _patch(backend, machine, _in_template({"cpu": cpu}), f"set CPUs {count}")
 
 
 def _stored_memory(machine: Machine) -> int:

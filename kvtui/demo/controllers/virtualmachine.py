@@ -157,13 +157,27 @@ class VirtualMachines(Controller):
                     self._stop(vm, vmi)
                     situation.vmi = self.storage.find(kinds.VMI, vm["metadata"]["namespace"], vm["metadata"]["name"])
             return
+        if strategy == "Halted" and request.get("action") == "Start":
+            # A start that is paused only asks; virt-controller sets the strategy (vm.go, syncRunStrategy).
+            self._set_always(vm)
+            situation.starting = True
+            return
         situation.starting = self._wants_start(vm, strategy, request) and self._backoff_over(vm)
         if situation.starting and all(_is_usable(volume) for volume, _ in situation.volumes):
             self._start(vm)
 
+    def _set_always(self, vm: Object) -> None:
+        def switch(found: Object) -> None:
+            if "running" in found["spec"] and "runStrategy" not in found["spec"]:
+                found["spec"]["running"] = True
+            else:
+                found["spec"]["runStrategy"] = "Always"
+
+        self.storage.modify(kinds.VM, vm["metadata"]["namespace"], vm["metadata"]["name"], switch)
+
     def _wants_start(self, vm: Object, strategy: str, request: Object) -> bool:
         if strategy == "Always" or request.get("action") == "Start":
-            return strategy not in ("Halted", "WaitAsReceiver") or bool(request)
+            return strategy != "WaitAsReceiver" or bool(request)
         if strategy in ("Once", "RerunOnFailure"):
             # Started when the strategy is new, and a failed one again.
             status = vm.get("status", {})
