@@ -163,3 +163,13 @@ async def test_what_was_sent_to_a_host_that_fell_silent_may_have_been_done(
         await backend.start(Ref("kvm1", Domain.KIND, "", "on"))
     assert caught.value.hint == "look at on again once kvm1 is back"
     assert [result for _, result in audited(tmp_path)] == ["asked", "unknown"]
+
+
+async def test_a_simulated_host_says_that_it_moves_nothing(tmp_path: Path) -> None:
+    here = make_backend(host_file(tmp_path, "web", name="a.xml"), tmp_path, name="kvm1")
+    there = make_backend(host_file(tmp_path, "db", name="b.xml"), tmp_path, name="kvm2")
+    here.peers = {"kvm1": here, "kvm2": there}
+    async with live(here, there) as fleet:
+        await until(fleet, lambda: fleet.view.count(Domain) == 2)
+        with pytest.raises(BackendError, match="kvm1 is libvirt's test driver, which moves no VMs"):
+            await here.check_move(found(fleet, "web").ref("kvm1"), "kvm2")

@@ -122,6 +122,34 @@ async def test_an_option_that_is_impossible_says_why_and_cannot_be_sent(fill: Fi
         assert form.answers == []
 
 
+async def test_what_has_no_room_beside_an_option_is_said_below_it(fill: Fill) -> None:
+    long = "both ends are held here: should kvtui end, the VM stays where it is"
+    why = "not possible: kvm2 has no network called storage-backbone-of-the-second-rack"
+    options = (
+        Option("direct", note=long),
+        Option("tunnelled", reason=why.partition(": ")[2]),
+        Option("p2p", note="by itself"),
+    )
+    sheet = Sheet(Form("migrate web", (Choice("way", "way", options=options, hint="how its memory goes"),)))
+    async with fill(sheet) as form:
+        text = " ".join(form.text.replace("│", " ").split())
+        assert long in text
+        assert "how its memory goes" in text
+        await form.press("right")
+        assert why.partition(": ")[2] in " ".join(form.text.replace("│", " ").split())
+        await form.press("right")
+        assert form.text.count("by itself") == 1
+
+
+async def test_a_form_that_warns_of_nothing_has_no_line_for_it(fill: Fill) -> None:
+    def height(form: Filled) -> int:
+        return form.pilot.app.screen.query_one(".form").size.height
+
+    fields = (Toggle("start", "start it"),)
+    async with fill(Sheet(Form("x", fields))) as bare, fill(Sheet(Form("x", fields), ("it is lost",))) as warned:
+        assert height(bare) == height(warned) - 1
+
+
 async def test_letters_find_an_option(fill: Fill) -> None:
     async with fill(Sheet(FORM)) as form:
         await form.press("down", "l", "i", "n", "enter")

@@ -11,6 +11,7 @@ from kvtui.backends.acting import Guard
 from kvtui.backends.base import MoveCheck, MovePlan, Transport
 from kvtui.backends.libvirt.checks import look_at_source, look_at_target
 from kvtui.backends.libvirt.link import Link, load
+from kvtui.backends.libvirt.uri import is_simulated
 from kvtui.errors import AbsentError, BackendError, ConflictError, KvtuiError
 from kvtui.model import Ref
 
@@ -73,6 +74,9 @@ class Mover:
     async def check(self, ref: Ref, target: str) -> MoveCheck:
         """Ask both hosts. Raises BackendError."""
         peer = self._peer(target)
+        for host in (self._own, peer):
+            if is_simulated(host.uri):
+                raise BackendError(f"{host.name} is libvirt's test driver, which moves no VMs")
         title = f"whether {ref.name} can move to {target} cannot be told"
         departure = await self._own.call(lambda connection: look_at_source(connection, ref.uid), title)
         return await peer.call(lambda connection: look_at_target(connection, target, departure), title)

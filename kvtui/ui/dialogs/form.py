@@ -18,7 +18,7 @@ from textual.widgets import Input, Static
 from kvtui.actions.confirm import Sheet
 from kvtui.resources.form import Answers, AnyField, Choice, Draft, Number, Toggle
 from kvtui.resources.form import Text as FormText
-from kvtui.text import clean
+from kvtui.text import cells, clean
 
 _KEYS = "enter does it   up down next field   left right space change   esc leaves"
 
@@ -119,6 +119,10 @@ class FormDialog(ModalScreen[Answers | None]):
         """Show where the keyboard is, and what is asked there."""
         self._redraw()
 
+    def on_resize(self) -> None:
+        """What has no room on its line any more is said below."""
+        self.call_after_refresh(self._redraw)
+
     def _redraw(self) -> None:
         asked = self._draft.asked
         for line in self._lines:
@@ -127,9 +131,10 @@ class FormDialog(ModalScreen[Answers | None]):
         mark = ">" if self._word is self.focused else " "
         self._demand.update(Text(clean(f'{mark} type "{self._sheet.word}" and press enter; escape leaves it')))
         said = [*self._sheet.warnings, *self._draft.warnings]
+        self._warnings.display = bool(said)
         self._warnings.update(Text(clean("\n".join(f"! {warning}" for warning in said)), "", overflow="fold"))
-        here = next((line.field for line in self._lines if line.editor is self.focused), None)
-        trouble = self._draft.troubles.get(here.name, "") if here is not None else ""
+        here = next((line for line in self._lines if line.editor is self.focused), None)
+        trouble = self._draft.troubles.get(here.field.name, "") if here is not None else ""
         refusal = self._draft.form.refuse(self._draft.answers)
         self._say(trouble or refusal or (here.hint if here is not None else ""), wrong=bool(trouble or refusal))
 
@@ -173,6 +178,12 @@ class FieldLine(Horizontal):
         event.stop()
         self._take(event.value)
 
+    @property
+    def hint(self) -> str:
+        """What helps to answer, and what there is no room for on the line."""
+        cut = self.editor.cut if isinstance(self.editor, Chooser) else ""
+        return "\n".join(filter(None, (cut, self.field.hint)))
+
     def redraw(self, *, focused: bool) -> None:
         """Show what the field stands at."""
         self._label.update(Text(f"{'>' if focused else ' '} {self.field.label}"))
@@ -197,9 +208,12 @@ class Chooser(Static, can_focus=True):
         self._draft = draft
         self._take = take
         self._sought = ""
+        self.cut = ""
+        """What is known of the option and has no room beside it."""
 
     def redraw(self, *, focused: bool) -> None:
         """Show what is chosen."""
+        self.cut = ""
         if not focused:
             self._sought = ""
         if isinstance(self._field, Toggle):
@@ -213,7 +227,9 @@ class Chooser(Static, can_focus=True):
         place = f"  {offered.index(option) + 1}/{len(offered)}" if len(offered) > 1 else ""
         shown = f"< {option.label or option.value} >" if len(offered) > 1 else option.label or option.value
         why = f"not possible: {option.reason}" if option.reason else option.note
-        self.update(Text(clean("  ".join(part for part in (f"{shown}{place}", why) if part))))
+        words = clean("  ".join(part for part in (f"{shown}{place}", why) if part))
+        self.cut = why if cells(words) > self.size.width > 0 else ""
+        self.update(Text(words))
 
     def action_turn(self, by: int) -> None:
         """Choose the next option or the one before."""
