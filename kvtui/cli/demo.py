@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,6 +24,8 @@ from kvtui.errors import KvtuiError
 
 if TYPE_CHECKING:
     from kvtui.fleet import Fleet
+    from kvtui.records.libvirt import Domain
+    from kvtui.store import Delta
 
 _PATIENCE: Final = 3.0
 """Seconds that the cluster gets to end by itself."""
@@ -40,6 +43,7 @@ def demo(options: Namespace) -> int:
         DemoCluster(arguments) as cluster,
         tempfile.TemporaryDirectory(prefix="kvtui-demo-", ignore_cleanup_errors=True) as folder,
     ):
+        underlay = Underlay(cluster.tell)
         ending.at_last(partial(shutil.rmtree, folder, ignore_errors=True))
         settings.host = [*settings.host, *_make_pool(options.hosts, Path(folder))]
 
@@ -47,7 +51,9 @@ def demo(options: Namespace) -> int:
             if options.kubeconfig is None:
                 await cluster.wait_for_words()
                 options.kubeconfig = cluster.wait_for_kubeconfig()
-            return make_fleet(options, settings, contexts)
+            fleet = make_fleet(options, settings, contexts)
+            fleet.listen(underlay.heed)
+            return fleet
 
         return run_screen(
             settings, connect, ending, where="the demo cluster", contexts=lambda: name_places(options, settings)
@@ -67,6 +73,38 @@ def _arguments(options: Namespace) -> list[str]:
     given = ((name, getattr(options, name)) for name in ("size", "speed", "seed", "user"))
     words = [word for name, value in given if value is not None for word in (f"--{name}", str(value))]
     return [*words, "--quiet"] if options.quiet else words
+
+
+class Underlay:
+    """Tells the cluster what becomes of the domains that its nodes run in: they fall silent and come back with them."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        """`tell` is given the lines of kvtui/demo/machinery.py."""
+        from kvtui.demo.pool import plane_uuids
+
+        self._tell = tell
+        self._told = dict.fromkeys(plane_uuids(), "running")
+        """The last word on each machine, by its UUID."""
+
+    def heed(self, delta: Delta) -> None:
+        """Listens to a fleet."""
+        from kvtui.records.libvirt import Domain
+
+        for change in delta.changes:
+            domain = change.record
+            if isinstance(domain, Domain) and domain.metadata.uid in self._told:
+                self._say(domain.metadata.uid, _word(domain) if change.new is not None else "off")
+
+    def _say(self, uuid: str, word: str) -> None:
+        if self._told[uuid] != word:
+            self._told[uuid] = word
+            self._tell(f"{uuid} {word}\n")
+
+
+def _word(domain: Domain) -> str:
+    if domain.state in ("paused", "pmsuspended"):
+        return "paused"
+    return "running" if domain.active else "off"
 
 
 class DemoCluster:
@@ -107,6 +145,13 @@ class DemoCluster:
         self._complaints.seek(0)
         said = self._complaints.read().decode(errors="replace").strip().splitlines()
         raise KvtuiError("the demo cluster did not start", said[-1] if said else "it said nothing")
+
+    def tell(self, line: str) -> None:
+        """Tell it of a machine below a node. One that has ended hears nothing."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError, ValueError):
+            self.process.stdin.write(line.encode())
+            self.process.stdin.flush()
 
     def __exit__(self, *_: object) -> None:
         for pipe in (self.process.stdin, self.process.stdout):

@@ -13,19 +13,26 @@ import threading
 from pathlib import Path
 
 from kvtui.demo.kubeconfig import write_kubeconfig
+from kvtui.demo.machinery import heed
 from kvtui.demo.options import Options, parse_options
 from kvtui.demo.server import Server
 from kvtui.demo.world import World
 
 
-def _end_with_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    """Set `stop` when standard input ends. A thread of its own, for files and /dev/null cannot be polled."""
+def _heed_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, world: World) -> None:
+    """Heed each line of standard input, and set `stop` at its end.
+
+    A thread of its own, for files and /dev/null cannot be polled.
+    """
 
     def read() -> None:
-        while os.read(sys.stdin.fileno(), 4096):
-            pass
+        rest = b""
         # The loop may have ended by itself meanwhile.
         with contextlib.suppress(RuntimeError):
+            while data := os.read(sys.stdin.fileno(), 4096):
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    loop.call_soon_threadsafe(heed, world, line.decode(errors="replace"))
             loop.call_soon_threadsafe(stop.set)
 
     threading.Thread(target=read, name="standard input", daemon=True).start()
@@ -38,7 +45,7 @@ async def serve(world: World, options: Options) -> int:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     if options.with_parent:
-        _end_with_input(loop, stop)
+        _heed_input(loop, stop, world)
     server = Server(world, speed=options.speed)
     try:
         await server.start(options.port)

@@ -98,11 +98,11 @@ class _Sample:
         self.timestamp = world.clock.stamp(world.clock.elapsed - elapsed)
 
     def pods(self, rows: list[Stored]) -> list[Object]:
-        """PodMetrics of those pods that run."""
+        """PodMetrics of those pods that run on nodes which answer."""
         found = []
         for row in rows:
             pod = _pod_of(row.raw)
-            if pod.status.phase == "Running":
+            if pod.status.phase == "Running" and self._world.nodes.answers(pod.spec.node_name):
                 uses = _pod_use(row, pod, self.seconds)
                 containers = [{"name": name, "usage": _usage(cpu, memory)} for name, cpu, memory in uses]
                 head = self._head("PodMetrics", row.name, row.namespace, row.labels)
@@ -155,7 +155,8 @@ def respond(world: World, target: Target, query: Mapping[str, str]) -> Object:
     if kind == kinds.POD:
         return _listed("PodMetricsList", sample.pods(rows))
     loads = sample.node_loads()
-    items = [sample.node(decode(row.raw), *loads.get(row.name, (0.0, 0.0))) for row in rows]
+    answering = (row for row in rows if world.nodes.answers(row.name))
+    items = [sample.node(decode(row.raw), *loads.get(row.name, (0.0, 0.0))) for row in answering]
     return _listed("NodeMetricsList", items)
 
 
@@ -173,7 +174,7 @@ def _pod(world: World, target: Target, sample: _Sample) -> Object:
 
 def _node(world: World, target: Target, sample: _Sample) -> Object:
     node = world.storage.find(kinds.NODE, "", target.name)
-    if node is None:
+    if node is None or not world.nodes.answers(target.name):
         raise not_found(_NODE_METRICS, target.name)
     return sample.node(node, *sample.node_loads().get(target.name, (0.0, 0.0)))
 

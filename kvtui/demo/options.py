@@ -64,7 +64,10 @@ def parse_options(arguments: Sequence[str]) -> Options:
     )
     parser.add_argument("--user", choices=sorted(CONTEXTS), default="admin", help="whose context is the current one")
     parser.add_argument(
-        "--with-parent", action="store_true", help="end when standard input is closed: with the program that started it"
+        "--with-parent",
+        action="store_true",
+        help="end when standard input is closed: with the program that started it; its lines tell of the machines "
+        "below nodes",
     )
     parser.add_argument(
         "--quiet", action="store_true", help="a world without troubles, in which nothing happens by itself"

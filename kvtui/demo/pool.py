@@ -36,6 +36,11 @@ def write_hosts(folder: Path, count: int = HOSTS) -> list[tuple[str, str]]:
     return found
 
 
+def plane_uuids() -> list[str]:
+    """The UUIDs of the domains in which the control plane runs."""
+    return [system_uuid(number) for number in range(CONTROL_PLANES)]
+
+
 def host_xml(name: str, number: int) -> str:
     """What the driver reads for one host."""
     domains = [
@@ -79,6 +84,7 @@ def _domain(name: str, about: str, cpus: int, memory: int, state: int, uuid: str
 
 
 def _volume(name: str) -> str:
+    # All of them have to fit into the 100 GiB that a pool of the driver has.
     return f"""
     <volume type='file'><name>{escape(name)}.qcow2</name><capacity unit='GiB'>40</capacity>
-      <allocation unit='GiB'>12</allocation><target><format type='qcow2'/></target></volume>"""
+      <allocation unit='GiB'>6</allocation><target><format type='qcow2'/></target></volume>"""

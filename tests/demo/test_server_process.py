@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 import yaml
 
+from kvtui.demo.catalog.hosts import system_uuid
 from kvtui.demo.options import parse_options
 from tests.cluster import ClusterProcess, cluster_process
 from tests.demo.wire import SUBRESOURCES, VMIS, VMS, fetch, open_watch
@@ -62,6 +63,23 @@ async def test_it_ends_with_its_parent() -> None:
         assert cluster.process.stdin is not None
         cluster.process.stdin.close()
         await _stopped(cluster)
+
+
+async def test_its_parent_tells_it_of_the_machines_below_its_nodes() -> None:
+    async with cluster_process(size=5) as cluster, cluster.session() as session:
+        assert cluster.process.stdin is not None
+        cluster.process.stdin.write(f"{system_uuid(0)} off\n{system_uuid(1)} pau".encode())
+        cluster.process.stdin.write(b"sed\n")
+        ready: list[str] = []
+        end = time.monotonic() + 10
+        while ready != ["Unknown", "Unknown", "True"]:
+            assert time.monotonic() < end
+            await cluster.control("advance", seconds=20)
+            nodes = [await fetch(session, f"/api/v1/nodes/cp-{number}") for number in (1, 2, 3)]
+            ready = [
+                condition["status"] for node in nodes for condition in node["status"]["conditions"]
+                if condition["type"] == "Ready"
+            ]  # fmt: skip
 
 
 async def test_its_time_passes_at_the_asked_speed() -> None:

@@ -85,6 +85,33 @@ class Kubelet(Controller):
 
         self.storage.modify(kinds.POD, namespace, name, again)
 
+    def recover(self, pod: Object, *, rebooted: bool) -> None:
+        """Tell of a pod again after its node was silent; when it has `rebooted`, its containers begin anew."""
+        meta, now = pod["metadata"], self.clock.stamp()
+        key = (meta["namespace"], meta["name"])
+        self.enqueue(key)
+        if pod["status"].get("phase") != "Running" or deleting(pod):
+            return
+        if rebooted and pod["spec"].get("restartPolicy") == "Never":
+            self.complete(*key, failed=True)
+            return
+
+        def tell(found: Object) -> None:
+            for container in found["status"].get("containerStatuses", ()):
+                if rebooted and "running" in container["state"]:
+                    ended = _terminated(container, now, failed=True, message="")
+                    container["lastState"] = {"terminated": {**ended, "exitCode": 255, "reason": "Unknown"}}
+                    container["restartCount"] += 1
+                    container["state"] = {"running": {"startedAt": now}}
+                    container["containerID"] = f"containerd://{self.random.getrandbits(64):064x}"
+            if has_condition(found, "ContainersReady", "True"):
+                ready = _ready(found, now)
+                _set_pod_condition(
+                    found, "Ready", ready["status"], now, ready.get("reason", ""), ready.get("message", "")
+                )
+
+        self.storage.modify(kinds.POD, *key, tell)
+
     def _begin(self, pod: Object) -> None:
         meta = pod["metadata"]
         key = (meta["namespace"], meta["name"])

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kvtui.demo import kinds
-from kvtui.demo.controllers.base import Controller
-from kvtui.demo.controllers.events import VM_CONTROLLER
+from kvtui.demo.controllers.base import Controller, Key
+from kvtui.demo.controllers.events import KUBELET, VM_CONTROLLER
 from kvtui.demo.controllers.instance import enter_phase
 from kvtui.demo.controllers.printable import FINAL
-from kvtui.demo.objects import deleting
+from kvtui.demo.objects import deleting, has_condition, set_condition
 from kvtui.demo.storage import Change, Object
 
 if TYPE_CHECKING:
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 HEARTBEAT = "kubevirt.io/heartbeat"
 _TOLERANCE = 300.0
 """Seconds after which pods are evicted from a silent node and virt-controller gives up its instances."""
+_MONITOR_GRACE = 50.0
+"""Seconds without a report after which a node is taken for lost (``--node-monitor-grace-period``)."""
+_BOOT = 20.0
+"""Seconds from switching a machine on to its kubelet's first report."""
+_NODE_CONTROLLER = "node-controller"
 _UNREACHABLE = "node.kubernetes.io/unreachable"
+_SCHEDULABLE = "kubevirt.io/schedulable"
 NOT_READY = "node.kubernetes.io/not-ready"
 """The taint of a node that has not come up yet."""
 _GRACE = 60.0
@@ -36,6 +42,10 @@ class Nodes(Controller):
         super().__init__(world)
         self._addresses: dict[str, str] = {}
         self._silent: set[str] = set()
+        self._off: set[str] = set()
+        """Of the silent ones those whose memory is gone."""
+        self._resuming: set[str] = set()
+        """Those whose machines run again."""
 
     def start(self) -> None:
         """Read the nodes of the seed and begin their heartbeats, spread over the interval."""
@@ -76,13 +86,8 @@ class Nodes(Controller):
         node = self.storage.find(kinds.NODE, namespace, name)
         if node is None:
             return
-        if name in self._silent and not node.get("status", {}).get("conditions"):
-            if self.elapsed((namespace, name), name, "first report", _GRACE):
-                self.silence(name)
-            return
         if name in self._silent:
-            if self.elapsed((namespace, name), name, "silent", _TOLERANCE):
-                self._give_up(name)
+            self._watch_silent((namespace, name), node)
             return
         now = self.clock.stamp()
 
@@ -93,6 +98,35 @@ class Nodes(Controller):
 
         self.storage.modify(kinds.NODE, "", name, beat)
         self.enqueue(("", name), self._interval * self.random.uniform(0.9, 1.1))
+
+    def _watch_silent(self, key: Key, node: Object) -> None:
+        """See it come back, take it for lost, or give up what is on it."""
+        name = key[1]
+        if name in self._resuming and (name not in self._off or self.elapsed(key, name, "boot", _BOOT)):
+            self.revive(name)
+        elif not node.get("status", {}).get("conditions"):
+            if self.elapsed(key, name, "first report", _GRACE):
+                self.silence(name)
+        elif not has_condition(node, "Ready", "Unknown"):
+            if self.elapsed(key, name, "unnoticed", _MONITOR_GRACE):
+                self.silence(name)
+        elif self.elapsed(key, name, "silent", _TOLERANCE):
+            self._give_up(name)
+
+    def halt(self, name: str, *, off: bool) -> None:
+        """Its machine stands still, switched off or paused: nothing there answers, which is noticed after a while."""
+        self._silent.add(name)
+        self._resuming.discard(name)
+        self.restart_stage(name, "boot")
+        if off:
+            self._off.add(name)
+        self.enqueue(("", name))
+
+    def resume(self, name: str) -> None:
+        """Its machine runs again; one that was off boots first."""
+        if name in self._silent:
+            self._resuming.add(name)
+            self.enqueue(("", name))
 
     def silence(self, name: str) -> None:
         """The node stops answering, as after a power failure."""
@@ -122,26 +156,55 @@ class Nodes(Controller):
         node = self.storage.modify(kinds.NODE, "", name, lost)
         if node:
             self.world.events.normal(
-                kinds.NODE, node, "node-controller", "NodeNotReady", f"Node {name} status is now: NodeNotReady"
+                kinds.NODE, node, _NODE_CONTROLLER, "NodeNotReady", f"Node {name} status is now: NodeNotReady"
             )
+        for pod in self._pods_on(name):
+            if has_condition(pod, "Ready", "True"):
+                self._mark_not_ready(pod)
         self.enqueue(("", name))
+
+    def _mark_not_ready(self, pod: Object) -> None:
+        """As the node lifecycle controller does: nobody sends it requests any more."""
+        meta, now = pod["metadata"], self.clock.stamp()
+        self.storage.modify(
+            kinds.POD, meta["namespace"], meta["name"],
+            lambda found: set_condition(found, "Ready", "False", now, probe=None),
+        )  # fmt: skip
+        self.world.events.warning(kinds.POD, pod, _NODE_CONTROLLER, "NodeNotReady", "Node is not ready")
 
     def revive(self, name: str) -> None:
-        """The node answers again."""
-        now = self.clock.stamp()
-        self._silent.discard(name)
-        self.restart_stage(name, "silent")
+        """The node answers again. What ran on a machine that was off is begun anew."""
+        now, rebooted = self.clock.stamp(), name in self._off
+        for names in (self._silent, self._off, self._resuming):
+            names.discard(name)
+        for stage in ("unnoticed", "boot", "silent"):
+            self.restart_stage(name, stage)
+        boot = f"{self.random.getrandbits(32):08x}-6f1c-4d0e-9d43-5b1d2ab8c001"
 
         def back(node: Object) -> None:
-            node["metadata"].setdefault("labels", {})["kubevirt.io/schedulable"] = "true"
+            if _SCHEDULABLE in node["metadata"].setdefault("labels", {}):
+                node["metadata"]["labels"][_SCHEDULABLE] = "true"
             node["spec"]["taints"] = [item for item in node["spec"].get("taints", ()) if item["key"] != _UNREACHABLE]
+            if rebooted:
+                node["status"]["nodeInfo"]["bootID"] = boot
             for condition, good in zip(node["status"]["conditions"], HEALTHY, strict=False):
-                condition |= {**good, "lastTransitionTime": now}
+                if condition["status"] == "Unknown":
+                    condition |= {**good, "lastTransitionTime": now}
 
-        self.storage.modify(kinds.NODE, "", name, back)
+        was = self.storage.find(kinds.NODE, "", name)
+        node = self.storage.modify(kinds.NODE, "", name, back)
+        if was is None or node is None:
+            return
+        events = self.world.events
+        if rebooted:
+            told = f"Node {name} has been rebooted, boot id: {boot}"
+            events.normal(kinds.NODE, node, KUBELET, "Starting", "Starting kubelet.", host=name)
+            events.warning(kinds.NODE, node, KUBELET, "Rebooted", told, host=name)
+        if not has_condition(was, "Ready", "True"):
+            events.normal(kinds.NODE, node, _NODE_CONTROLLER, "NodeReady", f"Node {name} status is now: NodeReady")
         self.enqueue(("", name))
         for pod in self._pods_on(name):
-            self.world.kubelet.enqueue((pod["metadata"]["namespace"], pod["metadata"]["name"]))
+            self.world.kubelet.recover(pod, rebooted=rebooted)
 
     def _pods_on(self, name: str) -> list[Object]:
         """The pods of a node; found in the stored bytes, for most of ten thousand are elsewhere."""
@@ -151,11 +214,11 @@ class Nodes(Controller):
 
     def _give_up(self, name: str) -> None:
         """Five minutes of silence: pods are evicted, instances are taken for failed."""
-        node = self.storage.modify(
-            kinds.NODE, "", name,
-            lambda found: found["metadata"].setdefault("labels", {}).__setitem__("kubevirt.io/schedulable", "false"),
-        )  # fmt: skip
-        if node:
+        node = self.storage.find(kinds.NODE, "", name)
+        if node and node["metadata"].get("labels", {}).get(_SCHEDULABLE) == "true":
+            self.storage.modify(
+                kinds.NODE, "", name, lambda found: found["metadata"]["labels"].__setitem__(_SCHEDULABLE, "false")
+            )
             told = "virt-handler is not responsive, marking node as unresponsive"
             self.world.events.warning(kinds.NODE, node, VM_CONTROLLER, "NodeUnresponsive", told)
         now = self.clock.stamp()
@@ -177,6 +240,25 @@ class Nodes(Controller):
             )
             if not deleting(pod) and not tolerates:
                 self.world.delete_pod(pod["metadata"]["namespace"], pod["metadata"]["name"])
+                self._replace(pod)
+
+    def _replace(self, pod: Object) -> None:
+        """Make another for a pod of a Deployment, as its ReplicaSet does."""
+        meta, spec = pod["metadata"], pod["spec"]
+        stem, _, _ = meta["name"].rpartition("-")
+        if self.storage.find(kinds.DEPLOYMENT, meta["namespace"], stem.rpartition("-")[0]) is None:
+            return
+        new = {name: meta[name] for name in ("namespace", "labels") if name in meta}
+        self.storage.create(
+            kinds.POD,
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {**new, "generateName": f"{stem}-"},
+                "spec": {name: value for name, value in spec.items() if name != "nodeName"},
+                "status": {"phase": "Pending", "qosClass": pod["status"].get("qosClass", "Burstable")},
+            },
+        )
 
 
 HEALTHY: tuple[Object, ...] = (
