@@ -78,7 +78,7 @@ class Figures:
         """Remember where it stands now."""
         now = self._clock()
         self._marks.append((now, self.received, self.written))
-        while len(self._marks) > 2 and now - self._marks[1][0] > _WINDOW:
+        while len(self._marks) > 2 and now - self._marks[1][0] >= _WINDOW:
             del self._marks[0]
 
     @property

@@ -76,6 +76,10 @@ def _run(options: Namespace) -> int:
             from kvtui.cli.upload import upload
 
             return upload(options)
+        case "download":
+            from kvtui.cli.download import download
+
+            return download(options)
         case "demo":
             from kvtui.cli.demo import demo
 

@@ -43,6 +43,7 @@ _GET_ABOUT = """\
 Print the rows of a resource: the same records and columns as on the screen.
 
 resources: nodes, vms, migrations, imports, pods, pvcs, events, namespaces, kubevirts, cdis,
+           snapshots, restores, clones, exports,
            of libvirt hosts pools, volumes, networks, leases, snapshots and jobs besides,
            or any of their aliases: node, vm, vmi, vmim, dv, pod, pvc, ev, ns ..."""
 
@@ -142,6 +143,21 @@ ctrl+c deletes the DataVolume again unless all was sent; what is left is said.
 {_EXIT_CODES}"""
 
 
+_DOWNLOAD_ABOUT = """\
+Bring a volume of an export into a file: by the export's own link where the cluster has one to the outside, else
+through the API server, which needs get on secrets and on services/proxy. What comes is checked; a download that breaks
+off or is interrupted leaves nothing."""
+
+_DOWNLOAD_MORE = f"""\
+examples:
+  kvtui download shop/db-1-export --volume db-1-data -o /backup/db-1.img.gz
+  kvtui download shop/db-1-export --format raw
+
+standard output: the name of the file, once all of it is there.
+
+{_EXIT_CODES}"""
+
+
 def parse_arguments(argv: Sequence[str] | None = None) -> Namespace:
     """What was asked for; ends the program with a sentence and code 2 when it makes no sense."""
     parser = make_parser()
@@ -219,6 +235,10 @@ def make_parser() -> ArgumentParser:
     _add_audit(commands.add_parser(
         "audit", parents=[_shared_options()], help="what was done, by whom, and what came of it",
         description=_AUDIT_ABOUT, epilog=_AUDIT_MORE, formatter_class=RawDescriptionHelpFormatter,
+    ))  # fmt: skip
+    _add_download(commands.add_parser(
+        "download", parents=[_shared_options()], help="a volume of an export into a file, checked",
+        description=_DOWNLOAD_ABOUT, epilog=_DOWNLOAD_MORE, formatter_class=RawDescriptionHelpFormatter,
     ))  # fmt: skip
     commands.add_parser("version", parents=[_shared_options()], help="print the version")
     return parser
@@ -318,6 +338,19 @@ def _add_upload(parser: ArgumentParser) -> None:
                         help="how often it is sent again when the connection breaks (default: 5)")  # fmt: skip
     parser.add_argument("--proxy-url", default="", metavar="URL", help="CDI's upload proxy (default: the one it tells)")
     parser.add_argument("--insecure", action="store_true", help="do not check the certificate of the proxy")
+
+
+def _add_download(parser: ArgumentParser) -> None:
+    parser.add_argument("export", type=_named, metavar="[NAMESPACE/]EXPORT", help="name of the VirtualMachineExport")
+    parser.add_argument("--volume", type=_named, metavar="NAME", help="which of its volumes, where it has several")
+    parser.add_argument("--format", choices=("gzip", "raw", "tar.gz"), default="gzip",
+                        help="gzip as it comes, raw unpacked here, tar.gz of a volume with files "
+                        "(default: %(default)s)")  # fmt: skip
+    parser.add_argument("-o", "--output", type=_named, metavar="FILE",
+                        help="where to (default: named as the volume, in this folder)")  # fmt: skip
+    parser.add_argument("--force", action="store_true", help="write over a file that exists")
+    parser.add_argument("--timeout", type=_seconds, default=300.0, metavar="SECONDS",
+                        help="how long to wait until the export is ready (default: %(default)g)")  # fmt: skip
 
 
 def _add_screenshot(parser: ArgumentParser) -> None:

@@ -45,19 +45,28 @@ def find_machine(options: Namespace, settings: Settings) -> tuple[Fleet, Ref]:
     """
     if options.host or (settings.host and not options.context and not _has_cluster(options)):
         return _find_domain(options, settings)
+    return find_object(options, settings, options.machine, "VirtualMachineInstance", "VM")
+
+
+def find_object(options: Namespace, settings: Settings, named: str, kind: str, what: str) -> tuple[Fleet, Ref]:
+    """The fleet of one context, and the object that `named` means there: NAME or NAMESPACE/NAME. Nobody is asked yet.
+
+    Raises ConfigError when it is not clear which is meant; `what` is the word for it.
+    """
+    about = f"the command is about one {what}"
     if len(options.context) > 1:
-        raise ConfigError("the command is about one VM", "several contexts were given", "give one --context")
+        raise ConfigError(about, "several contexts were given", "give one --context")
     if options.all_namespaces:
-        raise ConfigError("the command is about one VM", "-A means all namespaces", "name it as NAMESPACE/NAME")
-    namespace, _, name = options.machine.rpartition("/")
+        raise ConfigError(about, "-A means all namespaces", "name it as NAMESPACE/NAME")
+    namespace, _, name = named.rpartition("/")
     if not name or (namespace and not NAMESPACE.fullmatch(namespace)):
-        raise ConfigError(f"{options.machine!r} names no VM", hint="write NAME or NAMESPACE/NAME")
+        raise ConfigError(f"{named!r} names no {what}", hint="write NAME or NAMESPACE/NAME")
     if namespace and options.namespace not in (None, namespace):
-        raise ConfigError(f"{options.machine} is not in the namespace {options.namespace}", hint="leave out -n")
+        raise ConfigError(f"{named} is not in the namespace {options.namespace}", hint="leave out -n")
     options.namespace = namespace or options.namespace or own_namespace(options, settings)
     fleet = make_fleet(options, settings)
     backend = next(iter(fleet.backends.values()))
-    return fleet, Ref(backend.name, "VirtualMachineInstance", options.namespace, name)
+    return fleet, Ref(backend.name, kind, options.namespace, name)
 
 
 def _has_cluster(options: Namespace) -> bool:

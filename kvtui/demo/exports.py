@@ -81,7 +81,11 @@ class ExportServer:
             answer.content_length = size
         await answer.prepare(request)
         for piece in pack(pieces(claim, size)) if packed else pieces(claim, size):
-            await answer.write(piece)
+            try:
+                await answer.write(piece)
+            except ConnectionError:
+                # The client has seen enough.
+                return answer
             await asyncio.sleep(_PIECE / _RATE)
         await answer.write_eof()
         return answer

@@ -155,10 +155,10 @@ def _taken_while(row: SnapshotOfVm, _now: float) -> Cell:
     if "Online" not in told:
         return Cell("off" if row.snapshot.status.creation_time else "-")
     if "QuiesceTimeout" in told:
-        return Cell("running, not quiesced", Tone.WARN)
+        return Cell("running,not quiesced", Tone.WARN)
     if "Paused" in told:
         return Cell("paused")
-    return Cell("running, quiesced") if "GuestAgent" in told else Cell("running, no agent", Tone.WARN)
+    return Cell("running,quiesced") if "GuestAgent" in told else Cell("running,no agent", Tone.WARN)
 
 
 def _holds(row: SnapshotOfVm, _now: float) -> Cell:
@@ -434,12 +434,12 @@ RESOURCE: Resource[SnapshotOfVm] = Resource(
     columns=(
         Column("NAMESPACE", _by_vm(lambda row, _now: Cell(row.snapshot.metadata.namespace)), 10, rank=2, grow=1),
         Column("VM", _by_vm(lambda row, _now: Cell(row.snapshot.spec.source.name)), 12, rank=0, grow=1),
-        Column("NAME", _by_vm(lambda row, _now: Cell(row.snapshot.metadata.name)), 20, rank=0, grow=2),
+        Column("NAME", _by_vm(lambda row, _now: Cell(row.snapshot.metadata.name)), 18, rank=0, grow=2),
         Column("STATUS", _by_vm(_status), 13, rank=0),
-        Column("TAKEN WHILE", _by_vm(_taken_while), 17, rank=2),
-        Column("HOLDS", _by_vm(_holds), 14, rank=2, grow=1),
+        Column("TAKEN WHILE", _by_vm(_taken_while), 16, rank=2),
+        Column("HOLDS", _by_vm(_holds), 14, rank=1, grow=1),
         Column("AGE", _by_vm(_age), 5, rank=1, right=True, ticks=True),
-        reason_column(_health, rank=1),
+        reason_column(_health, rank=2),
     ),
     fields=_fields,
     labels=lambda row: row.snapshot.metadata.labels,

@@ -169,7 +169,8 @@ class _Copies:
             state(clone, "Progressing", "False", now, "Ready")
             state(clone, "Ready", "True", now, "Ready")
 
-        self._load_clone(namespace, source, target, name, ago, finish)
+        if self._world.storage.find(kinds.VM, namespace, target) is not None:
+            self._load_clone(namespace, source, target, name, ago, finish)
 
     def _failed_clone(self, namespace: str, source: str, name: str, ago: float) -> None:
         """One of its disks lies where no snapshots can be taken."""

@@ -1,0 +1,98 @@
+"""``kvtui download``: a volume of an export into a file, checked, with its progress on standard error."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from kvtui.backends.downloads import RAW, SUFFIXES, Downloads, check_target
+from kvtui.backends.transfer import DownloadTransfer
+from kvtui.cli.connecting import read_settings
+from kvtui.cli.machine import capable, find_object
+from kvtui.cli.output import printing
+from kvtui.errors import BusyError
+from kvtui.model import Ref
+from kvtui.text import clean_line, rate, size
+
+if TYPE_CHECKING:
+    from kvtui.fleet import Fleet
+
+_TERMINATED: Final = 128 + signal.SIGTERM
+_KIND: Final = "VirtualMachineExport"
+_LOOK: Final = 2.0
+"""Seconds between two looks at an export that is not ready, and at most between two lines of progress."""
+_DRAW: Final = 0.5
+
+
+def download(options: Namespace) -> int:
+    """Download what was named; the exit code."""
+    fleet, ref = find_object(options, read_settings(options), options.export, _KIND, "export")
+    target = Path(options.output or f"{options.volume or ref.name}{SUFFIXES[options.format]}").absolute()
+    check_target(target, overwrite=options.force)
+    try:
+        return asyncio.run(_download(options, fleet, ref, target))
+    except asyncio.CancelledError:
+        return _TERMINATED
+
+
+async def _download(options: Namespace, fleet: Fleet, ref: Ref, target: Path) -> int:
+    _end_on_signals()
+    try:
+        backend = capable(fleet, ref, Downloads, "exports")  # type: ignore[type-abstract]
+        transfer = await _run(backend, ref, options, target)
+    finally:
+        await fleet.close()
+    with printing():
+        sys.stdout.write(f"{clean_line(str(target))}\n")
+    kept = f", {size(transfer.figures.written)}B unpacked" if options.format != RAW else ""
+    sys.stderr.write(f"kvtui: {size(transfer.figures.received)}B came {transfer.figures.way}{kept}, checked\n")
+    return 0
+
+
+async def _run(backend: Downloads, ref: Ref, options: Namespace, target: Path) -> DownloadTransfer:
+    """Download it, once the export is ready. Raises BusyError when it is not in time."""
+    loop = asyncio.get_running_loop()
+    until, told = loop.time() + options.timeout, ""
+    while True:
+        transfer = DownloadTransfer(backend, ref, options.volume or "", options.format, target, overwrite=options.force)
+        showing = asyncio.create_task(_show(transfer), name="progress")
+        try:
+            await transfer.run()
+        except BusyError as error:
+            if loop.time() >= until:
+                raise
+            if str(error) != told:
+                told = str(error)
+                sys.stderr.write(f"kvtui: {clean_line(told)}; waiting\n")
+            await asyncio.sleep(_LOOK)
+        else:
+            return transfer
+        finally:
+            showing.cancel()
+            await asyncio.gather(showing, return_exceptions=True)
+            if transfer.figures.received and sys.stderr.isatty():
+                sys.stderr.write("\r\x1b[K")
+
+
+async def _show(transfer: DownloadTransfer) -> None:
+    """Draw how far it is, on a terminal; elsewhere a line now and then would only be in the way."""
+    if not sys.stderr.isatty():
+        return
+    while True:
+        await asyncio.sleep(_DRAW)
+        figures = transfer.figures
+        if figures.received:
+            sys.stderr.write(f"\r\x1b[K{transfer.words}   {rate(figures.rate)}   {size(figures.received)}B")
+            sys.stderr.flush()
+
+
+def _end_on_signals() -> None:
+    """Let the system end this task as ctrl+c does."""
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
