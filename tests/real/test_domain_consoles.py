@@ -192,6 +192,8 @@ async def test_a_console_that_is_taken_is_told_and_taken_back_on_demand(
         await desk.until(lambda: session.state is State.TAKEN, "the loss")
         session.retake()
         await desk.connected(session)
+        assert not session.send(b"\r"), "an enter alone would run what whoever had it left on the line"
+        assert session.send(b"\x15")
         await desk.ask(session, "", ":~#")
         connection.close()
 

@@ -270,9 +270,8 @@ async def test_an_edited_definition_is_stored_and_its_secrets_are_as_they_were()
         assert "managedFields" not in text
         assert "\nstatus:" not in text
         before = there.object("VirtualMachine", row)
-        await write_manifest(
-            backend, row.ref, text.replace("metadata:\n", "metadata:\n  annotations: {note: x}\n", 1), text
-        )
+        edited = text.replace("\n  labels:\n", "\n  labels:\n    note: x\n", 1)
+        await write_manifest(backend, row.ref, edited, text)
         after = there.object("VirtualMachine", row)
         assert before is not None
         assert after is not None
