@@ -209,11 +209,15 @@ class Batches:
         now = self._fleet.clock()
         if not item.is_overdue(now):
             return item.words
-        row = item.batch.resource.row(self._fleet.view, item.ref)
-        health = None if row is None else item.batch.resource.health(row, now)
-        cause = "" if health is None else ": ".join(part for part in (health.word, health.reason) if part)
+        cause = self.tell_row(item)
         usual = f"overdue, usually within {age(item.action.usual)}"
         return f"{usual}; it is {cause}" if cause else usual
+
+    def tell_row(self, item: Item) -> str:
+        """What the row of an item says now: its status and the reason."""
+        row = item.batch.resource.row(self._fleet.view, item.ref)
+        health = None if row is None else item.batch.resource.health(row, self._fleet.clock())
+        return "" if health is None else ": ".join(part for part in (health.word, health.reason) if part)
 
     def why_not(self, action: AnyAction, resource: AnyResource, row: Any) -> str:
         """Why the action is not possible on a row now; empty when it is."""

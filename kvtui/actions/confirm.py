@@ -63,12 +63,22 @@ class ImpossibleError(BackendError):
 class Confirmer:
     """Finds out whether an action may be carried out, and has the user say so."""
 
-    def __init__(self, fleet: Fleet, resources: Sequence[AnyResource], batches: Batches, asker: Asker) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        resources: Sequence[AnyResource],
+        batches: Batches,
+        asker: Asker,
+        *,
+        asks_always: bool = False,
+    ) -> None:
+        """With `asks_always` also what is harmless is asked about."""
         self._fleet = fleet
         self._resources = {action.id: resource for resource in resources for action in resource.actions}
         self._resources |= {maker.id: at_sites(resource) for resource in resources for maker in resource.makers}
         self._batches = batches
         self._asker = asker
+        self._asks_always = asks_always
 
     def resource_of(self, action: AnyAction) -> AnyResource:
         """Whose rows it is done to."""
@@ -82,18 +92,24 @@ class Confirmer:
         reasons = [self._batches.why_not(action, resource, row) for row in rows]
         return "" if "" in reasons else reasons[0]
 
-    async def check(self, action: AnyAction, rows: Sequence[Any]) -> list[Task]:
-        """A task for each row, those left out with their reasons. Raises ImpossibleError, ForbiddenError, and
-        UnreachableError when nobody says whether it is allowed.
+    def judge(self, action: AnyAction, rows: Sequence[Any]) -> list[Task]:
+        """A task for each row, those that are left out with their reasons. Raises ImpossibleError when it is possible
+        for one row only, and there are several.
         """
         if len(rows) > 1 and any(action.of(row).single for row in rows):
             raise ImpossibleError(f"one at a time; {len(rows)} are marked")
         resource = self.resource_of(action)
-        tasks = [Task(row, reason=self._batches.why_not(action, resource, row)) for row in rows]
+        return [Task(row, reason=self._batches.why_not(action, resource, row)) for row in rows]
+
+    async def check(self, action: AnyAction, rows: Sequence[Any]) -> list[Task]:
+        """The tasks, one of them possible and all that are allowed. Raises ImpossibleError, ForbiddenError, and
+        UnreachableError when nobody says whether it is allowed.
+        """
+        tasks = self.judge(action, rows)
         possible = [task.row for task in tasks if not task.reason]
         if not possible:
             raise ImpossibleError(self.reason(action, rows))
-        await self._check_rights(action, resource, possible)
+        await self._check_rights(action, self.resource_of(action), possible)
         return tasks
 
     async def confirm(self, action: AnyAction, tasks: Sequence[Task]) -> list[Task] | None:
@@ -168,12 +184,12 @@ class Confirmer:
         self, action: AnyAction, resource: AnyResource, rows: Sequence[Any], left_out: int
     ) -> Question | None:
         many = len(rows) >= _MASS
-        if action.danger is Danger.NONE and not many:
+        if action.danger is Danger.NONE and not many and not self._asks_always:
             return None
         names = self._names(resource, rows)
         warnings = self._warnings(action, resource, rows)
         if left_out:
-            warnings.append(f"{left_out} of the marked are left out: there it is not possible")
+            warnings.append(f"{left_out} are left out: there it is not possible")
         subject = f"{len(rows)} {resource.title}" if many else f"{resource.label} {names[0]}"
         return Question(f"{action.label} {subject}?", names, warnings, self._word(action, resource, rows))
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
 from kvtui.cli.arguments import parse_arguments
+from kvtui.cli.codes import FAILED, INTERRUPTED, OK, PARTIAL, USAGE
 from kvtui.cli.output import prepare_streams, printing
 from kvtui.errors import ConfigError, KvtuiError, UnreachableError
-
-OK, FAILED, USAGE, PARTIAL = 0, 1, 2, 3
-INTERRUPTED = 128 + signal.SIGINT
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,6 +45,10 @@ def _run(options: Namespace) -> int:
             from kvtui.cli.get import get
 
             return get(options)
+        case "act":
+            from kvtui.cli.act import act
+
+            return act(options)
         case "audit":
             from kvtui.cli.audit import audit
 

@@ -6,7 +6,9 @@ import sys
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from kvtui.cli.verbs import take_verb
 from kvtui.config import NAMESPACE
 from kvtui.hops import Route, parse_route
 
@@ -25,8 +27,14 @@ examples:
   kvtui get migrations --watch     and as they change
   kvtui screenshot shop/web-1      what the VM shows on its screen
   kvtui console db-1 --host qemu:///system   the console of a VM of this machine's libvirt
+  kvtui stop web-1 web-2 -n shop --wait      what can be done on the screen, for scripts
 
 """
+
+_DEFAULTS: dict[str, Any] = {
+    "kubeconfig": None, "context": [], "namespace": None, "all_namespaces": False, "jump": None, "host": [],
+    "read_only": False, "config": None, "theme": None, "slow_link": False, "no_mouse": False, "record": None,
+}  # fmt: skip
 
 _SCREENSHOT_ABOUT = """\
 Save what a VM shows on its screen, or draw it in the terminal. It ends nobody's session."""
@@ -160,8 +168,11 @@ standard output: the name of the file, once all of it is there.
 
 def parse_arguments(argv: Sequence[str] | None = None) -> Namespace:
     """What was asked for; ends the program with a sentence and code 2 when it makes no sense."""
-    parser = make_parser()
     words = list(sys.argv[1:] if argv is None else argv)
+    parser = make_parser()
+    verb = take_verb(words, parser, _shared_options, _DEFAULTS)
+    if verb is not None:
+        return verb
     own, remote = _split(words)
     options, rest = parser.parse_known_args(own)
     if options.command == "ssh":
@@ -195,9 +206,7 @@ def make_parser() -> ArgumentParser:
         prog="kvtui", description=_ABOUT, epilog=_EXAMPLES + _EXIT_CODES, formatter_class=RawDescriptionHelpFormatter,
         parents=[_shared_options()],
     )  # fmt: skip
-    parser.set_defaults(command=None, kubeconfig=None, context=[], namespace=None, all_namespaces=False)
-    parser.set_defaults(jump=None)
-    parser.set_defaults(host=[], read_only=False, config=None, theme=None, slow_link=False, no_mouse=False, record=None)
+    parser.set_defaults(command=None, **_DEFAULTS)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     _add_get(commands.add_parser(
         "get", parents=[_shared_options()], help="print rows: vms, nodes, migrations, imports ...",
@@ -285,7 +294,7 @@ def _add_get(parser: ArgumentParser) -> None:
     parser.add_argument("-f", "--filter", metavar="TEXT", default="", help="only rows that match, see below")
     parser.add_argument("--faults", action="store_true", help="only rows that are not well")
     parser.add_argument("-w", "--watch", action="store_true", help="go on and print every row that changes")
-    parser.add_argument("--timeout", type=_seconds, default=15.0, metavar="SECONDS",
+    parser.add_argument("--timeout", type=read_seconds, default=15.0, metavar="SECONDS",
                         help="how long to wait for the cluster (default: %(default)g)")  # fmt: skip
 
 
@@ -304,7 +313,7 @@ def _add_machine(parser: ArgumentParser) -> None:
 def _add_console(parser: ArgumentParser) -> None:
     _add_machine(parser)
     parser.add_argument("--until", metavar="TEXT", help="plain bytes; end as soon as the guest has said TEXT")
-    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="plain bytes; end after that time")
+    parser.add_argument("--timeout", type=read_seconds, metavar="SECONDS", help="plain bytes; end after that time")
     parser.add_argument("--line", type=_named, metavar="ALIAS", help="on a host: another serial line, as serial1")
     parser.add_argument("--take", action="store_true", help="on a host, plain bytes: also from whoever has the console")
 
@@ -349,7 +358,7 @@ def _add_download(parser: ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=_named, metavar="FILE",
                         help="where to (default: named as the volume, in this folder)")  # fmt: skip
     parser.add_argument("--force", action="store_true", help="write over a file that exists")
-    parser.add_argument("--timeout", type=_seconds, default=300.0, metavar="SECONDS",
+    parser.add_argument("--timeout", type=read_seconds, default=300.0, metavar="SECONDS",
                         help="how long to wait until the export is ready (default: %(default)g)")  # fmt: skip
 
 
@@ -359,7 +368,7 @@ def _add_screenshot(parser: ArgumentParser) -> None:
                         help="where to save the picture, a PNG unless the name ends in .ppm; - is standard output; "
                         "without it the picture is drawn in the terminal")  # fmt: skip
     parser.add_argument("--force", action="store_true", help="write over a file that exists")
-    parser.add_argument("--timeout", type=_seconds, default=15.0, metavar="SECONDS",
+    parser.add_argument("--timeout", type=read_seconds, default=15.0, metavar="SECONDS",
                         help="how long to wait for the cluster (default: %(default)g)")  # fmt: skip
 
 
@@ -432,7 +441,8 @@ def _since(text: str) -> float:
     return read_since(text)
 
 
-def _seconds(text: str) -> float:
+def read_seconds(text: str) -> float:
+    """A number of seconds. Raises ArgumentTypeError."""
     try:
         value = float(text)
     except ValueError:
@@ -453,4 +463,4 @@ def _speed(text: str) -> float:
 
 
 def _limit(text: str) -> float:
-    return 0.0 if text.strip() in ("0", "off") else _seconds(text)
+    return 0.0 if text.strip() in ("0", "off") else read_seconds(text)

@@ -199,6 +199,7 @@ def _has_begun_anew(before: Import, now: Import) -> bool:
 ACTIONS: tuple[Action[Import], ...] = (
     Action(
         id="datavolume.retry",
+        command="retry",
         key="R",
         label="retry",
         help="Begin an import that failed again, from the beginning.",
@@ -213,6 +214,7 @@ ACTIONS: tuple[Action[Import], ...] = (
     ),
     Action(
         id="datavolume.delete",
+        command="delete",
         key="ctrl+d",
         label="delete",
         help="Delete the DataVolume, with its claim and all data.",
@@ -229,6 +231,7 @@ ACTIONS: tuple[Action[Import], ...] = (
 MAKERS: tuple[Action[Site], ...] = (
     Action(
         id="datavolume.create",
+        command="create",
         key="n",
         label="new",
         help="Make a DataVolume: import an image, copy a disk, make an empty one.",

@@ -227,6 +227,7 @@ def _at_once(_before: Guest, _now: Guest) -> bool:
 _POWER: tuple[Action[Guest], ...] = (
     Action(
         id="vm.start",
+        command="start",
         key="s",
         label="start",
         help="Start the VM.",
@@ -239,6 +240,7 @@ _POWER: tuple[Action[Guest], ...] = (
     ),
     Action(
         id="vm.stop",
+        command="stop",
         key="S",
         label="stop",
         help="Press the VM's power button: the guest shuts down, or does not.",
@@ -253,6 +255,7 @@ _POWER: tuple[Action[Guest], ...] = (
     ),
     Action(
         id="vm.kill",
+        command="force-stop",
         key="ctrl+k",
         label="force stop",
         help="Cut the VM off at once, as by pulling its plug.",
@@ -268,6 +271,7 @@ _POWER: tuple[Action[Guest], ...] = (
     ),
     Action(
         id="vm.restart",
+        command="restart",
         key="R",
         label="restart",
         help="Have the guest reboot, in the same machine.",
@@ -282,6 +286,7 @@ _POWER: tuple[Action[Guest], ...] = (
     ),
     Action(
         id="vm.pause",
+        command="pause",
         key="p",
         label="pause",
         help="Freeze the guest: it keeps its memory and does nothing.",
@@ -296,6 +301,7 @@ _POWER: tuple[Action[Guest], ...] = (
     ),
     Action(
         id="vm.unpause",
+        command="unpause",
         key="u",
         label="unpause",
         help="Let a paused guest go on.",
@@ -311,6 +317,7 @@ _POWER: tuple[Action[Guest], ...] = (
 _RARE: tuple[Action[Guest], ...] = (
     Action(
         id="vm.reset",
+        command="reset",
         key="",
         label="reset",
         help="Press the VM's reset button: the guest gets no chance to shut down.",
@@ -325,6 +332,7 @@ _RARE: tuple[Action[Guest], ...] = (
     ),
     Action(
         id="vm.save",
+        command="save",
         key="",
         label="save to disk",
         help="Write the VM's memory to disk and switch it off; the next start goes on from there.",
@@ -340,6 +348,7 @@ _RARE: tuple[Action[Guest], ...] = (
     ),
     Action(
         id="vm.start_afresh",
+        command="start-afresh",
         key="",
         label="start afresh",
         help="Start the VM from its disks; the memory that was saved is lost.",
@@ -354,6 +363,7 @@ _RARE: tuple[Action[Guest], ...] = (
     ),
     Action(
         id="vm.drop_save",
+        command="drop-saved",
         key="",
         label="drop saved memory",
         help="Throw away the memory that was saved.",
@@ -368,6 +378,7 @@ _RARE: tuple[Action[Guest], ...] = (
     ),
     Action(
         id="vm.nmi",
+        command="send-nmi",
         key="",
         label="send NMI",
         help="Send the guest a non-maskable interrupt, at which it may write a dump.",
@@ -382,6 +393,7 @@ _RARE: tuple[Action[Guest], ...] = (
     ),
     Action(
         id="vm.autostart",
+        command="autostart",
         key="",
         label="autostart",
         help="Choose whether the VM starts with its host.",

@@ -271,6 +271,7 @@ def _at_once(_before: Guest, _now: Guest) -> bool:
 COPIES: tuple[Action[Guest], ...] = (
     Action(
         id="vm.snapshot",
+        command="snapshot",
         key="",
         label="take snapshot",
         help="Keep the present state of the VM, to go back to it.",
@@ -285,6 +286,7 @@ COPIES: tuple[Action[Guest], ...] = (
     ),
     Action(
         id="vm.revert",
+        command="revert",
         key="",
         label="revert to snapshot",
         help="Take the VM back to a snapshot; what came after it is lost.",
@@ -301,6 +303,7 @@ COPIES: tuple[Action[Guest], ...] = (
     ),
     Action(
         id="vm.delete_snapshot",
+        command="delete-snapshot",
         key="",
         label="delete snapshot",
         help="Delete a snapshot of the VM.",
@@ -317,6 +320,7 @@ COPIES: tuple[Action[Guest], ...] = (
     ),
     Action(
         id="vm.clone",
+        command="clone",
         key="",
         label="clone",
         help="Make a VM like this one, with copies of its disks or with disks that hold only what differs.",
@@ -333,6 +337,7 @@ COPIES: tuple[Action[Guest], ...] = (
     ),
     Action(
         id="vm.undefine",
+        command="undefine",
         key="",
         label="undefine",
         help="Forget the VM; what else goes, its volumes too, is chosen one by one.",

@@ -199,6 +199,7 @@ def _abort_when(guest: Guest) -> str:
 MOVES: tuple[Action[Guest], ...] = (
     Action(
         id="vm.migrate",
+        command="migrate",
         key="m",
         label="migrate",
         help="Move the VM to another host of the fleet, after asking both whether that works.",
@@ -214,6 +215,7 @@ MOVES: tuple[Action[Guest], ...] = (
     ),
     Action(
         id="vm.cancel_migration",
+        command="cancel-migration",
         key="M",
         label="cancel migration",
         help="Abort the migration or other job under way; the guest runs on where it is.",

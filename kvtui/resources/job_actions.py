@@ -58,6 +58,7 @@ async def _limit(backend: Backend, row: Transit, answers: Answers) -> None:
 ACTIONS: tuple[Action[Transit], ...] = (
     Action(
         id="migration.cancel",
+        command="cancel",
         key="M",
         label="cancel",
         help="Abort the migration; the guest runs on where it is.",
@@ -70,6 +71,7 @@ ACTIONS: tuple[Action[Transit], ...] = (
     ),
     Action(
         id="migration.post_copy",
+        command="post-copy",
         key="",
         label="post-copy",
         help="Let the VM run on at its target now; the rest of its memory follows as it needs it.",
@@ -84,6 +86,7 @@ ACTIONS: tuple[Action[Transit], ...] = (
     ),
     Action(
         id="migration.bandwidth",
+        command="bandwidth",
         key="",
         label="bandwidth",
         help="Give the migration more or less bandwidth.",

@@ -134,6 +134,7 @@ RESOURCE: Resource[Move] = Resource(
     actions=(
         Action(
             id="migration.cancel",
+            command="cancel",
             key="M",
             label="cancel",
             help="Abort the migration; the guest runs on where it is.",

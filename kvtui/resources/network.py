@@ -83,6 +83,7 @@ _NEEDS = Permission("write", "libvirt", "networks")
 _ACTIONS: tuple[Action[NetworkRow], ...] = (
     Action(
         id="network.start",
+        command="start",
         key="s",
         label="start",
         help="Bring the network up.",
@@ -94,6 +95,7 @@ _ACTIONS: tuple[Action[NetworkRow], ...] = (
     ),
     Action(
         id="network.autostart",
+        command="autostart",
         key="",
         label="autostart",
         help="Have the network start with its host, or no longer.",

@@ -122,6 +122,7 @@ _NEEDS = Permission("write", "libvirt", "pools")
 _ACTIONS: tuple[Action[PoolRow], ...] = (
     Action(
         id="pool.start",
+        command="start",
         key="s",
         label="start",
         help="Make the volumes of the pool usable.",
@@ -133,6 +134,7 @@ _ACTIONS: tuple[Action[PoolRow], ...] = (
     ),
     Action(
         id="pool.refresh",
+        command="refresh",
         key="R",
         label="refresh",
         help="Have libvirt look at the storage itself: what others did there, and how much is free.",
@@ -144,6 +146,7 @@ _ACTIONS: tuple[Action[PoolRow], ...] = (
     ),
     Action(
         id="pool.autostart",
+        command="autostart",
         key="",
         label="autostart",
         help="Have the pool start with its host, or no longer.",

@@ -138,6 +138,7 @@ def _has_grown(before: ClaimRow, now: ClaimRow) -> bool:
 ACTIONS: tuple[Action[ClaimRow], ...] = (
     Action(
         id="pvc.resize",
+        command="resize",
         key="plus",
         label="resize",
         help="Make the claim larger, where its storage class allows that.",
@@ -153,6 +154,7 @@ ACTIONS: tuple[Action[ClaimRow], ...] = (
     ),
     Action(
         id="pvc.delete",
+        command="delete",
         key="ctrl+d",
         label="delete",
         help="Delete the claim, and its volume with all data unless its class keeps that.",
@@ -169,6 +171,7 @@ ACTIONS: tuple[Action[ClaimRow], ...] = (
 MAKERS: tuple[Action[Site], ...] = (
     Action(
         id="pvc.create",
+        command="create",
         key="n",
         label="new",
         help="Make an empty claim.",

@@ -50,6 +50,7 @@ async def _export(backend: Backend, row: ClaimRow, answers: Answers) -> None:
 ACTIONS: tuple[Action[ClaimRow], ...] = (
     Action(
         id="pvc.export",
+        command="export",
         key="",
         label="export",
         help="Offer the volume of the claim for download, for a while.",

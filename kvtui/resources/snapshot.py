@@ -155,6 +155,7 @@ def _snapshots(backend: Backend) -> Snapshots:
 ACTIONS: tuple[Action[SnapshotRow], ...] = (
     Action(
         id="snapshot.revert",
+        command="revert",
         key="R",
         label="revert",
         help="Take the VM back to the snapshot; what came after it is lost.",
@@ -170,6 +171,7 @@ ACTIONS: tuple[Action[SnapshotRow], ...] = (
     ),
     Action(
         id="snapshot.delete",
+        command="delete",
         key="ctrl+d",
         label="delete",
         help="Delete the snapshot.",

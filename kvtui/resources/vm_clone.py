@@ -107,6 +107,7 @@ RESOURCE: Resource[CloneOfVm] = Resource(
     actions=(
         Action(
             id="clone.delete",
+            command="delete",
             key="ctrl+d",
             label="delete",
             help="Delete the clone, not the VM that it made.",

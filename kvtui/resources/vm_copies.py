@@ -335,6 +335,7 @@ def _may(subresource: str) -> Permission:
 ACTIONS: tuple[Action[Machine], ...] = (
     Action(
         id="vm.snapshot",
+        command="snapshot",
         key="",
         label="take snapshot",
         help="Keep the present state of the VM, to go back to it.",
@@ -350,6 +351,7 @@ ACTIONS: tuple[Action[Machine], ...] = (
     ),
     Action(
         id="vm.clone",
+        command="clone",
         key="",
         label="clone",
         help="Make a VM like this one, with copies of its disks.",
@@ -366,6 +368,7 @@ ACTIONS: tuple[Action[Machine], ...] = (
     ),
     Action(
         id="vm.export",
+        command="export",
         key="",
         label="export",
         help="Offer the disks of the VM for download, for a while.",
@@ -381,6 +384,7 @@ ACTIONS: tuple[Action[Machine], ...] = (
     ),
     Action(
         id="vm.memory_dump",
+        command="dump-memory",
         key="",
         label="dump memory",
         help="Write the memory of the running guest to a claim, for those who look into it.",
@@ -398,6 +402,7 @@ ACTIONS: tuple[Action[Machine], ...] = (
     ),
     Action(
         id="vm.remove_memory_dump",
+        command="remove-memory-dump",
         key="",
         label="take off memory dump",
         help="Take the claim of memory dumps off the VM; the claim itself stays.",

@@ -224,6 +224,7 @@ RESOURCE: Resource[ExportRow] = Resource(
         ),
         Action(
             id="export.delete",
+            command="delete",
             key="ctrl+d",
             label="delete",
             help="Delete the export, not what it exports.",

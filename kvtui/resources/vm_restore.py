@@ -133,6 +133,7 @@ RESOURCE: Resource[RestoreOfVm] = Resource(
     actions=(
         Action(
             id="restore.delete",
+            command="delete",
             key="ctrl+d",
             label="delete",
             help="Delete the restore; one that is not complete is given up.",

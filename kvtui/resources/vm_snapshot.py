@@ -353,6 +353,7 @@ def _at_once(_before: SnapshotOfVm, _now: SnapshotOfVm) -> bool:
 ACTIONS: tuple[Action[SnapshotOfVm], ...] = (
     Action(
         id="snapshot.restore",
+        command="restore",
         key="",
         label="restore",
         help="Take the VM back to the snapshot, or make a new VM of it.",
@@ -369,6 +370,7 @@ ACTIONS: tuple[Action[SnapshotOfVm], ...] = (
     ),
     Action(
         id="snapshot.delete",
+        command="delete",
         key="ctrl+d",
         label="delete",
         help="Delete the snapshot.",
@@ -384,6 +386,7 @@ ACTIONS: tuple[Action[SnapshotOfVm], ...] = (
     ),
     Action(
         id="snapshot.clone",
+        command="clone",
         key="",
         label="clone to a VM",
         help="Make a VM of the snapshot, with addresses and a UUID of its own.",
@@ -399,6 +402,7 @@ ACTIONS: tuple[Action[SnapshotOfVm], ...] = (
     ),
     Action(
         id="snapshot.export",
+        command="export",
         key="",
         label="export",
         help="Offer the disks of the snapshot for download.",

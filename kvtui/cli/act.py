@@ -1,0 +1,347 @@
+"""``kvtui VERB``: what can be done on the screen, for scripts: chosen, confirmed, carried out, and waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import msgspec
+
+from kvtui.actions.batch import Batch, Batches, Item, State, Task, name_item, perform
+from kvtui.actions.commands import Deed, find_verbs
+from kvtui.actions.confirm import Confirmer, ImpossibleError, Question, Sheet
+from kvtui.backends.objects import Rehearser
+from kvtui.cli.asking import TerminalAsker
+from kvtui.cli.choosing import Chooser, confine
+from kvtui.cli.codes import FAILED, OK, PARTIAL, UNCONFIRMED, UNSEEN
+from kvtui.cli.connecting import make_fleet, read_settings
+from kvtui.cli.fields import describe_fields, fill_form, tell_answers
+from kvtui.cli.output import printing
+from kvtui.errors import BackendError, ConfigError, KvtuiError, ReadOnlyError
+from kvtui.fleet import Fleet
+from kvtui.model import FeedState, Ref
+from kvtui.resources import RESOURCES
+from kvtui.resources.form import Answers
+from kvtui.text import age, clean_line
+
+_LISTS: Final = 15.0
+"""Seconds that the lists may take."""
+_PATIENCE: Final = 2.0
+"""How many times its usual time an effect may take."""
+_TICK: Final = 0.05
+_SHOWN: Final = 12
+"""Objects that a question names."""
+
+
+class UnconfirmedError(KvtuiError):
+    """It was asked whether it is meant, and nobody said so."""
+
+
+def act(options: Namespace) -> int:
+    """Do what was asked for; the exit code (see ``kvtui VERB --help``)."""
+    settings = read_settings(options)
+    bare = options.selector is not None
+    deed, names = find_verbs(RESOURCES)[options.verb].choose(options.words, alone=bare)
+    _check_words(options, deed, names)
+    everywhere = options.all_namespaces
+    homes = confine(options, settings, deed, names)
+    fleet = make_fleet(options, settings)
+    verb = find_verbs(fleet.resources).get(options.verb)
+    here = next((one for one in verb.deeds if one.action.id == deed.action.id), None) if verb is not None else None
+    if here is None:
+        raise ConfigError(f"{', '.join(fleet.backends)} has no {options.verb}", f"it is for {deed.resource.title}")
+    chooser = Chooser(here, fleet, options, homes, everywhere=everywhere)
+    try:
+        return asyncio.run(_Run(options, here, fleet, chooser).run(names))
+    except UnconfirmedError as error:
+        hint = f" ({error.hint})" if error.hint else ""
+        sys.stderr.write(f"kvtui: {error.title}: {error.detail}{hint}\n")
+        return UNCONFIRMED
+
+
+def _check_words(options: Namespace, deed: Deed, names: Sequence[str]) -> None:
+    """Raise ConfigError when it is not clear what is meant."""
+    if deed.makes:
+        if options.selector is not None or len(names) > 1:
+            raise ConfigError(f"{options.verb} makes one {deed.resource.label}", hint="give it one NAME")
+        if names:
+            namespace, _, name = names[0].rpartition("/")
+            options.fields.setdefault("name", name)
+            if namespace:
+                options.namespace = namespace
+        return
+    if options.selector is not None and names:
+        raise ConfigError("names and -l were given", hint="give one of them")
+    if options.selector is None and not names:
+        raise ConfigError(f"it is not said what to {options.verb}", hint="give a NAME, or -l for all with some labels")
+
+
+class _Run:
+    """One command, from the lists to the exit code."""
+
+    def __init__(self, options: Namespace, deed: Deed, fleet: Fleet, chooser: Chooser) -> None:
+        self._options = options
+        self._deed = deed
+        self._fleet = fleet
+        self._chooser = chooser
+        self._batches = Batches(fleet, _rehearse if options.dry_run else perform)
+        self._confirmer = Confirmer(fleet, fleet.resources, self._batches, self, asks_always=True)
+        self._printed: set[Item] = set()
+        self._listed = False
+        """Whether fields were listed, and nothing is to be done."""
+
+    async def run(self, names: Sequence[str]) -> int:
+        """Do it; the exit code. Raises KvtuiError when nothing was sent."""
+        live = asyncio.create_task(self._fleet.run(self._deed.resource.sources), name="fleet")
+        try:
+            await self._fleet.prepare()
+            await self._wait_for_lists(live)
+            rows = await self._choose(names)
+            action = self._deed.action
+            judged = self._judge(rows)
+            if all(task.reason for task in judged):
+                return await self._carry_out(judged, live)
+            tasks = await self._confirmer.confirm(action, await self._confirmer.check(action, rows))
+            if self._listed:
+                return OK
+            if tasks is None:
+                raise UnconfirmedError("nothing was done", "it was not confirmed")
+            return await self._carry_out(tasks, live)
+        except (KvtuiError, ConfigError) as error:
+            if self._options.output == "json" and not isinstance(error, ConfigError):
+                self._print_json((), str(error))
+            raise
+        finally:
+            live.cancel()
+            with suppress(asyncio.CancelledError):
+                await live
+            await self._fleet.close()
+
+    # What is meant --------------------------------------------------------------------------------------------------
+
+    async def _wait_for_lists(self, live: asyncio.Task[None]) -> None:
+        loop = asyncio.get_running_loop()
+        patience = self._options.timeout or _LISTS
+        deadline = loop.time() + patience
+        sources = self._deed.resource.sources
+        while any(feed.state is FeedState.LOADING for feed in self._fleet.feeds(sources)) and loop.time() < deadline:
+            await _pause(live)
+            if self._fleet.asks:
+                deadline = loop.time() + patience
+
+    async def _choose(self, names: Sequence[str]) -> list[Any]:
+        if self._deed.makes:
+            return [self._chooser.find_site()]
+        if self._options.selector is not None:
+            rows = self._chooser.find_labelled(self._options.selector)
+        else:
+            rows = await self._chooser.find_named(names)
+        for feed in self._chooser.troubles:
+            sys.stderr.write(f"kvtui: {clean_line(feed.backend)}: {feed.kind} not known: {feed.detail or feed.state}\n")
+        return rows
+
+    def _judge(self, rows: Sequence[Any]) -> list[Task]:
+        """A task for each row. Raises ReadOnlyError, ConfigError when there are too many."""
+        resource = self._confirmer.resource_of(self._deed.action)
+        for row in rows:
+            backend = self._fleet.backends[resource.ref(row).backend]
+            if backend.info.read_only:
+                raise ReadOnlyError(f"{backend.name} is read-only", f"{self._options.verb} was not sent")
+        try:
+            return self._confirmer.judge(self._deed.action, rows)
+        except ImpossibleError as error:
+            raise ConfigError(f"{self._options.verb} is for one at a time", f"{len(rows)} were named") from error
+
+    # What is asked --------------------------------------------------------------------------------------------------
+
+    async def ask(self, question: Question) -> bool:
+        """Whether it is meant: by --yes, or by the answer on the terminal. Raises UnconfirmedError without one."""
+        if self._options.fields:
+            given = ", ".join(f"--{clean_line(name)}" for name in self._options.fields)
+            raise ConfigError(f"{self._options.verb} has no fields here", f"{given} was given")
+        if self._options.list_fields:
+            self._listed = True
+            sys.stderr.write(f"kvtui: {self._options.verb} asks for no fields\n")
+            return False
+        return await self._confirm(question)
+
+    async def fill_in(self, sheet: Sheet) -> Answers | None:
+        """The form with what was given by options, when it is meant. Raises ConfigError, UnconfirmedError."""
+        if self._options.list_fields:
+            self._listed = True
+            with printing():
+                sys.stdout.write("\n".join(describe_fields(sheet.form)) + "\n")
+            return None
+        draft = fill_form(sheet.form, self._options.fields)
+        warnings = [*sheet.warnings, *draft.warnings]
+        question = Question(f"{sheet.form.title}?", [*sheet.form.about, *tell_answers(draft)], warnings, sheet.word)
+        return draft.answers if await self._confirm(question) else None
+
+    async def _confirm(self, question: Question) -> bool:
+        if self._options.dry_run:
+            _print_lines(f"! {warning}" for warning in question.warnings)
+            return True
+        if self._options.yes:
+            return True
+        subjects = list(question.subjects)
+        more = [f"and {len(subjects) - _SHOWN} more"] if len(subjects) > _SHOWN else []
+        _print_lines([question.title, *(f"  {line}" for line in [*subjects[:_SHOWN], *more]),
+                      *(f"! {warning}" for warning in question.warnings)])  # fmt: skip
+        wanted = f'type "{question.word}" to do it:' if question.word else "do it? [y/N]"
+        from kvtui.backends.ssh import NobodyError
+
+        try:
+            answer = await TerminalAsker().ask(wanted, secret=False)
+        except NobodyError:
+            raise UnconfirmedError("nothing was done", "it must be confirmed, and there is no terminal",
+                                   "--yes does it without asking") from None  # fmt: skip
+        said = (answer or "").strip()
+        return said == question.word if question.word else said.lower() in ("y", "yes")
+
+    # What is done ---------------------------------------------------------------------------------------------------
+
+    async def _carry_out(self, tasks: Sequence[Task], live: asyncio.Task[None]) -> int:
+        batch = self._batches.begin(self._deed.action, self._confirmer.resource_of(self._deed.action), tasks)
+        by_ref = {item.ref: item for item in batch.items}
+        self._batches.listen(lambda refs: self._print_ended(by_ref[ref] for ref in refs if ref in by_ref))
+        self._print_ended(batch.items)
+        try:
+            await self._batches.carry_out(batch)
+            if self._waits:
+                await self._wait(batch, live)
+        except asyncio.CancelledError:
+            self._finish(batch)
+            _print_lines([f"interrupted: {self._summary(batch)}"])
+            raise
+        self._finish(batch)
+        if len(batch.items) > 1:
+            _print_lines([f"{self._deed.action.label}: {self._summary(batch)}"])
+        return self._code(batch)
+
+    async def _wait(self, batch: Batch, live: asyncio.Task[None]) -> None:
+        """Until every effect is seen, or the time is up."""
+        loop = asyncio.get_running_loop()
+        limit = self._options.timeout or _PATIENCE * max(item.action.usual for item in batch.items)
+        deadline = loop.time() + limit
+        while batch.open and loop.time() < deadline:
+            await _pause(live)
+
+    @property
+    def _waits(self) -> bool:
+        return self._options.wait and not self._options.dry_run
+
+    def _code(self, batch: Batch) -> int:
+        counts = batch.counts
+        late = counts[State.ACCEPTED] if self._waits else 0
+        good = counts[State.DONE] + counts[State.ACCEPTED] - late
+        bad = counts[State.FAILED] + (counts[State.LEFT_OUT] if self._options.selector is None else 0)
+        if counts[State.UNKNOWN] + counts[State.UNSENT]:
+            return PARTIAL
+        if bad:
+            return PARTIAL if good + late else FAILED
+        incomplete = self._options.selector is not None and self._chooser.troubles
+        return UNSEEN if late else PARTIAL if incomplete else OK
+
+    # What is printed ------------------------------------------------------------------------------------------------
+
+    def _print_ended(self, items: Iterable[Item]) -> None:
+        """Print items as they end; accepted ones too where that is all that is waited for."""
+        if self._options.output == "json":
+            return
+        self._print_items(
+            [item for item in items if item not in self._printed and (not item.open or self._is_enough(item))]
+        )
+
+    def _is_enough(self, item: Item) -> bool:
+        return item.state is State.ACCEPTED and not self._waits
+
+    def _finish(self, batch: Batch) -> None:
+        """Print what was not yet."""
+        if self._options.output == "json":
+            self._print_json(batch.items)
+        else:
+            self._print_items([item for item in batch.items if item not in self._printed])
+
+    def _print_items(self, items: Iterable[Item]) -> None:
+        with printing():
+            for item in items:
+                self._printed.add(item)
+                words = self._words(item)
+                name = self._fleet.name(Ref(item.ref.backend, "", "", name_item(item)))
+                sys.stdout.write(f"{name}: {self._state(item)}{f': {words}' if words else ''}\n")
+
+    def _is_rehearsed(self, item: Item) -> bool:
+        return self._options.dry_run and item.state in (State.ACCEPTED, State.DONE)
+
+    def _state(self, item: Item) -> str:
+        if self._is_rehearsed(item):
+            return "would be accepted"
+        if item.state is State.DONE and self._waits and (seconds := item.seconds(self._fleet.clock())) is not None:
+            return f"{item.state} in {age(seconds)}"
+        return item.state.value
+
+    def _words(self, item: Item) -> str:
+        if self._is_rehearsed(item) and not isinstance(self._fleet.backends[item.ref.backend], Rehearser):
+            return "a host has no dry run: all that kvtui checks is well, and nothing was sent"
+        if item.state is not State.ACCEPTED or not self._waits:
+            return clean_line(item.words)
+        seconds = item.seconds(self._fleet.clock()) or 0.0
+        cause = self._batches.tell_row(item)
+        return clean_line(f"its effect is not seen after {age(seconds)}{f'; it is {cause}' if cause else ''}")
+
+    def _summary(self, batch: Batch) -> str:
+        return batch.summary(self._fleet.clock())
+
+    def _print_json(self, items: Sequence[Item], error: str = "") -> None:
+        now = self._fleet.clock()
+        counts = items[0].batch.counts if items else Counter[State]()
+        told = {
+            "verb": self._options.verb,
+            "action": self._deed.action.id,
+            "dry_run": self._options.dry_run,
+            "waited": self._waits,
+            "error": error,
+            "counts": {str(state): count for state, count in counts.items()},
+            "items": [
+                {
+                    "backend": item.ref.backend,
+                    "kind": item.ref.kind,
+                    "namespace": item.ref.namespace,
+                    "name": item.ref.name or name_item(item).rpartition("/")[2],
+                    "uid": item.ref.uid,
+                    "state": item.state.value,
+                    "words": self._words(item),
+                    "seconds": None if (seconds := item.seconds(now)) is None else round(seconds, 3),
+                }
+                for item in items
+            ],
+        }
+        with printing():
+            sys.stdout.write(msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n")
+
+
+async def _rehearse(fleet: Fleet, item: Item) -> None:
+    """Have the server judge it; where there is no such thing, nothing is sent."""
+    backend = fleet.backends[item.ref.backend]
+    if not isinstance(backend, Rehearser):
+        return
+    run = item.action.run
+    rehearsal = backend.rehearse()
+    await (run(rehearsal, item.row) if item.answers is None else run(rehearsal, item.row, item.answers))
+
+
+async def _pause(live: asyncio.Task[None]) -> None:
+    await asyncio.wait({live}, timeout=_TICK)
+    if live.done():
+        live.result()
+        raise BackendError("the backends ended by themselves")
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        sys.stderr.write(f"{clean_line(line)}\n")

@@ -1,0 +1,170 @@
+"""Which objects a verb of the command line means: by their names, by labels, or where something is to be made."""
+
+from __future__ import annotations
+
+import shlex
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from kvtui.actions.commands import Deed
+from kvtui.backends.base import Finder
+from kvtui.config import NAMESPACE, Settings
+from kvtui.errors import AbsentError, BackendError, ConfigError, ForbiddenError, UnreachableError
+from kvtui.fleet import Fleet
+from kvtui.model import Feed, FeedState, Platform, Ref
+from kvtui.resources.base import AnyResource, Site
+from kvtui.resources.filtering import FilterError
+from kvtui.resources.listing import Listing
+from kvtui.text import clean_line
+
+
+def confine(options: Namespace, settings: Settings, deed: Deed, names: Sequence[str]) -> Mapping[str, str]:
+    """Let only the one namespace be listed that all names are in, where it is one; by context, its own namespace.
+
+    Raises ConfigError when the options contradict each other.
+    """
+    homes = _find_homes(options, settings)
+    if not any(source.namespaced for source in deed.resource.own if source.platform is Platform.KUBERNETES):
+        options.namespace, options.all_namespaces = None, True
+        return homes
+    named = {name.rpartition("/")[0] for name in names if "/" in name}
+    if options.namespace is not None and named - {options.namespace}:
+        raise ConfigError(f"{', '.join(sorted(named))} is not the namespace {options.namespace}", hint="leave out -n")
+    if any("/" not in name for name in names) or not names:
+        named |= {options.namespace} if options.namespace else set(homes.values())
+    if not options.all_namespaces:
+        one = next(iter(named)) if len(named) == 1 else ""
+        options.namespace = one if NAMESPACE.fullmatch(one) else None
+        options.all_namespaces = options.namespace is None
+    return homes
+
+
+class Chooser:
+    """Finds rows among those of a fleet whose lists are there."""
+
+    def __init__(self, deed: Deed, fleet: Fleet, options: Namespace, homes: Mapping[str, str], *, everywhere: bool):
+        """`homes` is by context the namespace of names without one; with `everywhere` they may be in any."""
+        self._deed = deed
+        self._fleet = fleet
+        self._options = options
+        self._homes = homes
+        self._everywhere = everywhere
+
+    @property
+    def resource(self) -> AnyResource:
+        """What the rows are of."""
+        return self._deed.resource
+
+    @property
+    def troubles(self) -> list[Feed]:
+        """Where rows may be that are not known."""
+        return [feed for feed in self._fleet.feeds(self.resource.own) if feed.state is not FeedState.LIVE]
+
+    async def find_named(self, names: Sequence[str]) -> list[Any]:
+        """The row of each name, each once. Raises AbsentError, ConfigError when a name is of several, and as
+        `check_lists` does when it may be where nobody answers.
+        """
+        refs = list(self.resource.refs(self._fleet.view))
+        found: dict[Ref, Any] = {}
+        for name in names:
+            meant = [ref for ref in refs if self._is_meant(ref, name)]
+            if len(meant) > 1:
+                where = ", ".join(self._fleet.name(ref) for ref in meant[:4])
+                raise ConfigError(f"{clean_line(name)} is the name of several", where,
+                                  "say which by NAMESPACE/NAME, --context or --host")  # fmt: skip
+            row = self.resource.row(self._fleet.view, meant[0]) if meant else None
+            if row is None:
+                self.check_lists(f"no {self.resource.label} named {clean_line(name)} is known")
+                raise await self._absent(name)
+            found[meant[0]] = row
+        return list(found.values())
+
+    def find_labelled(self, selector: str) -> list[Any]:
+        """All rows with those labels. Raises ConfigError, AbsentError, and as `check_lists` does."""
+        listing = Listing(self.resource, self._fleet.view, self._fleet.clock())
+        try:
+            listing.set_filter(f"-l {shlex.quote(selector)}", self._fleet.clock())
+        except FilterError as error:
+            raise ConfigError(f"-l {clean_line(selector)} makes no sense", str(error)) from error
+        rows = [listing.row(ref) for ref in listing.refs if self._is_in_scope(ref)]
+        self.check_lists(f"no {self.resource.label} has {clean_line(selector)}", all_of_them=not rows)
+        if not rows:
+            raise AbsentError(f"no {self.resource.label} in {self._scope} has {clean_line(selector)}", code=404)
+        return rows
+
+    def find_site(self) -> Site:
+        """Where something is to be made. Raises ConfigError when that is not clear, BackendError when nowhere."""
+        sites = [
+            Site(
+                backend.name,
+                self._options.namespace or self._homes.get(backend.name, "") or "default",
+                backend.info.platform,
+            )
+            for backend in self._fleet.backends.values()
+        ]
+        possible = [site for site in sites if not self._deed.action.when(site)]
+        if not possible:
+            raise BackendError("it can be made nowhere", self._deed.action.when(sites[0]))
+        if len(possible) > 1:
+            where = ", ".join(site.backend for site in possible)
+            raise ConfigError("it is not clear where to make it", where, "give one --context or --host")
+        return possible[0]
+
+    def check_lists(self, words: str, *, all_of_them: bool = True) -> None:
+        """Raise UnreachableError or ForbiddenError where a list is missing, of that nothing can be said; all lists must
+        be there, or one of them.
+        """
+        troubles = self.troubles
+        feeds = self._fleet.feeds(self.resource.own)
+        if not troubles or (not all_of_them and len(troubles) < len(feeds)):
+            return
+        feed = troubles[0]
+        detail = f"{feed.backend}: {feed.detail}" if feed.detail else f"{feed.backend} did not answer in time"
+        if feed.state is FeedState.FORBIDDEN:
+            raise ForbiddenError(words, detail)
+        if feed.state is FeedState.ABSENT:
+            raise AbsentError(words, f"{feed.backend} has no {feed.kind}")
+        raise UnreachableError(words, detail)
+
+    def _is_meant(self, ref: Ref, name: str) -> bool:
+        if "/" in name and ref.namespace:
+            return ref.path == name
+        return (ref.name == name and self._is_in_scope(ref)) or (bool(ref.uid) and ref.uid == name)
+
+    def _is_in_scope(self, ref: Ref) -> bool:
+        home = self._options.namespace or self._homes.get(ref.backend, "")
+        return self._everywhere or not ref.namespace or not home or ref.namespace == home
+
+    @property
+    def _scope(self) -> str:
+        names = {self._options.namespace} if self._options.namespace else set(self._homes.values())
+        if self._everywhere or len(names) != 1:
+            return ", ".join(self._fleet.backends)
+        return f"namespace {names.pop()} of {', '.join(self._fleet.backends)}"
+
+    async def _absent(self, name: str) -> AbsentError:
+        place = self._scope if "/" not in name else ", ".join(self._fleet.backends)
+        hint = ""
+        for backend in self._fleet.backends.values():
+            if isinstance(backend, Finder) and "/" not in name and not hint:
+                with suppress(BackendError):
+                    found = await backend.find_namespaces(Ref(backend.name, self.resource.own[0].kind, "", name))
+                    hint = f"there is {clean_line(found[0])}/{clean_line(name)}" if len(found) == 1 else ""
+        return AbsentError(f"no {self.resource.label} named {clean_line(name)} in {place}", hint=hint, code=404)
+
+
+def _find_homes(options: Namespace, settings: Settings) -> Mapping[str, str]:
+    """By context, the namespace of names without one; empty where only hosts are meant."""
+    from kvtui.backends.kubernetes.kubeconfig import load_contexts, load_current_context
+
+    if options.host and not options.context:
+        return {}
+    try:
+        contexts = {context.name: context.namespace for context in load_contexts(options.kubeconfig)}
+        names = options.context or [load_current_context(options.kubeconfig).name]
+    except ConfigError:
+        # What is wrong with it is told when the fleet is made.
+        return {}
+    return {name: settings.for_context(name).namespace or contexts.get(name, "") or "default" for name in names}

@@ -1,0 +1,224 @@
+"""``kvtui VERB``: what is meant, what is asked, what is told, and the exit code that scripts go by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from kvtui.actions.commands import find_verbs
+from kvtui.cli import codes
+from kvtui.resources import RESOURCES
+from tests.actions.conftest import Run
+
+
+@pytest.fixture
+def vm(run: Run) -> Callable[[str], str]:
+    """Finds a VM in a state, as NAMESPACE/NAME."""
+
+    def find(status: str) -> str:
+        rows = json.loads(run("get", "vms", "-o", "json")[1])
+        found = (f"{row['namespace']}/{row['name']}" for row in rows if row["columns"]["status"] == status)
+        return next(found)
+
+    return find
+
+
+def status(run: Run, path: str) -> str:
+    (row,) = json.loads(run("get", "vms", path, "-o", "json")[1])
+    return str(row["columns"]["status"])
+
+
+def test_what_is_done_is_waited_for_and_told(run: Run, vm: Callable[[str], str]) -> None:
+    path = vm("Running")
+    code, out, err = run("stop", path, "--yes", "--wait")
+    assert (code, out.startswith(f"{path}: done in "), err) == (codes.OK, True, "")
+    assert status(run, path) == "Stopped"
+    code, out, _ = run("start", "vm", path, "--yes", "--wait")
+    assert (code, out.startswith(f"{path}: done in ")) == (codes.OK, True)
+    assert status(run, path) == "Running"
+
+
+def test_without_waiting_it_is_enough_that_it_was_accepted(run: Run, vm: Callable[[str], str]) -> None:
+    path = vm("Running")
+    assert run("restart", path, "--yes") == (codes.OK, f"{path}: accepted\n", "")
+
+
+def test_without_a_terminal_nothing_is_done_unless_it_was_confirmed(run: Run, vm: Callable[[str], str]) -> None:
+    path = vm("Running")
+    code, out, err = run("stop", path)
+    assert (code, out) == (codes.UNCONFIRMED, "")
+    assert f"stop vm {path}?" in err
+    assert "! a console or VNC session that is open on it ends" in err
+    assert "it must be confirmed, and there is no terminal (--yes does it without asking)" in err
+    assert status(run, path) == "Running"
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y", codes.OK), ("n", codes.UNCONFIRMED), ("", codes.UNCONFIRMED)])
+def test_on_a_terminal_it_is_asked(
+    run: Run, vm: Callable[[str], str], type_answer: Callable[[str], None], answer: str, code: int
+) -> None:
+    path = vm("Running")
+    type_answer(answer)
+    assert run("pause", path)[0] == code
+    if code == codes.OK:
+        assert run("unpause", path, "--yes", "--wait")[0] == codes.OK
+
+
+def test_what_takes_a_typed_word_on_the_screen_takes_it_here(
+    run: Run, vm: Callable[[str], str], type_answer: Callable[[str], None]
+) -> None:
+    path = vm("Running")
+    type_answer("y")
+    code, _, err = run("force-stop", path)
+    assert code == codes.UNCONFIRMED
+    assert "the guest gets no chance to write its data" in err
+    type_answer(path.rpartition("/")[2])
+    assert run("force-stop", path)[0] == codes.OK
+
+
+def test_for_several_the_number_is_typed(
+    run: Run, vm: Callable[[str], str], type_answer: Callable[[str], None]
+) -> None:
+    path = vm("Running")
+    selector = ["-l", "kubevirt.io/domain", "-n", path.partition("/")[0]]
+    type_answer("y")
+    code, _, err = run("restart", *selector)
+    assert code == codes.UNCONFIRMED
+    assert "VMs?" in err
+    number = err.split("restart ")[1].split()[0]
+    type_answer(number)
+    code, out, err = run("restart", *selector)
+    assert code == codes.OK
+    assert out.count(": accepted\n") == int(number)
+    assert f"{number} accepted" in err
+
+
+def test_a_dry_run_changes_nothing_and_has_the_server_judge_it(run: Run, vm: Callable[[str], str]) -> None:
+    path = vm("Running")
+    code, out, err = run("force-stop", path, "--dry-run")
+    assert (code, out) == (codes.OK, f"{path}: would be accepted\n")
+    assert "! the guest gets no chance to write its data" in err
+    assert status(run, path) == "Running"
+
+
+def test_json_tells_of_each_object_and_of_all(run: Run, vm: Callable[[str], str]) -> None:
+    running, stopped = vm("Running"), vm("Stopped")
+    code, out, _ = run("stop", running, stopped, "--yes", "-o", "json", "--wait")
+    told = json.loads(out)
+    assert code == codes.PARTIAL
+    assert {key: told[key] for key in ("verb", "dry_run", "waited", "error", "counts")} == {
+        "verb": "stop", "dry_run": False, "waited": True, "error": "", "counts": {"done": 1, "left out": 1},
+    }  # fmt: skip
+    items: dict[str, Any] = {f"{item['namespace']}/{item['name']}": item for item in told["items"]}
+    assert items[running]["state"] == "done"
+    assert items[running]["uid"]
+    assert items[running]["seconds"] > 0
+    assert (items[stopped]["state"], items[stopped]["words"], items[stopped]["seconds"]) == (
+        "left out", "not running", None,
+    )  # fmt: skip
+
+
+def test_what_is_not_seen_in_time_is_told_with_what_the_row_says(run: Run, vm: Callable[[str], str]) -> None:
+    path = vm("Stopped")
+    code, out, _ = run("start", path, "--yes", "--wait", "--timeout", "0.2")
+    assert code == codes.UNSEEN
+    assert out.startswith(f"{path}: accepted: its effect is not seen after 0s; it is ")
+
+
+def test_what_is_read_only_is_not_sent(run: Run, vm: Callable[[str], str]) -> None:
+    path = vm("Running")
+    assert run("--read-only", "stop", path, "--yes") == (
+        codes.FAILED, "", "kvtui: demo is read-only: stop was not sent\n",
+    )  # fmt: skip
+    assert status(run, path) == "Running"
+
+
+def test_a_name_that_is_not_there_ends_it_before_anything_is_sent(run: Run, vm: Callable[[str], str]) -> None:
+    path = vm("Running")
+    code, out, err = run("stop", path, "shop/nobody", "--yes")
+    assert (code, out) == (codes.FAILED, "")
+    assert "no vm named shop/nobody in demo" in err
+    assert status(run, path) == "Running"
+
+
+def test_a_name_without_its_namespace_is_not_looked_for_elsewhere(run: Run, vm: Callable[[str], str]) -> None:
+    path = vm("Running")
+    name = path.rpartition("/")[2]
+    code, _, err = run("stop", name, "--yes")
+    assert code == codes.FAILED
+    assert f"no vm named {name} in namespace default of demo\nhint: there is {path}" in err
+    assert run("stop", name, "-A", "--dry-run")[0] == codes.OK
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["stop"], "it is not said what to stop"),
+        (["stop", "a", "-l", "b=c"], "names and -l were given"),
+        (["stopit", "a"], "there is no command 'stopit', did you mean stop?"),
+        (["delete", "a"], "delete needs a kind"),
+        (["stop", "a/b", "-n", "c"], "a is not the namespace c"),
+        (["create", "dv", "a", "b"], "create makes one import"),
+        (["stop", "a", "--timeout", "soon"], "'soon' is not a number of seconds"),
+        (["stop", "a", "--set", "grace"], "'grace' is not FIELD=VALUE"),
+    ],
+)
+def test_what_makes_no_sense_is_told(run: Run, words: list[str], told: str) -> None:
+    code, out, err = run(*words)
+    assert (code, out) == (codes.USAGE, "")
+    assert told in err
+
+
+def test_fields_are_options_and_are_checked_as_on_the_screen(run: Run) -> None:
+    new = ["create", "dv", "fields-1", "-n", "shop", "--yes"]
+    code, _, err = run(*new, "--source", "blank", "--size", "many")
+    assert code == codes.USAGE
+    assert "'many' is no whole number" in err
+    code, _, err = run(*new, "--source", "nowhere")
+    assert code == codes.USAGE
+    assert "--source is not 'nowhere': there is http, registry, s3, pvc, blank, upload" in err
+    code, _, err = run(*new, "--source", "blank", "--url", "https://example.org")
+    assert code == codes.USAGE
+    assert "--url makes no sense with the other answers" in err
+    code, _, err = run(*new, "--colour", "red")
+    assert code == codes.USAGE
+    assert "has no --colour" in err
+    assert run(*new, "--source", "blank", "--size", "5", "--class", "local-lvm", "--bind")[:2] == (
+        codes.OK,
+        "shop/fields-1: accepted\n",
+    )
+
+
+def test_fields_are_listed_for_the_objects(run: Run) -> None:
+    code, out, _ = run("create", "dv", "fields-2", "-n", "shop", "--fields")
+    assert code == codes.OK
+    assert "  --source VALUE   source (default: http)\n" in out
+    assert "      blank  an empty disk\n" in out
+    assert "  --bind yes|no   bind at once (default: no)\n" in out
+    assert "fields-2" not in run("get", "dv", "-n", "shop", "-o", "name")[1]
+
+
+def test_an_account_that_may_not_is_told_what_it_lacks(
+    run: Run, vm: Callable[[str], str], kubeconfig: str, tmp_path: Any
+) -> None:
+    path = vm("Running")
+    code, out, err = run("--context", "demo-view", "stop", path, "--yes")
+    assert (code, out) == (codes.FAILED, "")
+    assert "needs update on virtualmachines/stop in namespace " in err
+
+
+def test_help_tells_of_a_verb_what_it_does_and_how_it_ends(run: Run) -> None:
+    code, out, _ = run("start", "--help")
+    assert code == codes.OK
+    assert "usage: kvtui start [vm|pool|network] NAME... [options]" in out
+    assert "vm: Start the VM." in out
+    assert "5    accepted, but its effect was not seen in time (--wait)" in out
+    assert "--theme" not in out
+
+
+def test_help_lists_every_verb(run: Run) -> None:
+    out = run("--help")[1]
+    assert all(f"\n  {word} " in out for word in find_verbs(RESOURCES))
