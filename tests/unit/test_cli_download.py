@@ -1,0 +1,90 @@
+"""``kvtui download`` on a demo cluster: the file, what it says, and why there is none."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kvtui.cli import main
+from kvtui.cli.demo import DemoCluster
+
+EXPORT = "data/spark-5-to-lab"
+Fetch = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """The kubeconfig of a cluster with an export that is ready, and one that waits."""
+    with DemoCluster(["--size", "60"]) as demo:
+        yield demo.wait_for_kubeconfig()
+
+
+@pytest.fixture
+def fetch(cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fetch:
+    """Runs the command on the cluster, in a folder of its own."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: main(["download", *arguments, "--kubeconfig", cluster])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("data/nope",), 1, '"nope" not found'),
+        ((EXPORT, "--volume", "other"), 1, "has no volume other: it has spark-5-root"),
+        ((EXPORT, "--format", "tar.gz"), 1, "it is offered as raw, gzip"),
+        ((EXPORT, "-o", "no/such/file"), 1, "there is no folder"),
+        (("web/frontend-2-offsite", "--timeout", "0.1"), 1, "Virtual Machine web/frontend-2 is running"),
+        ((EXPORT, "--read-only"), 1, "is read-only"),
+        ((EXPORT, "-A"), 2, "the command is about one export"),
+    ],
+)
+def test_what_is_in_the_way_is_said_and_no_file_is_left(
+    fetch: Fetch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    code: int,
+    words: str,
+) -> None:
+    assert fetch(*arguments) == code
+    assert words in capsys.readouterr().err
+    assert [path for path in tmp_path.iterdir() if path.is_file()] == []
+
+
+def test_a_file_that_is_there_is_only_written_over_by_force(
+    fetch: Fetch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "spark-5-to-lab.img.gz"
+    file.write_text("dear")
+    assert fetch(EXPORT) == 1
+    assert "is there already" in capsys.readouterr().err
+    assert file.read_text() == "dear"
+
+
+def test_a_download_that_is_interrupted_ends_with_its_signal_and_leaves_nothing(cluster: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "kvtui", "download", EXPORT, "--kubeconfig", cluster, "-o", str(tmp_path / "d.gz")]
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        part = _wait_for_part(tmp_path, process)
+        assert zlib.decompressobj(wbits=31).decompress(part[:1024], 16).startswith(b"\xfaKVTUI DEMO DISK")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 128 + signal.SIGTERM
+    assert [path for path in tmp_path.iterdir() if path.is_file()] == []
+
+
+def _wait_for_part(folder: Path, process: subprocess.Popen[bytes]) -> bytes:
+    """What of the file is there, as soon as something is."""
+    while process.poll() is None:
+        for path in folder.glob(".d.gz.*.part"):
+            if path.stat().st_size > 1024:
+                return path.read_bytes()
+    raise AssertionError(process.stderr.read().decode() if process.stderr else "")
