@@ -136,10 +136,10 @@ def _clone_form(view: View, machines: Sequence[Machine]) -> Form:
 
     def check_mac(field: str) -> Text:
         def check(answers: Answers) -> str:
-            given = answers.text(f"mac {field}")
+            given = answers.text(f"mac-{field}")
             return "" if not given or _MAC.fullmatch(given) else "six pairs of hexadecimal digits with colons"
 
-        return Text(f"mac {field}", f"MAC of {field}", needed=False, check=check, hint="empty: a new one")
+        return Text(f"mac-{field}", f"MAC of {field}", needed=False, check=check, hint="empty: a new one")
 
     return Form(
         f"clone {name}",
@@ -161,7 +161,7 @@ async def _clone(backend: Backend, machine: Machine, answers: Answers) -> None:
         reference(VirtualMachine.KIND, vm.name),
         name,
         labels=answers.flag("labels"),
-        macs={nic.name: answers.text(f"mac {nic.name}") for nic in nics},
+        macs={nic.name: answers.text(f"mac-{nic.name}") for nic in nics},
         serial=answers.text("serial"),
     )
     await objects(backend).create(
@@ -339,6 +339,7 @@ ACTIONS: tuple[Action[Machine], ...] = (
         key="",
         label="take snapshot",
         help="Keep the present state of the VM, to go back to it.",
+        command="snapshot",
         needs=MAY_SNAPSHOT,
         when=_why_not,
         form=_take_form,
@@ -355,6 +356,7 @@ ACTIONS: tuple[Action[Machine], ...] = (
         key="",
         label="clone",
         help="Make a VM like this one, with copies of its disks.",
+        command="clone",
         needs=MAY_CLONE,
         when=_clone_when,
         form=_clone_form,
@@ -372,6 +374,7 @@ ACTIONS: tuple[Action[Machine], ...] = (
         key="",
         label="export",
         help="Offer the disks of the VM for download, for a while.",
+        command="export",
         needs=MAY_EXPORT,
         when=_export_when,
         form=_export_form,
@@ -388,6 +391,7 @@ ACTIONS: tuple[Action[Machine], ...] = (
         key="",
         label="dump memory",
         help="Write the memory of the running guest to a claim, for those who look into it.",
+        command="dump-memory",
         needs=_may("memorydump"),
         when=_dump_when,
         form=_dump_form,
@@ -406,6 +410,7 @@ ACTIONS: tuple[Action[Machine], ...] = (
         key="",
         label="take off memory dump",
         help="Take the claim of memory dumps off the VM; the claim itself stays.",
+        command="remove-memory-dump",
         needs=_may("removememorydump"),
         when=_undump_when,
         warn=_undump_warn,

@@ -276,7 +276,7 @@ async def test_a_clone_has_its_own_identity() -> None:
     typed: dict[str, str | bool] = {
         "name": "copy-1",
         "labels": False,
-        "mac default": "02:00:00:00:00:01",
+        "mac-default": "02:00:00:00:00:01",
         "serial": "S1",
     }
     (done,) = await run(chosen, row, store, **typed)
@@ -286,7 +286,7 @@ async def test_a_clone_has_its_own_identity() -> None:
         "newMacAddresses": {"default": "02:00:00:00:00:01"},
         "newSMBiosSerial": "S1",
     }
-    assert "hexadecimal" in draft_of(chosen, row, store, **(typed | {"mac default": "nonsense"})).refusal
+    assert "hexadecimal" in draft_of(chosen, row, store, **(typed | {"mac-default": "nonsense"})).refusal
 
 
 def test_a_vm_with_a_disk_that_cannot_be_snapshotted_is_not_cloned() -> None:
