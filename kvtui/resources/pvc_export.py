@@ -54,7 +54,6 @@ ACTIONS: tuple[Action[ClaimRow], ...] = (
         key="",
         label="export",
         help="Offer the volume of the claim for download, for a while.",
-        command="export",
         needs=MAY_EXPORT,
         when=_export_when,
         form=_export_form,

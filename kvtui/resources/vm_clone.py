@@ -111,7 +111,6 @@ RESOURCE: Resource[CloneOfVm] = Resource(
             key="ctrl+d",
             label="delete",
             help="Delete the clone, not the VM that it made.",
-            command="delete",
             needs=Permission("delete", "clone.kubevirt.io", "virtualmachineclones"),
             when=_delete_when,
             warn=_delete_warn,

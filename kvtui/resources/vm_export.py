@@ -228,7 +228,6 @@ RESOURCE: Resource[ExportRow] = Resource(
             key="ctrl+d",
             label="delete",
             help="Delete the export, not what it exports.",
-            command="delete",
             needs=Permission("delete", "export.kubevirt.io", "virtualmachineexports"),
             when=_delete_when,
             warn=_delete_warn,

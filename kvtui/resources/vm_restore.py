@@ -137,7 +137,6 @@ RESOURCE: Resource[RestoreOfVm] = Resource(
             key="ctrl+d",
             label="delete",
             help="Delete the restore; one that is not complete is given up.",
-            command="delete",
             needs=Permission("delete", SNAPSHOTS, "virtualmachinerestores"),
             when=_delete_when,
             warn=_delete_warn,
