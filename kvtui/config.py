@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -13,6 +14,7 @@ import platformdirs
 from kvtui.chords import is_sure, is_typed, spell
 from kvtui.errors import ConfigError
 from kvtui.hops import Route, parse_route
+from kvtui.model import Care
 from kvtui.text import clean_line
 
 NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -48,7 +50,11 @@ class ContextSshSettings(msgspec.Struct, forbid_unknown_fields=True):
 class ContextSettings(msgspec.Struct, forbid_unknown_fields=True):
     """``[context."NAME"]``; NAME may hold ``*``: what differs for those contexts."""
 
-    read_only: bool = False
+    read_only: bool | None = None
+    production: bool | None = None
+    """Whether it says so everywhere, and every action is confirmed one step stricter."""
+    protected: list[str] = []
+    """Patterns of namespaces, or of ``NAMESPACE/NAME``, that are confirmed one step stricter."""
     namespace: Annotated[str, msgspec.Meta(pattern=f"^({NAMESPACE.pattern})?$")] = ""
     jump: str = ""
     """The way to its API server: ``USER@BASTION[:PORT][,USER@NEXT]``; empty for none."""
@@ -71,6 +77,10 @@ class HostSettings(msgspec.Struct, forbid_unknown_fields=True):
     name: str = ""
     """Empty for that of the machine in the URI."""
     read_only: bool = False
+    production: bool = False
+    """Whether it says so everywhere, and every action is confirmed one step stricter."""
+    protected: list[str] = []
+    """Patterns of names of VMs that are confirmed one step stricter."""
     jump: str = ""
     """The way to its ssh server: ``USER@BASTION[:PORT][,USER@NEXT]``; empty for none."""
 
@@ -81,6 +91,11 @@ class HostSettings(msgspec.Struct, forbid_unknown_fields=True):
     def route(self) -> Route:
         """The hops of `jump`. Raises ValueError when it makes no sense."""
         return parse_route(self.jump) if self.jump else ()
+
+    @property
+    def care(self) -> Care:
+        """How careful to be with it."""
+        return Care(self.production, tuple(self.protected))
 
 
 class ConsoleSettings(msgspec.Struct, forbid_unknown_fields=True):
@@ -139,9 +154,27 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
 
     def for_context(self, name: str) -> ContextSettings:
         """What holds for a context: its own section, else the first section whose pattern matches."""
+        return next(self._sections(name), ContextSettings())
+
+    def is_read_only(self, name: str) -> bool:
+        """Whether a context is read-only: so says the first of its sections that says anything of it."""
+        said = (section.read_only for section in self._sections(name))
+        return self.read_only or next((word for word in said if word is not None), False)
+
+    def care_for(self, name: str) -> Care:
+        """How careful to be with a context. Its own section does not take away what a pattern protects."""
+        sections = list(self._sections(name))
+        said = (section.production for section in sections)
+        production = next((word for word in said if word is not None), False)
+        return Care(production, tuple(pattern for section in sections for pattern in section.protected))
+
+    def _sections(self, name: str) -> Iterator[ContextSettings]:
+        """The sections of a context: its own, then those whose patterns match, in the order of the file."""
         if name in self.context:
-            return self.context[name]
-        return next((found for pattern, found in self.context.items() if fnmatchcase(name, pattern)), ContextSettings())
+            yield self.context[name]
+        for pattern, section in self.context.items():
+            if pattern != name and fnmatchcase(name, pattern):
+                yield section
 
     def ssh_for(self, name: str) -> SshSettings:
         """How to log in to the guests of a context."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from kvtui.backends.base import Backend, Retrier, Source
 from kvtui.backends.ssh import Routes
-from kvtui.model import Feed, FeedState, Platform, Ref
+from kvtui.model import Care, Feed, FeedState, Platform, Ref
 from kvtui.resources import RESOURCES, resources_for
 from kvtui.resources.base import AnyResource
 from kvtui.store import Delta, Store, View
@@ -18,6 +18,8 @@ from kvtui.triage.engine import Engine
 TICK = 0.1
 """Seconds between two steps of the store."""
 
+_NO_CARE = Care()
+
 Listener = Callable[[Delta], None]
 
 
@@ -25,14 +27,22 @@ class Fleet:
     """Runs the backends and, ten times a second, moves what they learnt into the store."""
 
     def __init__(
-        self, backends: Iterable[Backend], *, routes: Routes | None = None, clock: Callable[[], float] = time.time
+        self,
+        backends: Iterable[Backend],
+        *,
+        routes: Routes | None = None,
+        clock: Callable[[], float] = time.time,
+        care: Mapping[str, Care] | None = None,
     ) -> None:
-        """`routes` are those that backends go to remote places by; they are closed with the fleet."""
+        """`routes` are those that backends go to remote places by; they are closed with the fleet. `care` says by
+        backend how careful the user wants to be.
+        """
         self.routes = routes
         self.backends: dict[str, Backend] = {backend.name: backend for backend in backends}
         self.store = Store()
         self.engine = Engine()
         self.clock = clock
+        self._care = dict(care or {})
         self._listeners: list[Listener] = []
 
     @property
@@ -56,6 +66,15 @@ class Fleet:
             return path
         is_host = backend is not None and backend.info.platform is Platform.LIBVIRT
         return f"{path} {'on' if is_host else 'in'} {clean_line(ref.backend)}"
+
+    def care(self, backend: str) -> Care:
+        """How careful the user wants to be with a backend."""
+        return self._care.get(backend, _NO_CARE)
+
+    @property
+    def production(self) -> Sequence[str]:
+        """The backends that are production."""
+        return [name for name in self.backends if self.care(name).production]
 
     @property
     def resources(self) -> Sequence[AnyResource]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 
@@ -148,6 +149,21 @@ class Usage:
     memory: float
     waiting: float | None = None
     """Share of the CPUs that wait for disks, 0 to 1; None where nobody measures it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """How careful the user wants to be with a backend, by their own settings."""
+
+    production: bool = False
+    """Whether every action is confirmed one step stricter."""
+    protected: tuple[str, ...] = ()
+    """Patterns of what is protected: a namespace, ``NAMESPACE/NAME``, or the name of what has no namespace."""
+
+    def protects(self, ref: Ref) -> str:
+        """The pattern that protects an object; empty when none does."""
+        names = {ref.namespace or ref.name, ref.path}
+        return next((word for word in self.protected if any(fnmatchcase(name, word) for name in names)), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,6 +185,12 @@ class View:
             return None
         return entry[1] if not ref.uid or entry[0].uid == ref.uid else None
 
+    def record(self, ref: Ref) -> Record | None:
+        """The very object that `ref` means, whatever its kind."""
+        table = self._tables.get(ref.kind)
+        entry = table.entries.get((ref.backend, ref.namespace, ref.name)) if table is not None else None
+        return entry[1] if entry is not None and (not ref.uid or entry[0].uid == ref.uid) else None
+
     def items(self, type_: type[R], backend: str | None = None) -> Iterator[tuple[Ref, R]]:
         """All objects of a kind, of one backend or all."""
         for ref, record in self._entries(type_).values():

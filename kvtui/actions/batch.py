@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from kvtui.actions.care import why_undeletable
 from kvtui.errors import KvtuiError, UnconnectedError, UnreachableError
 from kvtui.fleet import Fleet
 from kvtui.model import Ref
@@ -230,8 +231,10 @@ class Batches:
         item = self.awaited(ref)
         if item is not None and item.action.id == action.id and not isinstance(row, Site):
             return f"{self._fleet.name(ref)} is {self.pending(ref)} already"
-        reason: str = action.of(row).when(row)
-        return reason
+        variant = action.of(row)
+        reason: str = variant.when(row)
+        record = None if reason else self._fleet.view.record(ref)
+        return reason if record is None else why_undeletable(variant.needs, record)
 
     # What is done ---------------------------------------------------------------------------------------------------
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from kvtui.actions.batch import Batches, Task
+from kvtui.actions.care import count_left, interrupts, name_managers, raise_level, why_protected
 from kvtui.backends.base import Permission, Verdict
 from kvtui.errors import BackendError, ForbiddenError, KvtuiError, UnreachableError
 from kvtui.fleet import Fleet
 from kvtui.model import Ref
 from kvtui.resources.base import AnyAction, AnyResource, Danger, Site, at_sites
 from kvtui.resources.form import Answers, Form
+from kvtui.text import clean_line
 
 _MASS: Final = 2
 """From how many rows on even a harmless action asks."""
+_LEVELS: Final = (Danger.NONE, Danger.ASK, Danger.TYPE)
+"""From the least to the strictest."""
 _NAMED: Final = 3
 """How many rows a warning names one by one."""
 
@@ -31,6 +35,8 @@ class Question:
     warnings: Sequence[str] = ()
     word: str = ""
     """What must be typed; empty when a ``y`` is enough."""
+    production: str = ""
+    """The production that it concerns, in words: ``PRODUCTION prod-fra1``; empty when it is none."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,8 @@ class Sheet:
     """What must be typed below the fields; empty when it is enough to send them."""
     asks: bool = False
     """Whether to ask once more where nothing was answered or looked at: the key may have been a slip."""
+    production: str = ""
+    """As of a question."""
 
 
 class Asker(Protocol):
@@ -71,9 +79,13 @@ class Confirmer:
         asker: Asker,
         *,
         asks_always: bool = False,
+        sessions: Callable[[Ref], Sequence[str]] = lambda _ref: (),
     ) -> None:
-        """With `asks_always` also what is harmless is asked about."""
+        """With `asks_always` also what is harmless is asked about. `sessions` names our own consoles and shells that are
+        open on a machine.
+        """
         self._fleet = fleet
+        self._sessions = sessions
         self._resources = {action.id: resource for resource in resources for action in resource.actions}
         self._resources |= {maker.id: at_sites(resource) for resource in resources for maker in resource.makers}
         self._batches = batches
@@ -128,6 +140,11 @@ class Confirmer:
         question = self._question(action, resource, rows, 0)
         return question is None or await self._asker.ask(replace(question, title=f"again: {question.title}"))
 
+    async def ask_to_edit(self, action: AnyAction, row: Any) -> bool:
+        """Whether the user means to edit what production or protection asks to be careful with."""
+        question = self._question(action, self.resource_of(action), [row], 0)
+        return question is None or await self._asker.ask(question)
+
     async def _ask(
         self, action: AnyAction, resource: AnyResource, rows: Sequence[Any], left_out: int
     ) -> list[Task] | None:
@@ -154,9 +171,10 @@ class Confirmer:
             form = variant.form(self._fleet.view, alike, *known)
             if len(self._fleet.backends) > 1 and not isinstance(alike[0], Site):
                 form = replace(form, about=(enumerate_names(self._names(resource, alike)), *form.about))
-            word = self._word(variant, resource, alike)
-            warnings, asks = self._warnings(variant, resource, alike), variant.danger is not Danger.NONE
-            answers = await self._asker.fill_in(Sheet(form, warnings, word, asks))
+            asks = self._danger(variant, resource, alike) is not Danger.NONE
+            word, warnings = self._word(variant, resource, alike), self._warnings(variant, resource, alike)
+            production = self._production(resource, alike)
+            answers = await self._asker.fill_in(Sheet(form, warnings, word, asks, production))
             if answers is None:
                 return None
             asked += [Task(row, answers) for row in alike]
@@ -184,25 +202,59 @@ class Confirmer:
         self, action: AnyAction, resource: AnyResource, rows: Sequence[Any], left_out: int
     ) -> Question | None:
         many = len(rows) >= _MASS
-        if action.danger is Danger.NONE and not many and not self._asks_always:
+        harmless = self._danger(action, resource, rows) is Danger.NONE
+        if harmless and not many and not self._asks_always:
             return None
         names = self._names(resource, rows)
         warnings = self._warnings(action, resource, rows)
         if left_out:
             warnings.append(f"{left_out} are left out: there it is not possible")
         subject = f"{len(rows)} {resource.title}" if many else f"{resource.label} {names[0]}"
-        return Question(f"{action.label} {subject}?", names, warnings, self._word(action, resource, rows))
+        word, production = self._word(action, resource, rows), self._production(resource, rows)
+        return Question(f"{action.label} {subject}?", names, warnings, word, production)
+
+    def _danger(self, action: AnyAction, resource: AnyResource, rows: Sequence[Any]) -> Danger:
+        """The strictest that one of the rows asks for."""
+        levels = {Danger.NONE}
+        for row in rows:
+            level, ref = action.of(row).danger, resource.ref(row)
+            care = self._fleet.care(ref.backend)
+            stricter = care.production or why_protected(self._fleet.view, care, ref)
+            levels.add(raise_level(level) if stricter else level)
+        return max(levels, key=_LEVELS.index)
+
+    def _production(self, resource: AnyResource, rows: Sequence[Any]) -> str:
+        """The production that these rows are in."""
+        backends = dict.fromkeys(resource.ref(row).backend for row in rows)
+        names = [clean_line(name) for name in backends if self._fleet.care(name).production]
+        return f"PRODUCTION {enumerate_names(names)}" if names else ""
 
     def _warnings(self, action: AnyAction, resource: AnyResource, rows: Sequence[Any]) -> list[str]:
         """What must be said of the rows; what is not true of all of them names those it is true of."""
         about: dict[str, list[str]] = {}
+        together: dict[Permission, list[Ref]] = {}
         for row in rows:
-            for warning in action.of(row).warn(row):
-                about.setdefault(warning, []).extend(self._names(resource, [row]))
-        return [
+            variant, ref = action.of(row), resource.ref(row)
+            together.setdefault(variant.needs, []).append(ref)
+            for warning in (*self._objections(variant.needs, ref), *variant.warn(row)):
+                about.setdefault(warning, []).append(self._fleet.name(ref))
+        left = [words for needs, refs in together.items() for words in count_left(self._fleet.view, needs, refs)]
+        return left + [
             warning if len(names) == len(rows) else f"{enumerate_names(names)}: {warning}"
             for warning, names in about.items()
         ]
+
+    def _objections(self, needs: Permission, ref: Ref) -> Iterator[str]:
+        """What the object itself says against it."""
+        view = self._fleet.view
+        if protector := why_protected(view, self._fleet.care(ref.backend), ref):
+            yield protector
+        record = view.record(ref)
+        if record is None:
+            return
+        yield from name_managers(needs, record)
+        if interrupts(needs, record) and (sessions := self._sessions(ref)):
+            yield f"you have its {' and its '.join(sessions)} open"
 
     def _names(self, resource: AnyResource, rows: Sequence[Any]) -> list[str]:
         return [self._fleet.name(resource.ref(row)) for row in rows]
@@ -210,7 +262,8 @@ class Confirmer:
     def _word(self, action: AnyAction, resource: AnyResource, rows: Sequence[Any]) -> str:
         """What must be typed: the name, or how many there are; empty when a key is enough."""
         many = len(rows) >= _MASS
-        if action.danger is Danger.TYPE or (many and action.danger is Danger.ASK):
+        danger = self._danger(action, resource, rows)
+        if danger is Danger.TYPE or (many and danger is Danger.ASK):
             return str(len(rows)) if many else resource.ref(rows[0]).name
         return ""
 

@@ -51,7 +51,8 @@ def make_fleet(options: Namespace, settings: Settings, names: Sequence[str] = ()
         *(_make_context(options, settings, name, audit, routes) for name in contexts),
         *(_make_host(options, settings, host, audit, routes) for host in hosts),
     ]
-    fleet = Fleet(_name_apart(backends), routes=routes)
+    care = {name: settings.care_for(name) for name in contexts} | {host.name: host.care for host in hosts}
+    fleet = Fleet(_name_apart(backends), routes=routes, care=care)
     _introduce(fleet)
     return fleet
 
@@ -123,7 +124,7 @@ def _make_context(options: Namespace, settings: Settings, name: str, audit: Audi
     namespace = "" if options.all_namespaces else options.namespace or own.namespace
     route = own.route if options.jump is None else options.jump
     dialer = routes.dialer(route) if route else None
-    return connect(options.kubeconfig, name, namespace, settings.read_only or own.read_only, audit, dialer=dialer)
+    return connect(options.kubeconfig, name, namespace, settings.is_read_only(name), audit, dialer=dialer)
 
 
 def _make_host(options: Namespace, settings: Settings, host: HostSettings, audit: AuditLog, routes: Routes) -> Backend:

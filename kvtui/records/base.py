@@ -57,9 +57,14 @@ class Annotations(Struct):
     """On a launcher that only binds a volume to a node and runs no guest."""
     default_container: str = msgspec.field(default="", name="kubectl.kubernetes.io/default-container")
     """On a pod: the container that is meant when none is named."""
+    argo_tracking: str = msgspec.field(default="", name="argocd.argoproj.io/tracking-id")
+    """Of Argo CD: ``APPLICATION:GROUP/KIND:NAMESPACE/NAME``."""
+    helm_release: str = msgspec.field(default="", name="meta.helm.sh/release-name")
+    """Of Helm, on what it installed itself."""
 
     def __post_init__(self) -> None:
         self.default_container = intern(self.default_container)
+        self.helm_release = intern(self.helm_release)
 
 
 class Meta(Struct):

@@ -29,6 +29,9 @@ class Surroundings(Asker, Editor, Protocol):
     def tell(self, message: str, severity: Severity) -> None:
         """Answer what the user did."""
 
+    def name_sessions(self, ref: Ref) -> Sequence[str]:
+        """Our own consoles and shells that are open on a machine."""
+
 
 class ActionRunner:
     """Carries out what the user asks for on the screen, and tells what came of it."""
@@ -37,7 +40,7 @@ class ActionRunner:
         self._fleet = fleet
         self._surroundings = surroundings
         self.batches = Batches(fleet, self._perform)
-        self._confirmer = Confirmer(fleet, resources, self.batches, surroundings)
+        self._confirmer = Confirmer(fleet, resources, self.batches, surroundings, sessions=surroundings.name_sessions)
         self._transfers: dict[Ref, Transfer] = {}
         self._overdue: set[Batch] = set()
         """Those of which it was told that something is overdue."""
@@ -83,7 +86,8 @@ class ActionRunner:
             tasks = await self._confirmer.check(action, rows)
             possible = [task.row for task in tasks if not task.reason]
             if action.of(possible[0]).edit is not None:
-                await self._edit(action, possible[0])
+                if await self._confirmer.ask_to_edit(action, possible[0]):
+                    await self._edit(action, possible[0])
                 return
             asked = await self._confirmer.confirm(action, tasks)
         except KvtuiError as error:

@@ -19,7 +19,7 @@ from textual.worker import WorkerFailed
 from kvtui.config import Settings
 from kvtui.console.state import State, Stream
 from kvtui.errors import KvtuiError
-from kvtui.model import Severity
+from kvtui.model import Ref, Severity
 from kvtui.text import clean_line
 from kvtui.ui.early import EarlyKeys
 from kvtui.ui.hacks import KeyOrder, Typed, take_apart
@@ -340,6 +340,11 @@ class KvtuiApp(Program, inherit_bindings=False):
     def tell(self, message: str, severity: Severity) -> None:
         """Answer what the user did."""
         self.notify(message, severity=_SEVERITIES[severity], timeout=4 if severity is Severity.INFO else 10)
+
+    def name_sessions(self, ref: Ref) -> Sequence[str]:
+        """Our own consoles and shells that are open on a machine."""
+        channels = self.main.consoles.channels_of(ref) if self.main is not None else ()
+        return [channel.title for channel in channels]
 
     def action_help(self) -> None:
         """Show the help."""

@@ -19,7 +19,7 @@ class Piece(NamedTuple):
 
     text: str
     look: str = ""
-    """A tone, or ``key``, ``title``, ``accent``, ``alarm``; empty for plain text."""
+    """A tone, or ``key``, ``title``, ``accent``, ``alarm``, ``production``; empty for plain text."""
     rank: int = 0
     """How soon it gives way when there is no room: 0 never, then the highest first; pieces of one rank go together."""
     key: str = ""
@@ -31,7 +31,7 @@ class Bar(PaintedWidget):
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "bar--key", "bar--title", "bar--accent", "bar--alarm", "bar--line",
+        "bar--key", "bar--title", "bar--accent", "bar--alarm", "bar--production", "bar--line",
         "bar--ok", "bar--busy", "bar--warn", "bar--bad", "bar--muted",
     }  # fmt: skip
     DEFAULT_CSS = "Bar { height: 1; width: 1fr; }"

@@ -15,6 +15,8 @@ from kvtui.config import config_dir
 from kvtui.errors import ConfigError
 
 DEFAULT = "kvtui-dark"
+_PRODUCTION = {True: "#661823", False: "#fadada"}
+"""For themes that name none."""
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -30,6 +32,8 @@ class Colors(msgspec.Struct, forbid_unknown_fields=True):
     cursor_idle: str
     marked: str
     dialog: str
+    production: str = ""
+    """Behind the header, and the title of dialogs, of what is production."""
 
 
 class Tones(msgspec.Struct, forbid_unknown_fields=True):
@@ -110,6 +114,7 @@ def load_theme(path: Path) -> Theme:
         raise ConfigError(f"theme {path.name}", str(error)) from error
     if not _NAME.fullmatch(file.name):
         raise ConfigError(f"theme {path.name}", "name may hold letters, digits, dots and dashes only")
+    file.colors.production = file.colors.production or _PRODUCTION[file.dark]
     for section in ("colors", "tones", "console"):
         for key, value in msgspec.structs.asdict(getattr(file, section)).items():
             try:
@@ -135,6 +140,7 @@ _SATURATED = {
         "kv-cursor": "#000080",
         "kv-cursor-idle": "#000000",
         "kv-marked": "#000000",
+        "kv-production": "#800000",
     },
     False: {
         "kv-ok": "#008000",
@@ -145,6 +151,7 @@ _SATURATED = {
         "kv-cursor": "#00ffff",
         "kv-cursor-idle": "#ffffff",
         "kv-marked": "#ffff00",
+        "kv-production": "#ff5555",
     },
 }
 

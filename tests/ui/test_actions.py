@@ -13,7 +13,7 @@ from kvtui.backends.base import Backend
 from kvtui.backends.transfer import Transfer
 from kvtui.errors import BackendError
 from kvtui.joins.machine import Machine
-from kvtui.model import Severity
+from kvtui.model import Ref, Severity
 from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.resources import RESOURCES
 from kvtui.resources.base import AnyAction
@@ -192,6 +192,9 @@ class Asker:
 
     def tell(self, message: str, severity: Severity) -> None:
         self.told.append((message, severity))
+
+    def name_sessions(self, _ref: Ref) -> Sequence[str]:
+        return ()
 
 
 class Leaver(Asker):

@@ -59,7 +59,15 @@ def test_one_broken_file_does_not_hide_the_others(tmp_path: Path) -> None:
 def test_every_tone_can_be_read_on_every_surface(path: Path) -> None:
     """WCAG 2: 4.5 to 1 for text; 3 to 1 for what is only said softly."""
     variables = load_theme(path).variables
-    for surface in ("kv-background", "kv-bar", "kv-cursor", "kv-cursor-idle", "kv-marked", "kv-dialog"):
+    for surface in (
+        "kv-background",
+        "kv-bar",
+        "kv-cursor",
+        "kv-cursor-idle",
+        "kv-marked",
+        "kv-dialog",
+        "kv-production",
+    ):
         for tone in ("kv-foreground", "kv-accent", "kv-ok", "kv-busy", "kv-warn", "kv-bad", "kv-muted"):
             least = 3.0 if tone == "kv-muted" or surface in ("kv-cursor", "kv-marked") else 4.5
             found = contrast(Color.parse(variables[tone]), Color.parse(variables[surface]))

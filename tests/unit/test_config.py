@@ -8,6 +8,7 @@ from kvtui import config
 from kvtui.config import ContextSettings, Settings, SshSettings, load_settings
 from kvtui.errors import ConfigError
 from kvtui.hops import Hop
+from kvtui.model import Care
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -95,6 +96,31 @@ def test_a_context_of_its_own_name_comes_before_patterns_and_the_first_pattern_b
     assert settings.for_context("lab-fra2").namespace == "second"
     assert settings.for_context("PROD-fra2").namespace == "second"
     assert settings.for_context("lab") == ContextSettings()
+
+
+def test_what_one_section_says_is_not_taken_away_by_another_that_is_silent(file: Path) -> None:
+    file.write_text(
+        """
+        [context.prod-fra1]
+        namespace = "shop"
+        protected = ["shop/db-*"]
+        [context.prod-lab]
+        production = false
+        read_only = false
+        [context."prod-*"]
+        production = true
+        read_only = true
+        protected = ["kube-*"]
+        """
+    )
+    settings = load_settings(file)
+    assert settings.care_for("prod-fra1") == Care(production=True, protected=("shop/db-*", "kube-*"))
+    assert settings.is_read_only("prod-fra1")
+    assert settings.care_for("prod-lab") == Care(production=False, protected=("kube-*",))
+    assert not settings.is_read_only("prod-lab")
+    assert settings.care_for("lab") == Care()
+    settings.read_only = True
+    assert settings.is_read_only("prod-lab")
 
 
 @pytest.mark.parametrize(

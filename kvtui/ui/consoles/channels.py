@@ -38,6 +38,11 @@ class Channel(NamedTuple):
         )
 
     @property
+    def title(self) -> str:
+        """Which of the machine's ways it is: ``serial console``, ``shell``."""
+        return "shell" if self.stream is Stream.SHELL else f"{self.line or 'serial'} console"
+
+    @property
     def names(self) -> list[str]:
         """What tells its files from those of others."""
         names = [self.ref.backend, self.ref.namespace, self.ref.name]

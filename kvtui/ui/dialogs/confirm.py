@@ -33,7 +33,9 @@ class ConfirmDialog(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         """Title, objects, warnings, and the way to answer."""
         question = self._question
-        with Vertical(classes="dialog"):
+        with Vertical(classes=f"dialog{' -production' if question.production else ''}"):
+            if question.production:
+                yield Static(Text(question.production), classes="dialog-production")
             yield Static(Text(question.title), classes="dialog-title")
             with VerticalScroll(classes="dialog-body", can_focus=False):
                 yield Static(Text("\n".join(_shorten(question.subjects))))

@@ -48,7 +48,10 @@ class FormDialog(ModalScreen[Answers | None]):
     def compose(self) -> ComposeResult:
         """Title, fields, what is to be said of the answers, and the way out."""
         form = self._sheet.form
-        with Vertical(classes="dialog form"):
+        production = self._sheet.production
+        with Vertical(classes=f"dialog form{' -production' if production else ''}"):
+            if production:
+                yield Static(Text(production), classes="dialog-production")
             yield Static(Text(clean(form.title)), classes="dialog-title")
             if form.about:
                 yield Static(Text(clean("\n".join(form.about))), classes="form-about")

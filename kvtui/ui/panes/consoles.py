@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -13,6 +15,7 @@ from kvtui.console.session import Session
 from kvtui.console.sight import Sight, Stage
 from kvtui.console.state import State, Stream
 from kvtui.fleet import Fleet
+from kvtui.model import Ref
 from kvtui.records.libvirt import Domain, Host
 from kvtui.text import age, cells, clean_line, size
 from kvtui.ui.consoles.channels import Channel, explain_no_shell, make_session
@@ -92,6 +95,13 @@ class ConsolePane(Vertical):
     def channels(self) -> tuple[Channel, ...]:
         """What is open, live or ended, in the order of the tabs."""
         return tuple(self._terminals)
+
+    def channels_of(self, ref: Ref) -> Iterator[Channel]:
+        """The ways into a machine that are open now; that to its log is none."""
+        for channel, terminal in self._terminals.items():
+            here = channel.at_present(self._fleet).ref
+            if terminal.session.is_open and channel.stream is not Stream.LOG and here[:4] == ref[:4]:
+                yield channel
 
     @property
     def has_open(self) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
+from kvtui.actions.confirm import enumerate_names
 from kvtui.fleet import Fleet
 from kvtui.joins.installation import judge_installation
 from kvtui.model import FeedState, Finding, Health, Platform, Severity, Tone
@@ -28,7 +29,7 @@ class Header(Horizontal):
     """Context and namespace at the left; health and clock at the right. It gives way in narrow terminals."""
 
     def __init__(self, fleet: Fleet, *, read_only: bool) -> None:
-        super().__init__()
+        super().__init__(classes="-production" if fleet.production else None)
         self._fleet = fleet
         self._read_only = read_only
         self._namespace = ""
@@ -69,6 +70,7 @@ class Header(Horizontal):
             Piece(" kvtui", "title", rank=9),
             Piece("  "),
             Piece(name_backends(self._fleet), "accent"),
+            *self._stage(),
             *self._scope(),
         ]
 
@@ -81,6 +83,14 @@ class Header(Horizontal):
 
     def _mode(self) -> list[Piece]:
         return [Piece("  "), Piece(" READ-ONLY ", "alarm")] if self.read_only else []
+
+    def _stage(self) -> list[Piece]:
+        """Whether all of it is production, or which."""
+        production = self._fleet.production
+        if not production:
+            return []
+        which = "" if len(production) == len(self._fleet.backends) else f": {enumerate_names(production)}"
+        return [Piece("  "), Piece(f" PRODUCTION{which} ", "production")]
 
 
 def name_backends(fleet: Fleet) -> str:

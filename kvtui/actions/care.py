@@ -1,0 +1,205 @@
+"""What the objects themselves say against an action: who manages them, what falls with them, and who protects them.
+
+One place for all actions. What an action does to an object is read off the permission that it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final
+
+from kvtui.backends.base import Permission
+from kvtui.model import Care, Ref
+from kvtui.records.base import Record, is_true
+from kvtui.records.cdi import DataVolume
+from kvtui.records.kubernetes import Claim, Namespace
+from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
+from kvtui.resources.base import Danger
+from kvtui.store import View
+
+PROTECTED: Final = "kvtui.dev/protected"
+"""Label of an object or of its namespace; any value but ``false``."""
+UNDELETABLE: Final = "kubevirt.io/vm-delete-protection"
+"""Label of a VM whose deletion an admission policy of the SSP operator refuses (ssp-operator, vm-delete-protection)."""
+
+_STRICTER: Final = {Danger.NONE: Danger.ASK, Danger.ASK: Danger.TYPE, Danger.TYPE: Danger.TYPE}
+_CHANGES: Final = frozenset({"patch", "update", "delete"})
+_LASTING: Final = frozenset({"start", "stop", "addvolume", "removevolume"})
+"""Subresources that rewrite the VM's spec (kubevirt-api.md 3.1)."""
+_INTERRUPTING: Final = frozenset({"stop", "restart", "pause", "reset", "softreboot"})
+_OWNING: Final = (VirtualMachine, VirtualMachineInstance, DataVolume)
+"""What may own a disk."""
+_POOLS: Final = {"VirtualMachinePool": "pool", "VirtualMachineInstanceReplicaSet": "replica set"}
+_CLUSTER: Final = "cluster.x-k8s.io/cluster-name"
+_ROLE: Final = "cluster.x-k8s.io/role"
+"""What Cluster API's provider for KubeVirt puts on its VMs (kubevirt-api.md 8.1)."""
+
+
+def raise_level(danger: Danger) -> Danger:
+    """One step stricter."""
+    return _STRICTER[danger]
+
+
+def lasts(needs: Permission, record: Record) -> bool:
+    """Whether what needs that permission changes how the object is declared, so that a manager can undo it."""
+    if not _concerns(needs, record):
+        return False
+    if needs.subresource == "stop" and isinstance(record, VirtualMachine):
+        return record.run_strategy != "Manual"
+    return needs.subresource in _LASTING if needs.subresource else needs.verb in _CHANGES
+
+
+def interrupts(needs: Permission, record: Record) -> bool:
+    """Whether what needs that permission makes a guest stand still or end."""
+    if not isinstance(record, VirtualMachine | VirtualMachineInstance) or not _concerns(needs, record):
+        return False
+    return needs.subresource in _INTERRUPTING if needs.subresource else needs.verb == "delete"
+
+
+def _concerns(needs: Permission, record: Record) -> bool:
+    """Whether the permission is about objects of that very kind, or about the instance of a VM."""
+    plural = f"{record.KIND.lower()}s"
+    return needs.resource == plural or (plural == "virtualmachines" and needs.resource == "virtualmachineinstances")
+
+
+# Protection ------------------------------------------------------------------------------------------------------
+
+
+def why_undeletable(needs: Permission, record: Record) -> str:
+    """Why the object cannot be deleted at all; empty when it can, or is not to be."""
+    label = record.metadata.labels.get(UNDELETABLE, "")
+    if needs.verb != "delete" or not _concerns(needs, record) or label.lower() != "true":
+        return ""
+    return f"its label {UNDELETABLE} forbids to delete it; take that off first"
+
+
+def why_protected(view: View, care: Care, ref: Ref) -> str:
+    """Who protects an object: the user's settings, or a label of it, of what owns it, or of its namespace."""
+    pattern = care.protects(ref)
+    if pattern:
+        return f"protected in your settings by {pattern!r}"
+    for subject, record in _upwards(view, ref):
+        if _is_protected(record):
+            where = "" if subject == ref else f" of {record.KIND} {subject.path}"
+            return f"protected by the label {PROTECTED}{where}"
+    namespace = view.get(Namespace, ref.backend, "", ref.namespace) if ref.namespace else None
+    if namespace is not None and _is_protected(namespace):
+        return f"protected by the label {PROTECTED} of namespace {ref.namespace}"
+    return ""
+
+
+def _is_protected(record: Record) -> bool:
+    return record.metadata.labels.get(PROTECTED, "false").lower() != "false"
+
+
+def _upwards(view: View, ref: Ref) -> Iterator[tuple[Ref, Record]]:
+    """The object and, of a disk, what it belongs to."""
+    record = view.record(ref)
+    while record is not None:
+        yield ref, record
+        if not isinstance(record, Claim | DataVolume):
+            return
+        owners = {owner.uid: owner.name for owner in record.metadata.owner_references}
+        found = (
+            (owner.ref(ref.backend), owner)
+            for uid, name in owners.items()
+            for kind in _OWNING
+            for owner in (view.get(kind, ref.backend, ref.namespace, name),)
+            if owner is not None and owner.metadata.uid == uid
+        )
+        ref, record = next(found, (ref, None))
+
+
+# Managers --------------------------------------------------------------------------------------------------------
+
+
+def name_managers(needs: Permission, record: Record) -> Sequence[str]:
+    """A sentence for each who undoes what is changed by hand."""
+    return tuple(_managers(needs, record)) if lasts(needs, record) else ()
+
+
+def _managers(needs: Permission, record: Record) -> Iterator[str]:
+    meta, labels = record.metadata, record.metadata.labels
+    if application := _argo_application(record):
+        yield f"your change will be undone by Argo CD application {application}"
+    for kind, prefix in (("Kustomization", "kustomize"), ("HelmRelease", "helm")):
+        if name := labels.get(f"{prefix}.toolkit.fluxcd.io/name"):
+            space = labels.get(f"{prefix}.toolkit.fluxcd.io/namespace", "")
+            yield f"your change will be undone by Flux {kind} {space}{'/' if space else ''}{name}"
+    if meta.annotations.helm_release and "helm.toolkit.fluxcd.io/name" not in labels:
+        yield f"your change will be undone by the next upgrade of Helm release {meta.annotations.helm_release}"
+    if owner := labels.get("olm.owner"):
+        yield f"your change will be undone by OLM, for {labels.get('olm.owner.kind', 'operator')} {owner}"
+    if cluster := labels.get(_CLUSTER):
+        yield f"your change will be undone by Cluster API: it is a machine of cluster {cluster}"
+    controller = record.controller
+    if controller is not None and controller.kind in _POOLS:
+        pool = f"{_POOLS[controller.kind]} {controller.name}"
+        yield f"{pool} " + ("makes another in its place" if needs.verb == "delete" else "owns it: its template decides")
+    manager = labels.get("app.kubernetes.io/managed-by", "")
+    if manager and manager != "Helm":
+        yield f"{manager} manages it, and may undo your change"
+
+
+def _argo_application(record: Record) -> str:
+    """The application that tracks this very object: controllers copy the annotation to what they make of it
+    (argo-cd, resource_tracking.md).
+    """
+    meta = record.metadata
+    application, _, tracked = meta.annotations.argo_tracking.partition(":")
+    if tracked.endswith(f"/{record.KIND}:{meta.namespace}/{meta.name}"):
+        return application.rpartition("_")[2]
+    return meta.labels.get("argocd.argoproj.io/instance", "")
+
+
+# What falls with them --------------------------------------------------------------------------------------------
+
+
+def count_left(view: View, needs: Permission, refs: Collection[Ref]) -> Sequence[str]:
+    """What pools and control planes lose when all of these are interrupted together: a sentence for each that is left
+    without what it needs.
+    """
+    hit = {ref: record for ref in refs if (record := view.record(ref)) is not None and interrupts(needs, record)}
+    groups: dict[str, Mapping[Ref, Record]] = {}
+    for ref, record in hit.items():
+        if not _is_ready(record):
+            continue
+        owner = record.controller
+        cluster = record.metadata.labels.get(_CLUSTER, "")
+        if owner is not None and owner.kind in _POOLS:
+            name = f"{_POOLS[owner.kind]} {owner.name}"
+            if name not in groups:
+                groups[name] = dict(view.owned(type(record), owner.uid))
+        elif cluster and record.metadata.labels.get(_ROLE) == "control-plane":
+            name = f"cluster {cluster}"
+            if name not in groups:
+                groups[name] = _control_plane(view, ref.backend, record)
+    return tuple(filter(None, (_tell_left(name, members, hit) for name, members in groups.items())))
+
+
+def _tell_left(name: str, members: Mapping[Ref, Record], hit: Collection[Ref]) -> str:
+    left = sum(_is_ready(member) for ref, member in members.items() if ref not in hit)
+    if not name.startswith("cluster "):
+        return "" if left else f"{name} is left without a ready VM"
+    if len(members) == 1:
+        return f"it is the only control-plane machine of {name}: nobody can manage that cluster meanwhile"
+    if 2 * left > len(members):
+        return ""
+    return f"{left} of {len(members)} control-plane machines of {name} stay ready: its etcd has no quorum"
+
+
+def _control_plane(view: View, backend: str, record: Record) -> Mapping[Ref, Record]:
+    mine = record.metadata
+    return {
+        ref: other
+        for ref, other in view.items(type(record), backend)
+        if ref.namespace == mine.namespace
+        and other.metadata.labels.get(_CLUSTER) == mine.labels[_CLUSTER]
+        and other.metadata.labels.get(_ROLE) == mine.labels[_ROLE]
+    }
+
+
+def _is_ready(record: Record) -> bool:
+    if isinstance(record, VirtualMachine):
+        return record.status.ready
+    return isinstance(record, VirtualMachineInstance) and is_true(record.status.conditions, "Ready")
