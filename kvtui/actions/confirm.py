@@ -81,8 +81,8 @@ class Confirmer:
         asks_always: bool = False,
         sessions: Callable[[Ref], Sequence[str]] = lambda _ref: (),
     ) -> None:
-        """With `asks_always` also what is harmless is asked about. `sessions` names our own consoles and shells that are
-        open on a machine.
+        """With `asks_always` also what is harmless is asked about. `sessions` names our own consoles and shells of a
+        machine.
         """
         self._fleet = fleet
         self._sessions = sessions

@@ -15,6 +15,7 @@ import msgspec
 from kvtui.actions.batch import Batch, Batches, Item, State, Task, name_item, perform
 from kvtui.actions.commands import Deed, find_verbs
 from kvtui.actions.confirm import Confirmer, ImpossibleError, Question, Sheet
+from kvtui.backends.base import Source
 from kvtui.backends.objects import Rehearser
 from kvtui.cli.asking import TerminalAsker
 from kvtui.cli.choosing import Chooser, confine
@@ -27,6 +28,7 @@ from kvtui.fleet import Fleet
 from kvtui.model import FeedState, Ref
 from kvtui.resources import RESOURCES
 from kvtui.resources.form import Answers
+from kvtui.resources.sources import NAMESPACES
 from kvtui.text import age, clean_line
 
 _LISTS: Final = 15.0
@@ -97,7 +99,7 @@ class _Run:
 
     async def run(self, names: Sequence[str]) -> int:
         """Do it; the exit code. Raises KvtuiError when nothing was sent."""
-        live = asyncio.create_task(self._fleet.run(self._deed.resource.sources), name="fleet")
+        live = asyncio.create_task(self._fleet.run(self._sources), name="fleet")
         try:
             await self._fleet.prepare()
             await self._wait_for_lists(live)
@@ -122,14 +124,20 @@ class _Run:
                 await live
             await self._fleet.close()
 
+    @property
+    def _sources(self) -> Sequence[Source]:
+        """What must be known: the rows, what they are joined with, and the namespaces, which may be protected."""
+        return tuple(dict.fromkeys((*self._deed.resource.sources, NAMESPACES)))
+
     # What is meant --------------------------------------------------------------------------------------------------
 
     async def _wait_for_lists(self, live: asyncio.Task[None]) -> None:
         loop = asyncio.get_running_loop()
         patience = self._options.timeout or _LISTS
         deadline = loop.time() + patience
-        sources = self._deed.resource.sources
-        while any(feed.state is FeedState.LOADING for feed in self._fleet.feeds(sources)) and loop.time() < deadline:
+        while (
+            any(feed.state is FeedState.LOADING for feed in self._fleet.feeds(self._sources)) and loop.time() < deadline
+        ):
             await _pause(live)
             if self._fleet.asks:
                 deadline = loop.time() + patience
@@ -179,7 +187,8 @@ class _Run:
             return None
         draft = fill_form(sheet.form, self._options.fields)
         warnings = [*sheet.warnings, *draft.warnings]
-        question = Question(f"{sheet.form.title}?", [*sheet.form.about, *tell_answers(draft)], warnings, sheet.word)
+        subjects = [*sheet.form.about, *tell_answers(draft)]
+        question = Question(f"{sheet.form.title}?", subjects, warnings, sheet.word, sheet.production)
         return draft.answers if await self._confirm(question) else None
 
     async def _confirm(self, question: Question) -> bool:
@@ -190,7 +199,8 @@ class _Run:
             return True
         subjects = list(question.subjects)
         more = [f"and {len(subjects) - _SHOWN} more"] if len(subjects) > _SHOWN else []
-        _print_lines([question.title, *(f"  {line}" for line in [*subjects[:_SHOWN], *more]),
+        production = [question.production] if question.production else []
+        _print_lines([*production, question.title, *(f"  {line}" for line in [*subjects[:_SHOWN], *more]),
                       *(f"! {warning}" for warning in question.warnings)])  # fmt: skip
         wanted = f'type "{question.word}" to do it:' if question.word else "do it? [y/N]"
         from kvtui.backends.ssh import NobodyError

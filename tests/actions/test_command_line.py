@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -222,3 +223,17 @@ def test_help_tells_of_a_verb_what_it_does_and_how_it_ends(run: Run) -> None:
 def test_help_lists_every_verb(run: Run) -> None:
     out = run("--help")[1]
     assert all(f"\n  {word} " in out for word in find_verbs(RESOURCES))
+
+
+def test_in_production_a_yes_is_not_enough_for_what_interrupts(
+    run: Run, vm: Callable[[str], str], type_answer: Callable[[str], None], tmp_path: Path
+) -> None:
+    settings = tmp_path / "config.toml"
+    settings.write_text('[context."dem*"]\nproduction = true\n', encoding="utf-8")
+    path = vm("Running")
+    type_answer("y")
+    code, _, err = run("restart", path, "--config", str(settings))
+    assert code == codes.UNCONFIRMED
+    assert err.startswith("PRODUCTION demo\n")
+    type_answer(path.rpartition("/")[2])
+    assert run("restart", path, "--config", str(settings))[0] == codes.OK
