@@ -258,7 +258,9 @@ class _Printer:
     def _look(self, ref: Ref) -> object:
         """What a row says but for its ages: lines are printed when this changes."""
         row, now = self._listing.row(ref), self._fleet.clock()
-        return [column.cell(row, now).text for column in self._columns if not column.ticks and not column.measured]
+        still = [column.cell(row, now).text for column in self._columns if not column.ticks and not column.measured]
+        # The word of a status that counts down beside it.
+        return [self._listing.resource.health(row, now).word, *still]
 
     def _cells(self, ref: Ref) -> list[str]:
         row, now = self._listing.row(ref), self._fleet.clock()
