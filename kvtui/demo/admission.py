@@ -18,6 +18,7 @@ from kvtui.demo.controllers.nodes import NOT_READY
 from kvtui.demo.controllers.printable import FINAL
 from kvtui.demo.copy_admission import ADMITTERS as _COPY_ADMITTERS
 from kvtui.demo.copy_admission import held_causes
+from kvtui.demo.disk_admission import check_claim_change, source_fault
 from kvtui.demo.metadata import invalid
 from kvtui.demo.objects import amount, condition, copy_of
 from kvtui.demo.seed import default_machine
@@ -210,6 +211,9 @@ def _admit_data_volume(world: World, volume: Object, old: Object | None) -> Obje
     if spec.get("pvc") is not None and spec.get("storage") is not None:
         told = "Duplicate storage definition, both target storage and target pvc defined"
         raise _bad_volume("spec.PVC", told)
+    field, words = source_fault(world, source or {})
+    if words:
+        raise _bad_volume(field, words)
     name = meta.get("name", "")
     if name and world.storage.find(kinds.PVC, meta.get("namespace", ""), name):
         raise _bad_volume("DataVolume.Name", f"Destination PVC {meta.get('namespace', '')}/{name} already exists")
@@ -236,6 +240,7 @@ def _admit_claim(world: World, claim: Object, old: Object | None) -> Object:
     spec = claim.setdefault("spec", {})
     if old is not None:
         _check_claim(claim)
+        check_claim_change(world, claim, old)
         return claim
     if "storageClassName" not in spec:
         for item in world.storage.list(kinds.STORAGE_CLASS):

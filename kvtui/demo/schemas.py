@@ -184,8 +184,10 @@ _MACHINE_VOLUME = Struct(
     "Volume",
     {
         "name": _STRING,
-        "persistentVolumeClaim": Struct("PersistentVolumeClaimVolumeSource", _texts("claimName"), ("claimName",)),
-        "dataVolume": Struct("DataVolumeSource", _texts("name"), ("name",)),
+        "persistentVolumeClaim": Struct(
+            "PersistentVolumeClaimVolumeSource", _texts("claimName") | {"hotpluggable": _BOOLEAN}, ("claimName",)
+        ),
+        "dataVolume": Struct("DataVolumeSource", _texts("name") | {"hotpluggable": _BOOLEAN}, ("name",)),
         "containerDisk": Struct("ContainerDiskSource", _texts("image", "imagePullPolicy"), ("image",)),
         "cloudInitNoCloud": Struct("CloudInitNoCloudSource", _texts("userData")),
         "emptyDisk": Struct("EmptyDiskSource", {"capacity": _QUANTITY}),

@@ -6,11 +6,12 @@ Sources: reference sections 3 and 4; the recordings named ``act-*``, ``start-*``
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from kvtui.demo import dumping, kinds, lifecycle
+from kvtui.demo import dumping, hotplug, kinds, lifecycle
 from kvtui.demo.access import Access, Account
 from kvtui.demo.console import Consoles
 from kvtui.demo.guest import Guest
@@ -32,6 +33,8 @@ _VM_VERBS: dict[str, _Verb] = {
     "stop": lifecycle.stop,
     "restart": lifecycle.restart,
     "migrate": lifecycle.migrate,
+    "addvolume": hotplug.add,
+    "removevolume": hotplug.remove,
     "memorydump": dumping.dump,
     "removememorydump": dumping.remove,
 }
@@ -89,6 +92,9 @@ class _Options(msgspec.Struct, rename="camel", omit_defaults=True):
     added_node_selector: dict[str, str] | None = None
     evacuation_node_name: str = ""
     claim_name: str = ""
+    name: str = ""
+    disk: dict[str, Any] | None = None
+    volume_source: dict[str, Any] | None = None
     dry_run: list[str] | None = None
 
 
@@ -128,6 +134,8 @@ class Subresources:
                 return answer({"apiserver": {"connectivity": "ok", "version": "v1.36.2"}})
             case "virtualmachines", verb, "PUT" if verb in _VM_VERBS:
                 return await self._act(request, target, _VM_VERBS[verb], 202)
+            case "virtualmachineinstances", "addvolume" | "removevolume", "PUT":
+                return await self._act(request, target, hotplug.refuse_instance, 202)
             case "virtualmachineinstances", verb, "PUT" if verb in _VMI_VERBS:
                 return await self._act(request, target, _VMI_VERBS[verb], 200)
             case "virtualmachineinstances", info, "GET" if info in _INFOS:

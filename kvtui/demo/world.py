@@ -10,6 +10,7 @@ from random import Random
 from kvtui.demo import kinds
 from kvtui.demo.behaviour import Guest, Outside
 from kvtui.demo.clock import Clock
+from kvtui.demo.controllers.attachments import Attachments
 from kvtui.demo.controllers.base import Controller
 from kvtui.demo.controllers.binder import VolumeBinder
 from kvtui.demo.controllers.claimcopies import ClaimCopies
@@ -88,6 +89,7 @@ class World:
             self.uploader,
             ClaimCopies(self),
             Resizer(self),
+            Attachments(self),
             self.nodes,
             Namespaces(self),
             Snapshots(self),

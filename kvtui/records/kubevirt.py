@@ -79,6 +79,7 @@ class VolumeName(Struct):
 
     name: str = ""
     claim_name: str = ""
+    hotpluggable: bool = False
 
 
 class ContainerDisk(Struct):
@@ -94,6 +95,11 @@ class Volume(Struct):
     data_volume: VolumeName | None = None
     persistent_volume_claim: VolumeName | None = None
     container_disk: ContainerDisk | None = None
+
+    @property
+    def hotpluggable(self) -> bool:
+        """Whether it was attached later, and can be taken off."""
+        return any(source.hotpluggable for source in (self.data_volume, self.persistent_volume_claim) if source)
 
     @property
     def claim(self) -> str:

@@ -23,7 +23,7 @@ class Resizer(Controller):
         if change.kind is kinds.PVC:
             return ((change.namespace, change.name),)
         pod = self.storage.find(kinds.POD, change.namespace, change.name) if change.type == "MODIFIED" else None
-        if pod is None or pod["status"].get("phase") != "Running":
+        if pod is None or pod.get("status", {}).get("phase") != "Running":
             return ()
         return [(change.namespace, name) for name in claims_of_pod(pod)]
 
@@ -32,10 +32,10 @@ class Resizer(Controller):
         claim = self.storage.find(kinds.PVC, namespace, name)
         if claim is None or deleting(claim) or claim.get("status", {}).get("phase") != "Bound":
             return
-        wanted = claim["spec"]["resources"]["requests"]["storage"]
-        if amount(wanted) <= amount(claim["status"].get("capacity", {}).get("storage", wanted)):
+        wanted = claim["spec"].get("resources", {}).get("requests", {}).get("storage", "0")
+        uid, volume = claim["metadata"]["uid"], claim["spec"].get("volumeName", "")
+        if not volume or amount(wanted) <= amount(claim["status"].get("capacity", {}).get("storage", wanted)):
             return
-        uid, volume = claim["metadata"]["uid"], claim["spec"]["volumeName"]
         self._begin(claim, volume)
         if not self.elapsed((namespace, name), uid, f"grow {wanted}", self.random.uniform(1.0, 3.0)):
             return
@@ -81,7 +81,7 @@ class Resizer(Controller):
 
     def _is_used(self, namespace: str, name: str) -> bool:
         return any(
-            pod["status"].get("phase") == "Running" and name in claims_of_pod(pod)
+            pod.get("status", {}).get("phase") == "Running" and name in claims_of_pod(pod)
             for pod in self.storage.list(kinds.POD, namespace)
         )
 
@@ -91,5 +91,5 @@ class Resizer(Controller):
 
 def claims_of_pod(pod: Object) -> list[str]:
     """The claims that a pod mounts."""
-    volumes = pod["spec"].get("volumes", ())
+    volumes = pod.get("spec", {}).get("volumes", ())
     return [item["persistentVolumeClaim"]["claimName"] for item in volumes if "persistentVolumeClaim" in item]

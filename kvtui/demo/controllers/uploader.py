@@ -42,7 +42,7 @@ class Uploader(Populator):
         if pod is None:
             self.storage.create(kinds.POD, worker_pod(claim, worker, pod_name, "cdi-upload-server", {}))
             self.note(claim, {"pod.phase": "Pending", "pod.ready": "false", "uploadPodName": pod_name})
-        elif pod["status"]["phase"] == "Running" and not deleting(pod):
+        elif pod.get("status", {}).get("phase") == "Running" and not deleting(pod):
             self._serve(claim, pod)
 
     def take(self, claim: Object, size: int, failure: str) -> None:

@@ -1,0 +1,228 @@
+"""Disks that are attached to a VM and taken off, while it runs too; kubevirt-api.md 3.3.
+
+The server adds what it attaches to the VM's own spec, so that it lasts, and marks it as hot-pluggable: only that can be
+taken off again. Clusters that still use the older feature gate can attach for the present run alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from kvtui.backends.base import Backend, Permission
+from kvtui.backends.objects import Objects
+from kvtui.joins.disk import User, find_users
+from kvtui.joins.machine import Machine
+from kvtui.records.cdi import DataVolume
+from kvtui.records.kubernetes import Claim
+from kvtui.records.kubevirt import Volume
+from kvtui.resources.base import Action, Danger, able
+from kvtui.resources.form import Answers, Choice, Form, Option, Text, Toggle
+from kvtui.store import View
+from kvtui.text import quantity, size
+
+_DATA_VOLUME: Final = "datavolume"
+_CLAIM: Final = "claim"
+_BUSES: Final = (
+    Option("virtio", note="the fastest; before KubeVirt 1.6 a running guest takes scsi alone"),
+    Option("scsi", note="taken by all versions"),
+)
+_NAME: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
+_READY: Final = "Ready"
+
+
+def _may(verb: str) -> Permission:
+    return Permission("update", "subresources.kubevirt.io", "virtualmachines", verb)
+
+
+def _own(machine: Machine) -> Sequence[Volume]:
+    """The volumes of the VM's spec, or of an instance that has none."""
+    return machine.vm.spec.template.spec.volumes if machine.vm is not None else machine.spec.volumes
+
+
+def _plugged(machine: Machine) -> list[Volume]:
+    return [volume for volume in _own(machine) if volume.hotpluggable]
+
+
+def _why_not(machine: Machine) -> str:
+    if machine.record.metadata.deletion_timestamp:
+        return "the VM is being deleted"
+    if machine.migration is not None or machine.moving is not None:
+        return "it is being migrated"
+    if machine.vm is None and machine.live is None:
+        return "its instance has ended"
+    return ""
+
+
+def _detach_when(machine: Machine) -> str:
+    return _why_not(machine) or ("" if _plugged(machine) else "no disk of it was attached later: the others stay")
+
+
+# Attach ------------------------------------------------------------------------------------------------------------
+
+
+def _attach_form(view: View, machines: Sequence[Machine]) -> Form:
+    (machine,) = machines
+    names = {volume.name for volume in _own(machine)}
+
+    def check(answers: Answers) -> str:
+        name = disk_name(answers)
+        if name in names:
+            return f"it has a disk {name}"
+        return "" if _NAME.fullmatch(name) else "a-z, 0-9 and - within, 63 at most"
+
+    running = machine.vm is not None and machine.live is not None
+    return Form(
+        f"attach a disk to {machine.record.metadata.name}",
+        (
+            Choice("volume", "volume", options=_offered(view, machine)),
+            Text("name", "name", needed=False, hint="in the VM; empty: as the volume is called", check=check),
+            Choice("bus", "bus", options=_BUSES),
+            Text("serial", "serial", needed=False, hint="by which the guest knows it; empty: none"),
+            Toggle("persist", "also after its end", default=True, asked=lambda _answers: running,
+                   hint="else only for the present run, where the cluster still allows that"),
+        ),
+        about=("DataVolumes and claims of its namespace",),
+        warn=lambda answers: _warn_shared(view, machine, answers),
+    )  # fmt: skip
+
+
+def _offered(view: View, machine: Machine) -> list[Option]:
+    """DataVolumes, and claims that no DataVolume made; those that it has already cannot be chosen."""
+    namespace = machine.record.metadata.namespace
+    has = {volume.claim for volume in _own(machine)}
+    made = {ref.name for ref, _ in view.items(DataVolume, machine.backend) if ref.namespace == namespace}
+    found = [(_DATA_VOLUME, name) for name in made]
+    found += [
+        (_CLAIM, ref.name)
+        for ref, _ in view.items(Claim, machine.backend)
+        if ref.namespace == namespace and ref.name not in made and not ref.name.startswith("prime-")
+    ]
+    return [
+        Option(f"{kind}/{name}", name, _describe(view, machine, kind, name), "it has it already" if name in has else "")
+        for kind, name in sorted(found, key=lambda one: (one[1] in has, one[1]))
+    ]
+
+
+def _describe(view: View, machine: Machine, kind: str, name: str) -> str:
+    claim = view.get(Claim, machine.backend, machine.record.metadata.namespace, name)
+    amount = quantity(claim.status.capacity.get("storage")) if claim is not None else None
+    users = _users(view, machine, name)
+    said = [kind if amount is None else f"{kind}, {size(amount)}"]
+    return ", ".join([*said, *(f"used by {user.name}" for user in users[:1])])
+
+
+def _users(view: View, machine: Machine, name: str) -> list[User]:
+    meta = machine.record.metadata
+    return [user for user in find_users(view, machine.backend, f"{meta.namespace}/{name}") if user.name != meta.name]
+
+
+def _warn_shared(view: View, machine: Machine, answers: Answers) -> Sequence[str]:
+    name = answers.text("volume").partition("/")[2]
+    users = _users(view, machine, name)
+    if not users:
+        return ()
+    verb = "has" if len(users) == 1 else "have"
+    named = ", ".join(user.name for user in users[:3])
+    return (f"{named} {verb} it too: two guests that write to one file system destroy it",)
+
+
+def disk_name(answers: Answers) -> str:
+    """What the disk is to be called in the VM."""
+    return answers.text("name") or answers.text("volume").partition("/")[2]
+
+
+def attach_options(answers: Answers) -> dict[str, object]:
+    """The body of ``addvolume``."""
+    kind, _, volume = answers.text("volume").partition("/")
+    name = disk_name(answers)
+    disk: dict[str, object] = {"name": name, "disk": {"bus": answers.text("bus")}}
+    if answers.text("serial"):
+        disk["serial"] = answers.text("serial")
+    source = {"dataVolume": {"name": volume}}
+    if kind == _CLAIM:
+        source = {"persistentVolumeClaim": {"claimName": volume}}
+    return {"name": name, "disk": disk, "volumeSource": source}
+
+
+async def _attach(backend: Backend, machine: Machine, answers: Answers) -> None:
+    objects = able(backend, Objects)  # type: ignore[type-abstract]
+    once = machine.vm is not None and machine.live is not None and not answers.flag("persist")
+    verb = f"attach disk {disk_name(answers)}"
+    await objects.call(machine.ref, "addvolume", attach_options(answers), verb=verb, instance=once)
+
+
+def _states(machine: Machine) -> dict[str, str]:
+    """By the names of disks, how far the running instance is with them."""
+    live = machine.live
+    return {status.name: status.phase for status in live.status.volume_status} if live is not None else {}
+
+
+def _is_attached(before: Machine, now: Machine) -> bool:
+    had = {volume.name for volume in (*_own(before), *before.spec.volumes)}
+    new = {volume.name for volume in (*_own(now), *now.spec.volumes)} - had
+    states = _states(now)
+    return bool(new) and (now.live is None or all(states.get(name) == _READY for name in new))
+
+
+# Detach ------------------------------------------------------------------------------------------------------------
+
+
+def _detach_form(_view: View, machines: Sequence[Machine]) -> Form:
+    (machine,) = machines
+    return Form(
+        f"detach a disk from {machine.record.metadata.name}",
+        (Choice("name", "disk", options=[Option(one.name, note=one.claim) for one in _plugged(machine)]),),
+        about=("its volume stays, with all data",),
+        warn=lambda _answers: ("unmount it in the guest first: what is not written is lost",) if machine.live else (),
+    )
+
+
+async def _detach(backend: Backend, machine: Machine, answers: Answers) -> None:
+    name = answers.text("name")
+    objects = able(backend, Objects)  # type: ignore[type-abstract]
+    await objects.call(machine.ref, "removevolume", {"name": name}, verb=f"detach disk {name}")
+
+
+def _is_detached(before: Machine, now: Machine) -> bool:
+    gone = {volume.name for volume in _own(before)} - {volume.name for volume in _own(now)}
+    return bool(gone) and not gone & _states(now).keys()
+
+
+DISKS: tuple[Action[Machine], ...] = (
+    Action(
+        id="vm.attach_disk",
+        key="",
+        label="attach disk",
+        help="Attach a DataVolume or claim to the VM, while it runs too.",
+        needs=_may("addvolume"),
+        when=_why_not,
+        form=_attach_form,
+        run=_attach,
+        settled=_is_attached,
+        awaits="attaching",
+        danger=Danger.ASK,
+        single=True,
+        usual=60.0,
+        footer=False,
+        command="attach-disk",
+    ),
+    Action(
+        id="vm.detach_disk",
+        key="",
+        label="detach disk",
+        help="Take a disk off the VM that was attached to it; its volume stays.",
+        needs=_may("removevolume"),
+        when=_detach_when,
+        form=_detach_form,
+        run=_detach,
+        settled=_is_detached,
+        awaits="detaching",
+        danger=Danger.ASK,
+        single=True,
+        usual=60.0,
+        footer=False,
+        command="detach-disk",
+    ),
+)
