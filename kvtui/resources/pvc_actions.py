@@ -149,6 +149,7 @@ ACTIONS: tuple[Action[ClaimRow], ...] = (
         run=_resize,
         settled=_has_grown,
         awaits="growing",
+        danger=Danger.ASK,
         single=True,
         usual=120.0,
     ),

@@ -72,6 +72,9 @@ def _attach_form(view: View, machines: Sequence[Machine]) -> Form:
             return f"it has a disk {name}"
         return "" if _NAME.fullmatch(name) else "a-z, 0-9 and - within, 63 at most"
 
+    def share(answers: Answers) -> str:
+        return "" if answers.flag("share") else f"{_sharers(view, machine, answers)} it already"
+
     running = machine.vm is not None and machine.live is not None
     return Form(
         f"attach a disk to {machine.record.metadata.name}",
@@ -80,8 +83,10 @@ def _attach_form(view: View, machines: Sequence[Machine]) -> Form:
             Text("name", "name", needed=False, hint="in the VM; empty: as the volume is called", check=check),
             Choice("bus", "bus", options=_BUSES),
             Text("serial", "serial", needed=False, hint="by which the guest knows it; empty: none"),
-            Toggle("persist", "also after its end", default=True, asked=lambda _answers: running,
+            Toggle("persist", "keep after a stop", default=True, asked=lambda _answers: running,
                    hint="else only for the present run, where the cluster still allows that"),
+            Toggle("share", "share it", check=share, asked=lambda answers: bool(_sharers(view, machine, answers)),
+                   hint="only for a file system that is made for several writers"),
         ),
         about=("DataVolumes and claims of its namespace",),
         warn=lambda answers: _warn_shared(view, machine, answers),
@@ -101,7 +106,8 @@ def _offered(view: View, machine: Machine) -> list[Option]:
     ]
     return [
         Option(f"{kind}/{name}", name, _describe(view, machine, kind, name), "it has it already" if name in has else "")
-        for kind, name in sorted(found, key=lambda one: (one[1] in has, one[1]))
+        # What is free comes first: a slip must not take the disk of another VM.
+        for kind, name in sorted(found, key=lambda one: (one[1] in has, bool(_users(view, machine, one[1])), one[1]))
     ]
 
 
@@ -118,14 +124,16 @@ def _users(view: View, machine: Machine, name: str) -> list[User]:
     return [user for user in find_users(view, machine.backend, f"{meta.namespace}/{name}") if user.name != meta.name]
 
 
-def _warn_shared(view: View, machine: Machine, answers: Answers) -> Sequence[str]:
-    name = answers.text("volume").partition("/")[2]
-    users = _users(view, machine, name)
-    if not users:
-        return ()
-    verb = "has" if len(users) == 1 else "have"
+def _sharers(view: View, machine: Machine, answers: Answers) -> str:
+    """Which other VMs have the chosen volume: ``web-1, web-2 have``; empty when none has."""
+    users = _users(view, machine, answers.text("volume").partition("/")[2])
     named = ", ".join(user.name for user in users[:3])
-    return (f"{named} {verb} it too: two guests that write to one file system destroy it",)
+    return f"{named} {'has' if len(users) == 1 else 'have'}" if users else ""
+
+
+def _warn_shared(view: View, machine: Machine, answers: Answers) -> Sequence[str]:
+    sharers = _sharers(view, machine, answers)
+    return (f"{sharers} it too: two guests that write to one file system destroy it",) if sharers else ()
 
 
 def disk_name(answers: Answers) -> str:

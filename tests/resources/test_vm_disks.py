@@ -51,8 +51,8 @@ def test_datavolumes_and_claims_of_the_namespace_are_offered_each_once_with_who_
     items = [volume("web"), claim("web"), volume("data"), claim("data"), claim("plain"), claim("prime-1")]
     store = disk_store(*items, *user("db", "web"), *user("other", "data"))
     assert offered(draft(store)) == {
-        "datavolume/data": "datavolume, 10Gi, used by other",
         "claim/plain": "claim, 10Gi",
+        "datavolume/data": "datavolume, 10Gi, used by other",
         "datavolume/web": "it has it already",
     }
 
@@ -80,9 +80,15 @@ def test_a_name_that_the_vm_has_already_is_refused() -> None:
         assert bool(form.refusal) == refused, name
 
 
-def test_sharing_a_disk_with_another_vm_is_warned_of() -> None:
-    form = draft(disk_store(volume("data"), claim("data"), *user("db", "web"), *user("other", "data")))
+def test_a_free_disk_comes_first_and_that_of_another_vm_is_only_taken_when_that_is_ticked() -> None:
+    items = [volume("data"), claim("data"), volume("zero"), claim("zero")]
+    form = draft(disk_store(*items, *user("db", "web"), *user("other", "data")))
+    assert (form.answers.text("volume"), form.refusal, list(form.warnings)) == ("datavolume/zero", "", [])
+    form.put("volume", "datavolume/data")
+    assert form.refusal == "share it: other has it already"
     assert form.warnings == ("other has it too: two guests that write to one file system destroy it",)
+    form.put("share", True)
+    assert form.refusal == ""
 
 
 def test_only_a_running_vm_is_asked_whether_it_is_to_last() -> None:
