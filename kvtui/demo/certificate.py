@@ -23,6 +23,7 @@ _BASE: _Point = (
     0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
 )
 _EC_KEY, _P256, _ECDSA_SHA256 = "1.2.840.10045.2.1", "1.2.840.10045.3.1.7", "1.2.840.10045.4.3.2"
+_UPLOAD_PROXY = b"cdi-uploadproxy.cdi.svc"
 _NAME, _LIFETIME = "kvtui demo", timedelta(days=3650)
 
 
@@ -132,19 +133,20 @@ class Certificate:
 
 
 def make_certificate() -> Certificate:
-    """A fresh key and its certificate for 127.0.0.1 and localhost."""
+    """A fresh key and its certificate for 127.0.0.1, localhost and the service of CDI's upload proxy."""
     secret = secrets.randbelow(_ORDER - 1) + 1
     point = b"\x04" + b"".join(part.to_bytes(32, "big") for part in _times(secret))
     algorithm = _sequence(_identifier(_ECDSA_SHA256))
     name = _sequence(_der(0x31, _sequence(_identifier("2.5.4.3"), _der(0x0C, _NAME.encode()))))
     begin = datetime.now(UTC) - timedelta(hours=1)
+    names = (_der(0x82, b"localhost"), _der(0x82, _UPLOAD_PROXY), _der(0x87, bytes((127, 0, 0, 1))))
     extensions = _sequence(
         _extension("2.5.29.19", _sequence(_der(0x01, b"\xff")), critical=True),
         # digitalSignature and keyCertSign
         _extension("2.5.29.15", _bits(b"\x84", 2), critical=True),
         _extension("2.5.29.37", _sequence(_identifier("1.3.6.1.5.5.7.3.1"))),
         _extension("2.5.29.14", _der(0x04, hashlib.sha1(point, usedforsecurity=False).digest())),
-        _extension("2.5.29.17", _sequence(_der(0x82, b"localhost"), _der(0x87, bytes((127, 0, 0, 1))))),
+        _extension("2.5.29.17", _sequence(*names)),
     )
     to_be_signed = _sequence(
         _der(0xA0, _integer(2)),

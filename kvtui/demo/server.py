@@ -245,6 +245,8 @@ class Server:
                 options = await read_eviction_options(request)
                 dry_run = is_dry_run(request, options)
                 return answer(evict(self.world, target.namespace, target.name, dry_run=dry_run), 201)
+            case "pods", "portforward", "get":
+                return await self.uploads.forward(request, target)
             case "pods", "exec" | "attach" | "portforward", _:
                 raise bad_request(f"the demo cluster runs no real containers: there is no {target.rest} here")
         raise StorageError(404, "NotFound", "the server could not find the requested resource", {})

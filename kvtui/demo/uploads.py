@@ -12,10 +12,11 @@ import hmac
 import re
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
-from aiohttp import ClientError, web
+from aiohttp import ClientError, WSMsgType, web
 
 from kvtui.demo import kinds
 from kvtui.demo.bodies import media_type, parse
@@ -37,6 +38,7 @@ _READY_WITHIN = 10.0
 _LOOK_AGAIN = 0.1
 _BEARER = re.compile(r"(?i)^Bearer\s+([A-Za-z0-9\-._~+/]+)$")
 _CHUNK = 2**18
+_POD_PORT = 8443
 _ASYNC, _SYNC = "/v1beta1/upload-async", "/v1beta1/upload"
 
 
@@ -85,6 +87,14 @@ class Uploads:
         self.port = self._runner.addresses[0][1]
         told = {"uploadProxyURL": f"127.0.0.1:{self.port}", "uploadProxyCA": self._certificate.certificate}
         self._world.storage.modify(kinds.CDI_CONFIG, "", "config", lambda found: found["status"].update(told))
+        bundle = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "cdi-uploadproxy-signer-bundle", "namespace": "cdi"},
+            "data": {"ca-bundle.crt": self._certificate.certificate},
+        }
+        if self._world.storage.find(kinds.CONFIG_MAP, "cdi", "cdi-uploadproxy-signer-bundle") is None:
+            self._world.storage.create(kinds.CONFIG_MAP, bundle)
 
     async def stop(self) -> None:
         """Close the port."""
@@ -96,6 +106,37 @@ class Uploads:
     def is_busy(self) -> bool:
         """Whether an image comes in now."""
         return bool(self._busy)
+
+    async def forward(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+        """The port of the proxy's pod, as the kubelet forwards it: k8s.io/kubelet ``portforward/websocket.go``."""
+        pod = self._world.storage.get(kinds.POD, target.namespace, target.name)
+        if pod["metadata"].get("labels", {}).get("cdi.kubevirt.io") != "cdi-uploadproxy":
+            raise bad_request("the demo cluster runs no real containers: only the upload proxy has a port here")
+        if "websocket" not in request.headers.get("Upgrade", "").lower():
+            raise bad_request("unable to upgrade: missing upgrade headers in request")
+        socket = web.WebSocketResponse(protocols=("v4.channel.k8s.io",), max_msg_size=0)
+        await socket.prepare(request)
+        port = int(request.query.get("ports", "0"))
+        for channel in (0, 1):
+            await socket.send_bytes(bytes((channel,)) + port.to_bytes(2, "little"))
+        if port != _POD_PORT:
+            words = f"an error occurred forwarding {port} -> {port}: connect: connection refused"
+            await socket.send_bytes(b"\x01" + words.encode())
+            await socket.close()
+            return socket
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        back = asyncio.create_task(_copy_back(reader, socket))
+        try:
+            async for message in socket:
+                if message.type is WSMsgType.BINARY and message.data[:1] == b"\x00":
+                    writer.write(message.data[1:])
+                    await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            back.cancel()
+            writer.close()
+        return socket
 
     # Tokens
 
@@ -227,6 +268,13 @@ class Uploads:
             if self.rate:
                 await asyncio.sleep(len(data) / self.rate)
         return intake
+
+
+async def _copy_back(reader: asyncio.StreamReader, socket: web.WebSocketResponse) -> None:
+    with suppress(ConnectionError):
+        while data := await reader.read(_CHUNK):
+            await socket.send_bytes(b"\x00" + data)
+    await socket.close()
 
 
 def _plain(data: bytes) -> bytes:

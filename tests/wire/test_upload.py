@@ -203,13 +203,36 @@ async def test_the_proxys_certificate_is_checked_unless_that_is_said(desk: Desk)
     assert desk.phase() == "Succeeded"
 
 
-async def test_without_an_address_of_the_proxy_the_way_out_is_told(desk: Desk) -> None:
-    world = desk.cluster.world
-    world.storage.modify(kinds.CDI_CONFIG, "", "config", lambda found: found["status"].update(uploadProxyURL=""))
-    with pytest.raises(BackendError, match="uploadProxyURL") as caught:
+def hide_proxy(cluster: RunningCluster, authority: str = "") -> None:
+    """CDI has no Ingress for its upload proxy."""
+    told = {"uploadProxyURL": "", "uploadProxyCA": authority}
+    cluster.world.storage.modify(kinds.CDI_CONFIG, "", "config", lambda found: found["status"].update(told))
+
+
+async def test_without_an_address_of_the_proxy_its_pod_is_reached_through_the_api_server(desk: Desk) -> None:
+    hide_proxy(desk.cluster)
+    data = os.urandom(3_000_000)
+    await desk.backend.upload(desk.wanted(data))
+    assert desk.phase() == "Succeeded"
+    assert desk.cluster.server.uploads.received["shop", "mine"].sha256 == hashlib.sha256(data).hexdigest()
+
+
+async def test_on_that_way_too_the_certificate_is_checked(desk: Desk) -> None:
+    hide_proxy(desk.cluster)
+    desk.cluster.world.storage.delete(kinds.CONFIG_MAP, "cdi", "cdi-uploadproxy-signer-bundle")
+    with pytest.raises(UnreachableError, match="is not trusted"):
         await desk.backend.upload(desk.wanted(b"x" * 100))
-    assert "--proxy-url" in caught.value.hint
+
+
+@pytest.mark.parametrize(("right", "words"), [("pods", "--proxy-url"), ("pods/portforward", "cannot get resource")])
+async def test_who_may_not_go_that_way_is_told_the_way_out(desk: Desk, right: str, words: str) -> None:
+    hide_proxy(desk.cluster)
+    desk.cluster.server.access.revoke("admin", right)
+    with pytest.raises(BackendError) as caught:
+        await desk.backend.upload(desk.wanted(b"x" * 100))
+    assert words in str(caught.value)
     address = f"https://localhost:{desk.cluster.server.uploads.port}"
+    hide_proxy(desk.cluster, desk.cluster.server.certificate.certificate)
     await desk.backend.upload(desk.wanted(b"x" * 100, reuse=True, proxy=address))
     assert desk.phase() == "Succeeded"
 

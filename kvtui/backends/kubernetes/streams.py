@@ -30,7 +30,7 @@ _LARGEST_PICTURE = 32 * 2**20
 _PICTURES = (b"\x89PNG\r\n\x1a\n", b"P6")
 
 
-class _SocketStream:
+class SocketStream:
     """Raw bytes in binary frames. `name` is for sentences: ``the console``."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse, name: str) -> None:
@@ -54,9 +54,13 @@ class _SocketStream:
 
     async def write(self, data: bytes) -> None:
         """Send bytes. Raises CutError when the stream was cut."""
+        await self.send_frames(data)
+
+    async def send_frames(self, data: bytes, lead: bytes = b"") -> None:
+        """Send bytes, each frame of them behind some that lead it. Raises CutError."""
         try:
             for start in range(0, len(data), _FRAME):
-                await self._socket.send_bytes(data[start : start + _FRAME])
+                await self._socket.send_bytes(lead + data[start : start + _FRAME])
         except ConnectionError as error:
             raise self._why() from error
 
@@ -86,7 +90,7 @@ class _SocketStream:
         raise NotImplementedError
 
 
-class Console(_SocketStream):
+class Console(SocketStream):
     """The serial console of a VMI."""
 
     def _cut(self) -> CutError:
@@ -100,7 +104,7 @@ class Console(_SocketStream):
         )
 
 
-class Port(_SocketStream):
+class Port(SocketStream):
     """A TCP connection to a port of a VMI.
 
     A websocket cannot say that one side has sent everything: whoever ends first ends both directions. A link counts as

@@ -6,17 +6,20 @@ import asyncio
 import importlib
 import time
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
 from kvtui.backends.base import Dialer
+from kvtui.backends.forwarding import forward_port
 from kvtui.backends.images import Image, read_image
-from kvtui.backends.kubernetes.discovery import Discovery
+from kvtui.backends.kubernetes.discovery import Discovery, object_path
 from kvtui.backends.kubernetes.places import find_path
+from kvtui.backends.kubernetes.podports import open_pod_port
 from kvtui.backends.kubernetes.server import Server, decode
 from kvtui.backends.kubernetes.verbs import Verbs
 from kvtui.backends.uploads import ImageUpload
@@ -25,6 +28,7 @@ from kvtui.errors import (
     BackendError,
     BusyError,
     ConflictError,
+    ForbiddenError,
     KvtuiError,
     UnauthorizedError,
     UnreachableError,
@@ -46,6 +50,8 @@ _DONE: Final = "Succeeded"
 _WAITS_FOR_USER: Final = frozenset({"WaitForFirstConsumer", "PendingPopulation"})
 _BENIGN: Final = frozenset({"", "Completed", "Pending", "ContainerCreating", "PodInitializing"})
 """Reasons of a Running condition that is False while all is well."""
+_PORT: Final = 8443
+"""Where the upload proxy listens in its pod."""
 _TOLD_EVERY: Final = 0.25
 _WINDOW: Final = 5.0
 """Seconds over which the rate is reckoned."""
@@ -69,6 +75,30 @@ class _TokenStatus(Struct):
 
 class _TokenAnswer(Struct):
     status: _TokenStatus = msgspec.field(default_factory=_TokenStatus)
+
+
+class _Pod(Struct):
+    metadata: Meta = msgspec.field(default_factory=Meta)
+
+
+class _Pods(Struct):
+    items: list[_Pod] | None = None
+
+
+class _Bundle(Struct):
+    data: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the upload proxy is reached."""
+
+    address: str
+    """A URL, or one without its scheme."""
+    authority: str
+    """PEM certificates that vouch for it, besides those of this machine."""
+    name: str = ""
+    """What its certificate calls it, where that is not in the address: it is reached through the API server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +125,7 @@ class Uploading:
         self._state = Upload(metadata=Meta(name=self._ref.name, namespace=self._ref.namespace))
         self._moments: deque[tuple[float, int]] = deque()
         self._told = 0.0
+        self._refusal: KvtuiError | None = None
 
     async def run(self) -> Ref:
         """Do it all; the DataVolume. Raises BackendError that says what is left."""
@@ -205,22 +236,31 @@ class Uploading:
 
     async def _send(self, image: Image) -> None:
         module = await asyncio.to_thread(importlib.import_module, "kvtui.backends.kubernetes.uploadproxy")
-        address, authority = await self._find_proxy()
-        proxy: UploadProxy = module.UploadProxy(
-            address, authority, insecure=self._wanted.insecure, timings=self._timings, dialer=self._means.dialer
-        )
-        async with proxy:
-            attempt = 0
-            while True:
-                try:
-                    await self._send_once(proxy, image, attempt)
-                    return
-                except (UnreachableError, BusyError, UnauthorizedError) as error:
-                    if attempt >= self._wanted.retries or "certificate" in error.title:
-                        raise
-                    attempt += 1
-                    self._say(sent=0, words=f"attempt {attempt + 1}, after: {clean_line(str(error))}")
-                    await asyncio.sleep(min(_LONGEST_PAUSE, self._timings.upload_retry * 2 ** (attempt - 1)))
+        async with self._way() as way:
+            proxy: UploadProxy = module.UploadProxy(
+                way,
+                insecure=self._wanted.insecure,
+                timings=self._timings,
+                dialer=None if way.name else self._means.dialer,
+            )
+            async with proxy:
+                await self._send_somehow(proxy, image)
+
+    async def _send_somehow(self, proxy: UploadProxy, image: Image) -> None:
+        """Send it, again and again where that may help."""
+        attempt = 0
+        while True:
+            try:
+                await self._send_once(proxy, image, attempt)
+                return
+            except (UnreachableError, BusyError, UnauthorizedError) as error:
+                if isinstance(self._refusal, ForbiddenError):
+                    raise self._refusal from error
+                if attempt >= self._wanted.retries or "certificate" in error.title:
+                    raise
+                attempt += 1
+                self._say(sent=0, words=f"attempt {attempt + 1}, after: {clean_line(str(error))}")
+                await asyncio.sleep(min(_LONGEST_PAUSE, self._timings.upload_retry * 2 ** (attempt - 1)))
 
     async def _send_once(self, proxy: UploadProxy, image: Image, attempt: int) -> None:
         path = await proxy.find_path()
@@ -232,8 +272,9 @@ class Uploading:
         self._is_sent = True
         self._say(phase="Processing", sent=image.size, words="CDI converts what was sent")
 
-    async def _find_proxy(self) -> tuple[str, str]:
-        """The address of the proxy, and the certificates that vouch for it."""
+    @asynccontextmanager
+    async def _way(self) -> AsyncIterator[Way]:
+        """The upload proxy: at the address that was given, at what CDI tells, or its pod through the API server."""
         told = _ConfigStatus()
         try:
             told = (await self._get(Ref(self._ref.backend, "CDIConfig", "", "config"), _Config)).status
@@ -241,13 +282,46 @@ class Uploading:
             if not self._wanted.proxy:
                 raise
         address = self._wanted.proxy or told.upload_proxy_url
-        if not address:
-            raise BackendError(
-                "CDI tells no address of its upload proxy",
-                "CDIConfig has no uploadProxyURL",
-                "kubectl port-forward -n cdi service/cdi-uploadproxy 8443:443, then --proxy-url https://localhost:8443",
-            )
-        return address, told.upload_proxy_ca
+        if address:
+            yield Way(address, told.upload_proxy_ca)
+            return
+        server = self._means.server
+        pod = await self._find_pod()
+        authority = told.upload_proxy_ca or await self._read_authority(pod.namespace)
+        forwarding = await forward_port(
+            partial(open_pod_port, server, pod, _PORT), "127.0.0.1", 0, tell=self._take_refusal
+        )
+        try:
+            yield Way(f"127.0.0.1:{forwarding.port}", authority, f"cdi-uploadproxy.{pod.namespace}.svc")
+        finally:
+            await forwarding.close()
+
+    def _take_refusal(self, error: KvtuiError) -> None:
+        """A connection to the pod failed: what is cut for that on this machine cannot say why."""
+        self._refusal = error
+
+    async def _find_pod(self) -> Ref:
+        """A pod of the upload proxy. Raises BackendError, with the ways that are left."""
+        query = {"labelSelector": "cdi.kubevirt.io=cdi-uploadproxy"}
+        words = "there is no pod of it"
+        try:
+            found = (await self._means.server.get(object_path("", "v1", "pods"), _Pods, query)).items or ()
+            for pod in found:
+                return Ref(self._ref.backend, "Pod", pod.metadata.namespace, pod.metadata.name)
+        except ForbiddenError as error:
+            words = f"and this account may not look for its pod: {error.detail}"
+        raise BackendError(
+            "CDI tells no address of its upload proxy",
+            f"CDIConfig has no uploadProxyURL, {words}",
+            "have somebody expose the service cdi-uploadproxy, and name it with --proxy-url",
+        )
+
+    async def _read_authority(self, namespace: str) -> str:
+        """The certificates that CDI publishes for its proxy; none where they may not be read."""
+        with suppress(ForbiddenError, AbsentError):
+            path = object_path("", "v1", "configmaps", namespace, "cdi-uploadproxy-signer-bundle")
+            return (await self._means.server.get(path, _Bundle)).data.get("ca-bundle.crt", "")
+        return ""
 
     async def _ask_token(self) -> str:
         """A token for the claim; good for five minutes from its issue to the first byte."""

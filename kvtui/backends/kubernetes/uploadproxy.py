@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 import aiohttp
 from yarl import URL
@@ -24,6 +24,9 @@ from kvtui.backends.kubernetes.transport import keepalive_socket, proxy_for, tol
 from kvtui.errors import BackendError, BusyError, ConfigError, UnauthorizedError
 from kvtui.text import clean_line
 
+if TYPE_CHECKING:
+    from kvtui.backends.kubernetes.uploading import Way
+
 _ASYNC: Final = "/v1beta1/upload-async"
 _SYNC: Final = "/v1beta1/upload"
 _CHUNK: Final = 2**20
@@ -35,12 +38,9 @@ _RETRIED: Final = frozenset({500, 502, 503, 504})
 class UploadProxy:
     """One upload proxy, as an asynchronous context."""
 
-    def __init__(
-        self, address: str, authority: str, *, insecure: bool, timings: Timings, dialer: Dialer | None
-    ) -> None:
-        """`address` may leave out its scheme; `authority` are the PEM certificates that vouch for it, besides those of
-        this machine. Raises ConfigError for an address that makes no sense.
-        """
+    def __init__(self, way: Way, *, insecure: bool, timings: Timings, dialer: Dialer | None) -> None:
+        """Raises ConfigError for an address that makes no sense, BackendError for certificates that cannot be read."""
+        address, authority = way.address, way.authority
         text = address if "://" in address else f"https://{address}"
         try:
             self._base = URL(text)
@@ -58,6 +58,7 @@ class UploadProxy:
         self._dialer = dialer
         self._context = _trust(authority, insecure=insecure)
         self._proxy = "" if dialer is not None else proxy_for(text)
+        self._tls_name: dict[str, Any] = {"server_hostname": way.name} if way.name else {}
         self._session: aiohttp.ClientSession | None = None
         self._stack = AsyncExitStack()
 
@@ -86,7 +87,9 @@ class UploadProxy:
         with told(self.address, self._proxy, trust=_TRUST):
             async with asyncio.timeout(self._timings.answer):
                 url = self._base.with_path(_ASYNC)
-                async with self._session.head(url, proxy=self._proxy or None, allow_redirects=False) as answer:
+                async with self._session.head(
+                    url, proxy=self._proxy or None, allow_redirects=False, **self._tls_name
+                ) as answer:
                     return _SYNC if answer.status in (404, 405) else _ASYNC
 
     async def send(self, path: str, token: str, file: Path, size: int, advance: Callable[[int], None]) -> None:
@@ -111,6 +114,7 @@ class UploadProxy:
                     timeout=timeout,
                     proxy=self._proxy or None,
                     allow_redirects=False,
+                    **self._tls_name,
                 ) as answer:
                     limit.reschedule(asyncio.get_running_loop().time() + self._timings.answer)
                     words = clean_line((await answer.content.read(_WORDS)).decode("utf-8", "replace"))
