@@ -174,6 +174,8 @@ class BackendInfo:
     platform: Platform = Platform.KUBERNETES
     address: str = ""
     user: str = ""
+    acting_as: str = ""
+    """As which other user it is asked, with its groups; empty where we act as ourselves."""
     version: str = ""
     """The version of the API server or of libvirt."""
     read_only: bool = False

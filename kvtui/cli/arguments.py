@@ -33,6 +33,7 @@ examples:
 
 _DEFAULTS: dict[str, Any] = {
     "kubeconfig": None, "context": [], "namespace": None, "all_namespaces": False, "jump": None, "host": [],
+    "as_user": None, "as_groups": [],
     "read_only": False, "config": None, "theme": None, "slow_link": False, "no_mouse": False, "record": None,
 }  # fmt: skip
 
@@ -272,6 +273,10 @@ def _shared_options() -> ArgumentParser:
     scope.add_argument("-n", "--namespace", type=_namespace, metavar="NAME", help="only this namespace")
     scope.add_argument("-A", "--all-namespaces", action="store_true",
                        help="all namespaces (the default, unless the configuration names one)")  # fmt: skip
+    where.add_argument("--as", dest="as_user", type=_named, metavar="USER",
+                       help="act as another user of the cluster, as far as yours may")  # fmt: skip
+    where.add_argument("--as-group", dest="as_groups", action="append", type=_named, metavar="GROUP",
+                       help="and as one of this group; several may be given")  # fmt: skip
     how = shared.add_argument_group("how")
     how.add_argument("--read-only", action="store_true", help="forbid every action that changes something")
     how.add_argument(

@@ -43,9 +43,15 @@ def make_fleet(options: Namespace, settings: Settings, names: Sequence[str] = ()
     from kvtui.cli.asking import TerminalAsker
     from kvtui.fleet import Fleet
 
+    if options.as_groups and not options.as_user:
+        raise ConfigError("--as-group was given without --as", hint="say as which user as well")
     audit = AuditLog(state_dir() / "audit.jsonl")
     routes = Routes(Questions(TerminalAsker()))
     contexts, hosts = _choose(options, settings, names)
+    if options.as_user and hosts:
+        if names or options.host or not contexts:
+            raise ConfigError(f"--as means nothing to libvirt, and to {hosts[0].name}", hint="leave one of them out")
+        hosts = []
     _refuse_idle_jump(options, contexts, hosts)
     backends = [
         *(_make_context(options, settings, name, audit, routes) for name in contexts),
@@ -119,12 +125,21 @@ def _name_hosts(hosts: Sequence[HostSettings], taken: Collection[str]) -> dict[s
 
 def _make_context(options: Namespace, settings: Settings, name: str, audit: AuditLog, routes: Routes) -> Backend:
     from kvtui.backends.kubernetes.client import connect
+    from kvtui.backends.kubernetes.impersonation import Impersonation
 
     own = settings.for_context(name)
     namespace = "" if options.all_namespaces else options.namespace or own.namespace
     route = own.route if options.jump is None else options.jump
     dialer = routes.dialer(route) if route else None
-    return connect(options.kubeconfig, name, namespace, settings.is_read_only(name), audit, dialer=dialer)
+    return connect(
+        options.kubeconfig,
+        name,
+        namespace,
+        settings.is_read_only(name),
+        audit,
+        dialer=dialer,
+        acting_as=Impersonation(options.as_user or "", tuple(options.as_groups)),
+    )
 
 
 def _make_host(options: Namespace, settings: Settings, host: HostSettings, audit: AuditLog, routes: Routes) -> Backend:

@@ -76,21 +76,24 @@ class Access:
                     return account
         raise StorageError(401, "Unauthorized", "Unauthorized")
 
-    def impersonate(self, account: Account, user: str) -> Account:
-        """Who acts when `account` names another user; one that is not known here has no rights of its own. Raises
-        StorageError 403 for those that may not.
+    def impersonate(self, account: Account, user: str, groups: tuple[str, ...] = ()) -> Account:
+        """Who acts when `account` names another user and groups; one that is not known here has no rights of its own,
+        but in ``system:masters`` all. Raises StorageError 403 for those that may not.
         """
-        if not account.allows("impersonate", "", "users"):
-            raise StorageError(
-                403,
-                "Forbidden",
-                f'users "{user}" is forbidden: User "{account.name}" cannot impersonate resource "users" '
-                'in API group "" at the cluster scope',
-            )
+        for resource, name in (("users", user), *(("groups", group) for group in groups)):
+            if not account.allows("impersonate", "", resource):
+                raise StorageError(
+                    403,
+                    "Forbidden",
+                    f'{resource} "{name}" is forbidden: User "{account.name}" cannot impersonate resource '
+                    f'"{resource}" in API group "" at the cluster scope',
+                )
+        if "system:masters" in groups:
+            return Account(user, (*groups, "system:authenticated"), CLUSTER_ADMIN)
         for known in self.accounts.values():
             if known.name == user:
                 return known
-        return Account(user, ("system:authenticated",), AUTHENTICATED)
+        return Account(user, (*groups, "system:authenticated"), AUTHENTICATED)
 
     def authorize(self, account: Account, target: Target, subresource: str | None = None) -> None:
         """Let a request pass, or raise StorageError 403 in the API server's words."""

@@ -124,7 +124,8 @@ class Server:
         try:
             account = self.access.authenticate(request.headers.get("Authorization"))
             if "Impersonate-User" in request.headers:
-                account = self.access.impersonate(account, request.headers["Impersonate-User"])
+                groups = tuple(request.headers.getall("Impersonate-Group", ()))
+                account = self.access.impersonate(account, request.headers["Impersonate-User"], groups)
             target = parse_path(request.method, request.path, request.query)
             self.access.authorize(account, target)
             if not target.resource:

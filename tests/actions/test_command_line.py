@@ -237,3 +237,29 @@ def test_in_production_a_yes_is_not_enough_for_what_interrupts(
     assert err.startswith("PRODUCTION demo\n")
     type_answer(path.rpartition("/")[2])
     assert run("restart", path, "--config", str(settings))[0] == codes.OK
+
+
+def test_what_another_user_may_not_do_is_not_done_as_them(run: Run, vm: Callable[[str], str]) -> None:
+    path = vm("Running")
+    code, out, err = run("stop", path, "--yes", "--as", "demo-view")
+    assert (code, out) == (codes.FAILED, "")
+    assert f"needs update on virtualmachines/stop in namespace {path.partition('/')[0]}" in err
+    assert status(run, path) == "Running"
+
+
+def test_reading_goes_by_the_rights_of_the_other_user_too(run: Run) -> None:
+    assert "forbidden" in run("get", "vms", "--as", "nobody")[2]
+    assert run("get", "vms", "--as", "nobody", "--as-group", "system:masters")[::2] == (codes.OK, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--as-group", "ops"], "--as-group was given without --as"),
+        (["--as", "jane", "--host", "test:///default"], "--as means nothing to libvirt, and to test"),
+    ],
+)
+def test_acting_as_somebody_that_makes_no_sense_is_told(run: Run, words: list[str], told: str) -> None:
+    code, out, err = run("get", "vms", *words)
+    assert (code, out) == (2, "")
+    assert told in err

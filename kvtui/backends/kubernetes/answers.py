@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from kvtui.backends.kubernetes.impersonation import explain_refusal
 from kvtui.errors import (
     AbsentError,
     BackendError,
@@ -66,6 +67,7 @@ _TITLES: Final = {
     503: "the server is busy",
 }
 _UNAUTHORIZED_HINT: Final = "log in again, or check the user of this context in the kubeconfig"
+_AS_HINT: Final = "leave --as out, or `as` of the user in the kubeconfig"
 
 
 def error_from_answer(code: int, body: bytes, headers: Mapping[str, str], address: str = "") -> BackendError:
@@ -125,7 +127,8 @@ def _error(code: int, reason: str, words: str, retry_after: float) -> BackendErr
         case 401:
             return UnauthorizedError(title, detail, _UNAUTHORIZED_HINT, code)
         case 403:
-            return ForbiddenError(title, detail, code=code)
+            disguise = explain_refusal(detail)
+            return ForbiddenError(title, disguise or detail, _AS_HINT if disguise else "", code)
         case 404:
             return AbsentError(title, detail, code=code)
         case 409:

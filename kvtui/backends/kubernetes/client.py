@@ -20,6 +20,7 @@ from kvtui.backends.kubernetes.backoff import Backoff
 from kvtui.backends.kubernetes.bootlog import open_boot_log
 from kvtui.backends.kubernetes.discovery import Discovery, object_path
 from kvtui.backends.kubernetes.exports import open_download
+from kvtui.backends.kubernetes.impersonation import NOBODY, Impersonation
 from kvtui.backends.kubernetes.kubeconfig import (
     IN_CLUSTER,
     ContextInfo,
@@ -95,10 +96,12 @@ def connect(
     *,
     timings: Timings | None = None,
     dialer: Dialer | None = None,
+    acting_as: Impersonation = NOBODY,
 ) -> KubernetesBackend:
     """A backend for a context (by default the current one), shown in `namespace` alone or, when empty, in all.
 
-    A `dialer` leads to its API server, where nothing else does; plugins and logins go directly all the same.
+    A `dialer` leads to its API server, where nothing else does; plugins and logins go directly all the same. With
+    `acting_as` it acts as that user instead of the one that the kubeconfig says.
     Reads the kubeconfig and asks nobody: the first request does. In a pod without kubeconfig it is the cluster
     around it. Raises ConfigError that names file and way out.
     """
@@ -106,11 +109,11 @@ def connect(
         first = load_contexts()[0]
         if first.name == IN_CLUSTER:
             info = ContextInfo(IN_CLUSTER, namespace=in_cluster_namespace())
-            target = Target(None, IN_CLUSTER)
+            target = Target(None, IN_CLUSTER, acting_as)
             return KubernetesBackend(target, info, namespace, read_only, audit, timings or Timings(), dialer)
     config = read_kubeconfig(kubeconfig)
     info = config.context(context)
-    target = Target(config, info.name)
+    target = Target(config, info.name, acting_as)
     return KubernetesBackend(target, info, namespace, read_only, audit, timings or Timings(), dialer)
 
 
@@ -132,6 +135,8 @@ class KubernetesBackend:
         dialer: Dialer | None = None,
     ) -> None:
         self._name = context.name
+        self._login = context.user or "the service account"
+        """Who logs in, by the kubeconfig: the server tells only as whom it is then acted."""
         self._scope = Scope(namespace, context.namespace)
         self._server = Server(target, timings, dialer)
         self._discovery = Discovery(self._server)
@@ -141,7 +146,7 @@ class KubernetesBackend:
             audit,
             Platform.KUBERNETES,
             lambda: read_only,
-            lambda: self._info.user,
+            self._tell_account,
             partial(check_same, self._server, self._discovery),
         )
         self._verbs = Verbs(self._server, self._discovery, self._guard)
@@ -161,7 +166,12 @@ class KubernetesBackend:
     @property
     def info(self) -> BackendInfo:
         """What is known of the server and of us there."""
-        return replace(self._info, address=self._server.address)
+        return replace(self._info, address=self._server.address, acting_as=self._server.acting_as)
+
+    def _tell_account(self) -> str:
+        """Who acts, for the audit log: who logs in comes first, as whom it is then behind."""
+        acting_as = self._server.acting_as
+        return f"{self._login} as {acting_as}" if acting_as else self._info.user
 
     async def run(self, sources: Sequence[Source], inbox: Inbox) -> None:
         """Keep every source live until cancelled. Trouble becomes the state of a feed and heals by itself."""

@@ -32,6 +32,7 @@ from kubernetes.aio.config import incluster_config, kube_config
 from kubernetes.aio.config.config_exception import ConfigException
 from multidict import CIMultiDict
 
+from kvtui.backends.kubernetes.impersonation import Impersonation
 from kvtui.backends.kubernetes.kubeconfig import Entry, Kubeconfig
 from kvtui.backends.kubernetes.timings import Timings
 from kvtui.errors import ConfigError, KvtuiError
@@ -50,10 +51,11 @@ _BELIEVED: Final = 5.0
 class Credentials:
     """The account of one context. Requests ask for `headers` each time; tokens are renewed in there when due."""
 
-    def __init__(self, kubeconfig: Kubeconfig | None, context: str, timings: Timings) -> None:
+    def __init__(self, kubeconfig: Kubeconfig | None, context: str, timings: Timings, acting_as: Impersonation) -> None:
         self._kubeconfig = kubeconfig
         self._context = context
         self._timings = timings
+        self._acting_as = acting_as
         self._configuration: Any = Configuration()
         self._configuration.disable_strict_ssl_verification = True  # cluster CAs lack what Python 3.13 asks for
         self._loader: _Loader | None = None
@@ -114,7 +116,7 @@ class Credentials:
             if self._loader is not None and self._loader.renews:
                 await self._renew(self._loader)
             token = await self._configuration.get_api_key_with_prefix("BearerToken")
-        headers = CIMultiDict(self._loader.impersonation if self._loader is not None else ())
+        headers = CIMultiDict(self._acting_as.headers)
         if token:
             headers["Authorization"] = str(token).strip()
         return headers
@@ -209,14 +211,6 @@ class _Loader(_package.KubeConfigLoader):  # type: ignore[misc]
     def renews(self) -> bool:
         """Whether the account's token may change while we run."""
         return bool(self.provider) or "exec" in self._user or "tokenFile" in self._user
-
-    @property
-    def impersonation(self) -> list[tuple[str, str]]:
-        """``as``, ``as-uid`` and ``as-groups`` of the user, as headers: to ignore them would give more than meant."""
-        user = self._user.value
-        found = [("Impersonate-User", user.get("as")), ("Impersonate-Uid", user.get("as-uid"))]
-        found += [("Impersonate-Group", group) for group in user.get("as-groups") or ()]
-        return [(name, str(value)) for name, value in found if value]
 
     def forget(self) -> None:
         """Let the next loading ask the plugin again."""

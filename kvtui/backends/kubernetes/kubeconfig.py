@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -87,6 +87,11 @@ class Kubeconfig:
         if user is not None:
             check_user(f"user {user.name!r} of {user.file}", user.value, user.file.parent)
         return info
+
+    def user_of(self, context: str) -> Mapping[str, Any]:
+        """The entry of the user of a context; empty where it has none."""
+        user = self._parts(context)[1]
+        return user.value if user is not None else {}
 
     def infos(self) -> list[ContextInfo]:
         """All contexts, the current one first, then in the order of the files."""

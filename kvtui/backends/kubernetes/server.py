@@ -8,13 +8,14 @@ import math
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
 from kvtui.backends.base import Dialer
 from kvtui.backends.kubernetes.answers import refuse_other_answers
+from kvtui.backends.kubernetes.impersonation import NOBODY, Impersonation, read_impersonation
 from kvtui.backends.kubernetes.kubeconfig import Kubeconfig
 from kvtui.backends.kubernetes.timings import Timings
 from kvtui.errors import BackendError, KvtuiError, UnauthorizedError, UnreachableError
@@ -39,13 +40,22 @@ class Target:
 
     kubeconfig: Kubeconfig | None
     context: str
+    asked_as: Impersonation = NOBODY
+    """As whom to act instead of what the kubeconfig says."""
+
+    @property
+    def acting_as(self) -> Impersonation:
+        """As whom the account acts; empty when as itself."""
+        if self.asked_as or self.kubeconfig is None:
+            return self.asked_as
+        return read_impersonation(self.kubeconfig.user_of(self.context))
 
     def renewed(self) -> Target | None:
         """What the context is in files that were changed since; None if it is the same. Raises ConfigError."""
         if self.kubeconfig is None:
             return None
         kubeconfig = self.kubeconfig.renewed(self.context)
-        return Target(kubeconfig, self.context) if kubeconfig is not None else None
+        return replace(self, kubeconfig=kubeconfig) if kubeconfig is not None else None
 
 
 class Server:
@@ -66,6 +76,11 @@ class Server:
         self._looked = -math.inf
         """When the kubeconfig was last looked at for a change."""
         self._closed = False
+
+    @property
+    def acting_as(self) -> str:
+        """As whom the account acts, in words; empty when as itself."""
+        return clean_line(str(self._target.acting_as))
 
     async def request(
         self,
@@ -152,7 +167,7 @@ class Server:
     async def _connect(self, target: Target) -> Transport:
         # A third of a second of imports: in a thread, so that the screen goes on.
         module = await asyncio.to_thread(importlib.import_module, "kvtui.backends.kubernetes.transport")
-        credentials = module.Credentials(target.kubeconfig, target.context, self.timings)
+        credentials = module.Credentials(target.kubeconfig, target.context, self.timings, target.acting_as)
         await credentials.load()
         transport: Transport = module.Transport(credentials, self.timings, self._dialer)
         self.address = credentials.address

@@ -82,7 +82,12 @@ class Header(Horizontal):
         return [Piece(" > ", "muted"), Piece(self._namespace or self._fleet.namespace or "all namespaces")]
 
     def _mode(self) -> list[Piece]:
-        return [Piece("  "), Piece(" READ-ONLY ", "alarm")] if self.read_only else []
+        return [*self._disguise(), *([Piece("  "), Piece(" READ-ONLY ", "alarm")] if self.read_only else [])]
+
+    def _disguise(self) -> list[Piece]:
+        """As whom we act, where that is another user than the one that logs in."""
+        users = dict.fromkeys(backend.info.acting_as for backend in self._fleet.backends.values())
+        return [piece for user in users if user for piece in (Piece("  "), Piece(f" AS {user} ", "alarm"))]
 
     def _stage(self) -> list[Piece]:
         """Whether all of it is production, or which."""
