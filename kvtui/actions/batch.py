@@ -119,6 +119,11 @@ class Batch:
         return any(item.state in (State.WAITING, State.ASKED) for item in self.items)
 
     @property
+    def answered(self) -> int:
+        """How many items are neither to be sent nor to be answered any more."""
+        return sum(item.state not in (State.WAITING, State.ASKED) for item in self.items)
+
+    @property
     def open(self) -> bool:
         """Whether anything is still to come."""
         return self.left > 0

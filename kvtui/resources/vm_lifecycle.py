@@ -7,6 +7,7 @@ from typing import Final
 
 from kvtui.backends.base import Backend, Permission
 from kvtui.backends.objects import Objects
+from kvtui.joins.causes import find_cause
 from kvtui.joins.machine import Machine
 from kvtui.records.base import is_true
 from kvtui.resources.base import Action, Danger, able, lifecycle
@@ -265,6 +266,14 @@ def _started(before: Machine, now: Machine) -> bool:
     return now.status != before.status and now.status not in _NOT_YET | _GUEST_IS_THERE
 
 
+def _start_failure(_before: Machine, now: Machine) -> str:
+    """Why it does not run, once that is told."""
+    if now.running:
+        return ""
+    cause = find_cause(now)
+    return f"it is {now.status}{f': {cause.sentence}' if cause is not None else ''}"
+
+
 def _stopped(before: Machine, now: Machine) -> bool:
     if before.live is None:
         return now.run_strategy == "Halted"
@@ -303,6 +312,7 @@ LIFECYCLE: tuple[Action[Machine], ...] = (
         when=_start_when,
         run=_start,
         settled=_started,
+        outcome=_start_failure,
         awaits="starting",
         usual=120.0,
         command="start",
@@ -347,6 +357,7 @@ LIFECYCLE: tuple[Action[Machine], ...] = (
         when=_restart_when,
         run=_restart,
         settled=_started,
+        outcome=_start_failure,
         awaits="restarting",
         danger=Danger.ASK,
         warn=_warn_restart,
@@ -362,6 +373,7 @@ LIFECYCLE: tuple[Action[Machine], ...] = (
         when=_start_when,
         run=_start_paused,
         settled=_started_paused,
+        outcome=_start_failure,
         awaits="starting paused",
         usual=120.0,
         footer=False,
@@ -376,6 +388,7 @@ LIFECYCLE: tuple[Action[Machine], ...] = (
         when=_restart_when,
         run=_force_restart,
         settled=_started,
+        outcome=_start_failure,
         awaits="restarting by force",
         danger=Danger.TYPE,
         warn=_warn_force_restart,

@@ -68,6 +68,12 @@ class ActionRunner:
         return self.batches.awaiting
 
     @property
+    def progress(self) -> str:
+        """How far those are that were not sent to all of their rows yet: ``stop 120/1000``."""
+        going = [batch for batch in self.batches.all if batch.unsent and len(batch.items) > 1]
+        return ", ".join(f"{batch.action.label} {batch.answered}/{len(batch.items)}" for batch in going)
+
+    @property
     def transfers(self) -> Sequence[Transfer]:
         """Those that are under way."""
         return tuple(self._transfers.values())
@@ -109,6 +115,11 @@ class ActionRunner:
         if confirmed and self.batches.revive(batch):
             self._answered.discard(batch)
             await self._carry_out(batch)
+
+    def cancel_all(self) -> None:
+        """Send nothing more."""
+        for batch in self.batches.all:
+            self.batches.cancel(batch)
 
     def tell_overdue(self) -> None:
         """Say once of each batch that something is overdue, and why as far as its row tells."""
@@ -163,9 +174,10 @@ class ActionRunner:
         accepted = counts[State.ACCEPTED] + counts[State.DONE]
         failures = [f"{self._say(item)}: {item.words}" for item in batch.items if item.state in _FAILURES]
         if failures:
-            more = [f"{batch.action.label}: {batch.summary(self._fleet.clock())}"] if len(batch.items) > _NAMED else []
-            told = [f"{accepted} accepted"] if accepted and not more else []
-            self._surroundings.tell("\n".join([_head(failures), *told, *more]), Severity.BAD)
+            # The sum comes first: of a long answer only the head is shown.
+            summary = [self._sum_up(batch)] if len(batch.items) > _NAMED else []
+            told = [f"{accepted} accepted"] if accepted and not summary else []
+            self._surroundings.tell("\n".join([*summary, _head(failures), *told]), Severity.BAD)
         elif len(batch.items) > 1:
             left_out = counts[State.LEFT_OUT]
             others = f"; {left_out} left out" if left_out else ""
@@ -184,11 +196,14 @@ class ActionRunner:
             return
         failed = [f"{self._say(item)} failed: {item.words}" for item in batch.items if item.state is State.FAILED]
         if len(batch.items) > 1:
-            summary = f"{batch.action.label}: {batch.summary(self._fleet.clock())}"
             severity = Severity.BAD if failed else Severity.INFO
-            self._surroundings.tell("\n".join([*failed[:_NAMED], summary]), severity)
+            self._surroundings.tell("\n".join([self._sum_up(batch), *failed[:_NAMED]]), severity)
         elif failed:
             self._surroundings.tell(failed[0], Severity.BAD)
+
+    def _sum_up(self, batch: Batch) -> str:
+        """How many came to what, and where all of it stands."""
+        return f"{batch.action.label}: {batch.summary(self._fleet.clock())} (:actions lists them)"
 
     def _say(self, item: Item) -> str:
         """The action and what it is done to."""

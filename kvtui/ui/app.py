@@ -237,8 +237,11 @@ class KvtuiApp(Program, inherit_bindings=False):
         self.run_worker(self._change_context(event.name), group="connect", exclusive=True)
 
     async def _change_context(self, name: str) -> None:
-        if not await self._may_close_consoles(f"go to {name} and close the open consoles?"):
+        may_close = await self._may_close_consoles(f"go to {name} and close the open consoles?")
+        if not (may_close and await self._may_end_batches(f"go to {name}")):
             return
+        if self.actions is not None:
+            self.actions.cancel_all()
         self._chosen = (name,)
         self._has_arrived = False
         await self.switch_screen(ConnectScreen(name))
@@ -263,7 +266,8 @@ class KvtuiApp(Program, inherit_bindings=False):
         self.run_worker(self._leave(), group="leave", exclusive=True)
 
     async def _leave(self) -> None:
-        if await self._may_close_consoles("quit and close the open consoles?") and await self._may_end_transfers():
+        may_close = await self._may_close_consoles("quit and close the open consoles?")
+        if may_close and await self._may_end_transfers() and await self._may_end_batches("quit"):
             self.exit(int(self._has_failed()))
 
     def _has_failed(self) -> bool:
@@ -290,6 +294,17 @@ class KvtuiApp(Program, inherit_bindings=False):
         return await self.ask(
             Question("quit and give up what is under way?", [transfer.title for transfer in self.actions.transfers])
         )
+
+    async def _may_end_batches(self, what: str) -> bool:
+        """Ask before what was begun and is not sent yet is given up."""
+        begun = self.actions.batches.all if self.actions is not None else ()
+        unsent = [batch for batch in begun if batch.unsent and batch.action.transfer is None]
+        if not unsent:
+            return True
+        from kvtui.ui.stage import Question
+
+        told = [f"{batch.action.label} {batch.subject}: {len(batch.items) - batch.answered} to go" for batch in unsent]
+        return await self.ask(Question(f"{what}? What was not sent yet is not sent then.", told))
 
     # What actions need of the screen -------------------------------------------------------------------------------
 

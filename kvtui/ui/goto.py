@@ -34,10 +34,10 @@ class Target:
     """Empty for all."""
     theme: str | None = None
     word: str | None = None
-    """``problems``, ``help`` or ``quit``."""
+    """``problems``, ``jobs``, ``help`` or ``quit``."""
 
 
-_WORDS = {"problems": "problems", "help": "help", "quit": "quit", "q": "quit"}
+_WORDS = {"problems": "problems", "jobs": "jobs", "actions": "jobs", "help": "help", "quit": "quit", "q": "quit"}
 
 
 def complete(text: str, places: Places) -> list[str]:
@@ -46,7 +46,15 @@ def complete(text: str, places: Places) -> list[str]:
     if not blank:
         names = [resource.name for resource in places.resources]
         aliases = [alias for resource in places.resources for alias in resource.aliases if head and alias == head]
-        verbs = ["ns ", *(["ctx "] if len(places.contexts) > 1 else []), "theme ", "problems", "help", "quit"]
+        verbs = [
+            "ns ",
+            *(["ctx "] if len(places.contexts) > 1 else []),
+            "theme ",
+            "problems",
+            "actions",
+            "help",
+            "quit",
+        ]
         return _ranked(head, [*names, *aliases, *verbs])
     return [f"{head} {value}" for value in _ranked(tail.strip(), _values(head, places))]
 

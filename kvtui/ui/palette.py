@@ -59,6 +59,7 @@ def main_commands(screen: MainScreen) -> Iterator[Command]:
     for resource in places.resources:
         yield Command(f"go to {resource.title}", f":{resource.name}", partial(screen.go_to, Target(resource.name)))
     yield Command("go to problems", "0", partial(screen.go_to, Target(word="problems")))
+    yield Command("what was done", "J", screen.action_jobs)
     for index, column in enumerate(pane.resource.columns):
         yield Command(f"sort {pane.resource.title} by {column.title}", "", partial(pane.sort_by, index, False))
     for namespace in ("", *places.namespaces):

@@ -33,6 +33,7 @@ class Header(Horizontal):
         self._fleet = fleet
         self._read_only = read_only
         self._namespace = ""
+        self._work = ""
         self._bar = Bar(classes="header-bar")
         self._clock = Bar(classes="header-clock")
 
@@ -46,11 +47,17 @@ class Header(Horizontal):
         self._namespace = namespace
         self.redraw()
 
+    def show_work(self, words: str) -> None:
+        """Say how far an action over many rows is; nothing without one."""
+        if words != self._work:
+            self._work = words
+            self.redraw()
+
     def redraw(self) -> None:
         """Show the present state."""
         findings = tuple(self._fleet.engine.findings)
         self._bar.set_pieces(
-            [*self._place(), *versions(self._fleet)],
+            [*self._place(), *(self._tell_work() or versions(self._fleet))],
             [Piece("  "), *counts(self._fleet.view, findings), *self._mode()],
         )
 
@@ -80,6 +87,9 @@ class Header(Horizontal):
         if backends and all(backend.info.platform is Platform.LIBVIRT for backend in backends):
             return []
         return [Piece(" > ", "muted"), Piece(self._namespace or self._fleet.namespace or "all namespaces")]
+
+    def _tell_work(self) -> list[Piece]:
+        return [Piece(_GAP), Piece(self._work, "busy"), Piece("  :actions", "muted")] if self._work else []
 
     def _mode(self) -> list[Piece]:
         return [*self._disguise(), *([Piece("  "), Piece(" READ-ONLY ", "alarm")] if self.read_only else [])]

@@ -21,6 +21,7 @@ from kvtui.ui.panes.prompt import Prompt
 from kvtui.ui.panes.resource import ResourcePane, find_pane, find_rows
 from kvtui.ui.screens.detail import DetailScreen
 from kvtui.ui.screens.help import name_key
+from kvtui.ui.screens.jobs import JobsScreen
 from kvtui.ui.screens.panes import BESIDE, CONSOLE_KINDS, SHELL_KINDS, PanesScreen
 from kvtui.ui.screens.pictures import PicturesScreen
 from kvtui.ui.table import LiveTable
@@ -62,6 +63,14 @@ class MainScreen(PanesScreen):
             "screens",
             tooltip="what the marked VMs, or the chosen one, show on their screens",
             id="main.screens",
+        ),
+        Binding(
+            "J",
+            "jobs",
+            "jobs",
+            show=False,
+            tooltip="what was done, and what came of each row: cancel, retry",
+            id="main.jobs",
         ),
         Binding("a", "offer", "actions", tooltip="all that can be done to the row, by name", id="main.actions"),
         Binding(
@@ -269,6 +278,10 @@ class MainScreen(PanesScreen):
         """Choose among all that can be done to the chosen rows."""
         offer_actions(self._current, self._settings.keys)
 
+    def action_jobs(self) -> None:
+        """Show what was done and what came of it."""
+        self.app.push_screen(JobsScreen(self._fleet, self._runner))
+
     def action_read_console(self) -> None:
         """Read what the shown console has shown; it is alone on the screen again if it was before the chord."""
         if self.consoles.shown is None:
@@ -376,6 +389,8 @@ class MainScreen(PanesScreen):
             self.call_later(self.invite, self._resources[target.resource], target.filter)
         if target.word == "problems":
             self.action_go(0)
+        elif target.word == "jobs":
+            self.action_jobs()
         elif target.word:
             self.call_later(self.run_action, {"help": "app.help", "quit": "app.leave"}[target.word])
 

@@ -116,6 +116,7 @@ class PanesScreen(Screen[None]):
         """Once a second: what shows the time."""
         self.place_toasts()
         self._runner.tell_overdue()
+        self._header.show_work(self._runner.progress)
         self._header.tick()
         self.problems.tick()
         for pane in self._all_panes():

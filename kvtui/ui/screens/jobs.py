@@ -1,0 +1,242 @@
+"""What was begun: each action with what came of every row, to be cancelled, tried again, or looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Sequence
+from typing import Any, ClassVar, Final, Generic, TypeVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Static
+
+from kvtui.actions.batch import AGAIN, Batch, Item, State, name_item
+from kvtui.fleet import Fleet
+from kvtui.model import Cell, Ref, Tone
+from kvtui.resources.base import Column
+from kvtui.text import age, clean_line
+from kvtui.ui.actions import ActionRunner
+from kvtui.ui.screens.detail import DetailScreen
+from kvtui.ui.table import LiveTable
+
+_PAUSE: Final = 0.25
+"""Seconds between two looks at what changes."""
+_LISTED: Final = 8
+"""Lines that the list of actions takes at most."""
+_NONE: Final = ("nothing was done yet", "actions are begun on the list: a tells what there is")
+_TONES: Final = {
+    State.WAITING: Tone.MUTED, State.ASKED: Tone.BUSY, State.ACCEPTED: Tone.BUSY, State.DONE: Tone.OK,
+    State.FAILED: Tone.BAD, State.LEFT_OUT: Tone.MUTED, State.UNSENT: Tone.WARN, State.UNKNOWN: Tone.WARN,
+}  # fmt: skip
+_TROUBLES: Final = frozenset({State.FAILED, State.UNSENT, State.UNKNOWN})
+
+K = TypeVar("K", bound=Hashable)
+
+
+class _Rows(Generic[K]):
+    """Keys in their order, each the row itself."""
+
+    def __init__(self, columns: Sequence[Column[K]], clock: Callable[[], float]) -> None:
+        self.keys: Sequence[K] = ()
+        self._columns = columns
+        self._clock = clock
+        self._places: dict[K, int] = {}
+
+    def put(self, keys: Sequence[K]) -> bool:
+        """Other rows are there; whether any came, went or changed places."""
+        moved = list(keys) != list(self.keys)
+        self.keys, self._places = keys, {key: index for index, key in enumerate(keys)}
+        return moved
+
+    def index(self, key: K) -> int | None:
+        return self._places.get(key)
+
+    def has(self, key: K) -> bool:
+        return key in self._places
+
+    def cell(self, key: K, column: int, now: float) -> Cell:
+        return self._columns[column].cell(key, now)
+
+    def now(self) -> float:
+        return self._clock()
+
+
+class JobsScreen(Screen[None]):
+    """The actions that were begun, the newest first, and below them the rows of the chosen one."""
+
+    TITLE = "What was done"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "leave", "back", tooltip="back to the list; what goes on goes on"),
+        Binding("tab,shift+tab", "step", "other table", tooltip="from the actions to their rows, and back"),
+        Binding("x", "cancel", "cancel", tooltip="send nothing more of the action; what was sent stays sent"),
+        Binding("r", "retry", "retry", tooltip="try again what failed or was not sent"),
+        Binding("exclamation_mark", "faults", "faults", tooltip="show only rows that failed, are overdue or unknown"),
+        Binding("J", "leave", "back", show=False),
+    ]
+
+    def __init__(self, fleet: Fleet, runner: ActionRunner) -> None:
+        super().__init__()
+        self._fleet = fleet
+        self._runner = runner
+        self._faults = False
+        self._title = Static(classes="detail-title", markup=False)
+        self._heading = Static(classes="detail-title", markup=False)
+        batch_columns, item_columns = _batch_columns(), self._item_columns()
+        self._batches: _Rows[Batch] = _Rows(batch_columns, fleet.clock)
+        self._items: _Rows[Item] = _Rows(item_columns, fleet.clock)
+        self.batch_table: LiveTable[Batch] = LiveTable(batch_columns, self._batches, id="jobs-batches")
+        self.item_table: LiveTable[Item] = LiveTable(item_columns, self._items, id="jobs-items")
+
+    def compose(self) -> ComposeResult:
+        """The actions, and the rows of one."""
+        yield self._title
+        yield self.batch_table
+        yield self._heading
+        yield self.item_table
+        keys = "esc back  tab other table  enter open row  x cancel  r retry  ! faults only  ? help"
+        yield Static(keys, classes="detail-keys", markup=False)
+
+    def on_mount(self) -> None:
+        """Follow what goes on."""
+        self.batch_table.show_message(*_NONE)
+        self.item_table.show_message("")
+        self.redraw()
+        self.set_interval(_PAUSE, self.redraw)
+        self.set_focus(self.batch_table)
+
+    @property
+    def chosen(self) -> Batch | None:
+        """The action under the cursor."""
+        return self.batch_table.cursor
+
+    def redraw(self) -> None:
+        """Show the present state."""
+        batches = self._runner.batches.all
+        going = sum(batch.open for batch in batches)
+        count = "1 action" if len(batches) == 1 else f"{len(batches)} actions"
+        self._title.update(Text(f" What was done   {count}{f', {going} under way' if going else ''}"))
+        moved = self._batches.put(tuple(batches))
+        self.batch_table.styles.height = max(3, min(len(batches) + 1, _LISTED, self.size.height // 3))
+        _show(self.batch_table, self._batches.keys, moved=moved)
+        self._redraw_items()
+
+    def _redraw_items(self) -> None:
+        batch, now = self.chosen, self._fleet.clock()
+        items = [] if batch is None else [item for item in batch.items if not self._faults or _is_faulty(item, now)]
+        moved = self._items.put(tuple(items))
+        if batch is not None:
+            more = "   ! faults only" if self._faults else ""
+            self._heading.update(Text(clean_line(f" {batch.action.label} {batch.subject}: {batch.summary(now)}{more}")))
+            self.item_table.show_message(f"none of {len(batch.items)} is in trouble: ! shows all")
+        _show(self.item_table, self.item_table.visible_keys if not moved else self._items.keys, moved=moved)
+
+    def _item_columns(self) -> tuple[Column[Item], ...]:
+        return (
+            Column("OBJECT", lambda item, _now: Cell(self._name_item(item)), 24, rank=0, grow=1),
+            Column("STATE", _state_cell, 18, rank=0),
+            Column("AFTER", _seconds_cell, 6, rank=2, right=True),
+            Column("WORDS", self._words_cell, 20, rank=1, grow=3),
+        )
+
+    def _name_item(self, item: Item) -> str:
+        return self._fleet.name(Ref(item.ref.backend, "", "", name_item(item)))
+
+    def _words_cell(self, item: Item, _now: float) -> Cell:
+        return Cell(clean_line(self._runner.batches.explain(item)))
+
+    # Keys ----------------------------------------------------------------------------------------------------------
+
+    def action_leave(self) -> None:
+        """Back to the list."""
+        self.dismiss()
+
+    def action_step(self) -> None:
+        """Give the keyboard to the other table."""
+        self.set_focus(self.item_table if self.batch_table.has_focus else self.batch_table)
+
+    def action_faults(self) -> None:
+        """Show only rows that are in trouble, or all."""
+        self._faults = not self._faults
+        self._redraw_items()
+
+    def action_cancel(self) -> None:
+        """Send nothing more of the chosen action."""
+        if self.chosen is None:
+            return
+        kept = self._runner.batches.cancel(self.chosen)
+        words = f"{kept} of {len(self.chosen.items)} are not sent" if kept else "all of it was sent already"
+        self.notify(f"{self.chosen.action.label}: {words}", severity="information" if kept else "warning", timeout=4)
+        self.redraw()
+
+    def action_retry(self) -> None:
+        """Try again what failed or was not sent."""
+        batch = self.chosen
+        if batch is None:
+            return
+        if batch.unsent or not any(item.state in AGAIN for item in batch.items):
+            why = "it goes on still" if batch.unsent else "nothing of it failed"
+            self.notify(f"{batch.action.label}: {why}", severity="warning", timeout=4)
+            return
+        self.app.run_worker(self._runner.retry(batch), group="actions")
+
+    def on_live_table_moved(self, event: LiveTable.Moved) -> None:
+        """Show the rows of the action that is chosen now."""
+        event.stop()
+        if event.table is self.batch_table:
+            self._redraw_items()
+
+    def on_live_table_activated(self, event: LiveTable.Activated) -> None:
+        """From an action to its rows; of a row, show it in full."""
+        event.stop()
+        if event.table is self.batch_table:
+            self.set_focus(self.item_table)
+            return
+        item = self.item_table.cursor
+        if item is None:
+            return
+        resource = item.batch.resource
+        if not item.ref.name or resource.row(self._fleet.view, item.ref) is None:
+            self.notify(f"{self._name_item(item)} is not there", severity="warning", timeout=4)
+            return
+        self.app.push_screen(DetailScreen(self._fleet, resource, item.ref))
+
+
+def _show(table: LiveTable[Any], keys: Collection[Any], *, moved: bool) -> None:
+    table.update_rows(keys, moved=moved)
+    table.tick()
+
+
+def _batch_columns() -> tuple[Column[Batch], ...]:
+    return (
+        Column("AGO", lambda batch, now: Cell(age(now - batch.begun), Tone.MUTED), 5, rank=2, right=True, ticks=True),
+        Column("ACTION", lambda batch, _now: Cell(batch.action.label), 14, rank=0),
+        Column("ON", lambda batch, _now: Cell(clean_line(batch.subject)), 20, rank=0, grow=1),
+        Column("CAME TO", _summary_cell, 24, rank=0, grow=2, ticks=True),
+    )
+
+
+def _summary_cell(batch: Batch, now: float) -> Cell:
+    counts = batch.counts
+    if counts[State.FAILED]:
+        tone = Tone.BAD
+    elif any(counts[state] for state in _TROUBLES) or any(item.is_overdue(now) for item in batch.items):
+        tone = Tone.WARN
+    else:
+        tone = Tone.BUSY if batch.open else Tone.OK
+    return Cell(batch.summary(now), tone)
+
+
+def _state_cell(item: Item, now: float) -> Cell:
+    if item.is_overdue(now):
+        return Cell(f"{item.state}, overdue", Tone.WARN)
+    return Cell(item.state.value, _TONES[item.state])
+
+
+def _seconds_cell(item: Item, now: float) -> Cell:
+    seconds = item.seconds(now)
+    return Cell("" if seconds is None else age(seconds), Tone.MUTED)
+
+
+def _is_faulty(item: Item, now: float) -> bool:
+    return item.state in _TROUBLES or item.is_overdue(now)
