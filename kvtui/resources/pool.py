@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kvtui.backends.base import Backend, Permission
 from kvtui.backends.domains import Upkeep
+from kvtui.backends.volumes import VolumeTransfer
 from kvtui.joins.storage import has_old_sizes, name_starved, pools_that_starve, starved_by
 from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, Domain, StoragePool
 from kvtui.resources import sources
 from kvtui.resources.base import Action, Column, Resource, able, itself
 from kvtui.resources.cells import NOTHING, health_cell, number_cell, reason_column, text_cell, yes_no
+from kvtui.resources.form import Answers, Form
+from kvtui.resources.pool_upload import begin_upload, upload_form
 from kvtui.store import View
 from kvtui.text import age, percent, size
 
@@ -118,6 +121,23 @@ async def _autostart(backend: Backend, row: PoolRow) -> None:
     await _upkeep(backend).set_pool_autostart(row.pool.ref(row.backend), not row.pool.autostart)
 
 
+def _upload_form(view: View, rows: Sequence[PoolRow]) -> Form:
+    (row,) = rows
+    return upload_form(view, row.backend, row.pool)
+
+
+def _upload_when(row: PoolRow) -> str:
+    return "" if row.pool.state in ("running", "degraded") else f"it is {row.pool.state}"
+
+
+def _begin_upload(backend: Backend, row: PoolRow, answers: Answers) -> VolumeTransfer:
+    return begin_upload(backend, row.pool.ref(row.backend), answers)
+
+
+async def _upload(backend: Backend, row: PoolRow, answers: Answers) -> None:
+    await _begin_upload(backend, row, answers).carry()
+
+
 _NEEDS = Permission("write", "libvirt", "pools")
 _ACTIONS: tuple[Action[PoolRow], ...] = (
     Action(
@@ -131,6 +151,20 @@ _ACTIONS: tuple[Action[PoolRow], ...] = (
         run=_start,
         settled=lambda _before, now: now.pool.state != "inactive",
         awaits="starting",
+    ),
+    Action(
+        id="pool.upload",
+        key="U",
+        label="upload",
+        help="Send a file of this machine into a new volume of the pool.",
+        needs=_NEEDS,
+        when=_upload_when,
+        form=_upload_form,
+        run=_upload,
+        transfer=_begin_upload,
+        single=True,
+        settled=lambda _before, _now: True,
+        awaits="uploading",
     ),
     Action(
         id="pool.refresh",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from kvtui.backends.libvirt.client import LibvirtBackend
+from kvtui.backends.volumes import VolumeUpload
 from kvtui.errors import BackendError, ReadOnlyError
 from kvtui.model import Ref
 from kvtui.records.base import Record
@@ -85,3 +86,13 @@ async def test_nothing_is_kept_up_where_only_looking_is_allowed(tmp_path: Path) 
         for verb in (LibvirtBackend.start_pool, LibvirtBackend.refresh_pool):
             with pytest.raises(ReadOnlyError):
                 await verb(backend, ref)
+
+
+async def test_a_simulated_pool_takes_no_files_and_says_so(tmp_path: Path) -> None:
+    backend = make_backend(host(tmp_path), tmp_path, name="kvm1")
+    async with live(backend) as fleet:
+        await until(fleet, lambda: fleet.view.count(StoragePool) == 1)
+        pool = next(ref for ref, _ in fleet.view.items(StoragePool))
+        with pytest.raises(BackendError, match="kvm1 is libvirt's test driver: it takes no files"):
+            await backend.upload_volume(VolumeUpload(pool, "a.img", tmp_path / "host.xml", 10))
+    assert not (tmp_path / "audit.jsonl").exists()

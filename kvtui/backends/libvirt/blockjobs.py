@@ -98,7 +98,7 @@ class BlockJobCollector:
 
         events.listen(("BLOCK_JOB_2",), hear)
         events.listen(("kvtui.BLOCK_JOB",), suspect)
-        self._transfers.wake = events.from_any_thread(wake)
+        self._transfers.on_change("jobs", events.from_any_thread(wake))
 
     def collect(self, connection: libvirt.virConnect) -> Found:
         """Ask about the disks that may have one."""

@@ -29,6 +29,7 @@ from kvtui.backends.libvirt.snapshot_verbs import SnapshotVerbs
 from kvtui.backends.libvirt.survey import Survey
 from kvtui.backends.libvirt.transfers import Transfers
 from kvtui.backends.libvirt.upkeep import UpkeepVerbs
+from kvtui.backends.libvirt.uploads import UploadVerbs
 from kvtui.backends.libvirt.verbs import DomainVerbs
 from kvtui.backends.libvirt.way import Way
 from kvtui.backends.libvirt.words import LOOKING_ONLY
@@ -65,7 +66,9 @@ def connect(place: Place, audit: AuditLog, way: Way | None = None) -> LibvirtBac
     return LibvirtBackend(place, audit, way)
 
 
-class LibvirtBackend(DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, SnapshotVerbs, UpkeepVerbs, Doors):
+class LibvirtBackend(
+    DomainVerbs, DeviceVerbs, DefinitionVerbs, CloneVerbs, SnapshotVerbs, UpkeepVerbs, UploadVerbs, Doors
+):
     """One host. Implements Backend and Movers; its other verbs, and the ways into its guests, are inherited."""
 
     def __init__(self, place: Place, audit: AuditLog, way: Way | None) -> None:

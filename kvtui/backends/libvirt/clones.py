@@ -159,7 +159,9 @@ def _copy(
         copy = pool.createXML(describe_volume(f"{name}.qcow2", capacity, "qcow2", base), 0)
         return copy, Image("file", copy.path(), pool.name(), copy.name(), "qcow2")
     suffix = _FORMATS.get(format_, "") if kind == "file" else ""
-    transfer = transfers.begin(f"{pool.name()}/{name}{suffix}", "copy", capacity, volume.path())
+    # As much as the original takes: holes are not copied. How far it is, the look at new volumes tells.
+    whole = min(volume.info()[2] or capacity, capacity)
+    transfer = transfers.begin(f"{pool.name()}/{name}{suffix}", "copy", whole, volume.path())
     try:
         copy = pool.createXMLFrom(describe_volume(name + suffix, capacity, format_), volume, 0)
     except load().libvirtError as error:

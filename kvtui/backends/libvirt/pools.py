@@ -169,6 +169,7 @@ class VolumeCollector:
             wake()
 
         events.listen(EVENTS, hear)
+        self._transfers.on_change("volumes", events.from_any_thread(wake))
 
     def collect(self, connection: libvirt.virConnect) -> Found:
         """All volumes, some of them described anew."""
@@ -186,9 +187,13 @@ class VolumeCollector:
             handles.update({(title, clean_line(volume.name())): volume for volume in found})
         now = time.monotonic()
         self._take_list(handles, listed, now)
-        due = sorted((key for key in handles if self._is_due(key, now)), key=lambda key: self._described.get(key, 0.0))
-        left = self._describe(due, handles)
-        self.period = _SOON if left or self._new else _VOLUMES
+        filled = self._transfers.watched()
+        due = sorted(
+            (key for key in handles if self._is_due(key, now) or "/".join(key) in filled),
+            key=lambda key: self._described.get(key, 0.0),
+        )
+        left = self._describe(due, handles, filled)
+        self.period = _SOON if left or self._new or filled else _VOLUMES
         return Found({StorageVolume: list(self._known.values())})
 
     def _take_list(self, handles: dict[tuple[str, str], libvirt.virStorageVol], listed: set[str], now: float) -> None:
@@ -209,7 +214,7 @@ class VolumeCollector:
         return key in self._new or not described or now - described > _OLD
 
     def _describe(
-        self, due: list[tuple[str, str]], handles: dict[tuple[str, str], libvirt.virStorageVol]
+        self, due: list[tuple[str, str]], handles: dict[tuple[str, str], libvirt.virStorageVol], filled: set[str]
     ) -> list[tuple[str, str]]:
         """As many of those as there is time for; the rest."""
         module = load()
@@ -227,6 +232,8 @@ class VolumeCollector:
                 continue
             if key in self._new:
                 self._watch(key, self._known[key], volume, now)
+            elif volume.metadata.name in filled:
+                self._transfers.grow(volume.metadata.name, volume.path, volume.allocation or 0, volume.capacity or 0)
             self._known[key] = volume
         return []
 

@@ -16,6 +16,8 @@ KEPT: Final = 600.0
 """Seconds for which a job that has ended is shown."""
 FILLING: Final = "filling"
 """What is done to a volume by somebody else: all that is seen is that it grows."""
+_COUNTED: Final = frozenset({"upload", "download"})
+"""Of which whoever sends them counts every byte; how far others are is seen by how much their volumes take."""
 
 
 class Transfer:
@@ -43,15 +45,18 @@ class Transfers:
         self._jobs: dict[str, BlockJob] = {}
         self._moments: dict[str, tuple[float, int]] = {}
         """When each last advanced, and to how many bytes."""
-        self.wake: Callable[[], None] = lambda: None
-        """Called after each change, in whatever thread."""
+        self._listeners: dict[str, Callable[[], None]] = {}
+
+    def on_change(self, who: str, listener: Callable[[], None]) -> None:
+        """Call `listener` after each change, in whatever thread, in place of the one that `who` had before."""
+        self._listeners[who] = listener
 
     def begin(self, name: str, operation: str, total: int, source: str = "") -> Transfer:
         """A ``build``, ``upload``, ``download`` or ``copy`` of the volume ``POOL/VOLUME`` begins."""
         now = self._clock()
         with self._lock:
             self._put(name, operation, source, 0, total, now)
-        self.wake()
+        self._wake()
         return Transfer(self, name)
 
     def advance(self, name: str, done: int) -> None:
@@ -76,15 +81,17 @@ class Transfers:
                 self._jobs[name] = msgspec.structs.replace(
                     job, phase=phase, reason=reason, done=done, rate=None, ended=self._clock()
                 )
-        self.wake()
+        self._wake()
 
     def grow(self, name: str, path: str, done: int, total: int) -> None:
-        """A volume was seen to grow that nobody here fills."""
+        """A volume was seen to grow: that nobody here fills, or of a job that does not count itself."""
         with self._lock:
-            if name not in self._jobs:
+            job = self._jobs.get(name)
+            if job is None:
                 self._put(name, FILLING, path, done, total, self._clock())
                 return
-        self.advance(name, done)
+        if job.operation not in _COUNTED:
+            self.advance(name, done)
 
     def stop_growing(self, name: str, *, full: bool = False) -> None:
         """A volume that was seen to grow does so no more, or is gone; whoever fills one from here tells the end."""
@@ -98,6 +105,11 @@ class Transfers:
         if full:
             self.end(name, "Completed")
 
+    def watched(self) -> set[str]:
+        """The volumes that are being filled, as far as only a look at them tells how far."""
+        with self._lock:
+            return {job.target for job in self._jobs.values() if not job.is_final and job.operation not in _COUNTED}
+
     def jobs(self) -> list[BlockJob]:
         """All of them; those that ended long ago are forgotten."""
         now = self._clock()
@@ -106,6 +118,10 @@ class Transfers:
                 if job.ended is not None and now - job.ended > KEPT:
                     del self._jobs[name], self._moments[name]
             return list(self._jobs.values())
+
+    def _wake(self) -> None:
+        for listener in tuple(self._listeners.values()):
+            listener()
 
     def _put(self, name: str, operation: str, source: str, done: int, total: int, now: float) -> None:
         self._moments[name] = (now, done)
