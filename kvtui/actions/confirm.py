@@ -14,6 +14,7 @@ from kvtui.fleet import Fleet
 from kvtui.model import Ref
 from kvtui.resources.base import AnyAction, AnyResource, Danger, Site, at_sites
 from kvtui.resources.form import Answers, Form
+from kvtui.resources.roles import find_role
 from kvtui.text import clean_line
 
 _MASS: Final = 2
@@ -190,7 +191,9 @@ class Confirmer:
                     raise UnreachableError(f"nothing was done, as {ref.backend} does not answer", verdict.reason)
                 if not verdict.allowed:
                     place = Ref(ref.backend, "", "", f"namespace {ref.namespace}" if ref.namespace else ref.backend)
-                    raise ForbiddenError(f"needs {needs} in {self._fleet.name(place)}", verdict.reason)
+                    role = find_role(needs)
+                    hint = f"role {role} has it" if role else ""
+                    raise ForbiddenError(f"needs {needs} in {self._fleet.name(place)}", verdict.reason, hint)
 
     async def _may(self, ref: Ref, permission: Permission) -> Verdict:
         try:

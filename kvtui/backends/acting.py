@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from kvtui.audit import Act, AuditLog
 from kvtui.backends.base import ByteStream
-from kvtui.errors import BackendError, KvtuiError, ReadOnlyError, UnconnectedError, UnreachableError
+from kvtui.errors import BackendError, ForbiddenError, KvtuiError, ReadOnlyError, UnconnectedError, UnreachableError
 from kvtui.model import Platform, Ref
 from kvtui.text import clean_line
 
@@ -33,6 +33,8 @@ class Guard:
     """Under which name the server knows us."""
     check_same: Callable[[Ref], Awaitable[None]] = _is_same
     """Raises ConflictError when another object bears the name by now."""
+    refused: Callable[[], None] = lambda: None
+    """Told when the server did not allow something."""
     dry_run: bool = False
     """Whether what is asked changes nothing; the log says so."""
 
@@ -52,6 +54,8 @@ class Guard:
         try:
             done = await self._send(act, ask)
         except KvtuiError as failure:
+            if isinstance(failure, ForbiddenError):
+                self.refused()
             lost = isinstance(failure, UnreachableError) and not isinstance(failure, UnconnectedError)
             await self._note(act, "unknown" if lost else "refused", failure.detail or str(failure))
             raise

@@ -176,15 +176,16 @@ def review_access(account: Account, access: Access, review: Object) -> Object:
 
 
 def _told(rule: Rule, revoked: list[Rule]) -> Object | None:
-    gone = {name for taken in revoked if "*" in taken.verbs for name in taken.resources}
-    resources = [name for name in rule.resources if name not in gone]
+    """A rule without what was taken away; rules cannot say all but that, so one that says all is left out."""
+    gone = {name for taken in revoked for name in taken.resources}
+    resources = [name for name in rule.resources if name not in gone and not (gone and "*" in name)]
     if not resources:
         return None
     return {"verbs": list(rule.verbs), "apiGroups": list(rule.groups), "resources": resources}
 
 
 def review_rules(account: Account) -> Object:
-    """The answer to a SelfSubjectRulesReview."""
+    """The answer to a SelfSubjectRulesReview; incomplete once rights were taken away, which rules cannot say."""
     rules = [told for rule in (*account.rules, *account.granted) if (told := _told(rule, account.revoked))]
     paths = [{"verbs": ["*"], "nonResourceURLs": ["*"]}] if account.is_cluster_admin else _NON_RESOURCE_RULES
     return {
@@ -192,7 +193,11 @@ def review_rules(account: Account) -> Object:
         "apiVersion": "authorization.k8s.io/v1",
         "metadata": {},
         "spec": {},
-        "status": {"resourceRules": rules, "nonResourceRules": paths, "incomplete": False},
+        "status": {
+            "resourceRules": rules,
+            "nonResourceRules": paths,
+            "incomplete": bool(account.revoked),
+        },
     }
 
 

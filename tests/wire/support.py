@@ -45,6 +45,7 @@ QUICK = Timings(
     metrics_absent=0.1,
     metrics_kept=0.3,
     permission=60.0,
+    denial=60.0,
     plugin=5.0,
     plugin_retry=0.1,
     handshake=2.0,

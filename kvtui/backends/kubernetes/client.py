@@ -31,6 +31,7 @@ from kvtui.backends.kubernetes.kubeconfig import (
 )
 from kvtui.backends.kubernetes.masking import masked
 from kvtui.backends.kubernetes.metrics import Metrics
+from kvtui.backends.kubernetes.permissions import Permissions
 from kvtui.backends.kubernetes.places import Place, find_path, find_place
 from kvtui.backends.kubernetes.pulse import Pulse
 from kvtui.backends.kubernetes.reflector import Reflector, Scope
@@ -38,7 +39,7 @@ from kvtui.backends.kubernetes.server import Server, Target, decode
 from kvtui.backends.kubernetes.streams import follow_log, open_console, open_port, take_screenshot
 from kvtui.backends.kubernetes.timings import Timings
 from kvtui.backends.kubernetes.uploading import Means, Uploading
-from kvtui.backends.kubernetes.verbs import Permissions, Verbs, check_same
+from kvtui.backends.kubernetes.verbs import Verbs, check_same
 from kvtui.backends.objects import Body
 from kvtui.backends.uploads import ImageUpload
 from kvtui.errors import BackendError, ForbiddenError, KvtuiError
@@ -142,15 +143,16 @@ class KubernetesBackend:
         self._discovery = Discovery(self._server)
         self._dialer = dialer
         self._info = BackendInfo(name=context.name, user=context.user, read_only=read_only, namespace=namespace)
+        self._permissions = Permissions(self._server)
         self._guard = Guard(
             audit,
             Platform.KUBERNETES,
             lambda: read_only,
             self._tell_account,
             partial(check_same, self._server, self._discovery),
+            refused=self._permissions.forget,
         )
         self._verbs = Verbs(self._server, self._discovery, self._guard)
-        self._permissions = Permissions(self._server)
         self._dialer = dialer
         self._inbox: Inbox = _ignore
         self._sources: dict[str, Source] = {}

@@ -5,8 +5,6 @@ Subresources and their answers: kubevirt-api.md 3.
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -14,16 +12,14 @@ from typing import Final
 import msgspec
 
 from kvtui.backends.acting import Guard
-from kvtui.backends.base import Permission, Verdict
 from kvtui.backends.kubernetes.discovery import Discovery
 from kvtui.backends.kubernetes.places import find_path, find_subresource
 from kvtui.backends.kubernetes.server import ANY, Server, decode
 from kvtui.backends.objects import Body
-from kvtui.errors import BackendError, ConflictError, KvtuiError
+from kvtui.errors import BackendError, ConflictError
 from kvtui.model import Ref
 from kvtui.records.base import Meta
 from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
-from kvtui.text import clean_line
 
 VM: Final = VirtualMachine.KIND
 VMI: Final = VirtualMachineInstance.KIND
@@ -37,15 +33,6 @@ _REHEARSED: Final = frozenset(
 
 class _Object(msgspec.Struct):
     metadata: Meta = msgspec.field(default_factory=Meta)
-
-
-class _Review(msgspec.Struct):
-    allowed: bool = False
-    reason: str = ""
-
-
-class _AccessReview(msgspec.Struct):
-    status: _Review = msgspec.field(default_factory=_Review)
 
 
 async def check_same(server: Server, discovery: Discovery, ref: Ref) -> None:
@@ -197,55 +184,3 @@ def _on_condition(patch: Body | Sequence[Body], uid: str, version: str) -> objec
         return [*tests, *patch]
     given = patch.get("metadata")
     return {**patch, "metadata": {**(given if isinstance(given, Mapping) else {}), **wanted}}
-
-
-class Permissions:
-    """Answers of the server to "may I?", believed for a while."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self._answers: dict[tuple[Permission, str, str], tuple[float, asyncio.Task[Verdict]]] = {}
-
-    async def may(self, permission: Permission, namespace: str, name: str = "") -> Verdict:
-        """Whether the account may do it. A question that cannot be asked is answered with no, and asked again."""
-        key = (permission, namespace, name)
-        now = time.monotonic()
-        until, asked = self._answers.get(key, (0.0, None))
-        if asked is None or now >= until:
-            self._answers = {kept: answer for kept, answer in self._answers.items() if answer[0] > now}
-            asked = asyncio.create_task(self._ask(permission, namespace, name), name=f"may {permission}")
-            self._answers[key] = (now + self._server.timings.permission, asked)
-        try:
-            return await asyncio.shield(asked)
-        except KvtuiError as error:
-            self._answers.pop(key, None)
-            return Verdict(False, str(error), asked=False)
-
-    def close(self) -> None:
-        """Leave every question that is still open."""
-        for _, asked in self._answers.values():
-            asked.cancel()
-
-    async def _ask(self, permission: Permission, namespace: str, name: str) -> Verdict:
-        attributes = {
-            "verb": permission.verb,
-            "group": permission.group,
-            "resource": permission.resource,
-            "subresource": permission.subresource,
-            "namespace": namespace,
-            "name": name,
-        }
-        body = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
-        }
-        raw = await self._server.request("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body=body)
-        try:
-            status = msgspec.json.decode(raw, type=_AccessReview).status
-        except msgspec.MsgspecError as error:
-            raise BackendError("the server's answer cannot be read", clean_line(str(error))) from error
-        if status.allowed:
-            return Verdict(True)
-        where = f" in {namespace}" if namespace else ""
-        return Verdict(False, clean_line(status.reason) or f"the account may not {permission}{where}")

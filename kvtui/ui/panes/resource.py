@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
@@ -16,6 +19,7 @@ from kvtui.fleet import Fleet
 from kvtui.model import Cell, FeedState, Ref, Tone
 from kvtui.resources.base import AnyAction, AnyResource, Site, show_backend
 from kvtui.resources.listing import Listing
+from kvtui.resources.roles import explain_need
 from kvtui.store import Delta
 from kvtui.text import age, shorten
 from kvtui.ui.actions import ActionRunner
@@ -26,6 +30,8 @@ from kvtui.ui.table import LiveTable
 
 _STATUS = ("STATUS", "PHASE")
 """The column in which a row says that it awaits the effect of an action."""
+_RIGHTS = 30.0
+"""Seconds between two questions for the rights in one place; the backend remembers answers for longer."""
 _NAME_MOST = 20
 """Columns that the name of a backend may take in a title."""
 _REASON = "REASON"
@@ -115,7 +121,8 @@ class ResourcePane(Vertical):
         self._runner = runner
         self.listing = Listing(resource, fleet.view, fleet.clock())
         self._neighbours: tuple[Piece, ...] = ()
-        self._asked: set[tuple[str, str]] = set()
+        self._asked: dict[tuple[str, str], float] = {}
+        """When the rights in which backend and namespace were asked for."""
         self._denied: dict[tuple[str, tuple[str, str]], str] = {}
         """Which action the account may not do in which backend and namespace, with the reason."""
         self._title = PaneTitle()
@@ -262,23 +269,34 @@ class ResourcePane(Vertical):
         return self._runner.reason(action, rows) or next(filter(None, denied), "")
 
     def ask_rights(self) -> None:
-        """Find out beside the loop of messages what the account may not do to the chosen rows."""
+        """Find out beside the loop of messages what the account may not do to the chosen rows, now and then anew."""
         subjects = [*self.chosen, *(self._site(maker) for maker in self.resource.makers)]
-        places = {place: row for place, row in self._places(subjects).items() if place not in self._asked}
+        now = time.monotonic()
+        places = {
+            place: row
+            for place, row in self._places(subjects).items()
+            if now - self._asked.get(place, -math.inf) >= _RIGHTS
+        }
         if places and self.resource.verbs:
-            self._asked |= places.keys()
+            self._asked |= dict.fromkeys(places, now)
             self.run_worker(self._ask_rights(places), group="rights")
 
     async def _ask_rights(self, places: Mapping[tuple[str, str], Any]) -> None:
         """What could not be asked counts as allowed: the answer comes when the key is pressed."""
-        for (backend, namespace), row in places.items():
-            for action in self.resource.verbs:
-                with suppress(KvtuiError):
-                    needs = action.of(row).needs
-                    verdict = await self._fleet.backends[backend].may(needs, namespace)
-                    if verdict.asked and not verdict.allowed:
-                        self._denied[action.id, (backend, namespace)] = f"needs {needs}"
+        for place, row in places.items():
+            lacks = await asyncio.gather(*(self._lack(action.of(row), *place) for action in self.resource.verbs))
+            for action, lack in zip(self.resource.verbs, lacks, strict=True):
+                self._denied[action.id, place] = lack
         self.post_message(self.Changed(self))
+
+    async def _lack(self, action: AnyAction, backend: str, namespace: str) -> str:
+        """Which right the account lacks for an action; empty when none."""
+        for needs in (action.needs, *action.also):
+            with suppress(KvtuiError):
+                verdict = await self._fleet.backends[backend].may(needs, namespace)
+                if verdict.asked and not verdict.allowed:
+                    return explain_need(needs)
+        return ""
 
     def _places(self, rows: Sequence[Any]) -> dict[tuple[str, str], Any]:
         """Where the rows are, with one of them each."""
