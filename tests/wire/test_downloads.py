@@ -260,6 +260,7 @@ async def _store(target: Path, *pieces: bytes, form: str = GZIP, packed: bool = 
         (gzip.compress(b""), "nothing came"),
         (b"", "no whole gzip file"),
     ],
+    ids=["without its end", "wrong sum", "a page", "empty inside", "empty"],
 )
 async def test_what_is_broken_is_told_and_not_kept(tmp_path: Path, sent: bytes, words: str) -> None:
     with pytest.raises(BackendError, match=words):
