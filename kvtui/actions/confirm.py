@@ -12,6 +12,7 @@ from kvtui.backends.base import Permission, Verdict
 from kvtui.errors import BackendError, ForbiddenError, KvtuiError, UnreachableError
 from kvtui.fleet import Fleet
 from kvtui.model import Ref
+from kvtui.records.libvirt import Domain
 from kvtui.resources.base import AnyAction, AnyResource, Danger, Site, at_sites
 from kvtui.resources.form import Answers, Form
 from kvtui.resources.roles import find_role
@@ -256,7 +257,9 @@ class Confirmer:
         if record is None:
             return
         yield from name_managers(needs, record)
-        if interrupts(needs, record) and (sessions := self._sessions(ref)):
+        # What an action does to a domain, its permission does not tell.
+        ends = isinstance(record, Domain) or interrupts(needs, record)
+        if ends and (sessions := self._sessions(ref)):
             yield f"you have its {' and its '.join(sessions)} open"
 
     def _names(self, resource: AnyResource, rows: Sequence[Any]) -> list[str]:

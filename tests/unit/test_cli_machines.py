@@ -147,6 +147,35 @@ def test_a_read_only_program_opens_nothing(kvtui: Kvtui) -> None:
         assert b"read-only" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("console", MACHINE),
+        ("ssh", MACHINE, "--", "true"),
+        ("port-forward", MACHINE, "0:22"),
+        ("stop", MACHINE, "--yes"),
+        ("stop", MACHINE, "--yes", "--dry-run"),
+        ("delete", "vm", MACHINE, "--yes"),
+        ("snapshot", MACHINE, "--yes"),
+        ("upload", "IMAGE", "--name", "disk", "-n", "web", "--size", "1Gi"),
+        ("upload", "IMAGE", "--name", "disk", "-n", "web", "--size", "1Gi", "--reuse"),
+        ("download", "web/export"),
+    ],
+    ids=" ".join,
+)
+def test_a_context_that_is_read_only_is_so_for_every_command(
+    kvtui: Kvtui, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    settings, image = tmp_path / "config.toml", tmp_path / "image.raw"
+    settings.write_text('[context."*"]\nread_only = true\n', encoding="utf-8")
+    image.write_bytes(bytes(1024))
+    given = [str(image) if word == "IMAGE" else word for word in words]
+    options = ("--config", str(settings))
+    done = kvtui(given[0], *options, *given[1:])
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"is read-only" in done.stderr
+
+
 @pytest.mark.parametrize("name", ["web/", "a/b/c", "Web/x"])
 def test_a_name_that_names_no_vm(kvtui: Kvtui, name: str) -> None:
     done = kvtui("console", name)

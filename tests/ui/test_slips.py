@@ -1,0 +1,114 @@
+"""Slips of tired hands, and a world that moves while a question is open: only what was meant is hit, and once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from kvtui.config import Settings
+from kvtui.model import Ref
+from kvtui.records.kubevirt import VirtualMachine
+from kvtui.resources import RESOURCES
+from kvtui.store import Drop
+from kvtui.ui.dialogs.confirm import ConfirmDialog
+from kvtui.ui.dialogs.form import FormDialog
+from tests.ui.backend import NAME, Stage, changed, recorded
+from tests.ui.conftest import Screen, Show
+
+RUNNING = "dv-1"
+KEYS = sorted({action.key for resource in RESOURCES for action in resource.verbs if action.key})
+
+
+def vms() -> list[VirtualMachine]:
+    return [record for record in recorded(VirtualMachine) if isinstance(record, VirtualMachine)]
+
+
+def vm(name: str = RUNNING) -> VirtualMachine:
+    return next(record for record in vms() if record.metadata.name == name)
+
+
+async def ask_to_restart(screen: Screen) -> None:
+    """The question for dv-1 is open, with all rows in sight behind it."""
+    screen.main.jump(Ref(NAME, VirtualMachine.KIND, "shop", RUNNING, vm().metadata.uid))
+    await screen.settle()
+    await screen.press("R")
+    assert isinstance(screen.app.screen, ConfirmDialog)
+    assert f"shop/{RUNNING}?" in screen.text
+
+
+async def test_a_table_that_sorts_itself_anew_behind_the_question_changes_no_answer(stage: Stage, show: Show) -> None:
+    async with show(stage, (160, 50)) as screen:
+        await ask_to_restart(screen)
+        for record in vms():
+            if record.metadata.name < RUNNING:
+                meta = record.metadata
+                stage.fleet.store.post(Drop(NAME, VirtualMachine, meta.namespace, meta.name, meta.uid))
+        stage.put(*(changed(record, printableStatus="Paused") for record in vms() if record.metadata.name > RUNNING))
+        screen.main.current.sort_by(1, True)
+        await screen.settle()
+        await screen.press("y")
+        assert stage.backend.calls == [f"restart shop/{RUNNING}"]
+
+
+async def test_another_vm_of_the_same_name_is_not_hit_by_the_answer(stage: Stage, show: Show) -> None:
+    async with show(stage, (160, 50)) as screen:
+        await ask_to_restart(screen)
+        builtins: Any = msgspec.to_builtins(vm())
+        builtins["metadata"] |= {"uid": "another", "resourceVersion": "another"}
+        stage.put(msgspec.convert(builtins, VirtualMachine))
+        await screen.settle()
+        await screen.press("y")
+        assert stage.backend.calls == []
+        assert "it is gone" in screen.text
+
+
+async def test_a_key_and_its_answer_that_are_pressed_twice_do_it_once(stage: Stage, show: Show) -> None:
+    async with show(stage, (160, 50)) as screen:
+        stage.backend.answering.clear()
+        screen.main.jump(Ref(NAME, VirtualMachine.KIND, "shop", RUNNING, vm().metadata.uid))
+        await screen.settle()
+        await screen.pilot.press("R", "R", "y", "y", "R", "y")
+        stage.backend.answering.set()
+        await screen.settle()
+        assert stage.backend.calls == [f"restart shop/{RUNNING}"]
+
+
+async def test_an_answer_that_comes_before_the_question_is_no_answer(stage: Stage, show: Show) -> None:
+    async with show(stage, (160, 50)) as screen:
+        screen.main.jump(Ref(NAME, VirtualMachine.KIND, "shop", RUNNING, vm().metadata.uid))
+        await screen.settle()
+        await screen.press("y")
+        await screen.press("escape")
+        await screen.press("R")
+        assert isinstance(screen.app.screen, ConfirmDialog)
+        assert stage.backend.calls == []
+
+
+@pytest.mark.parametrize("pane", [1, 2, 3, 4])
+async def test_no_key_of_any_pane_changes_anything_read_only(show: Show, pane: int) -> None:
+    stage = Stage(read_only=True)
+    stage.list_all()
+    async with show(stage, (160, 50), Settings(read_only=True)) as screen:
+        await screen.press(str(pane))
+        for key in KEYS:
+            await screen.press(key)
+            assert not isinstance(screen.app.screen, ConfirmDialog | FormDialog), key
+            while screen.app.screen is not screen.main:
+                await screen.press("escape")
+        assert stage.backend.calls == []
+
+
+async def test_an_account_that_may_only_look_is_asked_nothing_and_changes_nothing(stage: Stage, show: Show) -> None:
+    stage.backend.denied = "the account may only look"
+    async with show(stage, (160, 50)) as screen:
+        screen.main.jump(Ref(NAME, VirtualMachine.KIND, "shop", RUNNING, vm().metadata.uid))
+        await screen.settle()
+        for key in ("S", "R", "m", "ctrl+k", "p"):
+            await screen.press(key)
+            assert screen.app.screen is screen.main, key
+        assert "(R restart)" in screen.lines[-1]
+        await screen.press("a", *"restart")
+        assert "needs update on virtualmachines/restart: role kubevirt.io:edit" in screen.text
+        assert stage.backend.calls == []
