@@ -12,6 +12,7 @@ from kvtui.backends.base import Permission
 from kvtui.model import Care, Ref
 from kvtui.records.base import Record, is_true
 from kvtui.records.cdi import DataVolume
+from kvtui.records.copies import VmSnapshot
 from kvtui.records.kubernetes import Claim, Namespace
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.resources.base import Danger
@@ -74,13 +75,14 @@ def why_undeletable(needs: Permission, record: Record) -> str:
 
 
 def why_protected(view: View, care: Care, ref: Ref) -> str:
-    """Who protects an object: the user's settings, or a label of it, of what owns it, or of its namespace."""
-    pattern = care.protects(ref)
-    if pattern:
+    """Who protects an object: the user's settings or a label, of it, of what it belongs to, or of its namespace."""
+    if pattern := care.protects(ref):
         return f"protected in your settings by {pattern!r}"
     for subject, record in _upwards(view, ref):
+        where = "" if subject == ref else f" of {record.KIND} {subject.path}"
+        if pattern := care.protects(subject):
+            return f"protected in your settings by {pattern!r}{where}"
         if _is_protected(record):
-            where = "" if subject == ref else f" of {record.KIND} {subject.path}"
             return f"protected by the label {PROTECTED}{where}"
     namespace = view.get(Namespace, ref.backend, "", ref.namespace) if ref.namespace else None
     if namespace is not None and _is_protected(namespace):
@@ -93,21 +95,25 @@ def _is_protected(record: Record) -> bool:
 
 
 def _upwards(view: View, ref: Ref) -> Iterator[tuple[Ref, Record]]:
-    """The object and, of a disk, what it belongs to."""
+    """The object and, of a disk or a snapshot, what it belongs to."""
     record = view.record(ref)
     while record is not None:
         yield ref, record
-        if not isinstance(record, Claim | DataVolume):
-            return
-        owners = {owner.uid: owner.name for owner in record.metadata.owner_references}
-        found = (
-            (owner.ref(ref.backend), owner)
-            for uid, name in owners.items()
-            for kind in _OWNING
-            for owner in (view.get(kind, ref.backend, ref.namespace, name),)
-            if owner is not None and owner.metadata.uid == uid
-        )
-        ref, record = next(found, (ref, None))
+        record = _find_owner(view, ref.backend, record)
+        ref = record.ref(ref.backend) if record is not None else ref
+
+
+def _find_owner(view: View, backend: str, record: Record) -> Record | None:
+    space = record.metadata.namespace
+    if isinstance(record, VmSnapshot):
+        return view.get(VirtualMachine, backend, space, record.spec.source.name)
+    if isinstance(record, Claim | DataVolume):
+        for owner in record.metadata.owner_references:
+            for kind in _OWNING:
+                found = view.get(kind, backend, space, owner.name)
+                if found is not None and found.metadata.uid == owner.uid:
+                    return found
+    return None
 
 
 # Managers --------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from kvtui.actions.batch import Batches
 from kvtui.actions.confirm import Confirmer, ImpossibleError, Question, Sheet
 from kvtui.model import Care, Ref
 from kvtui.records.base import Meta, Record
+from kvtui.records.copies import Reference, SnapshotSpec, VmSnapshot
 from kvtui.records.kubernetes import Claim, Namespace
 from kvtui.records.kubevirt import VirtualMachine
 from kvtui.resources import RESOURCES
@@ -240,6 +241,17 @@ async def test_a_protected_vm_protects_its_disks(stage: Stage) -> None:
     claim = next(record for record in recorded(Claim) if record.metadata.namespace == "shop")
     stage.put(alter(vm(), labels={"kvtui.dev/protected": "true"}), alter(claim, ownerReferences=owner))
     asked = await ask(stage, "pvc.delete", claim.metadata.name, resource="pvcs")
+    assert asked is not None
+    assert f"protected by the label kvtui.dev/protected of VirtualMachine shop/{RUNNING}" in asked.warnings
+
+
+async def test_a_protected_vm_protects_its_snapshots(stage: Stage) -> None:
+    snapshot = VmSnapshot(
+        metadata=Meta(name="before", namespace="shop", uid="s"),
+        spec=SnapshotSpec(source=Reference(kind="VirtualMachine", name=RUNNING)),
+    )
+    stage.put(alter(vm(), labels={"kvtui.dev/protected": "true"}), snapshot)
+    asked = await ask(stage, "snapshot.delete", "before", resource="snapshots")
     assert asked is not None
     assert f"protected by the label kvtui.dev/protected of VirtualMachine shop/{RUNNING}" in asked.warnings
 
