@@ -225,18 +225,17 @@ class Batches:
         health = None if row is None else item.batch.resource.health(row, self._fleet.clock())
         return "" if health is None else ": ".join(part for part in (health.word, health.reason) if part)
 
-    def why_not(self, action: AnyAction, resource: AnyResource, row: Any) -> str:
-        """Why the action is not possible on a row now; empty when it is."""
-        ref = resource.ref(row)
+    def why_not(self, action: AnyAction, ref: Ref, row: Any) -> str:
+        """Why the action is not possible on a row, which bears that ref, now; empty when it is."""
         backend = self._fleet.backends.get(ref.backend)
         if backend is None:
             return f"{ref.backend} is not connected"
         if backend.info.read_only:
             return f"{ref.backend} is read-only here"
-        item = self.awaited(ref)
+        item = self.awaited(ref) if ref in self._awaited else None
         if item is not None and item.action.id == action.id and not isinstance(row, Site):
             return f"{self._fleet.name(ref)} is {self.pending(ref)} already"
-        variant = action.of(row)
+        variant = action.of(row) if action.variants else action
         reason: str = variant.when(row)
         record = None if reason else self._fleet.view.record(ref)
         return reason if record is None else why_undeletable(variant.needs, record)
@@ -252,7 +251,7 @@ class Batches:
             ref, variant = resource.ref(task.row), action.of(task.row)
             item = Item(batch, ref, variant, task.answers, task.row, since=now)
             batch.items.append(item)
-            reason = task.reason or self.why_not(action, resource, task.row)
+            reason = task.reason or self.why_not(action, ref, task.row)
             if reason:
                 item.state, item.words, item.row = State.LEFT_OUT, reason, None
             else:
@@ -300,7 +299,7 @@ class Batches:
             if item.state not in AGAIN:
                 continue
             row = batch.resource.row(self._fleet.view, item.ref)
-            reason = "it is gone" if row is None else self.why_not(item.action, batch.resource, row)
+            reason = "it is gone" if row is None else self.why_not(item.action, item.ref, row)
             if reason:
                 self._set(item, State.LEFT_OUT, reason)
             else:

@@ -100,11 +100,25 @@ class Confirmer:
 
     def reason(self, action: AnyAction, rows: Sequence[Any]) -> str:
         """Why the action is impossible on all of these rows; empty when it is possible on one of them."""
-        if not rows:
-            return "nothing is selected"
-        resource = self.resource_of(action)
-        reasons = [self._batches.why_not(action, resource, row) for row in rows]
-        return "" if "" in reasons else reasons[0]
+        return self.reasons([action], rows)[action.id]
+
+    def reasons(self, actions: Sequence[AnyAction], rows: Sequence[Any]) -> dict[str, str]:
+        """The same of several actions of one resource, by their ids: quick, for a thousand rows may be marked."""
+        if not rows or not actions:
+            return {action.id: "nothing is selected" for action in actions}
+        resource = self.resource_of(actions[0])
+        pairs = [(row, resource.ref(row)) for row in rows]
+        found = {}
+        for action in actions:
+            first = ""
+            for row, ref in pairs:
+                reason = self._batches.why_not(action, ref, row)
+                if not reason:
+                    first = ""
+                    break
+                first = first or reason
+            found[action.id] = first
+        return found
 
     def judge(self, action: AnyAction, rows: Sequence[Any]) -> list[Task]:
         """A task for each row, those that are left out with their reasons. Raises ImpossibleError when it is possible
@@ -113,7 +127,7 @@ class Confirmer:
         if len(rows) > 1 and any(action.of(row).single for row in rows):
             raise ImpossibleError(f"one at a time; {len(rows)} are marked")
         resource = self.resource_of(action)
-        return [Task(row, reason=self._batches.why_not(action, resource, row)) for row in rows]
+        return [Task(row, reason=self._batches.why_not(action, resource.ref(row), row)) for row in rows]
 
     async def check(self, action: AnyAction, rows: Sequence[Any]) -> list[Task]:
         """The tasks, one of them possible and all that are allowed. Raises ImpossibleError, ForbiddenError, and

@@ -78,9 +78,12 @@ class ActionRunner:
         """Those that are under way."""
         return tuple(self._transfers.values())
 
-    def reason(self, action: AnyAction, rows: Sequence[Any]) -> str:
-        """Why the action is impossible on all of these rows; empty when it is possible on one of them."""
-        return "" if self._transfer(action, rows) is not None else self._confirmer.reason(action, rows)
+    def reasons(self, actions: Sequence[AnyAction], rows: Sequence[Any]) -> dict[str, str]:
+        """Of several actions of one resource, by their ids: why it is impossible on all of these rows; empty when it is
+        possible on one of them.
+        """
+        found = self._confirmer.reasons(actions, rows)
+        return found | {action.id: "" for action in actions if self._transfer(action, rows) is not None}
 
     async def invoke(self, action: AnyAction, rows: Sequence[Any]) -> None:
         """Do it to every row on which it is possible; the user is told of the others, asked first where it is due."""

@@ -185,7 +185,7 @@ def measure_console() -> Iterator[Figure]:
         screen.press("flood 20\r")
         screen.settle(1)
         screen.press("ctrl+]", "escape")
-        screen.settle(0.5)
+        screen.settle(2)
         cpu, begun = screen.cpu_seconds(), time.monotonic()
         delays: list[float] = []
         while time.monotonic() - begun < 8:
@@ -212,6 +212,33 @@ def measure_ssh() -> Iterator[Figure]:
         yield Figure(f"ssh flood read {where}: the latest turn", max(flood.late), "ms")
 
 
+def measure_bulk() -> Iterator[Figure]:
+    """Some 1,000 marked VMs of 2,000 are paused together: the screen meanwhile."""
+    with demo(2000, "--quiet") as kubeconfig, open_screen(kubeconfig) as screen:
+        screen.wait_for(r"2 VMs \d{4}", 60)
+        screen.settle(3)
+        screen.press("z", "g", "space")
+        while _count_of(r"(\d+) marked", screen.screen) < 1000:
+            screen.press(*["pagedown"] * 5, "\0")
+            screen.settle(2)
+        screen.press("p")
+        screen.wait_for(r"pause \d+ VMs\?")
+        count = _count_of(r"pause (\d+) VMs", screen.screen)
+        begun, cpu = time.monotonic(), screen.cpu_seconds()
+        screen.press(str(count), "enter")
+        delays: list[float] = []
+        while f"accepted for {count}" not in screen.screen and time.monotonic() - begun < 120:
+            delays.append(_key_to_paint(screen, "k" if len(delays) % 2 else "j"))
+            screen.settle(0.1)
+        passed = time.monotonic() - begun
+        yield Figure("VMs that are paused together", count, "")
+        yield Figure("until all are accepted", passed, "s")
+        yield Figure("meanwhile: CPU of one core", 100 * (screen.cpu_seconds() - cpu) / passed, "%")
+        yield Figure("meanwhile: key to paint, median", 1000 * statistics.median(delays), "ms")
+        yield Figure("meanwhile: key to paint, p95", 1000 * _p95(delays), "ms", 100)
+        yield Figure("meanwhile: key to paint, longest", 1000 * max(delays), "ms")
+
+
 def measure_tunnel() -> Iterator[Figure]:
     """The way through two real ssh servers, as for API servers behind bastions."""
     for what, values, unit in tunnels():
@@ -234,7 +261,11 @@ def _key_to_paint(screen: Program, key: str) -> float:
 
 
 def _count_of_vms(text: str) -> int:
-    found = re.search(r"2 VMs (\d+)", text)
+    return _count_of(r"2 VMs (\d+)", text)
+
+
+def _count_of(pattern: str, text: str) -> int:
+    found = re.search(pattern, text)
     return int(found[1]) if found else 0
 
 
@@ -246,6 +277,7 @@ MEASURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "start": measure_start,
     "fleet": measure_fleet,
     "hosts": measure_hosts,
+    "bulk": measure_bulk,
     "console": measure_console,
     "emulator": measure_emulator,
     "ssh": measure_ssh,

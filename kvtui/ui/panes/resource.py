@@ -262,11 +262,17 @@ class ResourcePane(Vertical):
 
     def reasons(self) -> dict[str, str]:
         """By action, why it is impossible on the chosen rows; empty where it is possible."""
-        return {action.id: self._reason(action, self.rows_for(action)) for action in self.resource.verbs}
+        found = self._reasons(self.resource.actions, self.chosen)
+        for maker in self.resource.makers:
+            found |= self._reasons([maker], self.rows_for(maker))
+        return found
 
-    def _reason(self, action: AnyAction, rows: Sequence[Any]) -> str:
-        denied = (self._denied.get((action.id, place), "") for place in self._places(rows))
-        return self._runner.reason(action, rows) or next(filter(None, denied), "")
+    def _reasons(self, actions: Sequence[AnyAction], rows: Sequence[Any]) -> dict[str, str]:
+        found, places = self._runner.reasons(actions, rows), self._places(rows) if self._denied else ()
+        for action in actions:
+            denied = (self._denied.get((action.id, place), "") for place in places)
+            found[action.id] = found[action.id] or next(filter(None, denied), "")
+        return found
 
     def ask_rights(self) -> None:
         """Find out beside the loop of messages what the account may not do to the chosen rows, now and then anew."""

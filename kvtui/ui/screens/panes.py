@@ -39,6 +39,10 @@ _PANES_LEAST = 5
 """Lines that the panes keep above the consoles."""
 _CONSOLE_LEAST = 5
 """Lines that the consoles keep below the panes."""
+_MANY_MARKS = 100
+"""From how many marked rows on the footer takes its time: each of them is judged ..."""
+_FOOTER_PAUSE = 0.5
+"""... and this is how many seconds."""
 CONSOLE_KINDS = (VirtualMachine.KIND, VirtualMachineInstance.KIND, Domain.KIND)
 SHELL_KINDS = (*CONSOLE_KINDS, Host.KIND)
 
@@ -242,7 +246,10 @@ class PanesScreen(Screen[None]):
         event.stop()
         if not self._footer_due:
             self._footer_due = True
-            self.call_after_refresh(self._draw_footer)
+            if len(event.pane.table.marks) > _MANY_MARKS:
+                self.set_timer(_FOOTER_PAUSE, self._draw_footer)
+            else:
+                self.call_after_refresh(self._draw_footer)
 
     def _draw_footer(self) -> None:
         self._footer_due = False
