@@ -389,7 +389,7 @@ def _change(
     """A change that is asked for in a form, and that no row shows for certain."""
     return Action(
         id=f"vm.{name}",
-        command=f"set-{name}" if name in ("cpus", "memory") else name.replace("_", "-"),
+        command=f"set-{name}" if name in ("cpus", "memory") else label.replace(" ", "-"),
         key="",
         label=label,
         help=text,

@@ -136,7 +136,7 @@ NETWORKS: tuple[Action[Machine], ...] = (
         danger=Danger.ASK,
         usual=20.0,
         footer=False,
-        command="add-interface",
+        command="attach-interface",
     ),
     Action(
         id="vm.detach_nic",
@@ -154,6 +154,6 @@ NETWORKS: tuple[Action[Machine], ...] = (
         danger=Danger.ASK,
         usual=20.0,
         footer=False,
-        command="remove-interface",
+        command="detach-interface",
     ),
 )

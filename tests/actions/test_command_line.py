@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kvtui.actions import batch as batch_module
+from kvtui.actions.batch import Item
 from kvtui.actions.commands import find_verbs
+from kvtui.cli import act as act_module
 from kvtui.cli import codes
+from kvtui.fleet import Fleet
 from kvtui.resources import RESOURCES
 from tests.actions.conftest import Run
 
@@ -200,6 +207,31 @@ def test_fields_are_listed_for_the_objects(run: Run) -> None:
     assert "      blank  an empty disk\n" in out
     assert "  --bind yes|no   bind at once (default: no)\n" in out
     assert "fields-2" not in run("get", "dv", "-n", "shop", "-o", "name")[1]
+
+
+def test_whoever_interrupts_it_is_told_what_was_sent_and_what_was_not(
+    run: Run, vm: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    namespace = vm("Running").partition("/")[0]
+    asked: list[str] = []
+
+    async def perform(_fleet: Fleet, item: Item) -> None:
+        asked.append(item.ref.path)
+        if len(asked) > 1:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(act_module, "perform", perform)
+    monkeypatch.setattr(batch_module, "AT_ONCE", 1)
+    code, out, err = run("restart", "-l", "kubevirt.io/domain", "-n", namespace, "--yes")
+    assert code == codes.INTERRUPTED
+    assert out.splitlines()[:2] == [
+        f"{asked[0]}: accepted",
+        f"{asked[1]}: nobody knows: its answer was not waited for",
+    ]
+    unsent = [line for line in out.splitlines() if line.endswith(": not sent: the program ended before")]
+    assert len(unsent) == len(out.splitlines()) - 2 > 0
+    assert err == f"interrupted: 1 accepted, 1 nobody knows, {len(unsent)} not sent\n"
 
 
 def test_an_account_that_may_not_is_told_what_it_lacks(
