@@ -182,6 +182,9 @@ class Storage:
         fresh = dict(obj)
         if kind.status:
             fresh = _with_status(present, obj) if status else _with_status(obj, present)
+            if kind.group == "" and not isinstance(fresh.get("status"), dict):
+                # A typed kind has a status, be it empty.
+                fresh["status"] = {}
         written = self._replace(row, present, fresh)
         self._log.deliver()
         return written

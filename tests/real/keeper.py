@@ -34,8 +34,11 @@ FOLDERS = {
     "cache": "/var/cache/libvirt",
     "log": "/var/log/libvirt",
     "run": "/run/libvirt",
+    "lock": "/var/lock",
 }
-"""What a host has of its own, and where its libvirt looks for it."""
+"""What a host has of its own, and where its libvirt looks for it. Locks of consoles name processes by numbers that mean
+others elsewhere, and a daemon that is killed leaves them.
+"""
 FILES = ("passwd", "group", "hosts")
 """Files of /etc that a host has of its own."""
 _SUBREAPER = 36

@@ -69,9 +69,10 @@ class Exports(CopyController):
         export = self.storage.find(kinds.EXPORT, namespace, name)
         if export is None or deleting(export):
             return
-        if "status" not in export:
+        expires = _expiry(export)
+        if expires is None:
             export = self._begin(export) or export
-        expires = datetime.fromisoformat(export["status"]["ttlExpirationTime"])
+            expires = _expiry(export) or self.clock.now
         left = (expires - self.clock.now).total_seconds()
         if left <= 0:
             self.remove(kinds.EXPORT, namespace, name)
@@ -307,3 +308,12 @@ def _pod(export: Object, claims: list[Object]) -> Object:
         },
         "status": {"phase": "Pending", "qosClass": "Burstable"},
     }
+
+
+def _expiry(export: Object) -> datetime | None:
+    """When it ends by itself; None while nobody has said so in a way that can be read."""
+    try:
+        moment = datetime.fromisoformat(export["status"]["ttlExpirationTime"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo is not None else None
