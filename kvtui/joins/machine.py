@@ -137,7 +137,7 @@ def _disks(
 ) -> tuple[tuple[DataVolume, ...], tuple[Claim, ...]]:
     """The DataVolumes and claims behind the disks; the claim of a DataVolume bears its name (kubevirt-api.md 2.10)."""
     record = vmi or vm
-    if record is None or (vm is None and vmi is not None and _has_lost_vm(vmi)):
+    if record is None:
         return (), ()
     spec = vmi.spec if vmi is not None else vm.spec.template.spec if vm is not None else InstanceSpec()
     namespace = record.metadata.namespace
@@ -166,13 +166,6 @@ def current_launcher(view: View, backend: str, vmi: VirtualMachineInstance) -> P
         if found is None or (pod.metadata.creation_timestamp or "") > (found.metadata.creation_timestamp or ""):
             found = pod
     return found
-
-
-def _has_lost_vm(vmi: VirtualMachineInstance) -> bool:
-    """Whether it belongs to a VM, which is gone if nobody knows it: the links to its disks were the VM's, and with them
-    the knowledge of what changes there.
-    """
-    return vmi.controller is not None and vmi.controller.kind == VirtualMachine.KIND
 
 
 def _migrations(view: View, backend: str, namespace: str, vmi_name: str) -> tuple[Migration | None, Migration | None]:
