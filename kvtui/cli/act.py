@@ -56,7 +56,9 @@ def act(options: Namespace) -> int:
     verb = find_verbs(fleet.resources).get(options.verb)
     here = next((one for one in verb.deeds if one.action.id == deed.action.id), None) if verb is not None else None
     if here is None:
-        raise ConfigError(f"{', '.join(fleet.backends)} has no {options.verb}", f"it is for {deed.resource.title}")
+        raise ConfigError(
+            f"{options.verb} cannot be done on {', '.join(fleet.backends)}", "no action there has that word"
+        )
     chooser = Chooser(here, fleet, options, homes, everywhere=everywhere)
     try:
         return asyncio.run(_Run(options, here, fleet, chooser).run(names))
@@ -288,16 +290,19 @@ class _Run:
     def _is_rehearsed(self, item: Item) -> bool:
         return self._options.dry_run and item.state in (State.ACCEPTED, State.DONE)
 
+    def _can_rehearse(self, item: Item) -> bool:
+        return isinstance(self._fleet.backends[item.ref.backend], Rehearser)
+
     def _state(self, item: Item) -> str:
         if self._is_rehearsed(item):
-            return "would be accepted"
+            return "would be accepted" if self._can_rehearse(item) else "would be sent"
         if item.state is State.DONE and self._waits and (seconds := item.seconds(self._fleet.clock())) is not None:
             return f"{item.state} in {age(seconds)}"
         return item.state.value
 
     def _words(self, item: Item) -> str:
-        if self._is_rehearsed(item) and not isinstance(self._fleet.backends[item.ref.backend], Rehearser):
-            return "a host has no dry run: all that kvtui checks is well, and nothing was sent"
+        if self._is_rehearsed(item) and not self._can_rehearse(item):
+            return "a host has no dry run: all that kvtui checks is well"
         if item.state is not State.ACCEPTED or not self._waits:
             return clean_line(item.words)
         seconds = item.seconds(self._fleet.clock()) or 0.0

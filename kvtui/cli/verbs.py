@@ -37,7 +37,11 @@ there is no terminal it is needed. --dry-run has the cluster judge it and change
 
 fields: what the screen asks in a form are options here, --FIELD VALUE or --FIELD=VALUE; of yes and no --FIELD and
   --no-FIELD. --fields lists those that there are for these objects; --set FIELD=VALUE is for one that is called like
-  an option of kvtui."""
+  an option of kvtui.
+
+json: one object with the keys verb, action, dry_run, waited, error, counts (state to number) and items, each with
+  backend, kind, namespace, name, uid, state (done, accepted, failed, left out, not sent, nobody knows), words and
+  seconds."""
 
 
 def take_verb(

@@ -94,7 +94,7 @@ class JobsScreen(Screen[None]):
         yield self.batch_table
         yield self._heading
         yield self.item_table
-        keys = "esc back  tab other table  enter open row  x cancel  r retry  ! faults only  ? help"
+        keys = "esc back  tab other table  enter open  x cancel  r retry  ! faults  ? help"
         yield Static(keys, classes="detail-keys", markup=False)
 
     def on_mount(self) -> None:
