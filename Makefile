@@ -9,8 +9,8 @@ LIBVIRT := $(VENV)/.libvirt
 # Debian's packages for the parts that the tests drive for real.
 TEST_PACKAGES := busybox-static cpio dialog dnsmasq-base iptables less libvirt-daemon libvirt-daemon-driver-qemu mc \
 	openssh-client openssh-server procps qemu-system-x86 qemu-utils tmux vim vttest whiptail
-# More workers than a small machine has cores: many tests wait for guests to boot and for hosts that hang.
-JOBS ?= 4
+# As many workers as a small machine has cores: guests by emulation stall when more of them share those.
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
 
