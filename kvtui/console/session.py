@@ -342,9 +342,8 @@ class Session:
             return f"Reading the boot log{news}{'; there is nothing in it yet' if silent else ''}."
         hint = ""
         if silent and self.stream is Stream.SERIAL:
-            hint = "; silent so far: "
-            # Enter alone would run what was left on the guest's line.
-            hint += "ctrl+u, then enter, shows a prompt" if self._again else "press enter to see a prompt"
+            # Enter alone would run what somebody left on the guest's line.
+            hint = "; silent: ctrl+u, then enter shows a prompt"
         return f"Connected{news}{hint}."
 
     async def _serve(self, line: Line) -> None:
@@ -396,7 +395,7 @@ class Session:
 
     async def _explain_cut(self, error: BackendError) -> bool:
         """Find out why the line was cut: the VM's doing, the link's, or another user's. Whether to connect again."""
-        at = self._time()
+        cut, at = self._clock(), self._time()
         self._end_paste()
         self._become(State.CUT, "The connection was cut; looking for the reason.")
         if isinstance(error, UnreachableError) and error.silent:
@@ -411,7 +410,7 @@ class Session:
             self._become(State.LOST, f"Cut at {at}: {what}.")
         else:
             self._become(State.TAKEN, f"Taken over by another user at {at}.")
-            sight, cause = await find_late_cause(self._look, self._place, self._sleep)
+            sight, cause = await find_late_cause(self._look, self._place, self._sleep, self._clock, cut)
             return bool(cause) and self._follow(f"{cause} at {at}", sight)
         return False
 
@@ -433,7 +432,7 @@ class Session:
     async def _look_for_reason(self, at: str) -> tuple[Sight, bool | None]:
         """Whether to connect again, for a reason that the machine gives; None while it gives none."""
         patient = self.stream is Stream.LOG
-        sight, cause = await find_cause(self._look, self._place, self._sleep, patient=patient)
+        sight, cause = await find_cause(self._look, self._place, self._sleep, self._clock, patient=patient)
         if cause:
             return sight, self._follow(f"{cause} at {at}", sight)
         # A server may be silent for a moment, and then tell the reason.

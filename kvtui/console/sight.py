@@ -51,6 +51,8 @@ class Sight(NamedTuple):
     """Its state in the field's own word, ``Stopped`` or ``Scheduling``; of one out of reach, who does not answer."""
     began: float | None = None
     """When the instance began to run, where that is known."""
+    moved_at: float | None = None
+    """When its last migration ended, by the server's clock, where that is known."""
 
     @property
     def is_off(self) -> bool:

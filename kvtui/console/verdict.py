@@ -17,26 +17,51 @@ _LOOKS_GOING: Final = 40
 _LOOKS_AFTER: Final = 80
 """A store that is far behind its server may tell of a move when the user was told of a takeover already."""
 
+_BEFORE: Final = 3.0
+_AFTER: Final = 5.0
+"""Seconds between a cut and the end of the migration that it belongs to, which the server tells to the second."""
+_AGREES: Final = 60.0
+"""Seconds after its end in which a move is told; clocks that make it more, or less than none, do not agree."""
+
 Sleep = Callable[[float], Awaitable[None]]
+Clock = Callable[[], float]
 
 
-async def find_cause(look: Look, before: Place | None, sleep: Sleep, *, patient: bool = False) -> tuple[Sight, str]:
-    """What the machine did that broke a line to `before`, as a clause, and the last sight of it.
+def _fits(sight: Sight, cut: float, now: float) -> bool:
+    """Whether the move that is seen now may be what cut the line: a user may take it while a migration goes on."""
+    if sight.moved_at is None:
+        return True
+    if -_BEFORE <= now - sight.moved_at <= _AGREES:
+        return -_BEFORE <= sight.moved_at - cut <= _AFTER
+    return now - cut <= _AFTER
+
+
+def _explain(before: Place | None, sight: Sight, cut: float, now: float) -> str:
+    moved = before is not None and sight.place is not None and sight.place.goes_on_from(before)
+    return "" if moved and not _fits(sight, cut, now) else clean_line(explain_cut(before, sight))
+
+
+async def find_cause(
+    look: Look, before: Place | None, sleep: Sleep, clock: Clock, *, patient: bool = False
+) -> tuple[Sight, str]:
+    """What the machine did that broke a line to `before` just now, as a clause, and the last sight of it.
 
     The clause is empty when the machine gives no reason within a few seconds; `patient` waits longer.
     """
-    looks = 0
+    looks, cut = 0, clock()
     while True:
         sight = look()
         looks += 1
-        cause = clean_line(explain_cut(before, sight))
+        cause = _explain(before, sight, cut, clock())
         if cause or looks > (_LOOKS_GOING if patient or sight.stage is Stage.GOING else _LOOKS):
             return sight, cause
         await sleep(_PAUSE)
 
 
-async def find_late_cause(look: Look, before: Place | None, sleep: Sleep) -> tuple[Sight, str]:
-    """The same after the user was told that there is no cause.
+async def find_late_cause(
+    look: Look, before: Place | None, sleep: Sleep, clock: Clock, cut: float
+) -> tuple[Sight, str]:
+    """The same after the user was told that there is no cause for the cut at that time.
 
     Only a move counts: who took a console may well stop the machine. A migration that begins only now is no reason.
     """
@@ -47,7 +72,7 @@ async def find_late_cause(look: Look, before: Place | None, sleep: Sleep) -> tup
         is_another = before is not None and sight.place is not None and not sight.place.goes_on_from(before)
         if sight.is_off or is_another or (sight.stage is Stage.GOING and not was_going):
             break
-        if cause := clean_line(explain_cut(before, sight)):
+        if cause := _explain(before, sight, cut, clock()):
             return sight, cause
         await sleep(_PAUSE)
     return sight, ""

@@ -210,7 +210,7 @@ async def test_what_was_left_on_the_guests_line_is_not_run_by_the_hint(bench: Be
     await bench.sleep.advance(10)
     bench.session.retake()
     await settle()
-    assert bench.session.sentence == "Connected; silent so far: ctrl+u, then enter, shows a prompt."
+    assert bench.session.sentence == "Connected; silent: ctrl+u, then enter shows a prompt."
 
 
 async def test_a_paste_that_is_cut_off_is_told_and_its_bracket_is_closed_on_the_same_guest(bench: Bench) -> None:
@@ -333,3 +333,38 @@ async def test_a_line_that_brings_more_than_can_be_shown_is_read_to_its_end(benc
         await settle()
     assert bench.session.emulator.text()[0] == "SeaBIOS"
     assert bench.session.received == 100_000 * len(b"\x1b[31m12345678\x1b[m\r\n") + len(b"SeaBIOS")
+
+
+@pytest.mark.parametrize("until_end", [6.0, 9.0, 15.0])
+async def test_a_console_that_is_taken_while_a_migration_goes_on_is_not_fought_for_when_it_ends(
+    bench: Bench, until_end: float
+) -> None:
+    await bench.open()
+    await cut(bench, MOVING)
+    await bench.sleep.advance(until_end)
+    bench.sight = MOVED._replace(moved_at=bench.sleep.now)
+    await bench.sleep.advance(30)
+    assert (bench.state(), bench.dials) == (State.TAKEN, 1)
+
+
+@pytest.mark.parametrize("lag", [0.0, 8.0, 20.0])
+async def test_a_move_is_followed_however_late_it_is_told(bench: Bench, lag: float) -> None:
+    await bench.open()
+    end = bench.sleep.now + 1
+    await cut(bench, MOVING)
+    await bench.sleep.advance(1 + lag)
+    bench.sight = MOVED._replace(moved_at=end)
+    await bench.sleep.advance(1)
+    assert (bench.state(), bench.dials) == (State.SILENT, 2)
+
+
+@pytest.mark.parametrize(("told", "state"), [(3.0, State.SILENT), (8.0, State.TAKEN)])
+async def test_where_clocks_do_not_agree_a_move_counts_that_is_told_at_once(
+    bench: Bench, told: float, state: State
+) -> None:
+    await bench.open()
+    await cut(bench, MOVING)
+    await bench.sleep.advance(told)
+    bench.sight = MOVED._replace(moved_at=bench.sleep.now - 3600)
+    await bench.sleep.advance(30)
+    assert bench.state() is state

@@ -59,7 +59,7 @@ def status(screen: Screen) -> str:
 async def test_what_the_guest_says_is_shown_and_what_is_typed_reaches_it(stage: Stage, show: Show) -> None:
     async with show(stage) as screen:
         line = await open_console(screen, stage)
-        assert "silent so far" in screen.text
+        assert "silent" in screen.text
         line.say(b"web login: ")
         await until(screen, sees(screen, "web login:"))
         await screen.press(*"root", "enter", "q", "colon", "ctrl+c", "up")
@@ -140,7 +140,7 @@ async def test_taken_over_is_said_and_only_enter_takes_it_back(stage: Stage, sho
         stage.clock.now += 2
         await screen.press("enter")
         await until(screen, lambda: len(stage.backend.consoles) == 2)
-        await until(screen, sees(screen, "Connected; silent so far: ctrl+u, then enter, shows a prompt; 3 keys were"))
+        await until(screen, sees(screen, "Connected; silent: ctrl+u, then enter shows a prompt; 3 keys were"))
         assert "last byte" not in screen.text
 
 
@@ -180,7 +180,7 @@ async def test_a_migration_is_followed_and_names_the_node(stage: Stage, show: Sh
         stage.put(changed(instance(stage), nodeName="node77"))
         line.cut()
         await until(screen, sees(screen, "The VM moved to node77 at 02:14: following. ctrl+] back to the list"))
-        await until(screen, sees(screen, "Connected; the VM moved to node77 at 02:14; silent so far"))
+        await until(screen, sees(screen, "Connected; the VM moved to node77 at 02:14; silent"))
         assert "$ uptime" in screen.text
 
 
@@ -190,7 +190,7 @@ async def test_a_paused_guest_is_told_apart_from_one_that_is_silent(stage: Stage
         stage.put(changed(instance(stage), conditions=[{"type": "Paused", "status": "True"}]))
         await until(screen, sees(screen, "Connected; the guest is paused."))
         stage.put(changed(instance(stage), conditions=[]))
-        await until(screen, sees(screen, "silent so far"))
+        await until(screen, sees(screen, "silent"))
 
 
 @pytest.mark.usefixtures("soon_judged")
@@ -245,7 +245,7 @@ async def test_a_stopped_vm_is_waited_for_without_asking_the_server(stage: Stage
         stage.put(placed)
         await until(screen, sees(screen, "Connected; the guest has not begun yet."))
         stage.put(changed(placed, phase="Running"))
-        await until(screen, sees(screen, "Connected; silent so far"))
+        await until(screen, sees(screen, "Connected; silent"))
 
 
 @pytest.mark.usefixtures("soon_judged")
@@ -309,7 +309,7 @@ async def test_a_toast_does_not_cover_the_status(stage: Stage, show: Show) -> No
         await open_console(screen, stage)
         screen.app.notify("some words of an action that was done a moment ago")
         await until(screen, sees(screen, "a moment ago"))
-        assert "Connected; silent so far: press enter to see a prompt." in screen.text
+        assert "Connected; silent: ctrl+u, then enter shows a prompt." in screen.text
         assert "ctrl+] back to the list" in screen.text
 
 

@@ -51,7 +51,8 @@ def _look_at_instance(fleet: Fleet, ref: Ref) -> Sight:
     if vmi.is_running:
         moving = vmi.status.migration_state
         going = vmi.deleted is not None or (moving is not None and moving.in_progress)
-        return Sight(Stage.GOING if going else Stage.RUNNING, place, phase, _began(vmi))
+        moved_at = parse_time(moving.end_timestamp) if moving is not None else None
+        return Sight(Stage.GOING if going else Stage.RUNNING, place, phase, _began(vmi), moved_at)
     return Sight(Stage.PLACED if phase == "Scheduled" else Stage.STARTING, place, phase or "Pending")
 
 
