@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any, Concatenate, Generic, TypeVar
 
 from kvtui.backends.base import Backend, Lifecycle, Migrations, Permission, Source
+from kvtui.backends.objects import Objects
 from kvtui.backends.transfer import Transfer
 from kvtui.errors import BackendError
 from kvtui.model import Cell, Health, Platform, Ref
@@ -224,6 +225,11 @@ def lifecycle(backend: Backend) -> Lifecycle:
 def migrations(backend: Backend) -> Migrations:
     """The backend as one that migrates. Raises BackendError when it does not."""
     return able(backend, Migrations)  # type: ignore[type-abstract]
+
+
+def objects(backend: Backend) -> Objects:
+    """The backend as one whose objects are created, changed and deleted. Raises BackendError when they are not."""
+    return able(backend, Objects)  # type: ignore[type-abstract]
 
 
 def able(backend: Backend, protocol: type[Ability]) -> Ability:

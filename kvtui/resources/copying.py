@@ -6,11 +6,10 @@ import re
 from collections.abc import Callable, Collection
 from typing import Final
 
-from kvtui.backends.base import Backend, Permission
-from kvtui.backends.objects import Body, Objects
+from kvtui.backends.base import Permission
+from kvtui.backends.objects import Body
 from kvtui.records.copies import VmSnapshot
 from kvtui.records.kubevirt import VirtualMachine
-from kvtui.resources.base import able
 from kvtui.resources.form import Answers
 
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
@@ -24,11 +23,6 @@ MAY_EXPORT: Final = Permission("create", "export.kubevirt.io", "virtualmachineex
 _GROUPS: Final = {VirtualMachine.KIND: CORE, VmSnapshot.KIND: SNAPSHOTS, "PersistentVolumeClaim": ""}
 LABELS_HINT: Final = "a Service that chooses by them chooses the clone too"
 SAME_INSIDE: Final = "host name, keys and machine id inside are those of the original"
-
-
-def objects(backend: Backend) -> Objects:
-    """The backend as one whose objects are created and deleted. Raises BackendError when they are not."""
-    return able(backend, Objects)  # type: ignore[type-abstract]
 
 
 def check_name(name: str) -> str:

@@ -8,14 +8,13 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from kvtui.backends.base import Backend, Permission
-from kvtui.backends.objects import Objects
 from kvtui.joins.causes import find_import_cause
 from kvtui.joins.disk import Import
 from kvtui.model import Ref
 from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim
 from kvtui.resources import storage
-from kvtui.resources.base import Action, Danger, Site, able
+from kvtui.resources.base import Action, Danger, Site, objects
 from kvtui.resources.datavolume_retry import retry
 from kvtui.resources.datavolume_upload import UPLOAD
 from kvtui.resources.disk_users import warn_users
@@ -141,7 +140,7 @@ def _new(site: Site, answers: Answers) -> Ref:
 
 
 async def _create(backend: Backend, site: Site, answers: Answers) -> None:
-    await able(backend, Objects).create(_new(site, answers), data_volume_body(answers))  # type: ignore[type-abstract]
+    await objects(backend).create(_new(site, answers), data_volume_body(answers))
 
 
 # Delete, retry -----------------------------------------------------------------------------------------------------
@@ -168,7 +167,7 @@ def _loss(row: Import) -> str:
 
 
 async def _delete(backend: Backend, row: Import) -> None:
-    await able(backend, Objects).delete(row.ref)  # type: ignore[type-abstract]
+    await objects(backend).delete(row.ref)
 
 
 def _retry_when(row: Import) -> str:

@@ -17,7 +17,7 @@ from kvtui.backends.objects import Body, Objects
 from kvtui.errors import AbsentError, BackendError, ConflictError, KvtuiError
 from kvtui.joins.disk import Import
 from kvtui.model import Ref
-from kvtui.resources.base import able
+from kvtui.resources.base import objects
 
 _POD_NAME: Final = "cdi.kubevirt.io/storage.import.importPodName"
 _PATIENCE: Final = 60.0
@@ -29,56 +29,56 @@ _OURS: Final = ("labels", "annotations", "ownerReferences")
 
 async def retry(backend: Backend, row: Import) -> None:
     """Begin it again. Raises BackendError, with what was done, when that comes to nothing."""
-    objects = able(backend, Objects)  # type: ignore[type-abstract]
+    there = objects(backend)
     if row.volume.status.phase == "Failed":
-        await _make_anew(objects, row)
+        await _make_anew(there, row)
     else:
-        await _delete_importer(objects, row)
+        await _delete_importer(there, row)
 
 
-async def _delete_importer(objects: Objects, row: Import) -> None:
+async def _delete_importer(there: Objects, row: Import) -> None:
     if row.claim is None:
         raise ConflictError(f"{row.ref.path} has no claim yet", "there is no importer pod to begin again")
-    for name in await _pod_names(objects, row, row.claim.metadata.uid):
+    for name in await _pod_names(there, row, row.claim.metadata.uid):
         ref = Ref(row.backend, "Pod", row.ref.namespace, name)
         with suppress(AbsentError):
-            found = await objects.read(ref)
-            await objects.delete(ref._replace(uid=str(_metadata(found).get("uid", ""))), verb="delete importer pod")
+            found = await there.read(ref)
+            await there.delete(ref._replace(uid=str(_metadata(found).get("uid", ""))), verb="delete importer pod")
             return
     raise AbsentError(f"{row.ref.path} has no importer pod", "CDI has not made one yet; see its events")
 
 
-async def _pod_names(objects: Objects, row: Import, uid: str) -> list[str]:
+async def _pod_names(there: Objects, row: Import, uid: str) -> list[str]:
     """What its importer may be called (kubevirt-api.md 2.6): long names are cut, and noted on the claim."""
     names = []
     prime = f"prime-{uid}"
     for claim in (prime, row.ref.name):
         with suppress(AbsentError):
-            found = await objects.read(Ref(row.backend, "PersistentVolumeClaim", row.ref.namespace, claim))
+            found = await there.read(Ref(row.backend, "PersistentVolumeClaim", row.ref.namespace, claim))
             noted = _metadata(found).get("annotations")
             names.append(str(noted.get(_POD_NAME, "")) if isinstance(noted, Mapping) else "")
         names.append(f"importer-{claim}")
     return [name for name in dict.fromkeys(names) if name]
 
 
-async def _make_anew(objects: Objects, row: Import) -> None:
-    body = anew(await objects.read(row.ref))
-    await objects.delete(row.ref)
-    await _await_gone(objects, row)
+async def _make_anew(there: Objects, row: Import) -> None:
+    body = anew(await there.read(row.ref))
+    await there.delete(row.ref)
+    await _await_gone(there, row)
     owner = row.volume.controller
     if owner is not None and owner.kind == "VirtualMachine":
         return
     try:
-        await objects.create(row.ref._replace(uid=""), body)
+        await there.create(row.ref._replace(uid=""), body)
     except KvtuiError as error:
         raise BackendError(f"{row.ref.path} is deleted, but was not made anew", str(error)) from error
 
 
-async def _await_gone(objects: Objects, row: Import) -> None:
+async def _await_gone(there: Objects, row: Import) -> None:
     deadline = time.monotonic() + _PATIENCE
     claim = Ref(row.backend, "PersistentVolumeClaim", row.ref.namespace, row.ref.name)
     for ref, uid in ((row.ref, row.ref.uid), (claim, row.claim.metadata.uid if row.claim is not None else "")):
-        while await _is_there(objects, ref, uid):
+        while await _is_there(there, ref, uid):
             if time.monotonic() > deadline:
                 raise BackendError(
                     f"{row.ref.path} is deleted, but was not made anew",
@@ -88,10 +88,10 @@ async def _await_gone(objects: Objects, row: Import) -> None:
             await asyncio.sleep(_PAUSE)
 
 
-async def _is_there(objects: Objects, ref: Ref, uid: str) -> bool:
+async def _is_there(there: Objects, ref: Ref, uid: str) -> bool:
     """Whether the very object is there still; of a claim that nobody saw any is meant."""
     with suppress(AbsentError):
-        found = _metadata(await objects.read(ref)).get("uid", "")
+        found = _metadata(await there.read(ref)).get("uid", "")
         return not uid or found == uid
     return False
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from kvtui.backends.base import Backend
-from kvtui.backends.objects import Objects, Rehearser
+from kvtui.backends.objects import Rehearser
 from kvtui.errors import BackendError, ChangedError, ConflictError
 from kvtui.model import Ref
-from kvtui.resources.base import able
+from kvtui.resources.base import objects
+from kvtui.resources.spec import find_part
 
 _SERVERS: Final = ("status",)
 _SAME: Final = ("kind", "metadata.name", "metadata.namespace")
@@ -19,10 +19,11 @@ async def read_manifest(backend: Backend, ref: Ref) -> str:
     """The object as YAML, secrets and all: for an editor alone. Raises BackendError."""
     import yaml  # only here: it is slow to load, and the first frame does not need it
 
-    whole = await _objects(backend).read(ref)
-    metadata = _mapping(whole.get("metadata"))
+    whole = await objects(backend).read(ref)
+    metadata = whole.get("metadata")
     shown = {key: value for key, value in whole.items() if key not in _SERVERS}
-    shown["metadata"] = {key: value for key, value in metadata.items() if key != "managedFields"}
+    if isinstance(metadata, dict):
+        shown["metadata"] = {key: value for key, value in metadata.items() if key != "managedFields"}
     return yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=10_000)
 
 
@@ -33,14 +34,14 @@ async def write_manifest(backend: Backend, ref: Ref, text: str, before: str) -> 
     """
     body, old = parse_manifest(text), parse_manifest(before)
     for path in _SAME:
-        if _find(body, path) != _find(old, path):
-            raise BackendError(f"{path} cannot be changed", f"it is {_find(old, path)!r}")
-    metadata = {**_mapping(body["metadata"]), "resourceVersion": _find(old, "metadata.resourceVersion")}
+        if find_part(body, path) != find_part(old, path):
+            raise BackendError(f"{path} cannot be changed", f"it is {find_part(old, path)!r}")
+    metadata = {**body["metadata"], "resourceVersion": find_part(old, "metadata.resourceVersion")}
     body = {**body, "metadata": metadata}
     try:
         if isinstance(backend, Rehearser):
-            await _objects(backend.rehearse()).replace(ref, body)
-        await _objects(backend).replace(ref, body)
+            await objects(backend.rehearse()).replace(ref, body)
+        await objects(backend).replace(ref, body)
     except ConflictError as error:
         now = await read_manifest(backend, ref)
         if now == before:
@@ -68,18 +69,3 @@ def parse_manifest(text: str) -> dict[str, Any]:
     if not isinstance(found, dict) or not isinstance(found.get("metadata"), dict):
         raise BackendError("the text is no object of Kubernetes", "it has no metadata")
     return found
-
-
-def _find(body: Mapping[str, Any], path: str) -> object:
-    value: object = body
-    for key in path.split("."):
-        value = _mapping(value).get(key)
-    return value
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _objects(backend: Backend) -> Objects:
-    return able(backend, Objects)  # type: ignore[type-abstract]

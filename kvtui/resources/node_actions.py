@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from kvtui.backends.base import Backend, Permission
-from kvtui.backends.objects import Body, Objects
+from kvtui.backends.objects import Body
 from kvtui.joins.node import NodeRow
-from kvtui.resources.base import Action, Danger, able
+from kvtui.resources.base import Action, Danger, objects
 from kvtui.resources.form import Answers, Form
 from kvtui.resources.labelling import describe_labels, label_form, label_patch
 from kvtui.store import View
@@ -47,8 +47,7 @@ async def _set_labels(backend: Backend, row: NodeRow, answers: Answers) -> None:
 
 
 async def _patch(backend: Backend, row: NodeRow, patch: Body, verb: str) -> None:
-    objects = able(backend, Objects)  # type: ignore[type-abstract]
-    await objects.patch(row.node.ref(row.backend), patch, verb=verb)
+    await objects(backend).patch(row.node.ref(row.backend), patch, verb=verb)
 
 
 ACTIONS: tuple[Action[NodeRow], ...] = (

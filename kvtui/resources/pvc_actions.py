@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from kvtui.backends.base import Backend, Permission
-from kvtui.backends.objects import Objects
 from kvtui.errors import ConflictError
 from kvtui.joins.disk import ClaimRow
 from kvtui.model import Ref
 from kvtui.records.base import is_true
 from kvtui.records.kubernetes import Claim
 from kvtui.resources import storage
-from kvtui.resources.base import Action, Danger, Site, able
+from kvtui.resources.base import Action, Danger, Site, objects
 from kvtui.resources.disk_users import warn_users
 from kvtui.resources.form import Answers, Choice, Form, Number, Option
 from kvtui.resources.storage import Facts
@@ -24,10 +23,6 @@ FILE_SYSTEM_PENDING: Final = "FileSystemResizePending"
 """The volume has grown, the file system on it grows when a pod uses it next."""
 RESIZING: Final = "Resizing"
 _GIB: Final = 2**30
-
-
-def _objects(backend: Backend) -> Objects:
-    return able(backend, Objects)  # type: ignore[type-abstract]
 
 
 # Create ------------------------------------------------------------------------------------------------------------
@@ -62,7 +57,7 @@ def _create_form(view: View, sites: Sequence[Site], facts: Facts) -> Form:
 
 async def _create(backend: Backend, site: Site, answers: Answers) -> None:
     ref = Ref(site.backend, Claim.KIND, answers.text("namespace") or site.namespace, answers.text("name"))
-    await _objects(backend).create(ref, {"spec": storage.storage_spec(answers, answers.number("size"))})
+    await objects(backend).create(ref, {"spec": storage.storage_spec(answers, answers.number("size"))})
 
 
 # Delete ------------------------------------------------------------------------------------------------------------
@@ -82,7 +77,7 @@ def _warn_delete(row: ClaimRow) -> tuple[str, ...]:
 
 
 async def _delete(backend: Backend, row: ClaimRow) -> None:
-    await _objects(backend).delete(row.ref)
+    await objects(backend).delete(row.ref)
 
 
 # Resize ------------------------------------------------------------------------------------------------------------
@@ -126,7 +121,7 @@ def _resize_form(_view: View, rows: Sequence[ClaimRow], _facts: Facts) -> Form:
 async def _resize(backend: Backend, row: ClaimRow, answers: Answers) -> None:
     amount = f"{answers.number('size')}Gi"
     patch = {"spec": {"resources": {"requests": {"storage": amount}}}}
-    await _objects(backend).patch(row.ref, patch, verb=f"resize to {amount}")
+    await objects(backend).patch(row.ref, patch, verb=f"resize to {amount}")
 
 
 def _has_grown(before: ClaimRow, now: ClaimRow) -> bool:

@@ -9,8 +9,8 @@ from kvtui.joins.disk import ClaimRow
 from kvtui.model import Ref
 from kvtui.records.copies import VmExport
 from kvtui.records.kubernetes import Claim
-from kvtui.resources.base import Action
-from kvtui.resources.copying import MAY_EXPORT, export_body, free_name, fresh, objects
+from kvtui.resources.base import Action, objects
+from kvtui.resources.copying import MAY_EXPORT, export_body, free_name, fresh
 from kvtui.resources.form import Answers, Form, Number, Text
 from kvtui.store import View
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kvtui.backends.base import Backend
-from kvtui.backends.objects import Objects
 from kvtui.model import Ref
-from kvtui.resources.base import able
+from kvtui.resources.base import objects
 
 Whole = Mapping[str, object]
 
 
 async def read_whole(backend: Backend, ref: Ref) -> Whole:
     """The object as the server has it. Raises BackendError."""
-    return await able(backend, Objects).read(ref)  # type: ignore[type-abstract]
+    return await objects(backend).read(ref)
 
 
 def find_part(whole: Whole, path: str) -> object:

@@ -16,7 +16,7 @@ from kvtui.model import Platform, Ref
 from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim, Namespace
 from kvtui.records.storage import DEFAULT, DEFAULT_FOR_VMS, PropertySet, StorageClass, StorageProfile
-from kvtui.resources.base import Site, able
+from kvtui.resources.base import Site, objects
 from kvtui.resources.form import Answers, AnyField, Choice, Number, Option, Text
 from kvtui.store import View
 
@@ -68,15 +68,15 @@ class Facts:
 
 async def read_facts(backend: Backend) -> Facts:
     """Ask a cluster for its storage. What the account may not see, or is not installed, is left out."""
-    objects = able(backend, Objects)  # type: ignore[type-abstract]
-    classes = await _read(objects, backend.name, StorageClass)
-    profiles = await _read(objects, backend.name, StorageProfile)
+    there = objects(backend)
+    classes = await _read(there, backend.name, StorageClass)
+    profiles = await _read(there, backend.name, StorageProfile)
     return Facts({found.metadata.name: found for found in classes}, {found.metadata.name: found for found in profiles})
 
 
-async def _read(objects: Objects, backend: str, type_: type[Part]) -> list[Part]:
+async def _read(there: Objects, backend: str, type_: type[Part]) -> list[Part]:
     try:
-        raw = await objects.read_all(Ref(backend, type_.KIND, "", ""))  # type: ignore[attr-defined]
+        raw = await there.read_all(Ref(backend, type_.KIND, "", ""))  # type: ignore[attr-defined]
         return msgspec.convert(raw, list[type_])  # type: ignore[valid-type]
     except (ForbiddenError, AbsentError):
         return []

@@ -13,11 +13,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from kvtui.backends.base import Backend, Permission
-from kvtui.backends.objects import Objects
 from kvtui.errors import ConflictError
 from kvtui.joins.machine import Machine
 from kvtui.model import Ref
-from kvtui.resources.base import Action, Danger, able
+from kvtui.resources.base import Action, Danger, objects
 from kvtui.resources.form import Answers, Choice, Form, Number, Option, Text
 from kvtui.resources.spec import Whole, find_part, items, read_whole, text_of
 from kvtui.resources.vm_changes import whom, why_no_vm
@@ -81,7 +80,7 @@ async def _expose(backend: Backend, machine: Machine, answers: Answers) -> None:
             ],
         }
     }
-    await _objects(backend).create(service, body, verb=f"expose {machine.ref.name}")
+    await objects(backend).create(service, body, verb=f"expose {machine.ref.name}")
 
 
 # Credentials -------------------------------------------------------------------------------------------------------
@@ -171,11 +170,7 @@ async def _put_in_secret(
 ) -> None:
     secret = Ref(machine.backend, "Secret", machine.ref.namespace, answers.text("secret"))
     data = {name: base64.b64encode(value.encode()).decode()}
-    await _objects(backend).patch(secret, {"data": data}, verb=f"{verb} for {machine.ref.name}")
-
-
-def _objects(backend: Backend) -> Objects:
-    return able(backend, Objects)  # type: ignore[type-abstract]
+    await objects(backend).patch(secret, {"data": data}, verb=f"{verb} for {machine.ref.name}")
 
 
 ACCESS: tuple[Action[Machine], ...] = (

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from kvtui.backends.base import Backend, Permission
-from kvtui.backends.objects import Body, Objects
+from kvtui.backends.objects import Body
 from kvtui.joins.machine import Machine
-from kvtui.resources.base import Action, Danger, able
+from kvtui.resources.base import Action, Danger, objects
 from kvtui.resources.form import Answers, Choice, Form, Number, Option
 from kvtui.resources.labelling import describe_labels, label_form, label_patch
 from kvtui.resources.manifest import read_manifest, write_manifest
@@ -52,8 +52,7 @@ def _in_template(domain: Body) -> Body:
 
 
 async def _patch(backend: Backend, machine: Machine, patch: Body, verb: str) -> None:
-    objects = able(backend, Objects)  # type: ignore[type-abstract]
-    await objects.patch(machine.ref, patch, verb=verb)
+    await objects(backend).patch(machine.ref, patch, verb=verb)
 
 
 # CPUs and memory ---------------------------------------------------------------------------------------------------

@@ -11,9 +11,8 @@ from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.base import find_condition
 from kvtui.records.copies import VmClone, VmSnapshot
 from kvtui.resources import sources
-from kvtui.resources.base import Action, Column, Danger, Resource, itself
+from kvtui.resources.base import Action, Column, Danger, Resource, itself, objects
 from kvtui.resources.cells import ACTIVE_FIRST, age_column, reason_column, text_cell, urgency_cell
-from kvtui.resources.copying import objects
 from kvtui.store import View
 
 _STEPS: Final = {

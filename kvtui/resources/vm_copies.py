@@ -14,7 +14,7 @@ from kvtui.records.base import is_true
 from kvtui.records.copies import VmClone, VmExport, VmSnapshot
 from kvtui.records.kubernetes import Claim
 from kvtui.records.kubevirt import VirtualMachine
-from kvtui.resources.base import Action, Danger
+from kvtui.resources.base import Action, Danger, objects
 from kvtui.resources.copying import (
     LABELS_HINT,
     MAY_CLONE,
@@ -25,7 +25,6 @@ from kvtui.resources.copying import (
     export_body,
     free_name,
     fresh,
-    objects,
     reference,
     snapshot_body,
 )

@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from kvtui.backends.base import Backend, Permission
-from kvtui.backends.objects import Objects
 from kvtui.joins.disk import User, find_users
 from kvtui.joins.machine import Machine
 from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim
 from kvtui.records.kubevirt import Volume
-from kvtui.resources.base import Action, Danger, able
+from kvtui.resources.base import Action, Danger, objects
 from kvtui.resources.form import Answers, Choice, Form, Option, Text, Toggle
 from kvtui.store import View
 from kvtui.text import quantity, size
@@ -155,10 +154,9 @@ def attach_options(answers: Answers) -> dict[str, object]:
 
 
 async def _attach(backend: Backend, machine: Machine, answers: Answers) -> None:
-    objects = able(backend, Objects)  # type: ignore[type-abstract]
     once = machine.vm is not None and machine.live is not None and not answers.flag("persist")
     verb = f"attach disk {disk_name(answers)}"
-    await objects.call(machine.ref, "addvolume", attach_options(answers), verb=verb, instance=once)
+    await objects(backend).call(machine.ref, "addvolume", attach_options(answers), verb=verb, instance=once)
 
 
 def _states(machine: Machine) -> dict[str, str]:
@@ -189,8 +187,7 @@ def _detach_form(_view: View, machines: Sequence[Machine]) -> Form:
 
 async def _detach(backend: Backend, machine: Machine, answers: Answers) -> None:
     name = answers.text("name")
-    objects = able(backend, Objects)  # type: ignore[type-abstract]
-    await objects.call(machine.ref, "removevolume", {"name": name}, verb=f"detach disk {name}")
+    await objects(backend).call(machine.ref, "removevolume", {"name": name}, verb=f"detach disk {name}")
 
 
 def _is_detached(before: Machine, now: Machine) -> bool:

@@ -16,9 +16,8 @@ from kvtui.records.base import find_condition
 from kvtui.records.copies import VmExport, VmSnapshot
 from kvtui.records.kubevirt import VirtualMachine
 from kvtui.resources import sources
-from kvtui.resources.base import Action, Column, Danger, Resource, able, itself
+from kvtui.resources.base import Action, Column, Danger, Resource, able, itself, objects
 from kvtui.resources.cells import NOTHING, age_column, health_cell, reason_column, text_cell
-from kvtui.resources.copying import objects
 from kvtui.resources.form import Answers, Choice, Form, Option, Text, Toggle
 from kvtui.store import View
 from kvtui.text import age, parse_time

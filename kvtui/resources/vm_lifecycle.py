@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from kvtui.backends.base import Backend, Permission
-from kvtui.backends.objects import Objects
 from kvtui.joins.causes import find_cause
 from kvtui.joins.machine import Machine
 from kvtui.records.base import is_true
-from kvtui.resources.base import Action, Danger, able, lifecycle
+from kvtui.resources.base import Action, Danger, lifecycle, objects
 from kvtui.resources.form import Answers, Form, Number
 from kvtui.store import View
 
@@ -216,19 +215,19 @@ async def _unpause(backend: Backend, machine: Machine) -> None:
 
 
 async def _start_paused(backend: Backend, machine: Machine) -> None:
-    await _objects(backend).call(machine.ref, "start", {"paused": True}, verb="start paused")
+    await objects(backend).call(machine.ref, "start", {"paused": True}, verb="start paused")
 
 
 async def _force_restart(backend: Backend, machine: Machine) -> None:
-    await _objects(backend).call(machine.ref, "restart", {"gracePeriodSeconds": 0}, verb="force restart")
+    await objects(backend).call(machine.ref, "restart", {"gracePeriodSeconds": 0}, verb="force restart")
 
 
 async def _soft_reboot(backend: Backend, machine: Machine) -> None:
-    await _objects(backend).call(machine.ref, "softreboot", verb="soft reboot", instance=True)
+    await objects(backend).call(machine.ref, "softreboot", verb="soft reboot", instance=True)
 
 
 async def _reset(backend: Backend, machine: Machine) -> None:
-    await _objects(backend).call(machine.ref, "reset", instance=True)
+    await objects(backend).call(machine.ref, "reset", instance=True)
 
 
 def _freeze_form(_view: View, machines: Sequence[Machine]) -> Form:
@@ -241,15 +240,11 @@ def _freeze_form(_view: View, machines: Sequence[Machine]) -> Form:
 async def _freeze(backend: Backend, machine: Machine, answers: Answers) -> None:
     seconds = answers.number("seconds") or 0
     options = {"unfreezeTimeout": f"{seconds}s"} if seconds else {}
-    await _objects(backend).call(machine.ref, "freeze", options, instance=True)
+    await objects(backend).call(machine.ref, "freeze", options, instance=True)
 
 
 async def _thaw(backend: Backend, machine: Machine) -> None:
-    await _objects(backend).call(machine.ref, "unfreeze", instance=True)
-
-
-def _objects(backend: Backend) -> Objects:
-    return able(backend, Objects)  # type: ignore[type-abstract]
+    await objects(backend).call(machine.ref, "unfreeze", instance=True)
 
 
 def _instance(machine: Machine) -> str:

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from kvtui.backends.base import Backend, Permission, Reader
-from kvtui.backends.objects import Objects
 from kvtui.errors import BackendError, KvtuiError
 from kvtui.joins.landing import HOSTNAME, Landing, Wants, judge_nodes, read_wants
 from kvtui.joins.machine import Machine, migratable
-from kvtui.resources.base import Action, Danger, able, migrations
+from kvtui.resources.base import Action, Danger, able, migrations, objects
 from kvtui.resources.form import Answers, Choice, Form, Option
 from kvtui.store import View
 
@@ -89,9 +88,8 @@ async def _migrate(backend: Backend, machine: Machine, answers: Answers) -> None
     if not node:
         await migrations(backend).migrate(machine.ref)
         return
-    objects = able(backend, Objects)  # type: ignore[type-abstract]
     selector = {"addedNodeSelector": {HOSTNAME: node}}
-    await objects.call(machine.ref, "migrate", selector, verb=f"migrate to {node}")
+    await objects(backend).call(machine.ref, "migrate", selector, verb=f"migrate to {node}")
 
 
 def _cancel_when(machine: Machine) -> str:
@@ -128,10 +126,9 @@ def _warn_stay(machine: Machine) -> tuple[str, ...]:
 
 
 async def _stay(backend: Backend, machine: Machine) -> None:
-    objects = able(backend, Objects)  # type: ignore[type-abstract]
     # The name must be the very one of the mark (kubevirt-api.md 3.1).
     node = {"evacuationNodeName": _evacuated(machine)}
-    await objects.call(machine.ref, "evacuate/cancel", node, verb="cancel evacuation", instance=True)
+    await objects(backend).call(machine.ref, "evacuate/cancel", node, verb="cancel evacuation", instance=True)
 
 
 def _migrating(before: Machine, now: Machine) -> bool:

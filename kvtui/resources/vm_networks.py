@@ -11,10 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from kvtui.backends.base import Backend
-from kvtui.backends.objects import Objects
 from kvtui.errors import BackendError
 from kvtui.joins.machine import Machine
-from kvtui.resources.base import Action, Danger, able
+from kvtui.resources.base import Action, Danger, objects
 from kvtui.resources.form import Answers, Choice, Form, Option, Text
 from kvtui.resources.spec import Whole, items, read_whole, text_of
 from kvtui.resources.vm_changes import PATCH, changed, whom, why_no_vm
@@ -76,7 +75,7 @@ async def _add(backend: Backend, machine: Machine, answers: Answers) -> None:
         *_append(f"{_PATH}/networks", _networks(vm), {"name": name, "multus": {"networkName": network}}),
         *_append(f"{_PATH}/domain/devices/interfaces", _interfaces(vm), {"name": name, answers.text("binding"): {}}),
     ]
-    await _objects(backend).patch(
+    await objects(backend).patch(
         machine.ref, patch, verb=f"add interface {name}", version=text_of(vm, "metadata.resourceVersion")
     )
 
@@ -110,13 +109,9 @@ async def _remove(backend: Backend, machine: Machine, answers: Answers) -> None:
     if at is None:
         raise BackendError(f"{machine.ref.path} has no interface {name} any more")
     patch = [{"op": "add", "path": f"{_PATH}/domain/devices/interfaces/{at}/state", "value": "absent"}]
-    await _objects(backend).patch(
+    await objects(backend).patch(
         machine.ref, patch, verb=f"remove interface {name}", version=text_of(vm, "metadata.resourceVersion")
     )
-
-
-def _objects(backend: Backend) -> Objects:
-    return able(backend, Objects)  # type: ignore[type-abstract]
 
 
 NETWORKS: tuple[Action[Machine], ...] = (

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from kvtui.backends.base import Backend, Permission
-from kvtui.backends.objects import Objects
 from kvtui.errors import AbsentError, KvtuiError, PartlyError
 from kvtui.joins.machine import Machine
 from kvtui.model import Ref
 from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim
 from kvtui.records.kubevirt import VirtualMachine
-from kvtui.resources.base import Action, Danger, able
+from kvtui.resources.base import Action, Danger, objects
 from kvtui.resources.form import Answers, Form, Toggle
 from kvtui.resources.vm_changes import whom
 from kvtui.store import View
@@ -113,18 +112,19 @@ async def _delete(backend: Backend, machine: Machine, answers: Answers) -> None:
     What the VM owns would go with it. Where a disk shall stay that it owns, all of it is orphaned, as
     ``kubectl delete --cascade=orphan`` has it, and the instance is deleted by itself.
     """
-    objects = able(backend, Objects)  # type: ignore[type-abstract]
     gone = [disk for disk in disks_of(machine) if answers.flag(_field(disk)) or answers.flag(_DISKS)]
     kept = [disk for disk in disks_of(machine) if disk not in gone]
     plain = _is_plain(machine, kept)
-    await objects.delete(machine.ref, verb="delete" if plain else "delete, orphan what it owns", orphan=not plain)
+    await objects(backend).delete(
+        machine.ref, verb="delete" if plain else "delete, orphan what it owns", orphan=not plain
+    )
     left: list[Ref] = []
     if not plain and machine.live is not None:
         left.append(machine.live.ref(machine.backend))
     left += [disk.ref(machine.backend) for disk in gone if not (plain and _is_owned(machine, disk))]
     for number, ref in enumerate(left):
         try:
-            await objects.delete(ref)
+            await objects(backend).delete(ref)
         except AbsentError:
             # It went with the VM.
             continue

@@ -11,9 +11,9 @@ from kvtui.records.base import find_condition
 from kvtui.records.copies import VmRestore
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.resources import sources
-from kvtui.resources.base import Action, Column, Danger, Resource, itself
+from kvtui.resources.base import Action, Column, Danger, Resource, itself, objects
 from kvtui.resources.cells import ACTIVE_FIRST, age_cell, age_column, reason_column, text_cell, urgency_cell
-from kvtui.resources.copying import SNAPSHOTS, objects
+from kvtui.resources.copying import SNAPSHOTS
 from kvtui.store import View
 from kvtui.text import parse_time
 

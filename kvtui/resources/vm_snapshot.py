@@ -15,7 +15,7 @@ from kvtui.records.base import find_condition
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.resources import sources
-from kvtui.resources.base import Action, Column, Danger, Resource
+from kvtui.resources.base import Action, Column, Danger, Resource, objects
 from kvtui.resources.cells import age_cell, health_cell, reason_column, text_cell
 from kvtui.resources.copying import (
     LABELS_HINT,
@@ -28,7 +28,6 @@ from kvtui.resources.copying import (
     export_body,
     free_name,
     fresh,
-    objects,
     reference,
     restore_body,
 )
