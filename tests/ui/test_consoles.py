@@ -248,6 +248,15 @@ async def test_a_stopped_vm_is_waited_for_without_asking_the_server(stage: Stage
         await until(screen, sees(screen, "Connected; silent"))
 
 
+async def test_what_a_console_says_while_the_program_ends_is_drawn_by_nobody(stage: Stage, show: Show) -> None:
+    async with show(stage, SMALL) as screen:
+        await screen.press("slash", *RUNNING, "enter", "c")
+        await until(screen, sees(screen, "Connected; silent"))
+        pane = screen.main.consoles
+        await pane.remove()
+        pane.on_descendant_focus()
+
+
 @pytest.mark.usefixtures("soon_judged")
 async def test_where_vms_may_not_be_watched_the_server_is_asked_and_quoted(stage: Stage, show: Show) -> None:
     stage.feed(VirtualMachineInstance, FeedState.FORBIDDEN, "no right")

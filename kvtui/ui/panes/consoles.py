@@ -276,7 +276,7 @@ class ConsolePane(Vertical):
 
     def _draw_status(self) -> None:
         terminal = self.shown
-        if self._current is None or terminal is None or not self.is_mounted:
+        if self._current is None or terminal is None or not self.is_attached:
             return
         self._told = _tell(terminal)
         session = terminal.session
