@@ -20,6 +20,10 @@ class Objects(Protocol):
     the object is another one or changed meanwhile, ReadOnlyError on a read-only backend.
     """
 
+    @property
+    def rehearses(self) -> bool:
+        """Whether nothing is changed: what comes after a step does not find what it would have left."""
+
     async def read(self, ref: Ref) -> dict[str, object]:
         """The whole object as the server has it, secrets and all: to be edited or reckoned with, never to be shown."""
 

@@ -72,7 +72,7 @@ CASES: Final[dict[str, Case]] = {
     "node.uncordon": Case(before=("node.cordon",)),
     "node.labels": Case(("--labels", "tested=yes")),
     "datavolume.create": Case(("--source", "blank", "--size", "5")),
-    "datavolume.retry": Case(waits=False, fleeting=True),
+    "datavolume.retry": Case(waits=False, namespace="erp"),
     "datavolume.delete": Case(before=("datavolume.create",)),
     "pvc.create": Case(),
     "pvc.resize": Case(("--size", "900"), before=("pvc.create",), waits=False),

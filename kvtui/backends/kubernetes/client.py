@@ -287,6 +287,11 @@ class KubernetesBackend:
 
     # Objects, Rehearser
 
+    @property
+    def rehearses(self) -> bool:
+        """Whether nothing is changed."""
+        return self._verbs.dry_run
+
     async def read(self, ref: Ref) -> dict[str, object]:
         """The whole object as the server has it. Raises BackendError."""
         _, path = await find_path(self._discovery, ref)
