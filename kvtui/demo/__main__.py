@@ -6,17 +6,34 @@ import asyncio
 import contextlib
 import gc
 import os
+import select
 import signal
 import sys
 import tempfile
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kvtui.demo.kubeconfig import write_kubeconfig
-from kvtui.demo.machinery import heed
-from kvtui.demo.options import Options, parse_options
-from kvtui.demo.server import Server
-from kvtui.demo.world import World
+if TYPE_CHECKING:
+    from kvtui.demo.options import Options
+    from kvtui.demo.world import World
+
+_begun = threading.Event()
+"""Whether the server heeds its input by itself."""
+
+
+def _end_with_parent() -> None:
+    """End at once when the parent does while this process loads and makes its world: there is nothing to put away."""
+
+    def watch() -> None:
+        poll = select.poll()
+        # Nothing but the other end's closing is told, and nothing is read.
+        poll.register(sys.stdin.fileno(), 0)
+        poll.poll()
+        if not _begun.is_set():
+            os._exit(0)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def _heed_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, world: World) -> None:
@@ -24,6 +41,7 @@ def _heed_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, world: Wor
 
     A thread of its own, for files and /dev/null cannot be polled.
     """
+    from kvtui.demo.machinery import heed
 
     def read() -> None:
         rest = b""
@@ -40,12 +58,16 @@ def _heed_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, world: Wor
 
 async def serve(world: World, options: Options) -> int:
     """Serve until told to end; the exit code."""
+    from kvtui.demo.kubeconfig import write_kubeconfig
+    from kvtui.demo.server import Server
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     if options.with_parent:
         _heed_input(loop, stop, world)
+        _begun.set()
     server = Server(world, speed=options.speed)
     try:
         await server.start(options.port)
@@ -63,6 +85,12 @@ async def serve(world: World, options: Options) -> int:
 
 def main() -> int:
     """Run with the arguments of the command line."""
+    if "--with-parent" in sys.argv:
+        _end_with_parent()
+    # Half a second of imports.
+    from kvtui.demo.options import parse_options
+    from kvtui.demo.world import World
+
     options = parse_options(sys.argv[1:])
     # Before the loop has its signal handlers: making a large world can be interrupted as any other program.
     try:

@@ -244,7 +244,7 @@ def test_a_signal_ends_it_while_it_starts(env: dict[str, str], tmp_path: Path, s
         program.wait_exit(SOON)
         assert program.process.returncode == 128 + signal.SIGTERM
         assert not program.alternate
-    assert within(10, lambda: not is_alive(servers[0]))
+    assert within(SOON, lambda: not is_alive(servers[0]))
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
