@@ -255,11 +255,11 @@ class KvtuiApp(Program, inherit_bindings=False):
     async def _let_go(self) -> None:
         if self._live is not None:
             self._live.cancel()
-            with suppress(asyncio.CancelledError, TimeoutError):
-                await asyncio.wait_for(self._live, _CLOSING)
+            await asyncio.wait([self._live], timeout=_CLOSING)
         if self.fleet is not None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.fleet.close(), _CLOSING)
+                async with asyncio.timeout(_CLOSING):
+                    await self.fleet.close()
 
     async def action_leave(self) -> None:
         """Quit, asking first while consoles are open."""

@@ -137,7 +137,8 @@ class LibvirtBackend(
             told.tell(Host, [self._with_link("lost" if known else "unreachable", words)])
             self._retry.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._retry.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._retry.wait()
 
     def retry(self, _kind: str = "") -> None:
         """Try again at once what is being waited for."""

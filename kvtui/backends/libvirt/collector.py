@@ -103,7 +103,8 @@ async def follow(
         look = asyncio.ensure_future(link.call(collector.collect, "the host was looked at in vain", collector.lane))
         try:
             with suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(look), _PATIENCE)
+                async with asyncio.timeout(_PATIENCE):
+                    await asyncio.shield(look)
             if not look.done():
                 for type_ in collector.types:
                     report(type_.KIND, FeedState.STALE, "libvirt does not answer")

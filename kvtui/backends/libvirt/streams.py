@@ -127,7 +127,8 @@ class Console:
         self._end(None)
         if self._shutting is not None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self._shutting)), _CLOSING)
+                async with asyncio.timeout(_CLOSING):
+                    await asyncio.shield(asyncio.wrap_future(self._shutting))
 
     def lose(self, reason: str) -> None:
         """The connection is gone."""

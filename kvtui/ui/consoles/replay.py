@@ -223,7 +223,8 @@ class ReplayApp(Program, inherit_bindings=False):
         due = self._due
         if is_done and due is not None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._awake.wait(), (due - position) / self._pace.speed)
+                async with asyncio.timeout((due - position) / self._pace.speed):
+                    await self._awake.wait()
             return
         if position - self._playback.position > _LAG * self._pace.speed:
             self._set_pace(self._playback.position)
