@@ -20,10 +20,6 @@ class Objects(Protocol):
     the object is another one or changed meanwhile, ReadOnlyError on a read-only backend.
     """
 
-    @property
-    def rehearses(self) -> bool:
-        """Whether nothing is changed: what comes after a step does not find what it would have left."""
-
     async def read(self, ref: Ref) -> dict[str, object]:
         """The whole object as the server has it, secrets and all: to be edited or reckoned with, never to be shown."""
 
@@ -58,6 +54,10 @@ class Objects(Protocol):
 @runtime_checkable
 class Rehearser(Protocol):
     """A backend that can have its server try everything and change nothing."""
+
+    @property
+    def rehearses(self) -> bool:
+        """Whether nothing is changed: what comes after a step does not find what it would have left."""
 
     def rehearse(self) -> Backend:
         """The same backend, whose verbs change nothing: the server judges them as if they were meant."""

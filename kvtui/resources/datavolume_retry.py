@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Final, cast
 
 from kvtui.backends.base import Backend
-from kvtui.backends.objects import Body, Objects
+from kvtui.backends.objects import Body, Objects, Rehearser
 from kvtui.errors import AbsentError, BackendError, ConflictError, KvtuiError
 from kvtui.joins.disk import Import
 from kvtui.model import Ref
@@ -64,7 +64,7 @@ async def _pod_names(there: Objects, row: Import, uid: str) -> list[str]:
 async def _make_anew(there: Objects, row: Import) -> None:
     body = anew(await there.read(row.ref))
     await there.delete(row.ref)
-    if there.rehearses:
+    if isinstance(there, Rehearser) and there.rehearses:
         return
     await _await_gone(there, row)
     owner = row.volume.controller

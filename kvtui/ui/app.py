@@ -392,7 +392,7 @@ class KvtuiApp(Program, inherit_bindings=False):
             super()._handle_exception(error)
 
     def _tell_fault(self, fault: BaseException) -> None:
-        self.crash_log = write_crash_log(fault)
+        self.crash_log = write_crash_log(fault, self.crash_log)
         words = clean_line(f"{type(fault).__name__}: {fault}")
         error = KvtuiError("a fault of kvtui", words, f"the details are in {self.crash_log}")
         if isinstance(self.screen, ConnectScreen):

@@ -130,14 +130,15 @@ class Program(ToastingApp, inherit_bindings=False):
 
     def _fatal_error(self) -> None:
         """End with a sentence; the traceback goes to a file."""
-        self.crash_log = write_crash_log(traceback.format_exc() if self._exception is None else self._exception)
+        fault = traceback.format_exc() if self._exception is None else self._exception
+        self.crash_log = write_crash_log(fault, self.crash_log)
         self.panic(Text(f"kvtui ended because of a fault of its own. The details are in {self.crash_log}"))
 
 
-def write_crash_log(error: BaseException | str) -> Path:
-    """Keep a traceback for a bug report; the path of the file."""
+def write_crash_log(error: BaseException | str, path: Path | None = None) -> Path:
+    """Keep a traceback for a bug report, behind those of the same run if there are any; the path of the file."""
     words = error if isinstance(error, str) else "".join(traceback.format_exception(error))
-    path = state_dir() / f"crash-{time.strftime('%Y%m%d-%H%M%S')}.log"
+    path = path or state_dir() / f"crash-{time.strftime('%Y%m%d-%H%M%S')}.log"
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
