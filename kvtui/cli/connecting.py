@@ -112,8 +112,10 @@ def _name_hosts(hosts: Sequence[HostSettings], taken: Collection[str]) -> dict[s
     """Hosts by their names, of which those that have none get one that is not `taken`."""
     from kvtui.backends.libvirt.uri import check_uri, name_hosts
 
+    for host in hosts:
+        check_uri(host.uri)
     own = [host.name for host in hosts if host.name]
-    given = name_hosts([check_uri(host.uri) for host in hosts if not host.name], {*own, *taken})
+    given = name_hosts([host.uri for host in hosts if not host.name], {*own, *taken})
     found: dict[str, HostSettings] = {}
     for host in hosts:
         name = host.name or given[host.uri]

@@ -68,3 +68,11 @@ def test_what_is_meant_for_the_ssh_of_libvirt_is_refused_with_the_place_for_it(o
     assert option.partition("=")[0] in caught.value.title
     assert caught.value.hint
     check_uri(f"qemu+tls://kvm1/system?{option}")
+
+
+@pytest.mark.parametrize("uri", ["qemu+ssh:///system", "qemu+ssh://root@kvm1:ssh/system", "qemu+ssh://[kvm1/system"])
+def test_a_uri_that_leads_nowhere_is_refused_before_anybody_goes_there(uri: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_uri(uri)
+    assert uri in caught.value.title
+    check_uri("qemu:///system")

@@ -65,6 +65,18 @@ def test_a_host_that_is_not_configured_is_told_with_those_that_are(kvtui: Kvtui,
     assert b"none is configured" in kvtui("get", "vms", "--host", "kvm9").stderr
 
 
+@pytest.mark.parametrize("name", ["", 'name = "a"'])
+def test_what_ssh_would_not_heed_is_refused_of_hosts_with_and_without_a_name(
+    kvtui: Kvtui, tmp_path: Path, name: str
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(f'[[host]]\n{name}\nuri = "qemu+ssh://root@kvm1/system?keyfile=/home/me/key"\n')
+    done = kvtui("get", "vms", "--config", str(config))
+    assert done.returncode == 2
+    assert b"keyfile= is for libvirt's own ssh, which is not used" in done.stderr
+    assert b"IdentityFile in ~/.ssh/config" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("uri", "words"),
     [

@@ -50,17 +50,25 @@ class RemoteUri:
         return f"{self.driver}+unix://{self.path}?socket={socket}"
 
 
-def check_uri(uri: str) -> str:
-    """The URI. Raises ConfigError when it does not say what is needed, or says what would not be heeded."""
-    parts = urlsplit(uri)
-    if parts.scheme.endswith("+ssh") and parts.path == "/session" and "socket=" not in parts.query:
+def check_uri(uri: str) -> None:
+    """Raise ConfigError when a URI does not say what is needed, or says what would not be heeded."""
+    try:
+        parts = urlsplit(uri)
+        _ = parts.port
+    except ValueError as error:
+        raise ConfigError(f"{clean_line(uri)} is no URI", clean_line(str(error))) from None
+    if not parts.scheme.endswith(f"+{_SSH}"):
+        return
+    if not parts.hostname:
+        # libvirt would run an ssh of its own, which asks on our terminal.
+        raise ConfigError(f"{clean_line(uri)} names no machine", hint="as in qemu+ssh://root@kvm1/system")
+    if parts.path == "/session" and "socket=" not in parts.query:
         hint = "name it: ?socket=/run/user/1000/libvirt/libvirt-sock"
         raise ConfigError(f"{clean_line(uri)}: where the socket of a session is depends on the user", hint=hint)
     ignored = next((name for name in parse_qs(parts.query) if name in _ELSEWHERE), "")
-    if ignored and parts.scheme.endswith("+ssh"):
+    if ignored:
         words = f"{clean_line(uri)}: {ignored}= is for libvirt's own ssh, which is not used"
         raise ConfigError(words, hint=_ELSEWHERE[ignored])
-    return uri
 
 
 def is_uri(text: str) -> bool:
