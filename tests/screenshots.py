@@ -14,8 +14,12 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from kvtui.audit import AuditLog
+from kvtui.backends.base import Backend
 from kvtui.backends.kubernetes.client import connect
+from kvtui.backends.libvirt.client import Place
+from kvtui.backends.libvirt.client import connect as connect_host
 from kvtui.config import Settings
+from kvtui.demo.pool import write_hosts
 from kvtui.fleet import Fleet
 from kvtui.ui.app import KvtuiApp
 from kvtui.ui.hacks import screen_text
@@ -64,6 +68,8 @@ class Picture:
     size: tuple[int, int]
     prepare: Callable[[Camera], Awaitable[None]]
     theme: str = "kvtui-dark"
+    hosts: int = 0
+    """Plain hosts beside the cluster."""
 
 
 async def _show_main(camera: Camera) -> None:
@@ -92,12 +98,28 @@ async def _show_detail(camera: Camera) -> None:
     await camera.settle(2)
 
 
+async def _show_hosts(camera: Camera) -> None:
+    await camera.wait_for("kvm-2")
+    await camera.settle(3)
+
+
+async def _show_migrate(camera: Camera) -> None:
+    await camera.press("slash", *"checkout-1", "enter")
+    await camera.settle()
+    await camera.press("m")
+    await camera.wait_for("cannot take it")
+    await camera.press("left")
+    await camera.settle()
+
+
 PICTURES = (
     Picture("main", (160, 45), _show_main),
     Picture("main-light", (160, 45), _show_main, theme="kvtui-light"),
     Picture("narrow", (80, 24), _show_main),
     Picture("console", (180, 45), _show_console),
     Picture("why", (120, 35), _show_detail),
+    Picture("hosts", (160, 45), _show_hosts, hosts=3),
+    Picture("migrate", (120, 35), _show_migrate),
 )
 
 
@@ -106,9 +128,12 @@ async def _draw(picture: Picture) -> None:
         cluster.advance(120)
         with tempfile.TemporaryDirectory() as state:
             audit = AuditLog(Path(state) / "audit.jsonl")
+            hosts = write_hosts(Path(state), picture.hosts)
 
             async def open_fleet(_contexts: Sequence[str]) -> Fleet:
-                return Fleet([connect(str(cluster.kubeconfig), None, "", False, audit)])
+                backends: list[Backend] = [connect(str(cluster.kubeconfig), None, "", False, audit)]
+                backends += (connect_host(Place(name, uri), audit) for name, uri in hosts)
+                return Fleet(backends)
 
             app = KvtuiApp(open_fleet, Settings(theme=picture.theme), where="demo")
             async with app.run_test(size=picture.size, notifications=True) as pilot:
