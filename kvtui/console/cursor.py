@@ -70,6 +70,7 @@ class CursorGrid(Grid):
 
     def cursor_position(self, line: int | None = None, column: int | None = None) -> None:
         """CUP: to a place; in origin mode counted from the region's corner, and kept inside it."""
+        self.placed = True
         self.cursor.x = min((column or 1), self.columns) - 1
         self.cursor_to_line(line)
 

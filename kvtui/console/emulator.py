@@ -214,6 +214,11 @@ class Emulator:
         return Cursor(min(cursor.x, self._screen.columns - 1), cursor.y, not cursor.hidden)
 
     @property
+    def is_placed(self) -> bool:
+        """Whether the guest put the cursor somewhere by row and column since the screen scrolled last."""
+        return self._screen.placed
+
+    @property
     def scrollback_size(self) -> int:
         """How many lines the scrollback holds now."""
         return len(self._screen.scrollback)

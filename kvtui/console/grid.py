@@ -46,6 +46,8 @@ class Grid(pyte.Screen):
         """The time that lines written from now on are stamped with."""
         self.all_dirty = True
         self.alternate = False
+        self.placed = False
+        """Whether the cursor was put somewhere by row and column since the screen scrolled last."""
         self._look = PLAIN
         self._other_rows: list[Line] = []
         self._main_cursor_y = 0
@@ -140,7 +142,9 @@ class Grid(pyte.Screen):
         """Move the rows up. Those that leave at the screen's top go to the scrollback, as in xterm, if `keep`."""
         rows, count, blank = self.rows, min(count, bottom - top + 1), self._blank
         kept = top == 0 and keep and not self.alternate
-        if not kept:
+        if kept:
+            self.placed = False
+        else:
             self._part(top)
         for _ in range(count):
             row = rows.pop(top)
@@ -152,6 +156,7 @@ class Grid(pyte.Screen):
 
     def _scroll_by(self, texts: Sequence[str]) -> None:
         """Scroll lines of ASCII through the main screen, in from below and as far up as there are such."""
+        self.placed = False
         rows, room = self.rows, self.lines - 1
         moving = rows[: min(len(texts), room)]
         for row in moving:
@@ -182,6 +187,7 @@ class Grid(pyte.Screen):
 
     def forget(self, count: int) -> None:
         """Count `count` lines as gone through the scrollback, and so many more that none of it is left."""
+        self.placed = False
         self.scrollback.clear()
         self.scrolled_total += count
         self._displaced = 0

@@ -80,6 +80,7 @@ class Screen(CursorGrid):
         self._saved = [None, None]
         self._graphics = [ASCII, ASCII]
         self._look = PLAIN
+        self.placed = False
         self.all_dirty = True
 
     def soft_reset(self) -> None:

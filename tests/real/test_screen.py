@@ -33,7 +33,7 @@ def start_and_use(kubeconfig: Path, version: str, folder: Path) -> None:
         # The first lines of a guest that boots in a second may have scrolled off before a frame shows them.
         screen.wait_for(r"Connected[^\n]*ctrl\+\] into the console", 40)
         screen.press("c")
-        screen.wait_for(r"Connected[^\n]*ctrl\+\] back to the list")
+        screen.wait_for(r"Connected[^\n]*\n[^\n]*ctrl\+\] back to the list")
         screen.wait_for("guest login:", 40)
         screen.press("root\r")
         screen.wait_for("Password:")

@@ -29,6 +29,12 @@ def in_console(screen: Screen) -> bool:
     return isinstance(screen.app.focused, Terminal) and screen.app.screen is screen.main
 
 
+async def see_prompt(screen: Screen, line: ConsoleLine) -> None:
+    """A shell waits in the guest."""
+    line.say(b"root@web:~# ")
+    await until(screen, sees(screen, "root@web:~#"))
+
+
 def entry_of(screen: Screen, label: str) -> str:
     """The line of the menu with that entry, without the frame."""
     return screen.line_with(f" {label} ").split("│")[1].rstrip()
@@ -76,7 +82,9 @@ async def test_a_console_that_has_the_whole_screen_keeps_it(stage: Stage, show: 
         await until(screen, lambda: "ctrl+] . menu" in status(screen))
         await choose(screen)
         await until(screen, sees(screen, "stty rows 38 cols 120"))
-        await screen.press("z")
+        await screen.press("escape")
+        await see_prompt(screen, line)
+        await choose(screen, "z")
         await until(screen, lambda: line.written == b"\x15 stty rows 38 cols 120\r")
         assert screen.main.has_class("-alone")
         assert in_console(screen)
@@ -136,6 +144,7 @@ async def test_the_help_lists_the_entries(stage: Stage, show: Show) -> None:
 async def test_the_size_is_typed_as_the_menu_says(stage: Stage, show: Show) -> None:
     async with show(stage, SMALL) as screen:
         line = await open_console(screen, stage)
+        await see_prompt(screen, line)
         view = screen.app.focused
         assert isinstance(view, Terminal)
         await choose(screen)
@@ -172,6 +181,31 @@ async def test_no_command_is_typed_into_a_full_screen_program(stage: Stage, show
         assert "a full-screen program would take it for keys" in entry_of(screen, "send size")
         await screen.press("escape")
         assert line.written == b""
+
+
+async def draw_top(screen: Screen, line: ConsoleLine) -> None:
+    """What busybox's top draws, on the main screen and with the cursor shown."""
+    rows = "\r\n".join(f"  {number:3} root  S  /bin/daemon {number}" for number in range(10))
+    line.say(f"\x1b[H\x1b[JMem: 80464K used\r\n{rows}".encode())
+    await until(screen, sees(screen, "/bin/daemon 9"))
+
+
+async def test_where_no_prompt_is_seen_a_command_is_asked_about_first(stage: Stage, show: Show) -> None:
+    async with show(stage, SMALL) as screen:
+        line = await open_console(screen, stage)
+        await draw_top(screen, line)
+        await choose(screen)
+        assert "enter; asks first" in entry_of(screen, "send size")
+        await screen.press("z")
+        assert "no shell's prompt is seen at the cursor" in " ".join(screen.text.split())
+        await screen.press("n")
+        assert in_console(screen)
+        await choose(screen, "q", "w")
+        assert "type echo w > /proc/sysrq-trigger?" in screen.text
+        await screen.press("escape")
+        assert line.written == b""
+        await choose(screen, "z", "y")
+        await until(screen, lambda: line.written.endswith(b" cols 80\r"))
 
 
 async def test_a_boot_log_cannot_be_typed_into(stage: Stage, show: Show) -> None:
@@ -320,6 +354,7 @@ async def test_all_that_was_shown_is_saved_from_the_menu(stage: Stage, show: Sho
 async def test_a_harmless_sysrq_is_typed_at_once(stage: Stage, show: Show) -> None:
     async with show(stage, SMALL) as screen:
         line = await open_console(screen, stage)
+        await see_prompt(screen, line)
         await choose(screen, "q", "w")
         await until(screen, lambda: line.written == b"\x15 echo w > /proc/sysrq-trigger\r")
 

@@ -179,7 +179,7 @@ async def test_a_migration_is_followed_and_names_the_node(stage: Stage, show: Sh
         stage.backend.console_refusals = [BackendError("console", "connection refused", code=500)]
         stage.put(changed(instance(stage), nodeName="node77"))
         line.cut()
-        await until(screen, sees(screen, "The VM moved to node77 at 02:14: following. ctrl+] back to the list"))
+        await until(screen, sees(screen, "The VM moved to node77 at 02:14: following."))
         await until(screen, sees(screen, "Connected; the VM moved to node77 at 02:14; silent"))
         assert "$ uptime" in screen.text
 
@@ -305,7 +305,7 @@ async def test_the_status_always_fits(stage: Stage, show: Show, error: BackendEr
         stage.backend.console_refusals = [error] * 100
     async with show(stage, SMALL) as screen:
         await screen.press("slash", *RUNNING, "enter", "c")
-        await until(screen, sees(screen, "ctrl+] back to the list"))
+        await until(screen, lambda: status(screen).strip())
         if error is None:
             stage.backend.consoles[-1].say(b"line\r\n" * 300)
             await until(screen, lambda: "last byte" in screen.text)

@@ -137,3 +137,12 @@ async def test_control_characters_never_reach_the_terminal() -> None:
         it.say(b"\x1b]52;c;aGVsbG8=\x07\x1bP+q\x1b\\\x1b[31mred\x9b5n")
         await it.sees("red")
         assert "]52" not in "".join(it.frames)
+
+
+async def test_a_narrow_view_shows_the_columns_with_the_cursor() -> None:
+    async with stand(size=(40, 10)) as it:
+        it.say(b"begin" + b"-" * 60 + b"end")
+        await it.sees("end")
+        assert "begin" not in screen_text(it.view.app)
+        it.say(b"\r")
+        await it.sees("begin")

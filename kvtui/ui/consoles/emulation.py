@@ -33,6 +33,8 @@ class Drawn(NamedTuple):
     row: tuple[Run, ...]
     cursor: int | None
     """Column of the cursor, if it is shown on this line."""
+    left: int = 0
+    """The first column in view."""
     more: object = None
     """What else a view that is more than this shows there."""
 
@@ -51,8 +53,8 @@ class EmulatorView(PaintedWidget, can_focus=True):
         self._back = 0
         self._frame_at = 0.0
         """When the last frame was drawn, by the monotonic clock."""
-        self._top = 0
-        """The row at the top of the view in that frame."""
+        self._corner = (0, 0)
+        """The row at the top of the view and the column at its left in that frame."""
         self.drawn: dict[int, Drawn] = {}
         """By line of the view."""
 
@@ -81,8 +83,8 @@ class EmulatorView(PaintedWidget, can_focus=True):
         """The lines of the view, in order, that may look different than in the frame before."""
         changed = self.emulator.take_changed()
         top, height = self.first_row, self.size.height
-        before, self._top = self._top, top
-        if changed is None or top != before:
+        before, self._corner = self._corner, (top, self.first_column)
+        if changed is None or self._corner != before:
             return range(height)
         return sorted(row - top for row in changed if 0 <= row - top < height)
 
@@ -116,7 +118,8 @@ class EmulatorView(PaintedWidget, can_focus=True):
         if not -emulator.scrollback_size <= row < emulator.lines:
             return Drawn((), None)
         cursor = emulator.cursor
-        return Drawn(emulator.row(row), cursor.x if row == cursor.y and cursor.visible and not self._back else None)
+        is_here = row == cursor.y and cursor.visible and not self._back
+        return Drawn(emulator.row(row), cursor.x if is_here else None, self.first_column)
 
     def render_line(self, y: int) -> Strip:
         """One line of the view."""
@@ -124,13 +127,19 @@ class EmulatorView(PaintedWidget, can_focus=True):
         strip = self.strip_of(drawn.row)
         if drawn.cursor is not None:
             strip = self._with_cursor(strip, drawn.cursor)
-        left = self.first_column
-        return strip.crop_extend(left, left + self.size.width, self.rich_style)
+        return strip.crop_extend(drawn.left, drawn.left + self.size.width, self.rich_style)
 
     @property
     def first_column(self) -> int:
-        """The emulator's column at the left of the view."""
-        return 0
+        """The emulator's column at the left of the view.
+
+        A view that is narrower than the emulator's screen moves by halves of its width, so that the cursor is in it.
+        """
+        cursor, width = self.emulator.cursor, self.size.width
+        if not cursor.visible or cursor.x < width or width < 1:
+            return 0
+        step = max(1, width // 2)
+        return -(-(cursor.x - width + 1) // step) * step
 
     def strip_of(self, row: tuple[Run, ...]) -> Strip:
         """A row in its colours, as long as it is."""

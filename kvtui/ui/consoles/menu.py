@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from kvtui.actions.confirm import Question
 from kvtui.config import ConsoleSettings
+from kvtui.console.foreground import Foreground, foreground_of
 from kvtui.console.keys import BACKSPACE, DELETE, Layout, encode
 from kvtui.console.state import Stream
 from kvtui.records.libvirt import Domain, Host
@@ -113,6 +114,24 @@ def _type_command(command: str, console: Console) -> None:
     _type(_KILL_LINE + f" {command}\r".encode(), console)
 
 
+def _no_shell_waits(console: Console) -> bool:
+    return foreground_of(console.terminal.emulator) is not Foreground.PROMPT
+
+
+def _doubts(console: Console) -> list[str]:
+    """Why a line should not be typed without a question."""
+    words = "no shell's prompt is seen at the cursor: a program (top, less) would take each letter for a key"
+    return [words] if _no_shell_waits(console) else []
+
+
+def _ask_in_doubt(console: Console, command: str, then: Callable[[], object]) -> None:
+    """Do at once what types a command where a shell waits; else ask."""
+    if doubts := _doubts(console):
+        _ask(console, Question(f"type {command}?", [console.label], doubts), then)
+    else:
+        then()
+
+
 # Size ----------------------------------------------------------------------------------------------------------------
 
 
@@ -128,9 +147,18 @@ def _may_size(console: Console) -> str:
 
 
 def _send_size(console: Console) -> None:
-    command = _size_command(console)
-    console.terminal.take_size()
-    _type_command(command, console)
+    def send() -> None:
+        # What the size is when it is sent.
+        command = _size_command(console)
+        console.terminal.take_size()
+        _type_command(command, console)
+
+    _ask_in_doubt(console, _size_command(console), send)
+
+
+def _note_size(console: Console) -> str:
+    asks = "; asks first" if _no_shell_waits(console) else ""
+    return f"types ctrl+u, {_size_command(console)}, enter{asks}"
 
 
 # The terminal -------------------------------------------------------------------------------------------------------
@@ -227,13 +255,14 @@ _AWKWARD_KEYS: Final = (
 
 
 def _do_sysrq(letter: str, word: str, meaning: str, console: Console) -> None:
-    command = partial(_type_command, f"echo {letter} > /proc/sysrq-trigger", console)
+    line = f"echo {letter} > /proc/sysrq-trigger"
+    command = partial(_type_command, line, console)
     if word:
         of_host = console.channel.ref.kind == Host.KIND
         warnings = ["this is the host itself: all its VMs suffer with it"] if of_host else []
-        _ask(console, Question(f"{meaning}?", [console.label], warnings, word), command)
+        _ask(console, Question(f"{meaning}?", [console.label], warnings + _doubts(console), word), command)
     else:
-        command()
+        _ask_in_doubt(console, line, command)
 
 
 def _sysrq(letter: str, label: str, meaning: str, word: str = "") -> Entry:
@@ -372,7 +401,7 @@ MENU: Final = (
         "type stty with the size of the pane, for full-screen programs",
         _send_size,
         _may_size,
-        lambda console: f"types ctrl+u, {_size_command(console)}, enter",
+        _note_size,
     ),
     Entry("k", "keys ...", "type a key that is kept by kvtui or the terminal", _choose_key, _may_type),
     Entry("q", "SysRq ...", "commands to a Linux kernel, through a root shell", _choose_sysrq, _may_command),

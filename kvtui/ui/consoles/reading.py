@@ -368,14 +368,14 @@ class ReadingView(EmulatorView):
         if reader is None:
             return super().look_of(y)
         if y >= reader.height:
-            return Drawn((), None, self._bar_pieces(reader))
+            return Drawn((), None, more=self._bar_pieces(reader))
         number = reader.top + y
         stamp = self._stamps[y] if y < len(self._stamps) else ""
         span = reader.selection
         selected = span if span is not None and span.start.line <= number <= span.end.line else None
         cursor = reader.cursor.x if number == reader.cursor.line else None
         more = _Shown(stamp, tuple(self._spans.get(number, ())), selected, cursor)
-        return Drawn(reader.history.row(number).runs, None, more)
+        return Drawn(reader.history.row(number).runs, None, more=more)
 
     def render_line(self, y: int) -> Strip:
         """One line of the view, or the bar below it."""

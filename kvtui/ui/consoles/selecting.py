@@ -111,7 +111,7 @@ class SelectingView(ReadingView):
         reader = self.reader
         if reader is None:
             top = self._held.top if self._held is not None else self.emulator.scrolled_total + self.first_row
-            return Place(top + min(max(0, event.y), self.size.height - 1), max(0, event.x))
+            return Place(top + min(max(0, event.y), self.size.height - 1), max(0, event.x) + self.first_column)
         y = min(max(0, event.y), reader.height - 1)
         return Place(reader.top + y, max(0, event.x - self.stamp_width + reader.left))
 

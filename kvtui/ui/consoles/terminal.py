@@ -9,6 +9,7 @@ from textual import events
 from textual.message import Message
 
 from kvtui.config import ConsoleSettings
+from kvtui.console.foreground import is_drawn
 from kvtui.console.keys import BACKSPACE, DELETE, Gesture, KeyOptions, Layout, encode, encode_mouse
 from kvtui.console.session import Session
 from kvtui.ui.consoles.selecting import SelectingView
@@ -57,6 +58,16 @@ class Terminal(SelectingView):
         if not self._size_taken or (columns, lines) == (emulator.columns, emulator.lines) or not lines:
             return ""
         return f"guest {emulator.columns}x{emulator.lines}, pane {columns}x{lines}"
+
+    @property
+    def rows_in_view(self) -> str:
+        """Which rows are in view of a screen that is drawn as one picture; empty when all are that hold anything."""
+        emulator, top = self.emulator, self.first_row
+        bottom = top + self.size.height
+        if self.is_reading or not self.size or bottom - top >= emulator.lines or not is_drawn(emulator):
+            return ""
+        hidden = (*range(top), *range(bottom, emulator.lines))
+        return f"rows {top + 1}-{bottom} of {emulator.lines}" if any(map(emulator.row, hidden)) else ""
 
     def take_size(self) -> None:
         """Give the emulator the size of the view; whoever calls tells the guest."""
@@ -165,9 +176,9 @@ class Terminal(SelectingView):
         modifiers = [
             name for name in ("alt", "ctrl") if (event.ctrl and name == "ctrl") or (event.meta and name == "alt")
         ]
-        row = event.y + self.first_row
-        if 0 <= event.x < self.emulator.columns and 0 <= row < self.emulator.lines:
-            data = encode_mouse(gesture, event.button, event.x, row, self.emulator.modes, modifiers)
+        column, row = event.x + self.first_column, event.y + self.first_row
+        if 0 <= column < self.emulator.columns and 0 <= row < self.emulator.lines:
+            data = encode_mouse(gesture, event.button, column, row, self.emulator.modes, modifiers)
             if data:
                 self.session.report(data)
         return True

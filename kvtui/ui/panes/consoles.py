@@ -36,6 +36,8 @@ _TOASTS = 9
 """Lines that toasts take at most where there is a console, and one to spare."""
 _STATUS_LINES = 6
 """Lines that a long refusal may take, without the line of the key."""
+_AROUND = 2
+"""Lines that a console which stands alone leaves to its tabs and its state."""
 _REFUSALS = {
     Stream.SERIAL: "opening one takes it from whoever has it; what the guest said is in the boot log (L)",
     Stream.SHELL: "a shell can change the guest",
@@ -295,6 +297,10 @@ class ConsolePane(Vertical):
         else:
             last = f"{last}  {hint}".rstrip()
         more = self._hint_of_menu(terminal)
+        if terminal.rows_in_view:
+            # What is not in sight comes before the way back, and without the way out where there is no room for it.
+            last = last if cells(f"{last}  {more}") <= room else last.removesuffix(hint).rstrip()
+            more = more if cells(f"{last}  {more}") <= room else terminal.rows_in_view
         if more and cells(f"{last}  {more}") <= room:
             last = f"{last}  {more}"
         lines.append(last)
@@ -324,27 +330,39 @@ class ConsolePane(Vertical):
 
     def _hint_of_menu(self, terminal: Terminal) -> str:
         """What the menu is good for: to save the ends of long lines, to tell the guest a new size; else the menu
-        itself, where no line of keys does.
+        itself, where no line of keys does. Before the size, how to see all of what a program draws.
         """
-        chord = f"{name_key(self._settings.console.detach).split()[0]} " if self.has_focus_within else ""
+        chord = f"{self._chord} " if self.has_focus_within else ""
         menu = chord + name_key(self._settings.keys.get("main.console_menu", "full_stop"))
         modes = terminal.session.emulator.modes
         if modes.cut_lines and not modes.alternate and terminal.session.is_connected:
             return f"long lines are cut: {menu} t wraps them"
-        if terminal.misfit:
+        if rows := terminal.rows_in_view:
+            if not self.screen.has_class("-alone"):
+                whole = self.screen.size.height - _AROUND >= terminal.emulator.lines
+                alone = chord + name_key(self._settings.keys.get("main.alone", "Z"))
+                return f"{rows}: {alone} shows {'all' if whole else 'more'}"
+            return f"{rows}: quit, then {menu} z" if terminal.session.is_connected else rows
+        if terminal.misfit and not modes.alternate:
             return f"{terminal.misfit}: {menu} z sends it"
         return f"{menu} menu" if self.screen.has_class("-alone") else ""
 
+    @property
+    def _chord(self) -> str:
+        """The first key that leads out of a console and into it."""
+        return name_key(self._settings.console.detach).split()[0]
+
     def _hint(self, terminal: Terminal) -> str:
         session = terminal.session
-        chord = name_key(self._settings.console.detach).split()[0]
+        chord = self._chord
         pasting = "" if session.pasting is None else f"pasting {session.pasting} %, "
         if not self.has_focus_within:
             return f"{pasting}{chord} into the console"
         if pasting and not terminal.is_reading:
             return f"{pasting}esc stops"
         if session.is_open or terminal.is_reading:
-            return f"{pasting}{chord} back to the list"
+            # The line of keys says so, where there is one.
+            return f"{pasting}{chord} back to the list" if self.screen.has_class("-alone") else pasting.rstrip(", ")
         if session.state is State.CUT:
             return ""
         enter = "enter twice" if session.is_typed_into else "enter"
@@ -372,4 +390,4 @@ def _tell(terminal: Terminal) -> tuple[object, ...]:
         describe_recording(session),
         session.pasting,
     )
-    return *told, session.emulator.modes.cut_lines
+    return *told, session.emulator.modes.cut_lines, terminal.rows_in_view
