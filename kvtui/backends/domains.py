@@ -100,8 +100,10 @@ class Devices(Protocol):
     async def detach_disk(self, ref: Ref, target: str, scope: Scope) -> None:
         """Detach a disk by its name in the guest: a running guest must let go of it."""
 
-    async def change_medium(self, ref: Ref, target: str, path: str, scope: Scope, *, force: bool = False) -> None:
-        """Put a file into a drive, or with an empty path take out what is in it; `force` opens a locked tray."""
+    async def change_medium(self, ref: Ref, target: str, medium: str, scope: Scope, *, force: bool = False) -> None:
+        """Put a path of the host, or ``pool/volume``, into a drive, or with an empty one take out what is in it;
+        `force` opens a tray that the guest has locked.
+        """
 
     async def attach_nic(self, ref: Ref, nic: NewNic, scope: Scope) -> None:
         """Attach a network interface."""

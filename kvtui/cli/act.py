@@ -128,8 +128,12 @@ class _Run:
 
     @property
     def _sources(self) -> Sequence[Source]:
-        """What must be known: the rows, what they are joined with, and the namespaces, which may be protected."""
-        return tuple(dict.fromkeys((*self._deed.resource.sources, NAMESPACES)))
+        """What must be known: the rows, what they and the form are joined with, and the namespaces, which may be
+        protected.
+        """
+        action = self._deed.action
+        reads = (source for one in (action, *(variant for _, variant in action.variants)) for source in one.reads)
+        return tuple(dict.fromkeys((*self._deed.resource.sources, *reads, NAMESPACES)))
 
     # What is meant --------------------------------------------------------------------------------------------------
 

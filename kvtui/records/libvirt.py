@@ -97,6 +97,8 @@ class Disk(Struct):
     """What is made of it at present while the guest goes on: ``copy``, ``active-commit``."""
     mirror_ready: bool = False
     """Whether all of it is there, and only kept alike until somebody ends the job."""
+    open: bool = False
+    """Whether the tray of a drive is, as after the guest itself has ejected what is in it."""
     error: str = ""
     """``no space`` or ``unspecified``, from ``virDomainGetDiskErrors``."""
 

@@ -81,6 +81,8 @@ class Action(Generic[Row]):
     """What the backends are asked before the form is shown; the form gets the answer. Raises KvtuiError."""
     form: Callable[Concatenate[View, Sequence[Row], ...], Form] | None = None
     """What is asked before it runs on these rows; see kvtui/resources/form.py."""
+    reads: tuple[Source, ...] = ()
+    """What the form looks at besides what the resource does: on the screen all of it is live, a command asks for it."""
     transfer: Callable[[Backend, Row, Answers], Transfer] | None = None
     """What it begins that goes on for long, with figures of its own: on the screen, instead of `run`."""
     edit: Callable[[Backend, Row], Awaitable[str]] | None = None

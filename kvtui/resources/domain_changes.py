@@ -6,17 +6,19 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from kvtui.backends.base import Backend, Permission
+from kvtui.backends.base import Backend, Permission, Source
 from kvtui.backends.domains import Definitions, Devices, NewDisk, NewNic, Scope, Tuning
 from kvtui.joins.domain import Guest
 from kvtui.records.libvirt import Disk, Domain, StoragePool, StorageVolume, VirtualNetwork
 from kvtui.resources.base import Action, Danger, able
 from kvtui.resources.form import Answers, Choice, Form, Number, Option, Text, Toggle
+from kvtui.resources.sources import NETWORKS, POOLS, STORAGE_VOLUMES
 from kvtui.store import View
 from kvtui.text import size
 
 NEEDS: Final = Permission("write", "libvirt", "domains")
 _MIB: Final = 2**20
+_STORAGE: Final = (POOLS, STORAGE_VOLUMES)
 _DRIVES: Final = ("cdrom", "floppy")
 _MAC: Final = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
@@ -167,7 +169,7 @@ def _volumes(view: View, backend: str, pool: str) -> list[Option]:
 def _attach_form(view: View, guests: Sequence[Guest]) -> Form:
     (guest,) = guests
     pools = _pools(view, guest.backend)
-    no_pool = "" if pools else "this host has no pools"
+    no_pool = "" if pools else "no pool is known here"
 
     def in_pool(answers: Answers) -> bool:
         return answers.text("from") in ("new", "volume")
@@ -254,43 +256,73 @@ def _drives(guest: Guest) -> list[Disk]:
     return [disk for disk in guest.domain.disks if disk.device in _DRIVES]
 
 
+def _media(view: View, backend: str, pool: str) -> list[Option]:
+    """The volumes of a pool, images of discs first; what a VM writes to cannot be chosen."""
+    volumes = [volume for _, volume in view.items(StorageVolume, backend) if volume.pool == pool]
+    volumes.sort(key=lambda volume: (not _is_disc(volume), volume.metadata.name))
+    found = []
+    for volume in volumes:
+        name = volume.metadata.name
+        # Where no file or device is that path, libvirt finds it by the names of pool and volume.
+        medium = volume.path if volume.path.startswith("/") else name
+        writers = [
+            domain.metadata.name
+            for used in volume.names
+            for _, domain in view.linked(Domain, backend, "source", used)
+            if any(disk.source == used and not disk.read_only for disk in domain.disks)
+        ]
+        reason = f"{', '.join(writers)} writes to it" if writers else ""
+        found.append(Option(medium, name.partition("/")[2], note=volume.format, reason=reason))
+    return found
+
+
+def _is_disc(volume: StorageVolume) -> bool:
+    return volume.format == "iso" or volume.metadata.name.lower().endswith(".iso")
+
+
 def _medium_form(view: View, guests: Sequence[Guest]) -> Form:
     (guest,) = guests
     pools = _pools(view, guest.backend)
 
     def offer(answers: Answers) -> list[Option]:
-        return [
-            Option(volume.path, volume.metadata.name.partition("/")[2])
-            for _, volume in view.items(StorageVolume, guest.backend)
-            if volume.pool == answers.text("pool") and volume.path
-        ]
+        return _media(view, guest.backend, answers.text("pool"))
+
+    def warn(answers: Answers) -> Sequence[str]:
+        if answers.flag("force") and read_scope(answers).live:
+            return ("a guest that has the old one mounted gets errors when it reads from it",)
+        return ()
 
     def from_pool(answers: Answers) -> bool:
         return answers.text("medium") == "volume"
 
-    drives = [Option(disk.target, note=disk.source or "empty") for disk in _drives(guest)]
+    drives = [
+        Option(disk.target, note=f"{disk.source or 'empty'}{', tray open' if disk.open else ''}")
+        for disk in _drives(guest)
+    ]
     return Form(
         f"medium in a drive of {subject(guests)}",
         (
             Choice("target", "drive", options=drives),
             Choice("medium", "medium", options=(
                 Option("none", "none: eject"), Option("file", "a file of the host"),
-                Option("volume", "a volume", reason="" if pools else "this host has no pools"),
+                Option("volume", "a volume", reason="" if pools else "no pool is known here"),
             )),
             Text("path", "path", asked=lambda answers: answers.text("medium") == "file",
                  check=lambda answers: "" if answers.text("path").startswith("/") else "begins with /"),
             Choice("pool", "pool", options=pools, asked=from_pool),
             Choice("volume", "volume", options=offer, asked=from_pool),
-            Toggle("force", "by force", hint="even if the guest has locked the drive"),
             scope_field(guests),
+            Toggle("force", "by force", hint="even if the guest has locked the drive, as it does what it has mounted",
+                   asked=lambda answers: read_scope(answers).live),
         ),
+        warn=warn,
     )  # fmt: skip
 
 
 async def _change_medium(backend: Backend, guest: Guest, answers: Answers) -> None:
-    path = {"file": answers.text("path"), "volume": answers.text("volume")}.get(answers.text("medium"), "")
+    medium = {"file": answers.text("path"), "volume": answers.text("volume")}.get(answers.text("medium"), "")
     await _devices(backend).change_medium(
-        guest.ref, answers.text("target"), path, read_scope(answers), force=answers.flag("force")
+        guest.ref, answers.text("target"), medium, read_scope(answers), force=answers.flag("force")
     )
 
 
@@ -385,6 +417,7 @@ def _change(
     *,
     when: Callable[[Guest], str] = why_not,
     single: bool = True,
+    reads: tuple[Source, ...] = (),
 ) -> Action[Guest]:
     """A change that is asked for in a form, and that no row shows for certain."""
     return Action(
@@ -396,6 +429,7 @@ def _change(
         needs=NEEDS,
         when=when,
         form=form,
+        reads=reads,
         run=run,
         single=single,
         settled=lambda _before, _now: True,
@@ -423,12 +457,13 @@ CHANGES: tuple[Action[Guest], ...] = (
     _change("cpus", "CPUs", "Give the VM more or fewer CPUs.", _cpus_form, _set_cpus, single=False),
     _change("memory", "memory", "Give the VM more or less memory.", _memory_form, _set_memory, single=False),
     _change("attach_disk", "attach disk", "Attach a volume, a file or a new volume to the VM.", _attach_form,
-            _attach_disk),
+            _attach_disk, reads=_STORAGE),
     _change("detach_disk", "detach disk", "Detach a disk from the VM; its volume stays.", _detach_form, _detach_disk,
             when=_with(lambda guest: bool(guest.domain.disks), "it has no disks")),
     _change("medium", "change medium", "Put a medium into a drive of the VM, or eject it.", _medium_form,
-            _change_medium, when=_with(lambda guest: bool(_drives(guest)), "it has no drive")),
-    _change("attach_nic", "attach interface", "Attach the VM to a network or bridge.", _attach_nic_form, _attach_nic),
+            _change_medium, when=_with(lambda guest: bool(_drives(guest)), "it has no drive"), reads=_STORAGE),
+    _change("attach_nic", "attach interface", "Attach the VM to a network or bridge.", _attach_nic_form, _attach_nic,
+            reads=(NETWORKS,)),
     _change("detach_nic", "detach interface", "Detach a network interface from the VM.", _detach_nic_form, _detach_nic,
             when=_with(lambda guest: bool(guest.domain.nics), "it has no interfaces")),
 )  # fmt: skip

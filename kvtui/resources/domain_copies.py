@@ -11,6 +11,7 @@ from kvtui.records.libvirt import Disk, Domain, DomainSnapshot
 from kvtui.resources.base import Action, Danger, able
 from kvtui.resources.domain_changes import NEEDS, subject, users_of, why_not
 from kvtui.resources.form import Answers, Choice, Form, Option, Text, Toggle
+from kvtui.resources.sources import SNAPSHOTS
 from kvtui.store import View
 
 # Snapshots ---------------------------------------------------------------------------------------------------------
@@ -278,6 +279,7 @@ COPIES: tuple[Action[Guest], ...] = (
         needs=NEEDS,
         when=_take_when,
         form=_take_form,
+        reads=(SNAPSHOTS,),
         run=_take,
         settled=_at_once,
         awaits="taking a snapshot",
@@ -293,6 +295,7 @@ COPIES: tuple[Action[Guest], ...] = (
         needs=NEEDS,
         when=_has_snapshots,
         form=_revert_form,
+        reads=(SNAPSHOTS,),
         run=_revert,
         single=True,
         settled=_at_once,
@@ -310,6 +313,7 @@ COPIES: tuple[Action[Guest], ...] = (
         needs=NEEDS,
         when=_has_snapshots,
         form=_delete_form,
+        reads=(SNAPSHOTS,),
         run=_delete,
         single=True,
         settled=_at_once,

@@ -96,7 +96,8 @@ def _disk_lines(disk: Disk, width: int) -> Iterator[Line]:
         told.append(f"{size(disk.capacity)}{used}")
     if disk.cache:
         told.append(f"cache {disk.cache}")
-    told += [word for word, holds in (("read-only", disk.read_only), ("shared", disk.shared)) if holds]
+    marks = (("read-only", disk.read_only), ("shared", disk.shared), ("tray open", disk.open))
+    told += [word for word, holds in marks if holds]
     kind = "" if disk.device == "disk" else f" {disk.device}"
     yield from _entry(f"{disk.target}{kind}", "  ".join(filter(None, told)), width)
     if disk.backing:

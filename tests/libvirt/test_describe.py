@@ -24,7 +24,7 @@ XML = """
       <source file='/pool/db-1.qcow2'/><backingStore type='file'><source file='/pool/base.qcow2'/></backingStore>
       <target dev='vda' bus='virtio'/></disk>
     <disk type='volume' device='disk'><source pool='fast' volume='wal'/><target dev='vdb'/><shareable/></disk>
-    <disk type='file' device='cdrom'><target dev='sda' bus='sata'/><readonly/></disk>
+    <disk type='file' device='cdrom'><target dev='sda' bus='sata' tray='open'/><readonly/></disk>
     <interface type='network'><mac address='52:54:00:00:00:01'/><source network='default' bridge='virbr0'/>
       <target dev='vnet3'/><model type='virtio'/></interface>
     <interface type='bridge'><mac address='52:54:00:00:00:02'/><source bridge='br0'/><link state='down'/></interface>
@@ -54,7 +54,7 @@ def test_a_domain_is_told_with_all_that_rows_and_rules_read() -> None:
         Disk(target="vda", bus="virtio", kind="file", source="/pool/db-1.qcow2", format="qcow2", cache="none",
              backing="/pool/base.qcow2"),
         Disk(target="vdb", kind="volume", source="fast/wal", shared=True),
-        Disk(target="sda", device="cdrom", bus="sata", kind="file", read_only=True),
+        Disk(target="sda", device="cdrom", bus="sata", kind="file", read_only=True, open=True),
     )  # fmt: skip
     assert [(nic.mac, nic.source, nic.up) for nic in domain.nics] == [
         ("52:54:00:00:00:01", "default", True),

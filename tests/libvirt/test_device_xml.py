@@ -80,6 +80,9 @@ def test_a_drive_gets_another_medium_or_none() -> None:
     again = ET.fromstring(f"<domain><devices>{inserted}</devices></domain>").find("devices/disk")
     assert again is not None
     assert "<source" not in put_medium(again, "")
+    assert 'type="volume"' in (of_pool := put_medium(again, "isos/tools.iso"))
+    assert '<source pool="isos" volume="tools.iso" />' in of_pool
+    assert '<source dev="/dev/sr0" />' in put_medium(again, "/dev/sr0")
 
 
 @given(st.text(min_size=1, max_size=40), st.text(max_size=40))

@@ -26,6 +26,7 @@ def domain_xml(
     cpus: int = 1,
     machine: str = "pc",
     disks: Sequence[str] = (),
+    medium: str | None = None,
     network: str = "",
     agent: bool = False,
     on_crash: str = "destroy",
@@ -33,14 +34,21 @@ def domain_xml(
 ) -> str:
     """A domain whose kernel calls itself `name`.
 
-    `disks` are paths of qcow2 images as the host sees them, the first one vda; `network` is one of libvirt's, and
-    "user" is QEMU's own; `agent` is the channel of the guest agent.
+    `disks` are paths of qcow2 images as the host sees them, the first one vda; `medium` is what is in its CD drive
+    sda, which has none if that is empty; None is no drive. `network` is one of libvirt's, and "user" is QEMU's own;
+    `agent` is the channel of the guest agent.
     """
     drives = "".join(
         f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file={quoteattr(path)}/>"
         f"<target dev='vd{letter}' bus='virtio'/></disk>"
         for letter, path in zip("abcdefgh", disks, strict=False)
     )
+    if medium is not None:
+        source = f"<source file={quoteattr(medium)}/>" if medium else ""
+        drives += (
+            f"<disk type='file' device='cdrom'><driver name='qemu' type='raw'/>{source}"
+            "<target dev='sda' bus='scsi'/><readonly/></disk><controller type='scsi' model='virtio-scsi'/>"
+        )
     card = ""
     if network:
         source = f"<source network={quoteattr(network)}/>" if network != "user" else ""

@@ -32,7 +32,7 @@ _DATA = ("/etc/mc", "/usr/share/mc", "/usr/lib/locale/C.utf8", "/lib/terminfo/l"
 MODULES = (
     *("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_balloon"),
     *("virtio_blk", "failover", "net_failover", "virtio_net", "virtio_console", "button", "evdev", "pvpanic"),
-    "pvpanic-mmio",
+    *("pvpanic-mmio", "scsi_common", "scsi_mod", "virtio_scsi", "cdrom", "sr_mod"),
 )
 """In the order in which they need each other. What a kernel has built in is no module of its."""
 _FILES = Path(__file__).parent / "guest"

@@ -23,7 +23,7 @@ from kvtui.records.libvirt import (
 )
 from kvtui.resources.base import Action, Danger
 from kvtui.resources.domain_actions import ACTIONS
-from kvtui.resources.form import Draft
+from kvtui.resources.form import Choice, Draft
 from kvtui.resources.vm_actions import ACTIONS as KUBEVIRT
 from kvtui.store import Put, Store
 
@@ -189,6 +189,27 @@ def test_a_new_volume_needs_a_name_that_is_free(store: Store) -> None:
     assert "the pool has one of that name" in form.refusal
     form.put("name", "web-data.qcow2")
     assert form.refusal == ""
+
+
+def test_a_medium_is_offered_unless_a_vm_writes_to_it_and_images_of_discs_come_first(store: Store) -> None:
+    tools = StorageVolume(metadata=Meta(name="pool/tools.iso"), pool="pool", path="/pool/tools.iso", format="iso")
+    store.post(Put("kvm1", tools))
+    store.drain()
+    form = draft("medium", guest(), store=store, medium="volume")
+    field = next(field for field in form.asked if field.name == "volume")
+    assert isinstance(field, Choice)
+    offered = {option.label: option.reason for option in field.offer(form.answers)}
+    assert next(iter(offered.items())) == ("tools.iso", "")
+    assert offered["web.qcow2"] == "web writes to it"
+    assert form.answers.text("volume") == "/pool/tools.iso"
+
+
+def test_a_medium_taken_by_force_is_asked_for_and_warned_of_only_while_the_vm_runs() -> None:
+    forced = draft("medium", guest(), medium="none", force=True)
+    assert "mounted gets errors" in " ".join(forced.warnings)
+    later = draft("medium", guest(), medium="none", scope="stored")
+    assert "force" not in {field.name for field in later.asked}
+    assert draft("medium", guest(), medium="none").warnings == ()
 
 
 def test_without_pools_a_file_is_attached() -> None:

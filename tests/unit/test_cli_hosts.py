@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.libvirt.conftest import host_file
+from tests.libvirt.test_definitions import HOST
 
 Kvtui = Callable[..., "subprocess.CompletedProcess[bytes]"]
 UUID = "00000000-0000-4000-8000-000000000001"
+SNAPSHOT = """<test:domainsnapshot><name>clean</name><creationTime>1700000000</creationTime><state>shutoff</state>
+<active>1</active></test:domainsnapshot>"""
 
 
 @pytest.fixture
@@ -117,3 +120,12 @@ def test_what_is_not_possible_is_a_sentence(
     command, machine, *rest = arguments
     done = kvtui(command, "--host", here, machine, *rest)
     assert (done.returncode, words in done.stderr.decode()) == (code, True), done.stderr
+
+
+def test_a_form_of_a_verb_offers_what_is_on_the_host(kvtui: Kvtui, tmp_path: Path) -> None:
+    (tmp_path / "kept.xml").write_text(HOST.replace("</domain>", f"{SNAPSHOT}</domain>"))
+    told = kvtui("revert", "web", "--host", f"test://{tmp_path}/kept.xml", "--fields")
+    assert b"--snapshot VALUE   snapshot (default: clean)" in told.stdout, told.stderr
+    medium = kvtui("change-medium", "web", "--host", f"test://{tmp_path}/kept.xml", "--medium", "volume", "--fields")
+    assert b"--pool VALUE   pool (default: pool)" in medium.stdout
+    assert b"not possible: web writes to it" in medium.stdout

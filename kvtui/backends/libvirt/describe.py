@@ -154,6 +154,7 @@ def _disk(element: ET.Element) -> Disk:
         backing=_source(element.find("backingStore/source")),
         mirror=_attribute(element.find("mirror"), "job"),
         mirror_ready=_attribute(element.find("mirror"), "ready") == "yes",
+        open=_attribute(target, "tray") == "open",
     )
 
 

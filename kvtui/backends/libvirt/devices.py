@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import count
@@ -13,7 +14,7 @@ from kvtui.backends.domains import NewDisk, NewNic, Scope
 from kvtui.backends.libvirt.acts import Acts, apply, scope_words
 from kvtui.backends.libvirt.link import Lane, load
 from kvtui.backends.libvirt.volumes import Image, find_image, make_volume
-from kvtui.errors import AbsentError
+from kvtui.errors import AbsentError, ConflictError
 from kvtui.model import Ref
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _PREFIXES: Final = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd", "fdc": "fd", "xen": "xvd"}
 """By bus, how the disks on it are called."""
+_LOCKED: Final = re.compile("waiting to open tray|is locked")
+"""In an error: that a guest was asked to let go of a medium and did not (src/qemu/qemu_hotplug.c, and QEMU's own)."""
 
 
 # The XML ---------------------------------------------------------------------------------------------------------
@@ -74,15 +77,18 @@ def find_nic(xml: str, mac: str) -> ET.Element | None:
     return _find(xml, "interface", "mac", "address", mac)
 
 
-def put_medium(drive: ET.Element, path: str) -> str:
-    """The XML of a drive with another medium, or with none."""
+def put_medium(drive: ET.Element, medium: str) -> str:
+    """The XML of a drive with another medium, a path or ``pool/volume``, or with none."""
     for name in ("source", "backingStore"):
         for child in drive.findall(name):
             drive.remove(child)
-    kind = "block" if path.startswith("/dev/") else "file"
+    pool, _, volume = medium.partition("/")
+    kind = "volume" if pool else "block" if medium.startswith("/dev/") else "file"
     drive.set("type", kind)
-    if path:
-        ET.SubElement(drive, "source", {"dev" if kind == "block" else "file": path})
+    if kind == "volume":
+        ET.SubElement(drive, "source", {"pool": pool, "volume": volume})
+    elif medium:
+        ET.SubElement(drive, "source", {"dev" if kind == "block" else "file": medium})
     return ET.tostring(drive, "unicode")
 
 
@@ -128,20 +134,13 @@ class DeviceVerbs(Acts):
         verb = f"detach disk {target}{scope_words(scope)}"
         await self._act(verb, ref, lambda domain: apply(scope, lambda flag: _detach_disk(domain, target, flag)))
 
-    async def change_medium(self, ref: Ref, target: str, path: str, scope: Scope, *, force: bool = False) -> None:
-        """Put a file into a drive, or take out what is in it."""
-        verb = f"insert {path} into {target}" if path else f"eject {target}"
-
-        def change(domain: libvirt.virDomain, flag: int) -> None:
-            module = load()
-            drive = find_disk(_read(domain, flag), target)
-            if drive is None:
-                raise AbsentError(f"there is no drive {target}")
-            domain.updateDeviceFlags(
-                put_medium(drive, path), flag | (module.VIR_DOMAIN_DEVICE_MODIFY_FORCE if force else 0)
-            )
-
-        await self._act(verb + scope_words(scope), ref, lambda domain: apply(scope, lambda flag: change(domain, flag)))
+    async def change_medium(self, ref: Ref, target: str, medium: str, scope: Scope, *, force: bool = False) -> None:
+        """Put a path of the host, or ``pool/volume``, into a drive, or take out what is in it."""
+        verb = f"insert {medium} into {target}" if medium else f"eject {target}"
+        verb = f"{verb}{', by force' if force else ''}{scope_words(scope)}"
+        await self._act(
+            verb, ref, lambda domain: apply(scope, lambda flag: _change_medium(domain, target, medium, flag, force))
+        )
 
     async def attach_nic(self, ref: Ref, nic: NewNic, scope: Scope) -> None:
         """Attach a network interface."""
@@ -184,6 +183,24 @@ def _detach_disk(domain: libvirt.virDomain, target: str, flag: int) -> None:
     if disk is None:
         raise AbsentError(f"there is no disk {target}")
     domain.detachDeviceFlags(ET.tostring(disk, "unicode"), flag)
+
+
+def _change_medium(domain: libvirt.virDomain, target: str, medium: str, flag: int, force: bool) -> None:
+    module = load()
+    drive = find_disk(_read(domain, flag), target)
+    if drive is None:
+        raise AbsentError(f"there is no drive {target}")
+    try:
+        domain.updateDeviceFlags(
+            put_medium(drive, medium), flag | (module.VIR_DOMAIN_DEVICE_MODIFY_FORCE if force else 0)
+        )
+    except module.libvirtError as error:
+        if not _LOCKED.search(error.get_error_message() or ""):
+            raise
+        hint = "unmount it in the guest, or change the medium by force"
+        raise ConflictError(
+            f"the guest has locked drive {target}", "it has mounted what is in it, or reads it", hint
+        ) from None
 
 
 def _detach_nic(domain: libvirt.virDomain, mac: str, flag: int) -> None:

@@ -28,20 +28,23 @@ class Image:
     pool: str = ""
     name: str = ""
     format: str = ""
-    """As its pool tells it."""
+    """As QEMU calls what its pool tells."""
 
 
 def find_image(connection: libvirt.virConnect, pool: str, volume: str, path: str) -> Image:
     """What a volume, or a path of the host, is. Raises libvirtError when there is no such volume."""
     if pool:
         found = connection.storagePoolLookupByName(pool).storageVolLookupByName(volume)
-        return Image(
-            _KINDS.get(found.info()[0], "volume"), found.path(), pool, volume,
-            attribute_at(parse(found.XMLDesc(0)), "target/format", "type"),
-        )  # fmt: skip
+        return Image(_KINDS.get(found.info()[0], "volume"), found.path(), pool, volume, _format_of(found))
     known = find_volume(connection, path) if path else None
-    format_ = attribute_at(parse(known.XMLDesc(0)), "target/format", "type") if known is not None else ""
+    format_ = _format_of(known) if known is not None else ""
     return Image("block" if path.startswith("/dev/") else "file", path, format=format_)
+
+
+def _format_of(volume: libvirt.virStorageVol) -> str:
+    told = attribute_at(parse(volume.XMLDesc(0)), "target/format", "type")
+    # To a pool an image of a disc has a format of its own, to QEMU its bytes are the disc's.
+    return "raw" if told == "iso" else told
 
 
 def find_volume(connection: libvirt.virConnect, name: str) -> libvirt.virStorageVol | None:
