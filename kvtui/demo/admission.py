@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from kvtui.demo import kinds
+from kvtui.demo.catalog.owners import POLICY, PROTECTION
+from kvtui.demo.catalog.virtualmachines import default_machine
 from kvtui.demo.controllers.instance import complete_instance
 from kvtui.demo.controllers.migration import FINALIZER
 from kvtui.demo.controllers.nodes import NOT_READY
@@ -21,7 +23,6 @@ from kvtui.demo.copy_admission import held_causes
 from kvtui.demo.disk_admission import check_claim_change, source_fault
 from kvtui.demo.metadata import invalid
 from kvtui.demo.objects import amount, condition, copy_of
-from kvtui.demo.seed import default_machine
 from kvtui.demo.storage import Kind, Object, StorageError
 from kvtui.demo.validation import check_fields
 
@@ -34,12 +35,13 @@ _Admitter = Callable[["World", Object, Object | None], Object]
 
 
 def admit(world: World, kind: Kind, obj: Object, old: Object | None, operation: Operation) -> Object:
-    """The object as it is to be stored: a copy with defaults. Deletions are always allowed.
+    """The object as it is to be stored: a copy with defaults.
 
     Raises StorageError with the webhook's code and words when it is refused.
     """
     admitter = _ADMITTERS.get(kind)
     if operation == "DELETE":
+        _check_protection(world, kind, obj)
         return obj
     checked = check_fields(kind, obj)
     return checked if admitter is None else admitter(world, copy_of(checked), old)
@@ -57,6 +59,24 @@ def _invalid(webhook: str, causes: list[Object], joint: str = ", ", lead: str = 
 
 def _cause(field: str, message: str, reason: str = "FieldValueInvalid") -> Object:
     return {"reason": reason, "message": message, "field": field}
+
+
+def _check_protection(world: World, kind: Kind, obj: Object) -> None:
+    """The admission policy of the SSP operator; its answer: apiserver ``pkg/admission/plugin/policy/validating``."""
+    if kind is not kinds.VM or obj["metadata"].get("labels", {}).get(PROTECTION) not in ("true", "True"):
+        return
+    if any(
+        world.storage.find(one, "", POLICY) is None for one in (kinds.ADMISSION_POLICY, kinds.ADMISSION_POLICY_BINDING)
+    ):
+        return
+    name = obj["metadata"]["name"]
+    words = (
+        f"VirtualMachine {name} cannot be deleted, disable/remove label '{PROTECTION}' from VirtualMachine before "
+        "deleting it"
+    )
+    told = f"ValidatingAdmissionPolicy '{POLICY}' with binding '{POLICY}' denied request: {words}"
+    details = {"name": name, "group": kind.group, "kind": kind.plural, "causes": [{"message": told}]}
+    raise StorageError(422, "Invalid", f'{kind.resource} "{name}" is forbidden: {told}', details)
 
 
 # VirtualMachine

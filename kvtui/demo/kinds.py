@@ -5,6 +5,7 @@ from __future__ import annotations
 from kvtui.demo.metadata import Kind
 
 _ALL = ("all",)
+_CAPI = ("cluster-api",)
 
 NAMESPACE = Kind("", "v1", "Namespace", "namespaces", False, ("ns",))
 NODE = Kind("", "v1", "Node", "nodes", False, ("no",))
@@ -91,6 +92,36 @@ VOLUME_SNAPSHOT_CLASS = Kind(
     ("vsclass", "vsclasses"),
     status=False,
 )
+POOL = Kind(
+    "pool.kubevirt.io", "v1beta1", "VirtualMachinePool", "virtualmachinepools", True, ("vmpool", "vmpools"), _ALL
+)
+CONTROLLER_REVISION = Kind("apps", "v1", "ControllerRevision", "controllerrevisions", status=False)
+APPLICATION = Kind("argoproj.io", "v1alpha1", "Application", "applications", True, ("app", "apps"), status=False)
+KUSTOMIZATION = Kind("kustomize.toolkit.fluxcd.io", "v1", "Kustomization", "kustomizations", True, ("ks",))
+HELM_RELEASE = Kind("helm.toolkit.fluxcd.io", "v2", "HelmRelease", "helmreleases", True, ("hr",))
+CLUSTER = Kind("cluster.x-k8s.io", "v1beta2", "Cluster", "clusters", True, ("cl",), _CAPI)
+MACHINE = Kind("cluster.x-k8s.io", "v1beta2", "Machine", "machines", True, ("ma",), _CAPI)
+MACHINE_SET = Kind("cluster.x-k8s.io", "v1beta2", "MachineSet", "machinesets", True, ("ms",), _CAPI)
+MACHINE_DEPLOYMENT = Kind(
+    "cluster.x-k8s.io", "v1beta2", "MachineDeployment", "machinedeployments", True, ("md",), _CAPI
+)
+CONTROL_PLANE = Kind(
+    "controlplane.cluster.x-k8s.io", "v1beta2", "KubeadmControlPlane", "kubeadmcontrolplanes", True, ("kcp",), _CAPI
+)
+KUBEVIRT_MACHINE = Kind(
+    "infrastructure.cluster.x-k8s.io", "v1alpha1", "KubevirtMachine", "kubevirtmachines", True, (), _CAPI
+)
+ADMISSION_POLICY = Kind(
+    "admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies", False
+)
+ADMISSION_POLICY_BINDING = Kind(
+    "admissionregistration.k8s.io",
+    "v1",
+    "ValidatingAdmissionPolicyBinding",
+    "validatingadmissionpolicybindings",
+    False,
+    status=False,
+)
 NAD = Kind(
     "k8s.cni.cncf.io",
     "v1",
@@ -134,4 +165,17 @@ KINDS: tuple[Kind, ...] = (
     EXPORT,
     VOLUME_SNAPSHOT,
     VOLUME_SNAPSHOT_CLASS,
+    POOL,
+    CONTROLLER_REVISION,
+    APPLICATION,
+    KUSTOMIZATION,
+    HELM_RELEASE,
+    CLUSTER,
+    MACHINE,
+    MACHINE_SET,
+    MACHINE_DEPLOYMENT,
+    CONTROL_PLANE,
+    KUBEVIRT_MACHINE,
+    ADMISSION_POLICY,
+    ADMISSION_POLICY_BINDING,
 )

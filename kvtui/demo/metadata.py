@@ -20,6 +20,7 @@ _BUILT_IN = frozenset(
         "storage.k8s.io",
         "apiregistration.k8s.io",
         "apiextensions.k8s.io",
+        "admissionregistration.k8s.io",
     }
 )
 _WITHOUT_GENERATION = frozenset({"storage.k8s.io", "apiregistration.k8s.io"})

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvtui.demo import kinds
-from kvtui.demo.behaviour import OS_ANNOTATION, SYSTEMS
 from kvtui.demo.catalog import disks, hosts, platform, workloads
 from kvtui.demo.catalog.applications import NAMESPACES, NETWORKS, PLATFORM_NAMESPACES, Application, share_out
+from kvtui.demo.catalog.owners import declared_machine, owner_objects, seeded_machine
+from kvtui.demo.catalog.virtualmachines import default_machine
 from kvtui.demo.controllers.binder import bind_claim, volume_for
 from kvtui.demo.controllers.handler import report_agent, run_guest
 from kvtui.demo.controllers.instance import new_instance
@@ -67,9 +68,13 @@ def _populate(world: World, size: int) -> None:
     # The last worker is a spare one.
     used = nodes[hosts.CONTROL_PLANES : -1]
     position = 0
-    for application, count in share_out(size):
+    shares = share_out(size)
+    for kind, owner in owner_objects(shares, world.clock.stamp(AGE)):
+        batch.add(kind, owner)
+    for application, count in shares:
         for number in range(1, count + 1):
-            _add_machine(world, batch, application, number, used[position % len(used)])
+            vm = seeded_machine(application, number, count)
+            _add_machine(world, batch, application, number, vm, used[position % len(used)])
             position += 1
             if position % _BATCH == 0:
                 batch.store(world)
@@ -139,93 +144,19 @@ def _network(namespace: str, name: str, vlan: int, created: str) -> Object:
 # Machines
 
 
-def machine(application: Application, name: str) -> Object:
-    """A VirtualMachine of the application as a user writes it."""
-    labels = {"app": application.name, "team": NAMESPACES[application.namespace]}
-    volumes: list[Object] = []
-    templates: list[Object] = []
-    system = SYSTEMS[application.system]
-    if application.storage_class:
-        volumes.append({"name": "rootdisk", "dataVolume": {"name": f"{name}-root"}})
-        templates.append(_template(application, f"{name}-root", application.disk, {"http": {"url": system.url}}))
-    else:
-        volumes.append({"name": "rootdisk", "containerDisk": {"image": system.image}})
-    if application.data:
-        volumes.append({"name": "data", "dataVolume": {"name": f"{name}-data"}})
-        templates.append(_template(application, f"{name}-data", application.data, {"blank": {}}))
-    if application.system != "windows":
-        user_data = f"#cloud-config\nhostname: {name}\nssh_pwauth: true\n"
-        volumes.append({"name": "cloudinit", "cloudInitNoCloud": {"userData": user_data}})
-    networks: list[Object] = [{"name": "default", "pod": {}}]
-    interfaces: list[Object] = [{"masquerade": {}, "name": "default"}]
-    if application.network:
-        networks.append({"multus": {"networkName": application.network}, "name": "vlan"})
-        interfaces.append({"bridge": {}, "name": "vlan"})
-    spec: Object = {
-        "runStrategy": application.strategy,
-        "template": {
-            "metadata": {
-                "annotations": {OS_ANNOTATION: application.system},
-                "labels": {**labels, "kubevirt.io/domain": name},
-            },
-            "spec": {
-                "domain": {
-                    "cpu": {"cores": application.cores},
-                    "devices": {
-                        "disks": [{"disk": {"bus": "virtio"}, "name": item["name"]} for item in volumes],
-                        "interfaces": interfaces,
-                        "rng": {},
-                    },
-                    "memory": {"guest": application.memory},
-                },
-                "evictionStrategy": application.eviction,
-                "networks": networks,
-                "terminationGracePeriodSeconds": 180 if application.data else 30,
-                "volumes": volumes,
-            },
-        },
-    }
-    if templates:
-        spec["dataVolumeTemplates"] = templates
-    return {
-        "apiVersion": "kubevirt.io/v1",
-        "kind": "VirtualMachine",
-        "metadata": {"name": name, "namespace": application.namespace, "labels": labels},
-        "spec": spec,
-    }
-
-
-def _template(application: Application, name: str, size: str, source: Object) -> Object:
-    storage: Object = {"resources": {"requests": {"storage": size}}, "storageClassName": application.storage_class}
-    if not application.shared:
-        storage["accessModes"] = ["ReadWriteOnce"]
-    return {"metadata": {"name": name}, "spec": {"source": source, "storage": storage}}
-
-
-def default_machine(vm: Object, uuid: str, serial: str) -> None:
-    """What the VM webhook fills in: architecture, machine type, firmware, PCI topology."""
-    template = vm["spec"]["template"]
-    template.setdefault("metadata", {}).setdefault("annotations", {}).setdefault(
-        "kubevirt.io/pci-topology-version", "v3"
-    )
-    spec = template.setdefault("spec", {})
-    spec.setdefault("architecture", "amd64")
-    domain = spec.setdefault("domain", {})
-    firmware = domain.setdefault("firmware", {})
-    firmware.setdefault("serial", serial)
-    firmware.setdefault("uuid", uuid)
-    domain.setdefault("machine", {}).setdefault("type", "q35")
-    domain.setdefault("resources", {})
-
-
-def _add_machine(world: World, batch: _Batch, application: Application, number: int, node: str) -> None:
-    name = f"{application.name}-{number}"
+def _add_machine(world: World, batch: _Batch, application: Application, number: int, vm: Object, node: str) -> None:
+    namespace, name = vm["metadata"]["namespace"], vm["metadata"]["name"]
     random = world.random
     age = random.uniform(2 * DAY, AGE)
     created = world.clock.stamp(age)
-    vm = machine(application, name)
+    if declared_machine(namespace, name) is not None:
+        world.declared.add((namespace, name))
     default_machine(vm, new_uid(world), new_uid(world))
-    annotations = {"kubevirt.io/latest-observed-api-version": "v1", "kubevirt.io/storage-observed-api-version": "v1"}
+    annotations = {
+        **vm["metadata"].get("annotations", {}),
+        "kubevirt.io/latest-observed-api-version": "v1",
+        "kubevirt.io/storage-observed-api-version": "v1",
+    }
     if number % 3 == 1:
         applied = {"apiVersion": vm["apiVersion"], "kind": vm["kind"], "metadata": {"name": name}}
         annotations["kubectl.kubernetes.io/last-applied-configuration"] = json.dumps(applied) + "\n"

@@ -93,6 +93,35 @@ _CUSTOM: dict[Kind, tuple[Column, ...]] = {
         _printed("SourceName", "spec", "source", "name"),
         _PHASE,
     ),
+    kinds.POOL: (
+        NAME,
+        _printed("Desired", "spec", "replicas", type_="integer", description="Number of desired VirtualMachines"),
+        _printed(
+            "Current",
+            "status",
+            "replicas",
+            type_="integer",
+            description="Number of managed and not final or deleted VirtualMachines",
+        ),
+        _printed(
+            "Ready",
+            "status",
+            "readyReplicas",
+            type_="integer",
+            description="Number of managed VirtualMachines which are ready to receive traffic",
+        ),
+        _CREATED,
+    ),
+    kinds.APPLICATION: (
+        NAME,
+        _printed("Sync Status", "status", "sync", "status"),
+        _printed("Health Status", "status", "health", "status"),
+    ),
+    kinds.KUBEVIRT_MACHINE: (
+        NAME,
+        _CREATED,
+        _printed("Ready", "status", "ready", type_="boolean", description="Is machine ready"),
+    ),
     kinds.VOLUME_SNAPSHOT: (
         NAME,
         _printed("ReadyToUse", "status", "readyToUse", type_="boolean"),

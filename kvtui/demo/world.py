@@ -19,13 +19,16 @@ from kvtui.demo.controllers.datavolume import DataVolumes
 from kvtui.demo.controllers.evacuation import Evacuation
 from kvtui.demo.controllers.events import Recorder
 from kvtui.demo.controllers.export import Exports
+from kvtui.demo.controllers.gitops import Applications, HelmReleases, Kustomizations
 from kvtui.demo.controllers.handler import Handler
 from kvtui.demo.controllers.importer import Importer
 from kvtui.demo.controllers.kubelet import Kubelet
+from kvtui.demo.controllers.kubevirtmachine import KubevirtMachines
 from kvtui.demo.controllers.memorydump import MemoryDumps
 from kvtui.demo.controllers.migration import Migrations
 from kvtui.demo.controllers.namespaces import Namespaces
 from kvtui.demo.controllers.nodes import Nodes
+from kvtui.demo.controllers.pool import Pools
 from kvtui.demo.controllers.resizer import Resizer
 from kvtui.demo.controllers.restore import Restores
 from kvtui.demo.controllers.scheduler import Scheduler
@@ -65,6 +68,8 @@ class World:
         self.events = Recorder(self)
         self.outside = Outside()
         self.guests: dict[tuple[str, str], Guest] = {}
+        self.declared: set[tuple[str, str]] = set()
+        """Namespace and name of the machines that are declared in Git."""
         self._addresses = 0
 
         self.scheduler = Scheduler(self)
@@ -97,6 +102,11 @@ class World:
             Clones(self),
             Exports(self),
             MemoryDumps(self),
+            Pools(self),
+            KubevirtMachines(self),
+            Applications(self),
+            Kustomizations(self),
+            HelmReleases(self),
         )
         self._observers: dict[Kind, list[Controller]] = defaultdict(list)
         for controller in controllers:

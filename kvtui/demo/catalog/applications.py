@@ -64,7 +64,7 @@ NAMESPACES: dict[str, str] = {
 }
 """Namespaces with virtual machines, and the team each belongs to."""
 PLATFORM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease", "kubevirt", "cdi", "rook-ceph",
-                       "capi-system", "capk-system", "multus")  # fmt: skip
+                       "capi-system", "capk-system", "multus", "argocd", "flux-system")  # fmt: skip
 
 NETWORKS: tuple[tuple[str, str, int], ...] = (
     ("shop", "db-vlan120", 120),

@@ -13,12 +13,13 @@ from typing import Any
 import msgspec
 
 from kvtui.demo import kinds, lifecycle
+from kvtui.demo.catalog.virtualmachines import default_machine
 from kvtui.demo.controllers.base import Key
 from kvtui.demo.controllers.copying import CONTENT_TYPE, CopyController, claim_from, content_of, is_ready, state
 from kvtui.demo.controllers.datavolume import POPULATED_FOR
 from kvtui.demo.metadata import StorageError
 from kvtui.demo.objects import add_finalizer, copy_of, deleting, has_condition, owner_reference, remove_finalizer
-from kvtui.demo.seed import default_machine, new_uid
+from kvtui.demo.seed import new_uid
 from kvtui.demo.storage import Change, Object
 
 FINALIZER = "snapshot.kubevirt.io/vmrestore-protection"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.demo.admission import admit
 from kvtui.demo.catalog.applications import Application
-from kvtui.demo.seed import machine
+from kvtui.demo.catalog.virtualmachines import machine
 from kvtui.demo.storage import Kind, Object
 
 if TYPE_CHECKING:

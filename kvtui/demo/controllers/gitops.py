@@ -1,0 +1,149 @@
+"""What takes its machines from Git and puts them back when somebody else changes them: Argo CD and Flux."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
+
+from kvtui.demo import kinds
+from kvtui.demo.admission import admit
+from kvtui.demo.catalog.owners import declared_machine, owner_of
+from kvtui.demo.controllers.base import Controller, Key
+from kvtui.demo.durations import seconds_of
+from kvtui.demo.objects import copy_of, deleting
+from kvtui.demo.storage import Change, Kind, Object
+
+if TYPE_CHECKING:
+    from kvtui.demo.world import World
+
+_INTERVAL = 60.0
+"""Seconds, where an owner names none that can be read."""
+
+
+class Declarations(Controller):
+    """Compares each machine with its manifest. Subclasses say whose machines, and when they are put back."""
+
+    kinds = (kinds.VM,)
+    latency = 1.0
+    owner: ClassVar[Kind]
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._drifted: dict[Key, set[Key]] = {}
+
+    def keys_for(self, change: Change) -> Iterable[Key]:
+        """The machine, when it is one that is declared."""
+        key = (change.namespace, change.name)
+        owner = owner_of(*key)
+        return (key,) if key in self.world.declared and owner is not None and owner.kind is self.owner else ()
+
+    def reconcile(self, namespace: str, name: str) -> None:
+        """Put the machine back once its time has come, or make it anew."""
+        identity, key = owner_of(namespace, name), (namespace, name)
+        declared = declared_machine(namespace, name)
+        owner = None if identity is None else self.storage.find(self.owner, identity.namespace, identity.name)
+        if owner is None or declared is None:
+            return
+        vm = self.storage.find(kinds.VM, namespace, name)
+        if vm is not None and (deleting(vm) or applied(vm, declared) == vm):
+            if not deleting(vm):
+                self.restart_stage(f"{namespace}/{name}", "drift")
+                self._settle(owner, key)
+            return
+        self._drift(owner, key)
+        due = self.due(owner)
+        if due is None or not self.elapsed(key, f"{namespace}/{name}", "drift", due):
+            return
+        self.restart_stage(f"{namespace}/{name}", "drift")
+        if vm is None:
+            self.storage.create(kinds.VM, admit(self.world, kinds.VM, declared, None, "CREATE"))
+        else:
+            self.storage.modify(kinds.VM, namespace, name, lambda found: found.update(applied(found, declared)))
+
+    def due(self, owner: Object) -> float | None:
+        """Seconds until a machine that differs is put back; None when nobody does that."""
+        raise NotImplementedError
+
+    def tell(self, owner: Object, *, synced: bool) -> None:
+        """Say on the owner that its machines are as declared, or that one of them is not."""
+
+    def _drift(self, owner: Object, key: Key) -> None:
+        meta = owner["metadata"]
+        drifted = self._drifted.setdefault((meta["namespace"], meta["name"]), set())
+        if not drifted:
+            self.tell(owner, synced=False)
+        drifted.add(key)
+
+    def _settle(self, owner: Object, key: Key) -> None:
+        meta = owner["metadata"]
+        drifted = self._drifted.get((meta["namespace"], meta["name"]), set())
+        if key in drifted:
+            drifted.remove(key)
+            if not drifted:
+                self.tell(owner, synced=True)
+
+
+class Applications(Declarations):
+    """argocd-application-controller: an application that heals itself is synced seconds after it differs."""
+
+    owner = kinds.APPLICATION
+    _PAUSE = 5.0
+    """``--self-heal-timeout-seconds``."""
+
+    def due(self, owner: Object) -> float | None:
+        """At once, but for the pause between two attempts."""
+        policy = owner["spec"].get("syncPolicy") or {}
+        return self._PAUSE if (policy.get("automated") or {}).get("selfHeal") else None
+
+    def tell(self, owner: Object, *, synced: bool) -> None:
+        """Set the application's sync status."""
+        meta, words = owner["metadata"], ("OutOfSync", "Synced")
+        told = f"Updated sync status: {words[not synced]} -> {words[synced]}"
+        self.world.events.normal(self.owner, owner, "argocd-application-controller", "ResourceUpdated", told)
+
+        def write(found: Object) -> None:
+            found.setdefault("status", {})["sync"] = {"status": words[synced]}
+
+        self.storage.modify(self.owner, meta["namespace"], meta["name"], write)
+
+
+class Kustomizations(Declarations):
+    """kustomize-controller: what differs is applied again at the next interval."""
+
+    owner = kinds.KUSTOMIZATION
+
+    def due(self, owner: Object) -> float | None:
+        """When its interval is over."""
+        if owner["spec"].get("suspend"):
+            return None
+        try:
+            interval = seconds_of(owner["spec"].get("interval", "")) or _INTERVAL
+        except ValueError:
+            interval = _INTERVAL
+        return interval - self.clock.elapsed % interval
+
+
+class HelmReleases(Kustomizations):
+    """helm-controller: what differs is corrected at the next interval, where drift detection is enabled."""
+
+    owner = kinds.HELM_RELEASE
+
+    def due(self, owner: Object) -> float | None:
+        """When its interval is over; never without drift detection."""
+        mode = (owner["spec"].get("driftDetection") or {}).get("mode")
+        return super().due(owner) if mode == "enabled" else None
+
+
+def applied(live: Object, manifest: Object) -> Object:
+    """The live object with all that the manifest says; what the manifest does not name stays."""
+    found: Object = copy_of(live)
+    _merge(found, manifest)
+    return found
+
+
+def _merge(target: Object, wanted: Object) -> None:
+    for key, value in wanted.items():
+        if isinstance(value, dict) and isinstance(target.get(key), dict):
+            _merge(target[key], value)
+        else:
+            target[key] = copy_of(value)
