@@ -27,6 +27,8 @@ _STRICTER: Final = {Danger.NONE: Danger.ASK, Danger.ASK: Danger.TYPE, Danger.TYP
 _CHANGES: Final = frozenset({"patch", "update", "delete"})
 _LASTING: Final = frozenset({"start", "stop", "addvolume", "removevolume"})
 """Subresources that rewrite the VM's spec (kubevirt-api.md 3.1)."""
+_ASKED: Final = frozenset({"Manual", "RerunOnFailure"})
+"""Run strategies that a start and a stop leave as they are: both are asked for in the status."""
 _INTERRUPTING: Final = frozenset({"stop", "restart", "pause", "reset", "softreboot"})
 _OWNING: Final = (VirtualMachine, VirtualMachineInstance, DataVolume)
 """What may own a disk."""
@@ -45,8 +47,8 @@ def lasts(needs: Permission, record: Record) -> bool:
     """Whether what needs that permission changes how the object is declared, so that a manager can undo it."""
     if not _concerns(needs, record):
         return False
-    if needs.subresource == "stop" and isinstance(record, VirtualMachine):
-        return record.run_strategy != "Manual"
+    if needs.subresource in ("start", "stop") and isinstance(record, VirtualMachine):
+        return record.run_strategy not in _ASKED
     return needs.subresource in _LASTING if needs.subresource else needs.verb in _CHANGES
 
 
@@ -69,7 +71,8 @@ def _concerns(needs: Permission, record: Record) -> bool:
 def why_undeletable(needs: Permission, record: Record) -> str:
     """Why the object cannot be deleted at all; empty when it can, or is not to be."""
     label = record.metadata.labels.get(UNDELETABLE, "")
-    if needs.verb != "delete" or not _concerns(needs, record) or label.lower() != "true":
+    # The policy matches ^(true|True)$.
+    if needs.verb != "delete" or not _concerns(needs, record) or label not in ("true", "True"):
         return ""
     return f"its label {UNDELETABLE} forbids to delete it; take that off first"
 
@@ -121,27 +124,48 @@ def _find_owner(view: View, backend: str, record: Record) -> Record | None:
 
 def name_managers(needs: Permission, record: Record) -> Sequence[str]:
     """A sentence for each who undoes what is changed by hand."""
-    return tuple(_managers(needs, record)) if lasts(needs, record) else ()
+    if not lasts(needs, record):
+        return ()
+    deletes = needs.verb == "delete"
+    told = [
+        f"{manager} will make it anew" if deletes else f"your change will be undone by {manager}"
+        for manager in _managers(record)
+    ]
+    return (*told, *_makers(record, deletes=deletes))
 
 
-def _managers(needs: Permission, record: Record) -> Iterator[str]:
+def _managers(record: Record) -> Iterator[str]:
+    """Who holds the object to a declaration that is kept elsewhere."""
     meta, labels = record.metadata, record.metadata.labels
     if application := _argo_application(record):
-        yield f"your change will be undone by Argo CD application {application}"
+        yield f"Argo CD application {application}"
     for kind, prefix in (("Kustomization", "kustomize"), ("HelmRelease", "helm")):
         if name := labels.get(f"{prefix}.toolkit.fluxcd.io/name"):
             space = labels.get(f"{prefix}.toolkit.fluxcd.io/namespace", "")
-            yield f"your change will be undone by Flux {kind} {space}{'/' if space else ''}{name}"
+            yield f"Flux {kind} {space}{'/' if space else ''}{name}"
     if meta.annotations.helm_release and "helm.toolkit.fluxcd.io/name" not in labels:
-        yield f"your change will be undone by the next upgrade of Helm release {meta.annotations.helm_release}"
+        yield f"the next upgrade of Helm release {meta.annotations.helm_release}"
     if owner := labels.get("olm.owner"):
-        yield f"your change will be undone by OLM, for {labels.get('olm.owner.kind', 'operator')} {owner}"
+        yield f"OLM, for {labels.get('olm.owner.kind', 'operator')} {owner}"
+
+
+def _makers(record: Record, *, deletes: bool) -> Iterator[str]:
+    """Who made the object of a template: they replace one that is gone, and leave one as it is till they make it anew
+    (KubeVirt, pool.go; CAPK, pkg/kubevirt/machine.go).
+    """
+    labels = record.metadata.labels
     if cluster := labels.get(_CLUSTER):
-        yield f"your change will be undone by Cluster API: it is a machine of cluster {cluster}"
+        if deletes:
+            yield f"Cluster API will make it anew: it is a machine of cluster {cluster}"
+        else:
+            yield f"your change will be undone by Cluster API when it replaces this machine of cluster {cluster}"
     controller = record.controller
     if controller is not None and controller.kind in _POOLS:
         pool = f"{_POOLS[controller.kind]} {controller.name}"
-        yield f"{pool} " + ("makes another in its place" if needs.verb == "delete" else "owns it: its template decides")
+        if deletes:
+            yield f"{pool} makes another in its place"
+        else:
+            yield f"your change will be undone by {pool} when its template changes"
     manager = labels.get("app.kubernetes.io/managed-by", "")
     if manager and manager != "Helm":
         yield f"{manager} manages it, and may undo your change"

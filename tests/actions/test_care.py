@@ -9,7 +9,9 @@ import msgspec
 import pytest
 
 from kvtui.actions.batch import Batches
+from kvtui.actions.care import why_undeletable
 from kvtui.actions.confirm import Confirmer, ImpossibleError, Question, Sheet
+from kvtui.backends.base import Permission
 from kvtui.model import Care, Ref
 from kvtui.records.base import Meta, Record
 from kvtui.records.copies import Reference, SnapshotSpec, VmSnapshot
@@ -144,6 +146,45 @@ async def test_who_manages_a_vm_is_named_before_it_is_changed_by_hand(
     assert said == [words]
 
 
+@pytest.mark.parametrize(
+    ("meta", "words"),
+    [
+        (
+            {"annotations": {ARGO: f"streaming:kubevirt.io/VirtualMachine:shop/{RUNNING}"}},
+            "Argo CD application streaming will make it anew",
+        ),
+        (
+            {"labels": {"cluster.x-k8s.io/cluster-name": "tenant"}},
+            "Cluster API will make it anew: it is a machine of cluster tenant",
+        ),
+        (
+            {"ownerReferences": [{"kind": "VirtualMachinePool", "name": "web", "uid": "pool", "controller": True}]},
+            "pool web makes another in its place",
+        ),
+    ],
+)
+async def test_who_replaces_a_vm_is_named_before_it_is_deleted(stage: Stage, meta: dict[str, Any], words: str) -> None:
+    stage.put(alter(vm(), **meta))
+    assert words in await warn(stage, "vm.delete", RUNNING)
+
+
+async def test_who_made_a_vm_of_a_template_is_said_to_undo_a_change_later(stage: Stage) -> None:
+    stage.put(alter(vm(), labels={"cluster.x-k8s.io/cluster-name": "tenant"}, ownerReferences=POOL))
+    assert [line for line in await warn(stage, "vm.stop", RUNNING) if "undone" in line] == [
+        "your change will be undone by Cluster API when it replaces this machine of cluster tenant",
+        "your change will be undone by pool web when its template changes",
+    ]
+
+
+@pytest.mark.parametrize("strategy", ["Manual", "RerunOnFailure"])
+async def test_a_stop_that_leaves_the_run_strategy_as_it_is_is_undone_by_nobody(stage: Stage, strategy: str) -> None:
+    changed = alter(vm(), annotations={ARGO: f"shop:kubevirt.io/VirtualMachine:shop/{RUNNING}"})
+    assert isinstance(changed, VirtualMachine)
+    changed.spec.run_strategy, changed.spec.running = strategy, None
+    stage.put(changed)
+    assert not [line for line in await warn(stage, "vm.stop", RUNNING) if "undone" in line]
+
+
 async def test_what_leaves_the_declaration_as_it_is_is_undone_by_nobody(stage: Stage) -> None:
     tracked = {ARGO: f"shop:kubevirt.io/VirtualMachine:shop/{RUNNING}"}
     stage.put(alter(vm(), annotations=tracked))
@@ -254,6 +295,12 @@ async def test_a_protected_vm_protects_its_snapshots(stage: Stage) -> None:
     asked = await ask(stage, "snapshot.delete", "before", resource="snapshots")
     assert asked is not None
     assert f"protected by the label kvtui.dev/protected of VirtualMachine shop/{RUNNING}" in asked.warnings
+
+
+@pytest.mark.parametrize(("value", "refused"), [("true", True), ("True", True), ("TRUE", False), ("", False)])
+def test_deletion_is_forbidden_by_the_values_that_the_policy_knows(value: str, refused: bool) -> None:
+    labelled = alter(vm(), labels={"kubevirt.io/vm-delete-protection": value})
+    assert bool(why_undeletable(Permission("delete", "kubevirt.io", "virtualmachines"), labelled)) is refused
 
 
 @pytest.mark.parametrize("pattern", ["shop", "sh*", f"shop/{RUNNING}", "*/dv-*"])
