@@ -136,24 +136,26 @@ def name_managers(needs: Permission, record: Record) -> Sequence[str]:
 
 def _managers(record: Record) -> Iterator[str]:
     """Who holds the object to a declaration that is kept elsewhere."""
-    meta, labels = record.metadata, record.metadata.labels
+    labels = record.metadata.labels
     if application := _argo_application(record):
         yield f"Argo CD application {application}"
     for kind, prefix in (("Kustomization", "kustomize"), ("HelmRelease", "helm")):
         if name := labels.get(f"{prefix}.toolkit.fluxcd.io/name"):
             space = labels.get(f"{prefix}.toolkit.fluxcd.io/namespace", "")
             yield f"Flux {kind} {space}{'/' if space else ''}{name}"
-    if meta.annotations.helm_release and "helm.toolkit.fluxcd.io/name" not in labels:
-        yield f"the next upgrade of Helm release {meta.annotations.helm_release}"
     if owner := labels.get("olm.owner"):
         yield f"OLM, for {labels.get('olm.owner.kind', 'operator')} {owner}"
 
 
 def _makers(record: Record, *, deletes: bool) -> Iterator[str]:
-    """Who made the object of a template: they replace one that is gone, and leave one as it is till they make it anew
-    (KubeVirt, pool.go; CAPK, pkg/kubevirt/machine.go).
+    """Who made the object of a template: they replace one that is gone, and leave one as it is until the template
+    changes or they make it anew (KubeVirt, pool.go; CAPK, pkg/kubevirt/machine.go; Helm 3, pkg/kube/client.go, which
+    merges custom resources without a look at what is there).
     """
-    labels = record.metadata.labels
+    labels, release = record.metadata.labels, record.metadata.annotations.helm_release
+    if release and "helm.toolkit.fluxcd.io/name" not in labels:
+        upgrade = f"the next upgrade of Helm release {release}"
+        yield f"{upgrade} will make it anew" if deletes else f"your change may be undone by {upgrade}"
     if cluster := labels.get(_CLUSTER):
         if deletes:
             yield f"Cluster API will make it anew: it is a machine of cluster {cluster}"

@@ -128,7 +128,7 @@ def add_siblings(stage: Stage, states: Mapping[str, bool], **meta: Any) -> None:
         (
             {"app.kubernetes.io/managed-by": "Helm"},
             {"meta.helm.sh/release-name": "shop"},
-            "your change will be undone by the next upgrade of Helm release shop",
+            "your change may be undone by the next upgrade of Helm release shop",
         ),
         (
             {"olm.owner": "db.v1", "olm.owner.kind": "ClusterServiceVersion"},
