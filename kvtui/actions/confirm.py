@@ -9,13 +9,13 @@ from typing import Any, Final, Protocol
 from kvtui.actions.batch import Batches, Task
 from kvtui.actions.care import count_left, interrupts, name_managers, raise_level, why_protected
 from kvtui.backends.base import Permission, Verdict
+from kvtui.backends.kubernetes.roles import find_role
 from kvtui.errors import BackendError, ForbiddenError, KvtuiError, UnreachableError
 from kvtui.fleet import Fleet
 from kvtui.model import Ref
 from kvtui.records.libvirt import Domain
 from kvtui.resources.base import AnyAction, AnyResource, Danger, Site, at_sites
 from kvtui.resources.form import Answers, Form
-from kvtui.resources.roles import find_role
 from kvtui.text import clean_line
 
 _MASS: Final = 2

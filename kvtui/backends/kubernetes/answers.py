@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from kvtui.backends.kubernetes.impersonation import explain_refusal
+from kvtui.backends.kubernetes.refusals import explain
 from kvtui.errors import (
     AbsentError,
     BackendError,
@@ -57,16 +58,6 @@ _PREFIXES: Final = re.compile(
     r"|admission webhook \"[^\"]*\" denied the request: )+"
 )
 
-_TITLES: Final = {
-    401: "the server does not know this account",
-    403: "not allowed",
-    404: "not there",
-    409: "not possible now",
-    410: "too old",
-    429: "the server is busy",
-    503: "the server is busy",
-}
-_UNAUTHORIZED_HINT: Final = "log in again, or check the user of this context in the kubeconfig"
 _AS_HINT: Final = "leave --as out, or `as` of the user in the kubeconfig"
 
 
@@ -117,26 +108,29 @@ def strip_prefix(words: str) -> str:
 
 def _error(code: int, reason: str, words: str, retry_after: float) -> BackendError:
     detail = clean_line(strip_prefix(words))[:_LONGEST]
-    title = _TITLES.get(code) or ("the server failed" if code >= 500 else "the server refused")
     if "Too large resource version" in words:
         # A server that was restored, or that lags behind the one asked before, knows no such future.
         return GoneError("the server is behind", detail, code=code)
-    if code == 410 or reason in ("Expired", "Gone"):
-        return GoneError("too old", detail, code=410)
+    meaning = explain(code, reason, words)
+    title, detail, hint = meaning.title, meaning.detail or detail, meaning.hint
+    if meaning.error is not None:
+        return meaning.error(title, detail, hint, 410 if meaning.error is GoneError else code)
     match code:
         case 401:
-            return UnauthorizedError(title, detail, _UNAUTHORIZED_HINT, code)
+            return UnauthorizedError(title, detail, hint, code)
         case 403:
             disguise = explain_refusal(detail)
-            return ForbiddenError(title, disguise or detail, _AS_HINT if disguise else "", code)
+            return ForbiddenError(title, disguise or detail, _AS_HINT if disguise else hint, code)
         case 404:
-            return AbsentError(title, detail, code=code)
+            return AbsentError(title, detail, hint, code)
         case 409:
-            return ConflictError(title, detail, code=code)
+            return ConflictError(title, detail, hint, code)
         case 429 | 503:
-            return BusyError(title, detail, code=code, retry_after=retry_after)
+            if retry_after:
+                hint = f"it asks to wait {retry_after:.0f} s"
+            return BusyError(title, detail, hint, code, retry_after)
         case _:
-            return BackendError(title, detail or f"HTTP {code}", code=code)
+            return BackendError(title, detail or f"HTTP {code}", hint, code)
 
 
 def _status(body: bytes) -> Status | None:

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
+from kvtui.backends.base import Permission
 from kvtui.backends.kubernetes.answers import CutError
 from kvtui.backends.kubernetes.discovery import Discovery, object_path
 from kvtui.backends.kubernetes.places import find_subresource
+from kvtui.backends.kubernetes.refusals import tell_role
 from kvtui.backends.kubernetes.server import ANY, Server
 from kvtui.errors import BackendError, ForbiddenError, UnauthorizedError
 from kvtui.model import Ref
@@ -19,6 +21,7 @@ from kvtui.text import clean
 if TYPE_CHECKING:
     import aiohttp
 
+_SUBRESOURCES = "subresources.kubevirt.io"
 _PROTOCOL = "plain.kubevirt.io"
 _LONGEST_LINE = 2**14
 """Bytes of a log line that are kept: a program that never ends its lines must not fill the memory."""
@@ -205,6 +208,11 @@ async def _heeded(ref: Ref, subresource: str) -> AsyncIterator[None]:
             raise
         words = f'cannot get virtualmachineinstances/{subresource} of {ref.name} in the namespace "{ref.namespace}"'
         raise ForbiddenError("not allowed", error.detail or words, code=403) from error
+    except ForbiddenError as error:
+        if "cannot get resource" in error.detail:
+            # The server's words leave out what follows a slash: `virtualmachineinstances/vnc`.
+            error.hint = tell_role(Permission("get", _SUBRESOURCES, "virtualmachineinstances", subresource))
+        raise
 
 
 async def _subresource(discovery: Discovery, ref: Ref, subresource: str) -> str:

@@ -182,5 +182,7 @@ def _on_condition(patch: Body | Sequence[Body], uid: str, version: str) -> objec
     if not isinstance(patch, Mapping):
         tests = [{"op": "test", "path": f"/metadata/{key}", "value": value} for key, value in wanted.items()]
         return [*tests, *patch]
+    if not wanted:
+        return patch
     given = patch.get("metadata")
     return {**patch, "metadata": {**(given if isinstance(given, Mapping) else {}), **wanted}}

@@ -14,12 +14,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
 
+from kvtui.backends.kubernetes.roles import explain_need
 from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
 from kvtui.model import Cell, FeedState, Ref, Tone
 from kvtui.resources.base import AnyAction, AnyResource, Site, show_backend
 from kvtui.resources.listing import Listing
-from kvtui.resources.roles import explain_need
 from kvtui.store import Delta
 from kvtui.text import age, shorten
 from kvtui.ui.actions import ActionRunner

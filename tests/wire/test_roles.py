@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from kvtui.backends.base import Permission
+from kvtui.backends.kubernetes.roles import explain_need, find_role
 from kvtui.demo.roles import AUTHENTICATED, EDIT, VIEW
 from kvtui.model import Platform
 from kvtui.resources import RESOURCES
-from kvtui.resources.roles import explain_need, find_role
 
 _SUBRESOURCES = "subresources.kubevirt.io"
 NEEDS = sorted(
