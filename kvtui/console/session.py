@@ -431,8 +431,7 @@ class Session:
 
     async def _look_for_reason(self, at: str) -> tuple[Sight, bool | None]:
         """Whether to connect again, for a reason that the machine gives; None while it gives none."""
-        patient = self.stream is Stream.LOG
-        sight, cause = await find_cause(self._look, self._place, self._sleep, self._clock, patient=patient)
+        sight, cause = await find_cause(self._look, self._place, self._sleep, self._clock, self.stream)
         if cause:
             return sight, self._follow(f"{cause} at {at}", sight)
         # A server may be silent for a moment, and then tell the reason.

@@ -52,7 +52,11 @@ class Sight(NamedTuple):
     began: float | None = None
     """When the instance began to run, where that is known."""
     moved_at: float | None = None
-    """When its last migration ended, by the server's clock, where that is known."""
+    """When its last migration ended, by the server's clock as the two that follow, where that is known."""
+    created_at: float | None = None
+    """When the instance was made."""
+    ended_at: float | None = None
+    """When the guest of an instance that is over ended."""
 
     @property
     def is_off(self) -> bool:

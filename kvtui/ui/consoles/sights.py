@@ -47,18 +47,21 @@ def _look_at_instance(fleet: Fleet, ref: Ref) -> Sight:
     place = Place(vmi.metadata.uid, vmi.status.node_name)
     if vmi.is_final:
         reason = f" ({vmi.status.reason})" if vmi.status.reason else ""
-        return Sight(Stage.ENDED, place, f"{phase}{reason}")
+        return Sight(Stage.ENDED, place, f"{phase}{reason}", created_at=vmi.created, ended_at=_entered(vmi, phase))
     if vmi.is_running:
         moving = vmi.status.migration_state
         going = vmi.deleted is not None or (moving is not None and moving.in_progress)
         moved_at = parse_time(moving.end_timestamp) if moving is not None else None
-        return Sight(Stage.GOING if going else Stage.RUNNING, place, phase, _began(vmi), moved_at)
-    return Sight(Stage.PLACED if phase == "Scheduled" else Stage.STARTING, place, phase or "Pending")
+        stage = Stage.GOING if going else Stage.RUNNING
+        return Sight(stage, place, phase, _entered(vmi, "Running"), moved_at, vmi.created)
+    stage = Stage.PLACED if phase == "Scheduled" else Stage.STARTING
+    return Sight(stage, place, phase or "Pending", created_at=vmi.created)
 
 
-def _began(vmi: VirtualMachineInstance) -> float | None:
+def _entered(vmi: VirtualMachineInstance, phase: str) -> float | None:
+    """When it came into a phase."""
     for transition in vmi.status.phase_transition_timestamps:
-        if transition.phase == "Running":
+        if transition.phase == phase:
             return parse_time(transition.phase_transition_timestamp)
     return None
 
