@@ -56,6 +56,7 @@ def console(options: Namespace) -> int:
         )
     session = make_session(channel, fleet, settings)
     session.takes = options.take
+    session.holds_enters = False
     until = None if options.until is None else options.until.encode(errors="surrogateescape")
     return asyncio.run(_pipe(fleet, channel, settings.console, _Pipe(session, until), options.timeout))
 

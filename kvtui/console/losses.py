@@ -9,7 +9,7 @@ _QUIET: Final = 1.5
 _APART: Final = 0.5
 """... and since the enter before, which may be a key that is held down."""
 _HELD: Final = 3.0
-"""Seconds without an enter after which the next one is meant for a guest whose console was taken back."""
+"""Seconds without an enter, once one was held back, after which the next one is meant for the guest."""
 _ENDS: Final = frozenset(b"\r\n\x03\x04\x15")
 """What ends a line, or clears it: enter, ctrl+c, ctrl+d, ctrl+u."""
 _TOLD: Final = 5.0
@@ -24,7 +24,10 @@ class Losses:
         self._begun = False
         """Whether something was typed that no enter has ended yet."""
         self._holds = False
-        """Whether an enter by itself would run what somebody left on the guest's line."""
+        """Whether an enter by itself would run what somebody left on the guest's line ..."""
+        self._holds_until = float("-inf")
+        """... until then."""
+        self._is_taken_back = False
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -36,6 +39,7 @@ class Losses:
     def add_sent(self, typed: bytes) -> None:
         """Something went to the guest, typed or pasted."""
         self.begin_anew()
+        self._holds = False
         self._begin(typed)
 
     def add_key(self, now: float, typed: bytes) -> None:
@@ -59,21 +63,28 @@ class Losses:
         self._broken = f"the paste ended at {percent} %"
         return self._broken
 
-    def connect(self, now: float, *, taken_back: bool) -> None:
-        """There is a line again: who typed sees for some seconds that it came later. On one that was taken back with
-        an enter, text of anybody may stand at the guest's prompt.
+    def connect(self, now: float, *, found: bool, taken_back: bool) -> None:
+        """There is a line again: who typed sees for some seconds that it came later. Where a guest was `found` running,
+        text of anybody may stand at its prompt; on a line `taken_back` with enter, more enters may follow.
         """
         self._until = now + _TOLD
-        self._holds = taken_back
+        self._holds, self._is_taken_back, self._holds_until = found, taken_back, float("inf")
         if taken_back:
             self._enter_at = now
 
+    def see_guest(self) -> None:
+        """The guest spoke: its user sees where an enter goes."""
+        self._holds = self._holds and self._is_taken_back
+
     def hold(self, now: float, typed: bytes) -> bool:
-        """Whether a key must not reach the guest: an enter by itself, until the user typed something or paused."""
-        self._holds = self._holds and is_enter(typed) and now - self._enter_at < _HELD
+        """Whether a key must not reach the guest: an enter by itself, until the user typed something, or paused after
+        the first that was held back.
+        """
+        self._holds = self._holds and is_enter(typed) and now < self._holds_until
         if self._holds:
             self._enters += 1
             self._enter_at = now
+            self._holds_until = now + _HELD
             self._until = now + _TOLD
         return self._holds
 
@@ -100,7 +111,7 @@ class Losses:
         if not self._enters:
             return ""
         held = "enter was held back" if self._enters == 1 else f"{self._enters} enters were held back"
-        return f"{held}: text may stand on the guest's line, ctrl+u clears it"
+        return f"{held}: text may stand on the guest's line; ctrl+u clears it, enter after {_HELD:g} s runs it"
 
     def end_typing(self) -> None:
         """What was typed had its end: the far side took it and ended."""

@@ -22,10 +22,11 @@ from kvtui.console.emulator import Emulator
 from kvtui.console.losses import Losses
 from kvtui.console.outbox import Outbox
 from kvtui.console.paste import PACE, Paste
+from kvtui.console.sentences import describe_line, describe_loss, describe_wait
 from kvtui.console.sight import Look, Place, Sight, Stage, learn_place
 from kvtui.console.state import OPEN, State, Stream
 from kvtui.console.transcript import Transcript
-from kvtui.console.verdict import find_cause, find_late_cause, judge_refusal
+from kvtui.console.verdict import Cause, find_cause, find_late_cause, judge_refusal
 from kvtui.errors import BackendError, UnreachableError
 from kvtui.text import begin_sentence, clean_line, end_sentence
 
@@ -76,6 +77,8 @@ class Session:
         """Bytes that went to the guest since then."""
         self.takes = False
         """Whether the user wants the next line even if somebody else has it."""
+        self.holds_enters = stream is Stream.SERIAL
+        """Whether an enter by itself waits until the user was told what it may run; a script knows."""
         self.last_byte: float | None = None
         """When the guest last sent something since then, by the clock."""
         self.transcript: Transcript | None = None
@@ -85,7 +88,7 @@ class Session:
         self._pace = None if stream is Stream.SHELL else pace
         self._backlog = Backlog(self.emulator, self.touch)
         self._shower: asyncio.Task[None] | None = None
-        self._retakes = False  # Whether the user asked for the next line.
+        self._opens = self._retakes = False  # Whether the user asked for the next line, and for it again.
         self._shown_line: Line | None = None
         """Over which line came what is on the screen."""
         self._again = False
@@ -141,6 +144,7 @@ class Session:
             if self._task:
                 self._task.cancel()
             self._cause = self._news = ""
+            self._opens = True
             self._become(State.CONNECTING, "Connecting.")
             if self._shower is None:
                 self._shower = asyncio.get_running_loop().create_task(self._backlog.drain())
@@ -298,13 +302,9 @@ class Session:
                 return
 
     def _wait_for(self, sight: Sight, words: str) -> None:
-        """Say what is waited for; `words` are the server's, and count where the machine says nothing of its own."""
-        if self.state is State.FOLLOWING and not sight.is_off:
-            return
-        what = f"{begin_sentence(self._cause)}; waiting for it to run" if self._cause else "Waiting for the VM to run"
-        if sight.is_seen and sight.stage is not Stage.RUNNING:
-            words = f"it is {clean_line(sight.words)}"
-        self._become(State.WAITING, f"{what}: {words}.".replace("..", "."))
+        """Say what is waited for; `words` are the server's."""
+        if self.state is not State.FOLLOWING or sight.is_off:
+            self._become(State.WAITING, describe_wait(self._cause, sight, words))
 
     def _greet(self, line: Line) -> None:
         """Begin with a new line: below what the last one brought, or above it when the guest booted anew."""
@@ -325,26 +325,18 @@ class Session:
         self._cause, self.takes = "", False
         if not self._again:
             self._outbox.clear()
-        self._losses.connect(self._clock(), taken_back=self._retakes and self._again)
-        self._retakes = False
+        # On a guest that was waited for nobody can have typed yet.
+        found = self._opens and self.holds_enters and self.state is not State.WAITING
+        self._losses.connect(self._clock(), found=found, taken_back=self._retakes)
+        self._opens = self._retakes = False
         self._line = line
         self._tell_size()
-        self._become(State.SILENT, self._describe_line(silent=True))
+        self._become(State.SILENT, describe_line(self.stream, self._news, silent=True))
 
     def _begin_screen(self, prepare: Callable[[], None], line: Line) -> None:
         """What came over the line before is on the screen now; what follows came over `line`."""
         prepare()
         self._shown_line = line
-
-    def _describe_line(self, *, silent: bool) -> str:
-        news = f"; {self._news}" if self._news else ""
-        if self.stream is Stream.LOG:
-            return f"Reading the boot log{news}{'; there is nothing in it yet' if silent else ''}."
-        hint = ""
-        if silent and self.stream is Stream.SERIAL:
-            # Enter alone would run what somebody left on the guest's line.
-            hint = "; silent: ctrl+u, then enter shows a prompt"
-        return f"Connected{news}{hint}."
 
     async def _serve(self, line: Line) -> None:
         """Read and write until the line ends. Raises BackendError when it is cut."""
@@ -373,7 +365,8 @@ class Session:
             self.received += len(data)
             self.last_byte = now = self._clock()
             if self.state is State.SILENT:
-                self._become(State.LIVE, self._describe_line(silent=False))
+                self._losses.see_guest()
+                self._become(State.LIVE, describe_line(self.stream, self._news, silent=False))
             if self.transcript is not None:
                 self.transcript.write(data)
             if self.tap is not None:
@@ -410,8 +403,8 @@ class Session:
             self._become(State.LOST, f"Cut at {at}: {what}.")
         else:
             self._become(State.TAKEN, f"Taken over by another user at {at}.")
-            sight, cause = await find_late_cause(self._look, self._place, self._sleep, self._clock, cut)
-            return bool(cause) and self._follow(f"{cause} at {at}", sight)
+            cause = await find_late_cause(self._look, self._place, self._sleep, self._clock, cut)
+            return cause is not None and self._heed(cause, at)
         return False
 
     async def _explain_end(self) -> bool:
@@ -432,11 +425,18 @@ class Session:
     async def _look_for_reason(self, at: str) -> tuple[Sight, bool | None]:
         """Whether to connect again, for a reason that the machine gives; None while it gives none."""
         sight, cause = await find_cause(self._look, self._place, self._sleep, self._clock, self.stream)
-        if cause:
-            return sight, self._follow(f"{cause} at {at}", sight)
+        if cause is not None:
+            return sight, self._heed(cause, at)
         # A server may be silent for a moment, and then tell the reason.
         mute = sight.stage is Stage.UNREACHABLE
         return sight, self._lose(at, clean_line(sight.words)) if mute else None
+
+    def _heed(self, cause: Cause, at: str) -> bool:
+        """Follow the machine, but where that may throw another user out."""
+        if cause.is_sure:
+            return self._follow(f"{cause.words} at {at}", cause.sight)
+        self._become(State.LOST, f"Cut at {at}: {cause.words}, or another user took the console just before.")
+        return False
 
     def _follow(self, cause: str, sight: Sight) -> bool:
         self._cause = cause
@@ -448,10 +448,7 @@ class Session:
         return True
 
     def _lose(self, at: str, words: str) -> bool:
-        what = f"Link lost at {at}: {words}."
-        if self.stream is Stream.SERIAL:
-            what += " It stays closed, for somebody else may have the console by now."
-        self._become(State.LOST, what)
+        self._become(State.LOST, describe_loss(self.stream, at, words))
         return False
 
     def _end_paste(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from kvtui.console.sight import Look, Place, Sight, Stage, explain_cut
 from kvtui.console.state import State, Stream
@@ -22,11 +22,26 @@ _AFTER: Final = 5.0
 """Seconds between a cut and the end of the migration that it belongs to, which the server tells to the second."""
 _AGREES: Final = 60.0
 """Seconds after its end in which a move is told; clocks that make it more, or less than none, do not agree."""
-_DIES: Final = 3.0
-"""Seconds after a cut in which the guest is told to have ended if its end was the cut."""
+_DIES: Final = 2.0
+"""Seconds after a cut by which the guest has ended, as the server has it, if its end was the cut ..."""
+_MAY_DIE: Final = 4.0
+"""... and until which that cannot be told from a user who took the console at the end of a shutdown."""
+_SECOND: Final = 1.0
+"""What the server's times leave off at most."""
 
 Sleep = Callable[[float], Awaitable[None]]
 Clock = Callable[[], float]
+
+
+class Cause(NamedTuple):
+    """What the machine did that broke a line."""
+
+    sight: Sight
+    """Of the machine after that."""
+    words: str
+    """A clause."""
+    is_sure: bool = True
+    """Whether it cannot have been another user."""
 
 
 def _fits(sight: Sight, cut: float, now: float) -> bool:
@@ -38,66 +53,65 @@ def _fits(sight: Sight, cut: float, now: float) -> bool:
     return now - cut <= _AFTER
 
 
-def _was_over(ended_at: float | None, cut: float, now: float) -> bool:
-    """Whether the guest that is seen to be over now had ended when the line was cut: a user may take it during a
-    shutdown. Where neither the present nor the server's time tells, it had not.
-    """
-    if now - cut <= _DIES:
-        return True
-    return ended_at is not None and -_BEFORE <= now - ended_at <= _AGREES and ended_at - cut <= _DIES
+def _name_end(before: Place | None, sight: Sight, cut: float, now: float) -> Cause | None:
+    """How the guest that is seen to be over now explains the cut: a user may take the console during a shutdown."""
+    ended_at = sight.created_at if _is_another(before, sight) else sight.ended_at
+    by = now
+    if ended_at is not None and -_BEFORE <= now - ended_at <= _AGREES:
+        by = min(now, ended_at + _SECOND)
+    if by - cut > _MAY_DIE:
+        return None
+    return Cause(sight, clean_line(explain_cut(before, sight)), is_sure=by - cut <= _DIES)
 
 
 def _is_another(before: Place | None, sight: Sight) -> bool:
+    """Whether it is another instance; the one before had ended when it was made."""
     return before is not None and sight.place is not None and not sight.place.goes_on_from(before)
 
 
-def _explain(before: Place | None, sight: Sight, cut: float, now: float, stream: Stream) -> str:
-    is_another = _is_another(before, sight)
-    if is_another or sight.is_off:
-        # Where there is another instance, the one before had ended.
-        ended_at = sight.created_at if is_another else sight.ended_at
-        fits = stream is not Stream.SERIAL or _was_over(ended_at, cut, now)
-    else:
-        fits = _fits(sight, cut, now)
-    return clean_line(explain_cut(before, sight)) if fits else ""
+def _name_cause(before: Place | None, sight: Sight, cut: float, now: float, stream: Stream) -> Cause | None:
+    is_over = sight.is_off or _is_another(before, sight)
+    if is_over and stream is Stream.SERIAL:
+        return _name_end(before, sight, cut, now)
+    words = clean_line(explain_cut(before, sight))
+    return Cause(sight, words) if words and (is_over or _fits(sight, cut, now)) else None
 
 
-async def find_cause(look: Look, before: Place | None, sleep: Sleep, clock: Clock, stream: Stream) -> tuple[Sight, str]:
-    """What the machine did that broke a line to `before` just now, as a clause, and the last sight of it.
+async def find_cause(
+    look: Look, before: Place | None, sleep: Sleep, clock: Clock, stream: Stream
+) -> tuple[Sight, Cause | None]:
+    """Why a line to `before` broke just now, and the last sight of the machine.
 
-    The clause is empty when the machine gives no reason within a few seconds, or for a log some more.
+    There is no cause when the machine gives none within a few seconds, or for a log some more.
     """
     looks, cut = 0, clock()
     while True:
         sight = look()
         looks += 1
-        cause = _explain(before, sight, cut, clock(), stream)
+        cause = _name_cause(before, sight, cut, clock(), stream)
         is_slow = stream is Stream.LOG or sight.stage is Stage.GOING
         if cause or looks > (_LOOKS_GOING if is_slow else _LOOKS):
             return sight, cause
         await sleep(_PAUSE)
 
 
-async def find_late_cause(
-    look: Look, before: Place | None, sleep: Sleep, clock: Clock, cut: float
-) -> tuple[Sight, str]:
+async def find_late_cause(look: Look, before: Place | None, sleep: Sleep, clock: Clock, cut: float) -> Cause | None:
     """The same of a serial console after the user was told that there is no cause for the cut at that time.
 
     A migration that begins only now is no reason, nor is an end that the server does not tell to be that old: who took
     a console may well stop the machine.
     """
-    sight = look()
-    was_going = sight.stage is Stage.GOING
+    was_going = look().stage is Stage.GOING
     for _ in range(_LOOKS_AFTER):
         sight = look()
         if sight.stage is Stage.GOING and not was_going:
             break
-        if cause := _explain(before, sight, cut, clock(), Stream.SERIAL):
-            return sight, cause
+        if cause := _name_cause(before, sight, cut, clock(), Stream.SERIAL):
+            return cause
         if sight.is_off or _is_another(before, sight):
             break
         await sleep(_PAUSE)
-    return sight, ""
+    return None
 
 
 def judge_refusal(error: BackendError, stream: Stream) -> tuple[State, str]:

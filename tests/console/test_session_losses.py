@@ -7,7 +7,7 @@ import time
 import pytest
 
 from kvtui.console.sight import Place, Sight
-from kvtui.console.state import State
+from kvtui.console.state import State, Stream
 from tests.console.test_session import CUT, RUNS, UNSEEN, Bench, bench, settle
 from tests.console.test_session_life import MOVED, MOVING, MUTE, OFF, RUNS_ANEW, STARTING, cut
 
@@ -189,12 +189,87 @@ async def test_enter_reaches_a_guest_again_behind_another_key_or_a_pause(bench: 
         await bench.sleep.advance(10)
 
 
-async def test_a_new_boot_has_nothing_on_its_line(bench: Bench) -> None:
+async def test_a_boot_that_was_waited_for_has_nothing_on_its_line(bench: Bench) -> None:
+    await lose(bench)
+    bench.sight = OFF
+    press_enter(bench)
+    await bench.sleep.advance(10)
+    bench.sight = RUNS_ANEW
+    await bench.sleep.advance(1)
+    assert bench.session.send(b"\r")
+
+
+async def test_whoever_took_a_console_may_have_typed_in_the_next_boot_too(bench: Bench) -> None:
     await lose(bench)
     bench.sight = RUNS_ANEW
     press_enter(bench)
     await settle()
+    assert not bench.session.send(b"\r")
+
+
+@pytest.mark.parametrize("pause", [0.1, 5.0, 600.0])
+async def test_the_first_lone_enter_into_a_guest_that_was_found_silent_runs_nothing_of_somebody_else(
+    bench: Bench, pause: float
+) -> None:
+    await bench.open()
+    await bench.sleep.advance(pause)
+    assert not bench.session.send(b"\r")
+    assert (
+        bench.session.loss
+        == "enter was held back: text may stand on the guest's line; ctrl+u clears it, enter after 3 s runs it"
+    )
+    await bench.sleep.advance(3)
     assert bench.session.send(b"\r")
+    await settle()
+    assert bench.line.written == [b"\r"]
+    assert bench.session.send(b"\r"), "it is asked once"
+
+
+@pytest.mark.parametrize("first", [b"\x15", b"root", b"\x1b[A"])
+async def test_enter_behind_whatever_else_was_typed_is_not_held_back(bench: Bench, first: bytes) -> None:
+    await bench.open()
+    assert bench.session.send(first)
+    assert bench.session.send(b"\r")
+
+
+async def test_enter_behind_a_paste_is_not_held_back(bench: Bench) -> None:
+    await bench.open()
+    bench.session.paste("uptime")
+    assert bench.session.send(b"\r")
+
+
+async def test_enter_is_not_held_back_from_a_guest_that_speaks(bench: Bench) -> None:
+    await bench.open()
+    bench.line.send(b"localhost login: ")
+    await settle()
+    assert bench.session.send(b"\r")
+
+
+async def test_a_guest_that_was_followed_takes_enter_at_once(bench: Bench) -> None:
+    await bench.open()
+    bench.session.send(b"ls\r")
+    for sight in (MOVED, RUNS_ANEW):
+        await cut(bench, sight)
+        await bench.sleep.advance(1)
+        assert bench.session.send(b"\r")
+
+
+async def test_an_enter_is_held_back_from_a_line_taken_back_though_its_guest_speaks(bench: Bench) -> None:
+    """Who took it back with enter may press it once more."""
+    await lose(bench)
+    press_enter(bench)
+    bench.line.send(b"[ 1234.5] eth0: link up\r\n")
+    await settle()
+    assert not bench.session.send(b"\r")
+
+
+@pytest.mark.parametrize("stream", [Stream.SHELL, Stream.LOG])
+async def test_enter_is_held_back_from_serial_lines_alone(stream: Stream) -> None:
+    bench = Bench(stream)
+    await bench.open()
+    assert bench.session.send(b"\r") is (stream is Stream.SHELL)
+    assert "held back" not in bench.session.loss
+    await bench.session.stop()
 
 
 async def test_a_paste_into_nothing_begins_something_too(bench: Bench) -> None:
