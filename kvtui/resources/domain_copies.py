@@ -40,7 +40,7 @@ def _note(snapshot: DomainSnapshot) -> str:
 def _take_form(view: View, guests: Sequence[Guest]) -> Form:
     active = any(guest.domain.active for guest in guests)
     taken = {one.snapshot for guest in guests for one in _snapshots_of(view, guest)}
-    no_agent = "" if all(guest.domain.agent for guest in guests) else "no guest agent is connected"
+    no_agent = _lack_agent(guests)
 
     def warn(answers: Answers) -> Sequence[str]:
         if not active:
@@ -65,6 +65,15 @@ def _take_form(view: View, guests: Sequence[Guest]) -> Form:
         ),
         warn=warn,
     )  # fmt: skip
+
+
+def _lack_agent(guests: Sequence[Guest]) -> str:
+    """Why not all of them can be quiesced."""
+    mute = next((guest.domain for guest in guests if not guest.domain.agent), None)
+    if mute is None:
+        return ""
+    words = "no guest agent is connected" if mute.agent is False else "it has no channel for a guest agent"
+    return words if len(guests) == 1 else f"{mute.metadata.name}: {words}"
 
 
 async def _take(backend: Backend, guest: Guest, answers: Answers) -> None:

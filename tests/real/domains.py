@@ -120,7 +120,8 @@ def running_guest(host: Host, name: str, image: Image, **details: Any) -> Iterat
         own.close()
         yield Guest(host, name)
     finally:
-        for end in (domain.destroy, domain.undefine, connection.close):
+        snapshots_too = libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+        for end in (domain.destroy, lambda: domain.undefineFlags(snapshots_too), connection.close):
             # It may have migrated, or its host may have died.
             with suppress(libvirt.libvirtError):
                 end()

@@ -283,5 +283,7 @@ def test_snapshots_are_chosen_among_those_there_are(store: Store) -> None:
 def test_a_snapshot_of_disks_is_only_quiesced_with_an_agent() -> None:
     form = draft("snapshot", guest(agent=False), holds="disks", quiesce=True)
     assert "no guest agent" in form.refusal
+    without = draft("snapshot", guest(agent=None), guest(), holds="disks", quiesce=True)
+    assert without.refusal == "quiesce: web: it has no channel for a guest agent"
     assert draft("snapshot", guest(), holds="disks", quiesce=True).refusal == ""
     assert [field.name for field in draft("snapshot", off()).asked] == ["name", "description"]
