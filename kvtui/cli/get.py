@@ -256,11 +256,16 @@ class _Printer:
         return not names or ref.name in names or ref.path in names
 
     def _look(self, ref: Ref) -> object:
-        """What a row says but for its ages: lines are printed when this changes."""
+        """What a row says but for its ages and figures: lines are printed when this changes."""
         row, now = self._listing.row(ref), self._fleet.clock()
-        still = [column.cell(row, now).text for column in self._columns if not column.ticks and not column.measured]
+        still = [
+            column.cell(row, now).text
+            for column in self._columns
+            if not (column.ticks or column.measured or column.drifts)
+        ]
         # The word of a status that counts down beside it.
-        return [self._listing.resource.health(row, now).word, *still]
+        health = self._listing.resource.health(row, now)
+        return [health.word, health.tone, *still]
 
     def _cells(self, ref: Ref) -> list[str]:
         row, now = self._listing.row(ref), self._fleet.clock()

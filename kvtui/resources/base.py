@@ -39,6 +39,8 @@ class Column(Generic[Row]):
     """Only shown by ``-o wide`` and in a zoomed pane."""
     measured: bool = False
     """Whether its text comes from what a metrics server measures now and then."""
+    drifts: bool = False
+    """Whether it is a figure that moves while nothing happens, of which a watch tells nobody."""
     order: str = ""
     """How its cells are ordered where that is neither the alphabet nor a number: ``active first``."""
 

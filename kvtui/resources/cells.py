@@ -78,9 +78,11 @@ def age_column(created: Callable[[Row], float | None]) -> Column[Row]:
     return Column("AGE", lambda row, now: age_cell(created(row), now), 5, rank=3, right=True, ticks=True)
 
 
-def reason_column(health: Callable[[Row, float], Health], *, wide: bool = False, rank: int = 4) -> Column[Row]:
-    """REASON: why the status is what it is."""
-    return Column("REASON", lambda row, now: _reason(health(row, now)), 20, rank=rank, grow=3, wide=wide)
+def reason_column(
+    health: Callable[[Row, float], Health], *, wide: bool = False, rank: int = 4, drifts: bool = False
+) -> Column[Row]:
+    """REASON: why the status is what it is; it drifts where there are figures in it."""
+    return Column("REASON", lambda row, now: _reason(health(row, now)), 20, rank=rank, grow=3, wide=wide, drifts=drifts)
 
 
 def _reason(health: Health) -> Cell:

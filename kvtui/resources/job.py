@@ -132,15 +132,15 @@ def _refs(view: View) -> Iterable[Ref]:
 _NUMBERS: tuple[Column[Transit], ...] = (
     Column("DONE", _done, 5, rank=2, right=True),
     Column("ELAPSED", _elapsed, 8, rank=2, right=True, ticks=True),
-    Column("LEFT", _left, 6, rank=4, right=True),
-    Column("RATE", _rate, 8, rank=4, right=True),
-    Column("DIRTY", _dirty, 8, rank=5, right=True),
-    Column("ITER", _iteration, 4, rank=6, right=True),
-    Column("DOWNTIME", _downtime, 8, rank=6, right=True),
-    reason_column(_health, rank=3),
+    Column("LEFT", _left, 6, rank=4, right=True, drifts=True),
+    Column("RATE", _rate, 8, rank=4, right=True, drifts=True),
+    Column("DIRTY", _dirty, 8, rank=5, right=True, drifts=True),
+    Column("ITER", _iteration, 4, rank=6, right=True, drifts=True),
+    Column("DOWNTIME", _downtime, 8, rank=6, right=True, drifts=True),
+    reason_column(_health, rank=3, drifts=True),
     Column("AGE", lambda row, now: age_cell(row.job.began, now), 5, rank=6, right=True, ticks=True),
-    Column("THROTTLE", _throttle, 8, rank=6, wide=True, right=True),
-    Column("TOTAL", _total, 6, rank=6, wide=True, right=True),
+    Column("THROTTLE", _throttle, 8, rank=6, wide=True, right=True, drifts=True),
+    Column("TOTAL", _total, 6, rank=6, wide=True, right=True, drifts=True),
 )
 
 RESOURCE: Resource[Transit] = Resource(

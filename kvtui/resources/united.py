@@ -102,6 +102,7 @@ def _unite_column(parts: Sequence[tuple[type, Column[Any]]]) -> Column[Any]:
         wide=all(column.wide for column in columns),
         ticks=any(column.ticks for column in columns),
         measured=any(column.measured for column in columns),
+        drifts=any(column.drifts for column in columns),
     )
 
 

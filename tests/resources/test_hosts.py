@@ -71,6 +71,26 @@ def test_a_migration_between_two_watched_hosts_is_one_row_with_both_ends() -> No
     assert [vm["NODE"] for vm in rows(store, "vms")] == ["kvm1 > kvm2", "kvm1 > kvm2"]
 
 
+@pytest.mark.parametrize("among", [HOSTS, BOTH])
+def test_of_a_migration_only_its_progress_and_its_state_are_no_figures_that_drift(among: Any) -> None:
+    shown = resource("migrations", among)
+
+    def look(job: DomainJob, now: float) -> dict[str, str]:
+        store = Store()
+        store.apply([Put("kvm1", domain()), Put("kvm1", job), Put("kvm2", domain()), Put("kvm2", COMING)])
+        listing = Listing(shown, store, now)
+        (ref,) = listing.refs
+        return {column.title: column.cell(listing.row(ref), now).text for column in shown.columns}
+
+    later = replace(GOING, done=90 * 2**20, left=10 * 2**20, rate=5.0 * 2**20, dirty_rate=7.0 * 2**20, iteration=5,
+                    downtime=0.2, throttle=0.4, total=101 * 2**20)  # fmt: skip
+    before, after = look(GOING, NOW), look(later, NOW + 3)
+    moves = {column.title for column in shown.columns if before[column.title] != after[column.title]}
+    assert moves > {"DONE", "LEFT", "DIRTY"}
+    drifts = {column.title for column in shown.columns if column.drifts or column.ticks}
+    assert moves - drifts == {"DONE"}
+
+
 def test_the_row_at_the_target_comes_back_when_the_source_is_watched_no_more() -> None:
     store = Store()
     store.apply([Put("kvm1", GOING), Put("kvm2", domain()), Put("kvm2", COMING)])

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from kvtui import __version__
@@ -22,7 +23,9 @@ from kvtui.cli.arguments import parse_arguments
 from kvtui.cli.demo import DemoCluster
 from kvtui.errors import ConfigError, KvtuiError
 from kvtui.fleet import Fleet
-from kvtui.model import BackendInfo, Feed, FeedState
+from kvtui.model import BackendInfo, Feed, FeedState, Platform
+from kvtui.records.base import Meta
+from kvtui.records.libvirt import Domain, DomainState, Use
 from kvtui.store import Drop, Message, Put
 from tests.machines import TYPES, Object, read_machine, record_of
 
@@ -221,6 +224,27 @@ def test_watching_prints_what_changes_and_what_goes(
     assert main(["get", "vms", "--watch"]) == 130
     lines = table(capsys.readouterr().out)
     assert [line[2] for line in lines] == ["STATUS", "Stopped", "Starting", "gone"]
+
+
+def test_watching_tells_of_states_of_hosts_vms_and_not_of_their_figures(
+    serve: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    web = Domain(metadata=Meta(name="web", uid="u"), state=DomainState.RUNNING, id=1, measured=True)
+
+    def show(state: DomainState, cpu: float) -> Callable[[], Message]:
+        use = Use(cpu=cpu, read=cpu * 1e6, written=0.0, received=cpu * 1e5, sent=0.0)
+        return lambda: Put("prod", msgspec.structs.replace(web, state=state, use=use, used=int(cpu * 2**28)))
+
+    def interrupt() -> Message:
+        os.kill(os.getpid(), signal.SIGINT)
+        return Feed("prod", "Host", FeedState.LIVE)
+
+    later = (show(DomainState.RUNNING, 0.1), show(DomainState.RUNNING, 0.9), show(DomainState.PAUSED, 0.0), interrupt)
+    backend = RecordedBackend(later=later)
+    backend.info = BackendInfo(name="prod", platform=Platform.LIBVIRT)
+    serve(backend)
+    assert main(["get", "vms", "--watch", "-o", "wide"]) == 130
+    assert [line[1] for line in table(capsys.readouterr().out)] == ["STATUS", "Running", "Paused"]
 
 
 @pytest.mark.parametrize(
