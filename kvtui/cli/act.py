@@ -23,6 +23,7 @@ from kvtui.cli.codes import FAILED, OK, PARTIAL, UNCONFIRMED, UNSEEN
 from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.fields import describe_fields, fill_form, tell_answers
 from kvtui.cli.output import printing
+from kvtui.cli.secrets import take_secrets
 from kvtui.errors import BackendError, ConfigError, KvtuiError, ReadOnlyError
 from kvtui.fleet import Fleet
 from kvtui.model import FeedState, Ref
@@ -191,7 +192,7 @@ class _Run:
             with printing():
                 sys.stdout.write("\n".join(describe_fields(sheet.form)) + "\n")
             return None
-        draft = fill_form(sheet.form, self._options.fields)
+        draft = fill_form(sheet.form, await take_secrets(sheet.form, self._options.fields))
         warnings = [*sheet.warnings, *draft.warnings]
         subjects = [*sheet.form.about, *tell_answers(draft)]
         question = Question(f"{sheet.form.title}?", subjects, warnings, sheet.word, sheet.production)

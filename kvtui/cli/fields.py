@@ -44,7 +44,13 @@ def describe_fields(form: Form) -> list[str]:
 
 def tell_answers(draft: Draft) -> list[str]:
     """What was answered, a line for each field that is asked."""
-    return [clean_line(f"{field.label}: {_show(field, draft)}") for field in draft.asked]
+    return [clean_line(f"{field.label}: {'(not shown)' if is_secret(field) else _show(field, draft)}")
+            for field in draft.asked]  # fmt: skip
+
+
+def is_secret(field: AnyField) -> bool:
+    """Whether what is answered must not be seen."""
+    return isinstance(field, Text) and field.secret
 
 
 def _field_name(name: str, form: Form) -> str:
@@ -96,7 +102,10 @@ def _describe(field: AnyField, draft: Draft) -> list[str]:
     now = _show(field, draft)
     word = "yes|no" if isinstance(field, Toggle) else "VALUE"
     needed = " (needed)" if isinstance(field, Text | Number) and field.needed else ""
-    lines = [f"  --{option_name(field.name)} {word}   {field.label}{unit}{f' (default: {now})' if now else needed}"]
+    given = f"{option_name(field.name)}-file FILE" if is_secret(field) else f"{option_name(field.name)} {word}"
+    lines = [f"  --{given}   {field.label}{unit}{f' (default: {now})' if now else needed}"]
+    if is_secret(field):
+        lines.append("      its first line; - is standard input; asked on the terminal when it is left out")
     if field.hint:
         lines.append(f"      {field.hint}")
     if isinstance(field, Choice):

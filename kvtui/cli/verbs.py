@@ -147,7 +147,7 @@ def split_fields(words: Sequence[str], known: Collection[str]) -> tuple[list[str
             kept.append(word)
         elif equals:
             fields[name[2:]] = value
-        elif rest and not rest[0].startswith("-"):
+        elif rest and (rest[0] == "-" or not rest[0].startswith("-")):
             fields[name[2:]] = rest.pop(0)
         else:
             fields[name[2:]] = None

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 from kvtui.demo import kinds
 from kvtui.demo.catalog import disks, hosts, platform, workloads
-from kvtui.demo.catalog.applications import NAMESPACES, NETWORKS, PLATFORM_NAMESPACES, Application, share_out
+from kvtui.demo.catalog.applications import (
+    APPLICATIONS,
+    NAMESPACES,
+    NETWORKS,
+    PLATFORM_NAMESPACES,
+    Application,
+    share_out,
+)
+from kvtui.demo.catalog.making import long_made
 from kvtui.demo.catalog.owners import declared_machine, owner_objects, seeded_machine
 from kvtui.demo.catalog.virtualmachines import default_machine
 from kvtui.demo.controllers.binder import bind_claim, volume_for
@@ -107,6 +115,7 @@ def _load_platform(world: World, nodes: list[str]) -> None:
     world.load(kinds.API_SERVICE, platform.api_services(created))
     world.load(kinds.CRD, platform.custom_resource_definitions(created))
     world.load(kinds.NAD, [_network(namespace, name, vlan, created) for namespace, name, vlan in NETWORKS])
+    world.load(kinds.SECRET, [_passwords(item, created) for item in APPLICATIONS if item.password])
     addresses = iter(world.next_address, "")
     deployments, daemon_sets, pods = workloads.objects(
         world.random, nodes[: hosts.CONTROL_PLANES], nodes[hosts.CONTROL_PLANES :], created, addresses
@@ -129,6 +138,13 @@ def _namespace(name: str, team: str, created: str) -> Object:
         "spec": {"finalizers": ["kubernetes"]},
         "status": {"phase": "Active"},
     }
+
+
+def _passwords(application: Application, created: str) -> Object:
+    """No user has a password yet."""
+    secret = long_made(kinds.SECRET, application.namespace, application.password, created)
+    del secret["metadata"]["generation"]
+    return secret | {"type": "Opaque", "data": {}}
 
 
 def _network(namespace: str, name: str, vlan: int, created: str) -> Object:

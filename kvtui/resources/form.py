@@ -119,13 +119,13 @@ class Toggle(Field):
 
 @dataclass(frozen=True)
 class Text(Field):
-    """A line of text, cleaned, without blanks around it."""
+    """A line of text, cleaned, without blanks around it; a secret is taken as it is."""
 
     default: str = ""
     needed: bool = True
     """Whether it may not be left empty."""
     secret: bool = False
-    """Whether it is not shown as it is typed."""
+    """Whether it is never shown, nor taken from the words of a command."""
 
 
 @dataclass(frozen=True)
@@ -255,7 +255,10 @@ class Draft:
             if option.reason:
                 self._troubles[field.name] = option.reason
             return option.value
-        text = clean_line(text).strip()
+        if not field.secret:
+            text = clean_line(text).strip()
+        elif text != clean_line(text):
+            raise ValueError("it has characters that nobody can type")
         if field.needed and not text:
             raise ValueError("must not be empty")
         return text

@@ -204,6 +204,7 @@ ACCESS: tuple[Action[Machine], ...] = (
         awaits="changing",
         danger=Danger.ASK,
         footer=False,
+        command="set-password",
     ),
     Action(
         id="vm.add_key",

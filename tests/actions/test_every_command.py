@@ -88,6 +88,7 @@ CASES: Final[dict[str, Case]] = {
     "vm.attach_nic": Case(("--network", "shop/vlan-7"), namespace="shop"),
     "vm.detach_nic": Case(before=("vm.attach_nic",), namespace="shop"),
     "vm.expose": Case(),
+    "vm.set_password": Case(refusal="has no access credentials for that"),
     "vm.add_key": Case(refusal="has no access credentials for that"),
     "vm.cancel_evacuation": Case(refusal="no node is being emptied of it"),
     "snapshot.restore": Case(before=("vm.snapshot",)),

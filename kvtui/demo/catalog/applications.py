@@ -29,6 +29,8 @@ class Application:
     eviction: str = "LiveMigrate"
     network: str = ""
     """A NetworkAttachmentDefinition of its namespace for a second interface."""
+    password: str = ""
+    """The Secret with the passwords of its guests' users, if any."""
     halted: int = 0
     """Each so manieth machine of it is switched off; none for 0."""
 
@@ -43,7 +45,8 @@ APPLICATIONS: tuple[Application, ...] = (
     Application("erp", "winfile", "windows", 3, 4, "16Gi", disk="120Gi", eviction="LiveMigrateIfPossible"),
     Application("erp", "mssql", "windows", 2, 8, "32Gi", disk="120Gi", data="800Gi", shared=False, eviction="None"),
     Application("ci", "runner", "fedora", 8, 4, "8Gi", storage_class="", strategy="RerunOnFailure", halted=4),
-    Application("ci", "win-build", "windows", 2, 8, "16Gi", disk="160Gi", strategy="Manual", halted=2),
+    Application("ci", "win-build", "windows", 2, 8, "16Gi", disk="160Gi", strategy="Manual", halted=2,
+                password="win-build-users"),
     Application("data", "kafka", "debian", 4, 4, "16Gi", data="1Ti", network="data-vlan140"),
     Application("data", "spark", "ubuntu", 5, 8, "32Gi", storage_class=FILES, halted=5),
     Application("data", "clickhouse", "centos", 3, 16, "64Gi", data="2Ti"),

@@ -55,6 +55,10 @@ def machine(application: Application, name: str) -> Object:
     }
     if templates:
         spec["dataVolumeTemplates"] = templates
+    if application.password:
+        source = {"secret": {"secretName": application.password}}
+        credentials = {"userPassword": {"source": source, "propagationMethod": {"qemuGuestAgent": {}}}}
+        spec["template"]["spec"]["accessCredentials"] = [credentials]
     return {
         "apiVersion": "kubevirt.io/v1",
         "kind": "VirtualMachine",
