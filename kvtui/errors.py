@@ -90,3 +90,7 @@ class BusyError(BackendError):
 
 class ReadOnlyError(BackendError):
     """A verb was called on a backend that kvtui was told only to read."""
+
+
+class UnconfirmedError(KvtuiError):
+    """It was asked whether it is meant, and nobody said so."""

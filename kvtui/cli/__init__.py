@@ -7,9 +7,9 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from kvtui.cli.arguments import parse_arguments
-from kvtui.cli.codes import FAILED, INTERRUPTED, OK, PARTIAL, USAGE
+from kvtui.cli.codes import FAILED, INTERRUPTED, OK, PARTIAL, UNCONFIRMED, USAGE
 from kvtui.cli.output import prepare_streams, printing
-from kvtui.errors import ConfigError, KvtuiError, UnreachableError
+from kvtui.errors import ConfigError, KvtuiError, UnconfirmedError, UnreachableError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,6 +23,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         _complain(error)
         return USAGE
+    except UnconfirmedError as error:
+        hint = f" ({error.hint})" if error.hint else ""
+        sys.stderr.write(f"kvtui: {error.title}: {error.detail}{hint}\n")
+        return UNCONFIRMED
     except KvtuiError as error:
         _complain(error)
         return PARTIAL if isinstance(error, UnreachableError) else FAILED

@@ -17,14 +17,14 @@ from kvtui.actions.commands import Deed, find_verbs
 from kvtui.actions.confirm import Confirmer, ImpossibleError, Question, Sheet
 from kvtui.backends.base import Source
 from kvtui.backends.objects import Rehearser
-from kvtui.cli.asking import TerminalAsker
 from kvtui.cli.choosing import Chooser, confine
-from kvtui.cli.codes import FAILED, OK, PARTIAL, UNCONFIRMED, UNSEEN
+from kvtui.cli.codes import FAILED, OK, PARTIAL, UNSEEN
+from kvtui.cli.confirming import ask_whether_meant, print_lines
 from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.fields import describe_fields, fill_form, tell_answers
 from kvtui.cli.output import printing
 from kvtui.cli.secrets import take_secrets
-from kvtui.errors import BackendError, ConfigError, KvtuiError, ReadOnlyError
+from kvtui.errors import BackendError, ConfigError, KvtuiError, ReadOnlyError, UnconfirmedError
 from kvtui.fleet import Fleet
 from kvtui.model import FeedState, Ref
 from kvtui.resources import RESOURCES
@@ -37,12 +37,6 @@ _LISTS: Final = 15.0
 _PATIENCE: Final = 2.0
 """How many times its usual time an effect may take."""
 _TICK: Final = 0.05
-_SHOWN: Final = 12
-"""Objects that a question names."""
-
-
-class UnconfirmedError(KvtuiError):
-    """It was asked whether it is meant, and nobody said so."""
 
 
 def act(options: Namespace) -> int:
@@ -61,12 +55,7 @@ def act(options: Namespace) -> int:
             f"{options.verb} cannot be done on {', '.join(fleet.backends)}", "no action there has that word"
         )
     chooser = Chooser(here, fleet, options, homes, everywhere=everywhere)
-    try:
-        return asyncio.run(_Run(options, here, fleet, chooser).run(names))
-    except UnconfirmedError as error:
-        hint = f" ({error.hint})" if error.hint else ""
-        sys.stderr.write(f"kvtui: {error.title}: {error.detail}{hint}\n")
-        return UNCONFIRMED
+    return asyncio.run(_Run(options, here, fleet, chooser).run(names))
 
 
 def _check_words(options: Namespace, deed: Deed, names: Sequence[str]) -> None:
@@ -200,25 +189,11 @@ class _Run:
 
     async def _confirm(self, question: Question) -> bool:
         if self._options.dry_run:
-            _print_lines(f"! {warning}" for warning in question.warnings)
+            print_lines(f"! {warning}" for warning in question.warnings)
             return True
         if self._options.yes:
             return True
-        subjects = list(question.subjects)
-        more = [f"and {len(subjects) - _SHOWN} more"] if len(subjects) > _SHOWN else []
-        production = [question.production] if question.production else []
-        _print_lines([*production, question.title, *(f"  {line}" for line in [*subjects[:_SHOWN], *more]),
-                      *(f"! {warning}" for warning in question.warnings)])  # fmt: skip
-        wanted = f'type "{question.word}" to do it:' if question.word else "do it? [y/N]"
-        from kvtui.backends.ssh import NobodyError
-
-        try:
-            answer = await TerminalAsker().ask(wanted, secret=False)
-        except NobodyError:
-            raise UnconfirmedError("nothing was done", "it must be confirmed, and there is no terminal",
-                                   "--yes does it without asking") from None  # fmt: skip
-        said = (answer or "").strip()
-        return said == question.word if question.word else said.lower() in ("y", "yes")
+        return await ask_whether_meant(question)
 
     # What is done ---------------------------------------------------------------------------------------------------
 
@@ -233,11 +208,11 @@ class _Run:
                 await self._wait(batch, live)
         except asyncio.CancelledError:
             self._finish(batch)
-            _print_lines([f"interrupted: {self._summary(batch)}"])
+            print_lines([f"interrupted: {self._summary(batch)}"])
             raise
         self._finish(batch)
         if len(batch.items) > 1:
-            _print_lines([f"{self._deed.action.label}: {self._summary(batch)}"])
+            print_lines([f"{self._deed.action.label}: {self._summary(batch)}"])
         return self._code(batch)
 
     async def _wait(self, batch: Batch, live: asyncio.Task[None]) -> None:
@@ -360,8 +335,3 @@ async def _pause(live: asyncio.Task[None]) -> None:
     if live.done():
         live.result()
         raise BackendError("the backends ended by themselves")
-
-
-def _print_lines(lines: Iterable[str]) -> None:
-    for line in lines:
-        sys.stderr.write(f"{clean_line(line)}\n")

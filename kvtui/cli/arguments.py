@@ -46,6 +46,7 @@ exit codes:
   1    failed, or an object that was named is not there
   2    the command line, the configuration or the kubeconfig makes no sense
   3    the cluster does not answer, or the answer is partial; what is known is printed
+  4    asked and not confirmed: nothing was sent
   130  interrupted; 128 and the number of any other signal, 129 also where the terminal went away"""
 
 _GET_ABOUT = """\
@@ -147,7 +148,8 @@ examples:
   kvtui upload fedora.qcow2 --name fedora --size 20Gi -n shop
   kvtui upload win.img.xz --name win --size 64Gi --class ceph-rbd
 
-ctrl+c deletes the DataVolume again unless all was sent; what is left is said.
+ctrl+c deletes the DataVolume again unless all was sent; what is left is said. Where the settings say production, or
+protect the namespace, it is asked first whether it is meant.
 
 {_EXIT_CODES}"""
 
@@ -162,7 +164,8 @@ examples:
   kvtui download shop/db-1-export --volume db-1-data -o /backup/db-1.img.gz
   kvtui download shop/db-1-export --format raw
 
-standard output: the name of the file, once all of it is there.
+standard output: the name of the file, once all of it is there. Where the settings say production, or protect the
+namespace, it is asked first whether it is meant.
 
 {_EXIT_CODES}"""
 
@@ -352,6 +355,7 @@ def _add_upload(parser: ArgumentParser) -> None:
                         help="how often it is sent again when the connection breaks (default: 5)")  # fmt: skip
     parser.add_argument("--proxy-url", default="", metavar="URL", help="CDI's upload proxy (default: the one it tells)")
     parser.add_argument("--insecure", action="store_true", help="do not check the certificate of the proxy")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask where it is production or protected")
 
 
 def _add_download(parser: ArgumentParser) -> None:
@@ -363,6 +367,7 @@ def _add_download(parser: ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=_named, metavar="FILE",
                         help="where to (default: named as the volume, in this folder)")  # fmt: skip
     parser.add_argument("--force", action="store_true", help="write over a file that exists")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask where it is production or protected")
     parser.add_argument("--timeout", type=read_seconds, default=300.0, metavar="SECONDS",
                         help="how long to wait until the export is ready (default: %(default)g)")  # fmt: skip
 

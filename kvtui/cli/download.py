@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from kvtui.backends.downloads import RAW, SUFFIXES, Downloads, check_target
 from kvtui.backends.transfer import DownloadTransfer
+from kvtui.cli.confirming import confirm_where_careful
 from kvtui.cli.connecting import read_settings
 from kvtui.cli.machine import capable, find_object
 from kvtui.cli.output import printing
@@ -43,6 +44,7 @@ async def _download(options: Namespace, fleet: Fleet, ref: Ref, target: Path) ->
     _end_on_signals()
     try:
         backend = capable(fleet, ref, Downloads, "exports")  # type: ignore[type-abstract]
+        await confirm_where_careful(fleet, ref, options, f"download export {ref.path} to {target}?")
         transfer = await _run(backend, ref, options, target)
     finally:
         await fleet.close()

@@ -9,6 +9,7 @@ import time
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
+from kvtui.cli.confirming import confirm_where_careful
 from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.machine import own_namespace
 from kvtui.cli.output import printing
@@ -44,7 +45,9 @@ async def _upload(options: Namespace) -> int:
     try:
         await fleet.prepare()
         uploads: Uploads = able(backend, Uploads)  # type: ignore[type-abstract]
-        ref = await uploads.upload(_wanted(options, backend.name, shown))
+        wanted = _wanted(options, backend.name, shown)
+        await confirm_where_careful(fleet, wanted.ref, options, f"upload {options.file.name} to {wanted.ref.path}?")
+        ref = await uploads.upload(wanted)
     except asyncio.CancelledError:
         shown.end()
         return ending.status

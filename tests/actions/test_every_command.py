@@ -76,7 +76,7 @@ CASES: Final[dict[str, Case]] = {
     "datavolume.delete": Case(before=("datavolume.create",)),
     "pvc.create": Case(),
     "pvc.resize": Case(("--size", "900"), before=("pvc.create",), waits=False),
-    "pvc.delete": Case(before=("pvc.create",)),
+    "pvc.delete": Case(before=("pvc.create",), fleeting=True),
     "pvc.export": Case(before=("pvc.create",), waits=False),
     "vm.snapshot": Case(),
     "vm.clone": Case(),

@@ -70,6 +70,21 @@ def test_a_file_that_is_there_is_only_written_over_by_force(
     assert file.read_text() == "dear"
 
 
+def test_in_production_a_download_is_asked_about(
+    fetch: Fetch, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kvtui.cli.asking._TERMINAL", str(tmp_path / "no-terminal"))
+    settings = tmp_path / "config.toml"
+    settings.write_text('[context."*"]\nproduction = true\n', encoding="utf-8")
+    assert fetch(EXPORT, "--config", str(settings)) == 4
+    told = capsys.readouterr().err
+    assert told.startswith(f"PRODUCTION demo\ndownload export {EXPORT} to ")
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["config.toml"]
+    assert fetch("data/nope", "--config", str(settings), "--read-only") == 1, "what is refused anyway asks nobody"
+    assert fetch("data/nope", "--config", str(settings), "--yes") == 1
+    assert '"nope" not found' in capsys.readouterr().err
+
+
 def test_a_download_that_is_interrupted_ends_with_its_signal_and_leaves_nothing(cluster: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "kvtui", "download", EXPORT, "--kubeconfig", cluster, "-o", str(tmp_path / "d.gz")]
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}

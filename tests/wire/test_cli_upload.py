@@ -100,3 +100,19 @@ async def test_how_large_a_packed_disk_is_must_be_said(cluster: RunningCluster, 
     code, _, err = await run(cluster, tmp_path, str(packed), "--name", "mine", "-n", "shop")
     assert code == 2
     assert "give --size" in err
+
+
+@pytest.mark.parametrize("settings", ['[context."*"]\nproduction = true\n', '[context."*"]\nprotected = ["shop"]\n'])
+async def test_where_care_is_wanted_it_is_asked_before_anything_is_sent(
+    cluster: RunningCluster, image: Path, tmp_path: Path, settings: str
+) -> None:
+    config = tmp_path / "careful.toml"
+    config.write_text(settings, encoding="utf-8")
+    words = (str(image), "--name", "mine", "-n", "shop", "--config", str(config))
+    code, out, err = await run(cluster, tmp_path, *words)
+    assert (code, out) == (4, "")
+    assert "upload disk.img to shop/mine?" in err
+    assert ("PRODUCTION demo" in err) == ("production" in settings)
+    assert "it must be confirmed, and there is no terminal (--yes does it without asking)" in err
+    assert phase(cluster) == "none"
+    assert (await run(cluster, tmp_path, *words, "--yes"))[0] == 0

@@ -1,0 +1,59 @@
+"""Whether something is meant: said by ``--yes``, or asked on the terminal of the command."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from kvtui.actions.confirm import Question
+from kvtui.backends.ssh import NobodyError
+from kvtui.cli.asking import TerminalAsker
+from kvtui.errors import UnconfirmedError
+from kvtui.fleet import Fleet
+from kvtui.model import Ref
+from kvtui.text import clean_line
+
+_SHOWN: Final = 12
+"""Objects that a question names."""
+
+
+async def ask_whether_meant(question: Question) -> bool:
+    """Put the question. Raises UnconfirmedError without a terminal."""
+    subjects = list(question.subjects)
+    more = [f"and {len(subjects) - _SHOWN} more"] if len(subjects) > _SHOWN else []
+    production = [question.production] if question.production else []
+    print_lines([*production, question.title, *(f"  {line}" for line in [*subjects[:_SHOWN], *more]),
+                 *(f"! {warning}" for warning in question.warnings)])  # fmt: skip
+    wanted = f'type "{question.word}" to do it:' if question.word else "do it? [y/N]"
+    try:
+        answer = await TerminalAsker().ask(wanted, secret=False)
+    except NobodyError:
+        raise UnconfirmedError("nothing was done", "it must be confirmed, and there is no terminal",
+                               "--yes does it without asking") from None  # fmt: skip
+    said = (answer or "").strip()
+    return said == question.word if question.word else said.lower() in ("y", "yes")
+
+
+async def confirm_where_careful(
+    fleet: Fleet, ref: Ref, options: Namespace, title: str, subjects: Sequence[str] = ()
+) -> None:
+    """Have the user confirm what asks nobody elsewhere, where it is production or protected in the settings. Raises
+    UnconfirmedError.
+    """
+    care = fleet.care(ref.backend)
+    pattern = care.protects(ref)
+    # What is read-only is refused whatever is answered.
+    if options.yes or fleet.backends[ref.backend].info.read_only or not (care.production or pattern):
+        return
+    warnings = (f"protected in your settings by {pattern!r}",) if pattern else ()
+    production = f"PRODUCTION {clean_line(ref.backend)}" if care.production else ""
+    if not await ask_whether_meant(Question(title, subjects, warnings, "", production)):
+        raise UnconfirmedError("nothing was done", "it was not confirmed")
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Write them on standard error, cleaned."""
+    for line in lines:
+        sys.stderr.write(f"{clean_line(line)}\n")
