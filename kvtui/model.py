@@ -182,4 +182,6 @@ class BackendInfo:
     namespace: str = ""
     """The only namespace that is shown; empty for all."""
     trouble: str = ""
+    put_off: float = 0.0
+    """Seconds for which it asks not to be asked anything; what was asked for waits till then."""
     groups: frozenset[str] = field(default_factory=frozenset)

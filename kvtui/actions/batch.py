@@ -7,6 +7,7 @@ what was under way there, and nothing more is sent until it is asked for again.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -207,8 +208,12 @@ class Batches:
         if item.state is State.WAITING:
             return f"{item.action.awaits}, queued"
         now = self._fleet.clock()
-        overdue = ", overdue" if item.is_overdue(now) else ""
-        return f"{item.action.awaits} {age(now - (item.asked or now))}{overdue}"
+        more = ", overdue" if item.is_overdue(now) else self._tell_put_off(item)
+        return f"{item.action.awaits} {age(now - (item.asked or now))}{more}"
+
+    def _tell_put_off(self, item: Item) -> str:
+        seconds = self._fleet.backends[item.ref.backend].info.put_off if item.state is State.ASKED else 0.0
+        return f", server asks to wait {math.ceil(seconds)}s" if seconds else ""
 
     def explain(self, item: Item) -> str:
         """What is to be said of an item: the server's words; of one that is overdue, what its row says."""

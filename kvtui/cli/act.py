@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 from argparse import Namespace
 from collections import Counter
@@ -37,6 +38,8 @@ _LISTS: Final = 15.0
 _PATIENCE: Final = 2.0
 """How many times its usual time an effect may take."""
 _TICK: Final = 0.05
+_LOOK: Final = 0.2
+"""Seconds between two looks whether a server asks to wait."""
 
 
 def act(options: Namespace) -> int:
@@ -203,7 +206,7 @@ class _Run:
         self._batches.listen(lambda refs: self._print_ended(by_ref[ref] for ref in refs if ref in by_ref))
         self._print_ended(batch.items)
         try:
-            await self._batches.carry_out(batch)
+            await self._send(batch)
             if self._waits:
                 await self._wait(batch, live)
         except asyncio.CancelledError:
@@ -214,6 +217,23 @@ class _Run:
         if len(batch.items) > 1:
             print_lines([f"{self._deed.action.label}: {self._summary(batch)}"])
         return self._code(batch)
+
+    async def _send(self, batch: Batch) -> None:
+        """Have it done, and say so each time that a server wants to be asked later."""
+        work = asyncio.create_task(self._batches.carry_out(batch), name="batch")
+        waited: dict[str, float] = {}
+        try:
+            while not work.done():
+                await asyncio.wait({work}, timeout=_LOOK)
+                for name, backend in self._fleet.backends.items():
+                    seconds = backend.info.put_off
+                    if seconds > waited.get(name, 0.0):
+                        print_lines([f"{name} is busy and asks to wait {math.ceil(seconds)}s"])
+                    waited[name] = seconds
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+        work.result()
 
     async def _wait(self, batch: Batch, live: asyncio.Task[None]) -> None:
         """Until every effect is seen, or the time is up."""

@@ -126,19 +126,21 @@ def _name_hosts(hosts: Sequence[HostSettings], taken: Collection[str]) -> dict[s
 
 
 def _make_context(options: Namespace, settings: Settings, name: str, audit: AuditLog, routes: Routes) -> Backend:
-    from kvtui.backends.kubernetes.client import connect
+    from kvtui.backends.kubernetes.client import Timings, connect
     from kvtui.backends.kubernetes.impersonation import Impersonation
 
     own = settings.for_context(name)
     namespace = "" if options.all_namespaces else options.namespace or own.namespace
     route = own.route if options.jump is None else options.jump
     dialer = routes.dialer(route) if route else None
+    patience = vars(options).get("timeout")
     return connect(
         options.kubeconfig,
         name,
         namespace,
         settings.is_read_only(name),
         audit,
+        timings=Timings(busy=patience) if patience else None,
         dialer=dialer,
         acting_as=Impersonation(options.as_user or "", tuple(options.as_groups)),
     )

@@ -168,7 +168,12 @@ class KubernetesBackend:
     @property
     def info(self) -> BackendInfo:
         """What is known of the server and of us there."""
-        return replace(self._info, address=self._server.address, acting_as=self._server.acting_as)
+        return replace(
+            self._info,
+            address=self._server.address,
+            acting_as=self._server.acting_as,
+            put_off=self._server.waiting.seconds,
+        )
 
     def _tell_account(self) -> str:
         """Who acts, for the audit log: who logs in comes first, as whom it is then behind."""
@@ -295,7 +300,7 @@ class KubernetesBackend:
     async def read(self, ref: Ref) -> dict[str, object]:
         """The whole object as the server has it. Raises BackendError."""
         _, path = await find_path(self._discovery, ref)
-        return await asyncio.to_thread(_whole, await self._server.request("GET", path))
+        return await asyncio.to_thread(_whole, await self._server.request_patiently("GET", path))
 
     async def read_all(self, ref: Ref) -> list[dict[str, object]]:
         """All objects of a kind. Raises BackendError."""

@@ -18,6 +18,7 @@ from kvtui.backends.kubernetes.answers import refuse_other_answers
 from kvtui.backends.kubernetes.impersonation import NOBODY, Impersonation, read_impersonation
 from kvtui.backends.kubernetes.kubeconfig import Kubeconfig
 from kvtui.backends.kubernetes.timings import Timings
+from kvtui.backends.kubernetes.waiting import Waiting
 from kvtui.errors import BackendError, KvtuiError, UnauthorizedError, UnreachableError
 from kvtui.records.decode import TOO_DEEP
 from kvtui.text import clean_line, scrub_json
@@ -65,6 +66,7 @@ class Server:
         self.timings = timings
         self.address = ""
         """The URL of the server; empty until the first request."""
+        self.waiting = Waiting(timings.busy)
         self.epoch = 0
         """Grows when the kubeconfig came to name another server or account: what was known may be of another."""
         self._target = target
@@ -98,6 +100,20 @@ class Server:
         """
         async with self._connected() as transport:
             return await transport.request(method, path, query=query, body=body, accept=accept, limit=limit)
+
+    async def request_patiently(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        accept: str = JSON,
+    ) -> bytes:
+        """The same for what a user waits for: sent when the server wants it, if it wants it later; see `Waiting`."""
+        return await self.waiting.ask(
+            lambda: self.request(method, path, query=query, body=body, accept=accept), reads=method == "GET"
+        )
 
     async def get(self, path: str, type_: type[T], query: Mapping[str, str] | None = None) -> T:
         """A JSON answer, cleaned of control characters and decoded. Raises as `request` does."""

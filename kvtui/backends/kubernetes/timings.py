@@ -13,6 +13,8 @@ class Timings:
     """Until TCP and TLS stand."""
     answer: float = 30.0
     """Until an ordinary answer begins, and between its parts."""
+    busy: float = 60.0
+    """For which a request is put off at most that the server wants to have later."""
     list_answer: float = 60.0
     """Until a list begins, and between its parts: a cold server reads it from etcd first."""
     watch_silence: float = 90.0

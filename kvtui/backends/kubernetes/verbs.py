@@ -40,7 +40,7 @@ async def check_same(server: Server, discovery: Discovery, ref: Ref) -> None:
     if not ref.uid:
         return
     _, path = await find_path(discovery, ref)
-    found = await server.get(path, _Object)
+    found = decode(await server.request_patiently("GET", path), _Object)
     if found.metadata.uid != ref.uid:
         raise ConflictError(f"{ref.path} was re-created since", "nothing was done", code=409)
 
@@ -147,11 +147,11 @@ class Verbs:
     async def _call(self, ref: Ref, subresource: str, options: Body | None) -> None:
         path = await find_subresource(self.discovery, ref, subresource)
         body = {**(options or {}), **({"dryRun": ["All"]} if self.dry_run else {})}
-        await self.server.request("PUT", path, body=body, accept=ANY)
+        await self.server.request_patiently("PUT", path, body=body, accept=ANY)
 
     async def _send(self, method: str, ref: Ref, body: object) -> None:
         _, path = await find_path(self.discovery, ref)
-        await self.server.request(method, path, query=self._query, body=body)
+        await self.server.request_patiently(method, path, query=self._query, body=body)
 
     async def _create(self, ref: Ref, body: Body) -> Ref:
         api_version, path = await find_path(self.discovery, ref._replace(name=""))
@@ -159,7 +159,7 @@ class Verbs:
         metadata = dict(given) if isinstance(given, Mapping) else {}
         metadata["generateName" if ref.name.endswith("-") else "name"] = ref.name
         whole = {**body, "apiVersion": api_version, "kind": ref.kind, "metadata": metadata}
-        raw = await self.server.request("POST", path, query=self._query, body=whole)
+        raw = await self.server.request_patiently("POST", path, query=self._query, body=whole)
         try:
             created = decode(raw, _Object).metadata
         except BackendError:
