@@ -43,11 +43,11 @@ def replay(options: Namespace) -> int:
 
 
 def _print_text(recording: Recording) -> int:
-    from kvtui.console.plaintext import read_lines
+    from kvtui.console.plaintext import read_text
 
     with printing():
-        for line in read_lines(recording):
-            sys.stdout.write(f"{clean(line)}\n")
+        for text in read_text(recording):
+            sys.stdout.write(clean(text))
     return _tell_trouble(recording.trouble)
 
 

@@ -104,6 +104,22 @@ class Emulator:
         return colours_of(lines) + rest
 
     @property
+    def takes_lines(self) -> bool:
+        """Whether whole lines of text and colours that are fed now scroll by, with nothing changed but their cuts."""
+        return (
+            self._tokenizer.is_between
+            and not self._decoder.getstate()[0]
+            and self._screen.takes_lines
+            and not self.modes.cut_lines
+        )
+
+    def drop_past(self, keep: int) -> None:
+        """Forget the oldest lines of the scrollback but so many."""
+        past = self._screen.scrollback
+        for _ in range(len(past) - keep):
+            past.popleft()
+
+    @property
     def kept(self) -> int:
         """How many lines are left of an endless text: those of the scrollback and the screen."""
         return (self._screen.scrollback.maxlen or 0) + self.lines
