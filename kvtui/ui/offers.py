@@ -12,6 +12,7 @@ from kvtui.ui.screens.help import name_key
 
 def offer_actions(pane: ResourcePane, keys: Mapping[str, str]) -> None:
     """Let the user choose an action of the pane's resource, and do it; `keys` are those that the user has set."""
+    pane.hold_row()
     rows, resource = pane.chosen, pane.resource
     actions = resource.verbs if rows else resource.makers
     if not actions:

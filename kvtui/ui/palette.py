@@ -68,6 +68,7 @@ def main_commands(screen: MainScreen) -> Iterator[Command]:
 
 
 def _actions(pane: ResourcePane) -> Iterator[Command]:
+    pane.hold_row()
     rows, reasons = pane.chosen, pane.reasons()
     subject = pane.name_row(rows[0]) if len(rows) == 1 else f"{len(rows)} {pane.resource.title}"
     for action in pane.resource.verbs:

@@ -85,8 +85,8 @@ class LiveTable(PaintedWidget, Generic[K], can_focus=True, inherit_bindings=Fals
         self._port = Viewport()
         self._cursor: K | None = None
         self._cursor_index = 0
-        self.filling = False
-        """Whether its rows still come in for the first time."""
+        self.on_top = False
+        """Whether the cursor stays on the first row, whichever that is, for the user chose none yet."""
         self._marks = Marks(rows)
         self._texts: dict[K, list[Cell]] = {}
         self._strips: dict[tuple[K, bool, bool], Strip] = {}
@@ -222,6 +222,7 @@ class LiveTable(PaintedWidget, Generic[K], can_focus=True, inherit_bindings=Fals
 
     def action_activate(self) -> None:
         """Open the row under the cursor."""
+        self.on_top = False
         if self._cursor is not None:
             self.post_message(self.Activated(self))
 
@@ -238,6 +239,7 @@ class LiveTable(PaintedWidget, Generic[K], can_focus=True, inherit_bindings=Fals
         """Mark all rows from the one marked last to the one under the cursor."""
         if self._cursor is None:
             return
+        self.on_top = False
         self._marks.reach(self._cursor, self._cursor_index)
         self.refresh()
         self.post_message(self.Moved(self))
@@ -254,6 +256,7 @@ class LiveTable(PaintedWidget, Generic[K], can_focus=True, inherit_bindings=Fals
         keys = self._rows.keys
         if not keys:
             return
+        self.on_top = False
         before = self._cursor
         self._cursor_index = min(max(0, index), len(keys) - 1)
         self._cursor = keys[self._cursor_index]
@@ -267,12 +270,9 @@ class LiveTable(PaintedWidget, Generic[K], can_focus=True, inherit_bindings=Fals
             self.post_message(self.Moved(self))
 
     def _follow_cursor(self, keys: Sequence[K]) -> None:
-        """Stay on the same row; where it went away, on the one that took its place.
-
-        While the table is `filling` and the cursor was never moved, it waits on the first row.
-        """
+        """Stay on the same row; where it went away, on the one that took its place."""
         index = None if self._cursor is None else self._rows.index(self._cursor)
-        if self.filling and self._cursor_index == 0:
+        if self.on_top:
             index = 0
         self._cursor_index = min(self._cursor_index, max(0, len(keys) - 1)) if index is None else index
         self._cursor = keys[self._cursor_index] if keys else None

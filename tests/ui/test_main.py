@@ -104,7 +104,14 @@ async def test_the_cursor_stays_on_its_machine_while_others_come(stage: Stage, s
         assert [line for line in screen.lines if "> lab " in line and " cpu-1 " in line]
 
 
-async def test_while_a_list_comes_in_parts_the_cursor_waits_on_the_first_row(show: Show) -> None:
+def renamed(name: str) -> VirtualMachine:
+    """Another VM, of that name."""
+    machine = vm("batch-1")
+    machine.metadata.name, machine.metadata.uid = name, f"uid of {name}"
+    return machine
+
+
+async def test_until_it_is_moved_the_cursor_stays_on_the_first_row_whichever_comes_there(show: Show) -> None:
     stage = Stage()
     async with show(stage) as screen:
         stage.put(vm("dv-1"))
@@ -112,8 +119,23 @@ async def test_while_a_list_comes_in_parts_the_cursor_waits_on_the_first_row(sho
         assert cursor_name(screen) == "shop/batch-1"
         stage.feed(VirtualMachine, FeedState.LIVE)
         stage.fleet.step()
-        stage.put(vm("quota-1"))
-        assert cursor_name(screen) == "shop/batch-1"
+        stage.put(renamed("aaa"))
+        assert cursor_name(screen) == "shop/aaa"
+        await screen.press("down", "up")
+        stage.put(renamed("aa"))
+        assert cursor_name(screen) == "shop/aaa"
+
+
+@pytest.mark.parametrize("keys", ["a", "space up", "enter", "s", "c", "ctrl+p"])
+async def test_the_cursor_follows_a_row_that_something_is_done_to(show: Show, keys: str) -> None:
+    stage = Stage()
+    async with show(stage) as screen:
+        stage.put(vm("dv-1"))
+        stage.feed(VirtualMachine, FeedState.LIVE)
+        stage.fleet.step()
+        await screen.press(*keys.split())
+        stage.put(renamed("aaa"))
+        assert cursor_name(screen) == "shop/dv-1"
 
 
 async def test_a_changed_machine_repaints_little(stage: Stage, show: Show) -> None:

@@ -129,6 +129,8 @@ class ResourcePane(Vertical):
         self.table: LiveTable[Ref] = LiveTable(
             resource.columns, _ListedRows(self.listing, fleet, runner), id=f"table-{resource.name}"
         )
+        # Backends answer one after the other: the first row that comes is seldom the first of the list.
+        self.table.on_top = True
 
     def compose(self) -> ComposeResult:
         """Title and table."""
@@ -146,7 +148,6 @@ class ResourcePane(Vertical):
 
     def take(self, delta: Delta) -> None:
         """Follow the store."""
-        self.table.filling = self._feed_is(FeedState.LOADING)
         change = self.listing.apply(delta, self._fleet.clock())
         if delta.feeds:
             self._say_empty()
@@ -241,6 +242,10 @@ class ResourcePane(Vertical):
     def current(self) -> Ref | None:
         """The row under the cursor."""
         return self.table.cursor
+
+    def hold_row(self) -> None:
+        """The user means the row under the cursor: the cursor follows it from now on."""
+        self.table.on_top = False
 
     def rows_for(self, action: AnyAction) -> list[Any]:
         """What an action is to be done to: the chosen rows, or where a maker is to make one."""
@@ -381,6 +386,7 @@ class ResourcePane(Vertical):
 
     def start(self, action: AnyAction) -> None:
         """Do an action to the chosen rows, beside the loop of messages: it may ask and wait."""
+        self.hold_row()
         self.app.run_worker(self._runner.invoke(action, self.rows_for(action)), group="actions")
 
     def action_mark(self) -> None:
@@ -406,6 +412,7 @@ class ResourcePane(Vertical):
 
     def action_open_tab(self, tab: str) -> None:
         """Show the row under the cursor in full."""
+        self.hold_row()
         if self.current is not None:
             self.post_message(self.Opened(self.resource, self.current, tab))
 

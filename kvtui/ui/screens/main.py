@@ -230,6 +230,7 @@ class MainScreen(PanesScreen):
 
     def action_console(self, stream: str) -> None:
         """Open a way into the chosen VM, by the name of its stream."""
+        self._current.hold_row()
         ref = self._subject
         if ref is None or ref.kind not in (SHELL_KINDS if stream == "SHELL" else CONSOLE_KINDS):
             words = {
@@ -252,6 +253,7 @@ class MainScreen(PanesScreen):
 
     def action_screens(self) -> None:
         """Look at the screens of the marked VMs, or of the chosen one."""
+        self._current.hold_row()
         marks = () if self.problems.table.has_focus else self._current.table.marks
         refs = [ref for ref in marks or (self._subject,) if ref is not None and ref.kind in CONSOLE_KINDS]
         if not refs:
