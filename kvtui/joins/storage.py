@@ -30,16 +30,29 @@ def has_old_sizes(pool: StoragePool, starved: Iterable[Domain]) -> bool:
     return any(pool.looked is None or pool.looked < (domain.since or 0.0) for domain in starved)
 
 
-def pools_that_starve(view: View, ref: Ref, domain: Domain) -> Iterator[Ref]:
-    """For `related`: the pools in which a domain found no space."""
-    disks = _starved_disks(domain)
+def hang_on(view: View, backend: str, pool: StoragePool) -> tuple[Domain, ...]:
+    """The domains with disks in a pool, when all of them that run hang: then it may be the pool that does.
+
+    libvirt tells of a pool what it saw last, and looks into it only when it is asked to.
+    """
+    active = [
+        domain
+        for _, domain in view.items(Domain, backend)
+        if domain.active and any(_holds(pool, disk) for disk in domain.disks)
+    ]
+    return tuple(active) if all(domain.hung for domain in active) else ()
+
+
+def pools_in_trouble(view: View, ref: Ref, domain: Domain) -> Iterator[Ref]:
+    """For `related`: the pools in which a domain found no space, or with which it may hang."""
+    disks = domain.disks if domain.hung else _starved_disks(domain)
     if disks:
         for found, pool in view.items(StoragePool, ref.backend):
             if any(_holds(pool, disk) for disk in disks):
                 yield found
 
 
-def _starved_disks(domain: Domain) -> list[Disk]:
+def _starved_disks(domain: Domain) -> Sequence[Disk]:
     return [disk for disk in domain.disks if disk.error == "no space"] if domain.reason == "I/O error" else []
 
 

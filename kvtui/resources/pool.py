@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kvtui.backends.base import Backend, Permission
 from kvtui.backends.domains import Upkeep
 from kvtui.backends.volumes import VolumeTransfer
-from kvtui.joins.storage import has_old_sizes, name_starved, pools_that_starve, starved_by
+from kvtui.joins.storage import hang_on, has_old_sizes, name_starved, pools_in_trouble, starved_by
 from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, Domain, StoragePool
 from kvtui.resources import sources
@@ -31,6 +31,8 @@ class PoolRow:
     pool: StoragePool
     starved: tuple[Domain, ...] = ()
     """The VMs that stand still because they found no space in it."""
+    hanging: tuple[Domain, ...] = ()
+    """The VMs on it, when all that run hang."""
 
     @property
     def doubt(self) -> str:
@@ -40,7 +42,9 @@ class PoolRow:
 
 def _row(view: View, ref: Ref) -> PoolRow | None:
     pool = view.find(StoragePool, ref)
-    return PoolRow(ref.backend, pool, starved_by(view, ref.backend, pool)) if pool is not None else None
+    if pool is None:
+        return None
+    return PoolRow(ref.backend, pool, starved_by(view, ref.backend, pool), hang_on(view, ref.backend, pool))
 
 
 def _refs(view: View) -> Iterable[Ref]:
@@ -66,6 +70,10 @@ def _health(row: PoolRow, _now: float) -> Health:
     used = pool.used or 0.0
     if row.starved:
         return Health(Tone.BAD, "Full", name_starved(row.starved))
+    if row.hanging:
+        names = ", ".join(domain.metadata.name for domain in row.hanging)
+        hang = f"VMs {names} hang" if len(row.hanging) > 1 else f"VM {names} hangs"
+        return Health(Tone.WARN, f"{word}?", f"nobody knows whether it answers: {hang}")
     if used >= POOL_FULL:
         return Health(Tone.BAD, "Full", f"{size(pool.free)} left: the next write may pause a VM")
     if used >= POOL_NEARLY_FULL:
@@ -202,7 +210,7 @@ RESOURCE: Resource[PoolRow] = Resource(
     sources=(sources.POOLS, sources.DOMAINS),
     refs=_refs,
     row=_row,
-    related={StoragePool: itself, Domain: pools_that_starve},
+    related={StoragePool: itself, Domain: pools_in_trouble},
     ref=lambda row: row.pool.ref(row.backend),
     health=_health,
     columns=(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kvtui.joins.footing import hosts_of_node, name_nodes, nodes_on
-from kvtui.joins.storage import has_old_sizes, name_starved, pools_that_starve, starved_by
+from kvtui.joins.storage import has_old_sizes, name_starved, pools_in_trouble, starved_by
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.kubernetes import Node
 from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, Domain, Host, StoragePool
@@ -92,5 +92,5 @@ def _of_domain(view: View, ref: Ref, _domain: Domain) -> Iterator[Ref]:
 
 RULES = (
     Rule("host.lost", _judge_host, {Host: lambda _view, ref, _record: (ref,), Domain: _of_domain, Node: hosts_of_node}),
-    Rule("pool.state", _judge_pool, {StoragePool: lambda _view, ref, _record: (ref,), Domain: pools_that_starve}),
+    Rule("pool.state", _judge_pool, {StoragePool: lambda _view, ref, _record: (ref,), Domain: pools_in_trouble}),
 )

@@ -167,6 +167,21 @@ def test_pools_say_how_they_fare(pool: StoragePool, word: str, tone: Tone) -> No
     assert (health.word, health.tone) == (word, tone)
 
 
+def test_whether_a_pool_answers_is_not_known_while_all_vms_on_it_hang() -> None:
+    store = Store()
+    pool = StoragePool(metadata=Meta(name="far"), type="netfs", path="/far", state="running", capacity=100, free=60)
+    disk = Disk(target="vda", source="/far/db.qcow2", kind="file")
+    hung = domain(disks=(disk,), hung=True)
+    store.apply([Put("kvm1", pool), Put("kvm1", hung), Put("kvm1", domain("web", uid="w"))])
+    (row,) = rows(store, "pools")
+    assert (row["STATUS"], row["REASON"]) == ("Running?", "nobody knows whether it answers: VM db hangs")
+    ref = hung.ref("kvm1")
+    assert list(resource("pools").related[Domain](store, ref, hung)) == [pool.ref("kvm1")]
+    store.apply([Put("kvm1", domain("mail", uid="m", disks=(replace(disk, source="/far/mail.qcow2"),)))])
+    (row,) = rows(store, "pools")
+    assert row["STATUS"] == "Running"
+
+
 def test_a_pool_in_which_a_vm_found_no_space_is_full_for_its_host_too() -> None:
     store = Store()
     pool = StoragePool(metadata=Meta(name="fast"), type="dir", path="/fast", state="running", capacity=100, free=60)
