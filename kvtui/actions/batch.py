@@ -386,11 +386,14 @@ class Batches:
         if item.state not in (State.ACCEPTED, State.UNKNOWN) or item.row is None:
             return
         before, now = item.row, item.batch.resource.row(self._fleet.view, item.ref)
-        if item.state is State.UNKNOWN and item.action.settled(before, before):
+        untold = item.action.settled(before, before)
+        if item.state is State.UNKNOWN and untold:
             # Its effect cannot be told from what was there before.
             self._end(item, State.UNKNOWN, item.words)
-        elif now is None:
+        elif now is None and (untold or item.action.vanishes(before)):
             self._end(item, State.DONE, "it is gone")
+        elif now is None:
+            self._end(item, State.FAILED, f"it went while {item.action.awaits}: did somebody delete it?")
         elif item.action.settled(before, now):
             failure = item.action.outcome(before, now)
             self._end(item, State.FAILED if failure else State.DONE, failure)

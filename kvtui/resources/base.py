@@ -76,6 +76,8 @@ class Action(Generic[Row]):
     """What the row says until then: ``starting``."""
     outcome: Callable[[Row, Row], str] = lambda _before, _now: ""
     """Once it is settled, by the same two rows: why it came to nothing after all; empty when it did not."""
+    vanishes: Callable[[Row], bool] = lambda _row: False
+    """Whether the row, as it was, goes once it is done; of any other action a row that goes is a failure."""
     danger: Danger = Danger.NONE
     warn: Callable[[Row], tuple[str, ...]] = lambda _row: ()
     """What a confirmation must say of this row, computed from the objects."""

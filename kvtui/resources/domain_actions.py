@@ -203,6 +203,16 @@ def _stopped(before: Guest, now: Guest) -> bool:
     return not now.domain.active or now.domain.id != before.domain.id
 
 
+def _passes(before: Guest) -> bool:
+    """Whether it is only there while it runs."""
+    return not before.domain.persistent
+
+
+def _end(_before: Guest, now: Guest) -> str:
+    """What ended instead."""
+    return "" if now.domain.active else "it does not run any more"
+
+
 def _paused(_before: Guest, now: Guest) -> bool:
     return not now.domain.active or now.domain.state in _STILL
 
@@ -248,6 +258,7 @@ _POWER: tuple[Action[Guest], ...] = (
         when=_when_active(_stop_when),
         run=_stop,
         settled=_stopped,
+        vanishes=_passes,
         awaits="stopping",
         danger=Danger.ASK,
         warn=_warn_stop,
@@ -263,6 +274,7 @@ _POWER: tuple[Action[Guest], ...] = (
         when=_kill_when,
         run=_kill,
         settled=_stopped,
+        vanishes=_passes,
         awaits="being cut off",
         danger=Danger.TYPE,
         warn=_warn_kill,
@@ -294,6 +306,7 @@ _POWER: tuple[Action[Guest], ...] = (
         when=_when_active(_pause_when),
         run=_pause,
         settled=_paused,
+        outcome=_end,
         awaits="pausing",
         danger=Danger.ASK,
         usual=20.0,
@@ -309,6 +322,7 @@ _POWER: tuple[Action[Guest], ...] = (
         when=_when_active(_unpause_when),
         run=_unpause,
         settled=_unpaused,
+        outcome=_end,
         awaits="unpausing",
         usual=20.0,
         footer=False,

@@ -359,6 +359,7 @@ COPIES: tuple[Action[Guest], ...] = (
         form=_undefine_form,
         run=_undefine,
         settled=_at_once,
+        vanishes=lambda _row: True,
         awaits="being undefined",
         danger=Danger.TYPE,
         footer=False,

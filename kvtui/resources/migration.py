@@ -142,6 +142,8 @@ RESOURCE: Resource[Move] = Resource(
             when=_cancel_when,
             run=_cancel,
             settled=lambda _before, now: now.migration.is_final,
+            outcome=lambda _before, now: "too late, it has moved" if now.migration.status.phase == "Succeeded" else "",
+            vanishes=lambda _row: True,
             awaits="cancelling",
             danger=Danger.ASK,
             warn=_cancel_warn,

@@ -158,6 +158,7 @@ ACTIONS: tuple[Action[ClaimRow], ...] = (
         when=_why_gone,
         run=_delete,
         settled=lambda _before, now: bool(now.claim.metadata.deletion_timestamp),
+        vanishes=lambda _row: True,
         awaits="deleting",
         danger=Danger.TYPE,
         warn=_warn_delete,

@@ -180,6 +180,7 @@ ACTIONS: tuple[Action[SnapshotRow], ...] = (
         form=_delete_form,
         run=_delete,
         settled=lambda _before, _now: False,
+        vanishes=lambda _row: True,
         awaits="being deleted",
         danger=Danger.TYPE,
         usual=120.0,

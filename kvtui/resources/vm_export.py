@@ -232,6 +232,7 @@ RESOURCE: Resource[ExportRow] = Resource(
             warn=_delete_warn,
             run=_delete,
             settled=lambda _before, _now: False,
+            vanishes=lambda _row: True,
             awaits="being deleted",
             danger=Danger.TYPE,
             usual=60.0,

@@ -297,6 +297,11 @@ def _unpaused(_before: Machine, now: Machine) -> bool:
     return not now.running or (not now.paused and now.status != "Paused")
 
 
+def _end(_before: Machine, now: Machine) -> str:
+    """What ended instead."""
+    return "" if now.running else "it does not run any more"
+
+
 LIFECYCLE: tuple[Action[Machine], ...] = (
     Action(
         id="vm.start",
@@ -429,6 +434,7 @@ LIFECYCLE: tuple[Action[Machine], ...] = (
         when=_pause_when,
         run=_pause,
         settled=_paused,
+        outcome=_end,
         awaits="pausing",
         danger=Danger.ASK,
         usual=20.0,
@@ -444,6 +450,7 @@ LIFECYCLE: tuple[Action[Machine], ...] = (
         when=_unpause_when,
         run=_unpause,
         settled=_unpaused,
+        outcome=_end,
         awaits="unpausing",
         usual=20.0,
         footer=False,
@@ -459,6 +466,7 @@ LIFECYCLE: tuple[Action[Machine], ...] = (
         form=_freeze_form,
         run=_freeze,
         settled=_frozen,
+        outcome=_end,
         awaits="freezing",
         danger=Danger.ASK,
         warn=_warn_freeze,
@@ -475,6 +483,7 @@ LIFECYCLE: tuple[Action[Machine], ...] = (
         when=_thaw_when,
         run=_thaw,
         settled=_thawed,
+        outcome=_end,
         awaits="thawing",
         usual=30.0,
         footer=False,

@@ -18,6 +18,7 @@ _ASKED: Final = 20
 """Launchers that are looked at before many VMs move; more of them go where the scheduler wants."""
 _UPDATE: Final = "update"
 _SUBRESOURCES: Final = "subresources.kubevirt.io"
+_OFF = "it does not run any more"
 
 
 def _migrate_when(machine: Machine) -> str:
@@ -142,6 +143,8 @@ def _has_ended(before: Machine, now: Machine) -> bool:
 
 def _migration_failure(before: Machine, now: Machine) -> str:
     moved = now.moved
+    if now.live is None:
+        return _OFF
     if moved is None or not _has_ended(before, now) or moved.status.phase != "Failed":
         return ""
     state = moved.status.migration_state
@@ -154,6 +157,14 @@ def _cancelled(before: Machine, now: Machine) -> bool:
     if now.migration is None:
         return now.status != "Migrating"
     return now.migration.metadata.uid != before.migration.metadata.uid
+
+
+def _why_not_cancelled(before: Machine, now: Machine) -> str:
+    if now.live is None:
+        return _OFF
+    moved, asked = now.moved, before.migration
+    late = moved is not None and asked is not None and moved.metadata.uid == asked.metadata.uid
+    return "too late, it has moved" if late and moved is not None and moved.status.phase == "Succeeded" else ""
 
 
 MOVES: tuple[Action[Machine], ...] = (
@@ -183,6 +194,7 @@ MOVES: tuple[Action[Machine], ...] = (
         when=_cancel_when,
         run=_cancel,
         settled=_cancelled,
+        outcome=_why_not_cancelled,
         awaits="cancelling migration",
         danger=Danger.ASK,
         warn=_warn_cancel,
@@ -199,6 +211,7 @@ MOVES: tuple[Action[Machine], ...] = (
         when=_stay_when,
         run=_stay,
         settled=lambda _before, now: not _evacuated(now),
+        outcome=lambda _before, now: _OFF if now.live is None else "",
         awaits="cancelling evacuation",
         danger=Danger.ASK,
         warn=_warn_stay,

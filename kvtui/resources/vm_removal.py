@@ -145,6 +145,7 @@ REMOVAL: tuple[Action[Machine], ...] = (
         form=_form,
         run=_delete,
         settled=lambda _before, _now: False,
+        vanishes=lambda _row: True,
         awaits="deleting",
         danger=Danger.TYPE,
         usual=240.0,
