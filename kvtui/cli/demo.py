@@ -38,14 +38,12 @@ def demo(options: Namespace) -> int:
         sys.stdout.flush()
         os.execv(sys.executable, [sys.executable, "-m", "kvtui.demo", *arguments])
     settings = read_settings(options)
-    with (
-        Ending() as ending,
-        DemoCluster(arguments) as cluster,
-        tempfile.TemporaryDirectory(prefix="kvtui-demo-", ignore_cleanup_errors=True) as folder,
-    ):
+    from kvtui.demo.folder import make_folder
+
+    with Ending() as ending, DemoCluster(arguments) as cluster, make_folder() as folder:
         underlay = Underlay(cluster.tell)
         ending.at_last(partial(shutil.rmtree, folder, ignore_errors=True))
-        settings.host = [*settings.host, *_make_pool(options.hosts, Path(folder))]
+        settings.host = [*settings.host, *_make_pool(options.hosts, folder)]
 
         async def connect(contexts: Sequence[str]) -> Fleet:
             if options.kubeconfig is None:

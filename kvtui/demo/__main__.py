@@ -9,9 +9,7 @@ import os
 import select
 import signal
 import sys
-import tempfile
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -58,6 +56,7 @@ def _heed_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, world: Wor
 
 async def serve(world: World, options: Options) -> int:
     """Serve until told to end; the exit code."""
+    from kvtui.demo.folder import make_folder
     from kvtui.demo.kubeconfig import write_kubeconfig
     from kvtui.demo.server import Server
 
@@ -74,8 +73,8 @@ async def serve(world: World, options: Options) -> int:
     except OSError as error:
         print(f"kvtui demo: cannot listen on port {options.port}: {error.strerror}", file=sys.stderr)
         return 1
-    with tempfile.TemporaryDirectory(prefix="kvtui-demo-") as folder:
-        path = Path(folder) / "kubeconfig"
+    with make_folder() as folder:
+        path = folder / "kubeconfig"
         write_kubeconfig(path, server, options.user)
         print(path, flush=True)
         await stop.wait()
