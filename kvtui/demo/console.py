@@ -15,6 +15,7 @@ from kvtui.demo import kinds
 from kvtui.demo.machines import Machine, Machines, MakeGuest, simulated_guest
 from kvtui.demo.metadata import bad_request
 from kvtui.demo.replies import encode, status, text
+from kvtui.demo.sending import send_frame
 from kvtui.demo.storage import Change, Object, StorageError
 from kvtui.demo.world import World
 
@@ -71,7 +72,7 @@ class Session:
                 frame = bytes(self._waiting[:_FRAME])
                 del self._waiting[: len(frame)]
                 try:
-                    await socket.send_bytes(frame)
+                    await send_frame(socket, frame)
                 except ConnectionError:
                     return
 

@@ -24,6 +24,7 @@ from kvtui.demo.guest import Guest
 from kvtui.demo.machines import Machine, Machines
 from kvtui.demo.metadata import bad_request
 from kvtui.demo.objects import has_condition
+from kvtui.demo.sending import send_frame
 from kvtui.demo.storage import Object, Storage, StorageError
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class Tunnel:
     async def _to_client(self, websocket: web.WebSocketResponse, reader: asyncio.StreamReader) -> None:
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(_FRAME):
-                await websocket.send_bytes(data)
+                await send_frame(websocket, data)
 
     async def _to_guest(self, websocket: web.WebSocketResponse, writer: asyncio.StreamWriter) -> None:
         self._heard = asyncio.get_running_loop().time()

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from kvtui.demo.sending import write_piece
 from kvtui.demo.storage import Object, StorageError
 
 JSON = "application/json"
@@ -138,14 +139,18 @@ async def stream(request: web.BaseRequest, parts: Iterable[bytes], size: int) ->
     if size <= GZIP_FROM:
         return web.Response(body=b"".join(parts), headers={"Content-Type": JSON})
     response = web.StreamResponse(headers={"Content-Type": JSON, "Vary": "Accept-Encoding"})
-    if accepts_gzip(request):
-        response.headers["Content-Encoding"] = "gzip"
-        await response.prepare(request)
-        async for piece in _compressed(_slices(parts)):
-            await response.write(piece)
-    else:
-        await response.prepare(request)
-        for piece in _slices(parts):
-            await response.write(piece)
-    await response.write_eof()
+    try:
+        if accepts_gzip(request):
+            response.headers["Content-Encoding"] = "gzip"
+            await response.prepare(request)
+            async for piece in _compressed(_slices(parts)):
+                await write_piece(response, piece)
+        else:
+            await response.prepare(request)
+            for piece in _slices(parts):
+                await write_piece(response, piece)
+        await response.write_eof()
+    except ConnectionError:
+        # The client has left before it had all.
+        return response
     return response

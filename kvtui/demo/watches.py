@@ -14,6 +14,7 @@ from kvtui.demo.faults import Faults
 from kvtui.demo.forms import Form, bookmark_body, form_of, object_body
 from kvtui.demo.lists import ListOptions, list_options
 from kvtui.demo.replies import JSON, encode, status_of
+from kvtui.demo.sending import write_piece
 from kvtui.demo.storage import Change, Kind, Storage, StorageError, Stored
 
 _BACKLOG_BYTES = 64 * 1024 * 1024
@@ -154,7 +155,7 @@ class Watches:
         try:
             await response.prepare(request)
             for burst in initial:
-                await response.write(burst)
+                await write_piece(response, burst)
             await self._pump(watcher, response)
             await response.write_eof()
         except ConnectionError:
@@ -200,10 +201,10 @@ class Watches:
             await watcher.wait(min(deadline, bookmark))
             await self._faults.hold()
             while burst := watcher.take():
-                await response.write(burst)
+                await write_piece(response, burst)
             if loop.time() >= deadline:
                 return
             if loop.time() >= bookmark:
                 body = bookmark_body(watcher.kind, self._storage.revision, watcher.form, initial_end=False)
-                await response.write(event_line("BOOKMARK", body))
+                await write_piece(response, event_line("BOOKMARK", body))
                 bookmark = loop.time() + self._interval
