@@ -81,7 +81,7 @@ async def _show_console(camera: Camera) -> None:
     await camera.settle()
     await camera.press("c")
     await camera.wait_for("Connected")
-    await camera.press("enter")
+    await camera.press("ctrl+u", "enter")
     await camera.wait_for("login:")
     await camera.press(*"root", "enter")
     await camera.wait_for("assword:")

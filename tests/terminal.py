@@ -35,6 +35,7 @@ KEYS = {
     "ctrl+c": b"\x03",
     "ctrl+k": b"\x0b",
     "ctrl+p": b"\x10",
+    "ctrl+u": b"\x15",
     "backspace": b"\x7f",
 }
 

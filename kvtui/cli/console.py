@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 from kvtui.backends.base import Consoles, SharedConsoles
 from kvtui.cli.connecting import make_fleet, name_places, read_settings
 from kvtui.cli.input import read_input
-from kvtui.cli.machine import capable, check_machine, find_machine
+from kvtui.cli.machine import capable, find_machine, identify
 from kvtui.cli.output import printing
 from kvtui.cli.screen import run_screen
-from kvtui.config import ConsoleSettings, Settings
+from kvtui.config import Settings
 from kvtui.console.session import Session
 from kvtui.console.state import State
 from kvtui.ending import Ending
@@ -54,11 +54,7 @@ def console(options: Namespace) -> int:
         raise ConfigError(
             "the output is a pipe, and the input is the terminal", hint="give input, or </dev/null to listen"
         )
-    session = make_session(channel, fleet, settings)
-    session.takes = options.take
-    session.holds_enters = False
-    until = None if options.until is None else options.until.encode(errors="surrogateescape")
-    return asyncio.run(_pipe(fleet, channel, settings.console, _Pipe(session, until), options.timeout))
+    return asyncio.run(_pipe(fleet, channel, settings, options))
 
 
 def _tell(error: KvtuiError) -> None:
@@ -70,11 +66,14 @@ def show_channel(options: Namespace, settings: Settings, fleet: Fleet, channel: 
     if fleet.backends[channel.ref.backend].info.read_only:
         raise ReadOnlyError(f"{channel.ref.backend} is read-only", f"the {channel.stream.value} console was not opened")
 
+    wanted = channel
+
     async def connect(contexts: Sequence[str]) -> Fleet:
+        nonlocal wanted
         if contexts:
             return make_fleet(options, settings, contexts)
         try:
-            await check_machine(fleet, channel.ref)
+            wanted = channel._replace(ref=await identify(fleet, channel.ref))
         except (KvtuiError, asyncio.CancelledError):
             await fleet.close()
             raise
@@ -82,7 +81,7 @@ def show_channel(options: Namespace, settings: Settings, fleet: Fleet, channel: 
 
     where, contexts = channel.ref.backend, lambda: name_places(options, settings)
     with Ending() as ending:
-        return run_screen(settings, connect, ending, where=where, contexts=contexts, channel=channel)
+        return run_screen(settings, connect, ending, where=where, contexts=contexts, channel=lambda: wanted)
 
 
 def check_terminal() -> None:
@@ -93,7 +92,7 @@ def check_terminal() -> None:
         )
 
 
-async def _pipe(fleet: Fleet, channel: Channel, settings: ConsoleSettings, pipe: _Pipe, timeout: float | None) -> int:
+async def _pipe(fleet: Fleet, channel: Channel, settings: Settings, options: Namespace) -> int:
     from kvtui.resources import find
 
     vms = find("vms", fleet.resources)
@@ -101,15 +100,19 @@ async def _pipe(fleet: Fleet, channel: Channel, settings: ConsoleSettings, pipe:
     try:
         await fleet.prepare()
         try:
-            async with asyncio.timeout(timeout):
-                await check_machine(fleet, channel.ref)
+            async with asyncio.timeout(options.timeout):
+                channel = channel._replace(ref=await identify(fleet, channel.ref))
         except TimeoutError:
             raise UnreachableError(f"{channel.ref.backend} did not answer in time") from None
-        if settings.record:
-            record(pipe.session, channel, settings, _tell)
+        session = make_session(channel, fleet, settings)
+        session.takes = options.take
+        session.holds_enters = False
+        if settings.console.record:
+            record(session, channel, settings.console, _tell)
+        pipe = _Pipe(session, None if options.until is None else options.until.encode(errors="surrogateescape"))
         live = asyncio.create_task(fleet.run(vms.sources))
         try:
-            return await pipe.run(timeout)
+            return await pipe.run(options.timeout)
         finally:
             live.cancel()
             with suppress(asyncio.CancelledError):

@@ -45,7 +45,7 @@ def find_machine(options: Namespace, settings: Settings) -> tuple[Fleet, Ref]:
     """
     if options.host or (settings.host and not options.context and not _has_cluster(options)):
         return _find_domain(options, settings)
-    return find_object(options, settings, options.machine, "VirtualMachineInstance", "VM")
+    return find_object(options, settings, options.machine, VirtualMachine.KIND, "VM")
 
 
 def find_object(options: Namespace, settings: Settings, named: str, kind: str, what: str) -> tuple[Fleet, Ref]:
@@ -135,26 +135,32 @@ def capable(fleet: Fleet, ref: Ref, capability: type[Capability], what: str) -> 
     return backend
 
 
-async def check_machine(fleet: Fleet, ref: Ref) -> None:
-    """Ask whether there is a VM or VMI of that name. Who may not ask goes on: what is opened then tells.
+async def identify(fleet: Fleet, ref: Ref) -> Ref:
+    """The VM of that name, or the VMI where there is no VM, with its uid. Who may not ask gets the name alone: what is
+    opened then tells.
 
     Raises AbsentError when there is neither, UnservedError without KubeVirt, UnreachableError, UnauthorizedError.
     """
     backend = fleet.backends[ref.backend]
-    if isinstance(backend, Locator) and await backend.locate(ref.name) is None:
-        raise AbsentError(f"no VM named {clean_line(ref.name)} on {clean_line(ref.backend)}", code=404)
+    if isinstance(backend, Locator):
+        found = await backend.locate(ref.name)
+        if found is None:
+            raise AbsentError(f"no VM named {clean_line(ref.name)} on {clean_line(ref.backend)}", code=404)
+        return found
     if not isinstance(backend, Reader):
-        return
+        return ref
     for kind in _KINDS:
         try:
-            await backend.fetch(ref._replace(kind=kind))
+            there = await backend.fetch(ref._replace(kind=kind))
         except (UnreachableError, UnauthorizedError, UnservedError):
             raise
         except AbsentError:
             continue
         except BackendError:
-            return
-        return
+            return ref
+        meta = there.get("metadata")
+        uid = meta.get("uid") if isinstance(meta, dict) else None
+        return ref._replace(kind=kind, uid=uid if isinstance(uid, str) else "")
     name, namespace = clean_line(ref.name), clean_line(ref.namespace)
     raise AbsentError(
         f"no VM named {name} in the namespace {namespace} of {clean_line(ref.backend)}",
@@ -174,7 +180,7 @@ async def explained(fleet: Fleet, ref: Ref) -> AsyncIterator[None]:
     except UnservedError:
         raise
     except AbsentError as error:
-        await check_machine(fleet, ref)
+        await identify(fleet, ref)
         raise AbsentError(f"{clean_line(ref.path)} does not run", error.detail, error.hint, error.code) from error
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from kvtui.backends.base import Ports
 from kvtui.cli.connecting import read_settings
-from kvtui.cli.machine import capable, explained, find_machine
+from kvtui.cli.machine import capable, explained, find_machine, identify
 from kvtui.cli.output import printing
 from kvtui.errors import BackendError, KvtuiError
 from kvtui.text import clean_line, size
@@ -38,6 +38,7 @@ async def _forward(options: Namespace, fleet: Fleet, ref: Ref) -> int:
     opened: list[Forwarding] = []
     _end_on_signals()
     try:
+        ref = await identify(fleet, ref)
         async with explained(fleet, ref):
             await _probe(backend, ref, options.ports[0][1])
         for local, remote in options.ports:

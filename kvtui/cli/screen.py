@@ -36,9 +36,10 @@ def run_screen(
     *,
     where: str,
     contexts: Callable[[], Sequence[str]],
-    channel: Channel | None = None,
+    channel: Callable[[], Channel] | None = None,
 ) -> int:
-    """Run the screen on what `connect` makes, with `channel` open, until the user quits or `ending` ends it.
+    """Run the screen on what `connect` makes, with what `channel` then tells open, until the user quits or `ending`
+    ends it.
 
     Raises KvtuiError where there is no terminal.
     """

@@ -16,7 +16,7 @@ from kvtui.cli.asking import TerminalAsker
 from kvtui.cli.connecting import read_settings
 from kvtui.cli.console import check_terminal, show_channel
 from kvtui.cli.input import read_input
-from kvtui.cli.machine import capable, explained, find_machine
+from kvtui.cli.machine import capable, explained, find_machine, identify
 from kvtui.cli.output import printing
 from kvtui.config import ContextSshSettings, Settings, SshSettings
 from kvtui.errors import BackendError, KvtuiError
@@ -59,6 +59,7 @@ async def _run(fleet: Fleet, ref: Ref, login: SshSettings, command: str) -> int:
 
     backend = capable(fleet, ref, Ports, "ports that lead to machines")  # type: ignore[type-abstract]
     try:
+        ref = await identify(fleet, ref)
         async with explained(fleet, ref):
             stream = await backend.open_port(ref, login.port)
         shell = await open_shell(

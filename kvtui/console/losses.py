@@ -63,12 +63,14 @@ class Losses:
         self._broken = f"the paste ended at {percent} %"
         return self._broken
 
-    def connect(self, now: float, *, found: bool, taken_back: bool) -> None:
+    def connect(self, now: float, *, found: bool, taken_back: bool, again: bool) -> None:
         """There is a line again: who typed sees for some seconds that it came later. Where a guest was `found` running,
-        text of anybody may stand at its prompt; on a line `taken_back` with enter, more enters may follow.
+        text of anybody may stand at its prompt, and stays when it moves; on a line `taken_back` with enter, more enters
+        may follow.
         """
         self._until = now + _TOLD
-        self._holds, self._is_taken_back, self._holds_until = found, taken_back, float("inf")
+        if found or not again:
+            self._holds, self._is_taken_back, self._holds_until = found, taken_back, float("inf")
         if taken_back:
             self._enter_at = now
 

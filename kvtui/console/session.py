@@ -327,7 +327,7 @@ class Session:
             self._outbox.clear()
         # On a guest that was waited for nobody can have typed yet.
         found = self._opens and self.holds_enters and self.state is not State.WAITING
-        self._losses.connect(self._clock(), found=found, taken_back=self._retakes)
+        self._losses.connect(self._clock(), found=found, taken_back=self._retakes, again=self._again)
         self._opens = self._retakes = False
         self._line = line
         self._tell_size()

@@ -81,11 +81,11 @@ class KvtuiApp(Program, inherit_bindings=False):
         *,
         where: str = "",
         contexts: Callable[[], Sequence[str]] = tuple,
-        channel: Channel | None = None,
+        channel: Callable[[], Channel] | None = None,
     ) -> None:
-        """`where` names what is connected to first; `contexts` tells all that one can go to; `channel` is opened at
-        once, with the whole screen for it. Where the first connecting fails, there is nothing to show but the channel,
-        and the program ends with that `failure`.
+        """`where` names what is connected to first; `contexts` tells all that one can go to; what `channel` tells
+        once connected is opened at once, with the whole screen for it. Where the first connecting fails, there is
+        nothing else to show, and the program ends with that `failure`.
 
         Raises ConfigError when the settings bind keys that cannot be meant.
         """
@@ -101,7 +101,9 @@ class KvtuiApp(Program, inherit_bindings=False):
         self._contexts = contexts
         self.settings = settings
         self._where = where
-        self._channel = channel
+        self._find_channel = channel
+        self._channel: Channel | None = None
+        """What the program was begun for, once connected."""
         self.failure: KvtuiError | None = None
         self.fleet: Fleet | None = None
         self.actions: ActionRunner | None = None
@@ -138,7 +140,7 @@ class KvtuiApp(Program, inherit_bindings=False):
     def _stands(self, whole: bool) -> bool:
         """Whether there are rows to act on, or all of them: in sight, or not to come soon."""
         screen, main = self.screen, self.main
-        if self._has_arrived or (self._channel is not None and not self._chosen):
+        if self._has_arrived or (self._find_channel is not None and not self._chosen):
             return True
         if isinstance(screen, ConnectScreen):
             return screen.failed
@@ -190,7 +192,7 @@ class KvtuiApp(Program, inherit_bindings=False):
         try:
             fleet = await self._connect(self._chosen)
         except KvtuiError as error:
-            if self._channel is not None and not self._chosen:
+            if self._find_channel is not None and not self._chosen:
                 self.failure = error
                 self.exit()
                 return
@@ -214,7 +216,8 @@ class KvtuiApp(Program, inherit_bindings=False):
         self.switch_screen(self.main)
         if fleet.routes is not None:
             fleet.routes.questions.asker = DialogAsker(self.main, "ssh")
-        if self._channel is not None:
+        if self._find_channel is not None and not self._chosen:
+            self._channel = self._find_channel()
             self.call_after_refresh(self._open_channel, self._channel)
         self._live = asyncio.create_task(fleet.run(), name="fleet")
         self._live.add_done_callback(self._fleet_ended)
@@ -412,7 +415,7 @@ def run(
     *,
     where: str = "",
     contexts: Callable[[], Sequence[str]] = tuple,
-    channel: Channel | None = None,
+    channel: Callable[[], Channel] | None = None,
 ) -> int:
     """Run the program until the user quits or `ending` ends it; the exit status. The other arguments are those of
     `KvtuiApp`. Where there is a `channel`, it raises what `connect` raises.

@@ -176,7 +176,7 @@ def measure_console() -> Iterator[Figure]:
         screen.wait_for("Running")
         screen.press("/", "web cache-1", "enter", "c")
         screen.wait_for("login:|onnected", 30)
-        screen.press("enter")
+        screen.press("ctrl+u", "enter")
         screen.wait_for("login:", 30)
         screen.press("root\r")
         screen.wait_for("assword", 10)

@@ -254,6 +254,13 @@ async def test_a_guest_that_was_followed_takes_enter_at_once(bench: Bench) -> No
         assert bench.session.send(b"\r")
 
 
+async def test_what_stands_on_the_line_of_a_guest_that_was_found_stays_there_when_it_moves(bench: Bench) -> None:
+    await bench.open()
+    await cut(bench, MOVED)
+    await bench.sleep.advance(1)
+    assert not bench.session.send(b"\r")
+
+
 async def test_an_enter_is_held_back_from_a_line_taken_back_though_its_guest_speaks(bench: Bench) -> None:
     """Who took it back with enter may press it once more."""
     await lose(bench)

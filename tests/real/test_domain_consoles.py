@@ -112,7 +112,7 @@ async def test_what_is_typed_reaches_the_guest_and_what_it_answers_the_screen(
     async with desk_at(make_backend(host, tmp_path)) as desk:
         session = await desk.open(guest.name)
         await desk.connected(session)
-        await desk.ask(session, "", ":~#")
+        await desk.ask(session, "\x15", ":~#")
         await desk.ask(session, "echo $((6*7))", "42")
     line = (tmp_path / "audit.jsonl").read_text()
     assert '"verb":"console"' in line
@@ -123,7 +123,7 @@ async def test_a_flood_slows_no_other_call_and_nothing_of_it_is_lost(host: Host,
     async with desk_at(backend) as desk:
         session = await desk.open(guest.name)
         await desk.connected(session)
-        await desk.ask(session, "", ":~#")
+        await desk.ask(session, "\x15", ":~#")
         heard = bytearray()
         session.tap = heard.extend
         session.send(b"seq 1 250000; echo over-$((1+1))\r")
@@ -175,7 +175,7 @@ async def test_a_console_that_somebody_has_is_only_taken_when_the_user_says_so(
             other.wait_for("still-2")
             session.retake()
             await desk.connected(session)
-            await desk.ask(session, "", ":~#")
+            await desk.ask(session, "\x15", ":~#")
             await desk.until(lambda: other.has_ended, "the end of the other's line")
     assert "taken from whoever had it" in (tmp_path / "audit.jsonl").read_text()
 
@@ -194,7 +194,7 @@ async def test_a_console_that_is_taken_is_told_and_taken_back_on_demand(
         await desk.connected(session)
         assert not session.send(b"\r"), "an enter alone would run what whoever had it left on the line"
         assert session.send(b"\x15")
-        await desk.ask(session, "", ":~#")
+        await desk.ask(session, "\x15", ":~#")
         connection.close()
 
 
@@ -266,7 +266,7 @@ async def test_a_console_follows_its_guest_to_another_host(
         async with desk_at(*backends) as desk:
             session = await desk.open(guest.name)
             await desk.connected(session)
-            await desk.ask(session, "", ":~#")
+            await desk.ask(session, "\x15", ":~#")
             domain = source.open().lookupByName(guest.name)
             where = {"migrate_uri": "tcp://127.0.0.1"}
             await asyncio.to_thread(domain.migrate3, there, where, libvirt.VIR_MIGRATE_LIVE)
@@ -290,7 +290,7 @@ async def test_a_console_of_a_host_that_dies_is_told_as_lost(
             await desk.until(lambda: desk.fleet.backends["kvm-a"].info.trouble == "", "the host")
             session.retake()
             await desk.connected(session)
-            await desk.ask(session, "", ":~#")
+            await desk.ask(session, "\x15", ":~#")
 
 
 async def test_a_host_that_freezes_stops_no_other_console(

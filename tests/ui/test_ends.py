@@ -78,7 +78,7 @@ def open_console(demo: Program, name: str) -> None:
     demo.wait_for(rf"VMs 1/\d+ /web {name}")
     demo.press("c")
     demo.wait_for("Connected|Waiting")
-    demo.press("enter")
+    demo.press("ctrl+u", "enter")
     demo.wait_for("login:", 60)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from kvtui.cli.machine import check_machine, explained
+from kvtui.cli.machine import explained, identify
 from kvtui.errors import (
     AbsentError,
     BackendError,
@@ -21,7 +21,7 @@ from kvtui.model import Ref
 from tests.ui.backend import NAME, RecordedBackend
 
 VM, VMI = "VirtualMachine", "VirtualMachineInstance"
-REF = Ref(NAME, VMI, "web", "front")
+REF = Ref(NAME, VM, "web", "front")
 
 
 class Answering(RecordedBackend):
@@ -36,7 +36,7 @@ class Answering(RecordedBackend):
         self.calls.append(ref.kind)
         if error := self.answers.get(ref.kind):
             raise error
-        return {}
+        return {"metadata": {"uid": f"uid of the {ref.kind}"}}
 
     async def find_namespaces(self, ref: Ref) -> Sequence[str]:
         if isinstance(self.namespaces, BackendError):
@@ -50,26 +50,26 @@ def absent() -> BackendError:
 
 async def test_a_vm_that_is_there_costs_one_question() -> None:
     backend = Answering()
-    await check_machine(Fleet([backend]), REF)
+    assert await identify(Fleet([backend]), REF) == REF._replace(uid=f"uid of the {VM}")
     assert backend.calls == [VM]
 
 
 async def test_an_instance_without_a_vm_is_good_enough() -> None:
     backend = Answering(VirtualMachine=absent())
-    await check_machine(Fleet([backend]), REF)
+    assert await identify(Fleet([backend]), REF) == REF._replace(kind=VMI, uid=f"uid of the {VMI}")
     assert backend.calls == [VM, VMI]
 
 
 @pytest.mark.parametrize("error", [ForbiddenError("not allowed"), BusyError("busy"), BackendError("failed")])
 async def test_who_gets_no_answer_that_counts_goes_on(error: BackendError) -> None:
-    await check_machine(Fleet([Answering(VirtualMachine=error)]), REF)
-    await check_machine(Fleet([Answering(VirtualMachine=absent(), VirtualMachineInstance=error)]), REF)
+    for answers in ({VM: error}, {VM: absent(), VMI: error}):
+        assert await identify(Fleet([Answering(**answers)]), REF) == REF
 
 
 @pytest.mark.parametrize("kind", [UnreachableError, UnauthorizedError, UnservedError])
 async def test_what_stands_in_the_way_of_everything_is_told(kind: type[BackendError]) -> None:
     with pytest.raises(kind, match="its words"):
-        await check_machine(Fleet([Answering(VirtualMachine=kind("its words"))]), REF)
+        await identify(Fleet([Answering(VirtualMachine=kind("its words"))]), REF)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ async def test_a_name_in_no_namespace_but_one_is_hinted_at(namespaces: Sequence[
     backend = Answering(VirtualMachine=absent(), VirtualMachineInstance=absent())
     backend.namespaces = namespaces
     with pytest.raises(AbsentError) as caught:
-        await check_machine(Fleet([backend]), REF)
+        await identify(Fleet([backend]), REF)
     assert caught.value.title == f"no VM named front in the namespace web of {NAME}"
     assert caught.value.hint == hint
 

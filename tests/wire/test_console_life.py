@@ -150,7 +150,7 @@ async def test_two_users_follow_a_migration_without_throwing_each_other_out() ->
             await reaches(first, State.TAKEN, "Taken over by another user at ")
             await one.backend.migrate(one.ref)
             await live_until(cluster, second, State.SILENT, "the VM moved to ")
-            second.send(b"\r")
+            second.send(b"\x15\r")
             await says(cluster, second, "login:")
             assert first.state is State.TAKEN
 
