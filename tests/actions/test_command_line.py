@@ -6,7 +6,9 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +19,63 @@ from kvtui.actions.batch import Item
 from kvtui.actions.commands import find_verbs
 from kvtui.cli import act as act_module
 from kvtui.cli import codes
+from kvtui.cli.demo import DemoCluster
 from kvtui.fleet import Fleet
 from kvtui.resources import RESOURCES
-from tests.actions.conftest import Run
+from tests.actions.conftest import SPEED, Run
+
+
+@pytest.fixture(scope="module")
+def kubeconfig() -> Iterator[str]:
+    """That of a cluster in which nothing happens by itself, with a machine of its own for each test."""
+    with DemoCluster(["--quiet", "--size", "60", "--seed", "1", "--speed", str(SPEED)]) as cluster:
+        yield cluster.wait_for_kubeconfig()
+
+
+class Machines:
+    """VMs for tests, each given to one alone: what a test began may go on after it, unseen in the status at first."""
+
+    def __init__(self) -> None:
+        self._given: set[str] = set()
+
+    def find(self, run: Run, status: str) -> str:
+        """A VM in a state, as NAMESPACE/NAME."""
+        path = next(path for path in self._in_state(run, status) if path not in self._given)
+        self._given.add(path)
+        return path
+
+    def find_namespace(self, run: Run) -> str:
+        """A namespace with several running VMs, none of which was given to a test."""
+        running = self._in_state(run, "Running")
+        places = Counter(path.partition("/")[0] for path in running)
+        touched = {path.partition("/")[0] for path in self._given}
+        namespace = next(place for place, count in places.items() if count > 2 and place not in touched)
+        self._given.update(path for path in running if path.startswith(f"{namespace}/"))
+        return namespace
+
+    def _in_state(self, run: Run, status: str) -> list[str]:
+        rows = json.loads(run("get", "vms", "-o", "json")[1])
+        # The largest namespaces come first: the others stay free for what is done to all VMs of one.
+        sizes = Counter(row["namespace"] for row in rows)
+        rows.sort(key=lambda row: (-sizes[row["namespace"]], row["namespace"]))
+        return [f"{row['namespace']}/{row['name']}" for row in rows if row["columns"]["status"] == status]
+
+
+@pytest.fixture(scope="module")
+def machines() -> Machines:
+    return Machines()
 
 
 @pytest.fixture
-def vm(run: Run) -> Callable[[str], str]:
-    """Finds a VM in a state, as NAMESPACE/NAME."""
+def vm(run: Run, machines: Machines) -> Callable[[str], str]:
+    """Finds a VM in a state that no other test has to do with, as NAMESPACE/NAME."""
+    return partial(machines.find, run)
 
-    def find(status: str) -> str:
-        rows = json.loads(run("get", "vms", "-o", "json")[1])
-        found = (f"{row['namespace']}/{row['name']}" for row in rows if row["columns"]["status"] == status)
-        return next(found)
 
-    return find
+@pytest.fixture
+def namespace(run: Run, machines: Machines) -> str:
+    """A namespace with several running VMs that no other test has to do with."""
+    return machines.find_namespace(run)
 
 
 def status(run: Run, path: str) -> str:
@@ -87,11 +131,8 @@ def test_what_takes_a_typed_word_on_the_screen_takes_it_here(
     assert run("force-stop", path)[0] == codes.OK
 
 
-def test_for_several_the_number_is_typed(
-    run: Run, vm: Callable[[str], str], type_answer: Callable[[str], None]
-) -> None:
-    path = vm("Running")
-    selector = ["-l", "kubevirt.io/domain", "-n", path.partition("/")[0]]
+def test_for_several_the_number_is_typed(run: Run, namespace: str, type_answer: Callable[[str], None]) -> None:
+    selector = ["-l", "kubevirt.io/domain", "-n", namespace]
     type_answer("y")
     code, _, err = run("restart", *selector)
     assert code == codes.UNCONFIRMED
@@ -210,9 +251,8 @@ def test_fields_are_listed_for_the_objects(run: Run) -> None:
 
 
 def test_whoever_interrupts_it_is_told_what_was_sent_and_what_was_not(
-    run: Run, vm: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+    run: Run, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    namespace = vm("Running").partition("/")[0]
     asked: list[str] = []
 
     async def perform(_fleet: Fleet, item: Item) -> None:
