@@ -48,6 +48,10 @@ class ForbiddenError(BackendError):
     """The account may not do this (403)."""
 
 
+class DeniedError(ForbiddenError):
+    """An ssh server let nobody in with the name that was given, or the user gave up after naming it."""
+
+
 class AbsentError(BackendError):
     """The object or its whole kind is not there (404)."""
 

@@ -361,6 +361,9 @@ class BootLogs(Protocol):
 class Ports(Protocol):
     """A backend through which the ports of machines are reached."""
 
+    def explain_no_ports(self) -> str:
+        """Why none is; empty where they are."""
+
     async def open_port(self, ref: Ref, port: int) -> ByteStream:
         """A TCP connection to `port` of a VM or VMI.
 

@@ -206,6 +206,9 @@ class RecordedBackend:
             raise picture
         return picture
 
+    def explain_no_ports(self) -> str:
+        return ""
+
     async def open_port(self, ref: Ref, port: int) -> ByteStream:
         self.calls.append(f"port {port} of {ref.path}")
         if self.open_wire is None:

@@ -12,7 +12,7 @@ from textual.widgets import Static
 from kvtui.config import ConsoleSettings, Settings
 from kvtui.errors import AbsentError, BackendError, ForbiddenError, UnreachableError
 from kvtui.model import FeedState
-from kvtui.records.kubevirt import VirtualMachineInstance
+from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.store import Drop
 from kvtui.ui.consoles.terminal import Terminal
 from tests.ui.backend import NAME, ConsoleLine, Stage, changed
@@ -227,6 +227,16 @@ async def test_a_vm_that_crashed_is_told_from_one_that_was_stopped(stage: Stage,
         stage.put(changed(instance(stage), phase="Failed"))
         line.cut()
         await until(screen, sees(screen, "The VM failed at 02:14; waiting for it to run: it is Failed."))
+
+
+async def test_a_vm_that_was_switched_off_inside_is_called_as_the_list_calls_it(stage: Stage, show: Show) -> None:
+    vm = stage.fleet.view.get(VirtualMachine, NAME, "shop", RUNNING)
+    assert vm is not None
+    async with show(stage, SMALL) as screen:
+        line = await open_console(screen, stage)
+        stage.put(changed(vm, printableStatus="Stopped"), changed(instance(stage), phase="Succeeded"))
+        line.cut()
+        await until(screen, sees(screen, "The VM stopped at 02:14; waiting for it to run: it is Stopped."))
 
 
 async def test_a_stopped_vm_is_waited_for_without_asking_the_server(stage: Stage, show: Show) -> None:

@@ -130,3 +130,40 @@ async def test_a_shell_that_broke_with_its_vm_says_what_the_vm_did(guest: Stage,
         guest.fleet.step()
         await wire.close()
         await until(screen, sees(screen, "Connection lost: the VM stopped at 02:14."))
+
+
+async def test_a_vm_that_does_not_run_is_told_before_anything_is_asked(guest: Stage, show: Show) -> None:
+    guest.fleet.store.post(Drop(NAME, VirtualMachineInstance, "shop", RUNNING))
+    async with show(guest, SMALL) as screen:
+        await screen.press("slash", *RUNNING, "enter", "C")
+        await until(screen, sees(screen, "Refused: not logged in to shop/dv-1: the VM does not run: it is "))
+        assert not isinstance(screen.app.screen, AskDialog)
+        assert guest.backend.calls == []
+
+
+async def test_where_no_ports_are_reached_it_is_told_before_anything_is_asked(
+    guest: Stage, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guest.backend, "explain_no_ports", lambda: "nobody runs in its VMs")
+    async with show(guest, SMALL) as screen:
+        await screen.press("slash", *RUNNING, "enter", "C")
+        await until(screen, sees(screen, "Refused: not logged in to shop/dv-1: nobody runs in its VMs"))
+        assert not isinstance(screen.app.screen, AskDialog)
+
+
+@pytest.mark.parametrize("key", ["yes", "no"], ids=["key accepted, password wrong", "key refused"])
+async def test_the_name_is_asked_for_again_only_after_it_was_denied(guest: Stage, show: Show, key: str) -> None:
+    async with show(guest, SMALL) as screen:
+        await screen.press("slash", *RUNNING, "enter", "C")
+        await answer(screen, "user on shop/dv-1", *"root")
+        await answer(screen, "(yes/no)?", *key)
+        if key == "yes":
+            await until(screen, sees(screen, "password of root on shop/dv-1"))
+            await screen.press("escape")
+            await until(screen, sees(screen, "no password was given"))
+        else:
+            await until(screen, sees(screen, "its host key was not trusted"))
+        guest.clock.now += 2
+        await screen.press("enter")
+        await until(screen, lambda: isinstance(screen.app.screen, AskDialog))
+        await until(screen, sees(screen, "user on shop/dv-1" if key == "yes" else "(yes/no)?"))

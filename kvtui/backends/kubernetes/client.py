@@ -352,6 +352,10 @@ class KubernetesBackend:
         """What a VM or VMI said and says on its serial line; it takes the console from nobody."""
         return await open_boot_log(self._server, self._discovery, ref, tail)
 
+    def explain_no_ports(self) -> str:
+        """Nothing stands in the way."""
+        return ""
+
     async def open_port(self, ref: Ref, port: int) -> ByteStream:
         """A TCP connection to a port of a VM or VMI; what goes through it may change the guest."""
         self._guard.refuse_read_only(ref, f"port {port} of {ref.path} was not opened")

@@ -51,11 +51,12 @@ class Doors(Ways):
     async def open_port(self, ref: Ref, port: int) -> ByteStream:
         """A TCP connection to a port of a domain, from its host; what goes through it may change the guest."""
         self._guard.refuse_read_only(ref, f"port {port} of {ref.path} was not opened")
-        if reason := self._explain_no_ports():
+        if reason := self.explain_no_ports():
             raise BackendError(f"no way to port {port} of {ref.path}", reason, code=_NOT_HERE)
         return await self._guard.note_opened(f"port {port}", ref, await self._ports.open(ref, port))
 
-    def _explain_no_ports(self) -> str:
+    def explain_no_ports(self) -> str:
+        """Why no port of its VMs is reached; empty where they are."""
         if is_simulated(self.uri):
             return f"{self._info.name} is libvirt's test driver: nobody runs in its VMs"
         return explain_distance(self.uri)

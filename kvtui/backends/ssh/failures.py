@@ -11,7 +11,7 @@ from typing import Final
 import asyncssh
 
 from kvtui.backends.ssh.login import LONGEST, Login, no_server
-from kvtui.errors import BackendError, ForbiddenError, KvtuiError, UnreachableError
+from kvtui.errors import BackendError, DeniedError, ForbiddenError, KvtuiError, UnreachableError
 from kvtui.text import clean_line
 
 _CODE: Final = re.compile(r"\[Errno (\d+)\]")
@@ -68,7 +68,7 @@ def words_of(error: BaseException) -> str:
 
 def _refused(host: str, login: Login) -> BackendError:
     if login.gave_up:
-        return ForbiddenError(f"not logged in to {host}", f"no {login.withheld} was given")
+        return DeniedError(f"not logged in to {host}", f"no {login.withheld} was given")
     offered = ", ".join(dict.fromkeys(login.offered))
     detail = (
         f"it did not accept {offered}" if offered else "it takes nothing that kvtui could offer: no key, no password"
@@ -76,4 +76,4 @@ def _refused(host: str, login: Login) -> BackendError:
     if login.locked:
         detail += f"; no passphrase opened {', '.join(map(str, login.locked))}"
     hint = f"name another user or key ({login.account.user_option})"
-    return ForbiddenError(f"{login.user} may not log in to {host}", detail, hint)
+    return DeniedError(f"{login.user} may not log in to {host}", detail, hint)

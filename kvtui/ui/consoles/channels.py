@@ -9,8 +9,9 @@ from kvtui.backends.ssh import Asker, open_shell
 from kvtui.config import Settings, SshSettings
 from kvtui.console.emulator import Emulator
 from kvtui.console.session import Session
+from kvtui.console.sight import Stage
 from kvtui.console.state import Stream
-from kvtui.errors import BackendError
+from kvtui.errors import BackendError, DeniedError
 from kvtui.fleet import Fleet
 from kvtui.model import Ref
 from kvtui.records.libvirt import Domain, Host
@@ -122,19 +123,32 @@ class _Shells:
         backend = fleet.backends[ref.backend]
         if not isinstance(backend, Ports):
             raise BackendError(f"{self._ref.backend} leads to no ports of machines", code=405)
+        if reason := backend.explain_no_ports() or _explain_off(fleet, ref):
+            raise BackendError(f"not logged in to {clean_line(ref.path)}", reason)
         # Before the port is open: who listens there does not wait for ever.
         user = self._user or await self._asker.ask(f"user on {clean_line(self._ref.path)}", False)
         if not user:
             raise BackendError(f"not logged in to {self._ref.path}", "no user was named", "name one in [ssh] user")
-        stream = await backend.open_port(ref, self._settings.port)
-        shell = await open_shell(
-            stream,
-            self._ref,
-            user=user,
-            asker=self._asker,
-            keys=self._settings.keys,
-            columns=emulator.columns,
-            lines=emulator.lines,
-        )
+        # Of whatever fails from here on, only a login that is denied may be the fault of the name.
         self._user = user
-        return shell
+        stream = await backend.open_port(ref, self._settings.port)
+        try:
+            return await open_shell(
+                stream,
+                self._ref,
+                user=user,
+                asker=self._asker,
+                keys=self._settings.keys,
+                columns=emulator.columns,
+                lines=emulator.lines,
+            )
+        except DeniedError:
+            self._user = self._settings.user
+            raise
+
+
+def _explain_off(fleet: Fleet, ref: Ref) -> str:
+    """Why nobody can log in to a machine that does not run; empty where it runs, or is not seen."""
+    sight = look_at(fleet, ref)
+    runs = sight.stage in (Stage.RUNNING, Stage.GOING) or not sight.is_seen
+    return "" if runs else f"the VM does not run: it is {clean_line(sight.words)}"

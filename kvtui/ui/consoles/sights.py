@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kvtui.console.sight import Place, Sight, Stage
 from kvtui.fleet import Fleet
+from kvtui.joins.machine import Machine
 from kvtui.model import FeedState, Ref
 from kvtui.records.base import is_true
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
@@ -46,8 +47,8 @@ def _look_at_instance(fleet: Fleet, ref: Ref) -> Sight:
     phase = vmi.status.phase
     place = Place(vmi.metadata.uid, vmi.status.node_name)
     if vmi.is_final:
-        reason = f" ({vmi.status.reason})" if vmi.status.reason else ""
-        return Sight(Stage.ENDED, place, f"{phase}{reason}", created_at=vmi.created, ended_at=_entered(vmi, phase))
+        words = _name_end(fleet, ref, vmi)
+        return Sight(Stage.ENDED, place, words, created_at=vmi.created, ended_at=_entered(vmi, phase))
     if vmi.is_running:
         moving = vmi.status.migration_state
         going = vmi.deleted is not None or (moving is not None and moving.in_progress)
@@ -64,6 +65,17 @@ def _entered(vmi: VirtualMachineInstance, phase: str) -> float | None:
         if transition.phase == phase:
             return parse_time(transition.phase_transition_timestamp)
     return None
+
+
+def _name_end(fleet: Fleet, ref: Ref, vmi: VirtualMachineInstance) -> str:
+    """What a machine is whose guest has ended: of one that failed what the instance says, else the word of the list."""
+    phase, reason = vmi.status.phase, vmi.status.reason
+    if phase == "Failed":
+        return f"{phase} ({reason})" if reason else phase
+    vm = fleet.view.get(VirtualMachine, ref.backend, ref.namespace, ref.name)
+    status = Machine(ref.backend, vm, vmi).status
+    # The VM may learn of it a moment later.
+    return phase if status == "Running" else status
 
 
 def _name_rest(fleet: Fleet, ref: Ref) -> str:
