@@ -18,7 +18,7 @@ from kvtui.resources.form import Draft, Form, Text
 from tests.actions.conftest import Run
 
 PASSWORD = " correct horse=battery "
-VM = "ci/win-build-1"
+VM = "erp/winfile-1"
 SET = ("set-password", VM, "--user", "builder")
 
 
@@ -50,7 +50,7 @@ def test_a_password_comes_out_of_a_file_or_of_standard_input(
     told = run(*SET, "--password-file", "-" if dashed else str(file), "--yes", "-o", "json")
     assert told[0] == codes.OK, told
     assert [item["state"] for item in json.loads(told[1])["items"]] == ["done"]
-    assert "set password of builder for win-build-1" in (tmp_path / "state/kvtui/audit.jsonl").read_text()
+    assert "set password of builder for winfile-1" in (tmp_path / "state/kvtui/audit.jsonl").read_text()
     assert_unseen(tmp_path, told, caplog.text)
 
 
