@@ -361,10 +361,10 @@ class VirtualMachineInstance(Record):
     status: InstanceStatus = msgspec.field(default_factory=InstanceStatus)
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """To the node that it runs on and the one that it moves to; without a VM that says so, to its disks."""
-        owner = self.controller
-        if owner is None or owner.kind != VirtualMachine.KIND:
-            yield from _disk_links(self.metadata.namespace, self.spec.volumes)
+        """To its disks, the node that it runs on and the one that it moves to. Its VM may be gone or unknown, and may
+        declare other disks by now.
+        """
+        yield from _disk_links(self.metadata.namespace, self.spec.volumes)
         if self.status.node_name:
             yield "node", self.status.node_name
         moving = self.status.migration_state

@@ -166,6 +166,47 @@ def test_a_change_of_another_record_of_the_row_changes_the_row() -> None:
     assert row.vmi.status.node_name == "n1"
 
 
+def instance_of_a_vm(disk: str) -> VirtualMachineInstance:
+    return VirtualMachineInstance(
+        metadata=Meta(
+            name="web-1", namespace="a", uid="i", owner_references=(Owner("VirtualMachine", "web-1", "u", True),)
+        ),
+        spec=InstanceSpec(volumes=(Volume(name="v", data_volume=VolumeName(name=disk)),)),
+        status=InstanceStatus(phase="Pending"),
+    )
+
+
+def claim(name: str, phase: str) -> Claim:
+    return Claim(Meta(name=name, namespace="a", uid=name), status=ClaimStatus(phase))
+
+
+def claims_of(listing: Listing, ref: Ref) -> list[str]:
+    row: Any = listing.row(ref)
+    return [found.status.phase for found in row.claims]
+
+
+def test_an_instance_whose_vm_is_gone_follows_its_claims() -> None:
+    store, listing = vms(machine("web-1"))
+    store.apply([Put("c", instance_of_a_vm("disk")), Put("c", claim("disk", "Pending"))])
+    listing.rebuild(NOW)
+    listing.apply(store.apply([Drop("c", VirtualMachine, "a", "web-1")]), NOW)
+    change = listing.apply(store.apply([Put("c", claim("disk", "Lost"))]), NOW)
+    (ref,) = listing.refs
+    assert ref.kind == "VirtualMachineInstance"
+    assert ref in change.changed
+    assert claims_of(listing, ref) == ["Lost"]
+
+
+def test_a_vm_follows_a_claim_that_only_its_running_instance_still_has() -> None:
+    store, listing = vms(machine("web-1"))
+    store.apply([Put("c", instance_of_a_vm("old-disk")), Put("c", claim("old-disk", "Bound"))])
+    listing.rebuild(NOW)
+    change = listing.apply(store.apply([Put("c", claim("old-disk", "Lost"))]), NOW)
+    (ref,) = listing.refs
+    assert (ref.kind, change.changed) == ("VirtualMachine", {ref})
+    assert claims_of(listing, ref) == ["Lost"]
+
+
 def test_usage_that_is_measured_anew_shows_and_reorders_where_it_is_sorted_by() -> None:
     store = Store()
     for name in ("n1", "n2"):

@@ -131,12 +131,12 @@ def test_a_vmi_points_at_the_nodes_that_it_runs_on_and_moves_to() -> None:
     assert list(vmi.links()) == [("node", "n2")]
 
 
-def test_a_vmi_without_a_vm_points_at_its_disks() -> None:
+def test_a_vmi_points_at_its_disks_whether_it_has_a_vm_or_not() -> None:
     owner = {"kind": "VirtualMachine", "name": "web-1", "uid": "u1", "controller": True}
     alone = make(VirtualMachineInstance, spec={"volumes": DISKS})
     owned = make(VirtualMachineInstance, spec={"volumes": DISKS}, metadata={"ownerReferences": [owner]})
     assert list(alone.links()) == [("datavolume", "shop/web-1-root"), ("claim", "shop/data")]
-    assert not list(owned.links())
+    assert [value.rpartition("/")[2] for _, value in owned.links()] == ["web-1-root", "data"]
 
 
 def test_only_launchers_point_at_a_vmi() -> None:
