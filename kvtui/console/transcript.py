@@ -55,7 +55,9 @@ class Transcript:
         clock: Callable[[], float] = time.monotonic,
         failed: Callable[[KvtuiError], None] = lambda _: None,
     ) -> None:
-        """Raises OSError when the file exists or cannot be made; `create_transcript` finds a name."""
+        """Raises OSError when the file exists, cannot be made or has no room for its first line, and leaves none then;
+        `create_transcript` finds a name.
+        """
         self.path = path
         self.failure: KvtuiError | None = None
         """Why the recording ended by itself."""
@@ -71,8 +73,14 @@ class Transcript:
         self._timer: asyncio.TimerHandle | None = None
         self._file: int | None = create(path)
         header = {"version": 2, "width": columns, "height": lines, "timestamp": int(wall()), "title": clean_line(title)}
-        self._pending.append(msgspec.json.encode({**header, "env": {"TERM": "xterm-256color"}}) + b"\n")
-        self.flush()
+        try:
+            self._put(msgspec.json.encode({**header, "env": {"TERM": "xterm-256color"}}) + b"\n")
+        except OSError:
+            self._let_go()
+            with suppress(OSError):
+                path.unlink()
+            raise
+        self._header_size = self._size
 
     @property
     def is_open(self) -> bool:
@@ -102,19 +110,16 @@ class Transcript:
             return
         data, self._pending, self._pending_size = b"".join(self._pending), [], 0
         try:
-            written = 0
-            while written < len(data):
-                written += os.write(self._file, data[written:])
-            self._size += len(data)
+            self._put(data)
             removed = not os.fstat(self._file).st_nlink
         except OSError as error:
             # No player can read past half a line.
             with suppress(OSError):
                 os.ftruncate(self._file, self._size)
-            self._fail(error.strerror or str(error))
+            self._fail(error.strerror or str(error), kept=self._size > self._header_size)
         else:
             if removed:
-                self._fail("the file was removed")
+                self._fail("the file was removed", kept=False)
 
     def close(self) -> None:
         """End the recording; a second call does nothing."""
@@ -122,6 +127,13 @@ class Transcript:
             self._write(b"", final=True)
         self.flush()
         self._let_go()
+
+    def _put(self, data: bytes) -> None:
+        assert self._file is not None
+        written = 0
+        while written < len(data):
+            written += os.write(self._file, data[written:])
+        self._size += len(data)
 
     def _write(self, data: bytes, *, final: bool) -> None:
         """One event of the characters that are whole, in two lines where their text does not tell the bytes."""
@@ -156,11 +168,10 @@ class Transcript:
                 # Nobody would do it later.
                 self.flush()
 
-    def _fail(self, words: str) -> None:
+    def _fail(self, words: str, *, kept: bool) -> None:
         self._let_go()
-        self.failure = KvtuiError(
-            f"the recording {self.path} ended", words, "the console goes on; what was kept until then can be replayed"
-        )
+        rest = "what was kept until then can be replayed" if kept else "nothing of it was kept"
+        self.failure = KvtuiError(f"the recording {self.path} ended", words, f"the console goes on; {rest}")
         self._failed(self.failure)
 
     def _let_go(self) -> None:

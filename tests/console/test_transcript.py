@@ -257,6 +257,7 @@ def test_a_full_disk_ends_the_recording_with_a_sentence_and_leaves_whole_lines(t
     assert len(told) == 1
     assert str(transcript.path) in told[0].title
     assert os.strerror(errno.EFBIG) in told[0].detail
+    assert "can be replayed" in told[0].hint
     assert transcript.failure is told[0]
     assert not transcript.is_open
     cast = read_as_asciinema(transcript.path)
@@ -264,6 +265,26 @@ def test_a_full_disk_ends_the_recording_with_a_sentence_and_leaves_whole_lines(t
     assert transcript.path.stat().st_size <= 1000
     transcript.close()
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("room", [0, 40])
+def test_without_room_for_the_first_line_nothing_is_recorded_and_no_file_is_left(tmp_path: Path, room: int) -> None:
+    told: list[KvtuiError] = []
+    with file_limit(room), pytest.raises(KvtuiError, match="nothing is recorded") as caught:
+        begin(tmp_path, failed=told.append)
+    assert caught.value.detail == os.strerror(errno.EFBIG)
+    assert "have room" in caught.value.hint
+    assert not list(tmp_path.iterdir())
+    assert not told
+
+
+def test_a_recording_that_ends_before_the_guest_says_a_thing_is_not_called_one_to_replay(tmp_path: Path) -> None:
+    told: list[KvtuiError] = []
+    transcript = begin(tmp_path, failed=told.append)
+    with file_limit(transcript.path.stat().st_size):
+        transcript.write(b"x")
+        transcript.flush()
+    assert [error.hint for error in told] == ["the console goes on; nothing of it was kept"]
 
 
 def test_a_file_that_was_removed_ends_the_recording_with_a_sentence(tmp_path: Path) -> None:
@@ -274,4 +295,5 @@ def test_a_file_that_was_removed_ends_the_recording_with_a_sentence(tmp_path: Pa
     transcript.write(b"x")
     transcript.flush()
     assert [error.detail for error in told] == ["the file was removed"]
+    assert "replayed" not in told[0].hint
     assert not transcript.is_open

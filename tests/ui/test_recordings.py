@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 from kvtui.config import ConsoleSettings, Settings
 from kvtui.console.recording import Marker, Output, Recording
 from kvtui.ui.consoles.recordings import toggle_recording
 from kvtui.ui.consoles.terminal import Terminal
+from tests.console.test_transcript import file_limit
 from tests.ui.backend import NAME, Stage
 from tests.ui.conftest import Screen, Show
 from tests.ui.test_consoles import open_console, sees, status, until
@@ -81,6 +84,20 @@ async def test_a_folder_that_cannot_be_does_not_keep_the_console_shut(stage: Sta
         await open_console(screen, stage)
         await until(screen, sees(screen, "nothing is recorded"))
         assert "REC" not in status(screen)
+
+
+async def test_a_disk_without_room_is_told_and_no_recording_is_claimed(
+    stage: Stage, show: Show, tmp_path: Path
+) -> None:
+    async with show(stage) as screen:
+        await open_console(screen, stage)
+        with file_limit(0):
+            toggle(screen)
+        await until(screen, sees(screen, "nothing is recorded"))
+        await until(screen, sees(screen, os.strerror(errno.EFBIG)))
+        assert "recorded to" not in screen.text
+        assert "REC" not in status(screen)
+    assert not list((tmp_path / "state" / "kvtui" / "recordings").iterdir())
 
 
 async def test_a_recording_that_breaks_off_is_told_and_the_console_goes_on(
