@@ -17,8 +17,8 @@ from typing import Any, Final
 from kvtui.actions.care import why_undeletable
 from kvtui.errors import KvtuiError, UnconnectedError, UnreachableError
 from kvtui.fleet import Fleet
-from kvtui.model import Ref
-from kvtui.resources.base import AnyAction, AnyResource, Site
+from kvtui.model import FeedState, Ref
+from kvtui.resources.base import AnyAction, AnyResource, Product, Site
 from kvtui.resources.form import Answers
 from kvtui.resources.listing import find_touched
 from kvtui.store import Delta
@@ -50,6 +50,7 @@ class State(StrEnum):
 
 
 _OPEN: Final = frozenset({State.WAITING, State.ASKED, State.ACCEPTED})
+_SEES: Final = frozenset({FeedState.LOADING, FeedState.LIVE, FeedState.STALE})
 AGAIN: Final = frozenset({State.FAILED, State.UNSENT})
 """What is tried again. What nobody knows of may have been done: that is looked at first."""
 
@@ -82,6 +83,12 @@ class Item:
     """When the state began, in seconds since the epoch."""
     asked: float | None = None
     """When the server was asked."""
+    made: Ref | None = None
+    """What was made that is looked at until its end."""
+    seen: bool = False
+    """Whether that was there."""
+    shown: bool = False
+    """Whether something else shows how it goes on: its row bears no mark any more."""
 
     @property
     def open(self) -> bool:
@@ -90,7 +97,12 @@ class Item:
 
     def is_overdue(self, now: float) -> bool:
         """Whether the effect is not seen within the usual time of its verb."""
-        return self.state is State.ACCEPTED and now - self.since > self.action.usual
+        return self.state is State.ACCEPTED and now - self.since > self.patience
+
+    @property
+    def patience(self) -> float:
+        """Seconds that the effect usually takes."""
+        return (self.action.lasts if self.shown else 0.0) or self.action.usual
 
     def seconds(self, now: float) -> float | None:
         """From asking to the end, or to now; None when the server was not asked."""
@@ -154,7 +166,8 @@ async def perform(fleet: Fleet, item: Item) -> None:
     """Run the action of an item on its row."""
     backend = fleet.backends[item.ref.backend]
     run = item.action.run
-    await (run(backend, item.row) if item.answers is None else run(backend, item.row, item.answers))
+    made = await (run(backend, item.row) if item.answers is None else run(backend, item.row, item.answers))
+    item.made = made if item.action.makes is not None else None
 
 
 def name_item(item: Item) -> str:
@@ -177,6 +190,8 @@ class Batches:
         self._number = 0
         self._awaited: dict[Ref, list[Item]] = {}
         """By row, the items that are open, or of which nobody knows; the latest last."""
+        self._made: dict[Ref, Item] = {}
+        """By what was made, the items that wait for its end."""
         self._item_listeners: list[Callable[[Collection[Ref]], None]] = []
         self._end_listeners: list[Callable[[Batch], None]] = []
         self._unlisten = fleet.listen(self._follow)
@@ -192,13 +207,13 @@ class Batches:
     # What is known --------------------------------------------------------------------------------------------------
 
     def awaited(self, ref: Ref) -> Item | None:
-        """The latest item of a row that is still open."""
-        return next((item for item in reversed(self._awaited.get(ref, ())) if item.open), None)
+        """The latest item whose mark a row bears."""
+        return next((item for item in reversed(self._awaited.get(ref, ())) if item.open and not item.shown), None)
 
     @property
     def awaiting(self) -> bool:
-        """Whether any row awaits an effect."""
-        return any(item.open for items in self._awaited.values() for item in items)
+        """Whether any row bears a mark."""
+        return any(item.open and not item.shown for items in self._awaited.values() for item in items)
 
     def pending(self, ref: Ref) -> str | None:
         """What the row awaits and since when: ``starting 3s``; None when nothing."""
@@ -216,19 +231,21 @@ class Batches:
         return f", server asks to wait {math.ceil(seconds)}s" if seconds else ""
 
     def explain(self, item: Item) -> str:
-        """What is to be said of an item: the server's words; of one that is overdue, what its row says."""
+        """What is to be said of an item: the server's words; of one that is overdue, what its row or product says."""
         now = self._fleet.clock()
         if not item.is_overdue(now):
             return item.words
         cause = self.tell_row(item)
-        usual = f"overdue, usually within {age(item.action.usual)}"
-        return f"{usual}; it is {cause}" if cause else usual
+        usual = f"overdue, usually within {age(item.patience)}"
+        return f"{usual}; {cause}" if cause else usual
 
     def tell_row(self, item: Item) -> str:
-        """What the row of an item says now: its status and the reason."""
+        """What is seen of an item now: ``it is Stopped: reason``, ``snapshot web-1 is InProgress``."""
+        if item.made is not None:
+            return item.words
         row = item.batch.resource.row(self._fleet.view, item.ref)
         health = None if row is None else item.batch.resource.health(row, self._fleet.clock())
-        return "" if health is None else ": ".join(part for part in (health.word, health.reason) if part)
+        return "" if health is None else f"it is {': '.join(part for part in (health.word, health.reason) if part)}"
 
     def why_not(self, action: AnyAction, ref: Ref, row: Any) -> str:
         """Why the action is not possible on a row, which bears that ref, now; empty when it is."""
@@ -308,7 +325,7 @@ class Batches:
             if reason:
                 self._set(item, State.LEFT_OUT, reason)
             else:
-                item.row, item.asked = row, None
+                item.row, item.asked, item.made, item.seen, item.shown = row, None, None, False, False
                 self._set(item, State.WAITING)
                 self._await(item)
                 again.append(item)
@@ -351,7 +368,11 @@ class Batches:
             faults.append(error)
             self._end(item, State.FAILED, f"a fault of kvtui: {error!r}")
         else:
-            self._set(item, State.ACCEPTED)
+            words = ""
+            if item.made is not None and item.action.makes is not None:
+                self._made[item.made], item.shown = item, True
+                words = f"{item.action.makes.noun} {item.made.name}"
+            self._set(item, State.ACCEPTED, words)
             self._announce([item])
             self._settle(item)
 
@@ -373,6 +394,11 @@ class Batches:
         """Look at the rows that may have changed."""
         if not self._awaited or not delta.changes:
             return
+        for change in delta.changes if self._made else ():
+            # An answer that could not be read gave no uid.
+            made = self._made.get(change.ref) or self._made.get(change.ref._replace(uid=""))
+            if made is not None:
+                self._settle(made)
         resources = {id(item.batch.resource): item.batch.resource for items in self._awaited.values() for item in items}
         touched: dict[Ref, None] = {}
         for resource in resources.values():
@@ -386,6 +412,9 @@ class Batches:
         if item.state not in (State.ACCEPTED, State.UNKNOWN) or item.row is None:
             return
         before, now = item.row, item.batch.resource.row(self._fleet.view, item.ref)
+        if item.made is not None and item.action.makes is not None:
+            self._look_at(item, item.made, item.action.makes)
+            return
         untold = item.action.settled(before, before)
         if item.state is State.UNKNOWN and untold:
             # Its effect cannot be told from what was there before.
@@ -397,6 +426,29 @@ class Batches:
         elif item.action.settled(before, now):
             failure = item.action.outcome(before, now)
             self._end(item, State.FAILED if failure else State.DONE, failure)
+        elif not item.shown and item.state is State.ACCEPTED and item.action.shown(before, now):
+            item.shown = True
+            self._announce([item])
+
+    def _look_at(self, item: Item, made: Ref, product: Product) -> None:
+        """End an item whose product has come to its end."""
+        record, name = self._fleet.view.record(made), f"{product.noun} {made.name}"
+        if record is None and item.seen:
+            self._end(item, State.FAILED, f"{name} went before it was done: did somebody delete it?")
+        elif record is None:
+            feed = self._fleet.view.feed(made.backend, made.kind)
+            item.words = name if feed.state in _SEES else f"{name} cannot be seen: {feed.detail or feed.state}"
+        else:
+            item.seen = True
+            progress = product.judge(record)
+            words = f"{name} is {progress.words}"
+            if progress.failure:
+                self._end(item, State.FAILED, f"{words}: {progress.failure}")
+            elif progress.over:
+                self._end(item, State.DONE, words)
+            elif words != item.words:
+                item.words = words
+                self._announce([item])
 
     def _end(self, item: Item, state: State, words: str = "", *, keep: bool = False) -> None:
         """Bring an item to its end; with `keep`, go on looking whether its effect is seen after all."""
@@ -404,6 +456,8 @@ class Batches:
         self._set(item, state, words)
         if not keep:
             item.row = None
+            if item.made is not None:
+                self._made.pop(item.made, None)
             left = [other for other in self._awaited.get(item.ref, ()) if other is not item]
             if left:
                 self._awaited[item.ref] = left

@@ -121,12 +121,13 @@ class _Run:
 
     @property
     def _sources(self) -> Sequence[Source]:
-        """What must be known: the rows, what they and the form are joined with, and the namespaces, which may be
-        protected.
+        """What must be known: the rows, what they and the form are joined with, what is waited for, and the namespaces,
+        which may be protected.
         """
-        action = self._deed.action
-        reads = (source for one in (action, *(variant for _, variant in action.variants)) for source in one.reads)
-        return tuple(dict.fromkeys((*self._deed.resource.sources, *reads, NAMESPACES)))
+        actions = (self._deed.action, *(variant for _, variant in self._deed.action.variants))
+        reads = [source for one in actions for source in one.reads]
+        made = [one.makes.source for one in actions if one.makes is not None and self._waits]
+        return tuple(dict.fromkeys((*self._deed.resource.sources, *reads, *made, NAMESPACES)))
 
     # What is meant --------------------------------------------------------------------------------------------------
 
@@ -238,7 +239,8 @@ class _Run:
     async def _wait(self, batch: Batch, live: asyncio.Task[None]) -> None:
         """Until every effect is seen, or the time is up."""
         loop = asyncio.get_running_loop()
-        limit = self._options.timeout or _PATIENCE * max(item.action.usual for item in batch.items)
+        longest = max(max(item.action.usual, item.action.lasts) for item in batch.items)
+        limit = self._options.timeout or _PATIENCE * longest
         deadline = loop.time() + limit
         while batch.open and loop.time() < deadline:
             await _pause(live)
@@ -307,7 +309,8 @@ class _Run:
             return clean_line(item.words)
         seconds = item.seconds(self._fleet.clock()) or 0.0
         cause = self._batches.tell_row(item)
-        return clean_line(f"its effect is not seen after {age(seconds)}{f'; it is {cause}' if cause else ''}")
+        late = f"its {'end' if item.shown else 'effect'} is not seen after {age(seconds)}"
+        return clean_line(f"{late}; {cause}" if cause else late)
 
     def _summary(self, batch: Batch) -> str:
         return batch.summary(self._fleet.clock())

@@ -23,11 +23,12 @@ _HELP: Final = {
 _CODES: Final = """\
 exit codes:
   0    done; without --wait the server accepted it
-  1    failed or refused, or an object that was named is not there: nothing was changed
+  1    failed or refused, or an object that was named is not there: nothing was changed; with --wait also: accepted, and
+       come to nothing
   2    the command line, the configuration or the kubeconfig makes no sense: nothing was sent
   3    done to some and not to others; nobody knows; or the cluster does not answer
   4    not confirmed: nothing was sent
-  5    accepted, but its effect was not seen in time (--wait)
+  5    accepted, but its effect or end was not seen in time (--wait)
   130  interrupted; what was sent and what was not is told"""
 
 _MORE: Final = """\
@@ -121,7 +122,8 @@ def make_verb_parser(verb: Verb, shared: ArgumentParser, defaults: Mapping[str, 
     parser.add_argument("-l", "--selector", metavar="SELECTOR", help="all with these labels: app=web,tier!=db")
     parser.add_argument("-y", "--yes", action="store_true", help="do it without asking")
     parser.add_argument("--dry-run", action="store_true", help="have it judged, and change nothing")
-    parser.add_argument("--wait", action="store_true", help="until the effect is seen, not only accepted")
+    parser.add_argument("--wait", action="store_true", help="until the effect is seen, not only accepted; "
+                        "what is made until it is ready, a migration until it has ended")  # fmt: skip
     parser.add_argument("--timeout", type=_seconds, metavar="SECONDS",
                         help="how long to wait for the cluster (default: 15), and with --wait for the effect "
                         "(default: twice as long as it usually takes)")  # fmt: skip

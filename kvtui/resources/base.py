@@ -53,6 +53,29 @@ class Danger(Enum):
     TYPE = "type"
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an object is that was made."""
+
+    words: str
+    """In a clause after "is": ``InProgress: waits for its volumes``."""
+    over: bool = False
+    """Whether nothing more is to be waited for."""
+    failure: str = ""
+    """Why it came to nothing, in the object's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A kind of object that actions make."""
+
+    noun: str
+    source: Source
+    """Where it is seen."""
+    judge: Callable[[Any], Progress]
+    """Pure: how far the record is."""
+
+
 @dataclass(frozen=True)
 class Action(Generic[Row]):
     """Something a user can do to rows. One declaration gives key, footer, palette, help, README line and test."""
@@ -68,14 +91,21 @@ class Action(Generic[Row]):
     needs: Permission
     when: Callable[[Row], str]
     """Why it is not possible on this row; empty when it is. The user reads it when the key is pressed anyway."""
-    run: Callable[Concatenate[Backend, Row, ...], Awaitable[None]]
-    """Does it to one row; gets the `Answers` too where there is a form, the text and what it was where it is edited."""
+    run: Callable[Concatenate[Backend, Row, ...], Awaitable[Ref | None]]
+    """Does it to one row, and returns what it made where `makes` says so.
+
+    Gets the `Answers` too where there is a form, the text and what it was where it is edited.
+    """
     settled: Callable[[Row, Row], bool]
     """Whether the row as it is now, beside the row as it was when the action was asked for, shows the effect."""
     awaits: str
     """What the row says until then: ``starting``."""
     outcome: Callable[[Row, Row], str] = lambda _before, _now: ""
     """Once it is settled, by the same two rows: why it came to nothing after all; empty when it did not."""
+    shown: Callable[[Row, Row], bool] = lambda _before, _now: False
+    """Whether the row itself shows by now how it goes on: its mark ends, though the effect is still awaited."""
+    makes: Product | None = None
+    """What it makes, with a life of its own: where `run` returned one, its end is awaited and not that of the row."""
     vanishes: Callable[[Row], bool] = lambda _row: False
     """Whether the row, as it was, goes once it is done; of any other action a row that goes is a failure."""
     danger: Danger = Danger.NONE
@@ -95,6 +125,8 @@ class Action(Generic[Row]):
     """Whether it makes sense for one row at a time only."""
     usual: float = 60.0
     """Seconds after which the effect is overdue."""
+    lasts: float = 0.0
+    """The same of what goes on for long, once its row shows it, or for what it makes; 0 for `usual`."""
     footer: bool = True
     command: str = ""
     """The word on the command line: ``kvtui stop``; empty where it makes no sense there."""

@@ -29,6 +29,7 @@ from kvtui.resources.cells import (
     urgency_cell,
 )
 from kvtui.resources.datavolume_actions import ACTIONS, MAKERS
+from kvtui.resources.products import BY_USER
 from kvtui.store import View
 from kvtui.text import age, rate, size
 
@@ -36,7 +37,6 @@ _STILL = 60.0
 """Seconds without any progress after which no rate and no end is foretold; CDI tells it every other second."""
 _REMEMBERED = 1_000
 """Imports whose progress is remembered."""
-_WAITS = frozenset({"WaitForFirstConsumer", "PendingPopulation", "UploadReady", "Paused"})
 """Phases in which it rightly waits for somebody."""
 
 
@@ -89,19 +89,11 @@ def _health(row: Import, _now: float) -> Health:
         return Health(Tone.OK, phase)
     if row.upload is not None and row.upload.phase != "Waiting" and phase != "Succeeded":
         return Health(Tone.BUSY, row.upload.phase, row.upload.words)
-    if phase in _WAITS:
-        return Health(Tone.MUTED, phase, _WAIT_WORDS.get(phase, ""))
+    if phase in BY_USER:
+        return Health(Tone.MUTED, phase, BY_USER[phase])
     if phase == "Unknown":
         return Health(Tone.WARN, phase)
     return Health(Tone.BUSY, phase or "Pending", _last_words(row.volume) if row.volume.status.restart_count else "")
-
-
-_WAIT_WORDS = {
-    "WaitForFirstConsumer": "its storage class waits until a VM uses it",
-    "PendingPopulation": "its storage class waits until a VM uses it",
-    "UploadReady": "ready for an upload",
-    "Paused": "waits for its next checkpoint",
-}
 
 
 def _last_words(volume: DataVolume) -> str:

@@ -13,7 +13,7 @@ from kvtui.joins.disk import Import
 from kvtui.model import Ref
 from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim
-from kvtui.resources import storage
+from kvtui.resources import products, storage
 from kvtui.resources.base import Action, Danger, Site, objects
 from kvtui.resources.datavolume_retry import retry
 from kvtui.resources.datavolume_upload import UPLOAD
@@ -139,8 +139,8 @@ def _new(site: Site, answers: Answers) -> Ref:
     return Ref(site.backend, DataVolume.KIND, answers.text("namespace") or site.namespace, answers.text("name"))
 
 
-async def _create(backend: Backend, site: Site, answers: Answers) -> None:
-    await objects(backend).create(_new(site, answers), data_volume_body(answers))
+async def _create(backend: Backend, site: Site, answers: Answers) -> Ref:
+    return await objects(backend).create(_new(site, answers), data_volume_body(answers))
 
 
 # Delete, retry -----------------------------------------------------------------------------------------------------
@@ -206,6 +206,8 @@ ACTIONS: tuple[Action[Import], ...] = (
         when=_retry_when,
         run=retry,
         settled=_has_begun_anew,
+        makes=products.DISK,
+        lasts=600.0,
         vanishes=lambda _row: True,
         awaits="beginning again",
         danger=Danger.ASK,
@@ -242,6 +244,8 @@ MAKERS: tuple[Action[Site], ...] = (
         form=_create_form,
         run=_create,
         settled=lambda _before, _now: True,
+        makes=products.DISK,
+        lasts=600.0,
         awaits="creating",
     ),
     UPLOAD,

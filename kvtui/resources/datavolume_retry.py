@@ -27,13 +27,16 @@ _OURS: Final = ("labels", "annotations", "ownerReferences")
 """What of the metadata somebody wrote; the rest is the server's."""
 
 
-async def retry(backend: Backend, row: Import) -> None:
-    """Begin it again. Raises BackendError, with what was done, when that comes to nothing."""
+async def retry(backend: Backend, row: Import) -> Ref | None:
+    """Begin it again; the DataVolume that was made anew for that, if one was.
+
+    Raises BackendError, with what was done, when that comes to nothing.
+    """
     there = objects(backend)
     if row.volume.status.phase == "Failed":
-        await _make_anew(there, row)
-    else:
-        await _delete_importer(there, row)
+        return await _make_anew(there, row)
+    await _delete_importer(there, row)
+    return None
 
 
 async def _delete_importer(there: Objects, row: Import) -> None:
@@ -61,17 +64,17 @@ async def _pod_names(there: Objects, row: Import, uid: str) -> list[str]:
     return [name for name in dict.fromkeys(names) if name]
 
 
-async def _make_anew(there: Objects, row: Import) -> None:
+async def _make_anew(there: Objects, row: Import) -> Ref | None:
     body = anew(await there.read(row.ref))
     await there.delete(row.ref)
     if isinstance(there, Rehearser) and there.rehearses:
-        return
+        return None
     await _await_gone(there, row)
     owner = row.volume.controller
     if owner is not None and owner.kind == "VirtualMachine":
-        return
+        return None
     try:
-        await there.create(row.ref._replace(uid=""), body)
+        return await there.create(row.ref._replace(uid=""), body)
     except KvtuiError as error:
         raise BackendError(f"{row.ref.path} is deleted, but was not made anew", str(error)) from error
 

@@ -11,7 +11,7 @@ from kvtui.joins.disk import ClaimRow
 from kvtui.model import Ref
 from kvtui.records.base import is_true
 from kvtui.records.kubernetes import Claim
-from kvtui.resources import storage
+from kvtui.resources import products, storage
 from kvtui.resources.base import Action, Danger, Site, objects
 from kvtui.resources.disk_users import warn_users
 from kvtui.resources.form import Answers, Choice, Form, Number, Option
@@ -55,9 +55,9 @@ def _create_form(view: View, sites: Sequence[Site], facts: Facts) -> Form:
     )  # fmt: skip
 
 
-async def _create(backend: Backend, site: Site, answers: Answers) -> None:
+async def _create(backend: Backend, site: Site, answers: Answers) -> Ref:
     ref = Ref(site.backend, Claim.KIND, answers.text("namespace") or site.namespace, answers.text("name"))
-    await objects(backend).create(ref, {"spec": storage.storage_spec(answers, answers.number("size"))})
+    return await objects(backend).create(ref, {"spec": storage.storage_spec(answers, answers.number("size"))})
 
 
 # Delete ------------------------------------------------------------------------------------------------------------
@@ -178,6 +178,8 @@ MAKERS: tuple[Action[Site], ...] = (
         form=_create_form,
         run=_create,
         settled=lambda _before, _now: True,
+        makes=products.CLAIM,
+        lasts=120.0,
         awaits="creating",
     ),
 )

@@ -9,6 +9,7 @@ from kvtui.joins.disk import ClaimRow
 from kvtui.model import Ref
 from kvtui.records.copies import VmExport
 from kvtui.records.kubernetes import Claim
+from kvtui.resources import products
 from kvtui.resources.base import Action, objects
 from kvtui.resources.copying import MAY_EXPORT, export_body, free_name, fresh
 from kvtui.resources.form import Answers, Form, Number, Text
@@ -40,11 +41,11 @@ def _export_warn(row: ClaimRow) -> tuple[str, ...]:
     return (f"the export waits until {running} is off: it is in use",) if running else ()
 
 
-async def _export(backend: Backend, row: ClaimRow, answers: Answers) -> None:
+async def _export(backend: Backend, row: ClaimRow, answers: Answers) -> Ref:
     meta = row.claim.metadata
     ref = Ref(row.backend, VmExport.KIND, meta.namespace, answers.text("name"))
     body = export_body(Claim.KIND, meta.name, answers.number("hours") or 2)
-    await objects(backend).create(ref, body, verb="export")
+    return await objects(backend).create(ref, body, verb="export")
 
 
 ACTIONS: tuple[Action[ClaimRow], ...] = (
@@ -61,6 +62,8 @@ ACTIONS: tuple[Action[ClaimRow], ...] = (
         run=_export,
         single=True,
         settled=lambda _before, _now: True,
+        makes=products.EXPORT,
+        lasts=300.0,
         awaits="being exported",
         footer=False,
     ),

@@ -14,6 +14,7 @@ from kvtui.records.base import is_true
 from kvtui.records.copies import VmClone, VmExport, VmSnapshot
 from kvtui.records.kubernetes import Claim
 from kvtui.records.kubevirt import VirtualMachine
+from kvtui.resources import products
 from kvtui.resources.base import Action, Danger, objects
 from kvtui.resources.copying import (
     LABELS_HINT,
@@ -107,10 +108,10 @@ def _take_form(view: View, machines: Sequence[Machine]) -> Form:
     )  # fmt: skip
 
 
-async def _take(backend: Backend, machine: Machine, answers: Answers) -> None:
+async def _take(backend: Backend, machine: Machine, answers: Answers) -> Ref:
     vm = machine.record.metadata
     ref = Ref(machine.backend, VmSnapshot.KIND, vm.namespace, answers.text("name") or f"{vm.name}-snapshot-")
-    await objects(backend).create(ref, snapshot_body(vm.name, answers.number("minutes")), verb="take snapshot")
+    return await objects(backend).create(ref, snapshot_body(vm.name, answers.number("minutes")), verb="take snapshot")
 
 
 def _take_warn(machine: Machine) -> tuple[str, ...]:
@@ -153,7 +154,7 @@ def _clone_form(view: View, machines: Sequence[Machine]) -> Form:
     )
 
 
-async def _clone(backend: Backend, machine: Machine, answers: Answers) -> None:
+async def _clone(backend: Backend, machine: Machine, answers: Answers) -> Ref:
     vm, name = machine.record.metadata, answers.text("name")
     nics = machine.vm.spec.template.spec.domain.devices.interfaces if machine.vm is not None else ()
     body = clone_body(
@@ -163,7 +164,7 @@ async def _clone(backend: Backend, machine: Machine, answers: Answers) -> None:
         macs={nic.name: answers.text(f"mac-{nic.name}") for nic in nics},
         serial=answers.text("serial"),
     )
-    await objects(backend).create(
+    return await objects(backend).create(
         Ref(machine.backend, VmClone.KIND, vm.namespace, f"{name}-"), body, verb=f"clone to {name}"
     )
 
@@ -195,11 +196,11 @@ def _export_form(view: View, machines: Sequence[Machine]) -> Form:
     )
 
 
-async def _export(backend: Backend, machine: Machine, answers: Answers) -> None:
+async def _export(backend: Backend, machine: Machine, answers: Answers) -> Ref:
     vm = machine.record.metadata
     body = export_body(VirtualMachine.KIND, vm.name, answers.number("hours") or 2)
     ref = Ref(machine.backend, VmExport.KIND, vm.namespace, answers.text("name"))
-    await objects(backend).create(ref, body, verb="export")
+    return await objects(backend).create(ref, body, verb="export")
 
 
 # Dumps of memory ---------------------------------------------------------------------------------------------------
@@ -344,6 +345,7 @@ ACTIONS: tuple[Action[Machine], ...] = (
         warn=_take_warn,
         run=_take,
         settled=_at_once,
+        makes=products.SNAPSHOT,
         awaits="taking a snapshot",
         usual=120.0,
         footer=False,
@@ -360,6 +362,7 @@ ACTIONS: tuple[Action[Machine], ...] = (
         run=_clone,
         single=True,
         settled=_at_once,
+        makes=products.CLONE,
         awaits="being cloned",
         danger=Danger.ASK,
         usual=600.0,
@@ -377,6 +380,7 @@ ACTIONS: tuple[Action[Machine], ...] = (
         run=_export,
         single=True,
         settled=_at_once,
+        makes=products.EXPORT,
         awaits="being exported",
         usual=120.0,
         footer=False,

@@ -19,6 +19,7 @@ from kvtui.resources import sources
 from kvtui.resources.base import Action, Column, Danger, Resource, able, itself, objects
 from kvtui.resources.cells import NOTHING, age_column, health_cell, reason_column, text_cell
 from kvtui.resources.form import Answers, Choice, Form, Option, Text, Toggle
+from kvtui.resources.products import FOR_EVER
 from kvtui.store import View
 from kvtui.text import age, parse_time
 
@@ -28,7 +29,6 @@ _WORDS: Final = {
     "PodCompleted": "its pod has ended, and is made anew",
 }
 _KINDS: Final = {VirtualMachine.KIND: "vm", VmSnapshot.KIND: "snapshot", "PersistentVolumeClaim": "claim"}
-_FOR_EVER: Final = frozenset({"VMNotFound", "PVCNotFound", "VMSnapshotNotFound"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def _health(row: ExportRow, _now: float) -> Health:
         return Health(Tone.WARN, phase, words or "there is nothing to export")
     if reason == "InUse":
         return Health(Tone.WARN, phase, f"{words}: it waits until that ends")
-    return Health(Tone.BAD if reason in _FOR_EVER else Tone.BUSY, phase, words)
+    return Health(Tone.BAD if reason in FOR_EVER else Tone.BUSY, phase, words)
 
 
 def _source(row: ExportRow, _now: float) -> Cell:

@@ -132,8 +132,12 @@ async def _stay(backend: Backend, machine: Machine) -> None:
     await objects(backend).call(machine.ref, "evacuate/cancel", node, verb="cancel evacuation", instance=True)
 
 
-def _migrating(before: Machine, now: Machine) -> bool:
-    return now.status == "Migrating" or now.live is None or _has_ended(before, now)
+def _migrating(_before: Machine, now: Machine) -> bool:
+    return now.status == "Migrating"
+
+
+def _moved(before: Machine, now: Machine) -> bool:
+    return now.live is None or (_has_ended(before, now) and now.status != "Migrating")
 
 
 def _has_ended(before: Machine, now: Machine) -> bool:
@@ -178,7 +182,9 @@ MOVES: tuple[Action[Machine], ...] = (
         prepare=_read_launchers,
         form=_migrate_form,
         run=_migrate,
-        settled=_migrating,
+        shown=_migrating,
+        settled=_moved,
+        lasts=900.0,
         outcome=_migration_failure,
         awaits="migration asked",
         danger=Danger.ASK,

@@ -14,7 +14,7 @@ from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.base import find_condition
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
-from kvtui.resources import sources
+from kvtui.resources import products, sources
 from kvtui.resources.base import Action, Column, Danger, Resource, objects
 from kvtui.resources.cells import age_cell, health_cell, reason_column, text_cell
 from kvtui.resources.copying import (
@@ -265,13 +265,13 @@ def _when(row: SnapshotOfVm) -> str:
     return (row.snapshot.status.creation_time or "at an unknown time").replace("T", " ").replace("Z", " UTC")
 
 
-async def _restore(backend: Backend, row: SnapshotOfVm, answers: Answers) -> None:
+async def _restore(backend: Backend, row: SnapshotOfVm, answers: Answers) -> Ref:
     snapshot = row.snapshot.metadata
     new = answers.text("target") == "new"
     vm = answers.text("name") if new else row.snapshot.spec.source.name
     policy = "FailImmediate" if new else answers.text("policy") or "StopTarget"
     ref = Ref(row.backend, VmRestore.KIND, snapshot.namespace, f"{snapshot.name[:40].rstrip('-')}-")
-    await objects(backend).create(ref, restore_body(snapshot.name, vm, policy), verb=f"restore into {vm}")
+    return await objects(backend).create(ref, restore_body(snapshot.name, vm, policy), verb=f"restore into {vm}")
 
 
 def _delete_form(_view: View, rows: Sequence[SnapshotOfVm]) -> Form:
@@ -307,12 +307,12 @@ def _clone_form(view: View, rows: Sequence[SnapshotOfVm]) -> Form:
     )  # fmt: skip
 
 
-async def _clone(backend: Backend, row: SnapshotOfVm, answers: Answers) -> None:
+async def _clone(backend: Backend, row: SnapshotOfVm, answers: Answers) -> Ref:
     snapshot, name = row.snapshot.metadata, answers.text("name")
     source = reference(VmSnapshot.KIND, snapshot.name)
     body = clone_body(source, name, labels=answers.flag("labels"), macs={}, serial=answers.text("serial"))
     ref = Ref(row.backend, VmClone.KIND, snapshot.namespace, f"{name}-")
-    await objects(backend).create(ref, body, verb=f"clone to {name}")
+    return await objects(backend).create(ref, body, verb=f"clone to {name}")
 
 
 def _export_form(view: View, rows: Sequence[SnapshotOfVm]) -> Form:
@@ -332,11 +332,11 @@ def _export_form(view: View, rows: Sequence[SnapshotOfVm]) -> Form:
     )  # fmt: skip
 
 
-async def _export(backend: Backend, row: SnapshotOfVm, answers: Answers) -> None:
+async def _export(backend: Backend, row: SnapshotOfVm, answers: Answers) -> Ref:
     snapshot = row.snapshot.metadata
     body = export_body(VmSnapshot.KIND, snapshot.name, answers.number("hours") or 2)
     ref = Ref(row.backend, VmExport.KIND, snapshot.namespace, answers.text("name"))
-    await objects(backend).create(ref, body, verb="export")
+    return await objects(backend).create(ref, body, verb="export")
 
 
 def _names(view: View, type_: type[VirtualMachine] | type[VmExport], row: SnapshotOfVm) -> set[str]:
@@ -362,6 +362,7 @@ ACTIONS: tuple[Action[SnapshotOfVm], ...] = (
         run=_restore,
         single=True,
         settled=_at_once,
+        makes=products.RESTORE,
         awaits="restoring",
         danger=Danger.TYPE,
         usual=300.0,
@@ -396,6 +397,7 @@ ACTIONS: tuple[Action[SnapshotOfVm], ...] = (
         run=_clone,
         single=True,
         settled=_at_once,
+        makes=products.CLONE,
         awaits="being cloned",
         usual=300.0,
         footer=False,
@@ -412,6 +414,7 @@ ACTIONS: tuple[Action[SnapshotOfVm], ...] = (
         run=_export,
         single=True,
         settled=_at_once,
+        makes=products.EXPORT,
         awaits="being exported",
         usual=300.0,
         footer=False,

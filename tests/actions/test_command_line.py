@@ -237,7 +237,7 @@ def test_fields_are_options_and_are_checked_as_on_the_screen(run: Run) -> None:
     assert "has no --colour" in err
     assert run(*new, "--source", "blank", "--size", "5", "--class", "local-lvm", "--bind")[:2] == (
         codes.OK,
-        "shop/fields-1: accepted\n",
+        "shop/fields-1: accepted: DataVolume fields-1\n",
     )
 
 
@@ -288,7 +288,7 @@ def test_help_tells_of_a_verb_what_it_does_and_how_it_ends(run: Run) -> None:
     assert code == codes.OK
     assert "usage: kvtui start [vm|pool|network] NAME... [options]" in out
     assert "vm: Start the VM." in out
-    assert "5    accepted, but its effect was not seen in time (--wait)" in out
+    assert "5    accepted, but its effect or end was not seen in time (--wait)" in out
     assert "--theme" not in out
 
 

@@ -294,11 +294,15 @@ def move(uid: str, phase: str, **state: Any) -> Any:
 
 
 @pytest.mark.parametrize("phase", ["Pending", "Scheduling", "PreparingTarget", "Running"])
-def test_a_migration_is_pending_until_the_vm_says_migrating(phase: str) -> None:
-    before = machine("running")
-    assert not ACTIONS["migrate"].settled(before, before)
-    assert not ACTIONS["migrate"].settled(before, machine("running", move("new", phase)))
-    assert ACTIONS["migrate"].settled(before, machine("running", says("Migrating", move("new", phase))))
+def test_a_migration_is_marked_until_the_vm_says_migrating_and_awaited_until_it_has_ended(phase: str) -> None:
+    before, migrate = machine("running"), ACTIONS["migrate"]
+    assert not migrate.shown(before, before)
+    assert not migrate.shown(before, machine("running", move("new", phase)))
+    moving = machine("running", says("Migrating", move("new", phase)))
+    assert migrate.shown(before, moving)
+    assert not migrate.settled(before, moving)
+    assert not migrate.settled(before, machine("running", says("Migrating", move("new", "Succeeded"))))
+    assert migrate.settled(before, machine("running", move("new", "Succeeded")))
 
 
 def test_a_migration_that_failed_before_it_began_is_settled_and_told() -> None:
