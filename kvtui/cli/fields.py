@@ -21,6 +21,9 @@ def fill_form(form: Form, given: Mapping[str, str | None]) -> Draft:
     for field in form.fields:
         if field.name in options:
             _answer(draft, field, *options[field.name])
+        elif isinstance(field, Choice) and field.needed:
+            offered = ", ".join(one.value for one in field.offer(draft.answers) if not one.reason)
+            raise ConfigError(f"{form.title} needs --{option_name(field.name)}", f"there is {clean_line(offered)}")
     if draft.refusal:
         wrong = draft.troubles
         hint = f"--{option_name(next(iter(wrong)))}; --fields lists what can be given" if wrong else ""
@@ -55,14 +58,15 @@ def is_secret(field: AnyField) -> bool:
 
 def _field_name(name: str, form: Form) -> str:
     """The field that an option means. Raises ConfigError."""
-    wanted = name.replace("-", "_")
-    fields = {field.name: field for field in form.fields}
+    wanted = option_name(name)
+    # Some fields are named by an object, which may have hyphens of its own.
+    fields = {option_name(field.name): field for field in form.fields}
     if wanted in fields:
-        return wanted
-    toggle = fields.get(wanted.removeprefix("no_"))
-    if wanted.startswith("no_") and isinstance(toggle, Toggle):
+        return fields[wanted].name
+    toggle = fields.get(wanted.removeprefix("no-"))
+    if wanted.startswith("no-") and isinstance(toggle, Toggle):
         return toggle.name
-    known = ", ".join(f"--{option_name(field)}" for field in fields)
+    known = ", ".join(f"--{option}" for option in fields)
     raise ConfigError(f"{form.title} has no --{clean_line(name)}", f"there is {known}", "--fields tells more")
 
 
@@ -78,7 +82,7 @@ def _answer(draft: Draft, field: AnyField, option: str, value: str | None) -> No
 
 
 def _read_toggle(field: Toggle, option: str, value: str | None) -> bool:
-    if option.replace("-", "_") != field.name:
+    if option_name(option) != option_name(field.name):
         if value is not None:
             raise ConfigError(f"--{clean_line(option)} takes no value", hint=f"--{clean_line(option)} -- NAME ...")
         return False
@@ -101,9 +105,10 @@ def _describe(field: AnyField, draft: Draft) -> list[str]:
     unit = f" in {field.unit}" if isinstance(field, Number) and field.unit else ""
     now = _show(field, draft)
     word = "yes|no" if isinstance(field, Toggle) else "VALUE"
-    needed = " (needed)" if isinstance(field, Text | Number) and field.needed else ""
+    needed = " (needed)" if isinstance(field, Text | Number | Choice) and field.needed else ""
+    must_name = isinstance(field, Choice) and field.needed
     given = f"{option_name(field.name)}-file FILE" if is_secret(field) else f"{option_name(field.name)} {word}"
-    lines = [f"  --{given}   {field.label}{unit}{f' (default: {now})' if now else needed}"]
+    lines = [f"  --{given}   {field.label}{unit}{f' (default: {now})' if now and not must_name else needed}"]
     if is_secret(field):
         lines.append("      its first line; - is standard input; asked on the terminal when it is left out")
     if field.hint:

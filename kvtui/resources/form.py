@@ -98,6 +98,8 @@ class Choice(Field):
     """May depend on the fields before this one."""
     default: str = ""
     """The first that is possible, when empty or not offered."""
+    needed: bool = False
+    """Whether a command has to name one, for none goes without saying."""
 
     def offer(self, answers: Answers) -> Sequence[Option]:
         """The options there are beside these answers."""

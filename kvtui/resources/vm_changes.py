@@ -146,8 +146,8 @@ def _strategy_form(_view: View, machines: Sequence[Machine]) -> Form:
         for name, note in _STRATEGIES.items()
     ]
     about = [f"it is {first} now"] if len(present) == 1 else []
-    return Form(f"run strategy of {whom(machines)}", (Choice("strategy", "run strategy", options=options),),
-                about=about, warn=warn)  # fmt: skip
+    choice = Choice("strategy", "run strategy", options=options, needed=True)
+    return Form(f"run strategy of {whom(machines)}", (choice,), about=about, warn=warn)
 
 
 async def _set_strategy(backend: Backend, machine: Machine, answers: Answers) -> None:

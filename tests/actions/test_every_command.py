@@ -65,7 +65,7 @@ CASES: Final[dict[str, Case]] = {
     "migration.cancel": Case(before=("vm.migrate",), fleeting=True),
     "vm.cpus": Case(("--cpus", "3"), waits=False),
     "vm.memory": Case(("--memory", "5G"), waits=False),
-    "vm.run_strategy": Case(),
+    "vm.run_strategy": Case(("--strategy", "Manual")),
     "vm.labels": Case(("--labels", "tested=yes")),
     "vm.delete": Case(),
     "node.cordon": Case(),

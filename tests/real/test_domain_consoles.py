@@ -66,8 +66,8 @@ class Desk:
         await self.until(lambda: session.is_connected, "the line")
 
     async def ask(self, session: Session, command: str, answer: str) -> None:
-        """Type a command and wait for what it says."""
-        assert session.send(f"{command}\r".encode()), session.sentence
+        """Type a command on an empty line and wait for what it says."""
+        assert session.send(f"\x15{command}\r".encode()), session.sentence
         await self.until(lambda: answer in screen(session), f"{answer!r} on\n{screen(session)}")
 
     @property

@@ -1,0 +1,37 @@
+"""Forms filled by options of the command line."""
+
+from __future__ import annotations
+
+import pytest
+
+from kvtui.cli.fields import describe_fields, fill_form
+from kvtui.errors import ConfigError
+from kvtui.resources.form import Choice, Form, Option, Toggle
+
+_DISKS = Form("delete shop/catalog-3", (Toggle("disk_catalog-3-root", "catalog-3-root"), Toggle("keep_all", "keep")))
+_STRATEGY = Form(
+    "run strategy of shop/catalog-3",
+    (Choice("strategy", "run strategy", options=[Option("Always", reason="it is so already"), Option("Manual")],
+            needed=True),),
+)  # fmt: skip
+
+
+def test_a_disk_with_hyphens_in_its_name_can_be_named() -> None:
+    assert fill_form(_DISKS, {"disk-catalog-3-root": None}).answers.flag("disk_catalog-3-root")
+    assert fill_form(_DISKS, {"disk_catalog-3-root": "yes"}).answers.flag("disk_catalog-3-root")
+    assert not fill_form(_DISKS, {"no-disk-catalog-3-root": None}).answers.flag("disk_catalog-3-root")
+    assert not fill_form(_DISKS, {}).answers.flag("disk_catalog-3-root"), "nothing goes that was not named"
+
+
+def test_what_is_not_there_is_told_with_what_there_is() -> None:
+    with pytest.raises(ConfigError, match="has no --disk-catalog-4") as caught:
+        fill_form(_DISKS, {"disk-catalog-4": None})
+    assert "--disk-catalog-3-root, --keep-all" in caught.value.detail
+
+
+def test_what_does_not_go_without_saying_has_to_be_named() -> None:
+    with pytest.raises(ConfigError, match="needs --strategy") as caught:
+        fill_form(_STRATEGY, {})
+    assert caught.value.detail == "there is Manual"
+    assert fill_form(_STRATEGY, {"strategy": "Manual"}).answers.text("strategy") == "Manual"
+    assert "(needed)" in "".join(describe_fields(_STRATEGY))
