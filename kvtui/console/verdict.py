@@ -10,11 +10,11 @@ from kvtui.console.state import State, Stream
 from kvtui.errors import AbsentError, BackendError, BusyError, HeldError, UnreachableError
 from kvtui.text import clean_line, end_sentence
 
-_PAUSE: Final = 0.25
-_LOOKS: Final = 12
-_LOOKS_GOING: Final = 40
+_PAUSE: Final = 0.1
+_LOOKS: Final = 30
+_LOOKS_GOING: Final = 100
 """The end of a migration or of a shutdown takes longer to be told than to happen."""
-_LOOKS_AFTER: Final = 80
+_LOOKS_AFTER: Final = 200
 """A store that is far behind its server may tell of a move when the user was told of a takeover already."""
 
 _BEFORE: Final = 3.0
@@ -22,7 +22,7 @@ _AFTER: Final = 5.0
 """Seconds between a cut and the end of the migration that it belongs to, which the server tells to the second."""
 _AGREES: Final = 60.0
 """Seconds after its end in which a move is told; clocks that make it more, or less than none, do not agree."""
-_DIES: Final = 2.0
+_DIES: Final = 1.5
 """Seconds after a cut by which the guest has ended, as the server has it, if its end was the cut ..."""
 _MAY_DIE: Final = 4.0
 """... and until which that cannot be told from a user who took the console at the end of a shutdown."""
