@@ -113,7 +113,8 @@ class Losses:
         if not self._enters:
             return ""
         held = "enter was held back" if self._enters == 1 else f"{self._enters} enters were held back"
-        return f"{held}: text may stand on the guest's line; ctrl+u clears it, enter after {_HELD:g} s runs it"
+        way_out = f"ctrl+u, or else ctrl+c, clears it, enter after {_HELD:g} s runs it"
+        return f"{held}: text may stand on the guest's line; {way_out}"
 
     def end_typing(self) -> None:
         """What was typed had its end: the far side took it and ended."""

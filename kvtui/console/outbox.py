@@ -8,6 +8,8 @@ from typing import Final
 
 from kvtui.console.paste import Paste
 
+INTERRUPT: Final = b"\x03"
+
 _LIMIT: Final = 1_048_576
 
 
@@ -17,6 +19,8 @@ class Outbox:
     def __init__(self) -> None:
         self._items: deque[bytes | Paste] = deque()
         self._filled = asyncio.Event()
+        self.leaves_open = False
+        """Whether a paste may stand open in the guest: its end was forgotten, and no ctrl+c came since."""
 
     @property
     def waiting(self) -> int:
@@ -34,6 +38,7 @@ class Outbox:
         if self.waiting + size > _LIMIT:
             return False
         self._append(item)
+        self.leaves_open = self.leaves_open and item != INTERRUPT
         return True
 
     def _append(self, item: bytes | Paste) -> None:
@@ -48,6 +53,11 @@ class Outbox:
         self.clear()
         for end in ends:
             self._append(end)
+
+    def leave_open(self) -> None:
+        """Forget all, after `break_off`: an end of brackets would be typed into whatever somebody else does there."""
+        self.leaves_open = self.leaves_open or bool(self._items)
+        self.clear()
 
     async def take(self) -> tuple[bytes, float]:
         """What is to be sent next, as soon as there is something, and the seconds that the guest gets after it."""

@@ -17,15 +17,17 @@ def describe_wait(cause: str, sight: Sight, words: str) -> str:
     return f"{what}: {words}.".replace("..", ".")
 
 
-def describe_line(stream: Stream, news: str, *, silent: bool) -> str:
-    """That there is a line, and what is different over it."""
+def describe_line(stream: Stream, news: str, *, silent: bool, open_paste: bool = False) -> str:
+    """That there is a line, and what is different over it; `open_paste` when the guest may wait for the end of one."""
     told = f"; {news}" if news else ""
     if stream is Stream.LOG:
         return f"Reading the boot log{told}{'; there is nothing in it yet' if silent else ''}."
     hint = ""
-    if silent and stream is Stream.SERIAL:
-        # Enter alone would run what somebody left on the guest's line.
-        hint = "; silent: ctrl+u, then enter shows a prompt"
+    if open_paste and stream is Stream.SERIAL:
+        hint = "; a paste may stand open: ctrl+c ends it"
+    elif silent and stream is Stream.SERIAL:
+        # Enter alone would run what somebody left on the guest's line; a shell in an open paste takes all but ctrl+c.
+        hint = "; silent: ctrl+u, then enter shows a prompt, else ctrl+c"
     return f"Connected{told}{hint}."
 
 

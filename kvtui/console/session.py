@@ -20,7 +20,7 @@ from kvtui.console.backlog import Backlog
 from kvtui.console.dial import Dial, Line, SizedLine, is_worth_waiting
 from kvtui.console.emulator import Emulator
 from kvtui.console.losses import Losses
-from kvtui.console.outbox import Outbox
+from kvtui.console.outbox import INTERRUPT, Outbox
 from kvtui.console.paste import PACE, Paste
 from kvtui.console.sentences import describe_line, describe_loss, describe_wait
 from kvtui.console.sight import Look, Place, Sight, Stage, learn_place
@@ -39,7 +39,6 @@ _ASK_PAUSE_SOON: Final = 0.2
 _SOON: Final = 150
 """... for so many questions."""
 _CANCEL: Final = b"\x18"
-_INTERRUPT: Final = b"\x03"
 _FORGET_ALL: Final = b"\x18\x1bc\x1b[3J"
 
 
@@ -89,10 +88,8 @@ class Session:
         self._backlog = Backlog(self.emulator, self.touch)
         self._shower: asyncio.Task[None] | None = None
         self._opens = self._retakes = False  # Whether the user asked for the next line, and for it again.
-        self._shown_line: Line | None = None
-        """Over which line came what is on the screen."""
-        self._again = False
-        """Whether the line leads to the boot that the last one led to."""
+        self._shown_line: Line | None = None  # Over which line came what is on the screen.
+        self._again = False  # Whether the line leads to the boot that the last one led to.
         self._dial = dial
         self._look = look
         self._clock = clock
@@ -232,7 +229,7 @@ class Session:
         """Type ctrl+c before all that waits: a paste stops, keys behind it are forgotten. False as for `send`."""
         self._outbox.stop_pastes(forget_keys=True)
         self.touch()
-        return self.send(_INTERRUPT)
+        return self.send(INTERRUPT)
 
     def resize(self, columns: int, lines: int) -> None:
         """Change the size of the emulator; the guest of a shell learns of it, that of a serial line does not."""
@@ -315,6 +312,7 @@ class Session:
         if before is not None and self._place is not None and not self._again:
             self._news = f"new boot at {self._time(sight.began)}"
             prepare = self.emulator.begin_anew
+            self._outbox = Outbox()
         elif self.stream is Stream.LOG and before == self._place:
             # The log is read from its begin again.
             prepare = partial(self.emulator.feed, _FORGET_ALL)
@@ -323,15 +321,16 @@ class Session:
             prepare = partial(self.emulator.feed, _CANCEL)
         self._backlog.put_step(partial(self._begin_screen, prepare, line))
         self._cause, self.takes = "", False
-        if not self._again:
-            self._outbox.clear()
+        if self._opens or not self._again:
+            # Only where the session followed by itself nobody else had a line in between.
+            self._outbox.leave_open()
         # On a guest that was waited for nobody can have typed yet.
         found = self._opens and self.holds_enters and self.state is not State.WAITING
         self._losses.connect(self._clock(), found=found, taken_back=self._retakes, again=self._again)
         self._opens = self._retakes = False
         self._line = line
         self._tell_size()
-        self._become(State.SILENT, describe_line(self.stream, self._news, silent=True))
+        self._become_connected(State.SILENT)
 
     def _begin_screen(self, prepare: Callable[[], None], line: Line) -> None:
         """What came over the line before is on the screen now; what follows came over `line`."""
@@ -366,7 +365,7 @@ class Session:
             self.last_byte = now = self._clock()
             if self.state is State.SILENT:
                 self._losses.see_guest()
-                self._become(State.LIVE, describe_line(self.stream, self._news, silent=False))
+                self._become_connected(State.LIVE)
             if self.transcript is not None:
                 self.transcript.write(data)
             if self.tap is not None:
@@ -452,7 +451,7 @@ class Session:
         return False
 
     def _end_paste(self) -> None:
-        """Tell of a paste that did not arrive whole. The end of its brackets waits for the same guest's next line."""
+        """Tell of a paste that did not arrive whole. The end of its brackets waits for a line that follows."""
         self._losses.begin_anew()
         if self.pasting is not None:
             lost = self._losses.break_paste(self.pasting)
@@ -474,6 +473,7 @@ class Session:
             return False
         if taken := self._outbox.put(item):
             self._losses.add_sent(typed)
+            self._become_connected(self.state)
         return taken
 
     def _answer(self, data: bytes) -> None:
@@ -483,6 +483,10 @@ class Session:
 
     def _time(self, moment: float | None = None) -> str:
         return time.strftime("%H:%M", time.localtime(moment or self._clock()))
+
+    def _become_connected(self, state: State) -> None:
+        silent, open_paste = state is State.SILENT, self._outbox.leaves_open
+        self._become(state, describe_line(self.stream, self._news, silent=silent, open_paste=open_paste))
 
     def _become(self, state: State, sentence: str) -> None:
         if self.transcript is not None and sentence != self.sentence:

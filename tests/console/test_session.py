@@ -142,7 +142,7 @@ async def test_a_guest_that_says_nothing_is_told_apart_from_no_connection(bench:
     assert bench.state() is State.CONNECTING
     await settle()
     assert bench.state() is State.SILENT
-    assert bench.session.sentence == "Connected; silent: ctrl+u, then enter shows a prompt."
+    assert bench.session.sentence == "Connected; silent: ctrl+u, then enter shows a prompt, else ctrl+c."
     assert bench.session.last_byte is None
 
 

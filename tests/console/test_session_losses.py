@@ -214,9 +214,9 @@ async def test_the_first_lone_enter_into_a_guest_that_was_found_silent_runs_noth
     await bench.open()
     await bench.sleep.advance(pause)
     assert not bench.session.send(b"\r")
-    assert (
-        bench.session.loss
-        == "enter was held back: text may stand on the guest's line; ctrl+u clears it, enter after 3 s runs it"
+    assert bench.session.loss == (
+        "enter was held back: text may stand on the guest's line; "
+        "ctrl+u, or else ctrl+c, clears it, enter after 3 s runs it"
     )
     await bench.sleep.advance(3)
     assert bench.session.send(b"\r")
@@ -292,34 +292,7 @@ async def test_what_was_left_on_the_guests_line_is_not_run_by_the_hint(bench: Be
     await bench.sleep.advance(10)
     bench.session.retake()
     await settle()
-    assert bench.session.sentence == "Connected; silent: ctrl+u, then enter shows a prompt."
-
-
-async def test_a_paste_that_is_cut_off_is_told_and_its_bracket_is_closed_on_the_same_guest(bench: Bench) -> None:
-    await bench.open()
-    bench.line.send(b"\x1b[?2004h")
-    await settle()
-    assert bench.session.paste("x" * 1000)
-    await bench.sleep.advance(0.01)
-    await cut(bench, RUNS)
-    assert bench.session.loss.startswith("the paste ended at ")
-    assert bench.session.pasting is None
-    await bench.sleep.advance(10)
-    assert bench.state() is State.TAKEN
-    bench.session.retake()
-    await settle()
-    assert bench.line.written == [b"\x1b[201~"]
-
-
-async def test_the_bracket_of_a_paste_is_not_closed_on_another_boot(bench: Bench) -> None:
-    await bench.open()
-    bench.line.send(b"\x1b[?2004h")
-    await settle()
-    assert bench.session.paste("x" * 1000)
-    await bench.sleep.advance(0.01)
-    await cut(bench, RUNS_ANEW)
-    await bench.sleep.advance(1)
-    assert (bench.state(), bench.line.written) == (State.SILENT, [])
+    assert bench.session.sentence == "Connected; silent: ctrl+u, then enter shows a prompt, else ctrl+c."
 
 
 # What is known late --------------------------------------------------------------------------------------------------

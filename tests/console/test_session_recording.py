@@ -68,12 +68,12 @@ async def test_states_are_markers_and_the_recording_goes_on_after_a_cut(bench: B
     assert output_of(path) == b"onetwo"
     assert markers_of(path) == [
         "Connecting.",
-        "Connected; silent: ctrl+u, then enter shows a prompt.",
+        "Connected; silent: ctrl+u, then enter shows a prompt, else ctrl+c.",
         "Connected.",
         "The connection was cut; looking for the reason.",
         f"Taken over by another user at {bench.clock_words}.",
         "Connecting.",
-        "Connected; silent: ctrl+u, then enter shows a prompt.",
+        "Connected; silent: ctrl+u, then enter shows a prompt, else ctrl+c.",
         "Connected.",
         "Closed.",
     ]

@@ -6,8 +6,9 @@ import pytest
 
 from kvtui.console.sight import Place, Sight, Stage
 from kvtui.console.state import State, Stream
-from tests.console.test_session import RUNS, Bench, bench
-from tests.console.test_session_life import OFF, PLACED, RUNS_ANEW, STARTING, cut
+from kvtui.errors import UnreachableError
+from tests.console.test_session import CUT, RUNS, UNSEEN, Bench, bench, settle
+from tests.console.test_session_life import MOVED, OFF, PLACED, RUNS_ANEW, STARTING, DeadLinkError, cut
 
 __all__ = ["bench"]
 
@@ -147,3 +148,85 @@ async def test_a_boot_log_that_breaks_off_during_a_shutdown_goes_on_with_the_nex
     await see_next_boot(log)
     assert (log.state(), log.dials) == (State.SILENT, 2)
     await log.session.stop()
+
+
+# A paste that the cut broke off ---------------------------------------------------------------------------------------
+
+OPEN_PASTE = "a paste may stand open: ctrl+c ends it"
+DEAD_LINK = DeadLinkError("the link died")
+
+
+async def begin_paste(bench: Bench, *, bracketed: bool = True) -> None:
+    await bench.open()
+    bench.line.send(b"\x1b[?2004h" if bracketed else b"$ ")
+    await settle()
+    assert bench.session.paste("x" * 1000)
+    await bench.sleep.advance(0.01)
+
+
+async def take_back(bench: Bench) -> None:
+    await bench.sleep.advance(10)
+    assert not bench.session.is_open
+    bench.session.retake()
+    await settle()
+
+
+@pytest.mark.parametrize(
+    ("now", "error"),
+    [(RUNS, CUT), (UNSEEN, CUT), (RUNS, DEAD_LINK)],
+    ids=["a takeover", "a cut that cannot be explained", "a dead link"],
+)
+async def test_where_somebody_else_may_have_been_no_end_of_a_paste_is_sent_and_ctrl_c_is_named(
+    bench: Bench, now: Sight, error: UnreachableError
+) -> None:
+    await begin_paste(bench)
+    await cut(bench, now, error)
+    assert bench.session.loss.startswith("the paste ended at ")
+    assert bench.session.pasting is None
+    await take_back(bench)
+    assert bench.session.sentence == f"Connected; {OPEN_PASTE}."
+    bench.line.send(b"-- INSERT --")
+    bench.session.send(b"a")
+    await bench.sleep.advance(60)
+    assert bench.line.written == [b"a"]
+    assert bench.session.sentence == f"Connected; {OPEN_PASTE}."
+    bench.session.interrupt()
+    await settle()
+    assert (bench.line.written, bench.session.sentence) == ([b"a", b"\x03"], "Connected.")
+
+
+async def test_a_paste_stands_open_however_often_the_console_is_taken(bench: Bench) -> None:
+    await begin_paste(bench)
+    for _ in range(2):
+        await cut(bench, RUNS)
+        await take_back(bench)
+        assert OPEN_PASTE in bench.session.sentence
+    await cut(bench, MOVED)
+    assert bench.session.sentence.endswith(f"; {OPEN_PASTE}.")
+    await cut(bench, RUNS_ANEW)
+    await bench.sleep.advance(1)
+    assert OPEN_PASTE not in bench.session.sentence, "another boot has no paste"
+
+
+async def test_the_end_of_a_paste_is_sent_where_the_session_followed_by_itself(bench: Bench) -> None:
+    await begin_paste(bench)
+    await cut(bench, MOVED)
+    assert (bench.dials, bench.line.written) == (2, [b"\x1b[201~"])
+    assert OPEN_PASTE not in bench.session.sentence
+
+
+async def test_a_paste_without_brackets_leaves_nothing_open(bench: Bench) -> None:
+    await begin_paste(bench, bracketed=False)
+    await cut(bench, RUNS)
+    await take_back(bench)
+    assert OPEN_PASTE not in bench.session.sentence
+    assert bench.line.written == []
+
+
+async def test_a_shell_that_is_opened_anew_has_no_paste_of_the_last_one() -> None:
+    shell = Bench(Stream.SHELL)
+    await begin_paste(shell)
+    await cut(shell, RUNS)
+    await take_back(shell)
+    assert (shell.line.written, shell.session.sentence) == ([], "Connected.")
+    await shell.session.stop()

@@ -140,7 +140,9 @@ async def test_taken_over_is_said_and_only_enter_takes_it_back(stage: Stage, sho
         stage.clock.now += 2
         await screen.press("enter")
         await until(screen, lambda: len(stage.backend.consoles) == 2)
-        await until(screen, sees(screen, "Connected; silent: ctrl+u, then enter shows a prompt; 3 keys were"))
+        await until(
+            screen, sees(screen, "Connected; silent: ctrl+u, then enter shows a prompt, else ctrl+c; 3 keys were")
+        )
         assert "last byte" not in screen.text
 
 
@@ -328,7 +330,7 @@ async def test_a_toast_does_not_cover_the_status(stage: Stage, show: Show) -> No
         await open_console(screen, stage)
         screen.app.notify("some words of an action that was done a moment ago")
         await until(screen, sees(screen, "a moment ago"))
-        assert "Connected; silent: ctrl+u, then enter shows a prompt." in screen.text
+        assert "Connected; silent: ctrl+u, then enter shows a prompt, else ctrl+c." in screen.text
         assert "ctrl+] back to the list" in screen.text
 
 

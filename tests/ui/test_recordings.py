@@ -55,7 +55,7 @@ async def test_every_console_is_recorded_when_a_folder_is_named(stage: Stage, sh
     with Recording(path) as recording:
         assert recording.header.title == f"{NAME}/shop/dv-1"
         assert [event.label for event in recording.events() if isinstance(event, Marker)][:2] == [
-            "Connecting.", "Connected; silent: ctrl+u, then enter shows a prompt.",
+            "Connecting.", "Connected; silent: ctrl+u, then enter shows a prompt, else ctrl+c.",
         ]  # fmt: skip
 
 
