@@ -39,6 +39,9 @@ KEYS = {
     "backspace": b"\x7f",
 }
 
+_READING = 0.5
+"""Seconds from a dialog to the first key that is meant for it: what comes at once is not taken."""
+
 
 class ScreenTimeoutError(AssertionError):
     """What was waited for did not come; the message shows the screen."""
@@ -157,6 +160,11 @@ class Program:
         """Press keys, each a name of KEYS or text."""
         for key in keys:
             os.write(self._master, KEYS.get(key, key.encode()))
+
+    def answer(self, *keys: str) -> None:
+        """Press keys in a dialog that has just come, as late as whoever has read it does."""
+        self.settle(_READING)
+        self.press(*keys)
 
     def send(self, data: bytes) -> None:
         """What a terminal sends for keys, to the byte."""

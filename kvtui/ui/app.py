@@ -21,6 +21,7 @@ from kvtui.console.state import State, Stream
 from kvtui.errors import KvtuiError
 from kvtui.model import Ref, Severity
 from kvtui.text import clean_line
+from kvtui.ui.dialogs.unseen import SeenDialog
 from kvtui.ui.early import EarlyKeys
 from kvtui.ui.hacks import KeyOrder, Typed, take_apart
 from kvtui.ui.program import TOAST_LINES, Program, Words, write_crash_log
@@ -109,7 +110,7 @@ class KvtuiApp(Program, inherit_bindings=False):
         self.actions: ActionRunner | None = None
         self.main: MainScreen | None = None
         self._live: asyncio.Task[None] | None = None
-        self._key_order = KeyOrder(self, super().on_event)
+        self._key_order = KeyOrder(self, self._act)
         self._early = EarlyKeys(self, self._stands, self._begin_at_top, self._deliver, self._tell_early)
         self._has_arrived = False
         """Whether the list has stood since what is shown was connected to."""
@@ -136,6 +137,10 @@ class KvtuiApp(Program, inherit_bindings=False):
         else:
             for key in take_apart(event):
                 await self._key_order.take(key)
+
+    async def _act(self, event: Typed) -> None:
+        if not (isinstance(self.screen, SeenDialog) and self.screen.loses(event)):
+            await super().on_event(event)
 
     def _stands(self, whole: bool) -> bool:
         """Whether there are rows to act on, or all of them: in sight, or not to come soon."""

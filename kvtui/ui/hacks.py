@@ -141,11 +141,14 @@ def take_apart(key: Key) -> Iterator[Key]:
     """Escape and the key behind it, where they came in one piece."""
     if isinstance(key.key, EscapedKey):
         name = key.key.removeprefix("alt+")
-        yield Key("escape", "\x1b")
+        escape = Key("escape", "\x1b")
         *held, last = name.split("+")
         if held == ["shift"]:
             name = last.upper()
-        yield Key(name, key_to_character(name))
+        behind = Key(name, key_to_character(name))
+        escape.time = behind.time = key.time
+        yield escape
+        yield behind
     else:
         yield key
 

@@ -224,6 +224,7 @@ def measure_bulk() -> Iterator[Figure]:
         screen.press("p")
         screen.wait_for(r"pause \d+ VMs\?")
         count = _count_of(r"pause (\d+) VMs", screen.screen)
+        screen.settle(0.5)
         begun, cpu = time.monotonic(), screen.cpu_seconds()
         screen.press(str(count), "enter")
         delays: list[float] = []

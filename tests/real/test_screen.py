@@ -60,6 +60,6 @@ def start_and_use(kubeconfig: Path, version: str, folder: Path) -> None:
 
         screen.press("ctrl+]", "q")
         screen.wait_for("quit and close")
-        screen.press("y")
+        screen.answer("y")
         screen.wait_exit()
         assert screen.process.returncode == 0

@@ -42,6 +42,13 @@ def idle(monkeypatch: pytest.MonkeyPatch) -> None:
     Idle().install(monkeypatch)
 
 
+@pytest.fixture(autouse=True)
+def at_sight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests read a question as soon as it is drawn."""
+    monkeypatch.setattr("kvtui.ui.dialogs.unseen._SEEN", 0.0)
+    monkeypatch.setattr("kvtui.ui.dialogs.unseen._QUIET", 0.0)
+
+
 @pytest.fixture
 def soon_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Why a console was cut is looked for as often as ever, but not for three seconds."""

@@ -228,7 +228,7 @@ def test_a_terminal_that_is_read_again_loses_nothing(screen: Program) -> None:
     screen.wait_for(r"\| 1\.")
     screen.press("ctrl+]", "q")
     screen.wait_for("quit and close the open consoles")
-    screen.press("y")
+    screen.answer("y")
     screen.wait_exit()
     assert screen.process.returncode == 0
 

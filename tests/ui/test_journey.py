@@ -50,7 +50,7 @@ def test_migrate_stop_start_console_quit(screen: Program, tmp_path: Path) -> Non
 
     screen.press("m")
     screen.wait_for(rf"migrate {NAME}")
-    screen.press("enter")
+    screen.answer("enter")
     screen.wait_for("enter once more does it")
     screen.press("enter")
     screen.wait_for(lambda _: "Migrating" in row_of(screen) or "migration asked" in row_of(screen))
@@ -59,7 +59,7 @@ def test_migrate_stop_start_console_quit(screen: Program, tmp_path: Path) -> Non
 
     screen.press("S")
     screen.wait_for(rf"stop vm \S*{NAME} in demo\?")
-    screen.press("enter")
+    screen.answer("enter")
     assert screen.settle(0.5) >= 0
     assert f"{NAME} in demo?" in screen.screen, "enter alone must not confirm"
     screen.press("y")
@@ -82,7 +82,7 @@ def test_migrate_stop_start_console_quit(screen: Program, tmp_path: Path) -> Non
 
     screen.press("ctrl+]", "q")
     screen.wait_for("quit and close the open consoles")
-    screen.press("y")
+    screen.answer("y")
     screen.wait_exit()
     assert screen.process.returncode == 0
     assert not screen.alternate

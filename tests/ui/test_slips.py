@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import msgspec
 import pytest
+from textual import events
+from textual.keys import key_to_character
 
 from kvtui.config import Settings
 from kvtui.model import Ref
@@ -112,3 +115,107 @@ async def test_an_account_that_may_only_look_is_asked_nothing_and_changes_nothin
         await screen.press("a", *"restart")
         assert "needs update on virtualmachines/restart: role kubevirt.io:edit" in screen.text
         assert stage.backend.calls == []
+
+
+# Keys that are typed before the question could be seen --------------------------------------------------------------
+
+
+class Typist:
+    """Sends keys to the screen as a terminal does: each of a time, however late it is looked at."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self.now = time.monotonic()
+
+    async def type(self, *keys: str) -> None:
+        """In one piece."""
+        for name in keys:
+            key = events.Key(name, key_to_character(name))
+            key.time = self.now
+            self._screen.app.post_message(key)
+        await self._screen.settle()
+
+    def wait(self, seconds: float) -> None:
+        """Let that time pass without a key."""
+        self.now += seconds
+
+    def look(self) -> None:
+        """It is now, for the typist too."""
+        self.now = time.monotonic()
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question is seen as late as it is by people."""
+    monkeypatch.setattr("kvtui.ui.dialogs.unseen._SEEN", 0.3)
+    monkeypatch.setattr("kvtui.ui.dialogs.unseen._QUIET", 0.7)
+
+
+async def select(screen: Screen) -> Typist:
+    screen.main.jump(Ref(NAME, VirtualMachine.KIND, "shop", RUNNING, vm().metadata.uid))
+    await screen.settle()
+    return Typist(screen)
+
+
+@pytest.mark.usefixtures("seen")
+async def test_what_comes_in_one_piece_with_the_key_that_asks_answers_nothing(stage: Stage, show: Show) -> None:
+    async with show(stage, (160, 50)) as screen:
+        typist = await select(screen)
+        await typist.type("R", "y", "enter", "y")
+        assert isinstance(screen.app.screen, ConfirmDialog)
+        assert "typed too soon, nothing was done: wait a moment, then y answers" in screen.text
+        assert stage.backend.calls == []
+        typist.look()
+        typist.wait(0.8)
+        await typist.type("y")
+        assert stage.backend.calls == [f"restart shop/{RUNNING}"]
+
+
+@pytest.mark.usefixtures("seen")
+async def test_a_quick_answer_to_a_question_that_was_seen_counts(stage: Stage, show: Show) -> None:
+    async with show(stage, (160, 50)) as screen:
+        typist = await select(screen)
+        await typist.type("R")
+        typist.look()
+        typist.wait(0.4)
+        await typist.type("y")
+        assert stage.backend.calls == [f"restart shop/{RUNNING}"]
+
+
+@pytest.mark.usefixtures("seen")
+async def test_a_key_that_is_held_down_too_soon_does_nothing_until_it_is_released(stage: Stage, show: Show) -> None:
+    async with show(stage, (160, 50)) as screen:
+        typist = await select(screen)
+        await typist.type("R")
+        typist.look()
+        for pause in (0.1, 0.5, *[0.03] * 20):
+            typist.wait(pause)
+            await typist.type("y")
+        assert isinstance(screen.app.screen, ConfirmDialog)
+        assert stage.backend.calls == []
+        typist.wait(0.8)
+        await typist.type("y")
+        assert stage.backend.calls == [f"restart shop/{RUNNING}"]
+
+
+@pytest.mark.usefixtures("seen")
+async def test_escape_leaves_a_question_at_any_time(stage: Stage, show: Show) -> None:
+    async with show(stage, (160, 50)) as screen:
+        typist = await select(screen)
+        await typist.type("R", "escape")
+        assert screen.app.screen is screen.main
+        assert stage.backend.calls == []
+
+
+@pytest.mark.usefixtures("seen")
+async def test_a_form_takes_nothing_that_was_typed_before_it_was_seen(stage: Stage, show: Show) -> None:
+    async with show(stage, (160, 50)) as screen:
+        typist = await select(screen)
+        await typist.type("m", "right", "enter", "enter")
+        assert isinstance(screen.app.screen, FormDialog)
+        assert "typed too soon, nothing was changed: wait a moment" in screen.text
+        assert stage.backend.calls == []
+        typist.look()
+        typist.wait(0.8)
+        await typist.type("enter", "enter")
+        assert [call.split()[0] for call in stage.backend.calls] == ["migrate"]

@@ -9,15 +9,15 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from kvtui.actions.confirm import Question
+from kvtui.ui.dialogs.unseen import SeenDialog
 
 _SHOWN = 8
 
 
-class ConfirmDialog(ModalScreen[bool]):
+class ConfirmDialog(SeenDialog[bool]):
     """Asks a question. Enter alone never confirms: ``y`` does, or the word typed in full."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -29,6 +29,12 @@ class ConfirmDialog(ModalScreen[bool]):
     def __init__(self, question: Question) -> None:
         super().__init__()
         self._question = question
+        self._way = (
+            f'type "{question.word}" and press enter; escape leaves it'
+            if question.word
+            else "y  yes, do it     n / escape  leave it"
+        )
+        self._keys = Static(Text(self._way), classes="dialog-keys")
 
     def compose(self) -> ComposeResult:
         """Title, objects, warnings, and the way to answer."""
@@ -43,11 +49,14 @@ class ConfirmDialog(ModalScreen[bool]):
                     yield Static(
                         Text("\n".join(f"! {warning}" for warning in question.warnings)), classes="dialog-warning"
                     )
+            yield self._keys
             if question.word:
-                yield Static(Text(f'type "{question.word}" and press enter; escape leaves it'), classes="dialog-keys")
                 yield Input(classes="dialog-input")
-            else:
-                yield Static(Text("y  yes, do it     n / escape  leave it"), classes="dialog-keys")
+
+    def tell_lost(self) -> None:
+        """Say below the keys that they were pressed too soon."""
+        answer = "the word" if self._question.word else "y"
+        self._keys.update(Text(f"{self._way}\ntyped too soon, nothing was done: wait a moment, then {answer} answers"))
 
     def action_confirm(self) -> None:
         """Say yes, where no word is asked for."""

@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
@@ -19,11 +18,12 @@ from kvtui.actions.confirm import Sheet
 from kvtui.resources.form import Answers, AnyField, Choice, Draft, Number, Toggle
 from kvtui.resources.form import Text as FormText
 from kvtui.text import cells, clean
+from kvtui.ui.dialogs.unseen import SeenDialog
 
 _KEYS = "enter does it   up down next field   left right space change   esc leaves"
 
 
-class FormDialog(ModalScreen[Answers | None]):
+class FormDialog(SeenDialog[Answers | None]):
     """Fills in a form; the answer is None when the user leaves it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -44,6 +44,7 @@ class FormDialog(ModalScreen[Answers | None]):
         self._demand = Static()
         self._hint = Static(classes="form-hint")
         self._warnings = Static()
+        self._keys = Static(Text(_KEYS), classes="dialog-keys")
 
     def compose(self) -> ComposeResult:
         """Title, fields, what is to be said of the answers, and the way out."""
@@ -63,7 +64,7 @@ class FormDialog(ModalScreen[Answers | None]):
             if self._sheet.word:
                 yield self._demand
                 yield self._word
-            yield Static(Text(_KEYS), classes="dialog-keys")
+            yield self._keys
 
     def on_mount(self) -> None:
         """Begin with the first field, or with the word that is demanded: what is typed at once must change nothing."""
@@ -104,6 +105,10 @@ class FormDialog(ModalScreen[Answers | None]):
             self._word.value, self._word.placeholder = "", "that was not it: nothing was done"
             self._word.focus()
         self._say(refusal, wrong=True)
+
+    def tell_lost(self) -> None:
+        """Say below the keys that some came too soon."""
+        self._keys.update(Text(f"{_KEYS}\ntyped too soon, nothing was changed: wait a moment"))
 
     def on_field_line_changed(self, event: FieldLine.Changed) -> None:
         """Judge the form anew."""
