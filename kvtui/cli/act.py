@@ -89,6 +89,8 @@ class _Run:
         self._batches = Batches(fleet, _rehearse if options.dry_run else perform)
         self._confirmer = Confirmer(fleet, fleet.resources, self._batches, self, asks_always=True)
         self._printed: set[Item] = set()
+        self._place = ""
+        """The contexts and hosts that it concerns, in words."""
         self._listed = False
         """Whether fields were listed, and nothing is to be done."""
 
@@ -101,6 +103,7 @@ class _Run:
             rows = await self._choose(names)
             action = self._deed.action
             judged = self._judge(rows)
+            self._place = ", ".join(dict.fromkeys(self._deed.resource.ref(row).backend for row in rows))
             if all(task.reason for task in judged):
                 return await self._carry_out(judged, live)
             tasks = await self._confirmer.confirm(action, await self._confirmer.check(action, rows))
@@ -197,7 +200,7 @@ class _Run:
             return True
         if self._options.yes:
             return True
-        return await ask_whether_meant(question)
+        return await ask_whether_meant(question, self._place)
 
     # What is done ---------------------------------------------------------------------------------------------------
 

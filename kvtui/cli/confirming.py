@@ -19,12 +19,15 @@ _SHOWN: Final = 12
 """Objects that a question names."""
 
 
-async def ask_whether_meant(question: Question) -> bool:
-    """Put the question. Raises UnconfirmedError without a terminal."""
+async def ask_whether_meant(question: Question, place: str = "") -> bool:
+    """Put the question; `place` is the context or host, for the wrong one may be current. Raises UnconfirmedError
+    without a terminal.
+    """
     subjects = list(question.subjects)
     more = [f"and {len(subjects) - _SHOWN} more"] if len(subjects) > _SHOWN else []
     production = [question.production] if question.production else []
-    print_lines([*production, question.title, *(f"  {line}" for line in [*subjects[:_SHOWN], *more]),
+    where = [f"  in {place}"] if place and not production else []
+    print_lines([*production, question.title, *where, *(f"  {line}" for line in [*subjects[:_SHOWN], *more]),
                  *(f"! {warning}" for warning in question.warnings)])  # fmt: skip
     wanted = f'type "{question.word}" to do it:' if question.word else "do it? [y/N]"
     try:

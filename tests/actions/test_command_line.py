@@ -114,7 +114,9 @@ def test_on_a_terminal_it_is_asked(
 ) -> None:
     path = vm("Running")
     type_answer(answer)
-    assert run("pause", path)[0] == code
+    told = run("pause", path)
+    assert told[0] == code
+    assert "\n  in demo\n" in told[2], "another context may be current than is thought"
     if code == codes.OK:
         assert run("unpause", path, "--yes", "--wait")[0] == codes.OK
 
