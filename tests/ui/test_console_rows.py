@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
+
+import pytest
+
+from kvtui.ui.consoles.terminal import Terminal
 from tests.ui.backend import Stage
-from tests.ui.conftest import Show
+from tests.ui.conftest import Screen, Show
 from tests.ui.test_consoles import SMALL, open_console, sees, status, until
 
 
@@ -40,6 +46,42 @@ async def test_in_a_larger_terminal_the_console_alone_shows_all_that_is_drawn(st
         await screen.press("ctrl+right_square_bracket", "Z")
         await until(screen, sees(screen, "row 1 row 2"))
         await until(screen, lambda: "of 24" not in status(screen))
+
+
+@pytest.mark.usefixtures("soon_judged")
+async def test_the_way_to_take_a_console_back_is_not_displaced_by_the_rows_that_were_in_view(
+    stage: Stage, show: Show
+) -> None:
+    async with show(stage, SMALL) as screen:
+        line = await open_console(screen, stage)
+        line.say(picture())
+        await until(screen, lambda: "of 24: ctrl+] Z shows more" in status(screen))
+        line.cut()
+        await until(screen, lambda: "Taken over" in status(screen))
+        await screen.press("l", "s", "x")
+        await until(screen, lambda: "3 keys were not sent" in status(screen))
+        assert "takes it back and ends their session" in status(screen)
+        assert "of 24" not in status(screen)
+
+
+async def test_alone_the_way_back_stays_beside_the_rows_in_view_and_a_long_sentence(stage: Stage, show: Show) -> None:
+    async with show(stage, SMALL) as screen:
+        line = await open_console(screen, stage)
+        line.say(picture())
+        await screen.press("ctrl+right_square_bracket", "Z")
+        await until(screen, lambda: "of 24: quit" in status(screen))
+        terminal = screen.main.consoles.shown
+        assert isinstance(terminal, Terminal)
+        for length in range(70):
+            terminal.session.remark = f"<{'r' * length}>"
+            terminal.session.touch()
+            await until(screen, partial(tells, screen, terminal.session.remark))
+            assert "ctrl+] back to the list" in status(screen), status(screen)
+            assert re.search(r"rows \d+-24 of 24", status(screen)), status(screen)
+
+
+def tells(screen: Screen, words: str) -> bool:
+    return words in re.sub(r"\s", "", status(screen))
 
 
 async def test_the_way_back_is_said_once(stage: Stage, show: Show) -> None:

@@ -297,10 +297,12 @@ class ConsolePane(Vertical):
         else:
             last = f"{last}  {hint}".rstrip()
         more = self._hint_of_menu(terminal)
-        if terminal.rows_in_view:
-            # What is not in sight comes before the way back, and without the way out where there is no room for it.
-            last = last if cells(f"{last}  {more}") <= room else last.removesuffix(hint).rstrip()
+        if terminal.rows_in_view and session.is_connected:
+            # What is not in sight is told without how to see it, or on a line more, before a key goes untold.
             more = more if cells(f"{last}  {more}") <= room else terminal.rows_in_view
+            if hint and last != hint and cells(f"{last}  {more}") > room:
+                lines.append(last.removesuffix(hint).rstrip())
+                last = hint
         if more and cells(f"{last}  {more}") <= room:
             last = f"{last}  {more}"
         lines.append(last)
@@ -337,12 +339,12 @@ class ConsolePane(Vertical):
         modes = terminal.session.emulator.modes
         if modes.cut_lines and not modes.alternate and terminal.session.is_connected:
             return f"long lines are cut: {menu} t wraps them"
-        if rows := terminal.rows_in_view:
+        if (rows := terminal.rows_in_view) and terminal.session.is_connected:
             if not self.screen.has_class("-alone"):
                 whole = self.screen.size.height - _AROUND >= terminal.emulator.lines
                 alone = chord + name_key(self._settings.keys.get("main.alone", "Z"))
                 return f"{rows}: {alone} shows {'all' if whole else 'more'}"
-            return f"{rows}: quit, then {menu} z" if terminal.session.is_connected else rows
+            return f"{rows}: quit, then {menu} z"
         if terminal.misfit and not modes.alternate:
             return f"{terminal.misfit}: {menu} z sends it"
         return f"{menu} menu" if self.screen.has_class("-alone") else ""
