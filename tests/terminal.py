@@ -39,7 +39,7 @@ KEYS = {
     "backspace": b"\x7f",
 }
 
-_READING = 0.5
+_READING = 1.0
 """Seconds from a dialog to the first key that is meant for it: what comes at once is not taken."""
 
 
