@@ -36,6 +36,11 @@ class Sending:
             self._moment, self._before = now, sent
         self.sent = sent
 
+    def skip(self, length: int) -> None:
+        """So many bytes are a hole, which takes no time and counts for no rate."""
+        self.sent += length
+        self._before += length
+
 
 @dataclass(frozen=True)
 class VolumeUpload:

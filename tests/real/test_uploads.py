@@ -98,6 +98,25 @@ async def test_every_byte_arrives_and_is_counted_on_its_way(
     assert content(host, "a.img", len(data)) == data
 
 
+async def test_holes_stay_holes_and_the_rest_arrives(host: Host, backend: LibvirtBackend, tmp_path: Path) -> None:
+    path, data = tmp_path / "holes.img", os.urandom(MIB)
+    with path.open("wb") as file:
+        for place in (0, 20 * MIB):
+            file.seek(place)
+            file.write(data)
+        file.truncate(64 * MIB)
+    async with live(backend) as fleet:
+        pool = await find_pool(fleet)
+        transfer = VolumeTransfer(backend, VolumeUpload(pool, "holes.img", path, 64 * MIB))
+        await transfer.run()
+        assert transfer.done == 1.0
+        await until(fleet, lambda: job(fleet, "fast/holes.img").phase == "Completed")
+    own = host.open()
+    _, capacity, allocation = own.storagePoolLookupByName("fast").storageVolLookupByName("holes.img").info()
+    assert (capacity, allocation < 4 * MIB) == (64 * MIB, True)
+    assert content(host, "holes.img", 64 * MIB) == path.read_bytes()
+
+
 async def test_an_image_is_known_by_its_format_once_it_is_there(
     host: Host, backend: LibvirtBackend, tmp_path: Path
 ) -> None:

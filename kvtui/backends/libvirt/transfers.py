@@ -31,6 +31,10 @@ class Transfer:
         """So many bytes are over."""
         self._transfers.advance(self._name, done)
 
+    def skip(self, length: int) -> None:
+        """So many bytes more are over that were not sent: they are a hole."""
+        self._transfers.skip(self._name, length)
+
     def end(self, phase: str, reason: str = "") -> None:
         """It is ``Completed``, ``Failed`` or ``Cancelled``."""
         self._transfers.end(self._name, phase, reason)
@@ -71,6 +75,15 @@ class Transfers:
             if rate is not None:
                 self._moments[name] = (now, done)
             self._jobs[name] = msgspec.structs.replace(job, done=done, rate=rate if rate is not None else job.rate)
+
+    def skip(self, name: str, length: int) -> None:
+        """So many bytes more of it are over, which counts for no rate."""
+        with self._lock:
+            job = self._jobs.get(name)
+            if job is not None and not job.is_final:
+                moment, before = self._moments[name]
+                self._moments[name] = (moment, before + length)
+                self._jobs[name] = msgspec.structs.replace(job, done=job.done + length)
 
     def end(self, name: str, phase: str, reason: str = "") -> None:
         """It has ended."""
