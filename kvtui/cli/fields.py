@@ -33,7 +33,7 @@ def fill_form(form: Form, given: Mapping[str, str | None]) -> Draft:
 
 def option_name(field: str) -> str:
     """The option of a field, without its hyphens in front."""
-    return field.replace("_", "-")
+    return field.replace("_", "-").replace(" ", "-")
 
 
 def describe_fields(form: Form) -> list[str]:
