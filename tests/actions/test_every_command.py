@@ -19,6 +19,7 @@ from kvtui.cli import codes
 from kvtui.cli.arguments import parse_arguments
 from kvtui.cli.connecting import make_fleet
 from kvtui.config import Settings
+from kvtui.demo.catalog.owners import owner_of
 from kvtui.model import FeedState, Platform
 from kvtui.resources import RESOURCES, resources_for
 from tests.actions.conftest import Run
@@ -73,7 +74,7 @@ CASES: Final[dict[str, Case]] = {
     "node.labels": Case(("--labels", "tested=yes")),
     "datavolume.create": Case(("--source", "blank", "--size", "5")),
     "datavolume.retry": Case(waits=False, namespace="erp"),
-    "datavolume.delete": Case(before=("datavolume.create",)),
+    "datavolume.delete": Case(before=("datavolume.create",), fleeting=True),
     "pvc.create": Case(),
     "pvc.resize": Case(("--size", "900"), before=("pvc.create",), waits=False),
     "pvc.delete": Case(before=("pvc.create",), fleeting=True),
@@ -91,10 +92,10 @@ CASES: Final[dict[str, Case]] = {
     "vm.set_password": Case(refusal="has no access credentials for that"),
     "vm.add_key": Case(refusal="has no access credentials for that"),
     "vm.cancel_evacuation": Case(refusal="no node is being emptied of it"),
-    "snapshot.restore": Case(before=("vm.snapshot",)),
-    "snapshot.clone": Case(before=("vm.snapshot",)),
-    "snapshot.export": Case(before=("vm.snapshot",)),
-    "snapshot.delete": Case(before=("vm.snapshot",)),
+    "snapshot.restore": Case(before=("vm.snapshot",), fleeting=True),
+    "snapshot.clone": Case(before=("vm.snapshot",), fleeting=True),
+    "snapshot.export": Case(before=("vm.snapshot",), fleeting=True),
+    "snapshot.delete": Case(before=("vm.snapshot",), fleeting=True),
     "restore.delete": Case(before=("snapshot.restore",)),
     "clone.delete": Case(before=("vm.clone",)),
     "export.delete": Case(before=("vm.export",)),
@@ -130,7 +131,8 @@ def find_possible(kubeconfig: str, deed: Deed) -> list[str]:
                 for row in rows
                 if row is not None and (case.refusal or not deed.action.of(row).when(row))
                 for ref in (deed.resource.ref(row),)
-                if case.namespace in ("", ref.namespace)
+                # What has an owner is put back before the next step, and runners come and go by themselves.
+                if case.namespace in ("", ref.namespace) and owner_of(ref.namespace, ref.name) is None
             ]
         finally:
             live.cancel()
