@@ -10,6 +10,7 @@ from __future__ import annotations
 from kvtui.demo import kinds
 from kvtui.demo.copy_schemas import KINDS as COPIES
 from kvtui.demo.metadata import Kind, Object, StorageError, bad_request, invalid
+from kvtui.demo.owner_schemas import KINDS as OWNERS
 from kvtui.demo.schemas import KINDS, META
 from kvtui.demo.selectors import key_faults, value_faults
 from kvtui.demo.shapes import Fault, MismatchError, Struct, fitted, json_type
@@ -25,7 +26,9 @@ def check_fields(kind: Kind, obj: Object) -> Object:
     missing one that is needed and for labels that cannot be.
     """
     parts = {"spec": Struct(f"{kind.kind}Spec"), "status": Struct(f"{kind.kind}Status")}
-    shape = Struct(kind.kind, {"metadata": META} | parts | (KINDS.get(kind) or COPIES.get(kind, {})))
+    shape = Struct(
+        kind.kind, {"metadata": META} | parts | (KINDS.get(kind) or COPIES.get(kind) or OWNERS.get(kind, {}))
+    )
     try:
         found: Object = fitted(obj, shape)
     except MismatchError as error:

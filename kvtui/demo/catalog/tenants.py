@@ -31,16 +31,17 @@ def tenant_machine(kubevirt_machine: Object) -> Object:
         "capk.cluster.x-k8s.io/kubevirt-machine-name": name,
         "capk.cluster.x-k8s.io/kubevirt-machine-namespace": meta["namespace"],
     }
-    role = "control-plane" if _CONTROL_PLANE in meta["labels"] else "worker"
+    labels, found = meta.get("labels", {}), template.get("metadata", {})
+    role = "control-plane" if _CONTROL_PLANE in labels else "worker"
     shared = {
         "kubevirt.io/vm": name,
         "name": name,
         "cluster.x-k8s.io/role": role,
-        _CLUSTER_NAME: meta["labels"][_CLUSTER_NAME],
+        _CLUSTER_NAME: labels.get(_CLUSTER_NAME, ""),
     }
     renamed = {}
     for volume in spec.get("dataVolumeTemplates", ()):
-        old = volume["metadata"]["name"]
+        old = volume["metadata"].get("name", "")
         volume["metadata"]["name"] = renamed[old] = f"{name}-{old}"
     for volume in spec["template"]["spec"].get("volumes", ()):
         if "dataVolume" in volume:
@@ -52,8 +53,8 @@ def tenant_machine(kubevirt_machine: Object) -> Object:
         "kind": "VirtualMachine",
         "metadata": {
             "name": name,
-            "namespace": template["metadata"].get("namespace", meta["namespace"]),
-            "labels": {**template["metadata"].get("labels", {}), **shared, **own},
+            "namespace": found.get("namespace", meta["namespace"]),
+            "labels": {**found.get("labels", {}), **shared, **own},
         },
         "spec": spec,
     }
