@@ -110,6 +110,7 @@ async def test_storage_that_hangs_holds_up_nothing_else_and_is_told(far: Far, im
             line.type("while :; do :; done\r")
             await until(fleet, lambda: (found(fleet, "web").use or before) != before, 20)
             line.type("\x03")
+            await asyncio.to_thread(line.wait_for, r"\^C[^#]*# ")
             assert "alive" in await asyncio.to_thread(line.run, "echo alive")
             await backend.pause(web)
             await until(fleet, lambda: found(fleet, "web").state is DomainState.PAUSED, 5)
