@@ -103,12 +103,13 @@ def _pick(field: Choice, draft: Draft, option: str, value: str) -> str:
 
 def _describe(field: AnyField, draft: Draft) -> list[str]:
     unit = f" in {field.unit}" if isinstance(field, Number) and field.unit else ""
-    now = _show(field, draft)
+    # What a command has to name has no default there, though the screen shows one.
+    must_name = isinstance(field, Choice) and field.needed
+    now = "" if must_name else _show(field, draft)
     word = "yes|no" if isinstance(field, Toggle) else "VALUE"
     needed = " (needed)" if isinstance(field, Text | Number | Choice) and field.needed else ""
-    must_name = isinstance(field, Choice) and field.needed
     given = f"{option_name(field.name)}-file FILE" if is_secret(field) else f"{option_name(field.name)} {word}"
-    lines = [f"  --{given}   {field.label}{unit}{f' (default: {now})' if now and not must_name else needed}"]
+    lines = [f"  --{given}   {field.label}{unit}{f' (default: {now})' if now else needed}"]
     if is_secret(field):
         lines.append("      its first line; - is standard input; asked on the terminal when it is left out")
     if field.hint:

@@ -12,9 +12,9 @@ from typing import Final
 
 from kvtui.backends.ssh import NobodyError
 from kvtui.cli.asking import TerminalAsker
-from kvtui.cli.fields import option_name
+from kvtui.cli.fields import is_secret, option_name
 from kvtui.errors import ConfigError
-from kvtui.resources.form import Form, Text
+from kvtui.resources.form import Form
 from kvtui.text import clean_line
 
 _SUFFIX: Final = "-file"
@@ -25,10 +25,8 @@ async def take_secrets(form: Form, given: Mapping[str, str | None]) -> dict[str,
     """The options with the secrets that the form wants: read from the file of ``--NAME-file``, else asked on the
     terminal. Raises ConfigError when one is among the words, cannot be read, or nobody is there to be asked.
     """
-    options = {name.replace("_", "-"): value for name, value in given.items()}
-    for field in form.fields:
-        if not isinstance(field, Text) or not field.secret:
-            continue
+    options = {option_name(name): value for name, value in given.items()}
+    for field in filter(is_secret, form.fields):
         name = option_name(field.name)
         if name in options:
             raise ConfigError(
