@@ -213,15 +213,6 @@ async def test_a_server_that_does_not_answer_is_no_takeover(stage: Stage, show: 
         await until(screen, sees(screen, "Connected"))
 
 
-async def test_an_enter_that_was_held_back_is_told_with_one_way_out_and_not_two(stage: Stage, show: Show) -> None:
-    async with show(stage, SMALL) as screen:
-        await open_console(screen, stage)
-        await until(screen, sees(screen, "silent: ctrl+u"))
-        await screen.press("enter")
-        await until(screen, sees(screen, "Connected; enter was held back"))
-        assert "silent" not in screen.text
-
-
 async def test_a_dead_link_says_who_is_silent(stage: Stage, show: Show) -> None:
     class DeadLinkError(UnreachableError):
         silent = True

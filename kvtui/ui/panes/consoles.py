@@ -328,8 +328,7 @@ class ConsolePane(Vertical):
             return "Connected; the guest is paused."
         if session.state is State.SILENT and sight.stage in (Stage.STARTING, Stage.PLACED):
             return "Connected; the guest has not begun yet."
-        # What became of an enter tells the way to a prompt as well.
-        return "Connected." if session.state is State.SILENT and session.loss else session.sentence
+        return session.sentence
 
     def _hint_of_menu(self, terminal: Terminal) -> str:
         """What the menu is good for: to save the ends of long lines, to tell the guest a new size; else the menu
