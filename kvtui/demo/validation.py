@@ -34,6 +34,9 @@ def check_fields(kind: Kind, obj: Object) -> Object:
     except MismatchError as error:
         raise _refusal(kind, obj, error.fault) from None
     _check_labels(kind, found.get("metadata", {}))
+    if kind is kinds.POD and not found.get("spec", {}).get("containers"):
+        name = found.get("metadata", {}).get("name", "")
+        raise invalid(kind, name, "spec.containers", "FieldValueRequired", "Required value")
     return found
 
 

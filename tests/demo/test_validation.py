@@ -84,6 +84,18 @@ def test_a_template_without_its_spec_never_stops_the_world() -> None:
     _write_all_ways(_world(), kind, vm, ("spec", "template"), {})
 
 
+@pytest.mark.parametrize("spec", [None, {}, {"containers": []}])
+def test_a_pod_without_containers_is_refused(spec: Any) -> None:
+    kind, pod = next((kind, obj) for kind, obj in _samples() if kind is kinds.POD)
+    namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+    for write in (_update, _create):
+        error = _refused(write, _world(), kind, namespace, name, _with(pod, ("spec",), spec))
+        assert error is not None
+        assert error.code == 422
+        assert "spec.containers: Required value" in error.message
+    _write_all_ways(_world(), kind, pod, ("spec",), spec)
+
+
 def _write_all_ways(world: World, kind: Kind, obj: Object, path: Path, value: Any) -> None:
     namespace, name = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
     changed = _with(obj, path, value)

@@ -88,7 +88,10 @@ class Line:
 
     def wake(self) -> None:
         """Have the shell show its prompt, which came before the line was open."""
-        self.type("\r")
+        self._wake_until(r":~# ")
+        # More than one enter may have been answered: what is left of that is no answer to what follows.
+        self.type("echo awa''ke\r")
+        self.wait_for(r"awake\r\n")
         self.wait_for(r":~# ")
 
     def run(self, command: str, patience: float = PATIENCE) -> str:
