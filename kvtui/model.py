@@ -106,6 +106,8 @@ class Finding:
     evidence: tuple[Evidence, ...] = ()
     step: str = ""
     """The next thing to do."""
+    root: Ref | None = None
+    """The object at fault where that is another than the subject; it need not exist."""
 
 
 class FeedState(StrEnum):

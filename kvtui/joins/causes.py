@@ -32,6 +32,8 @@ class Cause:
     sentence: str
     evidence: Evidence
     step: str = ""
+    culprit: tuple[str, str, str] | None = None
+    """Kind, namespace and name of the object at fault, where it is another than the one that is held up."""
 
 
 def find_cause(machine: Machine) -> Cause | None:
@@ -192,6 +194,7 @@ def find_claim_cause(claim: Claim) -> Cause | None:
         f"PVC {claim.metadata.namespace}/{name} is {phase}{of_class}",
         Evidence(f"PVC {name}", "phase", phase, claim.created),
         step,
+        (Claim.KIND, claim.metadata.namespace, name),
     )
 
 
@@ -201,6 +204,7 @@ def find_import_cause(volume: DataVolume) -> Cause | None:
     CDI sets phase Failed for almost nothing: an importer that crashes shows in `Running` and the restarts.
     """
     subject = f"DataVolume {volume.metadata.name}"
+    culprit = (DataVolume.KIND, volume.metadata.namespace, volume.metadata.name)
     if volume.status.phase == "Succeeded":
         return None
     running = find_condition(volume.status.conditions, "Running")
@@ -211,18 +215,20 @@ def find_import_cause(volume: DataVolume) -> Cause | None:
             f"DataVolume {volume.metadata.namespace}/{volume.metadata.name}: {words}",
             Evidence(subject, f"Running=False {running.reason}", words, since),
             import_step(running.reason, words),
+            culprit,
         )
     bound = find_condition(volume.status.conditions, "Bound")
     if bound is not None and bound.status == "False" and bound.reason in {"ClaimLost", "ErrExceededQuota"}:
         words = bound.message or bound.reason
         since = parse_time(bound.last_transition_time)
         evidence = Evidence(subject, f"Bound=False {bound.reason}", words, since)
-        return Cause(f"DataVolume {volume.metadata.namespace}/{volume.metadata.name}: {words}", evidence)
+        return Cause(f"DataVolume {volume.metadata.namespace}/{volume.metadata.name}: {words}", evidence, "", culprit)
     if volume.status.phase == "Failed":
         return Cause(
             f"DataVolume {volume.metadata.namespace}/{volume.metadata.name} is Failed",
             Evidence(subject, "phase", "Failed"),
             "read its events; delete it and make it anew",
+            culprit,
         )
     return None
 

@@ -40,6 +40,13 @@ class Footing:
         reason = f" ({domain.reason})" if domain.reason else ""
         return f"domain {self.place} is {domain.state.value}{reason}"
 
+    @property
+    def culprit(self) -> Ref:
+        """What the trouble is of: the domain, or its host where that does not answer."""
+        if self.host is not None and not self.host.connected:
+            return self.host.ref(self.ref.backend)
+        return self.ref
+
 
 def footing_of(view: View, node: Node) -> Footing | None:
     """What a node stands on; None for one on bare metal, or on a host that is not watched."""

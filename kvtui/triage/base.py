@@ -10,6 +10,9 @@ from kvtui.model import Finding, Ref
 from kvtui.records.base import Record
 from kvtui.store import View
 
+LINGER = 5.0
+"""Seconds for which an object must be well before what was found in it goes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -43,6 +46,14 @@ class Rule:
     """Which subjects to judge anew when a record of that type comes, changes or goes."""
     feeds: bool = False
     """Whether its subjects are the backends, judged anew when one of their feeds changes."""
+    settle: float = 0.0
+    """Seconds that a finding must stand before it is told: controllers try again."""
+    linger: float = 0.0
+    """Seconds that its subject must be well before a finding goes: what comes and goes stays in sight."""
+    detects: str = ""
+    """What it finds, in a sentence for the table of rules."""
+    fallback: bool = False
+    """Whether its findings count only where no other rule finds anything in their subject."""
 
 
 def backend_ref(backend: str) -> Ref:

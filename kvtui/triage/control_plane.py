@@ -13,7 +13,7 @@ from kvtui.records.kubevirt import KubeVirt, VirtualMachine, VirtualMachineInsta
 from kvtui.records.libvirt import Host
 from kvtui.store import View
 from kvtui.text import parse_time
-from kvtui.triage.base import WELL, Judgement, Rule
+from kvtui.triage.base import LINGER, WELL, Judgement, Rule
 
 STALE_LIMIT = 60.0
 """Seconds after which old data is no mere hiccup."""
@@ -139,8 +139,22 @@ _TROUBLES = {
 
 
 RULES = (
-    Rule("backend.silent", _silent, {}, feeds=True),
-    Rule("backend.forbidden", _forbidden, {}, feeds=True),
-    Rule("kubevirt.available", _kubevirt, {KubeVirt: lambda _view, ref, _record: (ref,)}),
-    Rule("cdi.available", _cdi, {Cdi: lambda _view, ref, _record: (ref,)}),
+    Rule("backend.silent", _silent, {}, feeds=True, detects="a cluster or host that does not answer, or in part only"),
+    Rule(
+        "backend.forbidden", _forbidden, {}, feeds=True, detects="what the account may not list, and so is not judged"
+    ),
+    Rule(
+        "kubevirt.available",
+        _kubevirt,
+        {KubeVirt: lambda _view, ref, _record: (ref,)},
+        linger=LINGER,
+        detects="KubeVirt that is degraded, not available, or being changed",
+    ),
+    Rule(
+        "cdi.available",
+        _cdi,
+        {Cdi: lambda _view, ref, _record: (ref,)},
+        linger=LINGER,
+        detects="CDI that is degraded, not available, or being changed",
+    ),
 )

@@ -13,7 +13,7 @@ from kvtui.records.kubernetes import Node
 from kvtui.records.libvirt import Domain, DomainJob, DomainState, Host
 from kvtui.store import View
 from kvtui.text import age, rate, size
-from kvtui.triage.base import HIDDEN, WELL, Judgement, Rule
+from kvtui.triage.base import HIDDEN, LINGER, WELL, Judgement, Rule
 
 JOB_RECENT = 600.0
 """Seconds for which a failed job is news."""
@@ -126,6 +126,18 @@ def _itself(_view: View, ref: Ref, _record: Domain) -> Iterator[Ref]:
 
 
 RULES = (
-    Rule("domain.state", _judge, {Domain: _itself, Host: guests_of_host, Node: domains_of_node}),
-    Rule("job.state", _judge_job, {DomainJob: transits_of_job}),
+    Rule(
+        "domain.state",
+        _judge,
+        {Domain: _itself, Host: guests_of_host, Node: domains_of_node},
+        linger=LINGER,
+        detects="a VM of a host that crashed, hangs, or is paused by an I/O error, its watchdog or libvirt",
+    ),
+    Rule(
+        "job.state",
+        _judge_job,
+        {DomainJob: transits_of_job},
+        linger=LINGER,
+        detects="a job of a host that failed, or a migration that does not converge",
+    ),
 )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from kvtui.model import Finding, Ref, Severity
-from kvtui.records.libvirt import Host
 from kvtui.store import Delta, View
-from kvtui.triage.base import BACKEND, Judgement, Related, Rule, backend_ref
+from kvtui.triage.base import Judgement, Related, Rule, backend_ref
+from kvtui.triage.problems import Problem, group_problems, worst_first
 from kvtui.triage.rules import RULES
 
 _Key = tuple[str, Ref]
@@ -29,14 +29,24 @@ class Engine:
         self._found: dict[_Key, Finding] = {}
         self._hidden: dict[_Key, Finding] = {}
         """What was found before nobody could tell any more."""
+        self._first: dict[_Key, float] = {}
+        """Since when there is something to find, told already or not yet."""
+        self._leaving: dict[_Key, float] = {}
+        """When what is told and no longer so will go."""
         self._due: dict[_Key, float] = {}
         self._queue: list[tuple[float, _Key]] = []
         self._sorted: tuple[Finding, ...] = ()
+        self._problems: tuple[Problem, ...] = ()
 
     @property
     def findings(self) -> Sequence[Finding]:
         """What is wrong now, the worst first and of those the oldest."""
         return self._sorted
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """The same by causes: each cause once, with what it brings about."""
+        return self._problems
 
     def update(self, view: View, delta: Delta, now: float) -> bool:
         """Judge what the delta and the time have changed; whether the findings are others than before."""
@@ -46,7 +56,8 @@ class Engine:
         for key in todo:
             changed = self._judge(view, key, now) or changed
         if changed:
-            self._sorted = tuple(sorted(self._found.values(), key=_worst_first))
+            self._sorted = tuple(sorted(self._counted(), key=worst_first))
+            self._problems = group_problems(self._sorted)
         return changed
 
     def _touched(self, view: View, delta: Delta) -> dict[_Key, None]:
@@ -69,27 +80,49 @@ class Engine:
                 found.append(key)
         return found
 
+    def _counted(self) -> Iterator[Finding]:
+        """All but what other rules tell better."""
+        told = {ref for (rule, ref) in self._found if not self._rules[rule].fallback}
+        for (rule, ref), finding in self._found.items():
+            if ref not in told or not self._rules[rule].fallback:
+                yield finding
+
     def _judge(self, view: View, key: _Key, now: float) -> bool:
-        rule, ref = key
+        rule, ref = self._rules[key[0]], key[1]
         try:
-            judgement = self._rules[rule].judge(view, ref, now)
+            judgement = rule.judge(view, ref, now)
         except Exception as error:  # noqa: BLE001 - boundary: a rule that fails must cost no more than its own word
-            judgement = Judgement(_own_fault(rule, ref, error))
-        self._remember(key, judgement.again)
+            judgement = Judgement(_own_fault(rule.id, ref, error))
         before = self._found.get(key)
         finding = judgement.finding
         if judgement.hidden and before is not None:
             self._hidden[key] = before
         hidden = self._hidden.get(key) if judgement.hidden else self._hidden.pop(key, None)
         if finding is None:
-            return self._found.pop(key, None) is not None
+            stays = before is not None and not judgement.hidden and view.record(ref) is not None
+            until = self._leaving.setdefault(key, now + rule.linger) if stays else now
+            self._remember(key, _earliest(judgement.again, until if now < until else None))
+            return now >= until and self._forget(key)
+        self._leaving.pop(key, None)
         if finding.since is None:
             same = before or (hidden if hidden is not None and hidden.trouble == finding.trouble else None)
-            finding = replace(finding, since=same.since if same is not None else now)
+            first = self._first.get(key, now)
+            finding = replace(finding, since=same.since if same is not None else first)
+        ripe = self._first.setdefault(key, finding.since or now) + rule.settle
+        if before is None and now < ripe:
+            self._remember(key, _earliest(judgement.again, ripe))
+            return False
+        self._remember(key, judgement.again)
         if finding == before:
             return False
         self._found[key] = finding
         return True
+
+    def _forget(self, key: _Key) -> bool:
+        """Let a finding go; whether it was told."""
+        self._leaving.pop(key, None)
+        self._first.pop(key, None)
+        return self._found.pop(key, None) is not None
 
     def _remember(self, key: _Key, again: float | None) -> None:
         if again is None:
@@ -99,12 +132,10 @@ class Engine:
             heapq.heappush(self._queue, (again, key))
 
 
+def _earliest(one: float | None, other: float | None) -> float | None:
+    return other if one is None else one if other is None else min(one, other)
+
+
 def _own_fault(rule: str, ref: Ref, error: Exception) -> Finding:
     words = f"rule {rule} failed: {error!r}"
     return Finding(rule, Severity.WARN, ref, "kvtui", "cannot be judged", words, step="please report it")
-
-
-def _worst_first(finding: Finding) -> tuple[int, bool, float, str, str]:
-    """The worst first, of those a backend or host that nothing is known of before all else, then the oldest."""
-    about_objects = finding.subject.kind not in (BACKEND, Host.KIND)
-    return (-finding.severity, about_objects, finding.since or 0.0, finding.subject.path, finding.rule)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from kvtui.joins.causes import find_claim_cause, find_import_cause
 from kvtui.model import Evidence, Finding, Ref, Severity
@@ -11,7 +12,7 @@ from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim
 from kvtui.store import View
 from kvtui.text import parse_time
-from kvtui.triage.base import WELL, Judgement, Rule
+from kvtui.triage.base import LINGER, WELL, Judgement, Rule
 
 PATIENCE = 600.0
 """Seconds that a transfer may take to begin."""
@@ -69,7 +70,9 @@ def _judge_waiting(view: View, volume: DataVolume, ref: Ref, now: float) -> Judg
         evidence = (Evidence(f"DataVolume {ref.name}", f"Bound=False {bound.reason}", words, told),)
     else:
         words = f"its phase is {volume.status.phase or 'not set'} and no condition says why"
-    return Judgement(_finding(ref, Severity.WARN, "does not begin", words, since, evidence, "read its events"))
+    finding = _finding(ref, Severity.WARN, "does not begin", words, since, evidence, "read its events")
+    culprit = cause.culprit if cause is not None else None
+    return Judgement(replace(finding, root=Ref(ref.backend, *culprit)) if culprit is not None else finding)
 
 
 def _finding(
@@ -88,4 +91,12 @@ def _of_claim(view: View, ref: Ref, _record: Claim) -> Iterable[Ref]:
     return (volume for volume, _ in view.linked(DataVolume, ref.backend, "claim", ref.path))
 
 
-RULES = (Rule("import.state", _judge, {DataVolume: lambda _view, ref, _record: (ref,), Claim: _of_claim}),)
+RULES = (
+    Rule(
+        "import.state",
+        _judge,
+        {DataVolume: lambda _view, ref, _record: (ref,), Claim: _of_claim},
+        linger=LINGER,
+        detects="a DataVolume that failed, does not begin or fill, or whose worker crashes again and again",
+    ),
+)

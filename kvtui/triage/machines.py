@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from kvtui.joins.causes import Cause, find_cause
 from kvtui.joins.machine import (
@@ -20,7 +21,7 @@ from kvtui.records.kubernetes import Claim, Event, Pod
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.store import View
 from kvtui.text import parse_time
-from kvtui.triage.base import WELL, Judgement, Rule
+from kvtui.triage.base import LINGER, WELL, Judgement, Rule
 
 SETTLE = 15.0
 """Seconds that a complaint must stand before it counts: controllers retry."""
@@ -183,7 +184,8 @@ def _not_starting(view: View, machine: Machine, severity: Severity) -> Finding:
     if len(evidence) > 1:
         words = f"{words}: {evidence[-1].value}"
     since = cause.evidence.since if cause.evidence.since is not None else _start_since(machine)
-    return _finding(machine, severity, trouble, words, since, evidence, cause.step)
+    root = Ref(machine.backend, *cause.culprit) if cause.culprit is not None else None
+    return replace(_finding(machine, severity, trouble, words, since, evidence, cause.step), root=root)
 
 
 def _claim_events(view: View, machine: Machine, cause: Cause) -> Iterable[Evidence]:
@@ -251,5 +253,7 @@ RULES = (
             Claim: machines_of_volume,
             Event: _of_event,
         },
+        linger=LINGER,
+        detects="a VM that does not start, run, stop or keep in step as it should, or that its storage paused",
     ),
 )

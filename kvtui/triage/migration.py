@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from kvtui.joins.move import Move, join_move, moves_of_instance
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import find_condition
 from kvtui.records.kubernetes import Event, Pod
-from kvtui.records.kubevirt import Migration, VirtualMachineInstance
+from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.store import View
 from kvtui.text import parse_time, quantity
-from kvtui.triage.base import WELL, Judgement, Rule
+from kvtui.triage.base import LINGER, WELL, Judgement, Rule
 
 RECENT = 3600.0
 """Seconds for which a failure is news."""
@@ -92,7 +93,12 @@ def _judge_pending(move: Move, ref: Ref, now: float) -> Judgement:
     else:
         words = "no condition says why it does not begin; see virt-controller"
     severity = Severity.INFO if move.ahead else Severity.WARN
-    return Judgement(_finding(move, ref, severity, "waits", words, created))
+    finding = _finding(move, ref, severity, "waits", words, created)
+    if move.vmi is not None and not move.vmi.is_running:
+        return Judgement(
+            replace(finding, root=Ref(ref.backend, VirtualMachine.KIND, ref.namespace, move.vmi.metadata.name))
+        )
+    return Judgement(finding)
 
 
 def _judge_preparing(view: View, move: Move, ref: Ref, now: float) -> Judgement:
@@ -211,5 +217,7 @@ RULES = (
         "migration.state",
         _judge,
         {Migration: _of_migration, VirtualMachineInstance: moves_of_instance, Pod: _of_pod, Event: _of_event},
+        linger=LINGER,
+        detects="a migration that failed, is held up, finds no target, or runs for long",
     ),
 )

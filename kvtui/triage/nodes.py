@@ -10,7 +10,7 @@ from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.records.libvirt import Domain, Host
 from kvtui.store import View
 from kvtui.text import parse_time, quantity
-from kvtui.triage.base import WELL, Judgement, Rule
+from kvtui.triage.base import LINGER, WELL, Judgement, Rule
 
 HEARTBEAT_LIMIT = 300.0
 """Seconds after which KubeVirt itself takes a node without heartbeat for lost."""
@@ -56,6 +56,7 @@ def _not_ready(view: View, node: Node, ref: Ref) -> Finding:
             Evidence(f"Node {ref.name}", f"Ready={ready.status if ready is not None else 'missing'}", words),
         ),
         step="mend what it stands on first" if below else _LOOK,
+        root=footing.culprit if footing is not None and below else None,
     )
 
 
@@ -138,5 +139,7 @@ RULES = (
         "node.state",
         _judge,
         {Node: lambda _view, ref, _record: (ref,), Domain: nodes_of_domain, Host: nodes_of_host},
+        linger=LINGER,
+        detects="a node that is not ready, under pressure, takes no VMs, or lacks KVM or virt-handler's heartbeat",
     ),
 )

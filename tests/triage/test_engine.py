@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from hypothesis import given, settings
@@ -22,6 +23,7 @@ class Counting:
 
     def __init__(self, severity: Severity = Severity.WARN, delay: float = 0.0) -> None:
         self.asked: list[str] = []
+        self.well = False
         self._severity = severity
         self._delay = delay
         self.rule = Rule("test.bad", self._judge, {Node: self._itself, Pod: self._node_of})
@@ -29,7 +31,7 @@ class Counting:
     def _judge(self, view: View, ref: Ref, now: float) -> Judgement:
         self.asked.append(ref.name)
         node = view.find(Node, ref)
-        if node is None or not ref.name.startswith("bad"):
+        if node is None or self.well or not ref.name.startswith("bad"):
             return WELL
         ripe = (node.created or 0.0) + self._delay
         if now < ripe:
@@ -172,3 +174,49 @@ def _born(name: str, now: float) -> Put:
     moment = datetime.fromtimestamp(now, UTC).isoformat()
     meta = Meta(name=name, uid=f"{name}-{moment}", creation_timestamp=moment)
     return Put("c", Node(metadata=meta))
+
+
+def test_what_comes_and_goes_stays_in_sight_and_keeps_its_age() -> None:
+    counting, store = Counting(), Store()
+    engine = Engine([replace(counting.rule, linger=5.0)])
+    engine.update(store, store.apply([node("bad")]), 10.0)
+    well = Put("c", Node(metadata=Meta(name="bad", uid="uid-bad", resource_version="2")))
+    counting.well = True
+    assert not engine.update(store, store.apply([well]), 20.0)
+    counting.well = False
+    engine.update(store, store.apply([node("bad", version="3")]), 22.0)
+    engine.update(store, Delta(), 60.0)
+    assert [finding.since for finding in engine.findings] == [10.0]
+    counting.well = True
+    engine.update(store, store.apply([node("bad", version="4")]), 70.0)
+    assert not engine.update(store, Delta(), 74.0)
+    assert engine.update(store, Delta(), 75.0)
+    assert engine.findings == ()
+
+
+def test_what_is_to_settle_is_told_when_it_has_stood_and_not_when_it_passes() -> None:
+    counting, store = Counting(), Store()
+    engine = Engine([replace(counting.rule, settle=10.0)])
+    assert not engine.update(store, store.apply([node("bad")]), 100.0)
+    counting.well = True
+    engine.update(store, store.apply([node("bad", version="2")]), 105.0)
+    assert not engine.update(store, Delta(), 111.0)
+    counting.well = False
+    engine.update(store, store.apply([node("bad", version="3")]), 120.0)
+    assert not engine.findings
+    assert engine.update(store, Delta(), 130.0)
+    assert [finding.since for finding in engine.findings] == [120.0]
+
+
+def test_what_no_rule_knows_counts_only_where_no_rule_tells_more() -> None:
+    known, unknown, store = Counting(), Counting(), Store()
+    fallback = Rule("test.fallback", unknown._judge, {Node: unknown._itself}, fallback=True)
+    engine = Engine([known.rule, fallback])
+    engine.update(store, store.apply([node("bad")]), 1.0)
+    assert len(engine.findings) == 1
+    known.well = True
+    engine.update(store, store.apply([node("bad", version="2")]), 2.0)
+    assert len(engine.findings) == 1
+    unknown.well = True
+    engine.update(store, store.apply([node("bad", version="3")]), 3.0)
+    assert engine.findings == ()

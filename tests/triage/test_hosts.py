@@ -12,6 +12,7 @@ from kvtui.records.kubernetes import Node, NodeStatus, NodeSystem
 from kvtui.records.libvirt import Disk, Domain, DomainJob, DomainState, Host, StoragePool
 from kvtui.resources import find, resources_for
 from kvtui.store import Put, Store
+from kvtui.triage.base import LINGER
 from kvtui.triage.engine import Engine
 
 UUID = "6695eb01-f6a4-8304-79aa-97f2502e193f"
@@ -182,6 +183,7 @@ def test_a_pool_in_which_a_vm_found_no_space_is_full_whatever_its_sizes_say(
         assert found["pool"].cause.startswith("no space left for VM w1; the 512Mi free are of libvirt's last look")
     store.post(Put("kvm1", domain()))
     engine.update(store, store.drain(), NOW + 1)
+    engine.update(store, store.drain(), NOW + 1 + LINGER)
     assert engine.findings == ()
 
 
@@ -200,7 +202,8 @@ def test_a_trouble_is_as_old_after_its_host_was_lost_for_a_while_as_before() -> 
     assert since(NOW + 10, host("lost")) == []
     assert since(NOW + 20, host(), domain(hung=True)) == [NOW]
     # What was well in between is another trouble.
-    assert since(NOW + 30, domain()) == []
+    since(NOW + 30, domain())
+    assert since(NOW + 30 + LINGER) == []
     assert since(NOW + 40, domain(hung=True)) == [NOW + 40]
 
 

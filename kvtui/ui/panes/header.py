@@ -11,7 +11,7 @@ from textual.containers import Horizontal
 from kvtui.actions.confirm import enumerate_names
 from kvtui.fleet import Fleet
 from kvtui.joins.installation import judge_installation
-from kvtui.model import FeedState, Finding, Health, Platform, Severity, Tone
+from kvtui.model import FeedState, Health, Platform, Severity, Tone
 from kvtui.records.base import is_true
 from kvtui.records.cdi import Cdi
 from kvtui.records.kubernetes import Node
@@ -55,10 +55,10 @@ class Header(Horizontal):
 
     def redraw(self) -> None:
         """Show the present state."""
-        findings = tuple(self._fleet.engine.findings)
+        severities = [problem.severity for problem in self._fleet.engine.problems]
         self._bar.set_pieces(
             [*self._place(), *(self._tell_work() or versions(self._fleet))],
-            [Piece("  "), *counts(self._fleet.view, findings), *self._mode()],
+            [Piece("  "), *counts(self._fleet.view, severities), *self._mode()],
         )
 
     @property
@@ -171,16 +171,15 @@ def _unknown(view: View, backend: str, title: str, kind: str, rank: int) -> list
     return [Piece(_GAP, rank=rank), Piece(f"{title} ", rank=rank), Piece(word, tone, rank=rank)]
 
 
-def counts(view: View, findings: Iterable[Finding]) -> list[Piece]:
+def counts(view: View, problems: Iterable[Severity]) -> list[Piece]:
     """Nodes that are ready of all there are, and how many problems there are."""
     nodes = [is_true(node.status.conditions, "Ready") for _, node in view.items(Node)]
     hosts = [host.connected for _, host in view.items(Host)]
     pieces = [*_count("nodes", nodes), *_count("hosts", hosts)]
-    problems = [finding for finding in findings if finding.severity > Severity.INFO]
-    if problems:
-        worst = max(finding.severity for finding in problems)
-        noun = "problem" if len(problems) == 1 else "problems"
-        pieces.append(Piece(f"{len(problems)} {noun}", worst.tone.value))
+    severities = [severity for severity in problems if severity > Severity.INFO]
+    if severities:
+        noun = "problem" if len(severities) == 1 else "problems"
+        pieces.append(Piece(f"{len(severities)} {noun}", max(severities).tone.value))
     elif any(feed.state is FeedState.LIVE and feed.kind in _MACHINES for feed in view.feeds()):
         pieces.append(Piece("no problems known", "muted", rank=3))
     return pieces

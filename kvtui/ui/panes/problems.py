@@ -11,23 +11,24 @@ from kvtui.fleet import Fleet
 from kvtui.model import Cell, FeedState, Finding, Ref, Severity, Tone
 from kvtui.resources.base import AnyResource, Column
 from kvtui.text import age
+from kvtui.triage.problems import Problem
 from kvtui.ui.bar import Piece
 from kvtui.ui.feeds import state_words, worst_feed
 from kvtui.ui.panes.title import PaneTitle
 from kvtui.ui.table import LiveTable
 
 Key = tuple[str, Ref]
-"""A finding's rule and subject, by which it stays the same finding while its words change."""
+"""Rule and subject of what stands for a problem, by which it stays the same while its words change."""
 
-_COLUMNS: tuple[Column[Finding], ...] = (
-    Column("", lambda finding, _now: Cell(finding.severity.glyph, finding.severity.tone), 1, rank=0),
-    Column("KIND", lambda finding, _now: Cell(finding.label, Tone.MUTED), 9, rank=3),
-    Column("SUBJECT", lambda finding, _now: Cell(finding.subject.path), 22, rank=0),
-    Column("TROUBLE", lambda finding, _now: Cell(finding.trouble, finding.severity.tone), 20, rank=0),
-    Column("CAUSE", lambda finding, _now: Cell(finding.cause), 20, rank=1),
+_COLUMNS: tuple[Column[Problem], ...] = (
+    Column("", lambda problem, _now: Cell(problem.severity.glyph, problem.severity.tone), 1, rank=0),
+    Column("KIND", lambda problem, _now: Cell(problem.finding.label, Tone.MUTED), 9, rank=3),
+    Column("SUBJECT", lambda problem, _now: Cell(problem.finding.subject.path), 22, rank=0),
+    Column("TROUBLE", lambda problem, _now: Cell(problem.finding.trouble, problem.severity.tone), 20, rank=0),
+    Column("CAUSE", lambda problem, _now: Cell(problem.cause), 20, rank=1),
     Column(
         "AGE",
-        lambda finding, now: Cell(age(now - finding.since) if finding.since is not None else "", Tone.MUTED),
+        lambda problem, now: Cell(_age(problem.finding, now), Tone.MUTED),
         5,
         rank=2,
         right=True,
@@ -36,17 +37,21 @@ _COLUMNS: tuple[Column[Finding], ...] = (
 )
 
 
-_BACKEND: Column[Finding] = Column("BACKEND", lambda finding, _now: Cell(finding.subject.backend), 10, rank=0)
+_BACKEND: Column[Problem] = Column("BACKEND", lambda problem, _now: Cell(problem.finding.subject.backend), 10, rank=0)
 
 
-class _Findings:
+def _age(finding: Finding, now: float) -> str:
+    return age(now - finding.since) if finding.since is not None else ""
+
+
+class _Problems:
     """The rows of the strip."""
 
-    def __init__(self, fleet: Fleet, columns: Sequence[Column[Finding]]) -> None:
+    def __init__(self, fleet: Fleet, columns: Sequence[Column[Problem]]) -> None:
         self._fleet = fleet
         self._columns = columns
         self._keys: list[Key] = []
-        self._found: dict[Key, Finding] = {}
+        self._found: dict[Key, Problem] = {}
 
     @property
     def keys(self) -> Sequence[Key]:
@@ -64,13 +69,13 @@ class _Findings:
     def now(self) -> float:
         return self._fleet.clock()
 
-    def find(self, key: Key | None) -> Finding | None:
+    def find(self, key: Key | None) -> Problem | None:
         return self._found.get(key) if key else None
 
-    def take(self, findings: Sequence[Finding]) -> tuple[set[Key], bool]:
-        """The findings of now; what is returned are those that read differently, and whether the order changed."""
-        found = {(finding.rule, finding.subject): finding for finding in findings}
-        changed = {key for key, finding in found.items() if self._found.get(key) != finding}
+    def take(self, problems: Sequence[Problem]) -> tuple[set[Key], bool]:
+        """The problems of now; what is returned are those that read differently, and whether the order changed."""
+        found = {(problem.finding.rule, problem.finding.subject): problem for problem in problems}
+        changed = {key for key, problem in found.items() if self._found.get(key) != problem}
         keys = list(found)
         moved = keys != self._keys
         self._found, self._keys = found, keys
@@ -78,14 +83,14 @@ class _Findings:
 
 
 class ProblemsPane(Vertical):
-    """Findings, one a line. Enter leads to the row that a finding is about."""
+    """Problems, one a line. Enter leads to the row that a problem is about."""
 
     def __init__(self, fleet: Fleet, resources: Sequence[AnyResource]) -> None:
         super().__init__()
         self._fleet = fleet
         self._resources = resources
         columns = (*_COLUMNS[:2], _BACKEND, *_COLUMNS[2:]) if len(fleet.backends) > 1 else _COLUMNS
-        self._rows = _Findings(fleet, columns)
+        self._rows = _Problems(fleet, columns)
         self._title = PaneTitle()
         self.table: LiveTable[Key] = LiveTable(columns, self._rows, header=False, id="problems-table")
         self._most = 5
@@ -100,15 +105,15 @@ class ProblemsPane(Vertical):
         self.redraw()
 
     def allow(self, lines: int) -> None:
-        """How many findings may show at once."""
+        """How many problems may show at once."""
         if lines != self._most:
             self._most = lines
             self._fit_height()
             self._draw_title()
 
     def redraw(self) -> None:
-        """Show the findings of now."""
-        changed, moved = self._rows.take(tuple(self._fleet.engine.findings))
+        """Show the problems of now."""
+        changed, moved = self._rows.take(self._fleet.engine.problems)
         self._say_nothing()
         self._fit_height()
         self.table.update_rows(changed, moved=moved)
@@ -141,8 +146,9 @@ class ProblemsPane(Vertical):
 
     @property
     def finding(self) -> Finding | None:
-        """The finding under the cursor."""
-        return self._rows.find(self.table.cursor)
+        """What stands for the problem under the cursor."""
+        problem = self._rows.find(self.table.cursor)
+        return problem.finding if problem is not None else None
 
     def _fit_height(self) -> None:
         height = max(1, min(len(self._rows.keys), self._most))
@@ -150,7 +156,7 @@ class ProblemsPane(Vertical):
             self.table.styles.height = height
 
     def _draw_title(self) -> None:
-        severities = [finding.severity for finding in self._fleet.engine.findings]
+        severities = [problem.severity for problem in self._fleet.engine.problems]
         problems = sum(severity > Severity.INFO for severity in severities)
         notes = len(severities) - problems
         left = [self._title.rule, Piece(" 0 ", "key"), Piece("Problems ", "title")]

@@ -1,0 +1,118 @@
+"""Problems: findings that have one cause, told once, with what the cause brings about."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from kvtui.model import Finding, Ref, Severity
+from kvtui.records.libvirt import Host
+from kvtui.triage.base import BACKEND
+
+_Name = tuple[str, ...]
+"""A Ref without its uid: a root need not exist, and whoever names it does not know which one is meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One cause: the finding that stands for it, and the findings that it brings about."""
+
+    finding: Finding
+    """At the root; where nothing is found in the root itself and one thing suffers from it, what is found in that."""
+    effects: tuple[Finding, ...] = ()
+    """The worst first."""
+
+    @property
+    def severity(self) -> Severity:
+        """Of the worst of it."""
+        return max(finding.severity for finding in self.findings)
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """All of it, the root first."""
+        return (self.finding, *self.effects)
+
+    @property
+    def cause(self) -> str:
+        """The cause with what it does to others, which comes first where it is grave: ``stops 14 VMs: kubelet stopped
+        posting node status``.
+        """
+        harm, cause = _harm(self.effects), self.finding.cause
+        if not harm:
+            return cause
+        grave = any(finding.severity is Severity.BAD for finding in self.effects)
+        return f"{harm}: {cause}" if grave else f"{cause}; {harm}"
+
+
+def group_problems(findings: Sequence[Finding]) -> tuple[Problem, ...]:
+    """Findings by their roots, in the order in which they come: the worst first."""
+    by_subject: dict[_Name, Finding] = {}
+    for finding in findings:
+        by_subject.setdefault(finding.subject[:4], finding)
+    groups: dict[_Name, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(_root_name(finding, by_subject), []).append(finding)
+    problems = [_make_problem(name, members) for name, members in groups.items()]
+    return tuple(sorted(problems, key=lambda problem: (-problem.severity, *worst_first(problem.finding)[1:])))
+
+
+def _root_name(finding: Finding, by_subject: dict[_Name, Finding]) -> _Name:
+    """What to group by: the last root on the way down, or the finding itself where there is none."""
+    seen = {finding.subject[:4]}
+    while finding.root is not None:
+        name = finding.root[:4]
+        below = by_subject.get(name)
+        if below is None:
+            return name
+        if name in seen:
+            break
+        seen.add(name)
+        finding = below
+    return (*finding.subject[:4], finding.rule)
+
+
+def _make_problem(name: _Name, members: Sequence[Finding]) -> Problem:
+    first = next((one for one in members if (*one.subject[:4], one.rule) == name), None)
+    if first is not None or len(members) == 1:
+        first = first or members[0]
+        return Problem(first, tuple(one for one in members if one is not first))
+    root = members[0].root
+    assert root is not None
+    # Nothing is found in the root itself, be it that it does not exist: what its effects say of it stands for it.
+    worst = members[0]
+    oldest = min((one.since for one in members if one.since is not None), default=None)
+    finding = replace(worst, subject=root, label=_label(root), trouble="is at fault", since=oldest)
+    return Problem(finding, tuple(members))
+
+
+def _label(ref: Ref) -> str:
+    return _LABELS.get(ref.kind, ref.kind.lower())
+
+
+_LABELS = {"PersistentVolumeClaim": "claim", "StorageClass": "class", "PersistentVolume": "volume"}
+
+_HARMS = (
+    ("node", "takes down", "node"),
+    ("vm", "stops", "VM"),
+    ("migration", "holds up", "migration"),
+    ("import", "holds up", "import"),
+)
+"""What a cause does to subjects of a label, and what those are called."""
+
+
+def _harm(effects: Iterable[Finding]) -> str:
+    """What a cause does to others, counted: ``stops 14 VMs, holds up 2 imports``."""
+    counts = Counter(finding.label for finding in effects)
+    words = [f"{verb} {_count(counts.pop(label), noun)}" for label, verb, noun in _HARMS if label in counts]
+    return ", ".join((*words, *(f"touches {_count(number, label)}" for label, number in counts.items())))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def worst_first(finding: Finding) -> tuple[int, bool, float, str, str]:
+    """The worst first, of those a backend or host that nothing is known of before all else, then the oldest."""
+    about_objects = finding.subject.kind not in (BACKEND, Host.KIND)
+    return (-finding.severity, about_objects, finding.since or 0.0, finding.subject.path, finding.rule)
