@@ -53,6 +53,14 @@ def _run(options: Namespace) -> int:
             from kvtui.cli.act import act
 
             return act(options)
+        case "why":
+            from kvtui.cli.why import why
+
+            return why(options)
+        case "problems":
+            from kvtui.cli.problems import problems
+
+            return problems(options)
         case "audit":
             from kvtui.cli.audit import audit
 

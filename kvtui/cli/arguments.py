@@ -8,166 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kvtui.cli import about
 from kvtui.cli.verbs import take_verb
 from kvtui.config import NAMESPACE
 from kvtui.hops import Route, parse_route
-
-_ABOUT = """\
-See what is broken with your virtual machines, why, and mend it: KubeVirt in one terminal program.
-
-Without a command, kvtui opens the screen on the current context of your kubeconfig. Press ? there for its keys."""
-
-_EXAMPLES = """\
-examples:
-  kvtui                            the current context of your kubeconfig
-  kvtui --context prod -n shop     one context, one namespace
-  kvtui demo                       a simulated cluster, nothing else needed
-  kvtui --record DIR               every console is recorded; kvtui replay FILE plays it
-  kvtui get vms --faults -o wide   the rows of the screen, for scripts
-  kvtui get migrations --watch     and as they change
-  kvtui screenshot shop/web-1      what the VM shows on its screen
-  kvtui console db-1 --host qemu:///system   the console of a VM of this machine's libvirt
-  kvtui stop web-1 web-2 -n shop --wait      what can be done on the screen, for scripts
-
-"""
 
 _DEFAULTS: dict[str, Any] = {
     "kubeconfig": None, "context": [], "namespace": None, "all_namespaces": False, "jump": None, "host": [],
     "as_user": None, "as_groups": [],
     "read_only": False, "config": None, "theme": None, "slow_link": False, "no_mouse": False, "record": None,
 }  # fmt: skip
-
-_SCREENSHOT_ABOUT = """\
-Save what a VM shows on its screen, or draw it in the terminal. It ends nobody's session."""
-
-_EXIT_CODES = """\
-exit codes:
-  0    done
-  1    failed, or an object that was named is not there
-  2    the command line, the configuration or the kubeconfig makes no sense
-  3    the cluster does not answer, or the answer is partial; what is known is printed
-  4    asked and not confirmed: nothing was sent
-  130  interrupted; 128 and the number of any other signal, 129 also where the terminal went away"""
-
-_GET_ABOUT = """\
-Print the rows of a resource: the same records and columns as on the screen.
-
-resources: nodes, vms, migrations, imports, pods, pvcs, events, namespaces, kubevirts, cdis,
-           snapshots, restores, clones, exports,
-           of libvirt hosts pools, volumes, networks, leases, snapshots and jobs besides,
-           or any of their aliases: node, vm, vmi, vmim, dv, pod, pvc, ev, ns ..."""
-
-_GET_MORE = f"""\
-filters (--filter), as behind / on the screen:
-  web !test            rows with "web" and without "test" in any column
-  status:running       a column or field holds the text; status!:running is the opposite
-  "two words"          quotation marks keep spaces
-
-json: a list of objects with the keys backend, kind, namespace, name, uid, created (RFC 3339 or null),
-  health (tone: ok, busy, warn, bad, muted; word; reason), columns (title in lower case, spaces as _, to text),
-  fields and labels. With --watch it is one object a line; "gone": true marks a row that has gone.
-
-{_EXIT_CODES}"""
-
-
-_REPLAY_ABOUT = """\
-Play a recording of a console at its own times: one of kvtui, or any asciicast of version 2 or 3 (asciinema)."""
-
-_REPLAY_MORE = f"""\
-keys:
-  space            pause, go on; at the end, from the begin again
-  left, right      5 seconds back or on; pgup, pgdn (or with shift) 60 seconds
-  home, end, 0-9   to the begin, to the end, to a tenth
-  [ ] (or M m)     to the marker before or after: where the console was connected, cut, taken over ...
-  < > (or - +)     slower, faster
-  .                stand still and go on by one event
-  e                read what a seek over megabytes of output has left out: the last two or three before it are played
-  j k h l, wheel   move the view: over what has scrolled off, over a screen that is wider
-  z, q             without the bars; quit
-
-{_EXIT_CODES}"""
-
-_CONSOLE_ABOUT = """\
-Open the serial console of a VM: on a terminal as on the screen, with scrollback, search and recording; in a pipe as
-plain bytes. It waits for a VM that does not run yet, follows restarts and migrations, and ends the session of whoever
-has the console now; on a host of libvirt only when that is said (--take, or enter on the screen)."""
-
-_CONSOLE_MORE = f"""\
-in a pipe:
-  kvtui console web-1 --until 'login: ' --timeout 300 </dev/null >boot.log
-  printf 'root\\rsecret\\ruptime\\r' | kvtui console web-1 --timeout 10
-
-  It ends with 0 when the guest has said TEXT, when the guest's end closes the console, or when the time is up and no
-  TEXT was asked for; with 1 when TEXT was not said, or the console was refused, taken over or lost.
-
-{_EXIT_CODES}"""
-
-
-_SSH_ABOUT = """\
-Open a shell of a VM over SSH, through the API server: on the screen, beside everything else. With COMMAND it is run
-without a terminal, with standard input and output as they are, and its exit status becomes that of kvtui.
-
-Keys are those of the agent and of ~/.ssh; nothing else of ~/.ssh/config counts. The host key of a VM is asked about
-the first time, and remembered under its context, namespace and name."""
-
-_SSH_MORE = f"""\
-examples:
-  kvtui ssh fedora@shop/web-1
-  kvtui ssh root@web-1 -n shop -- journalctl -b -p err
-
-{_EXIT_CODES}"""
-
-_AUDIT_ABOUT = """\
-Print what was done through kvtui on this machine, by whom, to which object, and what the server said: each action of
-the screen and of the command line, each console and port that was opened. The log is audit.jsonl in the state folder;
-full files of 10 MiB are kept beside it, nine of them."""
-
-_AUDIT_MORE = f"""\
-examples:
-  kvtui audit --since 2h
-  kvtui audit web-1 -n shop --verb stop
-  kvtui audit --since 2026-01-31 -o json | jq '.[] | select(.result == "refused")'
-
-json: the lines of the log. One with the result "asked" is written before the server is asked, one with its answer
-  after it, both with the same "act"; the table shows them as one.
-
-{_EXIT_CODES}"""
-
-_FORWARD_ABOUT = """\
-Listen on ports of this machine and lead each connection to a port of a VM, through the API server, until interrupted.
-
-  kvtui port-forward shop/web-1 8080:80 0:5432"""
-
-
-_UPLOAD_ABOUT = """\
-Send an image of this machine into a new DataVolume of a cluster, through CDI's upload proxy, and wait until it can be
-used: CDI converts it after it was sent. A connection that breaks is tried again from the beginning."""
-
-_UPLOAD_MORE = f"""\
-examples:
-  kvtui upload fedora.qcow2 --name fedora --size 20Gi -n shop
-  kvtui upload win.img.xz --name win --size 64Gi --class ceph-rbd
-
-ctrl+c deletes the DataVolume again unless all was sent; what is left is said. Where the settings say production, or
-protect the namespace, it is asked first whether it is meant.
-
-{_EXIT_CODES}"""
-
-
-_DOWNLOAD_ABOUT = """\
-Bring a volume of an export into a file: by the export's own link where the cluster has one to the outside, else
-through the API server, which needs get on secrets and on services/proxy. What comes is checked; a download that breaks
-off or is interrupted leaves nothing."""
-
-_DOWNLOAD_MORE = f"""\
-examples:
-  kvtui download shop/db-1-export --volume db-1-data -o /backup/db-1.img.gz
-  kvtui download shop/db-1-export --format raw
-
-standard output: the name of the file, once all of it is there. Where the settings say production, or protect the
-namespace, it is asked first whether it is meant.
-
-{_EXIT_CODES}"""
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> Namespace:
@@ -207,14 +57,14 @@ def _has_option(words: Sequence[str]) -> bool:
 def make_parser() -> ArgumentParser:
     """The parser. Global options may stand before or after the command."""
     parser = ArgumentParser(
-        prog="kvtui", description=_ABOUT, epilog=_EXAMPLES + _EXIT_CODES, formatter_class=RawDescriptionHelpFormatter,
-        parents=[_shared_options()],
+        prog="kvtui", description=about.ABOUT, epilog=about.EXAMPLES + about.EXIT_CODES,
+        formatter_class=RawDescriptionHelpFormatter, parents=[_shared_options()],
     )  # fmt: skip
     parser.set_defaults(command=None, **_DEFAULTS)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     _add_get(commands.add_parser(
         "get", parents=[_shared_options()], help="print rows: vms, nodes, migrations, imports ...",
-        description=_GET_ABOUT, epilog=_GET_MORE, formatter_class=RawDescriptionHelpFormatter,
+        description=about.GET_ABOUT, epilog=about.GET_MORE, formatter_class=RawDescriptionHelpFormatter,
     ))  # fmt: skip
     _add_demo(commands.add_parser(
         "demo", parents=[_shared_options()], help="try kvtui on a simulated cluster, without a real one",
@@ -223,35 +73,43 @@ def make_parser() -> ArgumentParser:
     ))  # fmt: skip
     _add_screenshot(commands.add_parser(
         "screenshot", parents=[_shared_options()], help="save what a VM shows on its screen, or draw it here",
-        description=_SCREENSHOT_ABOUT, epilog=_EXIT_CODES, formatter_class=RawDescriptionHelpFormatter,
+        description=about.SCREENSHOT_ABOUT, epilog=about.EXIT_CODES, formatter_class=RawDescriptionHelpFormatter,
     ))  # fmt: skip
     _add_replay(commands.add_parser(
         "replay", parents=[_shared_options()], help="play a recording of a console (--record)",
-        description=_REPLAY_ABOUT, epilog=_REPLAY_MORE, formatter_class=RawDescriptionHelpFormatter,
+        description=about.REPLAY_ABOUT, epilog=about.REPLAY_MORE, formatter_class=RawDescriptionHelpFormatter,
     ))  # fmt: skip
     _add_console(commands.add_parser(
         "console", parents=[_shared_options()], help="the serial console of a VM, on a terminal or for scripts",
-        description=_CONSOLE_ABOUT, epilog=_CONSOLE_MORE, formatter_class=RawDescriptionHelpFormatter,
+        description=about.CONSOLE_ABOUT, epilog=about.CONSOLE_MORE, formatter_class=RawDescriptionHelpFormatter,
     ))  # fmt: skip
     _add_ssh(commands.add_parser(
         "ssh", parents=[_shared_options()], help="a shell of a VM over SSH, or one command",
-        description=_SSH_ABOUT, epilog=_SSH_MORE, formatter_class=RawDescriptionHelpFormatter,
+        description=about.SSH_ABOUT, epilog=about.SSH_MORE, formatter_class=RawDescriptionHelpFormatter,
     ))  # fmt: skip
     _add_port_forward(commands.add_parser(
         "port-forward", parents=[_shared_options()], help="ports of this machine that lead to ports of a VM",
-        description=_FORWARD_ABOUT, epilog=_EXIT_CODES, formatter_class=RawDescriptionHelpFormatter,
+        description=about.FORWARD_ABOUT, epilog=about.EXIT_CODES, formatter_class=RawDescriptionHelpFormatter,
     ))  # fmt: skip
     _add_upload(commands.add_parser(
         "upload", parents=[_shared_options()], help="an image of this machine into a disk of a cluster",
-        description=_UPLOAD_ABOUT, epilog=_UPLOAD_MORE, formatter_class=RawDescriptionHelpFormatter,
+        description=about.UPLOAD_ABOUT, epilog=about.UPLOAD_MORE, formatter_class=RawDescriptionHelpFormatter,
+    ))  # fmt: skip
+    _add_why(commands.add_parser(
+        "why", parents=[_shared_options()], help="what is wrong with an object, because of what, and what to do",
+        description=about.WHY_ABOUT, epilog=about.WHY_MORE, formatter_class=RawDescriptionHelpFormatter,
+    ))  # fmt: skip
+    _add_problems(commands.add_parser(
+        "problems", parents=[_shared_options()], help="all that is wrong now, the worst first",
+        description=about.PROBLEMS_ABOUT, epilog=about.PROBLEMS_MORE, formatter_class=RawDescriptionHelpFormatter,
     ))  # fmt: skip
     _add_audit(commands.add_parser(
         "audit", parents=[_shared_options()], help="what was done, by whom, and what came of it",
-        description=_AUDIT_ABOUT, epilog=_AUDIT_MORE, formatter_class=RawDescriptionHelpFormatter,
+        description=about.AUDIT_ABOUT, epilog=about.AUDIT_MORE, formatter_class=RawDescriptionHelpFormatter,
     ))  # fmt: skip
     _add_download(commands.add_parser(
         "download", parents=[_shared_options()], help="a volume of an export into a file, checked",
-        description=_DOWNLOAD_ABOUT, epilog=_DOWNLOAD_MORE, formatter_class=RawDescriptionHelpFormatter,
+        description=about.DOWNLOAD_ABOUT, epilog=about.DOWNLOAD_MORE, formatter_class=RawDescriptionHelpFormatter,
     ))  # fmt: skip
     commands.add_parser("version", parents=[_shared_options()], help="print the version")
     return parser
@@ -302,8 +160,7 @@ def _add_get(parser: ArgumentParser) -> None:
     parser.add_argument("-f", "--filter", metavar="TEXT", default="", help="only rows that match, see below")
     parser.add_argument("--faults", action="store_true", help="only rows that are not well")
     parser.add_argument("-w", "--watch", action="store_true", help="go on and print every row that changes")
-    parser.add_argument("--timeout", type=read_seconds, default=15.0, metavar="SECONDS",
-                        help="how long to wait for the cluster (default: %(default)g)")  # fmt: skip
+    _add_timeout(parser)
 
 
 def _add_audit(parser: ArgumentParser) -> None:
@@ -312,6 +169,26 @@ def _add_audit(parser: ArgumentParser) -> None:
                         help="30m, 2h, 3d ago, or a time: 2026-01-31T03:00:00Z")  # fmt: skip
     parser.add_argument("--verb", type=_named, metavar="TEXT", help="only verbs with this text in them")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="table, or json")
+
+
+def _add_why(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "name", type=_named, metavar="[KIND/]NAME", help="NAME or NAMESPACE/NAME, with or without a kind"
+    )
+    parser.add_argument("-o", "--output", choices=("text", "json", "markdown"), default="text",
+                        help="text, json, or markdown for a ticket (default: %(default)s)")  # fmt: skip
+    _add_timeout(parser)
+
+
+def _add_problems(parser: ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="text, or json")
+    parser.add_argument("--fail-on", choices=("warn", "bad"), help="end with 1 when anything as bad as that is found")
+    _add_timeout(parser)
+
+
+def _add_timeout(parser: ArgumentParser) -> None:
+    parser.add_argument("--timeout", type=read_seconds, default=15.0, metavar="SECONDS",
+                        help="how long to wait for the cluster (default: %(default)g)")  # fmt: skip
 
 
 def _add_machine(parser: ArgumentParser) -> None:
@@ -378,8 +255,7 @@ def _add_screenshot(parser: ArgumentParser) -> None:
                         help="where to save the picture, a PNG unless the name ends in .ppm; - is standard output; "
                         "without it the picture is drawn in the terminal")  # fmt: skip
     parser.add_argument("--force", action="store_true", help="write over a file that exists")
-    parser.add_argument("--timeout", type=read_seconds, default=15.0, metavar="SECONDS",
-                        help="how long to wait for the cluster (default: %(default)g)")  # fmt: skip
+    _add_timeout(parser)
 
 
 def _add_demo(parser: ArgumentParser) -> None:

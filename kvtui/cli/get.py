@@ -15,8 +15,8 @@ from typing import Any, Final
 import msgspec
 
 from kvtui.cli.connecting import make_fleet, read_settings
+from kvtui.cli.lists import pause, say_missing, wait_for_lists
 from kvtui.cli.output import printing
-from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
 from kvtui.model import Feed, FeedState, Platform, Ref
 from kvtui.resources import RESOURCES, find
@@ -30,7 +30,6 @@ _METRICS_WAIT: Final = 0.7
 """Seconds that measured usage may lag behind the lists before we go without."""
 _FIGURES_WAIT: Final = 10.0
 """Seconds that figures of hosts and their VMs may: rates take two looks, and a QEMU that hangs is known after six."""
-_TICK: Final = 0.05
 _GAP: Final = "   "
 
 
@@ -53,7 +52,7 @@ def get(options: Namespace) -> int:
 async def _get(options: Namespace, resource: AnyResource, fleet: Fleet) -> int:
     live = asyncio.create_task(fleet.run(resource.sources))
     try:
-        await _wait_for_lists(options, resource, fleet, live)
+        await wait_for_lists(options, resource.sources, fleet, live)
         if options.output != "name":
             await _wait_for_figures(options, resource, fleet, live)
         try:
@@ -66,7 +65,7 @@ async def _get(options: Namespace, resource: AnyResource, fleet: Fleet) -> int:
             missing = printer.print_all()
         for name in missing:
             sys.stderr.write(f"kvtui: no {resource.label} named {name}\n")
-        for words in _say(_troubles(resource, fleet)):
+        for words in say_missing(_troubles(resource, fleet)):
             sys.stderr.write(f"kvtui: {words}\n")
         if options.output != "name":
             for (backend, kind), count in _count_awaited(options, resource, fleet).items():
@@ -81,16 +80,6 @@ async def _get(options: Namespace, resource: AnyResource, fleet: Fleet) -> int:
         await fleet.close()
 
 
-async def _wait_for_lists(options: Namespace, resource: AnyResource, fleet: Fleet, live: asyncio.Task[None]) -> None:
-    """Until every kind of every backend is known or known not to be had."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + options.timeout
-    while any(feed.state is FeedState.LOADING for feed in _feeds(resource, fleet)) and loop.time() < deadline:
-        await _pause(live)
-        if fleet.asks:
-            deadline = loop.time() + options.timeout
-
-
 async def _wait_for_figures(options: Namespace, resource: AnyResource, fleet: Fleet, live: asyncio.Task[None]) -> None:
     """A moment for what is measured: of clusters, that of anything; of hosts, that of all rows asked for."""
     loop = asyncio.get_running_loop()
@@ -98,16 +87,9 @@ async def _wait_for_figures(options: Namespace, resource: AnyResource, fleet: Fl
     shown = [column for column in resource.columns if options.output != "table" or not column.wide]
     if any(column.measured for column in shown):
         while not _measured(resource, fleet) and loop.time() < begun + _METRICS_WAIT:
-            await _pause(live)
+            await pause(live)
     while _count_awaited(options, resource, fleet) and loop.time() < begun + _FIGURES_WAIT:
-        await _pause(live)
-
-
-async def _pause(live: asyncio.Task[None]) -> None:
-    await asyncio.wait({live}, timeout=_TICK)
-    if live.done():
-        live.result()
-        raise KvtuiError("the backends ended by themselves")
+        await pause(live)
 
 
 def _feeds(resource: AnyResource, fleet: Fleet) -> list[Feed]:
@@ -150,26 +132,6 @@ def _troubles(resource: AnyResource, fleet: Fleet) -> list[Feed]:
         feed
         for feed in _feeds(resource, fleet)
         if feed.state is not FeedState.LIVE and (feed.kind, feed.state) not in expected
-    ]
-
-
-_STATES: Final = {
-    FeedState.LOADING: "not answered in time",
-    FeedState.STALE: "cut off, what is shown is old",
-    FeedState.FORBIDDEN: "forbidden to this account",
-    FeedState.ABSENT: "not installed there",
-    FeedState.FAILED: "cannot be read",
-}
-
-
-def _say(troubles: Iterable[Feed]) -> list[str]:
-    """One sentence for all kinds of a backend that suffer the same."""
-    kinds: dict[tuple[str, FeedState, str], list[str]] = {}
-    for feed in troubles:
-        kinds.setdefault((feed.backend, feed.state, feed.detail), []).append(feed.kind)
-    return [
-        f"{backend}: {', '.join(names)} {_STATES[state]}{f': {detail}' if detail else ''}"
-        for (backend, state, detail), names in kinds.items()
     ]
 
 

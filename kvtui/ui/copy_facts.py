@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from kvtui.joins.machine import Machine
+from kvtui.joins.parts import records_of
 from kvtui.model import Tone
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
 from kvtui.resources import vm_clone, vm_export, vm_restore, vm_snapshot
 from kvtui.resources.base import AnyResource
 from kvtui.store import View
 from kvtui.text import age
-from kvtui.ui.facts import records_of
 from kvtui.ui.lines import Line, Part, line, wrap
 
 _SHOWN = 8

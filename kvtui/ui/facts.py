@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields, is_dataclass
 from typing import Any
 
-from kvtui.model import Cell, Finding, Ref, Tone
+from kvtui.joins.parts import records_of
+from kvtui.model import Cell, Finding, Tone
 from kvtui.records.base import Condition, Record
 from kvtui.records.kubernetes import Event, Pod
 from kvtui.resources.base import AnyResource
@@ -173,20 +173,3 @@ def log_line(text: str) -> Line:
     The line comes cleaned, so each sequence begins with the sign that took the place of its escape.
     """
     return line(_SEQUENCES.sub("", text))
-
-
-def records_of(row: Any) -> Iterator[Record]:
-    """The records that a row is or was joined from."""
-    if isinstance(row, Record):
-        yield row
-    elif is_dataclass(row):
-        for field in fields(row):
-            value = getattr(row, field.name)
-            for item in value if isinstance(value, tuple) else (value,):
-                if isinstance(item, Record):
-                    yield item
-
-
-def parts_of(row: Any, backend: str) -> list[Ref]:
-    """The objects that belong to a row, but for the node: its events are other machines' too."""
-    return [record.ref(backend) for record in records_of(row) if record.KIND != "Node"]

@@ -18,6 +18,7 @@ from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
 from kvtui.joins.domain import Guest
 from kvtui.joins.machine import Machine
+from kvtui.joins.parts import parts_of, records_of
 from kvtui.model import Platform, Ref, Tone
 from kvtui.records import libvirt
 from kvtui.records.kubernetes import Event, Pod
@@ -25,7 +26,7 @@ from kvtui.resources.base import AnyResource
 from kvtui.store import Delta
 from kvtui.ui.copy_facts import copy_lines
 from kvtui.ui.domain_facts import document_lines, domain_lines, explain_silence, happening_lines, host_lines
-from kvtui.ui.facts import event_lines, log_containers, log_line, overview, parts_of, records_of, yaml_line
+from kvtui.ui.facts import event_lines, log_containers, log_line, overview, yaml_line
 from kvtui.ui.lines import Line, LinesView, line, wrap
 
 _TABS = {

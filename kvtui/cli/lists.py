@@ -1,0 +1,59 @@
+"""Waiting until the lists of a fleet are there, and what is said of those that are not."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from kvtui.backends.base import Source
+from kvtui.errors import KvtuiError
+from kvtui.fleet import Fleet
+from kvtui.model import Feed, FeedState
+
+_TICK: Final = 0.05
+
+_STATES: Final = {
+    FeedState.LOADING: "not answered in time",
+    FeedState.STALE: "cut off, what is shown is old",
+    FeedState.FORBIDDEN: "forbidden to this account",
+    FeedState.ABSENT: "not installed there",
+    FeedState.FAILED: "cannot be read",
+}
+
+
+async def wait_for_lists(options: Namespace, sources: Sequence[Source], fleet: Fleet, live: asyncio.Task[None]) -> None:
+    """Until every kind of every backend is known or known not to be had, `options.timeout` seconds at most; what the
+    user is asked on the way takes no time.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + options.timeout
+    while any(feed.state is FeedState.LOADING for feed in fleet.feeds(sources)) and loop.time() < deadline:
+        await pause(live)
+        if fleet.asks:
+            deadline = loop.time() + options.timeout
+
+
+async def pause(live: asyncio.Task[None]) -> None:
+    """A moment, in which the backends go on. Raises KvtuiError when they ended."""
+    await asyncio.wait({live}, timeout=_TICK)
+    if live.done():
+        live.result()
+        raise KvtuiError("the backends ended by themselves")
+
+
+def say_missing(feeds: Iterable[Feed]) -> list[str]:
+    """One sentence for all kinds of a backend that suffer the same."""
+    kinds: dict[tuple[str, FeedState, str], list[str]] = {}
+    for feed in feeds:
+        kinds.setdefault((feed.backend, feed.state, feed.detail), []).append(feed.kind)
+    return [
+        f"{backend}: {', '.join(names)} {_STATES[state]}{f': {detail}' if detail else ''}"
+        for (backend, state, detail), names in kinds.items()
+    ]
+
+
+def find_missing(sources: Sequence[Source], fleet: Fleet) -> list[Feed]:
+    """What is not known of all there is to know; a kind that is not installed has nothing to add."""
+    return [feed for feed in fleet.feeds(sources) if feed.state not in (FeedState.LIVE, FeedState.ABSENT)]

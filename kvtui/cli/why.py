@@ -1,0 +1,199 @@
+"""``kvtui why``: what is wrong with an object, because of what, how that is known, and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from kvtui.cli.codes import OK, PARTIAL
+from kvtui.cli.connecting import make_fleet, read_settings
+from kvtui.cli.findings import describe_finding, describe_ref
+from kvtui.cli.lists import find_missing, say_missing, wait_for_lists
+from kvtui.cli.output import printing
+from kvtui.errors import AbsentError, ConfigError, UnreachableError
+from kvtui.fleet import Fleet, all_sources
+from kvtui.joins.parts import parts_of
+from kvtui.model import Health, Ref
+from kvtui.resources import find
+from kvtui.resources.base import AnyResource
+from kvtui.text import clean_line
+from kvtui.triage.telling import Story, evidence_line, headline, tell_stories
+
+_NAMED: Final = 5
+"""Objects that a sentence names before it counts the rest."""
+_KINDS: Final = ("vms", "nodes", "migrations", "imports")
+"""Where a name without a kind is looked for first."""
+
+
+def why(options: Namespace) -> int:
+    """Print what there is to say; the exit code."""
+    return asyncio.run(_why(options, make_fleet(options, read_settings(options))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What there is to say of one object."""
+
+    resource: AnyResource
+    ref: Ref
+    name: str
+    health: Health
+    stories: Sequence[Story]
+
+
+async def _why(options: Namespace, fleet: Fleet) -> int:
+    kind, name = _read_name(options.name, fleet)
+    sources = all_sources(fleet.resources)
+    live = asyncio.create_task(fleet.run(sources))
+    try:
+        await wait_for_lists(options, sources, fleet, live)
+        missing = say_missing(find_missing(sources, fleet))
+        answer = _find(fleet, kind, name, options.namespace, missing)
+        with printing():
+            match options.output:
+                case "json":
+                    _print_json(answer, missing)
+                case "markdown":
+                    sys.stdout.write("\n".join(_markdown(answer, fleet.clock())) + "\n")
+                case _:
+                    sys.stdout.write("\n".join(_text(answer, fleet.clock())) + "\n")
+        for words in missing:
+            sys.stderr.write(f"kvtui: {clean_line(words)}\n")
+        return PARTIAL if missing else OK
+    finally:
+        live.cancel()
+        with suppress(asyncio.CancelledError):
+            await live
+        await fleet.close()
+
+
+def _read_name(text: str, fleet: Fleet) -> tuple[AnyResource | None, str]:
+    """``NAME``, ``NAMESPACE/NAME``, ``KIND/NAME`` or ``KIND/NAMESPACE/NAME``. Raises ConfigError."""
+    kind, slash, rest = text.partition("/")
+    resource = find(kind, fleet.resources) if slash else None
+    if resource is None and rest.count("/"):
+        known = ", ".join(resource.name for resource in fleet.resources)
+        raise ConfigError(f"there is no kind {clean_line(kind)}", f"known are {known}")
+    return (resource, rest) if resource is not None else (None, text)
+
+
+def _find(fleet: Fleet, kind: AnyResource | None, name: str, namespace: str | None, missing: Sequence[str]) -> _Answer:
+    """The object of that name. Raises AbsentError, ConfigError when it is the name of several."""
+    for resource in _candidates(fleet, kind):
+        refs = [ref for ref in resource.refs(fleet.view) if name in (ref.path, ref.name)]
+        if namespace:
+            refs = [ref for ref in refs if ref.namespace in ("", namespace)]
+        if len(refs) > 1:
+            where = ", ".join(fleet.name(ref) for ref in refs[:_NAMED])
+            raise ConfigError(
+                f"{clean_line(name)} is the name of several", where, "say which by NAMESPACE/NAME, --context or --host"
+            )
+        row = resource.row(fleet.view, refs[0]) if refs else None
+        if row is not None:
+            return _answer(fleet, resource, refs[0], row)
+    label = kind.label if kind is not None else "object"
+    if missing:
+        raise UnreachableError(f"no {label} named {clean_line(name)} is known", missing[0])
+    raise AbsentError(f"there is no {label} named {clean_line(name)}", code=404)
+
+
+def _candidates(fleet: Fleet, kind: AnyResource | None) -> list[AnyResource]:
+    if kind is not None:
+        return [kind]
+    return sorted(
+        (resource for resource in fleet.resources if resource.name != "events"),
+        key=lambda resource: _KINDS.index(resource.name) if resource.name in _KINDS else len(_KINDS),
+    )
+
+
+def _answer(fleet: Fleet, resource: AnyResource, ref: Ref, row: Any) -> _Answer:
+    subjects = [ref, *parts_of(row, ref.backend)]
+    stories = tell_stories(fleet.engine.problems, subjects)
+    return _Answer(resource, ref, fleet.name(ref), resource.health(row, fleet.clock()), stories)
+
+
+def _well(answer: _Answer) -> str:
+    """What is said where no rule finds anything."""
+    reason = f" ({answer.health.reason})" if answer.health.reason else ""
+    return (
+        f"{answer.resource.label} {answer.name} is {answer.health.word}{reason}: nothing is known to be wrong with it"
+    )
+
+
+def _names(story: Story) -> str:
+    named = [f"{finding.label} {finding.subject.path}" for finding in story.effects]
+    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    return ", ".join(named[:_NAMED]) + more
+
+
+def _text(answer: _Answer, now: float) -> Iterator[str]:
+    if not answer.stories:
+        yield clean_line(_well(answer))
+    for number, story in enumerate(answer.stories):
+        if number:
+            yield ""
+        name = answer.name if story.finding.subject == answer.ref else story.finding.subject.path
+        yield clean_line(headline(story.finding, name, now))
+        yield clean_line(f"  {story.finding.cause}")
+        for below in story.chain:
+            yield clean_line(f"  because {headline(below, below.subject.path, now)}: {below.cause}")
+        for evidence in story.evidence:
+            yield clean_line(f"    {evidence_line(evidence, now)}")
+        if story.step:
+            yield clean_line(f"  next: {story.step}")
+        if story.effects:
+            yield clean_line(f"  the same cause troubles {_names(story)}")
+
+
+def _markdown(answer: _Answer, now: float) -> Iterator[str]:
+    if not answer.stories:
+        yield _escape(_well(answer))
+    for number, story in enumerate(answer.stories):
+        if number:
+            yield ""
+        name = answer.name if story.finding.subject == answer.ref else story.finding.subject.path
+        yield f"**{_escape(headline(story.finding, name, now))}**"
+        yield ""
+        yield _escape(story.finding.cause)
+        for below in story.chain:
+            yield f"because **{_escape(headline(below, below.subject.path, now))}**: {_escape(below.cause)}"
+        if story.evidence:
+            yield ""
+            yield from (f"- {_escape(evidence_line(evidence, now))}" for evidence in story.evidence)
+        if story.step:
+            yield ""
+            yield f"Next: {_escape(story.step)}"
+        if story.effects:
+            yield ""
+            yield f"The same cause troubles {_escape(_names(story))}"
+
+
+def _escape(text: str) -> str:
+    """As Markdown shows it, whatever signs it has."""
+    return "".join(f"\\{sign}" if sign in "\\`*_[]<>#|~" else sign for sign in clean_line(text))
+
+
+def _print_json(answer: _Answer, missing: Sequence[str]) -> None:
+    health = answer.health
+    item = {
+        "subject": describe_ref(answer.ref),
+        "health": {"tone": health.tone.value, "word": health.word, "reason": health.reason},
+        "problems": [
+            {
+                **describe_finding(story.finding),
+                "step": story.step,
+                "because": [describe_finding(finding) for finding in story.chain],
+                "effects": [describe_ref(finding.subject) for finding in story.effects],
+            }
+            for story in answer.stories
+        ],
+        "not_checked": list(missing),
+    }
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(item), indent=2).decode() + "\n")

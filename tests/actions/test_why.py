@@ -1,0 +1,87 @@
+"""``kvtui why`` and ``kvtui problems`` on a cluster with all kinds of troubles: words, objects, exit codes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from kvtui.cli import codes
+from tests.actions.conftest import Run
+
+
+def test_why_names_the_cause_how_it_is_known_and_what_to_do(run: Run) -> None:
+    code, out, err = run("why", "shop/orders-db-2")
+    assert (code, err) == (codes.OK, "")
+    first, cause, evidence, step = out.splitlines()
+    assert first.startswith("vm shop/orders-db-2 does not start, for ")
+    assert cause == "  PVC shop/orders-db2-data does not exist, waiting for it to appear"
+    assert evidence.startswith(
+        "    VMI orders-db-2 Synchronized=False FailedPvcNotFound: PVC shop/orders-db2-data does"
+    )
+    assert step == "  next: create the claim, or correct claimName in the VM"
+
+
+@pytest.mark.parametrize("words", [("orders-db-2", "-n", "shop"), ("vm/shop/orders-db-2",), ("vms/orders-db-2",)])
+def test_an_object_may_be_named_in_several_ways(run: Run, words: tuple[str, ...]) -> None:
+    assert run("why", *words)[1].startswith("vm shop/orders-db-2 does not start")
+
+
+def test_a_ticket_takes_signs_of_markdown_as_they_are(run: Run) -> None:
+    code, out, _ = run("why", "tight/analytics-1", "-o", "markdown")
+    assert code == codes.OK
+    assert out.startswith("**vm tight/analytics-1 does not start, for ")
+    assert "\n- VMI analytics-1 Synchronized=False FailedCreate" in out
+    assert "requests.memory=8" in out
+
+
+def test_scripts_get_the_chain_and_the_evidence(run: Run) -> None:
+    code, out, _ = run("why", "orders-db-1", "-o", "json")
+    answer = json.loads(out)
+    (problem,) = answer["problems"]
+    assert code == codes.OK
+    assert answer["subject"]["kind"] == "VirtualMachine"
+    assert answer["not_checked"] == []
+    assert problem["root"]["name"] == "orders-db-1-data"
+    assert problem["evidence"][0] == {
+        "subject": "PVC orders-db-1-data", "field": "phase", "value": "Pending", "since": problem["since"],
+    }  # fmt: skip
+
+
+def test_what_is_well_is_said_to_be_so_as_far_as_is_known(run: Run) -> None:
+    rows = json.loads(run("get", "vms", "-o", "json", "--filter", "status:running")[1])
+    troubled = {item["subject"]["name"] for item in json.loads(run("problems", "-o", "json")[1])}
+    row = next(row for row in rows if row["name"] not in troubled)
+    code, out, _ = run("why", f"{row['namespace']}/{row['name']}")
+    assert code == codes.OK
+    assert out.endswith("is Running: nothing is known to be wrong with it\n")
+
+
+def test_an_object_that_is_not_there_and_a_kind_that_is_none(run: Run) -> None:
+    code, out, err = run("why", "shop/nobody")
+    assert (code, out) == (codes.FAILED, "")
+    assert "there is no object named shop/nobody" in err
+    code, _, err = run("why", "spaceship/shop/x")
+    assert code == codes.USAGE
+    assert "there is no kind spaceship" in err
+
+
+def test_all_problems_come_the_worst_first_and_each_cause_once(run: Run) -> None:
+    code, out, err = run("problems")
+    assert (code, err) == (codes.OK, "")
+    lines = out.splitlines()
+    assert any("shop/orders-db-2" in line and "does not exist" in line for line in lines)
+    assert [line[0] for line in lines] == sorted((line[0] for line in lines), key="x!i".index)
+
+
+def test_scripts_can_fail_on_what_is_found(run: Run) -> None:
+    assert run("problems", "-n", "shop", "--fail-on", "bad")[0] == codes.FAILED
+    quiet = run("problems", "-n", "nobody-home", "--fail-on", "warn")
+    assert quiet == (codes.OK, "", "no problems found\n")
+
+
+def test_an_account_that_sees_a_part_is_told_of_what_part(run: Run) -> None:
+    code, out, err = run("--as", "nobody", "problems", "-o", "json")
+    assert code == codes.PARTIAL
+    assert json.loads(out)
+    assert "forbidden to this account" in err
