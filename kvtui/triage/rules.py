@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kvtui.triage import control_plane, domains, hosts, imports, machines, migration, nodes
+from kvtui.triage import control_plane, domains, generic, hosts, imports, machines, migration, nodes
 from kvtui.triage.base import Rule
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -15,4 +15,5 @@ RULES: Final[tuple[Rule, ...]] = (
     *domains.RULES,
     *migration.RULES,
     *imports.RULES,
+    *generic.RULES,
 )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from kvtui.joins.conditions import tone_of
 from kvtui.joins.parts import records_of
 from kvtui.model import Cell, Finding, Tone
 from kvtui.records.base import Condition, Record
@@ -14,30 +15,8 @@ from kvtui.resources.base import AnyResource
 from kvtui.text import age, parse_time
 from kvtui.ui.lines import Line, Part, line, wrap
 
-# Conditions whose True is trouble; for all others False is. kubevirt-api.md 2.1, 2.2.
-_BAD_WHEN_TRUE = frozenset(
-    {
-        "AgentVersionNotSupported",
-        "DecentralizedLiveMigrationFailure",
-        "Degraded",
-        "DiskPressure",
-        "EvictionRequested",
-        "Failure",
-        "ManualRecoveryRequired",
-        "MemoryPressure",
-        "MigrationRequired",
-        "NetworkUnavailable",
-        "PIDPressure",
-        "Paused",
-        "RestartRequired",
-        "SoftwareEmulation",
-        "migrationAbortRequested",
-        "migrationRejectedByResourceQuota",
-    }
-)
 _SEQUENCES = re.compile("\ufffd(?:\\[[0-?]*[ -/]*[@-~]|\\(B)")
 _LAUNCHER_LOGS = ("compute", "guest-console-log")  # kubevirt-api.md 2.10
-_NEUTRAL = frozenset({"HotMemoryChange", "HotVCPUChange", "Progressing", "Provisioning", "Running", "VolumesChange"})
 
 
 def overview(resource: AnyResource, row: Any, findings: Sequence[Finding], now: float, width: int) -> Iterator[Line]:
@@ -98,26 +77,16 @@ def condition_lines(record: Record, now: float, width: int) -> Iterator[Line]:
     yield line(f"Conditions of {record.KIND} {record.metadata.name}", "title")
     if record.fault:
         yield line(f"  this object cannot be read in full: {record.fault}", Tone.BAD)
-    for condition in sorted(conditions, key=lambda item: (_tone(item) not in (Tone.BAD, Tone.WARN), item.type)):
+    for condition in sorted(conditions, key=lambda item: (tone_of(item) not in (Tone.BAD, Tone.WARN), item.type)):
         since = parse_time(condition.last_transition_time)
         yield (
             Part(f"  {condition.type:<28} "),
-            Part(f"{condition.status:<8}", str(_tone(condition) or "")),
+            Part(f"{condition.status:<8}", str(tone_of(condition) or "")),
             Part(f"{age(now - since) if since else '-':>8}  ", "muted"),
             Part(condition.reason),
         )
         for piece in wrap(condition.message, width, "      ") if condition.message else ():
             yield line(piece, Tone.MUTED)
-
-
-def _tone(condition: Condition) -> Tone | None:
-    if condition.type in _NEUTRAL:
-        return None
-    if condition.status == "Unknown":
-        return Tone.WARN
-    if condition.type in _BAD_WHEN_TRUE:
-        return Tone.WARN if condition.status == "True" else Tone.OK
-    return Tone.OK if condition.status == "True" else Tone.WARN
 
 
 def event_lines(events: Iterable[Event], now: float, width: int) -> Iterator[Line]:

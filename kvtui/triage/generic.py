@@ -1,0 +1,280 @@
+"""What no rule knows still shows: a condition, a phase, a container or a warning that says that something is wrong.
+
+These findings yield to what a rule finds in the same subject, so a state that a rule knows is told once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from kvtui.joins.conditions import is_trouble
+from kvtui.joins.machine import (
+    join_machine,
+    machines_named,
+    machines_of_instance,
+    machines_of_pod,
+    machines_of_vm,
+)
+from kvtui.model import Evidence, Finding, Ref, Severity
+from kvtui.records.base import Condition, Record, find_condition, is_true
+from kvtui.records.cdi import Cdi, DataVolume
+from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
+from kvtui.records.kubernetes import Claim, ContainerStatus, Event, Node, Pod
+from kvtui.records.kubevirt import KubeVirt, Migration, VirtualMachine, VirtualMachineInstance
+from kvtui.store import View
+from kvtui.text import parse_time
+from kvtui.triage.base import LINGER, WELL, Judgement, Related, Rule
+
+SETTLE: Final = 60.0
+"""Seconds that a complaint must stand: controllers try again."""
+UNREADY_LIMIT: Final = 180.0
+"""Seconds that a pod may run without being ready."""
+EVENT_RECENT: Final = 600.0
+"""Seconds for which a warning is news."""
+REPEATED: Final = 5
+"""From how many times on a warning is more than a note."""
+CRASHES: Final = 3
+"""From how many restarts on a container that runs again is worth a word, while the last is of the last hour."""
+CRASH_RECENT: Final = 3600.0
+
+_FAILED: Final = frozenset({"Failed", "Lost", "Error", "Unknown"})
+_PHASED: Final = (Migration, DataVolume, KubeVirt, Cdi)
+"""Kinds of whose phases other rules tell: what they leave out is no trouble."""
+_BENIGN_WAITS: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Complaint:
+    """Something in an object that says that something is wrong."""
+
+    severity: Severity
+    trouble: str
+    cause: str
+    evidence: Evidence
+    step: str = ""
+    until: float | None = None
+    """When it is no news any more."""
+    settle: float = 0.0
+    """Seconds that it must stand before it counts, beyond those of the rule."""
+
+
+def _judge(view: View, ref: Ref, now: float, label: str, records: Sequence[Record]) -> Judgement:
+    """The gravest of what the records of a subject complain of; the others are evidence."""
+    found: list[_Complaint] = []
+    again: list[float] = []
+    for complaint in _complaints(view, ref.backend, records, now):
+        ripe = (complaint.evidence.since if complaint.evidence.since is not None else now) + complaint.settle
+        if complaint.evidence.since is not None and now < ripe:
+            again.append(ripe)
+            continue
+        found.append(complaint)
+        if complaint.until is not None:
+            again.append(complaint.until)
+    when = min(again, default=None)
+    if not found:
+        return Judgement(again=when)
+    found.sort(key=lambda complaint: -complaint.severity)
+    worst = found[0]
+    evidence = tuple(dict.fromkeys(complaint.evidence for complaint in found))
+    roots = (_root(view, ref.backend, record) for record in records)
+    return Judgement(
+        Finding(
+            f"unknown.{label}",
+            worst.severity,
+            ref,
+            label,
+            worst.trouble,
+            worst.cause,
+            worst.evidence.since,
+            evidence,
+            worst.step,
+            next((root for root in roots if root is not None), None),
+        ),
+        when,
+    )
+
+
+def _root(view: View, backend: str, record: Record) -> Ref | None:
+    """What a pod or claim stands on or works for, where that explains its trouble: a node that is not ready, or the
+    disk that it fills.
+    """
+    if isinstance(record, Pod) and record.spec.node_name:
+        node = view.get(Node, backend, "", record.spec.node_name)
+        if node is not None and not is_true(node.status.conditions, "Ready"):
+            return node.ref(backend)
+    top: Record | None = record if isinstance(record, (Pod, Claim)) else None
+    for _ in range(_OWNERS):
+        owner = top.controller if top is not None else None
+        type_ = _FILLED.get(owner.kind) if owner is not None else None
+        above = view.get(type_, backend, record.metadata.namespace, owner.name) if owner and type_ else None
+        if above is None:
+            break
+        top = above
+    return top.ref(backend) if top is not None and top is not record else None
+
+
+_FILLED: Final[Mapping[str, type[Record]]] = {Claim.KIND: Claim, DataVolume.KIND: DataVolume}
+_OWNERS: Final = 4
+"""From an importer pod by its own claim and the claim it is for to the DataVolume; a hostile chain may be a ring."""
+
+
+def _complaints(view: View, backend: str, records: Iterable[Record], now: float) -> Iterator[_Complaint]:
+    for record in records:
+        if record.metadata.deletion_timestamp:
+            continue
+        yield from _of_conditions(record)
+        if not isinstance(record, _PHASED):
+            yield from _of_phase(record)
+        if isinstance(record, Pod):
+            yield from _of_pod(record, now)
+    for record in records:
+        yield from _of_events(view, backend, record, now)
+
+
+def _of_conditions(record: Record) -> Iterator[_Complaint]:
+    conditions: tuple[Condition, ...] = getattr(getattr(record, "status", None), "conditions", ())
+    for condition in conditions:
+        if is_trouble(condition):
+            said = f"{condition.type}={condition.status}"
+            words = condition.message or condition.reason or f"its condition {condition.type} is {condition.status}"
+            since = parse_time(condition.last_transition_time)
+            evidence = Evidence(_name(record), f"{said} {condition.reason}".rstrip(), words, since)
+            yield _Complaint(Severity.WARN, f"says {said}", words, evidence)
+
+
+def _of_phase(record: Record) -> Iterator[_Complaint]:
+    status = getattr(record, "status", None)
+    phase: str = getattr(status, "phase", "")
+    if phase not in _FAILED:
+        return
+    reason, message = getattr(status, "reason", ""), getattr(status, "message", "")
+    words = message or reason or f"its phase is {phase}, and nothing says why"
+    yield _Complaint(Severity.WARN, f"is {phase}", words, Evidence(_name(record), "phase", phase))
+
+
+def _of_pod(pod: Pod, now: float) -> Iterator[_Complaint]:
+    name = _name(pod)
+    for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
+        yield from _of_container(name, status, now)
+    ready = find_condition(pod.status.conditions, "Ready")
+    if pod.status.phase == "Running" and ready is not None and ready.status == "False":
+        words = ready.message or ready.reason or "its condition Ready is False"
+        evidence = Evidence(name, f"Ready=False {ready.reason}".rstrip(), words, parse_time(ready.last_transition_time))
+        yield _Complaint(Severity.WARN, "is not ready", words, evidence, "read its log", settle=UNREADY_LIMIT)
+
+
+def _of_container(pod: str, status: ContainerStatus, now: float) -> Iterator[_Complaint]:
+    waiting, last = status.state.waiting, status.last_state.terminated or status.state.terminated
+    ended = parse_time(last.finished_at) if last is not None else None
+    how = f"{last.reason or 'ended'}, exit code {last.exit_code}" if last is not None else ""
+    if waiting is not None and waiting.reason not in _BENIGN_WAITS:
+        words = f"container {status.name} waits: {waiting.message or waiting.reason}" + (f" ({how})" if how else "")
+        evidence = Evidence(pod, f"container {status.name} waiting {waiting.reason}", waiting.message, ended)
+        yield _Complaint(Severity.WARN, "does not run", words, evidence, f"read the log of container {status.name}")
+    elif last is not None and ended is not None and now < ended + CRASH_RECENT:
+        crashed = last.exit_code and status.restart_count >= CRASHES
+        if last.reason == "OOMKilled" or crashed:
+            words = f"container {status.name} was restarted {_times(status.restart_count)}; last: {how}"
+            evidence = Evidence(pod, f"container {status.name} lastState.terminated", how, ended)
+            step = "give it more memory" if last.reason == "OOMKilled" else f"read the last log of {status.name}"
+            yield _Complaint(Severity.WARN, "crashed", words, evidence, step, ended + CRASH_RECENT)
+
+
+def _of_events(view: View, backend: str, record: Record, now: float) -> Iterator[_Complaint]:
+    """The newest warning about an object, while it is news."""
+    about = view.linked(Event, backend, "about", record.metadata.uid) if record.metadata.uid else ()
+    warnings = [(event.last_seen or 0.0, event) for _, event in about if event.type == "Warning"]
+    if not warnings:
+        return
+    seen, event = max(warnings, key=lambda item: item[0])
+    if now >= seen + EVENT_RECENT:
+        return
+    severity = Severity.WARN if event.times >= REPEATED else Severity.INFO
+    words = f"{event.message or event.reason}{f' ({_times(event.times)})' if event.times > 1 else ''}"
+    evidence = Evidence(f"Event of {_name(record)}", event.reason, event.message, event.first_seen)
+    yield _Complaint(severity, f"warns {event.reason}", words, evidence, "", seen + EVENT_RECENT)
+
+
+def _name(record: Record) -> str:
+    return f"{_KINDS.get(record.KIND, record.KIND)} {record.metadata.name}"
+
+
+_KINDS: Final = {"VirtualMachine": "VM", "VirtualMachineInstance": "VMI", "PersistentVolumeClaim": "PVC"}
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _judge_machine(view: View, ref: Ref, now: float) -> Judgement:
+    machine = join_machine(view, ref)
+    if machine is None or machine.record.metadata.deletion_timestamp:
+        return WELL
+    records = [record for record in (machine.vm, machine.vmi, machine.launcher) if record is not None]
+    return _judge(view, ref, now, "vm", records)
+
+
+def _of_machine_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
+    about = event.involved_object
+    if event.type != "Warning":
+        return ()
+    if about.kind in (VirtualMachine.KIND, VirtualMachineInstance.KIND):
+        return machines_named(view, ref.backend, about.namespace, about.name)
+    pod = view.get(Pod, ref.backend, about.namespace, about.name) if about.kind == Pod.KIND else None
+    return machines_of_pod(view, pod.ref(ref.backend), pod) if pod is not None else ()
+
+
+def _rule(type_: type[Record], label: str, leave: Callable[[Record], bool] = lambda _record: False) -> Rule:
+    """The rule for a kind whose objects stand for themselves, but for those to `leave` to others."""
+
+    def judge(view: View, ref: Ref, now: float) -> Judgement:
+        record = view.find(type_, ref)
+        if record is None or record.metadata.deletion_timestamp or leave(record):
+            return WELL
+        return _judge(view, ref, now, label, [record])
+
+    def of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
+        about = event.involved_object
+        if event.type != "Warning" or about.kind != type_.KIND:
+            return ()
+        record = view.get(type_, ref.backend, about.namespace, about.name)
+        return (record.ref(ref.backend),) if record is not None else ()
+
+    related: Mapping[type[Record], Related] = {type_: lambda _view, ref, _record: (ref,), Event: of_event}
+    detects = f"a {label} whose conditions, phase or events say that something is wrong, in ways that no rule knows"
+    return Rule(f"unknown.{label}", judge, related, settle=SETTLE, linger=LINGER, detects=detects, fallback=True)
+
+
+def _of_launcher(record: Record) -> bool:
+    return isinstance(record, Pod) and record.is_launcher
+
+
+RULES: Final = (
+    Rule(
+        "unknown.vm",
+        _judge_machine,
+        {
+            VirtualMachine: machines_of_vm,
+            VirtualMachineInstance: machines_of_instance,
+            Pod: machines_of_pod,
+            Event: _of_machine_event,
+        },
+        settle=SETTLE,
+        linger=LINGER,
+        detects="a vm whose conditions, launcher or events say that something is wrong, in ways that no rule knows",
+        fallback=True,
+    ),
+    _rule(Node, "node"),
+    _rule(Migration, "migration"),
+    _rule(DataVolume, "import"),
+    _rule(Claim, "claim"),
+    _rule(Pod, "pod", _of_launcher),
+    _rule(KubeVirt, "kubevirt"),
+    _rule(Cdi, "cdi"),
+    _rule(VmSnapshot, "snapshot"),
+    _rule(VmRestore, "restore"),
+    _rule(VmClone, "clone"),
+    _rule(VmExport, "export"),
+)

@@ -1,0 +1,181 @@
+"""What no rule knows still shows, once it stands, and never twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from kvtui.model import Severity
+from kvtui.store import Delta, Put, Store
+from kvtui.triage.engine import Engine
+from kvtui.triage.problems import Problem
+from tests.machines import RECORDED, TYPES, Object, machine_store, record_of
+
+Edit = Callable[[dict[str, Object]], None]
+
+
+def make_store(name: str, edit: Edit | None = None) -> Store:
+    """A recorded machine whose node's heartbeat goes on."""
+
+    def change(items: dict[str, Object]) -> None:
+        node = items.get("Node", {}).get("metadata", {})
+        node.setdefault("annotations", {})["kubevirt.io/heartbeat"] = "2026-11-21T03:00:00Z"
+        if edit is not None:
+            edit(items)
+
+    return machine_store(name, change)
+
+
+def problems(store: Store, now: float = RECORDED) -> Sequence[Problem]:
+    """What is told after a minute in which nothing changes."""
+    engine = Engine()
+    whole = Store()
+    for feed in store.feeds():
+        whole.post(feed)
+    for type_ in {type(record) for _, record in _everything(store)}:
+        for ref, record in store.items(type_):
+            whole.post(Put(ref.backend, record))
+    engine.update(whole, whole.drain(), now)
+    engine.update(whole, Delta(), now + 61.0)
+    return engine.problems
+
+
+def _everything(store: Store) -> Sequence[Any]:
+    return [item for type_ in TYPES.values() for item in store.items(type_)]
+
+
+def told(name: str, edit: Edit) -> list[tuple[Severity, str, str, str]]:
+    return [
+        (problem.severity, problem.finding.label, problem.finding.trouble, problem.cause)
+        for problem in problems(make_store(name, edit))
+    ]
+
+
+def condition(kind: str, type_: str, status: str, message: str = "words of it") -> Edit:
+    def edit(items: dict[str, Object]) -> None:
+        item = {
+            "type": type_, "status": status, "reason": "Why", "message": message,
+            "lastTransitionTime": "2026-11-21T01:50:00Z",
+        }  # fmt: skip
+        items[kind].setdefault("status", {}).setdefault("conditions", []).append(item)
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("kind", "label", "type_", "status"),
+    [
+        ("VirtualMachineInstance", "vm", "BackendStorageFailed", "True"),
+        ("VirtualMachine", "vm", "FirmwareInvalid", "True"),
+        ("Node", "node", "NetworkPluginReady", "False"),
+        ("Node", "node", "KernelDegraded", "True"),
+        ("Pod", "vm", "VolumesHealthy", "Unknown"),
+    ],
+)
+def test_a_condition_that_nobody_listed_tells_by_its_name(kind: str, label: str, type_: str, status: str) -> None:
+    assert told("imported", condition(kind, type_, status)) == [
+        (Severity.WARN, label, f"says {type_}={status}", "words of it")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("type_", "status"),
+    [("BackendStorageFailed", "False"), ("FirmwareValid", "True"), ("LiveMigratable", "False"), ("Whatever", "False")],
+)
+def test_a_condition_that_says_nothing_bad_is_left_alone(type_: str, status: str) -> None:
+    assert told("running", condition("VirtualMachineInstance", type_, status)) == []
+
+
+def container(**status: Any) -> Edit:
+    def edit(items: dict[str, Object]) -> None:
+        items["Pod"]["status"]["containerStatuses"] = [{"name": "compute", **status}]
+
+    return edit
+
+
+def test_a_container_that_ran_out_of_memory_is_told_for_an_hour() -> None:
+    ended = {"reason": "OOMKilled", "exitCode": 137, "finishedAt": "2026-11-21T01:52:00Z"}
+    store = make_store("imported", container(restartCount=1, lastState={"terminated": ended}))
+    (problem,) = problems(store)
+    assert problem.cause == "container compute was restarted once; last: OOMKilled, exit code 137"
+    assert problem.finding.step == "give it more memory"
+    assert not problems(store, RECORDED + 3600)
+
+
+def test_a_container_that_ended_once_by_itself_is_no_news() -> None:
+    ended = {"reason": "Error", "exitCode": 1, "finishedAt": "2026-11-21T01:52:00Z"}
+    assert told("imported", container(restartCount=1, lastState={"terminated": ended})) == []
+    crashed = told("imported", container(restartCount=4, lastState={"terminated": ended}))
+    assert crashed[0][2:] == ("crashed", "container compute was restarted 4 times; last: Error, exit code 1")
+
+
+def warning(count: int) -> Store:
+    store = make_store("running")
+    (vmi,) = (record for ref, record in _everything(store) if ref.kind == "VirtualMachineInstance")
+    event = {
+        "kind": "Event", "type": "Warning", "reason": "Odd", "message": "something odd", "count": count,
+        "metadata": {"name": "e", "namespace": "shop", "uid": "e"},
+        "firstTimestamp": "2026-11-21T01:54:00Z", "lastTimestamp": "2026-11-21T01:55:00Z",
+        "involvedObject": {
+            "kind": "VirtualMachineInstance", "namespace": "shop", "name": vmi.metadata.name, "uid": vmi.metadata.uid,
+        },
+    }  # fmt: skip
+    store.apply([Put("c", record_of(event))])
+    return store
+
+
+def test_a_warning_is_a_note_and_one_that_repeats_itself_a_problem() -> None:
+    (once,) = problems(warning(1))
+    assert (once.severity, once.finding.trouble, once.cause) == (Severity.INFO, "warns Odd", "something odd")
+    (often,) = problems(warning(7))
+    assert (often.severity, often.cause) == (Severity.WARN, "something odd (7 times)")
+    assert not problems(warning(7), RECORDED + 900)
+
+
+def test_what_a_rule_tells_of_a_vm_is_not_told_again() -> None:
+    (problem,) = problems(make_store("too_big", condition("VirtualMachine", "FirmwareInvalid", "True")))
+    assert problem.finding.rule == "vm.state"
+
+
+def test_a_pod_on_a_node_that_is_not_ready_is_an_effect_of_that() -> None:
+    store = make_store("running", _lose_node)
+    pod = {
+        "kind": "Pod",
+        "metadata": {"name": "virt-handler-x", "namespace": "kubevirt", "uid": "p"},
+        "spec": {"nodeName": "node01"},
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": "False", "lastTransitionTime": "2026-11-21T01:40:00Z"}],
+        },
+    }
+    store.apply([Put("c", record_of(pod))])
+    (problem,) = problems(store)
+    assert problem.finding.trouble == "is not ready"
+    assert [effect.subject.name for effect in problem.effects] == ["virt-handler-x"]
+
+
+def _lose_node(items: dict[str, Object]) -> None:
+    items["Node"]["metadata"]["name"] = "node01"
+    for item in items["Node"]["status"]["conditions"]:
+        if item["type"] == "Ready":
+            item.update(status="Unknown", message="Kubelet stopped posting node status.")
+
+
+def test_owners_that_form_a_ring_come_to_an_end() -> None:
+    def claim(name: str, owner: str) -> Object:
+        return {
+            "kind": "PersistentVolumeClaim",
+            "metadata": {
+                "name": name, "namespace": "shop", "uid": name,
+                "ownerReferences": [
+                    {"kind": "PersistentVolumeClaim", "name": owner, "uid": owner, "controller": True}
+                ],
+            },
+            "status": {"phase": "Lost"},
+        }  # fmt: skip
+
+    store = make_store("running")
+    store.apply([Put("c", record_of(claim("a", "b"))), Put("c", record_of(claim("b", "a")))])
+    assert {one.subject.name for problem in problems(store) for one in problem.findings} == {"a", "b"}
