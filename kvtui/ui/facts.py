@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from kvtui.fleet import Fleet
 from kvtui.joins.conditions import tone_of
 from kvtui.joins.parts import records_of
 from kvtui.model import Cell, Finding, Tone
@@ -13,6 +14,7 @@ from kvtui.records.base import Condition, Record
 from kvtui.records.kubernetes import Event, Pod
 from kvtui.resources.base import AnyResource
 from kvtui.text import age, parse_time
+from kvtui.triage.problems import Problem
 from kvtui.ui.lines import Line, Part, line, wrap
 
 _SEQUENCES = re.compile("\ufffd(?:\\[[0-?]*[ -/]*[@-~]|\\(B)")
@@ -66,6 +68,25 @@ def finding_lines(finding: Finding, now: float, width: int) -> Iterator[Line]:
     if finding.step:
         for piece in wrap(f"next: {finding.step}", width, "  "):
             yield line(piece, "bold")
+
+
+def problem_lines(problem: Problem, fleet: Fleet, width: int) -> Iterator[Line]:
+    """A problem with its evidence, its next step, and all that it brings about."""
+    now = fleet.clock()
+    yield line(fleet.name(problem.finding.subject), "title")
+    yield from finding_lines(problem.finding, now, width)
+    if problem.effects:
+        yield line()
+        yield line(f"Brings about {len(problem.effects)}", "title")
+    for finding in problem.effects:
+        since = f"  for {age(now - finding.since)}" if finding.since else ""
+        yield (
+            Part(f"  {finding.severity.glyph} {finding.label} ", str(finding.severity.tone)),
+            Part(fleet.name(finding.subject)),
+            Part(f" {finding.trouble}{since}", "muted"),
+        )
+        for piece in wrap(finding.cause, width, "      "):
+            yield line(piece, Tone.MUTED)
 
 
 def condition_lines(record: Record, now: float, width: int) -> Iterator[Line]:

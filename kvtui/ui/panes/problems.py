@@ -12,6 +12,7 @@ from kvtui.model import Cell, FeedState, Finding, Ref, Severity, Tone
 from kvtui.resources.base import AnyResource, Column
 from kvtui.text import age
 from kvtui.triage.problems import Problem
+from kvtui.ui.acknowledged import Acknowledged
 from kvtui.ui.bar import Piece
 from kvtui.ui.feeds import state_words, worst_feed
 from kvtui.ui.panes.title import PaneTitle
@@ -85,8 +86,9 @@ class _Problems:
 class ProblemsPane(Vertical):
     """Problems, one a line. Enter leads to the row that a problem is about."""
 
-    def __init__(self, fleet: Fleet, resources: Sequence[AnyResource]) -> None:
+    def __init__(self, fleet: Fleet, resources: Sequence[AnyResource], acknowledged: Acknowledged) -> None:
         super().__init__()
+        self._acknowledged = acknowledged
         self._fleet = fleet
         self._resources = resources
         columns = (*_COLUMNS[:2], _BACKEND, *_COLUMNS[2:]) if len(fleet.backends) > 1 else _COLUMNS
@@ -94,6 +96,8 @@ class ProblemsPane(Vertical):
         self._title = PaneTitle()
         self.table: LiveTable[Key] = LiveTable(columns, self._rows, header=False, id="problems-table")
         self._most = 5
+        self._shown: Sequence[Problem] = ()
+        """All but what is acknowledged."""
 
     def compose(self) -> ComposeResult:
         """Title and lines."""
@@ -113,7 +117,8 @@ class ProblemsPane(Vertical):
 
     def redraw(self) -> None:
         """Show the problems of now."""
-        changed, moved = self._rows.take(self._fleet.engine.problems)
+        self._shown = self._fresh()
+        changed, moved = self._rows.take(self._shown)
         self._say_nothing()
         self._fit_height()
         self.table.update_rows(changed, moved=moved)
@@ -121,8 +126,19 @@ class ProblemsPane(Vertical):
         self._draw_title()
 
     def tick(self) -> None:
-        """Let ages go on."""
+        """Let ages go on, and bring back what is acknowledged no longer."""
+        if self._known and len(self._fresh()) != len(self._shown):
+            self.redraw()
         self.table.tick()
+
+    def _fresh(self) -> Sequence[Problem]:
+        problems = self._fleet.engine.problems
+        return [one for one in problems if self._acknowledged.until(one.finding, one.severity) is None]
+
+    @property
+    def _known(self) -> int:
+        """How many are acknowledged."""
+        return len(self._fleet.engine.problems) - len(self._shown)
 
     def show_focus(self, focused: bool) -> None:
         """Show that the keyboard is here."""
@@ -156,7 +172,7 @@ class ProblemsPane(Vertical):
             self.table.styles.height = height
 
     def _draw_title(self) -> None:
-        severities = [problem.severity for problem in self._fleet.engine.problems]
+        severities = [problem.severity for problem in self._shown]
         problems = sum(severity > Severity.INFO for severity in severities)
         notes = len(severities) - problems
         left = [self._title.rule, Piece(" 0 ", "key"), Piece("Problems ", "title")]
@@ -164,13 +180,16 @@ class ProblemsPane(Vertical):
             left.append(Piece(f"{problems} ", max(severities).tone.value))
         if notes:
             left.append(Piece(f"and {notes} {'note' if notes == 1 else 'notes'} ", "muted"))
+        if self._known:
+            left.append(Piece(f"{self._known} acknowledged ", "muted"))
         hidden = self.table.below
         right = [Piece(f" {hidden} more below ", "muted"), self._title.rule] if hidden > 0 else []
         self._title.set_pieces(left, right)
 
     def _say_nothing(self) -> None:
         """Say what was looked at; claim nothing of what could not be seen."""
-        self.table.show_message(quiet_words(self._fleet, self._resources))
+        words = f"nothing but what is acknowledged: {self._known}" if self._known else ""
+        self.table.show_message(words or quiet_words(self._fleet, self._resources))
 
 
 def quiet_words(fleet: Fleet, resources: Sequence[AnyResource]) -> str:

@@ -24,6 +24,7 @@ from kvtui.ui.screens.help import name_key
 from kvtui.ui.screens.jobs import JobsScreen
 from kvtui.ui.screens.panes import BESIDE, CONSOLE_KINDS, SHELL_KINDS, PanesScreen
 from kvtui.ui.screens.pictures import PicturesScreen
+from kvtui.ui.screens.problems import ProblemsScreen
 from kvtui.ui.table import LiveTable
 
 
@@ -71,6 +72,14 @@ class MainScreen(PanesScreen):
             show=False,
             tooltip="what was done, and what came of each row: cancel, retry",
             id="main.jobs",
+        ),
+        Binding(
+            "P",
+            "problems",
+            "problems",
+            show=False,
+            tooltip="all problems: by cause, node or namespace, with their evidence; acknowledge",
+            id="main.problems",
         ),
         Binding("a", "offer", "actions", tooltip="all that can be done to the row, by name", id="main.actions"),
         Binding(
@@ -284,6 +293,16 @@ class MainScreen(PanesScreen):
         """Show what was done and what came of it."""
         self.app.push_screen(JobsScreen(self._fleet, self._runner))
 
+    def action_problems(self) -> None:
+        """Show all problems, and go to the row that is chosen there."""
+
+        def go(ref: Ref | None) -> None:
+            self.problems.redraw()
+            if ref is not None:
+                self.jump(ref)
+
+        self.app.push_screen(ProblemsScreen(self._fleet, self._acknowledged), go)
+
     def action_read_console(self) -> None:
         """Read what the shown console has shown; it is alone on the screen again if it was before the chord."""
         if self.consoles.shown is None:
@@ -390,7 +409,7 @@ class MainScreen(PanesScreen):
         elif target.resource is not None:
             self.call_later(self.invite, self._resources[target.resource], target.filter)
         if target.word == "problems":
-            self.action_go(0)
+            self.action_problems()
         elif target.word == "jobs":
             self.action_jobs()
         elif target.word:

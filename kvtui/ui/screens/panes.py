@@ -9,13 +9,14 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.screen import Screen
 
-from kvtui.config import Settings
+from kvtui.config import Settings, state_dir
 from kvtui.fleet import Fleet
 from kvtui.model import Ref
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import Domain, Host
 from kvtui.resources.base import AnyResource
 from kvtui.store import Delta
+from kvtui.ui.acknowledged import Acknowledged
 from kvtui.ui.actions import ActionRunner
 from kvtui.ui.bar import Piece
 from kvtui.ui.consoles.channels import explain_no_shell
@@ -72,7 +73,8 @@ class PanesScreen(Screen[None]):
         self._resources = {resource.name: resource for resource in resources}
         chosen = [self._resources[name] for name in PANES if name in self._resources]
         self._header = Header(fleet, read_only=settings.read_only)
-        self.problems = ProblemsPane(fleet, chosen)
+        self._acknowledged = Acknowledged(state_dir() / "acknowledged.json", fleet.clock)
+        self.problems = ProblemsPane(fleet, chosen, self._acknowledged)
         self.panes = [make_pane(number, resource, fleet, runner) for number, resource in enumerate(chosen, start=1)]
         self._guest: ResourcePane | None = None
         self.consoles = ConsolePane(fleet, settings)

@@ -1,0 +1,73 @@
+"""Problems that somebody knows of: out of the strip for an hour, unless they get worse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from kvtui.errors import KvtuiError
+from kvtui.model import Finding, Severity
+
+SPAN: Final = 3600.0
+"""Seconds for which a problem stays acknowledged."""
+
+
+class _Note(msgspec.Struct, frozen=True):
+    """One acknowledgement, as the file has it."""
+
+    rule: str
+    subject: tuple[str, ...]
+    severity: int
+    until: float
+
+
+class Acknowledged:
+    """What was acknowledged, kept in a file so that the next program knows of it."""
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        """A file that is not there or makes no sense means nothing is acknowledged."""
+        self._path = path
+        self._clock = clock
+        self._notes: dict[tuple[str, tuple[str, ...]], _Note] = {}
+        with suppress(OSError, msgspec.DecodeError):
+            for note in msgspec.json.decode(path.read_bytes(), type=list[_Note]):
+                self._notes[note.rule, note.subject] = note
+
+    def until(self, finding: Finding, severity: Severity) -> float | None:
+        """Until when a problem is acknowledged, in seconds since the epoch; None when it is not, or got worse."""
+        note = self._notes.get(_key(finding))
+        if note is None or note.until <= self._clock() or note.severity < severity:
+            return None
+        return note.until
+
+    def toggle(self, finding: Finding, severity: Severity) -> bool:
+        """Acknowledge a problem, or take that back; whether it is acknowledged now.
+
+        Raises KvtuiError when that cannot be kept: it holds in this program alone.
+        """
+        key, now = _key(finding), self._clock()
+        known = self.until(finding, severity) is not None
+        self._notes = {name: note for name, note in self._notes.items() if note.until > now and name != key}
+        if not known:
+            self._notes[key] = _Note(*key, int(severity), now + SPAN)
+        self._write()
+        return not known
+
+    def _write(self) -> None:
+        fresh = self._path.with_suffix(".new")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            fresh.write_bytes(msgspec.json.encode(list(self._notes.values())))
+            fresh.replace(self._path)
+        except OSError as error:
+            words = f"{self._path}: {error.strerror or error}"
+            raise KvtuiError("it is acknowledged in this program alone", words) from error
+
+
+def _key(finding: Finding) -> tuple[str, tuple[str, ...]]:
+    """A problem stays the same while its words change, and another object of that name has another."""
+    return finding.rule, tuple(finding.subject)

@@ -1,0 +1,268 @@
+"""All problems: by cause, by node or by namespace, with the evidence of the chosen one below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Static
+
+from kvtui.errors import KvtuiError
+from kvtui.fleet import Fleet
+from kvtui.joins.places import node_of
+from kvtui.model import Cell, Finding, Ref, Severity, Tone
+from kvtui.resources.base import Column
+from kvtui.store import Delta
+from kvtui.text import age, clean_line
+from kvtui.triage.problems import Problem
+from kvtui.ui.acknowledged import Acknowledged
+from kvtui.ui.facts import problem_lines
+from kvtui.ui.lines import LinesView
+from kvtui.ui.table import LiveTable
+
+_GROUPS: Final = ("cause", "node", "namespace")
+
+_Key = tuple[str, ...]
+"""A heading's group and name, or rule and subject of a finding."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A line: a heading, or a finding with the problem that it is of."""
+
+    name: str
+    count: int = 0
+    finding: Finding | None = None
+    problem: Problem | None = None
+    until: float | None = None
+    """Until when the problem is acknowledged."""
+
+
+class _Rows:
+    """The lines in their order."""
+
+    def __init__(self, columns: Sequence[Column[_Entry]], clock: Callable[[], float]) -> None:
+        self.keys: Sequence[_Key] = ()
+        self._columns = columns
+        self._clock = clock
+        self._entries: dict[_Key, _Entry] = {}
+        self._places: dict[_Key, int] = {}
+
+    def put(self, entries: dict[_Key, _Entry]) -> tuple[set[_Key], bool]:
+        """Other lines are there; those that read differently, and whether any came, went or changed places."""
+        changed = {key for key, entry in entries.items() if self._entries.get(key) != entry}
+        moved = list(entries) != list(self.keys)
+        self._entries, self.keys = entries, tuple(entries)
+        self._places = {key: index for index, key in enumerate(self.keys)}
+        return changed, moved
+
+    def index(self, key: _Key) -> int | None:
+        return self._places.get(key)
+
+    def has(self, key: _Key) -> bool:
+        return key in self._places
+
+    def cell(self, key: _Key, column: int, now: float) -> Cell:
+        return self._columns[column].cell(self._entries[key], now)
+
+    def now(self) -> float:
+        return self._clock()
+
+    def find(self, key: _Key | None) -> _Entry | None:
+        """The line of a key."""
+        return self._entries.get(key) if key is not None else None
+
+
+class ProblemsScreen(Screen[Ref]):
+    """Ends with the object whose row is to be shown."""
+
+    TITLE = "All problems"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "leave", "back", tooltip="back to the list"),
+        Binding("o", "group", "group", tooltip="by cause, by node, by namespace"),
+        Binding("x", "acknowledge", "acknowledge", tooltip="out of the strip for an hour, or back into it"),
+        Binding("tab,shift+tab", "step", "other part", tooltip="from the list to the evidence, and back"),
+    ]
+
+    def __init__(self, fleet: Fleet, acknowledged: Acknowledged) -> None:
+        super().__init__()
+        self._fleet = fleet
+        self._acknowledged = acknowledged
+        self._group = _GROUPS[0]
+        self._title = Static(classes="detail-title", markup=False)
+        columns = self._columns()
+        self._rows = _Rows(columns, fleet.clock)
+        self.table: LiveTable[_Key] = LiveTable(columns, self._rows, id="all-problems")
+        self._evidence = LinesView(id="problem-evidence")
+        self._unlisten: Callable[[], None] = lambda: None
+
+    def compose(self) -> ComposeResult:
+        """The list, and what is known of the chosen one."""
+        yield self._title
+        yield self.table
+        yield self._evidence
+        keys = "esc back  enter its row  o group  x acknowledge  tab evidence  ? help"
+        yield Static(keys, classes="detail-keys", markup=False)
+
+    def on_mount(self) -> None:
+        """Follow what is found."""
+        self._unlisten = self._fleet.listen(self._on_delta)
+        self.table.show_message("no problems are known")
+        self.redraw()
+        self.set_interval(1.0, self.table.tick)
+        self.set_focus(self.table)
+
+    def on_unmount(self) -> None:
+        """Stop following."""
+        self._unlisten()
+
+    def on_resize(self) -> None:
+        """Wrap anew."""
+        self._show_evidence()
+
+    def _on_delta(self, _delta: Delta) -> None:
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Show the present state."""
+        problems = self._fleet.engine.problems
+        entries = dict(self._by_cause(problems) if self._group == "cause" else self._grouped(problems))
+        changed, moved = self._rows.put(entries)
+        self.table.update_rows(changed, moved=moved)
+        known = sum(self._until(problem) is not None for problem in problems)
+        words = f" Problems   {len(problems)} by {self._group}{f', {known} acknowledged' if known else ''}"
+        self._title.update(Text(words))
+        self._show_evidence()
+
+    def _by_cause(self, problems: Sequence[Problem]) -> Iterator[tuple[_Key, _Entry]]:
+        """One line a cause; what is acknowledged comes last."""
+        for problem in sorted(problems, key=lambda one: self._until(one) is not None):
+            entry = _Entry(self._fleet.name(problem.finding.subject), 0, problem.finding, problem, self._until(problem))
+            yield _key(problem.finding), entry
+
+    def _grouped(self, problems: Sequence[Problem]) -> Iterator[tuple[_Key, _Entry]]:
+        """Every finding under its node or namespace, those with the most findings first."""
+        groups: dict[str, list[tuple[Finding, Problem]]] = {}
+        for problem in problems:
+            for finding in problem.findings:
+                groups.setdefault(self._place(finding.subject), []).append((finding, problem))
+        for name, members in sorted(groups.items(), key=lambda group: (not group[0], -len(group[1]), group[0])):
+            heading = f"{self._group} {name}" if name else f"of no {self._group}"
+            yield (self._group, name), _Entry(heading, len(members))
+            for finding, problem in members:
+                entry = _Entry(f"  {finding.subject.path}", 0, finding, problem, self._until(problem))
+                yield _key(finding), entry
+
+    def _place(self, ref: Ref) -> str:
+        name = ref.namespace if self._group == "namespace" else node_of(self._fleet.view, ref)
+        return f"{name} in {ref.backend}" if name and len(self._fleet.backends) > 1 else name
+
+    def _until(self, problem: Problem) -> float | None:
+        return self._acknowledged.until(problem.finding, problem.severity)
+
+    def _show_evidence(self) -> None:
+        entry = self._rows.find(self.table.cursor)
+        if entry is None or entry.problem is None:
+            self._evidence.show(())
+            return
+        self._evidence.show(problem_lines(entry.problem, self._fleet, max(20, self.size.width - 4)))
+
+    def _columns(self) -> tuple[Column[_Entry], ...]:
+        return (
+            Column("", _glyph, 1, rank=0),
+            Column("KIND", _kind, 9, rank=3),
+            Column("SUBJECT", _subject, 24, rank=0, grow=1),
+            Column("TROUBLE", _trouble, 20, rank=0),
+            Column("CAUSE", lambda entry, _now: Cell(self._cause(entry)), 20, rank=1, grow=4),
+            Column("AGE", _age, 5, rank=2, right=True, ticks=True),
+        )
+
+    def _cause(self, entry: _Entry) -> str:
+        if entry.problem is None or entry.finding is None:
+            return ""
+        cause = entry.problem.cause if entry.finding is entry.problem.finding else entry.finding.cause
+        if entry.until is None:
+            return cause
+        return f"(acknowledged for {age(entry.until - self._fleet.clock())}) {cause}"
+
+    # Keys ----------------------------------------------------------------------------------------------------------
+
+    def action_leave(self) -> None:
+        """Back to the list."""
+        self.dismiss()
+
+    def action_step(self) -> None:
+        """Give the keyboard to the evidence or back."""
+        self.set_focus(self._evidence if self.table.has_focus else self.table)
+
+    def action_group(self) -> None:
+        """Another grouping."""
+        self._group = _GROUPS[(_GROUPS.index(self._group) + 1) % len(_GROUPS)]
+        self.redraw()
+
+    def action_acknowledge(self) -> None:
+        """Acknowledge the chosen problem, or take that back."""
+        entry = self._rows.find(self.table.cursor)
+        if entry is None or entry.problem is None:
+            return
+        problem = entry.problem
+        try:
+            known = self._acknowledged.toggle(problem.finding, problem.severity)
+        except KvtuiError as error:
+            self.notify(clean_line(f"{error.title}: {error.detail}"), severity="warning")
+        else:
+            words = "acknowledged for an hour, unless it gets worse" if known else "is no longer acknowledged"
+            self.notify(clean_line(f"{problem.finding.subject.path}: {words}"), timeout=4)
+        self.redraw()
+
+    def on_live_table_moved(self, event: LiveTable.Moved) -> None:
+        """Show what is known of the problem that is chosen now."""
+        event.stop()
+        self._show_evidence()
+
+    def on_live_table_activated(self, event: LiveTable.Activated) -> None:
+        """Leave for the row of the chosen one."""
+        event.stop()
+        entry = self._rows.find(self.table.cursor)
+        if entry is not None and entry.finding is not None:
+            self.dismiss(entry.finding.subject)
+
+
+def _key(finding: Finding) -> _Key:
+    return finding.rule, *finding.subject
+
+
+def _severity(entry: _Entry) -> Severity | None:
+    if entry.problem is None or entry.finding is None:
+        return None
+    return entry.problem.severity if entry.finding is entry.problem.finding else entry.finding.severity
+
+
+def _glyph(entry: _Entry, _now: float) -> Cell:
+    severity = _severity(entry)
+    return Cell(severity.glyph, Tone.MUTED if entry.until else severity.tone) if severity is not None else Cell("")
+
+
+def _kind(entry: _Entry, _now: float) -> Cell:
+    return Cell(entry.finding.label if entry.finding is not None else "", Tone.MUTED)
+
+
+def _subject(entry: _Entry, _now: float) -> Cell:
+    return Cell(f"{entry.name} ({entry.count})" if entry.count else entry.name)
+
+
+def _trouble(entry: _Entry, _now: float) -> Cell:
+    severity = _severity(entry)
+    if entry.finding is None or severity is None:
+        return Cell("")
+    return Cell(entry.finding.trouble, Tone.MUTED if entry.until else severity.tone)
+
+
+def _age(entry: _Entry, now: float) -> Cell:
+    since = entry.finding.since if entry.finding is not None else None
+    return Cell(age(now - since) if since is not None else "", Tone.MUTED)

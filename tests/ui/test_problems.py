@@ -1,0 +1,120 @@
+"""All problems on one screen: grouped, with evidence, and acknowledged for an hour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kvtui.config import state_dir
+from kvtui.errors import KvtuiError
+from kvtui.model import Finding, Ref, Severity
+from kvtui.ui.acknowledged import SPAN, Acknowledged
+from kvtui.ui.screens.problems import ProblemsScreen
+from tests.ui.backend import Clock, Stage
+from tests.ui.conftest import Screen, Show
+from tests.ui.test_main import cursor_name
+
+
+def page(screen: Screen) -> ProblemsScreen:
+    assert isinstance(screen.app.screen, ProblemsScreen)
+    return screen.app.screen
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 35)], ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_all_problems(
+    stage: Stage, show: Show, golden: Callable[[str, str], None], size: tuple[int, int]
+) -> None:
+    async with show(stage, size) as screen:
+        await screen.press("P")
+        golden(screen.text, f"problems-{size[0]}x{size[1]}")
+
+
+async def test_the_chosen_problem_is_told_with_its_evidence_and_what_it_brings_about(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        await screen.press("P")
+        assert "VMI db-2 Synchronized=False FailedPvcNotFound" in screen.text
+        assert "next: create the claim, or correct claimName in the VM" in screen.text
+        assert "Brings about 1" in screen.text
+        assert "migration shop/mig-stnpl waits" in screen.text
+        await screen.press("down")
+        assert "FailedPvcNotFound" not in screen.text
+
+
+async def test_enter_leads_to_the_row(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        await screen.press("P", "enter")
+        assert cursor_name(screen) == "shop/db-2"
+
+
+async def test_problems_are_grouped_by_node_and_by_namespace(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        await screen.press("colon", *"problems", "enter", "o")
+        assert "by node" in screen.lines[0]
+        assert "node node01 (1)" in screen.text
+        await screen.press("o")
+        assert "by namespace" in screen.lines[0]
+        headings = [line.strip() for line in screen.lines if line.strip().startswith("namespace ")]
+        assert headings[0].startswith("namespace shop (3)")
+        await screen.press("o")
+        assert "by cause" in screen.lines[0]
+
+
+async def test_what_is_acknowledged_leaves_the_strip_for_an_hour(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        await screen.press("P", "x")
+        assert "1 acknowledged" in screen.lines[0]
+        await screen.press("escape")
+        assert "shop/db-2 does not start" not in screen.lines[2]
+        assert "1 acknowledged" in screen.lines[1]
+        stage.clock.now += SPAN
+        screen.main.tick()
+        await screen.settle()
+        assert "db-2" in screen.lines[2]
+
+
+async def test_an_acknowledgement_is_taken_back_by_the_same_key(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        await screen.press("P", "x")
+        page(screen).table.action_go(-1)
+        await screen.settle()
+        assert "acknowledged for 60m" in screen.text
+        await screen.press("x", "escape")
+        assert "db-2" in screen.lines[2]
+
+
+async def test_the_next_program_knows_what_was_acknowledged(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        await screen.press("P", "x")
+    assert (state_dir() / "acknowledged.json").exists()
+    async with show(stage) as screen:
+        assert "1 acknowledged" in screen.lines[1]
+
+
+FOUND = Finding("vm.state", Severity.WARN, Ref("c", "VirtualMachine", "shop", "a", "uid"), "vm", "is bad", "words")
+
+
+def test_what_gets_worse_is_acknowledged_no_longer(tmp_path: Path) -> None:
+    clock = Clock("2026-11-21T01:00:00Z")
+    known = Acknowledged(tmp_path / "a.json", clock)
+    assert known.toggle(FOUND, Severity.WARN)
+    assert known.until(FOUND, Severity.WARN) == clock.now + SPAN
+    assert known.until(FOUND, Severity.BAD) is None
+    assert Acknowledged(tmp_path / "a.json", clock).until(FOUND, Severity.INFO) == clock.now + SPAN
+
+
+def test_a_file_that_makes_no_sense_acknowledges_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_text('[{"rule": 7}]')
+    known = Acknowledged(file, Clock("2026-11-21T01:00:00Z"))
+    assert known.until(FOUND, Severity.WARN) is None
+    assert known.toggle(FOUND, Severity.WARN)
+
+
+def test_where_nothing_can_be_kept_it_holds_in_this_program_and_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    known = Acknowledged(tmp_path / "file" / "a.json", Clock("2026-11-21T01:00:00Z"))
+    with pytest.raises(KvtuiError, match="in this program alone"):
+        known.toggle(FOUND, Severity.WARN)
+    assert known.until(FOUND, Severity.WARN) is not None
