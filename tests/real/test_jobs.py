@@ -12,6 +12,7 @@ import pytest
 
 from kvtui.fleet import Fleet
 from kvtui.joins.transit import Transit
+from kvtui.model import FeedState
 from kvtui.records.libvirt import BlockJob, Domain, DomainJob, DomainSnapshot, StorageVolume
 from kvtui.resources import find
 from tests.libvirt.conftest import live, make_backend, until
@@ -156,3 +157,29 @@ async def test_a_frozen_qemu_is_named_and_the_figures_of_the_others_go_on(
             finally:
                 pair[0].thaw_guest("frozen")
             await until(fleet, lambda: not domain(fleet, "frozen").hung, 40)
+
+
+async def test_a_frozen_qemu_holds_up_no_jobs_and_snapshots_of_others(
+    pair: tuple[Host, Host], image: Image, tmp_path: Path
+) -> None:
+    disks = [pair[0].make_disk("frozen.qcow2", 16)], [pair[0].make_disk("busy.qcow2", 64)]
+    told: set[str] = set()
+    with running_guest(pair[0], "frozen", image, disks=disks[0]), running_guest(pair[0], "busy", image, disks=disks[1]):
+        async with watching(pair, tmp_path) as fleet:
+            await until(fleet, lambda: domain(fleet, "frozen").use and domain(fleet, "busy").use, 20)
+            fleet.listen(lambda _: told.update(f"{one.kind} {one.state}" for one in fleet.view.feeds()))
+            handle = pair[0].open().lookupByName("busy")
+            pair[0].freeze_guest("frozen")
+            try:
+                await until(fleet, lambda: domain(fleet, "frozen").hung, 40)
+                target = f"<disk type='file'><source file='{disks[1][0]}.copy'/><driver type='qcow2'/></disk>"
+                handle.blockCopy("vda", target, {}, libvirt.VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB)
+                await until(fleet, lambda: fleet.view.get(BlockJob, "kvm1", "", "busy/vda"), 5)
+                handle.blockJobAbort("vda", 0)
+                handle.snapshotCreateXML("<domainsnapshot><name>then</name></domainsnapshot>")
+                await until(fleet, lambda: fleet.view.count(DomainSnapshot, "kvm1") == 1, 5)
+                handle.snapshotLookupByName("then").delete()
+            finally:
+                pair[0].thaw_guest("frozen")
+            await until(fleet, lambda: not domain(fleet, "frozen").hung, 40)
+    assert not [words for words in told if words.endswith(FeedState.STALE)]

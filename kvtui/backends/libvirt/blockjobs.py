@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -18,6 +18,7 @@ from kvtui.backends.libvirt.collector import Found
 from kvtui.backends.libvirt.events import Events, Plain
 from kvtui.backends.libvirt.figures import round_rate
 from kvtui.backends.libvirt.link import Lane, load
+from kvtui.backends.libvirt.prober import Prober
 from kvtui.backends.libvirt.survey import Survey
 from kvtui.backends.libvirt.transfers import KEPT, Transfers
 from kvtui.backends.libvirt.words import BLOCK_OPERATIONS, is_unsupported
@@ -65,10 +66,11 @@ class BlockJobCollector:
     serves = types
     lane = Lane.JOBS
 
-    def __init__(self, survey: Survey, transfers: Transfers) -> None:
+    def __init__(self, survey: Survey, transfers: Transfers, prober: Prober) -> None:
         self.period = _REST
         self._survey = survey
         self._transfers = transfers
+        self._prober = prober
         self._lock = threading.Lock()
         self._suspects: set[str] = set()
         self._told: deque[tuple[_Key, int, int, float]] = deque()
@@ -131,25 +133,39 @@ class BlockJobCollector:
         return {uuid for uuid in suspects if uuid in known and self._survey.answers(known[uuid])}
 
     def _ask(self, connection: libvirt.virConnect, known: Mapping[str, Domain], now: float) -> None:
+        chosen = {
+            uuid: [disk for disk in known[uuid].disks if disk.source and not disk.read_only]
+            for uuid in self._choose(known)
+        }
+        self._asked |= chosen.keys()
+
+        def ask_one(own: libvirt.virConnect, uuid: str) -> list[tuple[Disk, Mapping[str, int]]]:
+            return self._ask_disks(own, uuid, chosen[uuid])
+
+        for uuid, infos in self._prober.ask_each(
+            connection, [uuid for uuid, disks in chosen.items() if disks], ask_one
+        ).items():
+            for disk, info in infos:
+                self._take((uuid, disk.target), known[uuid], disk, info, now)
+
+    def _ask_disks(
+        self, connection: libvirt.virConnect, uuid: str, disks: Sequence[Disk]
+    ) -> list[tuple[Disk, Mapping[str, int]]]:
+        """What libvirt tells of the jobs of disks; one of which it tells nothing is left out."""
         module = load()
-        for uuid in self._choose(known):
-            domain = known[uuid]
-            self._asked.add(uuid)
+        found: list[tuple[Disk, Mapping[str, int]]] = []
+        try:
+            handle = connection.lookupByUUIDString(uuid)
+        except module.libvirtError:
+            return found
+        for disk in disks:
+            if not self._supported:
+                break
             try:
-                handle = connection.lookupByUUIDString(uuid)
-            except module.libvirtError:
-                continue
-            for disk in domain.disks:
-                if not disk.source or disk.read_only:
-                    continue
-                try:
-                    info = handle.blockJobInfo(disk.target, 0)
-                except module.libvirtError as error:
-                    if is_unsupported(error.get_error_code()):
-                        self._supported = False
-                        return
-                    continue
-                self._take((uuid, disk.target), domain, disk, info, now)
+                found.append((disk, handle.blockJobInfo(disk.target, 0)))
+            except module.libvirtError as error:
+                self._supported = not is_unsupported(error.get_error_code())
+        return found
 
     def _take(self, key: _Key, domain: Domain, disk: Disk, info: Mapping[str, int], now: float) -> None:
         known = self._jobs.get(key)

@@ -25,6 +25,7 @@ from kvtui.backends.libvirt.events import Events
 from kvtui.backends.libvirt.jobs import JobNotes
 from kvtui.backends.libvirt.link import Lane, Link
 from kvtui.backends.libvirt.moving import Failure, Mover
+from kvtui.backends.libvirt.prober import LinkProber
 from kvtui.backends.libvirt.snapshot_verbs import SnapshotVerbs
 from kvtui.backends.libvirt.survey import Survey
 from kvtui.backends.libvirt.transfers import Transfers
@@ -265,7 +266,7 @@ class LibvirtBackend(
         events = self._events = Events()
         self._history.attach(events)
         self._history.note("", "connected", link.uri)
-        everything = make_collectors(survey, self._host, self.transfers, self.job_notes)
+        everything = make_collectors(survey, self._host, self.transfers, self.job_notes, LinkProber(link))
         collectors = [one for one in everything if wanted & set(one.serves)]
         tasks: set[asyncio.Task[None]] = set()
         try:

@@ -16,6 +16,7 @@ from kvtui.backends.libvirt.jobs import JobCollector, JobNotes
 from kvtui.backends.libvirt.link import Lane
 from kvtui.backends.libvirt.networks import NetworkCollector
 from kvtui.backends.libvirt.pools import PoolCollector, VolumeCollector
+from kvtui.backends.libvirt.prober import Prober
 from kvtui.backends.libvirt.snapshots import SnapshotCollector
 from kvtui.backends.libvirt.survey import Survey
 from kvtui.backends.libvirt.transfers import Transfers
@@ -137,7 +138,9 @@ class StragglerCollector:
         return Found()
 
 
-def make_collectors(survey: Survey, host: Host, transfers: Transfers, notes: JobNotes) -> list[Collector]:
+def make_collectors(
+    survey: Survey, host: Host, transfers: Transfers, notes: JobNotes, prober: Prober
+) -> list[Collector]:
     """All of them, for one connection; `transfers` and `notes` outlive it."""
     return [
         HostCollector(survey, host),
@@ -145,8 +148,8 @@ def make_collectors(survey: Survey, host: Host, transfers: Transfers, notes: Job
         FigureCollector(survey),
         StragglerCollector(survey),
         AddressCollector(survey),
-        JobCollector(survey, host.metadata.name, notes),
-        BlockJobCollector(survey, transfers),
+        JobCollector(survey, host.metadata.name, notes, prober),
+        BlockJobCollector(survey, transfers, prober),
         SnapshotCollector(survey),
         NetworkCollector(),
         PoolCollector(),

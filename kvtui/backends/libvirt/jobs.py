@@ -18,6 +18,7 @@ from kvtui.backends.libvirt.collector import Found
 from kvtui.backends.libvirt.events import Events, Plain
 from kvtui.backends.libvirt.figures import round_rate
 from kvtui.backends.libvirt.link import Lane, load
+from kvtui.backends.libvirt.prober import Prober
 from kvtui.backends.libvirt.survey import Survey
 from kvtui.backends.libvirt.transfers import KEPT
 from kvtui.backends.libvirt.words import OPERATIONS, PASSING, is_unsupported
@@ -107,11 +108,12 @@ class JobCollector:
     serves = types
     lane = Lane.JOBS
 
-    def __init__(self, survey: Survey, host: str, notes: JobNotes) -> None:
+    def __init__(self, survey: Survey, host: str, notes: JobNotes, prober: Prober) -> None:
         self.period = _REST
         self._survey = survey
         self._host = host
         self._notes = notes
+        self._prober = prober
         self._lock = threading.Lock()
         self._suspects: set[str] = set()
         self._ends: deque[tuple[str, Stats, float]] = deque()
@@ -181,29 +183,33 @@ class JobCollector:
         if not suspects:
             return
         module = load()
-        for handle in connection.listAllDomains(module.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
-            uuid = handle.UUIDString()
-            if uuid not in suspects:
-                continue
-            self._asked.add(uuid)
-            domain = known.get(uuid) or Domain(metadata=Meta(name=clean_line(handle.name()), uid=uuid))
-            try:
-                stats = handle.jobStats(0)
-            except module.libvirtError as error:
-                code = error.get_error_code()
-                if is_unsupported(code):
-                    self._supported = False
-                    return
-                if code == module.VIR_ERR_OPERATION_UNSUPPORTED:
-                    # The numbers of a migration are with its source.
-                    stats = {"type": 2, "operation": module.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN}
-                else:
-                    continue
-            suspects.discard(uuid)
-            self._take(uuid, domain, stats, now)
-        for uuid in suspects & self._jobs.keys():
+        here = {
+            handle.UUIDString(): clean_line(handle.name())
+            for handle in connection.listAllDomains(module.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+        }
+        for uuid in suspects & self._jobs.keys() - here.keys():
             # It runs here no more.
             self._miss(uuid, now)
+        suspects &= here.keys()
+        self._asked |= suspects
+        for uuid, stats in self._prober.ask_each(connection, suspects, self._ask_one).items():
+            if stats is not None:
+                self._take(uuid, known.get(uuid) or Domain(metadata=Meta(name=here[uuid], uid=uuid)), stats, now)
+
+    def _ask_one(self, connection: libvirt.virConnect, uuid: str) -> Stats | None:
+        """What libvirt tells of the job of a domain; None where it tells nothing."""
+        module = load()
+        if not self._supported:
+            return None
+        try:
+            stats: Stats = connection.lookupByUUIDString(uuid).jobStats(0)
+        except module.libvirtError as error:
+            code = error.get_error_code()
+            self._supported = self._supported and not is_unsupported(code)
+            # The numbers of a migration are with its source.
+            is_target = code == module.VIR_ERR_OPERATION_UNSUPPORTED
+            return {"type": 2, "operation": module.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN} if is_target else None
+        return stats
 
     def _take(self, uuid: str, domain: Domain, stats: Stats, now: float) -> None:
         known = self._jobs.get(uuid)

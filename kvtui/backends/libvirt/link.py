@@ -41,7 +41,9 @@ class Lane(Enum):
     FIGURES = "figures"
     """Counters, which wait for a QEMU that hangs."""
     JOBS = "jobs"
-    """What goes on with domains, which is to be told while one of them hangs."""
+    """What goes on with domains, which is to be told while one of them hangs: nothing that waits for a QEMU."""
+    PROBES = "probes"
+    """Questions about that which wait for a QEMU that hangs."""
     STORAGE = "storage"
     """Pools and volumes, which wait for storage that hangs."""
     GUESTS = "guests"
@@ -223,8 +225,8 @@ class Link:
         """Whether it was only granted for looking."""
         self._loop = asyncio.get_running_loop()
         self._on_lost = on_lost
-        # What lies in a file is that of the one connection which has read it.
-        self._is_alone = uri.startswith("test:")
+        self.is_alone = uri.startswith("test:")
+        """Whether all lanes are one connection: what lies in a file is that of the one which has read it."""
         self._lanes: dict[tuple[Lane, int], _Connection] = {}
         self._closed = False
 
@@ -245,6 +247,16 @@ class Link:
             raise UnconnectedError(title, "the connection is closed")
         # Who may only look is shown no screens and told nothing of agents, unless the connection could do more.
         return await self._lane(lane).call(ask, title, read_only=self.read_only and lane is not Lane.LOOKS)
+
+    def begin(self, ask: Callable[[libvirt.virConnect], T], title: str, lane: Lane) -> Future[T]:
+        """Begin what `call` does, from any thread but the event loop's. Raises UnconnectedError."""
+        call = self.call(ask, title, lane)
+        try:
+            return asyncio.run_coroutine_threadsafe(call, self._loop)
+        except RuntimeError:
+            # The program is ending.
+            call.close()
+            raise UnconnectedError(title, "the connection is closed") from None
 
     def submit(self, call: Callable[[], T]) -> Future[T]:
         """Begin a call in the thread of `Lane.STATES`, from any thread, once there was a call in it."""
@@ -270,9 +282,9 @@ class Link:
 
     def _lane(self, lane: Lane) -> _Connection:
         """The connection to use: of several the one that has least to do."""
-        if self._is_alone:
+        if self.is_alone:
             lane = Lane.STATES
-        most = _CALLS if lane in (Lane.CALLS, Lane.ERRANDS, Lane.LOOKS) else 1
+        most = _CALLS if lane in (Lane.CALLS, Lane.ERRANDS, Lane.LOOKS, Lane.PROBES) else 1
         for number in range(most):
             found = self._lanes.get((lane, number))
             if found is None:
