@@ -1,0 +1,112 @@
+"""A way to a cluster on which what changes something fares as a test says; what only reads goes through."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import yaml
+from aiohttp import web
+
+from tests.cluster import RunningCluster
+
+CONTEXT: Final = "ill"
+_REVIEWS = ("authorization.k8s.io", "authentication.k8s.io")
+
+Answer = Callable[[], web.Response]
+
+
+class Faults:
+    """Answers in the place of a cluster."""
+
+    def __init__(self, cluster: RunningCluster) -> None:
+        self._cluster = cluster
+        self.open = False
+        """Whether changes come through."""
+        self._answer: Answer | None = None
+        self._hangs = False
+        self._replaced = False
+        self.asked: list[str] = []
+        """The changes that were asked for, none of which came through: ``PUT /apis/...``."""
+        self.held = asyncio.Event()
+        """Set when a change was asked for that is not answered."""
+        self.kubeconfig = ""
+        self.url = ""
+
+    def give(self, answer: Answer | None = None, *, hangs: bool = False, replaced: bool = False) -> None:
+        """Answer every change so from now on; without an answer its connection is cut, or hangs. With `replaced` each
+        object is another one of the same name by now.
+        """
+        self._answer, self._hangs, self._replaced = answer, hangs, replaced
+        self.asked.clear()
+        self.held.clear()
+
+    async def respond(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request, or have the cluster answer it."""
+        if self.open or request.method == "GET" or any(group in request.path for group in _REVIEWS):
+            return await self._pass_on(request)
+        self.asked.append(f"{request.method} {request.path}")
+        if self._answer is not None:
+            return self._answer()
+        if self._hangs:
+            self.held.set()
+            await asyncio.Event().wait()
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    async def _pass_on(self, request: web.Request) -> web.StreamResponse:
+        headers = {name: request.headers[name] for name in ("Accept", "Authorization", "Content-Type")
+                   if name in request.headers}  # fmt: skip
+        async with self._session.request(
+            request.method, self._cluster.url + request.path_qs, headers=headers, data=await request.read()
+        ) as answer:
+            if self._replaced and "watch" not in request.query and answer.status == 200:
+                return web.Response(body=_with_another_uid(await answer.read()), content_type=answer.content_type)
+            passed = web.StreamResponse(status=answer.status)
+            passed.content_type = answer.content_type
+            await passed.prepare(request)
+            async for piece in answer.content.iter_any():
+                await passed.write(piece)
+            return passed
+
+    @asynccontextmanager
+    async def serving(self, folder: Path) -> AsyncIterator[Faults]:
+        """Served; the kubeconfig is written into a folder."""
+        async with self._cluster.session(user=None) as self._session:
+            app = web.Application()
+            app.router.add_route("*", "/{path:.*}", self.respond)
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
+            await runner.setup()
+            try:
+                await web.TCPSite(runner, "127.0.0.1", 0).start()
+                self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+                self.kubeconfig = str(self._write(folder))
+                yield self
+            finally:
+                await runner.cleanup()
+
+    def _write(self, folder: Path) -> Path:
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": CONTEXT, "cluster": {"server": self.url}}],
+            "users": [{"name": "admin", "user": {"token": self._cluster.token()}}],
+            "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": "admin"}}],
+            "current-context": CONTEXT,
+        }
+        file = folder / "kubeconfig"
+        file.write_text(yaml.safe_dump(document), encoding="utf-8")
+        return file
+
+
+def _with_another_uid(raw: bytes) -> bytes:
+    found = msgspec.json.decode(raw)
+    if not isinstance(found, dict) or "uid" not in found.get("metadata", {}):
+        return raw
+    found["metadata"]["uid"] = "another"
+    return msgspec.json.encode(found)

@@ -1,0 +1,120 @@
+"""Every action that has a verb, failing in every way: what is told, what is logged, and that nothing else is asked for.
+
+The clock of the cluster stands still, so that nothing but what is tried can change anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from kvtui.actions.batch import Item, State, Task
+from kvtui.actions.commands import Deed
+from tests.actions.bench import TIMINGS, Bench, bench, movable_time
+from tests.actions.cases import KUBERNETES
+from tests.actions.faults import Answer
+from tests.wire.fake import status
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """How a change fares, and what comes of it."""
+
+    answer: Answer | None
+    told: str
+    state: State = State.FAILED
+    result: str = "refused"
+    """In the audit log."""
+    hangs: bool = False
+    """Whether the server keeps the connection, and never answers."""
+
+
+FAULTS: Final[dict[str, Fault]] = {
+    "forbidden": Fault(
+        lambda: status(403, 'pods "a" is forbidden: User "u" cannot update resource "pods" in API group ""',
+                       "Forbidden"),
+        'not allowed: pods "a" is forbidden: User "u" cannot update resource "pods" in API group "" (role edit has it: '
+        "let it be granted)"),
+    "conflict": Fault(
+        lambda: status(409, 'Operation cannot be fulfilled on pods "a": the object has been modified; please apply '
+                       "your changes to the latest version and try again", "Conflict"),
+        "somebody changed it meanwhile: the object has been modified; please apply your changes to the latest version "
+        "and try again (nothing was done: look at it, then do it again)"),
+    "gone": Fault(
+        lambda: status(404, 'virtualmachines.kubevirt.io "a" not found', "NotFound"),
+        'it is gone: virtualmachines.kubevirt.io "a" not found (it was deleted, or never was in that namespace: look '
+        "at the list again)"),
+    "unprocessable": Fault(
+        lambda: status(422, 'VirtualMachine.kubevirt.io "a" is invalid: spec: Required value', "Invalid"),
+        'it is not valid: VirtualMachine.kubevirt.io "a" is invalid: spec: Required value (correct it and send it '
+        "again)"),
+    "throttled": Fault(
+        lambda: status(429, "too many requests", "TooManyRequests"),
+        "the server is busy: too many requests (try again in a moment)"),
+    "server error": Fault(
+        lambda: status(500, "Internal error occurred: etcd is ill", "InternalError"),
+        "the server failed: etcd is ill"),
+    "plain server error": Fault(
+        lambda: web.Response(status=500, text="etcd is ill\n"), "the server failed: etcd is ill"),
+    "cut": Fault(
+        None, "nobody knows whether it was accepted: the connection to {url} was cut: Server disconnected",
+        State.UNKNOWN, "unknown"),
+    "silent": Fault(
+        None, "nobody knows whether it was accepted: {url} fell silent: connected, but no answer came in time",
+        State.UNKNOWN, "unknown", hangs=True),
+}  # fmt: skip
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench]:
+    async with bench(tmp_path_factory.mktemp("bench")) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def put_forward() -> AsyncIterator[Callable[[float], None]]:
+    with movable_time() as found:
+        yield found
+
+
+async def fare(site: Bench, deed: Deed, tasks: list[Task], put_forward: Callable[[float], None]) -> Item:
+    """The item when it has ended, without waiting for what is not answered; nothing has changed, and no row bears a
+    mark.
+    """
+    before = site.cluster.world.storage.revision
+    work = asyncio.create_task(site.carry_out(deed, tasks))
+    held = asyncio.create_task(site.faults.held.wait())
+    await asyncio.wait([work, held], return_when=asyncio.FIRST_COMPLETED)
+    if held.done():
+        put_forward(TIMINGS.answer + 1)
+    held.cancel()
+    (item,) = (await work).items
+    assert site.cluster.world.storage.revision == before
+    assert (site.batches.pending(item.ref), site.batches.awaiting) == (None, False)
+    return item
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("deed", KUBERNETES, ids=lambda deed: deed.action.id)
+async def test_what_fails_is_told_and_logged_and_nothing_more_is_asked_for(
+    site: Bench, put_forward: Callable[[float], None], deed: Deed, fault: str
+) -> None:
+    meant = FAULTS[fault]
+    tasks = await site.plan(deed, await site.find_row(deed))
+    site.read_log()
+    site.faults.give(meant.answer, hangs=meant.hangs)
+    item = await fare(site, deed, tasks, put_forward)
+    assert (item.state, item.words) == (meant.state, meant.told.format(url=site.faults.url))
+    assert len(site.faults.asked) == 1
+    asked, answered = site.read_log()
+    assert (asked.result, answered.result) == ("asked", meant.result)
+    assert answered.words
+    assert answered.words in item.words
