@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Final
 
 from kvtui.actions.care import why_undeletable
+from kvtui.actions.items import AGAIN, Batch, Item, State, Task
 from kvtui.errors import KvtuiError, UnconnectedError, UnreachableError
 from kvtui.fleet import Fleet
+from kvtui.joins.holdups import hold_deletion
 from kvtui.model import FeedState, Ref
 from kvtui.resources.base import AnyAction, AnyResource, Product, Site
-from kvtui.resources.form import Answers
 from kvtui.resources.listing import find_touched
 from kvtui.store import Delta
 from kvtui.text import age
@@ -28,135 +27,8 @@ AT_ONCE: Final = 8
 """Requests of a batch under way at a time, of each backend: one that hangs holds up no other."""
 KEPT: Final = 50
 """Batches that are remembered; those that go on are, however many."""
-
-
-class State(StrEnum):
-    """Where an item stands."""
-
-    WAITING = "waiting"
-    ASKED = "asked"
-    """The server is being asked."""
-    ACCEPTED = "accepted"
-    """The server accepted; its effect is awaited."""
-    DONE = "done"
-    FAILED = "failed"
-    """Refused, or accepted and come to nothing."""
-    LEFT_OUT = "left out"
-    """It was not possible there."""
-    UNSENT = "not sent"
-    """Cancelled, or the backend was lost, before it was sent."""
-    UNKNOWN = "nobody knows"
-    """The connection was lost before the answer came."""
-
-
-_OPEN: Final = frozenset({State.WAITING, State.ASKED, State.ACCEPTED})
 _SEES: Final = frozenset({FeedState.LOADING, FeedState.LIVE, FeedState.STALE})
-AGAIN: Final = frozenset({State.FAILED, State.UNSENT})
-"""What is tried again. What nobody knows of may have been done: that is looked at first."""
 
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What is to be done to one row."""
-
-    row: Any
-    answers: Answers | None = None
-    reason: str = ""
-    """Why the row is left out; empty when it is not."""
-
-
-@dataclass(eq=False, slots=True)
-class Item:
-    """One row of a batch."""
-
-    batch: Batch
-    ref: Ref
-    action: AnyAction
-    """As this row wants it."""
-    answers: Answers | None
-    row: Any | None
-    """As it was when it was asked for; let go of when the item has ended."""
-    state: State = State.WAITING
-    words: str = ""
-    """The server's on a failure; why it was left out or not sent."""
-    since: float = 0.0
-    """When the state began, in seconds since the epoch."""
-    asked: float | None = None
-    """When the server was asked."""
-    made: Ref | None = None
-    """What was made that is looked at until its end."""
-    seen: bool = False
-    """Whether that was there."""
-    shown: bool = False
-    """Whether something else shows how it goes on: its row bears no mark any more."""
-
-    @property
-    def open(self) -> bool:
-        """Whether something is still to come."""
-        return self.state in _OPEN
-
-    def is_overdue(self, now: float) -> bool:
-        """Whether the effect is not seen within the usual time of its verb."""
-        return self.state is State.ACCEPTED and now - self.since > self.patience
-
-    @property
-    def patience(self) -> float:
-        """Seconds that the effect usually takes."""
-        return (self.action.lasts if self.shown else 0.0) or self.action.usual
-
-    def seconds(self, now: float) -> float | None:
-        """From asking to the end, or to now; None when the server was not asked."""
-        return None if self.asked is None else max(0.0, (now if self.open else self.since) - self.asked)
-
-
-@dataclass(eq=False, slots=True)
-class Batch:
-    """One action over some rows."""
-
-    number: int
-    action: AnyAction
-    resource: AnyResource
-    begun: float
-    items: list[Item] = field(default_factory=list)
-    left: int = 0
-    """Items that are open."""
-
-    @property
-    def counts(self) -> Counter[State]:
-        """How many items are in which state."""
-        return Counter(item.state for item in self.items)
-
-    @property
-    def unsent(self) -> bool:
-        """Whether items wait to be sent, or for the server's answer."""
-        return any(item.state in (State.WAITING, State.ASKED) for item in self.items)
-
-    @property
-    def answered(self) -> int:
-        """How many items are neither to be sent nor to be answered any more."""
-        return sum(item.state not in (State.WAITING, State.ASKED) for item in self.items)
-
-    @property
-    def open(self) -> bool:
-        """Whether anything is still to come."""
-        return self.left > 0
-
-    @property
-    def subject(self) -> str:
-        """What it is done to: ``shop/web-1``, ``412 VMs``."""
-        if len(self.items) == 1:
-            return name_item(self.items[0])
-        return f"{len(self.items)} {self.resource.title}"
-
-    def summary(self, now: float) -> str:
-        """How many are where: ``498 done, 1 failed, 1 left out``."""
-        counts, overdue = self.counts, sum(item.is_overdue(now) for item in self.items)
-        told = [f"{count} {state}" for state in _TOLD if (count := counts[state])]
-        return ", ".join([*told, f"{overdue} of them overdue"] if overdue else told)
-
-
-_TOLD: Final = (State.DONE, State.ACCEPTED, State.ASKED, State.WAITING, State.FAILED, State.UNKNOWN, State.UNSENT,
-                State.LEFT_OUT)  # fmt: skip
 
 Perform = Callable[[Fleet, Item], Awaitable[None]]
 """Has the backend do it; returns when it has accepted. Raises KvtuiError."""
@@ -168,16 +40,6 @@ async def perform(fleet: Fleet, item: Item) -> None:
     run = item.action.run
     made = await (run(backend, item.row) if item.answers is None else run(backend, item.row, item.answers))
     item.made = made if item.action.makes is not None else None
-
-
-def name_item(item: Item) -> str:
-    """What it is done to, without its backend; what is made by its new name."""
-    if item.ref.name or item.answers is None:
-        return item.ref.path
-    made = item.ref._replace(
-        namespace=item.answers.text("namespace") or item.ref.namespace, name=item.answers.text("name")
-    )
-    return made.path
 
 
 class Batches:
@@ -223,29 +85,46 @@ class Batches:
         if item.state is State.WAITING:
             return f"{item.action.awaits}, queued"
         now = self._fleet.clock()
-        more = ", overdue" if item.is_overdue(now) else self._tell_put_off(item)
+        more = ", overdue" if item.is_overdue(now) else self._tell_left(item, now) or self._tell_put_off(item)
         return f"{item.action.awaits} {age(now - (item.asked or now))}{more}"
 
     def _tell_put_off(self, item: Item) -> str:
         seconds = self._fleet.backends[item.ref.backend].info.put_off if item.state is State.ASKED else 0.0
         return f", server asks to wait {math.ceil(seconds)}s" if seconds else ""
 
+    def _tell_left(self, item: Item, now: float) -> str:
+        """How long the object still gives what was accepted: a guest its grace period."""
+        row = None if item.state is not State.ACCEPTED else item.batch.resource.row(self._fleet.view, item.ref)
+        left = None if row is None else item.action.left(row, now)
+        return "" if left is None else f", {age(left)} left"
+
+    def open_on(self, ref: Ref) -> Sequence[Item]:
+        """All that is awaited of a row or of nobody knows what came of it, the latest first."""
+        return tuple(reversed(self._awaited.get(ref, ())))
+
     def explain(self, item: Item) -> str:
-        """What is to be said of an item: the server's words; of one that is overdue, what its row or product says."""
+        """What is to be said of an item: the server's words, and while its effect is awaited, what keeps it."""
         now = self._fleet.clock()
-        if not item.is_overdue(now):
+        if item.state is not State.ACCEPTED:
             return item.words
-        cause = self.tell_row(item)
+        held = self.tell_row(item)
+        if not item.is_overdue(now):
+            return held
         usual = f"overdue, usually within {age(item.patience)}"
-        return f"{usual}; {cause}" if cause else usual
+        return f"{usual}; {held}" if held else usual
 
     def tell_row(self, item: Item) -> str:
-        """What is seen of an item now: ``it is Stopped: reason``, ``snapshot web-1 is InProgress``."""
+        """What is seen now of what an item waits for: ``no node takes it``, ``snapshot web-1 is InProgress``."""
         if item.made is not None:
             return item.words
-        row = item.batch.resource.row(self._fleet.view, item.ref)
-        health = None if row is None else item.batch.resource.health(row, self._fleet.clock())
-        return "" if health is None else f"it is {': '.join(part for part in (health.word, health.reason) if part)}"
+        now, row = self._fleet.clock(), item.batch.resource.row(self._fleet.view, item.ref)
+        if row is None or item.row is None:
+            return ""
+        held = item.action.holds(self._fleet.view, item.row, row, now)
+        record = self._fleet.view.record(item.ref)
+        if not held and record is not None and record.deleted is not None and item.action.vanishes(item.row):
+            held = hold_deletion(record)
+        return held or f"its row does not show it yet: it is {item.batch.resource.health(row, now).word}"
 
     def why_not(self, action: AnyAction, ref: Ref, row: Any) -> str:
         """Why the action is not possible on a row, which bears that ref, now; empty when it is."""

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
-from kvtui.actions.batch import Batches, Task
+from kvtui.actions.batch import Batches
 from kvtui.actions.care import count_left, interrupts, name_managers, raise_level, why_protected
+from kvtui.actions.items import Task
 from kvtui.backends.base import Permission, Verdict
 from kvtui.backends.kubernetes.roles import find_role
 from kvtui.errors import BackendError, ForbiddenError, KvtuiError, UnreachableError

@@ -13,9 +13,10 @@ from typing import Any, Final
 
 import msgspec
 
-from kvtui.actions.batch import Batch, Batches, Item, State, Task, name_item, perform
+from kvtui.actions.batch import Batches, perform
 from kvtui.actions.commands import Deed, find_verbs
 from kvtui.actions.confirm import Confirmer, ImpossibleError, Question, Sheet
+from kvtui.actions.items import Batch, Item, State, Task, name_item
 from kvtui.backends.base import Source
 from kvtui.backends.objects import Rehearser
 from kvtui.cli.choosing import Chooser, confine

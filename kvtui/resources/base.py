@@ -127,6 +127,12 @@ class Action(Generic[Row]):
     """Seconds after which the effect is overdue."""
     lasts: float = 0.0
     """The same of what goes on for long, once its row shows it, or for what it makes; 0 for `usual`."""
+    patience: Callable[[Row], float] | None = None
+    """The same of this row, as it was when the action was asked for, where `usual` is not one for all."""
+    left: Callable[[Row, float], float | None] = lambda _now, _clock: None
+    """Seconds that the object itself still gives it, as the row is now, for a countdown; None where there is none."""
+    holds: Callable[[View, Row, Row, float], str] = lambda _view, _before, _now, _clock: ""
+    """What the row, as it was and as it is now, shows that keeps it from being done; empty when nothing."""
     footer: bool = True
     command: str = ""
     """The word on the command line: ``kvtui stop``; empty where it makes no sense there."""

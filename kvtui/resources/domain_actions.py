@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from kvtui.backends.base import Backend
 from kvtui.backends.domains import Power, Saves, Tuning
 from kvtui.joins.domain import Guest
+from kvtui.joins.domain_holdups import hold_end, hold_job, hold_start, hold_stop
 from kvtui.records.libvirt import DomainState
 from kvtui.resources.base import Action, Danger, able, lifecycle
 from kvtui.resources.domain_changes import CHANGES, NEEDS, is_there, why_not
@@ -245,6 +246,7 @@ _POWER: tuple[Action[Guest], ...] = (
         when=_start_when,
         run=_start,
         settled=_started,
+        holds=lambda _view, _before, now, _clock: hold_start(now),
         awaits="starting",
         usual=60.0,
     ),
@@ -259,6 +261,7 @@ _POWER: tuple[Action[Guest], ...] = (
         run=_stop,
         settled=_stopped,
         vanishes=_passes,
+        holds=lambda _view, _before, now, _clock: hold_stop(now),
         awaits="stopping",
         danger=Danger.ASK,
         warn=_warn_stop,
@@ -275,6 +278,7 @@ _POWER: tuple[Action[Guest], ...] = (
         run=_kill,
         settled=_stopped,
         vanishes=_passes,
+        holds=lambda _view, _before, now, _clock: hold_end(now),
         awaits="being cut off",
         danger=Danger.TYPE,
         warn=_warn_kill,
@@ -307,6 +311,7 @@ _POWER: tuple[Action[Guest], ...] = (
         run=_pause,
         settled=_paused,
         outcome=_end,
+        holds=lambda _view, _before, now, _clock: hold_job(now),
         awaits="pausing",
         danger=Danger.ASK,
         usual=20.0,
@@ -323,6 +328,7 @@ _POWER: tuple[Action[Guest], ...] = (
         run=_unpause,
         settled=_unpaused,
         outcome=_end,
+        holds=lambda _view, _before, now, _clock: hold_job(now),
         awaits="unpausing",
         usual=20.0,
         footer=False,
@@ -354,6 +360,7 @@ _RARE: tuple[Action[Guest], ...] = (
         when=_when_active(_save_when),
         run=_save,
         settled=_saved,
+        holds=lambda _view, _before, now, _clock: hold_job(now),
         awaits="saving",
         danger=Danger.ASK,
         warn=_warn_save,
@@ -370,6 +377,7 @@ _RARE: tuple[Action[Guest], ...] = (
         when=_start_afresh_when,
         run=_start_afresh,
         settled=_started,
+        holds=lambda _view, _before, now, _clock: hold_start(now),
         awaits="starting",
         danger=Danger.TYPE,
         warn=_warn_lost_save,

@@ -10,6 +10,7 @@ from typing import Final
 from kvtui.backends.base import Backend, MoveCheck, MovePlan, Movers, Permission, Transport
 from kvtui.errors import BackendError, KvtuiError
 from kvtui.joins.domain import Guest, host_of
+from kvtui.joins.domain_holdups import hold_job
 from kvtui.records.libvirt import Domain, Host
 from kvtui.resources.base import Action, Danger
 from kvtui.resources.form import Answers, Choice, Form, Number, Option, Text, Toggle
@@ -223,6 +224,7 @@ MOVES: tuple[Action[Guest], ...] = (
         when=_abort_when,
         run=_abort,
         settled=lambda _before, now: now.job is None,
+        holds=lambda _view, _before, now, _clock: hold_job(now),
         awaits="cancelling migration",
         danger=Danger.ASK,
         usual=60.0,

@@ -8,6 +8,7 @@ from typing import Final
 from kvtui.backends.base import Backend, Permission
 from kvtui.errors import ConflictError
 from kvtui.joins.disk import ClaimRow
+from kvtui.joins.holdups import hold_growth
 from kvtui.model import Ref
 from kvtui.records.base import is_true
 from kvtui.records.kubernetes import Claim
@@ -147,6 +148,7 @@ ACTIONS: tuple[Action[ClaimRow], ...] = (
         danger=Danger.ASK,
         single=True,
         usual=120.0,
+        holds=lambda _view, _before, now, _clock: hold_growth(now.claim),
     ),
     Action(
         id="pvc.delete",

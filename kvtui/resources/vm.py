@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kvtui.joins.causes import find_cause
+from kvtui.joins.holdups import grace_left
 from kvtui.joins.machine import (
     Machine,
     all_machines,
@@ -101,18 +102,8 @@ def _running_health(machine: Machine, word: str, tone: Tone) -> Health:
 def _status(machine: Machine, now: float) -> Cell:
     """The word; of a guest that is shutting down, also how long it still may."""
     cell = health_cell(_health(machine, now))
-    left = _grace_left(machine, now)
+    left = grace_left(machine, now) if machine.status in ("Stopping", "Terminating") else None
     return cell if left is None else cell._replace(text=f"{cell.text} {age(left)}")
-
-
-def _grace_left(machine: Machine, now: float) -> float | None:
-    """Seconds until a guest that is shutting down is cut off (kubevirt-api.md 2.2)."""
-    vmi = machine.live
-    asked = parse_time(vmi.metadata.deletion_timestamp) if vmi is not None else None
-    if vmi is None or asked is None or machine.status not in ("Stopping", "Terminating"):
-        return None
-    grace = vmi.spec.termination_grace_period_seconds
-    return None if grace is None else max(0.0, asked + grace - now)
 
 
 def _node_name(machine: Machine) -> str:

@@ -7,9 +7,10 @@ from kvtui.resources.base import Action
 from kvtui.resources.vm_access import ACCESS
 from kvtui.resources.vm_changes import CHANGES
 from kvtui.resources.vm_disks import DISKS
+from kvtui.resources.vm_guest import GUEST
 from kvtui.resources.vm_lifecycle import LIFECYCLE
 from kvtui.resources.vm_moves import MOVES
 from kvtui.resources.vm_networks import NETWORKS
 from kvtui.resources.vm_removal import REMOVAL
 
-ACTIONS: tuple[Action[Machine], ...] = (*LIFECYCLE, *MOVES, *CHANGES, *DISKS, *NETWORKS, *ACCESS, *REMOVAL)
+ACTIONS: tuple[Action[Machine], ...] = (*LIFECYCLE, *GUEST, *MOVES, *CHANGES, *DISKS, *NETWORKS, *ACCESS, *REMOVAL)

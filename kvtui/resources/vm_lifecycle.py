@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from kvtui.backends.base import Backend, Permission
 from kvtui.joins.causes import find_cause
+from kvtui.joins.holdups import grace_left, grace_of, hold_start, hold_stop
 from kvtui.joins.machine import Machine
 from kvtui.records.base import is_true
 from kvtui.resources.base import Action, Danger, lifecycle, objects
-from kvtui.resources.form import Answers, Form, Number
 from kvtui.store import View
 
 _SUBRESOURCES = "subresources.kubevirt.io"
@@ -18,18 +17,16 @@ _OFF_AFTER_STOP = frozenset({"Always", "Once"})
 """Strategies that a stop rewrites to Halted, so that it is accepted without an instance too."""
 
 _GUEST_IS_THERE = frozenset({"Running", "Paused", "Migrating"})
-_THAW: Final = 300
-"""Seconds after which frozen file systems thaw by themselves: virtctl's default."""
+_CUT: Final = 60.0
+"""Seconds beyond its grace period until an instance is gone ..."""
+_BOOT: Final = 120.0
+"""... and until the next one runs."""
 _NOT_YET = frozenset({"Stopped", "Stopping", "Starting", "Provisioning", "WaitingForVolumeBinding", "Succeeded"})
 """What a VM says on its way to running. Anything else than these and the above is trouble that must be seen."""
 
 
 def _may_vm(subresource: str) -> Permission:
     return Permission("update", _SUBRESOURCES, "virtualmachines", subresource)
-
-
-def _may_instance(subresource: str) -> Permission:
-    return Permission("update", _SUBRESOURCES, "virtualmachineinstances", subresource)
 
 
 # When it is possible ---------------------------------------------------------------------------------------------
@@ -98,42 +95,6 @@ def _restart_when(machine: Machine) -> str:
     return ""
 
 
-def _reboot_when(machine: Machine) -> str:
-    if not machine.running or machine.live is None:
-        return "the VM is not running"
-    return "it is paused: unpause it first" if machine.paused else ""
-
-
-def _reset_when(machine: Machine) -> str:
-    return "" if machine.running else "the VM is not running"
-
-
-def _freeze_when(machine: Machine) -> str:
-    if not machine.running or machine.live is None:
-        return "the VM is not running"
-    if not is_true(machine.live.status.conditions, "AgentConnected"):
-        return "no guest agent is connected, and only that can do it"
-    return "its file systems are frozen already" if machine.live.status.fs_freeze_status == "frozen" else ""
-
-
-def _thaw_when(machine: Machine) -> str:
-    return "" if machine.running else "the VM is not running"
-
-
-def _pause_when(machine: Machine) -> str:
-    if not machine.running:
-        return "the VM is not running"
-    return "already paused" if machine.paused else ""
-
-
-def _unpause_when(machine: Machine) -> str:
-    if not machine.running:
-        return "the VM is not running"
-    if machine.vm is not None and machine.vm.status.snapshot_in_progress:
-        return f"snapshot {machine.vm.status.snapshot_in_progress} is being taken"
-    return "" if machine.paused else "not paused"
-
-
 # What must be said before it is confirmed --------------------------------------------------------------------------
 
 
@@ -141,8 +102,7 @@ def _warn_stop(machine: Machine) -> tuple[str, ...]:
     said = []
     live = machine.live
     if live is not None and machine.running and not is_true(live.status.conditions, "AgentConnected"):
-        grace = live.spec.termination_grace_period_seconds
-        wait = f"its grace period of {grace}s" if grace is not None else "its whole grace period"
+        wait = f"its grace period of {grace_of(machine)}s"
         said.append(f"no guest agent is connected: if the guest ignores the power button, stop takes {wait}")
     if machine.paused:
         said.append("it is paused and cannot shut down by itself")
@@ -164,14 +124,6 @@ def _warn_restart(machine: Machine) -> tuple[str, ...]:
 
 def _warn_force_restart(machine: Machine) -> tuple[str, ...]:
     return ("the guest gets no chance to write its data", *_warn_end(machine))
-
-
-def _warn_reset(_machine: Machine) -> tuple[str, ...]:
-    return ("the guest gets no chance to write its data",)
-
-
-def _warn_freeze(_machine: Machine) -> tuple[str, ...]:
-    return ("what the guest writes waits until it is thawed: databases and logs stand still",)
 
 
 def _warn_end(machine: Machine) -> tuple[str, ...]:
@@ -206,45 +158,12 @@ async def _restart(backend: Backend, machine: Machine) -> None:
     await lifecycle(backend).restart(machine.ref)
 
 
-async def _pause(backend: Backend, machine: Machine) -> None:
-    await lifecycle(backend).pause(machine.ref)
-
-
-async def _unpause(backend: Backend, machine: Machine) -> None:
-    await lifecycle(backend).unpause(machine.ref)
-
-
 async def _start_paused(backend: Backend, machine: Machine) -> None:
     await objects(backend).call(machine.ref, "start", {"paused": True}, verb="start paused")
 
 
 async def _force_restart(backend: Backend, machine: Machine) -> None:
     await objects(backend).call(machine.ref, "restart", {"gracePeriodSeconds": 0}, verb="force restart")
-
-
-async def _soft_reboot(backend: Backend, machine: Machine) -> None:
-    await objects(backend).call(machine.ref, "softreboot", verb="soft reboot", instance=True)
-
-
-async def _reset(backend: Backend, machine: Machine) -> None:
-    await objects(backend).call(machine.ref, "reset", instance=True)
-
-
-def _freeze_form(_view: View, machines: Sequence[Machine]) -> Form:
-    whom = machines[0].record.metadata.name if len(machines) == 1 else f"{len(machines)} VMs"
-    seconds = Number("seconds", "thaw after", unit="s", default=str(_THAW), least=0, most=86_400,
-                     hint="0 leaves them frozen until you thaw them")  # fmt: skip
-    return Form(f"freeze the file systems of {whom}", (seconds,))
-
-
-async def _freeze(backend: Backend, machine: Machine, answers: Answers) -> None:
-    seconds = answers.number("seconds") or 0
-    options = {"unfreezeTimeout": f"{seconds}s"} if seconds else {}
-    await objects(backend).call(machine.ref, "freeze", options, instance=True)
-
-
-async def _thaw(backend: Backend, machine: Machine) -> None:
-    await objects(backend).call(machine.ref, "unfreeze", instance=True)
 
 
 def _instance(machine: Machine) -> str:
@@ -281,25 +200,20 @@ def _started_paused(before: Machine, now: Machine) -> bool:
     return _started(before, now) or (now.paused and _instance(now) != _instance(before))
 
 
-def _frozen(_before: Machine, now: Machine) -> bool:
-    return now.live is None or now.live.status.fs_freeze_status == "frozen"
+def _stop_patience(before: Machine) -> float:
+    return grace_of(before) + _CUT
 
 
-def _thawed(_before: Machine, now: Machine) -> bool:
-    return now.live is None or now.live.status.fs_freeze_status != "frozen"
+def _restart_patience(before: Machine) -> float:
+    return grace_of(before) + _BOOT
 
 
-def _paused(_before: Machine, now: Machine) -> bool:
-    return not now.running or (now.paused and now.status != "Running")
+def _hold_stop(_view: View, _before: Machine, now: Machine, clock: float) -> str:
+    return hold_stop(now, clock)
 
 
-def _unpaused(_before: Machine, now: Machine) -> bool:
-    return not now.running or (not now.paused and now.status != "Paused")
-
-
-def _end(_before: Machine, now: Machine) -> str:
-    """What ended instead."""
-    return "" if now.running else "it does not run any more"
+def _hold_start(_view: View, before: Machine, now: Machine, clock: float) -> str:
+    return hold_start(before, now, clock)
 
 
 LIFECYCLE: tuple[Action[Machine], ...] = (
@@ -315,6 +229,7 @@ LIFECYCLE: tuple[Action[Machine], ...] = (
         outcome=_start_failure,
         awaits="starting",
         usual=120.0,
+        holds=_hold_start,
         command="start",
     ),
     Action(
@@ -329,7 +244,9 @@ LIFECYCLE: tuple[Action[Machine], ...] = (
         awaits="stopping",
         danger=Danger.ASK,
         warn=_warn_stop,
-        usual=240.0,
+        patience=_stop_patience,
+        left=grace_left,
+        holds=_hold_stop,
         command="stop",
     ),
     Action(
@@ -345,6 +262,8 @@ LIFECYCLE: tuple[Action[Machine], ...] = (
         danger=Danger.TYPE,
         warn=_warn_kill,
         usual=60.0,
+        left=grace_left,
+        holds=_hold_stop,
         footer=False,
         command="force-stop",
     ),
@@ -361,7 +280,9 @@ LIFECYCLE: tuple[Action[Machine], ...] = (
         awaits="restarting",
         danger=Danger.ASK,
         warn=_warn_restart,
-        usual=300.0,
+        patience=_restart_patience,
+        left=grace_left,
+        holds=_hold_start,
         command="restart",
     ),
     Action(
@@ -376,6 +297,7 @@ LIFECYCLE: tuple[Action[Machine], ...] = (
         outcome=_start_failure,
         awaits="starting paused",
         usual=120.0,
+        holds=_hold_start,
         footer=False,
         command="start-paused",
     ),
@@ -393,100 +315,9 @@ LIFECYCLE: tuple[Action[Machine], ...] = (
         danger=Danger.TYPE,
         warn=_warn_force_restart,
         usual=180.0,
+        left=grace_left,
+        holds=_hold_start,
         footer=False,
         command="force-restart",
-    ),
-    Action(
-        id="vm.soft_reboot",
-        key="",
-        label="soft reboot",
-        help="Have the guest reboot itself, by its agent or the power button; instance and node stay.",
-        needs=_may_instance("softreboot"),
-        when=_reboot_when,
-        run=_soft_reboot,
-        settled=lambda _before, _now: True,
-        awaits="rebooting",
-        danger=Danger.ASK,
-        footer=False,
-        command="soft-reboot",
-    ),
-    Action(
-        id="vm.reset",
-        key="",
-        label="reset",
-        help="Reset the guest at once, as by its reset button; instance and node stay.",
-        needs=_may_instance("reset"),
-        when=_reset_when,
-        run=_reset,
-        settled=lambda _before, _now: True,
-        awaits="resetting",
-        danger=Danger.TYPE,
-        warn=_warn_reset,
-        footer=False,
-        command="reset",
-    ),
-    Action(
-        id="vm.pause",
-        key="p",
-        label="pause",
-        help="Freeze the guest: it keeps its memory and does nothing.",
-        needs=_may_instance("pause"),
-        when=_pause_when,
-        run=_pause,
-        settled=_paused,
-        outcome=_end,
-        awaits="pausing",
-        danger=Danger.ASK,
-        usual=20.0,
-        footer=False,
-        command="pause",
-    ),
-    Action(
-        id="vm.unpause",
-        key="u",
-        label="unpause",
-        help="Let a paused guest go on.",
-        needs=_may_instance("unpause"),
-        when=_unpause_when,
-        run=_unpause,
-        settled=_unpaused,
-        outcome=_end,
-        awaits="unpausing",
-        usual=20.0,
-        footer=False,
-        command="unpause",
-    ),
-    Action(
-        id="vm.freeze",
-        key="",
-        label="freeze",
-        help="Have the guest's agent write out and freeze its file systems, for a copy from outside.",
-        needs=_may_instance("freeze"),
-        when=_freeze_when,
-        form=_freeze_form,
-        run=_freeze,
-        settled=_frozen,
-        outcome=_end,
-        awaits="freezing",
-        danger=Danger.ASK,
-        warn=_warn_freeze,
-        usual=30.0,
-        footer=False,
-        command="freeze",
-    ),
-    Action(
-        id="vm.thaw",
-        key="",
-        label="unfreeze",
-        help="Let the guest write to its file systems again.",
-        needs=_may_instance("unfreeze"),
-        when=_thaw_when,
-        run=_thaw,
-        settled=_thawed,
-        outcome=_end,
-        awaits="thawing",
-        usual=30.0,
-        footer=False,
-        command="unfreeze",
     ),
 )

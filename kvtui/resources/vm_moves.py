@@ -8,6 +8,7 @@ from typing import Final
 
 from kvtui.backends.base import Backend, Permission, Reader
 from kvtui.errors import BackendError, KvtuiError
+from kvtui.joins.holdups import hold_migration
 from kvtui.joins.landing import HOSTNAME, Landing, Wants, judge_nodes, read_wants
 from kvtui.joins.machine import Machine, migratable
 from kvtui.resources.base import Action, Danger, able, migrations, objects
@@ -185,6 +186,7 @@ MOVES: tuple[Action[Machine], ...] = (
         shown=_migrating,
         settled=_moved,
         lasts=900.0,
+        holds=lambda view, _before, now, clock: hold_migration(view, now, clock),
         outcome=_migration_failure,
         awaits="migration asked",
         danger=Danger.ASK,
@@ -204,6 +206,7 @@ MOVES: tuple[Action[Machine], ...] = (
         awaits="cancelling migration",
         danger=Danger.ASK,
         warn=_warn_cancel,
+        holds=lambda view, _before, now, clock: hold_migration(view, now, clock),
         usual=60.0,
         footer=False,
         command="cancel-migration",

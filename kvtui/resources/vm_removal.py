@@ -7,6 +7,7 @@ from typing import Final
 
 from kvtui.backends.base import Backend, Permission
 from kvtui.errors import AbsentError, KvtuiError, PartlyError
+from kvtui.joins.holdups import grace_left, grace_of, hold_machine_deletion
 from kvtui.joins.machine import Machine
 from kvtui.model import Ref
 from kvtui.records.cdi import DataVolume
@@ -18,6 +19,8 @@ from kvtui.resources.vm_changes import whom
 from kvtui.store import View
 from kvtui.text import fit, quantity, size
 
+_GONE: Final = 60.0
+"""Seconds until a deleted VM is gone, beside the grace period of its guest."""
 _DISKS: Final = "disks"
 _LABEL: Final = 22
 """Columns of a field's label."""
@@ -148,7 +151,9 @@ REMOVAL: tuple[Action[Machine], ...] = (
         vanishes=lambda _row: True,
         awaits="deleting",
         danger=Danger.TYPE,
-        usual=240.0,
+        patience=lambda before: _GONE + (grace_of(before) if before.live is not None else 0),
+        left=grace_left,
+        holds=lambda _view, _before, now, clock: hold_machine_deletion(now, clock),
         footer=False,
         command="delete",
     ),

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from kvtui.joins.causes import Cause, find_cause
+from kvtui.joins.holdups import grace_of
 from kvtui.joins.machine import (
     Machine,
     join_machine,
@@ -34,7 +35,6 @@ STOPPED_LIMIT = 60.0
 STOP_LIMIT = 60.0
 """Seconds beyond the grace period."""
 
-_DEFAULT_GRACE = 30
 _ERRORS = frozenset(
     {
         "ErrorPvcNotFound",
@@ -108,8 +108,7 @@ def _judge_stopping(machine: Machine, now: float) -> Judgement:
     asked = live.deleted if live is not None else None
     if live is None or asked is None:
         return WELL
-    stated = live.spec.termination_grace_period_seconds
-    grace = stated if stated is not None else _DEFAULT_GRACE
+    grace = grace_of(machine)
     limit = asked + grace + STOP_LIMIT
     if now < limit:
         return Judgement(again=limit)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from kvtui.joins.move import Move, join_move, moves_of_instance
+from kvtui.joins.targets import find_target_pod
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import find_condition
 from kvtui.records.kubernetes import Event, Pod
@@ -103,7 +104,7 @@ def _judge_pending(move: Move, ref: Ref, now: float) -> Judgement:
 
 def _judge_preparing(view: View, move: Move, ref: Ref, now: float) -> Judgement:
     since = _phase_since(move) or move.migration.created or now
-    pod = _target_pod(view, move, ref)
+    pod = find_target_pod(view, move)
     scheduled = find_condition(pod.status.conditions, "PodScheduled") if pod is not None else None
     if pod is not None and scheduled is not None and scheduled.status == "False":
         words = scheduled.message or scheduled.reason
@@ -122,15 +123,6 @@ def _judge_preparing(view: View, move: Move, ref: Ref, now: float) -> Judgement:
                 words = f"container {status.name} of its target pod waits: {status.state.waiting.message}"
         evidence = (Evidence(f"Pod {pod.metadata.name}", "phase", pod.status.phase),)
     return Judgement(_finding(move, ref, Severity.WARN, "prepares for long", words, since, evidence))
-
-
-def _target_pod(view: View, move: Move, ref: Ref) -> Pod | None:
-    if move.vmi is None:
-        return None
-    for _, pod in view.linked(Pod, ref.backend, "vmi", move.vmi.metadata.uid):
-        if pod.metadata.labels.get("kubevirt.io/migrationJobUID") == ref.uid:
-            return pod
-    return None
 
 
 def _judge_running(move: Move, ref: Ref, now: float) -> Judgement:

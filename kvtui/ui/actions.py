@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, Protocol
 
-from kvtui.actions.batch import AGAIN, Batch, Batches, Item, State, name_item, perform
+from kvtui.actions.batch import Batches, perform
 from kvtui.actions.confirm import Asker, Confirmer
+from kvtui.actions.items import AGAIN, Batch, Item, State, name_item
 from kvtui.backends.transfer import Transfer
 from kvtui.errors import BackendError, KvtuiError
 from kvtui.fleet import Fleet

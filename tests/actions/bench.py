@@ -12,9 +12,10 @@ from typing import Any, Final
 
 import pytest
 
-from kvtui.actions.batch import Batch, Batches, State, Task
+from kvtui.actions.batch import Batches
 from kvtui.actions.commands import Deed
 from kvtui.actions.confirm import Confirmer, Question, Sheet
+from kvtui.actions.items import Batch, State, Task
 from kvtui.audit import AuditLog, Entry
 from kvtui.backends.base import Source
 from kvtui.backends.kubernetes.client import connect

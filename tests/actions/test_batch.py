@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from kvtui.actions.batch import AT_ONCE, KEPT, Batch, Batches, State, Task
+from kvtui.actions.batch import AT_ONCE, KEPT, Batches
+from kvtui.actions.items import Batch, State, Task
 from kvtui.errors import ConflictError, UnconnectedError, UnreachableError
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.resources import RESOURCES
@@ -256,18 +257,20 @@ async def test_a_fault_of_ours_fails_its_item_alone_and_is_raised(stage: Stage, 
     assert "so it is" in batch.items[0].words
 
 
-async def test_what_is_overdue_says_so_with_what_its_row_says(stage: Stage, batches: Batches) -> None:
+async def test_what_is_awaited_says_what_keeps_it_and_when_it_is_overdue(stage: Stage, batches: Batches) -> None:
     (name,) = add_stopped(stage, 1)
     batch = begin(batches, stage, "start", name)
     await batches.carry_out(batch)
     (item,) = batch.items
-    assert (batches.pending(item.ref), batches.explain(item)) == ("starting 0s", "")
+    held = "virt-controller has made no instance of it yet"
+    assert (batches.pending(item.ref), batches.explain(item)) == ("starting 0s", f"the VM says Stopped, and {held}")
     stage.clock.now += 240
     vm = stage.fleet.view.get(VirtualMachine, NAME, "shop", name)
     assert vm is not None
     stage.put(changed(vm, printableStatus="WaitingForVolumeBinding"))
     assert batches.pending(item.ref) == "starting 4m, overdue"
-    assert batches.explain(item).startswith("overdue, usually within 2m; it is WaitingForVolumeBinding")
+    words = f"the VM says WaitingForVolumeBinding, and {held}"
+    assert batches.explain(item) == f"overdue, usually within 2m; {words}"
     assert batch.summary(stage.clock.now) == "1 accepted, 1 of them overdue"
 
 

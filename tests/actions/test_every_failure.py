@@ -14,8 +14,8 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from kvtui.actions.batch import Item, State, Task
 from kvtui.actions.commands import Deed
+from kvtui.actions.items import Item, State, Task
 from tests.actions.bench import TIMINGS, Bench, bench, movable_time
 from tests.actions.cases import KUBERNETES
 from tests.actions.faults import Answer

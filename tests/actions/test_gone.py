@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from kvtui.actions.batch import Batches, State, Task
+from kvtui.actions.batch import Batches
+from kvtui.actions.items import State, Task
 from kvtui.model import Platform
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import Domain

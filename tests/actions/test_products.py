@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from kvtui.actions.batch import Batch, Batches, State, Task
+from kvtui.actions.batch import Batches
+from kvtui.actions.items import Batch, State, Task
 from kvtui.model import Feed, FeedState, Ref
 from kvtui.records.copies import VmSnapshot
 from kvtui.store import Drop, Put

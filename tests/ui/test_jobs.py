@@ -207,7 +207,8 @@ async def test_what_is_overdue_is_told_once_with_what_the_row_says(stage: Stage,
         await screen.settle()
         assert "starting 4m, overdue" in screen.text
         assert [toast for toast in toasts(screen) if "overdue" in toast] == [
-            f"start shop/{name}: overdue, usually within 2m; it is Stopped"
+            f"start shop/{name}: overdue, usually within 2m; "
+            "the VM says Stopped, and virt-controller has made no instance of it yet"
         ]
         await screen.press("J")
         assert "accepted, overdue" in screen.text

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from kvtui.actions.batch import Batches, State, Task
+from kvtui.actions.batch import Batches
+from kvtui.actions.items import State, Task
 from kvtui.audit import AuditLog, Entry
 from kvtui.backends.kubernetes.client import connect
 from kvtui.fleet import Fleet

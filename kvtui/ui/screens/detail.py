@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
+from kvtui.actions.batch import Batches
 from kvtui.backends.base import Agents, Chronicle, Documents, Logs, Reader
 from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
@@ -24,6 +25,7 @@ from kvtui.records import libvirt
 from kvtui.records.kubernetes import Event, Pod
 from kvtui.resources.base import AnyResource
 from kvtui.store import Delta
+from kvtui.ui.awaited_facts import awaited_lines
 from kvtui.ui.copy_facts import copy_lines
 from kvtui.ui.domain_facts import document_lines, domain_lines, explain_silence, happening_lines, host_lines
 from kvtui.ui.facts import event_lines, log_containers, log_line, overview, yaml_line
@@ -62,9 +64,10 @@ class DetailScreen(Screen[None]):
         Binding("c", "container", "next container", show=False, tooltip="the log of the next container"),
     ]
 
-    def __init__(self, fleet: Fleet, resource: AnyResource, ref: Ref, tab: str = "overview") -> None:
+    def __init__(self, fleet: Fleet, batches: Batches, resource: AnyResource, ref: Ref, tab: str = "overview") -> None:
         super().__init__()
         self._fleet = fleet
+        self._batches = batches
         self._resource = resource
         self._ref = ref
         self._backend = fleet.backends[ref.backend]
@@ -81,6 +84,8 @@ class DetailScreen(Screen[None]):
         """What the agent of a domain told, or why it told nothing."""
         self._agent_asked: tuple[object, ...] = ()
         """Of which process of the domain it was asked, and whether it was connected."""
+        self._waited = False
+        """Whether something was awaited when it was last looked at."""
         self._unlisten: Callable[[], None] = lambda: None
 
     def compose(self) -> ComposeResult:
@@ -97,6 +102,7 @@ class DetailScreen(Screen[None]):
     def on_mount(self) -> None:
         """Show the first tab and follow the object."""
         self._unlisten = self._fleet.listen(self._on_delta)
+        self.set_interval(_REFRESH_OWN, self._tick)
         self._view.focus()
         self.action_tab(self._tab)
 
@@ -174,6 +180,13 @@ class DetailScreen(Screen[None]):
             self._show_overview()
             self._draw_heading()
 
+    def _tick(self) -> None:
+        """Let the time of what is awaited go on, and take it off when it has ended."""
+        waits = bool(self._batches.open_on(self._ref))
+        if self._tab == "overview" and (waits or self._waited):
+            self._show_overview()
+        self._waited = waits
+
     def _concerns(self, ref: Ref) -> bool:
         return ref.backend == self._ref.backend and (ref.name == self._ref.name or self._ref.name in ref.name)
 
@@ -196,11 +209,12 @@ class DetailScreen(Screen[None]):
 
     def _show_overview(self) -> None:
         row = self._row()
+        awaited = list(awaited_lines(self._batches, self._ref, self._fleet.clock(), self._width))
         if row is None:
-            self._view.show([line("this object is gone", Tone.WARN)])
+            self._view.show([line("this object is gone", Tone.WARN), *awaited])
             return
         findings = [finding for finding in self._fleet.engine.findings if finding.subject[:4] == self._ref[:4]]
-        lines = list(overview(self._resource, row, findings, self._fleet.clock(), self._width))
+        lines = [*awaited, *overview(self._resource, row, findings, self._fleet.clock(), self._width)]
         if isinstance(row, Machine):
             lines += copy_lines(self._fleet.view, row, self._fleet.clock(), self._width)
         if isinstance(row, Guest):

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Static
 
-from kvtui.actions.batch import AGAIN, Batch, Item, State, name_item
+from kvtui.actions.items import AGAIN, Batch, Item, State, name_item
 from kvtui.fleet import Fleet
 from kvtui.model import Cell, Ref, Tone
 from kvtui.resources.base import Column
@@ -199,7 +199,7 @@ class JobsScreen(Screen[None]):
         if not item.ref.name or resource.row(self._fleet.view, item.ref) is None:
             self.notify(f"{self._name_item(item)} is not there", severity="warning", timeout=4)
             return
-        self.app.push_screen(DetailScreen(self._fleet, resource, item.ref))
+        self.app.push_screen(DetailScreen(self._fleet, self._runner.batches, resource, item.ref))
 
 
 def _show(table: LiveTable[Any], keys: Collection[Any], *, moved: bool) -> None:

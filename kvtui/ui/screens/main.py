@@ -226,7 +226,7 @@ class MainScreen(PanesScreen):
             self.show_namespace(event.ref.name)
             self._choose(self._home)
             return
-        self.app.push_screen(DetailScreen(self._fleet, event.resource, event.ref, event.tab))
+        self.app.push_screen(DetailScreen(self._fleet, self._runner.batches, event.resource, event.ref, event.tab))
 
     # Consoles ------------------------------------------------------------------------------------------------------
 
