@@ -129,7 +129,7 @@ class Feed:
     kind: str
     state: FeedState
     since: float = 0.0
-    """When this state began, in seconds since the epoch."""
+    """When this state began, in seconds since the epoch; of what is stale, when it was last known to be true."""
     detail: str = ""
     """The server's words, or what is being waited for."""
     retry_at: float | None = None

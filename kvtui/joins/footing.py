@@ -34,7 +34,7 @@ class Footing:
         """What is wrong down there; empty while the domain runs on a host that answers."""
         domain = self.domain
         if self.host is not None and not self.host.connected:
-            return f"host {self.ref.backend} is {self.host.link}: {self.host.trouble or 'no reason is known'}"
+            return f"host {self.ref.backend} {self.host.absence}: {self.host.trouble or 'no reason is known'}"
         if domain.state in (DomainState.RUNNING, DomainState.BLOCKED):
             return ""
         reason = f" ({domain.reason})" if domain.reason else ""

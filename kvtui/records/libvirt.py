@@ -41,8 +41,11 @@ class Host(Record):
     uuid: str = ""
     """As libvirt has it. The record has no uid: the row of a host is one before it is reached for the first time."""
     link: str = "connecting"
-    """``connecting``, ``connected``, ``lost`` (it was connected), ``unreachable`` (it never was)."""
+    """``connecting``, ``connected``, ``silent`` (nothing is answered just now), ``lost`` (it was connected),
+    ``unreachable`` (it never was).
+    """
     link_since: float | None = None
+    """When that began; of a host that is silent or lost, when it answered last."""
     trouble: str = ""
     """Why it is not connected."""
     hostname: str = ""
@@ -71,6 +74,16 @@ class Host(Record):
     def connected(self) -> bool:
         """Whether what is known of its domains is of now."""
         return self.link == "connected"
+
+    @property
+    def absence(self) -> str:
+        """What it does instead of being connected: ``does not answer``."""
+        words = {"silent": "does not answer", "unreachable": "cannot be reached", "connecting": "is being connected"}
+        return words.get(self.link, f"is {self.link}")
+
+    def silence(self, now: float) -> float | None:
+        """For how many seconds it has not answered; None while it is connected, or never was."""
+        return now - self.link_since if self.link in ("silent", "lost") and self.link_since is not None else None
 
 
 class Disk(Struct):

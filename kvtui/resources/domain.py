@@ -23,7 +23,7 @@ from kvtui.resources.cells import (
 )
 from kvtui.resources.domain_actions import ACTIONS
 from kvtui.store import View
-from kvtui.text import percent, rate, size
+from kvtui.text import age, percent, rate, size
 
 _WORDS = {
     DomainState.NONE: ("Unknown", Tone.WARN),
@@ -42,19 +42,19 @@ _PASSING = frozenset({"migrating", "saving", "dumping", "shutting down", "creati
 """Reasons of a pause that ends by itself."""
 
 
-def _health(guest: Guest, _now: float) -> Health:
+def _health(guest: Guest, now: float) -> Health:
     domain = guest.domain
     word, tone = _WORDS[domain.state]
     if not guest.reachable:
         assert guest.host is not None
-        return Health(Tone.MUTED, f"{word}?", f"{guest.backend} is {guest.host.link}; last known state: {word}")
+        return Health(Tone.MUTED, f"{word}?", f"{_absence(guest.backend, guest.host, now)}; last known state: {word}")
     if domain.fault:
         return Health(Tone.BAD, word, domain.fault)
     reason = domain.reason
     if reason in _FAULTS:
         # What broke once and runs again is told by its state.
         tone = Tone.BAD if domain.state is not DomainState.RUNNING else Tone.WARN
-        return Health(tone, word, _explain(domain))
+        return Health(tone, _fault_word(domain, word), _explain(domain))
     if guest.job is not None:
         return _working_health(guest.job, word)
     if domain.state is DomainState.PAUSED and reason in _PASSING:
@@ -67,6 +67,11 @@ def _health(guest: Guest, _now: float) -> Health:
         changes = ", ".join(domain.differs)
         return Health(tone if tone is not Tone.OK else Tone.WARN, f"{word},restart due", f"after a restart: {changes}")
     return Health(tone, word, reason if tone is not Tone.OK else "")
+
+
+def _absence(backend: str, host: Host, now: float) -> str:
+    silence = host.silence(now)
+    return f"{backend} {host.absence}{f', last answer {age(silence)} ago' if silence is not None else ''}"
 
 
 _DOINGS = {
@@ -94,6 +99,13 @@ def _stopped_health(domain: Domain) -> Health:
 
 def _because(reason: str) -> str:
     return f"; it ended by: {reason}" if reason else ""
+
+
+def _fault_word(domain: Domain, word: str) -> str:
+    """What ended by a fault is not merely stopped, and what stands still by one not merely paused."""
+    if domain.state is DomainState.SHUTOFF:
+        return "Crashed" if domain.reason == "crashed" else "Failed"
+    return f"{word},{domain.reason}" if domain.state is DomainState.PAUSED else word
 
 
 def _explain(domain: Domain) -> str:

@@ -25,9 +25,10 @@ _MAC: Final = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 def is_there(guest: Guest) -> str:
     """Why nothing at all can be done."""
-    if guest.reachable:
+    if guest.host is None or guest.reachable:
         return ""
-    return f"{guest.backend} is not connected"
+    silent = guest.host.link == "silent"
+    return f"{guest.backend} {guest.host.absence if silent else 'is not connected'}"
 
 
 def why_not(guest: Guest) -> str:

@@ -13,6 +13,7 @@ from kvtui.joins.domain import Guest, host_of
 from kvtui.joins.domain_holdups import hold_job
 from kvtui.records.libvirt import Domain, Host
 from kvtui.resources.base import Action, Danger
+from kvtui.resources.domain_changes import is_there
 from kvtui.resources.form import Answers, Choice, Form, Number, Option, Text, Toggle
 from kvtui.store import View
 from kvtui.text import size
@@ -180,8 +181,8 @@ async def _abort(backend: Backend, guest: Guest) -> None:
 
 
 def _migrate_when(guest: Guest) -> str:
-    if not guest.reachable:
-        return f"{guest.backend} is not connected"
+    if away := is_there(guest):
+        return away
     if guest.job is not None:
         return f"a job is under way: {guest.job.operation}"
     if guest.domain.saved:

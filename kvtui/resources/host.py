@@ -15,7 +15,7 @@ from kvtui.resources import sources
 from kvtui.resources.base import Column, Resource, itself
 from kvtui.resources.cells import NOTHING, health_cell, number_cell, reason_column, text_cell
 from kvtui.store import View
-from kvtui.text import percent, size
+from kvtui.text import age, percent, size
 
 _CPU_OVERCOMMIT = 4.0
 """Promised CPUs for each real one from which they are marked."""
@@ -75,21 +75,28 @@ def _trouble(pool: StoragePool, starved: Sequence[Domain]) -> str:
 
 _WORDS = {
     "connecting": ("connecting", Tone.BUSY),
+    "silent": ("no answer", Tone.WARN),
     "lost": ("lost", Tone.BAD),
     "unreachable": ("unreachable", Tone.BAD),
 }
 
 
-def _health(row: HostRow, _now: float) -> Health:
+def _health(row: HostRow, now: float) -> Health:
     host = row.host
     if not host.connected:
         word, tone = _WORDS.get(host.link, (host.link, Tone.WARN))
-        return Health(tone, word, host.trouble)
+        silence = host.silence(now)
+        return Health(tone, word, host.trouble if silence is None else f"{host.trouble}; no answer for {age(silence)}")
     if row.bad_pools:
         return Health(Tone.WARN, "Ready,pool trouble", ", ".join(row.pools[: row.bad_pools]))
     if host.read_only:
         return Health(Tone.OK, "Ready,looks only", "libvirt grants this account a connection for looking only")
     return Health(Tone.OK, "Ready")
+
+
+def _status(row: HostRow, now: float) -> Cell:
+    cell, silence = health_cell(_health(row, now)), row.host.silence(now)
+    return cell if silence is None else cell._replace(text=f"{cell.text} {age(silence)}")
 
 
 def _cpu(row: HostRow, _now: float) -> Cell:
@@ -178,7 +185,7 @@ RESOURCE: Resource[HostRow] = Resource(
     health=_health,
     columns=(
         Column("NAME", lambda row, _now: Cell(row.host.metadata.name), 12, rank=0, grow=2),
-        Column("STATUS", lambda row, now: health_cell(_health(row, now)), 10, rank=0, grow=1),
+        Column("STATUS", _status, 13, rank=0, grow=1, ticks=True),
         Column("VMS", lambda row, _now: number_cell(row.active, f"{row.active}"), 4, rank=1, right=True),
         Column("CPU", _cpu, 7, rank=1, right=True, measured=True),
         Column("MEMORY", _memory, 7, rank=1, right=True, measured=True),

@@ -13,7 +13,7 @@ from kvtui.store import View
 from kvtui.text import percent, size
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule
 
-_LOST = frozenset({"lost", "unreachable"})
+_LOST = frozenset({"silent", "lost", "unreachable"})
 
 
 def _judge_host(view: View, ref: Ref, _now: float) -> Judgement:
@@ -31,10 +31,10 @@ def _judge_host(view: View, ref: Ref, _now: float) -> Judgement:
     return Judgement(
         Finding(
             rule="host.lost",
-            severity=Severity.BAD,
+            severity=Severity.WARN if host.link == "silent" else Severity.BAD,
             subject=ref,
             label="host",
-            trouble="is lost" if host.link == "lost" else "cannot be reached",
+            trouble=host.absence,
             cause="; ".join([words, *takes]),
             since=host.link_since,
             evidence=(Evidence(f"host {ref.name}", host.uri, words, host.link_since),),

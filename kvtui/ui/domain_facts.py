@@ -66,7 +66,8 @@ def explain_silence(row: Row) -> str:
     """Why the agent in a guest need not be asked; empty when it is there."""
     domain = row.domain
     if not row.reachable:
-        return f"{row.backend} is not connected"
+        assert row.host is not None
+        return f"{row.backend} {row.host.absence}"
     if not domain.active:
         return "the VM does not run"
     if domain.agent is None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from kvtui.model import FeedState, Ref
+from kvtui.model import FeedState, Ref, Tone
 from kvtui.records.libvirt import Domain, DomainState
 from kvtui.records.libvirt import Host as HostRecord
+from kvtui.resources import find
 from kvtui.store import View
 from tests.libvirt.conftest import live, make_backend, until
 from tests.real.conftest import import_libvirt
@@ -30,9 +32,12 @@ def find_domain(view: View, host: str, name: str) -> Domain | None:
     return view.get(Domain, host, "", name)
 
 
+def host_of(view: View, name: str) -> HostRecord:
+    return view.get(HostRecord, name, "", name) or HostRecord(link="")
+
+
 def link_of(view: View, name: str) -> str:
-    host = view.get(HostRecord, name, "", name)
-    return host.link if host is not None else ""
+    return host_of(view, name).link
 
 
 async def test_a_running_guest_is_told_with_its_figures(host: Host, image: Image, tmp_path: Path) -> None:
@@ -84,8 +89,16 @@ async def test_a_daemon_that_hangs_is_called_stale_and_then_lost_and_others_go_o
         await until(fleet, lambda: fleet.view.feed("hanging", Domain.KIND).state is FeedState.LIVE, 10)
         hanging.freeze()
         try:
-            await until(fleet, lambda: fleet.view.feed("hanging", Domain.KIND).state is FeedState.STALE, 20)
+            frozen = time.time()
+            await until(fleet, lambda: link_of(fleet.view, "hanging") == "silent", 8)
+            assert [finding.trouble for finding in fleet.engine.findings] == ["does not answer"]
+            answered = host_of(fleet.view, "hanging").link_since or 0.0
+            # The look before it was frozen, not the one that was missed.
+            assert frozen - 4 < answered < frozen + 1
+            await until(fleet, lambda: fleet.view.feed("hanging", Domain.KIND).state is FeedState.STALE, 4)
+            assert frozen - 4 < fleet.view.feed("hanging", Domain.KIND).since < frozen + 1
             await until(fleet, lambda: link_of(fleet.view, "hanging") == "lost", SILENCE)
+            assert host_of(fleet.view, "hanging").link_since == answered
             assert fleet.view.feed("other", Domain.KIND).state is FeedState.LIVE
         finally:
             hanging.thaw()
@@ -116,11 +129,28 @@ async def test_a_killed_qemu_is_a_crash_with_its_finding(host: Host, image: Imag
     with running_guest(host, "web", image):
         async with live(backend) as fleet:
             await until(fleet, lambda: fleet.view.count(Domain) == 1, 20)
+
+            def word() -> tuple[str, Tone]:
+                resource = find("vms", fleet.resources)
+                assert resource is not None
+                (ref,) = resource.refs(fleet.view)
+                health = resource.health(resource.row(fleet.view, ref), 0.0)
+                return health.word, health.tone
+
             host.signal(host.qemu("web"), signal.SIGKILL)
             await until(fleet, lambda: any(one.rule == "domain.state" for one in fleet.engine.findings), 20)
             (finding,) = fleet.engine.findings
             assert finding.subject[:4] == Ref("kvm1", Domain.KIND, "", "web")[:4]
             assert finding.trouble in ("has crashed", "failed to start")
+            assert word() == ("Crashed", Tone.BAD)
+            # A daemon that was started anew does not know why a domain is off.
+            host.restart_daemon()
+            await until(fleet, lambda: link_of(fleet.view, "kvm1") == "lost", 10)
+            await until(fleet, lambda: fleet.view.feed("kvm1", Domain.KIND).state is FeedState.LIVE, 20)
+            assert word() == ("Crashed", Tone.BAD)
+            await backend.call(lambda one: one.lookupByName("web").create() and None, "start")
+            await until(fleet, lambda: word()[0] == "Running", 20)
+            await until(fleet, lambda: not fleet.engine.findings, 40)
 
 
 async def test_leaving_waits_for_no_daemon_that_hangs(make_host: Callable[..., Host], tmp_path: Path) -> None:

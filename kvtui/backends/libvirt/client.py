@@ -35,7 +35,7 @@ from kvtui.backends.libvirt.verbs import DomainVerbs
 from kvtui.backends.libvirt.way import Way
 from kvtui.backends.libvirt.words import LOOKING_ONLY
 from kvtui.errors import BackendError, KvtuiError, UnconnectedError, UnreachableError
-from kvtui.model import BackendInfo, Platform, Ref, Tone
+from kvtui.model import BackendInfo, FeedState, Platform, Ref, Tone
 from kvtui.records.base import Meta
 from kvtui.records.libvirt import Domain, Host
 from kvtui.text import clean_line
@@ -135,7 +135,7 @@ class LibvirtBackend(
             self._info = replace(self._info, trouble=str(error))
             feeds.report_cut(_cut_words(error), time.time() + wait)
             known = self._host.libvirt_version != ""
-            told.tell(Host, [self._with_link("lost" if known else "unreachable", words)])
+            told.tell(Host, [self._with_link("lost" if known else "unreachable", words, feeds.heard(Host.KIND))])
             self._retry.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
@@ -269,13 +269,24 @@ class LibvirtBackend(
         everything = make_collectors(survey, self._host, self.transfers, self.job_notes, LinkProber(link))
         collectors = [one for one in everything if wanted & set(one.serves)]
         tasks: set[asyncio.Task[None]] = set()
+
+        def report(kind: str, state: FeedState, detail: str) -> None:
+            feeds.report(kind, state, detail)
+            if kind != Host.KIND:
+                return
+            if state is FeedState.STALE:
+                told.tell(Host, [self._with_link("silent", detail, feeds.heard(kind))])
+            elif state is FeedState.LIVE and self._host.link == "silent":
+                # Its collector has told so.
+                self._with_link("connected", "")
+
         try:
             await events.subscribe(link)
             shown = asyncio.Event()
             if Domain not in wanted:
                 shown.set()
             for one in collectors:
-                follower = follow(one, link, events, told, feeds.report, shown)
+                follower = follow(one, link, events, told, report, shown)
                 tasks.add(asyncio.create_task(follower, name=f"{self.name} {type(one).__name__}"))
             waiting: set[asyncio.Future[Any]] = {*tasks, lost}
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -302,12 +313,13 @@ class LibvirtBackend(
         if link is not None:
             link.close()
 
-    def _with_link(self, state: str, trouble: str) -> Host:
+    def _with_link(self, state: str, trouble: str, since: float | None = None) -> Host:
+        """`since`: when the state began, if it is another than before and not that of this moment."""
         same = self._host.link == state
         self._host = msgspec.structs.replace(
             self._host,
             link=state,
-            link_since=self._host.link_since if same else time.time(),
+            link_since=self._host.link_since if same else since or time.time(),
             trouble=trouble,
         )
         return self._host

@@ -33,6 +33,8 @@ class Found:
 
 _PATIENCE: Final = 6.0
 """Seconds that a look may last before what is known is called old."""
+_PROMPT: Final = 3.0
+"""The same for states, which wait for nothing but libvirt itself."""
 _SETTLE: Final = 0.05
 """Seconds after an event in which its companions come: one look for all of them."""
 
@@ -99,11 +101,12 @@ async def follow(
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
                 await shown.wait()
+    patience = _PROMPT if collector.lane is Lane.STATES else _PATIENCE
     while True:
         look = asyncio.ensure_future(link.call(collector.collect, "the host was looked at in vain", collector.lane))
         try:
             with suppress(TimeoutError):
-                async with asyncio.timeout(_PATIENCE):
+                async with asyncio.timeout(patience):
                     await asyncio.shield(look)
             if not look.done():
                 for type_ in collector.types:
@@ -139,17 +142,27 @@ class Feeds:
         self._backend = backend
         self._inbox = inbox
         self._feeds: dict[str, Feed] = {}
+        self._heard: dict[str, float] = {}
+        """When each kind was last known to be as it is told."""
         for kind in kinds:
             self.report(kind, FeedState.LOADING)
 
     def report(self, kind: str, state: FeedState, detail: str = "", retry_at: float | None = None) -> None:
         """The state of one kind; what is said again is not told again."""
+        now = time.time()
+        if state is FeedState.LIVE:
+            self._heard[kind] = now
         before = self._feeds.get(kind)
         if before is not None and (before.state, before.detail, before.retry_at) == (state, detail, retry_at):
             return
-        since = before.since if before is not None and before.state is state else time.time()
+        begun = self._heard.get(kind, now) if state is FeedState.STALE else now
+        since = before.since if before is not None and before.state is state else begun
         self._feeds[kind] = Feed(self._backend, kind, state, since, detail, retry_at)
         self._inbox(self._feeds[kind])
+
+    def heard(self, kind: str) -> float | None:
+        """When the kind was last known to be as it is told."""
+        return self._heard.get(kind)
 
     def report_cut(self, detail: str, retry_at: float) -> None:
         """The connection is gone: what was live is old, the rest is not known."""

@@ -16,7 +16,7 @@ from kvtui.backends.libvirt.link import load
 from kvtui.backends.libvirt.words import PASSING, disk_error, is_unsupported, reason_of, state_of
 from kvtui.model import Usage as HostUsage
 from kvtui.records.base import Meta
-from kvtui.records.libvirt import Address, Domain, Host, Use
+from kvtui.records.libvirt import Address, Domain, DomainState, Host, Use
 from kvtui.text import clean_line
 
 if TYPE_CHECKING:
@@ -273,11 +273,16 @@ class Survey:
     def _remember(self, uuid: str, domain: Domain, known: Domain | None, now: float) -> Domain:
         """The domain with its figures, and since when it has been so."""
         if known is not None:
+            if domain.state is known.state is DomainState.SHUTOFF and not domain.reason:
+                domain.reason = known.reason
             same = known.state is domain.state and known.reason == domain.reason
             domain.since = known.since if same else now
             began = domain.active and not known.active
             domain.started = now if began else known.started if domain.active else None
         elif (before := self._earlier.get(uuid)) is not None:
+            if domain.state is before.state is DomainState.SHUTOFF and not domain.reason:
+                # A daemon that was started anew has forgotten it.
+                domain.reason = before.reason
             # What changed while nobody looked began nobody knows when.
             if (before.state, before.reason) == (domain.state, domain.reason):
                 domain.since = before.since
