@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -17,6 +18,8 @@ from kvtui.triage.engine import Engine
 
 TICK = 0.1
 """Seconds between two steps of the store."""
+_SLICE = 0.015
+"""Seconds that rules may take at a time: between two slices the keyboard has its turn."""
 
 _NO_CARE = Care()
 
@@ -95,10 +98,10 @@ class Fleet:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def step(self) -> Delta:
-        """Apply what is in the inbox and tell the listeners."""
+    def step(self, patience: float = math.inf) -> Delta:
+        """Apply what is in the inbox, judge it, for `patience` seconds at most, and tell the listeners."""
         delta = self.store.drain()
-        judged = self.engine.update(self.store, delta, self.clock())
+        judged = self.engine.update(self.store, delta, self.clock(), patience)
         if delta or judged:
             for listener in tuple(self._listeners):
                 listener(delta)
@@ -111,8 +114,8 @@ class Fleet:
             for backend in self.backends.values():
                 tasks.create_task(self._keep_live(backend, wanted), name=f"backend {backend.name}")
             while True:
-                self.step()
-                await asyncio.sleep(TICK)
+                self.step(_SLICE)
+                await asyncio.sleep(0 if self.engine.behind else TICK)
 
     async def _keep_live(self, backend: Backend, wanted: Sequence[Source]) -> None:
         sources = [source for source in wanted if source.platform is backend.info.platform]

@@ -35,6 +35,7 @@ async def _problems(options: Namespace, fleet: Fleet) -> int:
     live = asyncio.create_task(fleet.run(sources))
     try:
         await wait_for_lists(options, sources, fleet, live)
+        fleet.step()
         found = [problem for problem in fleet.engine.problems if _is_in(problem, options.namespace)]
         missing = find_missing(sources, fleet)
         with printing():

@@ -54,6 +54,7 @@ async def _why(options: Namespace, fleet: Fleet) -> int:
     live = asyncio.create_task(fleet.run(sources))
     try:
         await wait_for_lists(options, sources, fleet, live)
+        fleet.step()
         missing = say_missing(find_missing(sources, fleet))
         answer = _find(fleet, kind, name, options.namespace, missing)
         with printing():

@@ -35,6 +35,11 @@ Related = Callable[[View, Ref, Any], Iterable[Ref]]
 """The subjects that a changed record (its ref, its state) has a part in."""
 
 
+def itself(_view: View, ref: Ref, _record: Record) -> tuple[Ref]:
+    """For `related`: the record is the subject."""
+    return (ref,)
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A pure function over the view. It judges one subject at a time, so that a fleet costs what changes in it."""

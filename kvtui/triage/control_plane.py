@@ -13,7 +13,7 @@ from kvtui.records.kubevirt import KubeVirt, VirtualMachine, VirtualMachineInsta
 from kvtui.records.libvirt import Host
 from kvtui.store import View
 from kvtui.text import parse_time
-from kvtui.triage.base import LINGER, WELL, Judgement, Rule
+from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
 
 STALE_LIMIT = 60.0
 """Seconds after which old data is no mere hiccup."""
@@ -146,14 +146,14 @@ RULES = (
     Rule(
         "kubevirt.available",
         _kubevirt,
-        {KubeVirt: lambda _view, ref, _record: (ref,)},
+        {KubeVirt: itself},
         linger=LINGER,
         detects="KubeVirt that is degraded, not available, or being changed",
     ),
     Rule(
         "cdi.available",
         _cdi,
-        {Cdi: lambda _view, ref, _record: (ref,)},
+        {Cdi: itself},
         linger=LINGER,
         detects="CDI that is degraded, not available, or being changed",
     ),

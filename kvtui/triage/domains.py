@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from kvtui.joins.domain import Guest, guests_of_host, join_guest
@@ -13,7 +12,7 @@ from kvtui.records.kubernetes import Node
 from kvtui.records.libvirt import Domain, DomainJob, DomainState, Host
 from kvtui.store import View
 from kvtui.text import age, rate, size
-from kvtui.triage.base import HIDDEN, LINGER, WELL, Judgement, Rule
+from kvtui.triage.base import HIDDEN, LINGER, WELL, Judgement, Rule, itself
 
 JOB_RECENT = 600.0
 """Seconds for which a failed job is news."""
@@ -121,15 +120,11 @@ def _of_job(ref: Ref, job: DomainJob, severity: Severity, trouble: str, cause: s
     )
 
 
-def _itself(_view: View, ref: Ref, _record: Domain) -> Iterator[Ref]:
-    yield ref
-
-
 RULES = (
     Rule(
         "domain.state",
         _judge,
-        {Domain: _itself, Host: guests_of_host, Node: domains_of_node},
+        {Domain: itself, Host: guests_of_host, Node: domains_of_node},
         linger=LINGER,
         detects="a VM of a host that crashed, hangs, or is paused by an I/O error, its watchdog or libvirt",
     ),

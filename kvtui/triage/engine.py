@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import heapq
+import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -11,6 +13,8 @@ from kvtui.store import Delta, View
 from kvtui.triage.base import Judgement, Related, Rule, backend_ref
 from kvtui.triage.problems import Problem, group_problems, worst_first
 from kvtui.triage.rules import RULES
+
+_NO_RULES: dict[Related, list[str]] = {}
 
 _Key = tuple[str, Ref]
 """Rule and subject."""
@@ -22,10 +26,14 @@ class Engine:
     def __init__(self, rules: Sequence[Rule] = RULES) -> None:
         self._rules = {rule.id: rule for rule in rules}
         self._of_feeds = [rule.id for rule in rules if rule.feeds]
-        self._by_type: dict[type, list[tuple[str, Related]]] = {}
+        self._by_type: dict[type, dict[Related, list[str]]] = {}
+        """By type of record, the rules of each way to their subjects."""
         for rule in rules:
             for type_, related in rule.related.items():
-                self._by_type.setdefault(type_, []).append((rule.id, related))
+                self._by_type.setdefault(type_, {}).setdefault(related, []).append(rule.id)
+        self._todo: dict[_Key, None] = {}
+        """What is still to be judged."""
+        self._changed = False
         self._found: dict[_Key, Finding] = {}
         self._hidden: dict[_Key, Finding] = {}
         """What was found before nobody could tell any more."""
@@ -48,29 +56,44 @@ class Engine:
         """The same by causes: each cause once, with what it brings about."""
         return self._problems
 
-    def update(self, view: View, delta: Delta, now: float) -> bool:
-        """Judge what the delta and the time have changed; whether the findings are others than before."""
-        todo = self._touched(view, delta)
-        todo.update(dict.fromkeys(self._overdue(now)))
-        changed = False
-        for key in todo:
-            changed = self._judge(view, key, now) or changed
-        if changed:
-            self._sorted = tuple(sorted(self._counted(), key=worst_first))
-            self._problems = group_problems(self._sorted)
-        return changed
+    @property
+    def behind(self) -> bool:
+        """Whether something is still to be judged, for patience was at its end."""
+        return bool(self._todo)
 
-    def _touched(self, view: View, delta: Delta) -> dict[_Key, None]:
-        todo: dict[_Key, None] = {}
+    def update(self, view: View, delta: Delta, now: float, patience: float = math.inf) -> bool:
+        """Judge what the delta and the time have changed; whether the findings are others than before.
+
+        `patience` is how many seconds it may take: the rest is judged by the next calls, and told when it is all done.
+        """
+        end = time.perf_counter() + patience
+        self._touch(view, delta)
+        self._todo.update(dict.fromkeys(self._overdue(now)))
+        while self._todo:
+            # The newest first: taking the oldest out of a large dict is slow.
+            key, _ = self._todo.popitem()
+            self._changed = self._judge(view, key, now) or self._changed
+            if time.perf_counter() >= end:
+                break
+        if self._todo or not self._changed:
+            return False
+        self._changed = False
+        self._sorted = tuple(sorted(self._counted(), key=worst_first))
+        self._problems = group_problems(self._sorted)
+        return True
+
+    def _touch(self, view: View, delta: Delta) -> None:
+        todo = self._todo
         for feed in delta.feeds:
             ref = backend_ref(feed.backend)
             todo.update(((rule, ref), None) for rule in self._of_feeds)
         for change in delta.changes:
-            for rule, related in self._by_type.get(type(change.record), ()):
+            for related, rules in self._by_type.get(type(change.record), _NO_RULES).items():
                 for record in (change.old, change.new):
                     if record is not None:
-                        todo.update(((rule, ref), None) for ref in related(view, change.ref, record))
-        return todo
+                        for ref in related(view, change.ref, record):
+                            for rule in rules:
+                                todo[rule, ref] = None
 
     def _overdue(self, now: float) -> list[_Key]:
         found: list[_Key] = []

@@ -25,7 +25,7 @@ from kvtui.records.kubernetes import Claim, ContainerStatus, Event, Node, Pod
 from kvtui.records.kubevirt import KubeVirt, Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.store import View
 from kvtui.text import parse_time
-from kvtui.triage.base import LINGER, WELL, Judgement, Related, Rule
+from kvtui.triage.base import LINGER, WELL, Judgement, Related, Rule, itself
 
 SETTLE: Final = 60.0
 """Seconds that a complaint must stand: controllers try again."""
@@ -242,7 +242,7 @@ def _rule(type_: type[Record], label: str, leave: Callable[[Record], bool] = lam
         record = view.get(type_, ref.backend, about.namespace, about.name)
         return (record.ref(ref.backend),) if record is not None else ()
 
-    related: Mapping[type[Record], Related] = {type_: lambda _view, ref, _record: (ref,), Event: of_event}
+    related: Mapping[type[Record], Related] = {type_: itself, Event: of_event}
     detects = f"a {label} whose conditions, phase or events say that something is wrong, in ways that no rule knows"
     return Rule(f"unknown.{label}", judge, related, settle=SETTLE, linger=LINGER, detects=detects, fallback=True)
 

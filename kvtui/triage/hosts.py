@@ -11,7 +11,7 @@ from kvtui.records.kubernetes import Node
 from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, Domain, Host, StoragePool
 from kvtui.store import View
 from kvtui.text import percent, size
-from kvtui.triage.base import LINGER, WELL, Judgement, Rule
+from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
 
 _LOST = frozenset({"silent", "lost", "unreachable"})
 
@@ -94,13 +94,13 @@ RULES = (
     Rule(
         "host.lost",
         _judge_host,
-        {Host: lambda _view, ref, _record: (ref,), Domain: _of_domain, Node: hosts_of_node},
+        {Host: itself, Domain: _of_domain, Node: hosts_of_node},
         detects="a host that does not answer, and what it takes along",
     ),
     Rule(
         "pool.state",
         _judge_pool,
-        {StoragePool: lambda _view, ref, _record: (ref,), Domain: pools_in_trouble},
+        {StoragePool: itself, Domain: pools_in_trouble},
         linger=LINGER,
         detects="a pool that is full, nearly full, inactive, degraded or cannot be reached",
     ),

@@ -12,7 +12,7 @@ from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim
 from kvtui.store import View
 from kvtui.text import parse_time
-from kvtui.triage.base import LINGER, WELL, Judgement, Rule
+from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
 
 PATIENCE = 600.0
 """Seconds that a transfer may take to begin."""
@@ -95,7 +95,7 @@ RULES = (
     Rule(
         "import.state",
         _judge,
-        {DataVolume: lambda _view, ref, _record: (ref,), Claim: _of_claim},
+        {DataVolume: itself, Claim: _of_claim},
         linger=LINGER,
         detects="a DataVolume that failed, does not begin or fill, or whose worker crashes again and again",
     ),

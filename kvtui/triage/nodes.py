@@ -10,7 +10,7 @@ from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.records.libvirt import Domain, Host
 from kvtui.store import View
 from kvtui.text import parse_time, quantity
-from kvtui.triage.base import LINGER, WELL, Judgement, Rule
+from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
 
 HEARTBEAT_LIMIT = 300.0
 """Seconds after which KubeVirt itself takes a node without heartbeat for lost."""
@@ -138,7 +138,7 @@ RULES = (
     Rule(
         "node.state",
         _judge,
-        {Node: lambda _view, ref, _record: (ref,), Domain: nodes_of_domain, Host: nodes_of_host},
+        {Node: itself, Domain: nodes_of_domain, Host: nodes_of_host},
         linger=LINGER,
         detects="a node that is not ready, under pressure, takes no VMs, or lacks KVM or virt-handler's heartbeat",
     ),
