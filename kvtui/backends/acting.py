@@ -43,8 +43,9 @@ class Guard:
         if self.read_only():
             raise ReadOnlyError(f"{ref.backend} is read-only", consequence, "start kvtui without --read-only")
 
-    async def act(self, verb: str, ref: Ref, ask: Callable[[], Awaitable[T]]) -> T:
-        """What `ask` returns, done between its two audit lines, on the very object that was meant.
+    async def act(self, verb: str, ref: Ref, ask: Callable[[], Awaitable[T]], *, about: Ref | None = None) -> T:
+        """What `ask` returns, done between its two audit lines, on the very object that was meant; `about` is another
+        one that it must be, where that is not the one that is changed.
 
         Raises what `ask` raises, ReadOnlyError, ConflictError, and BackendError when it cannot be logged.
         """
@@ -52,7 +53,7 @@ class Guard:
         act = self._plan(verb, ref)
         await self._note(act, "asked")
         try:
-            done = await self._send(act, ask)
+            done = await self._send(act, ask, about)
         except KvtuiError as failure:
             if isinstance(failure, ForbiddenError):
                 self.refused()
@@ -82,10 +83,12 @@ class Guard:
     def _plan(self, verb: str, ref: Ref) -> Act:
         return Act(verb, ref, self.account(), self.platform, self.dry_run)
 
-    async def _send(self, act: Act, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _send(self, act: Act, ask: Callable[[], Awaitable[T]], about: Ref | None) -> T:
         """Ask for it; whatever goes wrong is one of our errors."""
         try:
-            await self._check_same(act.ref)
+            for ref in (act.ref, about):
+                if ref is not None:
+                    await self._check_same(ref)
             return await ask()
         except KvtuiError:
             raise

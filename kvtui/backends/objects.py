@@ -26,15 +26,18 @@ class Objects(Protocol):
     async def read_all(self, ref: Ref) -> list[dict[str, object]]:
         """All objects of the kind of `ref`, in its namespace where it has one, cleaned of control characters."""
 
-    async def create(self, ref: Ref, body: Body, *, verb: str = "create") -> Ref:
+    async def create(self, ref: Ref, body: Body, *, verb: str = "create", about: Ref | None = None) -> Ref:
         """Create the object `ref` names, of a body without kind, name and namespace; what was created, with its uid.
 
-        A name that ends in a hyphen is completed by the server.
+        A name that ends in a hyphen is completed by the server. What it is made of or for, `about`, must still be the
+        object of that uid.
         """
 
-    async def patch(self, ref: Ref, patch: Body | Sequence[Body], *, verb: str, version: str = "") -> None:
+    async def patch(
+        self, ref: Ref, patch: Body | Sequence[Body], *, verb: str, version: str = "", about: Ref | None = None
+    ) -> None:
         """Change an object by a merge patch or, as a list, a JSON patch; with `version` (its resourceVersion), only if
-        nobody changed it since.
+        nobody changed it since. `about` as in `create`.
         """
 
     async def replace(self, ref: Ref, body: Body, *, verb: str = "edit") -> None:

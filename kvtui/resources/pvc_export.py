@@ -45,7 +45,7 @@ async def _export(backend: Backend, row: ClaimRow, answers: Answers) -> Ref:
     meta = row.claim.metadata
     ref = Ref(row.backend, VmExport.KIND, meta.namespace, answers.text("name"))
     body = export_body(Claim.KIND, meta.name, answers.number("hours") or 2)
-    return await objects(backend).create(ref, body, verb="export")
+    return await objects(backend).create(ref, body, verb="export", about=row.ref)
 
 
 ACTIONS: tuple[Action[ClaimRow], ...] = (

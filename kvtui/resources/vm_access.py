@@ -80,7 +80,7 @@ async def _expose(backend: Backend, machine: Machine, answers: Answers) -> None:
             ],
         }
     }
-    await objects(backend).create(service, body, verb=f"expose {machine.ref.name}")
+    await objects(backend).create(service, body, verb=f"expose {machine.ref.name}", about=machine.ref)
 
 
 # Credentials -------------------------------------------------------------------------------------------------------
@@ -170,7 +170,8 @@ async def _put_in_secret(
 ) -> None:
     secret = Ref(machine.backend, "Secret", machine.ref.namespace, answers.text("secret"))
     data = {name: base64.b64encode(value.encode()).decode()}
-    await objects(backend).patch(secret, {"data": data}, verb=f"{verb} for {machine.ref.name}")
+    told = f"{verb} for {machine.ref.name}"
+    await objects(backend).patch(secret, {"data": data}, verb=told, about=machine.ref)
 
 
 ACCESS: tuple[Action[Machine], ...] = (

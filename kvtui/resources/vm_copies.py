@@ -111,7 +111,8 @@ def _take_form(view: View, machines: Sequence[Machine]) -> Form:
 async def _take(backend: Backend, machine: Machine, answers: Answers) -> Ref:
     vm = machine.record.metadata
     ref = Ref(machine.backend, VmSnapshot.KIND, vm.namespace, answers.text("name") or f"{vm.name}-snapshot-")
-    return await objects(backend).create(ref, snapshot_body(vm.name, answers.number("minutes")), verb="take snapshot")
+    body = snapshot_body(vm.name, answers.number("minutes"))
+    return await objects(backend).create(ref, body, verb="take snapshot", about=machine.ref)
 
 
 def _take_warn(machine: Machine) -> tuple[str, ...]:
@@ -164,9 +165,8 @@ async def _clone(backend: Backend, machine: Machine, answers: Answers) -> Ref:
         macs={nic.name: answers.text(f"mac-{nic.name}") for nic in nics},
         serial=answers.text("serial"),
     )
-    return await objects(backend).create(
-        Ref(machine.backend, VmClone.KIND, vm.namespace, f"{name}-"), body, verb=f"clone to {name}"
-    )
+    ref = Ref(machine.backend, VmClone.KIND, vm.namespace, f"{name}-")
+    return await objects(backend).create(ref, body, verb=f"clone to {name}", about=machine.ref)
 
 
 # Exports -----------------------------------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ async def _export(backend: Backend, machine: Machine, answers: Answers) -> Ref:
     vm = machine.record.metadata
     body = export_body(VirtualMachine.KIND, vm.name, answers.number("hours") or 2)
     ref = Ref(machine.backend, VmExport.KIND, vm.namespace, answers.text("name"))
-    return await objects(backend).create(ref, body, verb="export")
+    return await objects(backend).create(ref, body, verb="export", about=machine.ref)
 
 
 # Dumps of memory ---------------------------------------------------------------------------------------------------
@@ -273,7 +273,8 @@ async def _dump(backend: Backend, machine: Machine, answers: Answers) -> None:
     if not claim:
         claim = answers.text("name")
         ref = Ref(vm.backend, Claim.KIND, vm.namespace, claim)
-        await objects(backend).create(ref, claim_body(answers.number("size") or 0, answers.text("class")))
+        body = claim_body(answers.number("size") or 0, answers.text("class"))
+        await objects(backend).create(ref, body, about=vm)
     await objects(backend).call(vm, "memorydump", {"claimName": claim}, verb=f"dump memory to {claim}")
 
 

@@ -271,7 +271,8 @@ async def _restore(backend: Backend, row: SnapshotOfVm, answers: Answers) -> Ref
     vm = answers.text("name") if new else row.snapshot.spec.source.name
     policy = "FailImmediate" if new else answers.text("policy") or "StopTarget"
     ref = Ref(row.backend, VmRestore.KIND, snapshot.namespace, f"{snapshot.name[:40].rstrip('-')}-")
-    return await objects(backend).create(ref, restore_body(snapshot.name, vm, policy), verb=f"restore into {vm}")
+    body, about = restore_body(snapshot.name, vm, policy), row.snapshot.ref(row.backend)
+    return await objects(backend).create(ref, body, verb=f"restore into {vm}", about=about)
 
 
 def _delete_form(_view: View, rows: Sequence[SnapshotOfVm]) -> Form:
@@ -312,7 +313,7 @@ async def _clone(backend: Backend, row: SnapshotOfVm, answers: Answers) -> Ref:
     source = reference(VmSnapshot.KIND, snapshot.name)
     body = clone_body(source, name, labels=answers.flag("labels"), macs={}, serial=answers.text("serial"))
     ref = Ref(row.backend, VmClone.KIND, snapshot.namespace, f"{name}-")
-    return await objects(backend).create(ref, body, verb=f"clone to {name}")
+    return await objects(backend).create(ref, body, verb=f"clone to {name}", about=row.snapshot.ref(row.backend))
 
 
 def _export_form(view: View, rows: Sequence[SnapshotOfVm]) -> Form:
@@ -336,7 +337,7 @@ async def _export(backend: Backend, row: SnapshotOfVm, answers: Answers) -> Ref:
     snapshot = row.snapshot.metadata
     body = export_body(VmSnapshot.KIND, snapshot.name, answers.number("hours") or 2)
     ref = Ref(row.backend, VmExport.KIND, snapshot.namespace, answers.text("name"))
-    return await objects(backend).create(ref, body, verb="export")
+    return await objects(backend).create(ref, body, verb="export", about=row.snapshot.ref(row.backend))
 
 
 def _names(view: View, type_: type[VirtualMachine] | type[VmExport], row: SnapshotOfVm) -> set[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +12,7 @@ import msgspec
 import yaml
 from aiohttp import web
 
+from kvtui.model import Ref
 from tests.cluster import RunningCluster
 
 CONTEXT: Final = "ill"
@@ -30,6 +31,8 @@ class Faults:
         self._answer: Answer | None = None
         self._hangs = False
         self._replaced = False
+        self.replaced = ""
+        """The last object that was another one of the same name when it was asked for, by its path."""
         self.asked: list[str] = []
         """The changes that were asked for, none of which came through: ``PUT /apis/...``."""
         self.held = asyncio.Event()
@@ -37,13 +40,18 @@ class Faults:
         self.kubeconfig = ""
         self.url = ""
 
-    def give(self, answer: Answer | None = None, *, hangs: bool = False, replaced: bool = False) -> None:
-        """Answer every change so from now on; without an answer its connection is cut, or hangs. With `replaced` each
-        object is another one of the same name by now.
+    @contextmanager
+    def faring(self, answer: Answer | None, *, hangs: bool = False, replaced: bool = False) -> Iterator[None]:
+        """Every change is answered so; without an answer its connection is cut, or hangs. With `replaced` each object
+        is another one of the same name by now.
         """
         self._answer, self._hangs, self._replaced = answer, hangs, replaced
         self.asked.clear()
         self.held.clear()
+        try:
+            yield
+        finally:
+            self._replaced = False
 
     async def respond(self, request: web.Request) -> web.StreamResponse:
         """Answer a request, or have the cluster answer it."""
@@ -66,7 +74,12 @@ class Faults:
             request.method, self._cluster.url + request.path_qs, headers=headers, data=await request.read()
         ) as answer:
             if self._replaced and "watch" not in request.query and answer.status == 200:
-                return web.Response(body=_with_another_uid(await answer.read()), content_type=answer.content_type)
+                found = msgspec.json.decode(await answer.read())
+                meta = found.get("metadata", {})
+                if "uid" in meta:
+                    meta["uid"] = "another"
+                    self.replaced = Ref(CONTEXT, "", meta.get("namespace", ""), meta["name"]).path
+                return web.json_response(found)
             passed = web.StreamResponse(status=answer.status)
             passed.content_type = answer.content_type
             await passed.prepare(request)
@@ -102,11 +115,3 @@ class Faults:
         file = folder / "kubeconfig"
         file.write_text(yaml.safe_dump(document), encoding="utf-8")
         return file
-
-
-def _with_another_uid(raw: bytes) -> bytes:
-    found = msgspec.json.decode(raw)
-    if not isinstance(found, dict) or "uid" not in found.get("metadata", {}):
-        return raw
-    found["metadata"]["uid"] = "another"
-    return msgspec.json.encode(found)

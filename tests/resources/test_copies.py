@@ -74,11 +74,11 @@ class Recorder:
     async def read_all(self, ref: Ref) -> list[dict[str, object]]:
         raise AssertionError(ref)
 
-    async def create(self, ref: Ref, body: Any, *, verb: str = "create") -> Ref:
+    async def create(self, ref: Ref, body: Any, *, verb: str = "create", about: Ref | None = None) -> Ref:
         self.done.append(("create", ref.kind, ref.path, dict(body)))
         return ref
 
-    async def patch(self, ref: Ref, patch: Any, *, verb: str, version: str = "") -> None: ...
+    async def patch(self, ref: Ref, patch: Any, *, verb: str, version: str = "", about: Ref | None = None) -> None: ...
 
     async def replace(self, ref: Ref, body: Any, *, verb: str = "edit") -> None: ...
 

@@ -307,13 +307,15 @@ class KubernetesBackend:
         _, path = await find_path(self._discovery, ref._replace(name=""))
         return (await self._server.get(path, _Items)).items or []
 
-    async def create(self, ref: Ref, body: Body, *, verb: str = "create") -> Ref:
+    async def create(self, ref: Ref, body: Body, *, verb: str = "create", about: Ref | None = None) -> Ref:
         """Create an object; it with its uid."""
-        return await self._verbs.create(ref, body, verb=verb)
+        return await self._verbs.create(ref, body, verb=verb, about=about)
 
-    async def patch(self, ref: Ref, patch: Body | Sequence[Body], *, verb: str, version: str = "") -> None:
+    async def patch(
+        self, ref: Ref, patch: Body | Sequence[Body], *, verb: str, version: str = "", about: Ref | None = None
+    ) -> None:
         """Change an object by a merge patch or, as a list, a JSON patch."""
-        await self._verbs.patch(ref, patch, verb=verb, version=version)
+        await self._verbs.patch(ref, patch, verb=verb, version=version, about=about)
 
     async def replace(self, ref: Ref, body: Body, *, verb: str = "edit") -> None:
         """Put a whole object in the place of the one whose resourceVersion it bears."""

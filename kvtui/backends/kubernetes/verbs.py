@@ -103,13 +103,16 @@ class Verbs:
 
     # Any object ----------------------------------------------------------------------------------------------------
 
-    async def create(self, ref: Ref, body: Body, *, verb: str = "create") -> Ref:
+    async def create(self, ref: Ref, body: Body, *, verb: str = "create", about: Ref | None = None) -> Ref:
         """Create an object; it with its uid."""
-        return await self.guard.act(verb, ref, lambda: self._create(ref, body))
+        return await self.guard.act(verb, ref, lambda: self._create(ref, body), about=about)
 
-    async def patch(self, ref: Ref, patch: Body | Sequence[Body], *, verb: str, version: str = "") -> None:
+    async def patch(
+        self, ref: Ref, patch: Body | Sequence[Body], *, verb: str, version: str = "", about: Ref | None = None
+    ) -> None:
         """Change an object, and no other one of that name."""
-        await self.guard.act(verb, ref, lambda: self._send("PATCH", ref, _on_condition(patch, ref.uid, version)))
+        conditional = _on_condition(patch, ref.uid, version)
+        await self.guard.act(verb, ref, lambda: self._send("PATCH", ref, conditional), about=about)
 
     async def replace(self, ref: Ref, body: Body, *, verb: str = "edit") -> None:
         """Put a whole object in the place of the one whose resourceVersion it bears."""
