@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from kvtui.fleet import Fleet
@@ -15,21 +16,25 @@ from kvtui.records.kubernetes import Event, Pod
 from kvtui.resources.base import AnyResource
 from kvtui.text import age, parse_time
 from kvtui.triage.problems import Problem
+from kvtui.triage.telling import Story
 from kvtui.ui.lines import Line, Part, line, wrap
 
 _SEQUENCES = re.compile("\ufffd(?:\\[[0-?]*[ -/]*[@-~]|\\(B)")
 _LAUNCHER_LOGS = ("compute", "guest-console-log")  # kubevirt-api.md 2.10
 
 
-def overview(resource: AnyResource, row: Any, findings: Sequence[Finding], now: float, width: int) -> Iterator[Line]:
+def overview(resource: AnyResource, row: Any, stories: Sequence[Story], fleet: Fleet, width: int) -> Iterator[Line]:
     """The lines of the overview: health and why, every column, and the conditions of every record in the row."""
+    now, ref = fleet.clock(), resource.ref(row)
     health = resource.health(row, now)
     yield (Part(f"{'STATUS':<{_NAMES}}", "key"), Part(health.word, str(health.tone)))
-    if health.reason and all(finding.cause != health.reason for finding in findings):
+    if health.reason and all(story.finding.cause != health.reason for story in stories):
         yield from _indented(health.reason, width, str(health.tone))
-    for finding in findings:
+    for story in stories:
         yield line()
-        yield from finding_lines(finding, now, width)
+        if story.finding.subject[:4] != ref[:4]:
+            yield line(f"{story.finding.label} {story.finding.subject.path}", "title")
+        yield from story_lines(story, fleet, width)
     yield line()
     for column in resource.columns:
         cell: Cell = column.cell(row, now)
@@ -68,6 +73,27 @@ def finding_lines(finding: Finding, now: float, width: int) -> Iterator[Line]:
     if finding.step:
         for piece in wrap(f"next: {finding.step}", width, "  "):
             yield line(piece, "bold")
+
+
+def story_lines(story: Story, fleet: Fleet, width: int) -> Iterator[Line]:
+    """What is wrong with an object: the trouble, what it rests on down to the root, and what else that troubles."""
+    now = fleet.clock()
+    if not story.chain:
+        yield from finding_lines(story.finding, now, width)
+    else:
+        yield from finding_lines(replace(story.finding, step=""), now, width)
+        for below in story.chain:
+            yield line(f"  because {below.label} {fleet.name(below.subject)}", "title")
+            yield from finding_lines(below if below is story.root else replace(below, step=""), now, width)
+    if story.effects:
+        named = ", ".join(f"{finding.label} {finding.subject.path}" for finding in story.effects[:_NAMED])
+        more = f" and {len(story.effects) - _NAMED} more" if len(story.effects) > _NAMED else ""
+        for piece in wrap(f"the same cause troubles {named}{more}", width, "  "):
+            yield line(piece, Tone.MUTED)
+
+
+_NAMED = 5
+"""Objects that a sentence names before it counts the rest."""
 
 
 def problem_lines(problem: Problem, fleet: Fleet, width: int) -> Iterator[Line]:

@@ -10,6 +10,7 @@ import pytest
 from kvtui.config import state_dir
 from kvtui.errors import KvtuiError
 from kvtui.model import Finding, Ref, Severity
+from kvtui.records.kubevirt import Migration
 from kvtui.ui.acknowledged import SPAN, Acknowledged
 from kvtui.ui.screens.problems import ProblemsScreen
 from tests.ui.backend import Clock, Stage
@@ -118,3 +119,13 @@ def test_where_nothing_can_be_kept_it_holds_in_this_program_and_that_is_said(tmp
     with pytest.raises(KvtuiError, match="in this program alone"):
         known.toggle(FOUND, Severity.WARN)
     assert known.until(FOUND, Severity.WARN) is not None
+
+
+async def test_w_follows_the_chain_down_to_the_root(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        screen.main.jump(next(ref for ref, _ in stage.fleet.view.items(Migration) if ref.name == "mig-stnpl"))
+        await screen.press("w")
+        assert "waits" in screen.text
+        assert "because vm shop/db-2" in screen.text
+        assert "PVC shop/db-2-missing does not exist, waiting for it to appear" in screen.text
+        assert "next: create the claim, or correct claimName in the VM" in screen.text

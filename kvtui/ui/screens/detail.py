@@ -25,6 +25,7 @@ from kvtui.records import libvirt
 from kvtui.records.kubernetes import Event, Pod
 from kvtui.resources.base import AnyResource
 from kvtui.store import Delta
+from kvtui.triage.telling import tell_stories
 from kvtui.ui.awaited_facts import awaited_lines
 from kvtui.ui.copy_facts import copy_lines
 from kvtui.ui.domain_facts import document_lines, domain_lines, explain_silence, happening_lines, host_lines
@@ -213,8 +214,8 @@ class DetailScreen(Screen[None]):
         if row is None:
             self._view.show([line("this object is gone", Tone.WARN), *awaited])
             return
-        findings = [finding for finding in self._fleet.engine.findings if finding.subject[:4] == self._ref[:4]]
-        lines = [*awaited, *overview(self._resource, row, findings, self._fleet.clock(), self._width)]
+        stories = tell_stories(self._fleet.engine.problems, [self._ref, *parts_of(row, self._ref.backend)])
+        lines = [*awaited, *overview(self._resource, row, stories, self._fleet, self._width)]
         if isinstance(row, Machine):
             lines += copy_lines(self._fleet.view, row, self._fleet.clock(), self._width)
         if isinstance(row, Guest):
