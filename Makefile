@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # Not there where libvirt-python could not be had; every make looks whether it can by now.
 LIBVIRT := $(VENV)/.libvirt
 # Debian's packages for the parts that the tests drive for real.
-TEST_PACKAGES := busybox-static cpio dialog dnsmasq-base iptables less libvirt-daemon libvirt-daemon-driver-qemu mc \
+TEST_PACKAGES := busybox-static cpio dialog dnsmasq-base e2fsprogs iptables less libvirt-daemon libvirt-daemon-driver-qemu mc \
 	openssh-client openssh-server procps qemu-system-x86 qemu-utils tmux vim vttest whiptail
 # As many workers as a small machine has cores: guests by emulation stall when more of them share those.
 JOBS ?= 2

@@ -190,6 +190,9 @@ class Upkeep(Protocol):
     async def set_pool_autostart(self, ref: Ref, on: bool) -> None:
         """Whether a pool starts with its host."""
 
+    async def delete_volume(self, ref: Ref) -> None:
+        """Delete a volume, with what is in it. Raises ConflictError when a machine has it, or another stands on it."""
+
     async def start_network(self, ref: Ref) -> None:
         """Bring a network up."""
 

@@ -1,15 +1,18 @@
-"""Pools and the domains that write into them."""
+"""Pools, the volumes in them, and the domains that use them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
 from kvtui.model import Ref
-from kvtui.records.libvirt import Disk, Domain, StoragePool
+from kvtui.records.libvirt import Disk, Domain, StoragePool, StorageVolume
 from kvtui.store import View
 
+_NAMED: Final = 3
+"""Of several, how many a sentence names."""
 _SHARED: Final = frozenset({"dir", "fs", "netfs"})
 """Types of pools whose volumes grow at the cost of each other: an image on a volume of others fills that alone."""
 
@@ -44,12 +47,80 @@ def hang_on(view: View, backend: str, pool: StoragePool) -> tuple[Domain, ...]:
 
 
 def pools_in_trouble(view: View, ref: Ref, domain: Domain) -> Iterator[Ref]:
-    """For `related`: the pools in which a domain found no space, or with which it may hang."""
-    disks = domain.disks if domain.hung else _starved_disks(domain)
-    if disks:
-        for found, pool in view.items(StoragePool, ref.backend):
-            if any(_holds(pool, disk) for disk in disks):
-                yield found
+    """For `related`: the pools in which a domain found no space, with which it may hang, or that are not active."""
+    troubled = domain.disks if domain.hung else _starved_disks(domain)
+    for found, pool in view.items(StoragePool, ref.backend):
+        disks = domain.disks if pool.state == "inactive" else troubled
+        if any(_holds(pool, disk) for disk in disks):
+            yield found
+
+
+def runs_from(view: View, backend: str, pool: StoragePool) -> list[tuple[str, str]]:
+    """The domains that run with a disk in a pool, each with the disk's name in the guest."""
+    return [
+        (ref.name, disk.target)
+        for ref, domain in view.items(Domain, backend)
+        if domain.active
+        for disk in domain.disks
+        if disk.source and _holds(pool, disk)
+    ]
+
+
+def name_run(pool: StoragePool, found: Sequence[tuple[str, str]]) -> str:
+    """Which run from a pool that is not active: ``running from it: VM db (vdb)``."""
+    names = ", ".join(f"{name} ({target})" for name, target in found[:_NAMED])
+    more = f" and {len(found) - _NAMED} more disks" if len(found) > _NAMED else ""
+    promised = "; it is to start with its host" if pool.autostart else ""
+    return f"running from it: VM {names}{more}{promised}"
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """Who would break if an image went."""
+
+    domains: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    """Those that stand on it, in however many layers: ``POOL/VOLUME``."""
+
+    def __bool__(self) -> bool:
+        return bool(self.domains or self.volumes)
+
+    @property
+    def words(self) -> str:
+        """``clone-1 needs it too; volumes images/clone-1.qcow2 and 3 more stand on it``; empty when nobody does."""
+        said = []
+        if self.domains:
+            said.append(f"{', '.join(self.domains)} need{'s' if len(self.domains) == 1 else ''} it too")
+        if self.volumes:
+            named = ", ".join(self.volumes[:_NAMED])
+            more = f" and {len(self.volumes) - _NAMED} more" if len(self.volumes) > _NAMED else ""
+            one = len(self.volumes) == 1
+            said.append(f"volume{'' if one else 's'} {named}{more} stand{'s' if one else ''} on it")
+        return "; ".join(said)
+
+
+def needed_by(view: View, backend: str, source: str, owner: str = "") -> Needed:
+    """Who needs an image (a path, or ``POOL/VOLUME``) besides the domain `owner`: domains that have it or whatever
+    stands on it, layer by layer, and the volumes that do.
+    """
+    domains: dict[str, None] = {}
+    volumes: dict[str, None] = {}
+    seen: set[str] = set()
+    left = [source]
+    while left:
+        name = left.pop()
+        if name in seen:
+            continue
+        named = [volume for _, volume in view.linked(StorageVolume, backend, "name", name)]
+        names = {name, *(other for volume in named for other in volume.names)}
+        seen |= names
+        for one in sorted(names):
+            for link in ("source", "backing"):
+                domains |= {ref.name: None for ref, _ in view.linked(Domain, backend, link, one) if ref.name != owner}
+            for ref, volume in view.linked(StorageVolume, backend, "backing", one):
+                volumes[ref.name] = None
+                left.extend(volume.names)
+    return Needed(tuple(domains), tuple(volumes))
 
 
 def _starved_disks(domain: Domain) -> Sequence[Disk]:
@@ -57,8 +128,8 @@ def _starved_disks(domain: Domain) -> Sequence[Disk]:
 
 
 def _holds(pool: StoragePool, disk: Disk) -> bool:
-    if pool.type not in _SHARED:
-        return False
     if disk.kind == "volume":
         return disk.source.partition("/")[0] == pool.metadata.name
+    if pool.type not in _SHARED:
+        return False
     return bool(pool.path) and str(PurePosixPath(disk.source).parent) == str(PurePosixPath(pool.path))

@@ -104,6 +104,8 @@ class Disk(Struct):
     cache: str = ""
     backing: str = ""
     """What a copy-on-write image stands on."""
+    below: tuple[str, ...] = ()
+    """What that stands on in turn, the nearest first; known while the domain runs."""
     capacity: int | None = None
     allocation: int | None = None
     mirror: str = ""
@@ -114,6 +116,11 @@ class Disk(Struct):
     """Whether the tray of a drive is, as after the guest itself has ejected what is in it."""
     error: str = ""
     """``no space`` or ``unspecified``, from ``virDomainGetDiskErrors``."""
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """All that it stands on, the nearest first."""
+        return (self.backing, *self.below) if self.backing else ()
 
 
 class Nic(Struct):
@@ -259,8 +266,8 @@ class Domain(Record):
         for disk in self.disks:
             if disk.source:
                 yield "source", disk.source
-            if disk.backing:
-                yield "backing", disk.backing
+            for layer in disk.layers:
+                yield "backing", layer
         for nic in self.nics:
             if nic.kind == "network":
                 yield "network", nic.source
@@ -390,6 +397,8 @@ class StoragePool(Record):
     free: int = 0
     volumes: int | None = None
     """How many; None while it is not active."""
+    grown: int = 0
+    """Bytes by which its volumes were seen to grow since then."""
     looked: float | None = None
     """When libvirt was seen to look into it."""
     watched: float | None = None
@@ -398,7 +407,12 @@ class StoragePool(Record):
     @property
     def used(self) -> float | None:
         """Share that is in use, 0 to 1; None where its size is not known."""
-        return 1 - self.free / self.capacity if self.capacity else None
+        return 1 - self.left / self.capacity if self.capacity else None
+
+    @property
+    def left(self) -> int:
+        """Bytes that are free, at most: what libvirt saw, without what its volumes took since."""
+        return max(0, self.free - self.grown)
 
 
 class StorageVolume(Record):

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from kvtui.backends.base import Backend
 from kvtui.backends.domains import Clones, Definitions, NewSnapshot, Removal, Snapshots
 from kvtui.joins.domain import Guest
+from kvtui.joins.storage import needed_by
 from kvtui.records.libvirt import Disk, Domain, DomainSnapshot
 from kvtui.resources.base import Action, Danger, able
-from kvtui.resources.domain_changes import NEEDS, subject, users_of, why_not
+from kvtui.resources.domain_changes import NEEDS, subject, why_not
 from kvtui.resources.form import Answers, Choice, Form, Option, Text, Toggle
-from kvtui.resources.sources import SNAPSHOTS
+from kvtui.resources.sources import SNAPSHOTS, STORAGE_VOLUMES
 from kvtui.store import View
 
 # Snapshots ---------------------------------------------------------------------------------------------------------
@@ -238,11 +239,7 @@ def _undefine_form(view: View, guests: Sequence[Guest]) -> Form:
 
 def _volume_field(view: View, guest: Guest, disk: Disk) -> Toggle:
     name = f"volume {disk.target}"
-    others = [other for other in users_of(view, guest.backend, disk.source) if other != guest.domain.metadata.name]
-    standing = [domain.metadata.name for _, domain in view.items(Domain, guest.backend)
-                if any(other.backing == disk.source for other in domain.disks)]  # fmt: skip
-    users = sorted({*others, *standing} - {guest.domain.metadata.name})
-    reason = f"{', '.join(users)} needs it too" if users else ""
+    reason = needed_by(view, guest.backend, disk.source, guest.domain.metadata.name).words
     return Toggle(
         name,
         f"delete {disk.target}",
@@ -357,6 +354,7 @@ COPIES: tuple[Action[Guest], ...] = (
         needs=NEEDS,
         when=_undefine_when,
         form=_undefine_form,
+        reads=(STORAGE_VOLUMES,),
         run=_undefine,
         settled=_at_once,
         vanishes=lambda _row: True,

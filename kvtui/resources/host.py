@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kvtui.joins.footing import hosts_of_node, nodes_on
-from kvtui.joins.storage import starved_by
+from kvtui.joins.storage import runs_from, starved_by
 from kvtui.model import Cell, Health, Platform, Ref, Tone, Usage
 from kvtui.records.kubernetes import Node
 from kvtui.records.libvirt import POOL_FULL, Domain, Host, StoragePool
@@ -49,7 +49,7 @@ def _row(view: View, ref: Ref) -> HostRow | None:
     domains = [domain for _, domain in view.items(Domain, ref.backend)]
     active = [domain for domain in domains if domain.active]
     pools = [pool for _, pool in view.items(StoragePool, ref.backend)]
-    troubles = [(pool.metadata.name, _trouble(pool, starved_by(view, ref.backend, pool))) for pool in pools]
+    troubles = [(pool.metadata.name, _trouble(view, ref.backend, pool)) for pool in pools]
     bad = [f"{name} {trouble}" for name, trouble in troubles if trouble]
     well = [name for name, trouble in troubles if not trouble]
     return HostRow(
@@ -66,11 +66,11 @@ def _row(view: View, ref: Ref) -> HostRow | None:
     )
 
 
-def _trouble(pool: StoragePool, starved: Sequence[Domain]) -> str:
+def _trouble(view: View, backend: str, pool: StoragePool) -> str:
     """What is wrong with a pool, in a word or two."""
     if pool.state == "running":
-        return "full" if starved or (pool.used or 0.0) >= POOL_FULL else ""
-    return pool.state if pool.autostart or pool.state != "inactive" else ""
+        return "full" if (pool.used or 0.0) >= POOL_FULL or starved_by(view, backend, pool) else ""
+    return pool.state if pool.autostart or pool.state != "inactive" or runs_from(view, backend, pool) else ""
 
 
 _WORDS = {
@@ -154,7 +154,7 @@ def _fields(row: HostRow) -> Mapping[str, str]:
         "kernel": "",
         "arch": host.arch,
         "zone": "",
-        "uuid": host.system_uuid,
+        "uuid": " ".join(dict.fromkeys(filter(None, (host.system_uuid, host.uuid)))),
         "uri": host.uri,
         "pool": " ".join(row.pools),
         "libvirt": host.libvirt_version,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kvtui.backends.base import Backend, Permission
 from kvtui.backends.domains import Upkeep
 from kvtui.backends.volumes import VolumeTransfer
-from kvtui.joins.storage import hang_on, has_old_sizes, name_starved, pools_in_trouble, starved_by
+from kvtui.joins.storage import hang_on, has_old_sizes, name_run, name_starved, pools_in_trouble, runs_from, starved_by
 from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, Domain, StoragePool
 from kvtui.resources import sources
@@ -33,6 +33,8 @@ class PoolRow:
     """The VMs that stand still because they found no space in it."""
     hanging: tuple[Domain, ...] = ()
     """The VMs on it, when all that run hang."""
+    runs: tuple[tuple[str, str], ...] = ()
+    """The VMs that run from it though it is not active, each with its disk."""
 
     @property
     def doubt(self) -> str:
@@ -44,7 +46,8 @@ def _row(view: View, ref: Ref) -> PoolRow | None:
     pool = view.find(StoragePool, ref)
     if pool is None:
         return None
-    return PoolRow(ref.backend, pool, starved_by(view, ref.backend, pool), hang_on(view, ref.backend, pool))
+    runs = tuple(runs_from(view, ref.backend, pool)) if pool.state == "inactive" else ()
+    return PoolRow(ref.backend, pool, starved_by(view, ref.backend, pool), hang_on(view, ref.backend, pool), runs)
 
 
 def _refs(view: View) -> Iterable[Ref]:
@@ -55,6 +58,8 @@ def _health(row: PoolRow, _now: float) -> Health:
     pool = row.pool
     word = pool.state.capitalize() or "Unknown"
     match pool.state:
+        case "inactive" if row.runs:
+            return Health(Tone.WARN, word, name_run(pool, row.runs))
         case "inactive" if pool.autostart:
             return Health(Tone.WARN, word, "it is to start with its host; its volumes cannot be used until then")
         case "inactive":
@@ -75,9 +80,9 @@ def _health(row: PoolRow, _now: float) -> Health:
         hang = f"VMs {names} hang" if len(row.hanging) > 1 else f"VM {names} hangs"
         return Health(Tone.WARN, f"{word}?", f"nobody knows whether it answers: {hang}")
     if used >= POOL_FULL:
-        return Health(Tone.BAD, "Full", f"{size(pool.free)} left: the next write may pause a VM")
+        return Health(Tone.BAD, "Full", f"{size(pool.left)} left: the next write may pause a VM")
     if used >= POOL_NEARLY_FULL:
-        return Health(Tone.WARN, "Nearly full", f"{size(pool.free)} left")
+        return Health(Tone.WARN, "Nearly full", f"{size(pool.left)} left")
     return Health(Tone.OK, word)
 
 
@@ -218,7 +223,7 @@ RESOURCE: Resource[PoolRow] = Resource(
         Column("STATUS", lambda row, now: health_cell(_health(row, now)), 12, rank=0),
         Column("TYPE", lambda row, _now: text_cell(row.pool.type), 8, rank=2),
         Column("CAPACITY", lambda row, _now: _amount(row, row.pool.capacity), 8, rank=2, right=True),
-        Column("FREE", lambda row, _now: _amount(row, row.pool.free, row.doubt), 6, rank=1, right=True),
+        Column("FREE", lambda row, _now: _amount(row, row.pool.left, row.doubt), 6, rank=1, right=True),
         Column("USED", _used, 5, rank=1, right=True),
         Column("AS OF", _as_of, 8, rank=2, right=True, ticks=True),
         Column("AUTOSTART", lambda row, _now: yes_no(row.pool.autostart), 9, rank=4),

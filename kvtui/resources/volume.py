@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from kvtui.backends.base import Backend, Permission
+from kvtui.backends.domains import Upkeep
+from kvtui.joins.storage import Needed, needed_by
 from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.libvirt import Domain, StorageVolume
 from kvtui.resources import sources
-from kvtui.resources.base import Column, Resource
+from kvtui.resources.base import Action, Column, Danger, Resource, able
 from kvtui.resources.cells import NOTHING, health_cell, number_cell, text_cell
 from kvtui.store import View
 from kvtui.text import size
@@ -21,9 +24,9 @@ class VolumeRow:
     backend: str
     volume: StorageVolume
     users: tuple[str, ...]
-    """The domains that have it as a disk, or whose disk stands on it."""
+    """The domains that have it as a disk, or whose disk stands on it, in however many layers."""
     above: tuple[str, ...]
-    """The volumes that stand on it."""
+    """The volumes that stand on it, in however many layers."""
 
     @property
     def name(self) -> str:
@@ -35,14 +38,8 @@ def _row(view: View, ref: Ref) -> VolumeRow | None:
     volume = view.find(StorageVolume, ref)
     if volume is None:
         return None
-    users = {
-        user.name: None
-        for name in volume.names
-        for link in ("source", "backing")
-        for user, _ in view.linked(Domain, ref.backend, link, name)
-    }
-    above = [other.name for other, _ in view.linked(StorageVolume, ref.backend, "backing", volume.path)]
-    return VolumeRow(ref.backend, volume, tuple(users), tuple(above) if volume.path else ())
+    needed = needed_by(view, ref.backend, volume.metadata.name)
+    return VolumeRow(ref.backend, volume, needed.domains, needed.volumes)
 
 
 def _refs(view: View) -> Iterable[Ref]:
@@ -51,24 +48,34 @@ def _refs(view: View) -> Iterable[Ref]:
 
 def _of_domain(view: View, ref: Ref, domain: Domain) -> Iterator[Ref]:
     for disk in domain.disks:
-        for source in (disk.source, disk.backing):
+        for source in (disk.source, *disk.layers):
             if source:
-                for volume, _ in view.linked(StorageVolume, ref.backend, "name", source):
-                    yield volume
+                yield from _down_from(view, ref.backend, source)
 
 
 def _of_volume(view: View, ref: Ref, volume: StorageVolume) -> Iterator[Ref]:
     yield ref
     if volume.backing:
-        for below, _ in view.linked(StorageVolume, ref.backend, "name", volume.backing):
-            yield below
+        yield from _down_from(view, ref.backend, volume.backing)
+
+
+def _down_from(view: View, backend: str, name: str) -> Iterator[Ref]:
+    """The volume of that name, and what it stands on in turn."""
+    seen: set[str] = set()
+    while name and name not in seen:
+        seen.add(name)
+        found = view.linked(StorageVolume, backend, "name", name)
+        name = ""
+        for ref, volume in found:
+            yield ref
+            name = volume.backing
 
 
 def _health(row: VolumeRow, _now: float) -> Health:
     if row.users:
         return Health(Tone.OK, "In use")
     if row.above:
-        return Health(Tone.OK, "Base", f"{len(row.above)} stand on it")
+        return Health(Tone.OK, "Base", f"{len(row.above)} stand{'s' if len(row.above) == 1 else ''} on it")
     return Health(Tone.MUTED, "Unused", "no VM of this host has it")
 
 
@@ -89,6 +96,39 @@ def _fields(row: VolumeRow) -> Mapping[str, str]:
         "key": row.volume.metadata.uid,
     }
 
+
+def _why_kept(row: VolumeRow) -> str:
+    """Why it may not be deleted."""
+    return Needed(row.users, row.above).words.replace(" it too", " it")
+
+
+def _warn(row: VolumeRow) -> tuple[str, ...]:
+    taken = size(row.volume.allocation) if row.volume.allocation is not None else "all that it holds"
+    return (f"{row.volume.metadata.name} is deleted for good, with {taken} of data",)
+
+
+async def _delete(backend: Backend, row: VolumeRow) -> None:
+    upkeep = able(backend, Upkeep)  # type: ignore[type-abstract]
+    await upkeep.delete_volume(row.volume.ref(row.backend))
+
+
+_ACTIONS: tuple[Action[VolumeRow], ...] = (
+    Action(
+        id="volume.delete",
+        command="delete",
+        key="ctrl+d",
+        label="delete",
+        help="Delete the volume, with what is in it; not while a VM has it or another volume stands on it.",
+        needs=Permission("write", "libvirt", "pools"),
+        when=_why_kept,
+        warn=_warn,
+        run=_delete,
+        settled=lambda _before, _now: False,
+        vanishes=lambda _row: True,
+        awaits="being deleted",
+        danger=Danger.TYPE,
+    ),
+)
 
 RESOURCE: Resource[VolumeRow] = Resource(
     name="volumes",
@@ -115,4 +155,5 @@ RESOURCE: Resource[VolumeRow] = Resource(
     ),
     fields=_fields,
     labels=lambda _row: {},
+    actions=_ACTIONS,
 )

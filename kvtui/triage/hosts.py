@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kvtui.joins.footing import hosts_of_node, name_nodes, nodes_on
-from kvtui.joins.storage import has_old_sizes, name_starved, pools_in_trouble, starved_by
+from kvtui.joins.storage import has_old_sizes, name_run, name_starved, pools_in_trouble, runs_from, starved_by
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.kubernetes import Node
 from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, Domain, Host, StoragePool
@@ -13,6 +13,9 @@ from kvtui.store import View
 from kvtui.text import percent, size
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
 
+_WORTH = 0.01
+"""Share of a pool from which it is worth a word that its volumes grew."""
+_REVIVE = "start the pool: until then these disks cannot be copied, snapshot or grown, and the VMs may not start again"
 _LOST = frozenset({"silent", "lost", "unreachable"})
 
 
@@ -50,6 +53,9 @@ def _judge_pool(view: View, ref: Ref, _now: float) -> Judgement:
     if pool.state in ("degraded", "inaccessible"):
         return Judgement(_of_pool(ref, pool, Severity.BAD, f"is {pool.state}", f"libvirt says {pool.state}"))
     if pool.state == "inactive":
+        runs = runs_from(view, ref.backend, pool)
+        if runs:
+            return Judgement(_of_pool(ref, pool, Severity.WARN, "is inactive", name_run(pool, runs), _REVIVE))
         if not pool.autostart:
             return WELL
         words = "it is to start with its host; its volumes cannot be used until then"
@@ -66,7 +72,9 @@ def _judge_pool(view: View, ref: Ref, _now: float) -> Judgement:
     taken = pool.used or 0.0
     if taken < POOL_NEARLY_FULL:
         return WELL
-    words = f"{percent(taken, 1.0)} of {size(pool.capacity)} taken, {size(pool.free)} left"
+    words = f"{percent(taken, 1.0)} of {size(pool.capacity)} taken, {size(pool.left)} left"
+    if pool.grown >= _WORTH * pool.capacity:
+        words += f"; {size(pool.grown)} of it since libvirt last looked into it"
     severity, trouble = (Severity.BAD, "is full") if taken >= POOL_FULL else (Severity.WARN, "is nearly full")
     return Judgement(_of_pool(ref, pool, severity, trouble, words, "remove volumes or snapshots, or let the pool grow"))
 

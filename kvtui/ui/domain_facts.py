@@ -57,8 +57,8 @@ def host_lines(host: Host, width: int) -> Iterator[Line]:
     yield from _item(f"{host.driver} {host.hypervisor_version}, libvirt {host.libvirt_version}", width)
     cpu = f"{host.cpus} CPUs {host.cpu_model}".rstrip()
     yield from _item(f"{cpu}, {host.arch}, {size(host.memory)} memory", width)
-    yield from _item(f"UUID {host.metadata.uid}", width)
-    if host.system_uuid:
+    yield from _item(f"UUID {host.uuid or 'not told by libvirt'}", width)
+    if host.system_uuid and host.system_uuid != host.uuid:
         yield from _item(f"UUID of its firmware {host.system_uuid}", width)
 
 
@@ -101,8 +101,8 @@ def _disk_lines(disk: Disk, width: int) -> Iterator[Line]:
     told += [word for word, holds in marks if holds]
     kind = "" if disk.device == "disk" else f" {disk.device}"
     yield from _entry(f"{disk.target}{kind}", "  ".join(filter(None, told)), width)
-    if disk.backing:
-        yield from _entry("", f"stands on {disk.backing}", width, Tone.MUTED)
+    for layer in disk.layers:
+        yield from _entry("", f"stands on {layer}", width, Tone.MUTED)
     if disk.error:
         yield from _entry("", disk.error, width, Tone.BAD)
 

@@ -83,6 +83,7 @@ CASES: Final[dict[str, Case]] = {
     "vm.start_afresh": Case("template-debian-1"),
     "vm.stop": Case("build-1"),
     "vm.undefine": Case("old-erp-1", ("--volume-vda",)),
+    "volume.delete": Case("images/old-erp-1.qcow2", refusal="old-erp-1 needs it"),
     "vm.unpause": Case("backup-1"),
 }
 

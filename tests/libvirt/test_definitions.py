@@ -287,3 +287,19 @@ async def test_a_snapshot_is_gone_back_to_and_deleted_from_its_own_row(backend: 
     await until(fleet, lambda: revert.settled(row, resource.row(fleet.view, ref)))
     await delete.run(backend, row, Answers({"children": True}))
     await until(fleet, lambda: fleet.view.count(DomainSnapshot) == 0)
+
+
+async def test_a_volume_on_which_a_clone_stands_goes_neither_with_its_vm_nor_alone(backend: LibvirtBackend) -> None:
+    await backend.clone(WEB, "web-2", linked=True)
+    with pytest.raises(ConflictError, match=r"pool/web\.qcow2 is needed") as refused:
+        await backend.undefine(WEB, Removal(volumes=("/pool/web.qcow2",)))
+    assert "web-2" in refused.value.detail
+    (volume,) = [name for name in await volumes(backend) if name == "web.qcow2"]
+    with pytest.raises(ConflictError, match="is needed"):
+        await backend.delete_volume(Ref("kvm1", "StorageVolume", "", f"pool/{volume}"))
+
+
+async def test_a_volume_that_nobody_needs_is_deleted(backend: LibvirtBackend) -> None:
+    await backend.undefine(WEB, Removal())
+    await backend.delete_volume(Ref("kvm1", "StorageVolume", "", "pool/web.qcow2"))
+    assert "web.qcow2" not in await volumes(backend)

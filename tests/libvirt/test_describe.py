@@ -105,3 +105,11 @@ def test_rates_are_told_with_two_digits(rate: float) -> None:
     told = round_rate(rate)
     assert abs(told - rate) <= max(100.0, rate * 0.06)
     assert len(str(int(told)).rstrip("0")) <= 2
+
+
+def test_all_layers_of_a_disk_are_told_and_those_of_its_mirror_are_not() -> None:
+    store = "<backingStore type='file'><source file='/{}'/>{}</backingStore>"
+    disk = f"<target dev='vda'/>{store.format('middle', store.format('base', '<backingStore/>'))}"
+    mirror = f"<mirror type='file'>{store.format('other', '')}</mirror>"
+    xml = f"<domain><name>web</name><devices><disk type='file'>{disk}{mirror}</disk></devices></domain>"
+    assert describe_domain(xml).disks[0].layers == ("/middle", "/base")

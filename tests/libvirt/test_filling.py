@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from kvtui.backends.libvirt.link import load
-from kvtui.backends.libvirt.pools import VolumeCollector
+from kvtui.backends.libvirt.pools import Growth, VolumeCollector
 from kvtui.backends.libvirt.transfers import Transfers
 
 pytest.importorskip("libvirt", reason="libvirt-python is not installed")
@@ -51,7 +51,7 @@ def look(collector: VolumeCollector, connection: Connection) -> None:
 
 def test_a_copy_is_as_far_as_its_volume_has_grown_however_late_it_is_seen() -> None:
     transfers, connection = Transfers(), Connection()
-    collector = VolumeCollector(transfers, frozenset)
+    collector = VolumeCollector(transfers, frozenset, Growth())
     look(collector, connection)
     at_rest = collector.period
     transfer = transfers.begin("fast/web.qcow2", "copy", 800, "/fast/db.qcow2")
@@ -72,7 +72,7 @@ def test_a_copy_is_as_far_as_its_volume_has_grown_however_late_it_is_seen() -> N
 
 def test_an_upload_is_as_far_as_it_says() -> None:
     transfers, connection = Transfers(), Connection()
-    collector = VolumeCollector(transfers, frozenset)
+    collector = VolumeCollector(transfers, frozenset, Growth())
     look(collector, connection)
     transfer = transfers.begin("fast/web.qcow2", "upload", 1000, "/tmp/web.qcow2")
     connection.volumes = [volume] = [Volume()]
@@ -92,3 +92,16 @@ def test_each_listener_hears_of_a_beginning_and_an_end() -> None:
         transfers.on_change(who, lambda who=who: heard.append(who))  # type: ignore[misc]
     transfers.begin("fast/web.qcow2", "copy", 800).end("Completed")
     assert heard == ["jobs", "volumes", "jobs", "volumes"]
+
+
+def test_what_volumes_grew_by_counts_until_libvirt_looks_even_of_those_that_are_gone() -> None:
+    growth = Growth()
+    for name, taken in (("a", 10), ("b", 5), ("a", 30), ("b", 8)):
+        growth.note("fast", name, taken)
+    assert growth.of("fast") == 23
+    growth.drop("fast", "a")
+    growth.note("fast", "a", 100)
+    assert (growth.of("fast"), growth.of("slow")) == (23, 0)
+    growth.forget("fast")
+    growth.note("fast", "b", 9)
+    assert growth.of("fast") == 0

@@ -287,3 +287,26 @@ def test_a_snapshot_of_disks_is_only_quiesced_with_an_agent() -> None:
     assert without.refusal == "quiesce: web: it has no channel for a guest agent"
     assert draft("snapshot", guest(), holds="disks", quiesce=True).refusal == ""
     assert [field.name for field in draft("snapshot", off()).asked] == ["name", "description"]
+
+
+def test_a_volume_stays_while_anything_stands_on_what_stands_on_it() -> None:
+    store = Store()
+    chain = {"/pool/web.qcow2": "", "/pool/middle.qcow2": "/pool/web.qcow2", "/pool/top.qcow2": "/pool/middle.qcow2"}
+    for path, base in chain.items():
+        name = f"pool/{path.rpartition('/')[2]}"
+        store.post(Put("kvm1", StorageVolume(metadata=Meta(name=name), pool="pool", path=path, backing=base)))
+    top = Disk(target="vda", source="pool/top.qcow2", kind="volume")
+    store.post(Put("kvm1", Domain(metadata=Meta(name="far", uid="u-far"), disks=(top,))))
+    store.drain()
+    refusal = draft("undefine", off(), store=store, volume__vda=True).refusal
+    assert "far needs it too" in refusal
+    assert "pool/middle.qcow2, pool/top.qcow2 stand on it" in refusal
+    assert draft("undefine", off(), store=store).refusal == ""
+
+
+def test_a_volume_stays_while_a_vm_runs_on_layers_that_no_pool_knows() -> None:
+    store = Store()
+    deep = Disk(target="vda", source="/else/top.qcow2", backing="/else/middle.qcow2", below=("/pool/web.qcow2",))
+    store.post(Put("kvm1", Domain(metadata=Meta(name="far", uid="u-far"), disks=(deep,))))
+    store.drain()
+    assert "far needs it too" in draft("undefine", off(), store=store, volume__vda=True).refusal

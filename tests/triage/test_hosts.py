@@ -243,3 +243,21 @@ def test_a_migration_that_failed_is_one_problem_though_both_hosts_tell_of_it() -
     assert (finding.subject.backend, finding.trouble) == ("kvm1", "outgoing migration failed")
     (finding,) = judge(fill(kvm2=[host(), into]))
     assert finding.trouble == "incoming migration failed"
+
+
+def test_an_inactive_pool_under_the_disk_of_a_vm_that_runs_is_a_problem() -> None:
+    pool = StoragePool(metadata=Meta(name="fast"), type="dir", path="/fast", state="inactive")
+    disk = Disk(target="vdb", source="/fast/db.qcow2", kind="file")
+    (finding,) = judge(fill(kvm1=[host(), domain(disks=(disk,)), pool]))
+    assert (finding.label, finding.subject.name, finding.trouble) == ("pool", "fast", "is inactive")
+    assert finding.cause == "running from it: VM w1 (vdb)"
+    assert judge(fill(kvm1=[host(), domain(DomainState.SHUTOFF, disks=(disk,)), pool])) == ()
+
+
+def test_a_pool_is_as_full_as_its_volumes_grew_since_libvirt_looked() -> None:
+    pool = StoragePool(metadata=Meta(name="fast"), type="dir", state="running", capacity=100 << 30, free=40 << 30)
+    assert judge(fill(kvm1=[host(), pool])) == ()
+    pool.grown = 39 << 30
+    (finding,) = judge(fill(kvm1=[host(), pool]))
+    assert finding.trouble == "is full"
+    assert "39Gi of it since libvirt last looked" in finding.cause

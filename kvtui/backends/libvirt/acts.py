@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+VOLUMES_CHANGED: Final = "kvtui.VOLUMES"
+"""The event of volumes that came, changed or went by what was done here."""
 NO_DOMAIN: Final = 42  # VIR_ERR_NO_DOMAIN
 _REFUSED: Final = "it was refused"
 

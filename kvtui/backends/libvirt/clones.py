@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 from xml.etree import ElementTree as ET
 
-from kvtui.backends.libvirt.acts import Acts, has_domain
+from kvtui.backends.libvirt.acts import VOLUMES_CHANGED, Acts, has_domain
 from kvtui.backends.libvirt.describe import attribute_at, parse
 from kvtui.backends.libvirt.link import Lane, load
 from kvtui.backends.libvirt.transfers import Transfers
@@ -109,6 +109,7 @@ class CloneVerbs(Acts):
         """Make a domain like another that is off. What was made of it goes when it fails half-way."""
         verb = f"clone to {name}{', linked' if linked else ''}"
         await self._act(verb, ref, lambda domain: _clone(domain, name, linked, self.transfers), lane=Lane.ERRANDS)
+        self.announce(VOLUMES_CHANGED, "")
 
 
 def _clone(domain: libvirt.virDomain, name: str, linked: bool, transfers: Transfers) -> None:

@@ -15,7 +15,7 @@ from kvtui.backends.libvirt.events import Events, Plain
 from kvtui.backends.libvirt.jobs import JobCollector, JobNotes
 from kvtui.backends.libvirt.link import Lane
 from kvtui.backends.libvirt.networks import NetworkCollector
-from kvtui.backends.libvirt.pools import PoolCollector, VolumeCollector
+from kvtui.backends.libvirt.pools import Growth, PoolCollector, VolumeCollector
 from kvtui.backends.libvirt.prober import Prober
 from kvtui.backends.libvirt.snapshots import SnapshotCollector
 from kvtui.backends.libvirt.survey import Survey
@@ -142,6 +142,7 @@ def make_collectors(
     survey: Survey, host: Host, transfers: Transfers, notes: JobNotes, prober: Prober
 ) -> list[Collector]:
     """All of them, for one connection; `transfers` and `notes` outlive it."""
+    growth = Growth()
     return [
         HostCollector(survey, host),
         DomainCollector(survey),
@@ -152,6 +153,6 @@ def make_collectors(
         BlockJobCollector(survey, transfers, prober),
         SnapshotCollector(survey),
         NetworkCollector(),
-        PoolCollector(),
-        VolumeCollector(transfers, survey.used_storage),
+        PoolCollector(growth),
+        VolumeCollector(transfers, survey.used_storage, growth),
     ]

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from kvtui.backends.domains import Removal
-from kvtui.backends.libvirt.acts import Acts, find_domain
+from kvtui.backends.libvirt.acts import VOLUMES_CHANGED, Acts, find_domain
 from kvtui.backends.libvirt.link import Lane, load
-from kvtui.backends.libvirt.volumes import explain_missing, find_volume
+from kvtui.backends.libvirt.volumes import explain_missing, find_volume, refuse_needed
 from kvtui.errors import BackendError, ChangedError, ConflictError
 from kvtui.model import Ref
 from kvtui.text import clean, clean_line
@@ -35,6 +35,8 @@ class DefinitionVerbs(Acts):
         parts = [*(part for part, wanted in marked if wanted), *removal.volumes]
         verb = f"undefine with {', '.join(parts)}" if parts else "undefine"
         await self._act(verb, ref, lambda domain: _undefine(domain, removal), lane=Lane.ERRANDS)
+        if removal.volumes:
+            self.announce(VOLUMES_CHANGED, "")
 
 
 def _read(domain: libvirt.virDomain) -> str:
@@ -74,6 +76,8 @@ def _undefine(domain: libvirt.virDomain, removal: Removal) -> None:
     if missing:
         why, way_out = explain_missing(connection, missing[0])
         raise ConflictError(f"no pool has {', '.join(missing)}", f"nothing was done; {why}", f"{way_out}, or leave it")
+    for volume in volumes.values():
+        refuse_needed(connection, volume, name)
     has_nvram = ET.fromstring(domain.XMLDesc(0)).find("os/nvram") is not None
     flags = 0
     if removal.save:

@@ -141,6 +141,7 @@ def _serials(root: ET.Element) -> list[str]:
 def _disk(element: ET.Element) -> Disk:
     source, driver = element.find("source"), element.find("driver")
     target = element.find("target")
+    backing, *below = _layers(element) or [""]
     return Disk(
         target=_attribute(target, "dev"),
         device=_attribute(element, "device") or "disk",
@@ -151,11 +152,22 @@ def _disk(element: ET.Element) -> Disk:
         read_only=element.find("readonly") is not None,
         shared=element.find("shareable") is not None,
         cache=_attribute(driver, "cache"),
-        backing=_source(element.find("backingStore/source")),
+        backing=backing,
+        below=tuple(below),
         mirror=_attribute(element.find("mirror"), "job"),
         mirror_ready=_attribute(element.find("mirror"), "ready") == "yes",
         open=_attribute(target, "tray") == "open",
     )
+
+
+def _layers(disk: ET.Element) -> list[str]:
+    """What it stands on, the nearest first: each layer is described within the one above."""
+    found = []
+    store = disk.find("backingStore")
+    while store is not None:
+        found.append(_source(store.find("source")))
+        store = store.find("backingStore")
+    return [name for name in found if name]
 
 
 def _source(source: ET.Element | None) -> str:

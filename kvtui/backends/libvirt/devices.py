@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
 from kvtui.backends.domains import NewDisk, NewNic, Scope
-from kvtui.backends.libvirt.acts import Acts, apply, scope_words
+from kvtui.backends.libvirt.acts import VOLUMES_CHANGED, Acts, apply, scope_words
 from kvtui.backends.libvirt.link import Lane, load
 from kvtui.backends.libvirt.volumes import Image, find_image, make_volume
 from kvtui.errors import AbsentError, ConflictError
@@ -128,6 +128,8 @@ class DeviceVerbs(Acts):
         made = ", made for it" if disk.capacity is not None else ""
         verb = f"attach {disk.device} {what}{made}{scope_words(scope)}"
         await self._act(verb, ref, lambda domain: _attach_disk(domain, disk, scope), lane=Lane.ERRANDS)
+        if disk.capacity is not None:
+            self.announce(VOLUMES_CHANGED, "")
 
     async def detach_disk(self, ref: Ref, target: str, scope: Scope) -> None:
         """Detach a disk: a running guest must let go of it, which an event tells."""

@@ -44,7 +44,7 @@ class Events:
         """Have listeners hear of something that was done here and of which libvirt has no event.
 
         ``kvtui.DOMAIN``, ``kvtui.SNAPSHOT``, ``kvtui.JOB`` and ``kvtui.BLOCK_JOB`` are those of a domain, and
-        ``kvtui.POOL`` is that of a pool. In the event loop's thread.
+        ``kvtui.POOL`` is that of a pool, ``kvtui.VOLUMES`` that of any volumes. In the event loop's thread.
         """
         self._publish(name, uuid, title, ())
 

@@ -1,8 +1,9 @@
 """Pools of storage and their volumes. Elements: libvirt's formatstorage.html.
 
 Nobody but the user asks libvirt to look into a pool anew (``virStoragePoolRefresh``): it is no question but a change,
-takes minutes where storage hangs, and holds up all who want something of the pool meanwhile. Sizes are those of
-libvirt's own last look, and told with its age; that a pool is full is known from a VM that found no space in it.
+takes minutes where storage hangs, holds up all who want something of the pool meanwhile, and stops the pool when it
+fails. Sizes are those of libvirt's own last look, told with its age; less free is by what volumes grew since, which is
+asked of each. What is no volume's growth, another's file, nobody sees before a refresh or a VM that found no space.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
+from kvtui.backends.libvirt.acts import VOLUMES_CHANGED
 from kvtui.backends.libvirt.asking import flagged
 from kvtui.backends.libvirt.collector import Found
 from kvtui.backends.libvirt.describe import amount_at, attribute_at, parse, text_at
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 EVENTS: Final = ("storagePool.LIFECYCLE", "storagePool.REFRESH")
 _STARTED: Final = 2  # VIR_STORAGE_POOL_EVENT_STARTED: it was looked into as well
+_DEFINED: Final = 0  # VIR_DOMAIN_EVENT_DEFINED
+_UNDEFINED: Final = 1  # VIR_DOMAIN_EVENT_UNDEFINED
 _POOLS: Final = 15.0
 _VOLUMES: Final = 30.0
 _SOON: Final = 1.0
@@ -37,6 +41,8 @@ _BUDGET: Final = 2.0
 """Seconds of one look in which volumes are described: each is a question of its own, and there may be thousands."""
 _OLD: Final = 300.0
 """Seconds after which a volume is described anew, for its allocation grows and no event tells of it."""
+_YOUNG: Final = 30.0
+"""The same of volumes that domains have: these grow."""
 _GROWING: Final = 10.0
 """Seconds for which a new volume that nobody uses and that does not grow still counts as being made."""
 
@@ -75,6 +81,38 @@ def describe_volume(pool: str, name: str, xml: str) -> StorageVolume:
     )
 
 
+class Growth:
+    """By how much the volumes of each pool grew since libvirt looked into it. In one thread, but for `forget`."""
+
+    def __init__(self) -> None:
+        self._taken: dict[tuple[str, str], int] = {}
+        self._grown: dict[str, int] = {}
+
+    def note(self, pool: str, name: str, allocation: int | None) -> None:
+        """A volume takes so much now. What libvirt makes or deletes it counts itself, by what that takes then."""
+        if allocation is None:
+            return
+        before = self._taken.get((pool, name))
+        if before is not None:
+            self._grown[pool] = self._grown.get(pool, 0) + allocation - before
+        self._taken[pool, name] = allocation
+
+    def drop(self, pool: str, name: str) -> None:
+        """A volume is gone: what it grew by, libvirt counts as free without having counted it as taken."""
+        self._taken.pop((pool, name), None)
+
+    def forget(self, pool: str) -> None:
+        """libvirt looked into a pool."""
+        self._grown.pop(pool, None)
+        for key in tuple(self._taken):
+            if key[0] == pool:
+                self._taken.pop(key, None)
+
+    def of(self, pool: str) -> int:
+        """Bytes."""
+        return max(0, self._grown.get(pool, 0))
+
+
 class PoolCollector:
     """Pools."""
 
@@ -83,7 +121,8 @@ class PoolCollector:
     period = _POOLS
     lane = Lane.STORAGE
 
-    def __init__(self) -> None:
+    def __init__(self, growth: Growth) -> None:
+        self._growth = growth
         self._shapes: dict[str, StoragePool] = {}
         self._watched = time.time()
         self._looked: dict[str, float] = {}
@@ -102,6 +141,7 @@ class PoolCollector:
 
         events.listen(EVENTS, hear_look)
         events.listen((*EVENTS, "kvtui.POOL"), hear)
+        events.listen((VOLUMES_CHANGED,), lambda *_: wake())
 
     def collect(self, connection: libvirt.virConnect) -> Found:
         """All pools."""
@@ -131,6 +171,7 @@ class PoolCollector:
                     capacity=capacity,
                     allocation=allocation,
                     free=free,
+                    grown=self._growth.of(shape.metadata.name) if state == module.VIR_STORAGE_POOL_RUNNING else 0,
                     volumes=volumes,
                     looked=self._looked.get(uuid),
                     watched=self._watched,
@@ -146,9 +187,10 @@ class VolumeCollector:
     serves: tuple[type[Record], ...] = (StorageVolume, BlockJob)
     lane = Lane.STORAGE
 
-    def __init__(self, transfers: Transfers, in_use: Callable[[], frozenset[str]]) -> None:
+    def __init__(self, transfers: Transfers, in_use: Callable[[], frozenset[str]], growth: Growth) -> None:
         """`in_use` tells the paths and ``POOL/VOLUME`` names that domains have as disks; from any thread."""
         self.period = _VOLUMES
+        self._growth = growth
         self._transfers = transfers
         self._in_use = in_use
         self._known: dict[tuple[str, str], StorageVolume] = {}
@@ -156,6 +198,8 @@ class VolumeCollector:
         """When each was described, on the monotonic clock; 0 for those that are to be at once."""
         self._new: dict[tuple[str, str], float] = {}
         """Those that came while we looked on, with the moment at which they last grew."""
+        self._used: frozenset[str] = frozenset()
+        """What domains have as disks, at this look."""
         self._pools: set[str] | None = None
         """Of which the volumes were listed already."""
 
@@ -163,12 +207,20 @@ class VolumeCollector:
         """Look after a pool was refreshed, began or ended; its volumes are described anew."""
 
         def hear(_uuid: str, name: str, _details: object) -> None:
+            self._growth.forget(name)
             for key in tuple(self._described):
                 if key[0] == name:
                     self._described[key] = 0.0
             wake()
 
+        def hear_domain(_uuid: str, _name: str, details: tuple[Plain, ...]) -> None:
+            # Whoever makes a VM, or is rid of one, does so with its volumes.
+            if details and details[0] in (_DEFINED, _UNDEFINED):
+                wake()
+
         events.listen(EVENTS, hear)
+        events.listen((VOLUMES_CHANGED, "kvtui.POOL"), lambda *_: wake())
+        events.listen(("LIFECYCLE",), hear_domain)
         self._transfers.on_change("volumes", events.from_any_thread(wake))
 
     def collect(self, connection: libvirt.virConnect) -> Found:
@@ -186,6 +238,7 @@ class VolumeCollector:
             listed.add(title)
             handles.update({(title, clean_line(volume.name())): volume for volume in found})
         now = time.monotonic()
+        self._used = self._in_use()
         self._take_list(handles, listed, now)
         filled = self._transfers.watched()
         due = sorted(
@@ -199,6 +252,7 @@ class VolumeCollector:
     def _take_list(self, handles: dict[tuple[str, str], libvirt.virStorageVol], listed: set[str], now: float) -> None:
         for key in self._known.keys() - handles.keys():
             del self._known[key]
+            self._growth.drop(*key)
             self._described.pop(key, None)
             self._new.pop(key, None)
             self._transfers.stop_growing("/".join(key))
@@ -211,7 +265,10 @@ class VolumeCollector:
 
     def _is_due(self, key: tuple[str, str], now: float) -> bool:
         described = self._described.get(key, 0.0)
-        return key in self._new or not described or now - described > _OLD
+        if key in self._new or not described:
+            return True
+        used = not self._used.isdisjoint(self._known[key].names)
+        return now - described > (_YOUNG if used else _OLD)
 
     def _describe(
         self, due: list[tuple[str, str]], handles: dict[tuple[str, str], libvirt.virStorageVol], filled: set[str]
@@ -230,6 +287,7 @@ class VolumeCollector:
                 # It is gone, or cannot be read: its name is all that is known, and that it is there.
                 self._new.pop(key, None)
                 continue
+            self._growth.note(*key, volume.allocation if volume.type == "file" else None)
             if key in self._new:
                 self._watch(key, self._known[key], volume, now)
             elif volume.metadata.name in filled:

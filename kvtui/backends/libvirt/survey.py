@@ -253,7 +253,7 @@ class Survey:
                 shape,
                 id=None if number < 0 else number,
                 state=state,
-                reason=reason_of(state, counters.get("state.reason", 0)),
+                reason=_tell_reason(reason_of(state, counters.get("state.reason", 0)), saved=uuid in flags["saved"]),
                 autostart=uuid in flags["autostart"],
                 persistent=uuid not in flags["transient"],
                 saved=uuid in flags["saved"],
@@ -422,6 +422,13 @@ class Survey:
             if is_unsupported(error.get_error_code()):
                 self._unsupported.add(what)
             return None
+
+
+def _tell_reason(reason: str, *, saved: bool) -> str:
+    """libvirt's reason; it goes on saying that a domain is saved when its memory was dropped, or is in a file of which
+    only its user knows: then it boots afresh.
+    """
+    return "was saved" if reason == "saved" and not saved else reason
 
 
 def _version(number: int) -> str:

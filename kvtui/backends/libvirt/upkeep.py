@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from kvtui.backends.libvirt.acts import Acts, tell_unreached
+from kvtui.backends.libvirt.acts import VOLUMES_CHANGED, Acts, tell_unreached
 from kvtui.backends.libvirt.link import Lane
-from kvtui.errors import UnreachableError
+from kvtui.backends.libvirt.volumes import refuse_needed
+from kvtui.errors import ConflictError, UnreachableError
 from kvtui.model import Ref
+from kvtui.text import clean_line
 
 if TYPE_CHECKING:
     import libvirt
@@ -30,6 +32,10 @@ class UpkeepVerbs(Acts):
     async def set_pool_autostart(self, ref: Ref, on: bool) -> None:
         """Whether a pool starts with its host."""
         await self._on_pool(f"autostart {'on' if on else 'off'}", ref, lambda pool: pool.setAutostart(on), "kvtui.POOL")
+
+    async def delete_volume(self, ref: Ref) -> None:
+        """Delete a volume that nobody needs, with what is in it."""
+        await self._keep_up("delete volume", ref, lambda connection: _delete_volume(connection, ref), VOLUMES_CHANGED)
 
     async def start_network(self, ref: Ref) -> None:
         """Bring a network up."""
@@ -64,3 +70,12 @@ class UpkeepVerbs(Acts):
         await self._guard.act(verb, ref, send)
         # Not all of it has an event.
         self.announce(changed, ref.uid, ref.name)
+
+
+def _delete_volume(connection: libvirt.virConnect, ref: Ref) -> None:
+    pool, _, name = ref.name.partition("/")
+    volume = connection.storagePoolLookupByName(pool).storageVolLookupByName(name)
+    if ref.uid and clean_line(volume.key()) != ref.uid:
+        raise ConflictError(f"{clean_line(ref.name)} is another one since", "nothing was done")
+    refuse_needed(connection, volume)
+    volume.delete(0)

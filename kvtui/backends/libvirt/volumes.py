@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
-from kvtui.backends.libvirt.describe import attribute_at, parse, text_at
+from kvtui.backends.libvirt.acts import NO_DOMAIN
+from kvtui.backends.libvirt.describe import attribute_at, describe_domain, parse, text_at
 from kvtui.backends.libvirt.link import load
+from kvtui.errors import ConflictError
 from kvtui.text import clean_line
 
 if TYPE_CHECKING:
@@ -82,6 +84,62 @@ def _would_hold(pool: libvirt.virStoragePool, name: str) -> bool:
     if not name.startswith("/"):
         return bool(name.partition("/")[0] == pool.name())
     return name.rpartition("/")[0] == text_at(parse(pool.XMLDesc(0)), "target/path")
+
+
+def refuse_needed(connection: libvirt.virConnect, volume: libvirt.virStorageVol | None, owner: str = "") -> None:
+    """Raise ConflictError when a domain besides `owner` has a volume, or anything known to libvirt stands on it."""
+    if volume is None:
+        return
+    path = volume.path()
+    title = f"{volume.storagePoolLookupByVolume().name()}/{volume.name()}"
+    standing = _list_standing(connection)
+    needed: list[str] = []
+    names, left = {path, title}, [path]
+    while left:
+        for above, calls in standing.get(left.pop(), ()):
+            if calls not in names:
+                needed.append(f"volume {clean_line(above)}")
+                names |= {above, calls}
+                left.append(calls)
+    users = [f"VM {clean_line(name)}" for name, images in _list_images(connection) if name != owner and images & names]
+    if users or needed:
+        words = ", ".join(dict.fromkeys([*users, *needed]))
+        raise ConflictError(f"{clean_line(title)} is needed", f"nothing was done; used by, or base of: {words}",
+                            "delete these first, or let the volume stay")  # fmt: skip
+
+
+def _list_standing(connection: libvirt.virConnect) -> dict[str, list[tuple[str, str]]]:
+    """By the path of each volume of active pools that others stand on: those others, ``pool/volume`` and path."""
+    module = load()
+    found: dict[str, list[tuple[str, str]]] = {}
+    for pool in connection.listAllStoragePools(module.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
+        for volume in pool.listAllVolumes(0):
+            try:
+                base = text_at(parse(volume.XMLDesc(0)), "backingStore/path")
+                if base:
+                    found.setdefault(base, []).append((f"{pool.name()}/{volume.name()}", volume.path()))
+            except module.libvirtError as error:
+                if error.get_error_code() != _NO_VOLUME:
+                    raise
+    return found
+
+
+def _list_images(connection: libvirt.virConnect) -> list[tuple[str, set[str]]]:
+    """Each domain with the images of its disks and, as far as its XML tells them, those that they stand on."""
+    module = load()
+    found = []
+    for domain in connection.listAllDomains(0):
+        try:
+            disks = describe_domain(domain.XMLDesc(0)).disks
+            if domain.isActive() and domain.isPersistent():
+                disks = (*disks, *describe_domain(domain.XMLDesc(module.VIR_DOMAIN_XML_INACTIVE)).disks)
+        except module.libvirtError as error:
+            if error.get_error_code() != NO_DOMAIN:
+                raise
+            continue
+        images = {name for disk in disks for name in (disk.source, *disk.layers) if name}
+        found.append((clean_line(domain.name()), images))
+    return found
 
 
 def make_volume(
