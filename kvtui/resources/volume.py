@@ -24,9 +24,11 @@ class VolumeRow:
     backend: str
     volume: StorageVolume
     users: tuple[str, ...]
-    """The domains that have it as a disk, or whose disk stands on it, in however many layers."""
+    """The domains that have it as a disk, or tell that their disk stands on it."""
     above: tuple[str, ...]
-    """The volumes that stand on it, in however many layers."""
+    """The volumes that stand right on it."""
+    needed: Needed
+    """Who would break without it, through all layers."""
 
     @property
     def name(self) -> str:
@@ -38,8 +40,16 @@ def _row(view: View, ref: Ref) -> VolumeRow | None:
     volume = view.find(StorageVolume, ref)
     if volume is None:
         return None
-    needed = needed_by(view, ref.backend, volume.metadata.name)
-    return VolumeRow(ref.backend, volume, needed.domains, needed.volumes)
+    users = {
+        user.name: None
+        for name in volume.names
+        for link in ("source", "backing")
+        for user, _ in view.linked(Domain, ref.backend, link, name)
+    }
+    above = tuple(
+        other.name for name in volume.names for other, _ in view.linked(StorageVolume, ref.backend, "backing", name)
+    )
+    return VolumeRow(ref.backend, volume, tuple(users), above, needed_by(view, ref.backend, volume.metadata.name))
 
 
 def _refs(view: View) -> Iterable[Ref]:
@@ -99,7 +109,7 @@ def _fields(row: VolumeRow) -> Mapping[str, str]:
 
 def _why_kept(row: VolumeRow) -> str:
     """Why it may not be deleted."""
-    return Needed(row.users, row.above).words.replace(" it too", " it")
+    return row.needed.words.replace(" it too", " it")
 
 
 def _warn(row: VolumeRow) -> tuple[str, ...]:
