@@ -21,14 +21,22 @@ def fill_form(form: Form, given: Mapping[str, str | None]) -> Draft:
     for field in form.fields:
         if field.name in options:
             _answer(draft, field, *options[field.name])
-        elif isinstance(field, Choice) and field.needed:
-            offered = ", ".join(one.value for one in field.offer(draft.answers) if not one.reason)
-            raise ConfigError(f"{form.title} needs --{option_name(field.name)}", f"there is {clean_line(offered)}")
+        elif field.named and field in draft.asked:
+            raise ConfigError(f"{form.title} needs --{option_name(field.name)}", _tell_open(field, draft))
     if draft.refusal:
         wrong = draft.troubles
         hint = f"--{option_name(next(iter(wrong)))}; --fields lists what can be given" if wrong else ""
         raise ConfigError(f"{form.title} is not possible so", draft.refusal, hint)
     return draft
+
+
+def _tell_open(field: AnyField, draft: Draft) -> str:
+    """What a field that must be given may be."""
+    if not isinstance(field, Choice):
+        now = _show(field, draft)
+        return f"it is {now} now" if now else field.hint or field.label
+    offered = ", ".join(one.value for one in field.offer(draft.answers) if not one.reason)
+    return f"there is {clean_line(offered)}" if offered else "there is nothing to choose from"
 
 
 def option_name(field: str) -> str:
@@ -104,10 +112,9 @@ def _pick(field: Choice, draft: Draft, option: str, value: str) -> str:
 def _describe(field: AnyField, draft: Draft) -> list[str]:
     unit = f" in {field.unit}" if isinstance(field, Number) and field.unit else ""
     # What a command has to name has no default there, though the screen shows one.
-    must_name = isinstance(field, Choice) and field.needed
-    now = "" if must_name else _show(field, draft)
+    now = "" if field.named else _show(field, draft)
     word = "yes|no" if isinstance(field, Toggle) else "VALUE"
-    needed = " (needed)" if isinstance(field, Text | Number | Choice) and field.needed else ""
+    needed = " (needed)" if field.named or (isinstance(field, Text | Number) and field.needed) else ""
     given = f"{option_name(field.name)}-file FILE" if is_secret(field) else f"{option_name(field.name)} {word}"
     lines = [f"  --{given}   {field.label}{unit}{f' (default: {now})' if now else needed}"]
     if is_secret(field):

@@ -149,7 +149,8 @@ def split_fields(words: Sequence[str], known: Collection[str]) -> tuple[list[str
             kept.append(word)
         elif equals:
             fields[name[2:]] = value
-        elif rest and (rest[0] == "-" or not rest[0].startswith("-")):
+        elif rest and (rest[0] == "-" or not rest[0].startswith("-") or rest[0][1:2].isdecimal()):
+            # A number below nothing is a wrong value, and no name: the field says so.
             fields[name[2:]] = rest.pop(0)
         else:
             fields[name[2:]] = None

@@ -30,6 +30,7 @@ class Memory(Struct):
     """``domain.memory``."""
 
     guest: str | None = None
+    max_guest: str | None = None
 
 
 class DomainRequests(Struct):

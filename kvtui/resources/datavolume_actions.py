@@ -21,9 +21,10 @@ from kvtui.resources.disk_users import warn_users
 from kvtui.resources.form import Answers, Choice, Form, Option, Text, Toggle
 from kvtui.resources.storage import BIND, Facts, taken_names
 from kvtui.store import View
-from kvtui.text import size
+from kvtui.text import quantity, size
 
 CREATE: Final = Permission("create", "cdi.kubevirt.io", "datavolumes")
+_GIB: Final = 2**30
 _CHECKSUM: Final = re.compile(r"(md5:[0-9a-fA-F]{32}|sha256:[0-9a-fA-F]{64})\Z")
 _SCHEMES: Final[Mapping[str, Collection[str]]] = {
     "http": ("http", "https"),
@@ -68,6 +69,7 @@ def _create_form(view: View, sites: Sequence[Site], facts: Facts) -> Form:
             storage.size_field(asked=lambda answers: answers.text("source") != "pvc",
                                hint="of the disk as the guest sees it, not of a packed image"),
             storage.size_field("", name="grow_to", needed=False, hint="empty: as large as the source",
+                               check=lambda answers: _check_larger(view, site, answers),
                                asked=lambda answers: answers.text("source") == "pvc"),
             storage.class_field(facts),
             *storage.mode_fields(facts),
@@ -86,6 +88,16 @@ def _copied_field(claims: Sequence[str]) -> Choice | Text:
     if claims:
         return Choice("from", "copy of", options=[Option(path) for path in claims], asked=asked)
     return Text("from", "copy of", hint="NAMESPACE/NAME", check=check, asked=asked)
+
+
+def _check_larger(view: View, site: Site, answers: Answers) -> str:
+    """CDI refuses a copy that is smaller than what it is of, late: when it begins to copy."""
+    namespace, _, name = answers.text("from").partition("/")
+    claim, wanted = view.get(Claim, site.backend, namespace, name), answers.number("grow_to")
+    if claim is None or wanted is None:
+        return ""
+    has = quantity(claim.spec.resources.requests.get("storage")) or 0.0
+    return f"{answers.text('from')} has {size(has)}: a copy cannot be smaller" if wanted * _GIB < has else ""
 
 
 def _bind_field(facts: Facts) -> Toggle:

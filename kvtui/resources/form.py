@@ -76,6 +76,8 @@ class Field:
     """Why the answer will not do, beside the others; empty when it does."""
     asked: Callable[[Answers], bool] = _always
     """Whether the answers before it leave the question open."""
+    named: bool = False
+    """Whether a command has to give it: what it begins with is only how things are now, or goes without saying."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,6 @@ class Choice(Field):
     """May depend on the fields before this one."""
     default: str = ""
     """The first that is possible, when empty or not offered."""
-    needed: bool = False
-    """Whether a command has to name one, for none goes without saying."""
 
     def offer(self, answers: Answers) -> Sequence[Option]:
         """The options there are beside these answers."""
@@ -150,7 +150,7 @@ class Number(Field):
         scale = _SUFFIXES.get(self.unit, {}).get(text[-1], 0.0)
         digits = text[:-1].strip() if scale else text
         if not (digits.isascii() and digits.isdecimal() and len(digits) < _DIGITS):
-            raise ValueError(f"{clean_line(typed.strip())!r} is no whole number")
+            raise ValueError(f"{clean_line(typed.strip())!r} is no whole number{self._example}")
         number = round(int(digits) * (scale or 1))
         unit = f" {self.unit}" if self.unit else ""
         if number < self.least:
@@ -158,6 +158,10 @@ class Number(Field):
         if self.most is not None and number > self.most:
             raise ValueError(f"not more than {self.most}{unit}")
         return number
+
+    @property
+    def _example(self) -> str:
+        return ": as in 4096 or 4G" if self.unit == "MiB" else ": as in 20 or 20G" if self.unit == "GiB" else ""
 
 
 AnyField = Choice | Toggle | Text | Number

@@ -30,6 +30,8 @@ BIND: Final = "cdi.kubevirt.io/storage.bind.immediate.requested"
 """Annotation of a DataVolume whose claim shall not wait for its first user."""
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LONGEST: Final = 253
+_LARGEST: Final = 2**20
+"""GiB that no storage has."""
 
 Part = TypeVar("Part", bound=msgspec.Struct)
 
@@ -134,9 +136,10 @@ def size_field(
     hint: str = "",
     needed: bool = True,
     asked: Callable[[Answers], bool] = lambda _answers: True,
+    check: Callable[[Answers], str] = lambda _answers: "",
 ) -> Number:
     """How large, in GiB."""
-    return Number(name, "size", hint, asked=asked, unit="GiB", least=1, default=default, needed=needed)
+    return Number(name, "size", hint, check, asked, unit="GiB", least=1, most=_LARGEST, default=default, needed=needed)
 
 
 def class_field(facts: Facts, *, virtual: bool = True) -> Choice | Text:

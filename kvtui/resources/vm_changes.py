@@ -17,6 +17,11 @@ from kvtui.text import quantity, size
 
 PATCH: Final = Permission("patch", "kubevirt.io", "virtualmachines")
 _MIB: Final = 2**20
+_LEAST: Final = 32
+"""MiB without which no guest boots; the API takes less."""
+_MOST: Final = 16 * 2**20
+"""MiB that no node has."""
+_FEW: Final = 4
 _LIVE: Final = (
     "the running guest gets it at once if the VM can migrate and the cluster rolls changes out live (LiveUpdate); "
     "else after a restart, and its row says so"
@@ -83,7 +88,8 @@ def _cpus_form(_view: View, machines: Sequence[Machine]) -> Form:
 
     steps = {_stored_cpus(machine)[1] for machine in machines}
     hint = f"a socket has {steps.pop()}; other numbers make it one socket" if len(steps) == 1 else ""
-    count = Number("cpus", "CPUs", default=str(_stored_cpus(machines[0])[0]), least=1, most=1024, hint=hint)
+    count = Number("cpus", "CPUs", default=str(_stored_cpus(machines[0])[0]), least=1, most=1024, hint=hint,
+                   named=True)  # fmt: skip
     return Form(f"CPUs of {whom(machines)}", (count,), warn=warn)
 
 
@@ -100,12 +106,25 @@ def _stored_memory(machine: Machine) -> int:
     return int(quantity(domain.memory.guest or domain.resources.requests.get("memory")) or 0)
 
 
+def _most_memory(machine: Machine) -> int:
+    """The bytes that the spec lets the guest have at most; 0 where it says nothing."""
+    assert machine.vm is not None
+    return int(quantity(machine.vm.spec.template.spec.domain.memory.max_guest) or 0)
+
+
 def _memory_form(_view: View, machines: Sequence[Machine]) -> Form:
+    def check(answers: Answers) -> str:
+        most = [found for machine in machines if (found := _most_memory(machine))]
+        wanted = (answers.number("memory") or 0) * _MIB
+        return f"its spec allows {size(min(most))} at most (maxGuest)" if most and wanted > min(most) else ""
+
     def warn(answers: Answers) -> Sequence[str]:
         wanted = (answers.number("memory") or 0) * _MIB
         running = [machine for machine in machines if machine.live is not None]
         used = [machine.usage.memory for machine in running if machine.usage is not None]
         said = []
+        if any(wanted * _FEW < _stored_memory(machine) for machine in machines):
+            said.append("that is less than a quarter of what it has: a guest that does not fit does not boot")
         if any(wanted < _stored_memory(machine) for machine in running):
             said.append("less memory may need a restart: the VM's row says so then")
         elif running:
@@ -114,8 +133,8 @@ def _memory_form(_view: View, machines: Sequence[Machine]) -> Form:
             said.append(f"{size(max(used))} are in use now")
         return said
 
-    memory = Number("memory", "memory", unit="MiB", default=str(_stored_memory(machines[0]) // _MIB), least=1,
-                    hint="or 4G")  # fmt: skip
+    memory = Number("memory", "memory", unit="MiB", default=str(_stored_memory(machines[0]) // _MIB), least=_LEAST,
+                    most=_MOST, hint="or 4G", named=True, check=check)  # fmt: skip
     return Form(f"memory of {whom(machines)}", (memory,), warn=warn)
 
 
@@ -146,7 +165,7 @@ def _strategy_form(_view: View, machines: Sequence[Machine]) -> Form:
         for name, note in _STRATEGIES.items()
     ]
     about = [f"it is {first} now"] if len(present) == 1 else []
-    choice = Choice("strategy", "run strategy", options=options, needed=True)
+    choice = Choice("strategy", "run strategy", options=options, named=True)
     return Form(f"run strategy of {whom(machines)}", (choice,), about=about, warn=warn)
 
 

@@ -29,6 +29,13 @@ _BUSES: Final = (
 )
 _NAME: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _READY: Final = "Ready"
+_FILLED: Final = frozenset({"Succeeded", "WaitForFirstConsumer", "PendingPopulation"})
+"""Phases of DataVolumes that can be attached: filled, or filled as soon as somebody uses them."""
+_UNFILLED: Final = {
+    "UploadReady": "it waits for its image: kvtui upload",
+    "UploadScheduled": "it waits for its image: kvtui upload",
+    "Failed": "its import failed",
+}
 
 
 def _may(verb: str) -> Permission:
@@ -78,7 +85,7 @@ def _attach_form(view: View, machines: Sequence[Machine]) -> Form:
     return Form(
         f"attach a disk to {machine.record.metadata.name}",
         (
-            Choice("volume", "volume", options=_offered(view, machine)),
+            Choice("volume", "volume", options=_offered(view, machine), named=True),
             Text("name", "name", needed=False, hint="in the VM; empty: as the volume is called", check=check),
             Choice("bus", "bus", options=_BUSES),
             Text("serial", "serial", needed=False, hint="by which the guest knows it; empty: none"),
@@ -104,10 +111,29 @@ def _offered(view: View, machine: Machine) -> list[Option]:
         if ref.namespace == namespace and ref.name not in made and not ref.name.startswith("prime-")
     ]
     return [
-        Option(f"{kind}/{name}", name, _describe(view, machine, kind, name), "it has it already" if name in has else "")
+        Option(
+            f"{kind}/{name}",
+            name,
+            _describe(view, machine, kind, name),
+            "it has it already" if name in has else _why_useless(view, machine, kind, name),
+        )
         # What is free comes first: a slip must not take the disk of another VM.
         for kind, name in sorted(found, key=lambda one: (one[1] in has, bool(_users(view, machine, one[1])), one[1]))
     ]
+
+
+def _why_useless(view: View, machine: Machine, kind: str, name: str) -> str:
+    """Why a volume cannot be a disk now: KubeVirt attaches one that is empty or half filled, too."""
+    namespace = machine.record.metadata.namespace
+    made = view.get(DataVolume, machine.backend, namespace, name) if kind == _DATA_VOLUME else None
+    if made is not None and made.metadata.deletion_timestamp:
+        return "it is being deleted"
+    if made is not None and made.status.phase not in _FILLED:
+        return _UNFILLED.get(made.status.phase, f"it is not filled yet: {made.status.phase or 'Pending'}")
+    claim = view.get(Claim, machine.backend, namespace, name)
+    if claim is not None and claim.metadata.deletion_timestamp:
+        return "its claim is being deleted"
+    return "its volume is gone" if claim is not None and claim.status.phase == "Lost" else ""
 
 
 def _describe(view: View, machine: Machine, kind: str, name: str) -> str:

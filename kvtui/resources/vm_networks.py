@@ -7,12 +7,14 @@ brings them in. They go by the state ``absent``, which keeps their place.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from kvtui.backends.base import Backend
-from kvtui.errors import BackendError
+from kvtui.errors import AbsentError, BackendError, ConflictError, ForbiddenError
 from kvtui.joins.machine import Machine
+from kvtui.model import Ref
 from kvtui.resources.base import Action, Danger, objects
 from kvtui.resources.form import Answers, Choice, Form, Option, Text
 from kvtui.resources.spec import Whole, items, read_whole, text_of
@@ -23,14 +25,51 @@ _TEMPLATE: Final = "spec.template.spec"
 _PATH: Final = "/spec/template/spec"
 _NAME: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _NETWORK: Final = re.compile(r"(?:[a-z0-9][-a-z0-9.]*/)?[a-z0-9][-a-z0-9.]*")
+_KIND: Final = "NetworkAttachmentDefinition"
+_SHARED: Final = "default"
+"""Multus finds those of this namespace from every other, where namespaces are kept apart (``globalNamespaces``)."""
 _BINDINGS: Final = {
     "bridge": "virtio, plugged by a live migration",
     "sriov": "a function of a card, plugged by a live migration",
 }
 
 
+@dataclass(frozen=True)
+class Networks:
+    """What a form needs to know: the VM, and what it may be attached to."""
+
+    vm: Whole
+    names: Sequence[str] | None
+    """Of the NetworkAttachmentDefinitions in its namespace and in that of all; None when the account may not see."""
+
+
 async def _read(backends: Mapping[str, Backend], _view: View, machines: Sequence[Machine]) -> Whole:
     return await read_whole(backends[machines[0].backend], machines[0].ref)
+
+
+async def _read_networks(backends: Mapping[str, Backend], view: View, machines: Sequence[Machine]) -> Networks:
+    """Raises ConflictError where there is no network to attach to."""
+    (machine,) = machines
+    own = machine.ref.namespace
+    vm = await _read(backends, view, machines)
+    found = []
+    try:
+        for namespace in dict.fromkeys((own, _SHARED)):
+            there = objects(backends[machine.backend])
+            for one in await there.read_all(Ref(machine.backend, _KIND, namespace, "")):
+                name = text_of(one, "metadata.name")
+                found.append(name if namespace == own else f"{namespace}/{name}")
+    except ForbiddenError:
+        return Networks(vm, None)
+    except AbsentError as error:
+        raise ConflictError(
+            "there is no network to attach to", "the cluster has no Multus (k8s.cni.cncf.io)"
+        ) from error
+    if not found:
+        raise ConflictError(
+            "there is no network to attach to", f"namespace {own} has no NetworkAttachmentDefinition", "make one first"
+        )
+    return Networks(vm, found)
 
 
 def _interfaces(vm: Whole) -> list[Whole]:
@@ -41,7 +80,8 @@ def _networks(vm: Whole) -> list[Whole]:
     return items(vm, f"{_TEMPLATE}.networks")
 
 
-def _add_form(_view: View, machines: Sequence[Machine], vm: Whole) -> Form:
+def _add_form(_view: View, machines: Sequence[Machine], known: Networks) -> Form:
+    vm = known.vm
     taken = {text_of(item, "name") for item in (*_interfaces(vm), *_networks(vm))}
 
     def check_name(answers: Answers) -> str:
@@ -58,14 +98,21 @@ def _add_form(_view: View, machines: Sequence[Machine], vm: Whole) -> Form:
     return Form(
         f"add an interface to {whom(machines)}",
         (
-            Text("network", "network", hint="the NetworkAttachmentDefinition: NAME or NAMESPACE/NAME",
-                 check=check_network),
+            _network_field(known.names, check_network),
             Text("name", "name", default=f"net{len(taken) + 1}", check=check_name),
             Choice("binding", "binding", options=[Option(name, note=note) for name, note in _BINDINGS.items()]),
         ),
         about=[f"it has {', '.join(sorted(taken))}"] if taken else ["it has none"],
         warn=lambda _answers: said if running else (),
     )  # fmt: skip
+
+
+def _network_field(names: Sequence[str] | None, check: Callable[[Answers], str]) -> Choice | Text:
+    if names is None:
+        hint = "the NetworkAttachmentDefinition, NAME or NAMESPACE/NAME; which there are, this account may not see"
+        return Text("network", "network", hint=hint, check=check)
+    return Choice("network", "network", options=[Option(name) for name in names], named=True,
+                  hint="NetworkAttachmentDefinitions of its namespace, and of default")  # fmt: skip
 
 
 async def _add(backend: Backend, machine: Machine, answers: Answers) -> None:
@@ -122,7 +169,7 @@ NETWORKS: tuple[Action[Machine], ...] = (
         help="Attach the VM to a secondary network.",
         needs=PATCH,
         when=why_no_vm,
-        prepare=_read,
+        prepare=_read_networks,
         form=_add_form,
         run=_add,
         single=True,

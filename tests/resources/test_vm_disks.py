@@ -135,3 +135,13 @@ def test_nothing_is_attached_during_a_migration() -> None:
     items = user("db", "web", running=True)
     items[1]["status"]["migrationState"] = {"startTimestamp": "2026-11-21T01:50:00Z", "targetNode": "n2"}
     assert ATTACH.when(machine(disk_store(*items))) == "it is being migrated"
+
+
+@pytest.mark.parametrize(
+    ("phase", "told"),
+    [("UploadReady", "it waits for its image: kvtui upload"), ("ImportInProgress", "it is not filled yet: ImportInProgress"),
+     ("Failed", "its import failed"), ("WaitForFirstConsumer", ""), ("Succeeded", "")],
+)  # fmt: skip
+def test_a_disk_that_is_not_filled_cannot_be_attached_and_says_why(phase: str, told: str) -> None:
+    form = draft(disk_store(volume("data", phase=phase), claim("data"), *user("db", "web")))
+    assert form.troubles.get("volume", "") == told

@@ -39,6 +39,7 @@ PLACES: Final = {
     "CDIConfig": Place("cdi.kubevirt.io", ("v1beta1",), "cdiconfigs"),
     "StorageProfile": Place("cdi.kubevirt.io", ("v1beta1",), "storageprofiles"),
     "StorageClass": Place("storage.k8s.io", ("v1",), "storageclasses"),
+    "NetworkAttachmentDefinition": Place("k8s.cni.cncf.io", ("v1",), "network-attachment-definitions"),
     "UploadTokenRequest": Place("upload.cdi.kubevirt.io", ("v1beta1",), "uploadtokenrequests"),
 }
 
