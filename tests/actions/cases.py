@@ -85,7 +85,7 @@ CASES: Final[dict[str, Case]] = {
         ),
     ),
     "vm.detach_disk": Case(before=("vm.attach_disk",)),
-    "vm.attach_nic": Case(("--network", "shop/vlan-7"), namespace="shop"),
+    "vm.attach_nic": Case(("--network", "db-vlan120"), namespace="shop"),
     "vm.detach_nic": Case(before=("vm.attach_nic",), namespace="shop"),
     "vm.expose": Case(),
     "vm.set_password": Case(("--user", "ada", "--password-file", __file__), prepare=credentials),

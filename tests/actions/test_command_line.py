@@ -56,6 +56,10 @@ class Machines:
         self._given.update(path for path in running if path.startswith(f"{namespace}/"))
         return namespace
 
+    def all_running(self, run: Run) -> list[str]:
+        """Those of which some may be given, for what changes nothing."""
+        return self._in_state(run, "Running")
+
     def _in_state(self, run: Run, status: str) -> list[str]:
         rows = [row for row in json.loads(run("get", "vms", "-o", "json")[1]) if not has_owner(row)]
         # The largest namespaces come first: the others stay free for what is done to all VMs of one.
@@ -250,6 +254,34 @@ def test_fields_are_options_and_are_checked_as_on_the_screen(run: Run) -> None:
         codes.OK,
         "shop/fields-1: accepted: DataVolume fields-1\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["set-memory", "--memory", "1"], "memory: not less than 32 MiB"),
+        (["set-memory", "--memory", "-5"], "'-5' is no whole number: as in 4096 or 4G"),
+        (["set-memory"], "needs --memory: it is "),
+        (["set-cpus", "--cpus", "0"], "CPUs: not less than 1"),
+        (["set-cpus"], "needs --cpus: it is "),
+        (["attach-interface", "--network", "nowhere"], "--network is not 'nowhere': there is db-vlan120"),
+        (["attach-disk"], "needs --volume: there is "),
+    ],
+)
+def test_a_value_that_cannot_be_right_names_its_field_and_what_would_do(
+    run: Run, machines: Machines, words: list[str], told: str
+) -> None:
+    shop = next(path for path in machines.all_running(run) if path.startswith("shop/"))
+    code, out, err = run(words[0], shop, *words[1:], "--yes")
+    assert (code, out) == (codes.USAGE, "")
+    assert told in err
+
+
+def test_a_copy_that_is_smaller_than_its_source_is_refused_before_it_is_sent(run: Run) -> None:
+    copy = ["create", "dv", "copy-1", "-n", "shop", "--source", "pvc", "--from", "shop/postgres-1-data", "--yes"]
+    code, _, err = run(*copy, "--grow-to", "5")
+    assert code == codes.USAGE
+    assert "size: shop/postgres-1-data has 500Gi: a copy cannot be smaller" in err
 
 
 def test_fields_are_listed_for_the_objects(run: Run) -> None:

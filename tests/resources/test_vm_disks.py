@@ -139,7 +139,8 @@ def test_nothing_is_attached_during_a_migration() -> None:
 
 @pytest.mark.parametrize(
     ("phase", "told"),
-    [("UploadReady", "it waits for its image: kvtui upload"), ("ImportInProgress", "it is not filled yet: ImportInProgress"),
+    [("UploadReady", "it waits for its image: kvtui upload"),
+     ("ImportInProgress", "it is not filled yet: ImportInProgress"),
      ("Failed", "its import failed"), ("WaitForFirstConsumer", ""), ("Succeeded", "")],
 )  # fmt: skip
 def test_a_disk_that_is_not_filled_cannot_be_attached_and_says_why(phase: str, told: str) -> None:

@@ -12,7 +12,7 @@ _DISKS = Form("delete shop/catalog-3", (Toggle("disk_catalog-3-root", "catalog-3
 _STRATEGY = Form(
     "run strategy of shop/catalog-3",
     (Choice("strategy", "run strategy", options=[Option("Always", reason="it is so already"), Option("Manual")],
-            needed=True),),
+            named=True),),
 )  # fmt: skip
 
 
