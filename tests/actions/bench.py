@@ -19,11 +19,12 @@ from kvtui.actions.items import Batch, State, Task
 from kvtui.audit import AuditLog, Entry
 from kvtui.backends.base import Source
 from kvtui.backends.kubernetes.client import connect
+from kvtui.backends.kubernetes.impersonation import NOBODY, Impersonation
 from kvtui.backends.kubernetes.timings import Timings
 from kvtui.cli.fields import fill_form
 from kvtui.fleet import Fleet
 from kvtui.model import FeedState
-from kvtui.resources.base import Site
+from kvtui.resources.base import Site, at_sites
 from kvtui.resources.form import Answers
 from tests.actions.cases import CASES, deed_of, find_rows
 from tests.actions.faults import CONTEXT, Faults
@@ -99,11 +100,26 @@ class Bench:
         assert tasks is not None
         return tasks
 
+    def begin(self, deed: Deed, tasks: list[Task]) -> Batch:
+        """A batch that is still to be carried out."""
+        return self.batches.begin(deed.action, at_sites(deed.resource) if deed.makes else deed.resource, tasks)
+
     async def carry_out(self, deed: Deed, tasks: list[Task]) -> Batch:
-        confirmer = Confirmer(self.fleet, self.fleet.resources, self.batches, Filler({}))
-        batch = self.batches.begin(deed.action, confirmer.resource_of(deed.action), tasks)
+        """A batch of which every item was answered."""
+        batch = self.begin(deed, tasks)
         await self.batches.carry_out(batch)
         return batch
+
+    @asynccontextmanager
+    async def acting(self, *, read_only: bool = False, user: Impersonation = NOBODY) -> AsyncIterator[None]:
+        """What is asked for is asked for so; what is known stays."""
+        other = connect(self.faults.kubeconfig, CONTEXT, "", read_only, self._audit, timings=TIMINGS, acting_as=user)
+        self.fleet.backends[CONTEXT] = other
+        try:
+            yield
+        finally:
+            self.fleet.backends[CONTEXT] = self._backend
+            await other.close()
 
     def read_log(self) -> list[Entry]:
         """What was written into the audit log since the last time."""
@@ -131,11 +147,8 @@ class Bench:
     async def _do(self, deed: Deed) -> None:
         row = await self.find_row(deed)
         tasks = await self.plan(deed, row)
-        self.faults.open = True
-        try:
+        with self.faults.opened():
             batch = await self.carry_out(deed, tasks)
-        finally:
-            self.faults.open = False
         (item,) = batch.items
         assert item.state in (State.ACCEPTED, State.DONE), item.words
         self._done[deed.action.id] = item.ref.path

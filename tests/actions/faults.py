@@ -16,6 +16,7 @@ from kvtui.model import Ref
 from tests.cluster import RunningCluster
 
 CONTEXT: Final = "ill"
+_PASSED = ("Accept", "Authorization", "Content-Type", "Impersonate-User")
 _REVIEWS = ("authorization.k8s.io", "authentication.k8s.io")
 
 Answer = Callable[[], web.Response]
@@ -26,8 +27,7 @@ class Faults:
 
     def __init__(self, cluster: RunningCluster) -> None:
         self._cluster = cluster
-        self.open = False
-        """Whether changes come through."""
+        self._open = False
         self._answer: Answer | None = None
         self._hangs = False
         self._replaced = False
@@ -39,6 +39,15 @@ class Faults:
         """Set when a change was asked for that is not answered."""
         self.kubeconfig = ""
         self.url = ""
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Changes come through."""
+        self._open = True
+        try:
+            yield
+        finally:
+            self._open = False
 
     @contextmanager
     def faring(self, answer: Answer | None, *, hangs: bool = False, replaced: bool = False) -> Iterator[None]:
@@ -55,7 +64,7 @@ class Faults:
 
     async def respond(self, request: web.Request) -> web.StreamResponse:
         """Answer a request, or have the cluster answer it."""
-        if self.open or request.method == "GET" or any(group in request.path for group in _REVIEWS):
+        if self._open or request.method == "GET" or any(group in request.path for group in _REVIEWS):
             return await self._pass_on(request)
         self.asked.append(f"{request.method} {request.path}")
         if self._answer is not None:
@@ -68,8 +77,7 @@ class Faults:
         return web.Response()
 
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
-        headers = {name: request.headers[name] for name in ("Accept", "Authorization", "Content-Type")
-                   if name in request.headers}  # fmt: skip
+        headers = {name: request.headers[name] for name in _PASSED if name in request.headers}
         async with self._session.request(
             request.method, self._cluster.url + request.path_qs, headers=headers, data=await request.read()
         ) as answer:
