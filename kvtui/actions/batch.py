@@ -241,7 +241,7 @@ class Batches:
         except KvtuiError as error:
             self._end(item, State.FAILED, str(error))
         except asyncio.CancelledError:
-            self._end(item, State.UNKNOWN, "its answer was not waited for", keep=True)
+            self._end(item, State.UNKNOWN, self._tell_unanswered(item), keep=True)
             raise
         except Exception as error:  # noqa: BLE001 - boundary: a fault with one item must not end the others
             faults.append(error)
@@ -254,6 +254,12 @@ class Batches:
             self._set(item, State.ACCEPTED, words)
             self._announce([item])
             self._settle(item)
+
+    def _tell_unanswered(self, item: Item) -> str:
+        row, now = item.batch.resource.row(self._fleet.view, item.ref), self._fleet.clock()
+        health = item.batch.resource.health(row, now) if row is not None else None
+        words = "its answer was not waited for"
+        return f"{words}; {health.reason}" if health is not None and health.reason else words
 
     def _give_up(self, lost: Item) -> None:
         """Send nothing more of a batch to a backend that was lost."""

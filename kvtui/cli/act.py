@@ -210,10 +210,11 @@ class _Run:
         by_ref = {item.ref: item for item in batch.items}
         self._batches.listen(lambda refs: self._print_ended(by_ref[ref] for ref in refs if ref in by_ref))
         self._print_ended(batch.items)
+        begun = asyncio.get_running_loop().time()
         try:
-            await self._send(batch)
+            await self._send(batch, begun)
             if self._waits:
-                await self._wait(batch, live)
+                await self._wait(batch, live, begun)
         except asyncio.CancelledError:
             self._finish(batch)
             print_lines([f"interrupted: {self._summary(batch)}"])
@@ -223,29 +224,33 @@ class _Run:
             print_lines([f"{self._deed.action.label}: {self._summary(batch)}"])
         return self._code(batch)
 
-    async def _send(self, batch: Batch) -> None:
-        """Have it done, and say so each time that a server wants to be asked later."""
+    async def _send(self, batch: Batch, begun: float) -> None:
+        """Have it done, for as long as is to be waited, and say so each time that a server wants to be asked later."""
+        loop, limit = asyncio.get_running_loop(), self._options.timeout or math.inf
         work = asyncio.create_task(self._batches.carry_out(batch), name="batch")
         waited: dict[str, float] = {}
         try:
-            while not work.done():
-                await asyncio.wait({work}, timeout=_LOOK)
+            while not work.done() and loop.time() < begun + limit:
+                await asyncio.wait({work}, timeout=min(_LOOK, begun + limit - loop.time()))
                 for name, backend in self._fleet.backends.items():
                     seconds = backend.info.put_off
                     if seconds > waited.get(name, 0.0):
                         print_lines([f"{name} is busy and asks to wait {math.ceil(seconds)}s"])
                     waited[name] = seconds
+            if not work.done():
+                print_lines([f"--timeout is over after {age(limit)}: what was sent may still be done"])
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
-        work.result()
+        if not work.cancelled():
+            work.result()
 
-    async def _wait(self, batch: Batch, live: asyncio.Task[None]) -> None:
+    async def _wait(self, batch: Batch, live: asyncio.Task[None], begun: float) -> None:
         """Until every effect is seen, or the time is up."""
         loop = asyncio.get_running_loop()
         longest = max(max(item.action.usual, item.action.lasts) for item in batch.items)
         limit = self._options.timeout or _PATIENCE * longest
-        deadline = loop.time() + limit
+        deadline = (begun if self._options.timeout else loop.time()) + limit
         while batch.open and loop.time() < deadline:
             await _pause(live)
 

@@ -328,9 +328,10 @@ def _since(text: str) -> float:
 
 
 def read_seconds(text: str) -> float:
-    """A number of seconds. Raises ArgumentTypeError."""
+    """A number of seconds: ``5``, ``5s``, ``2m``. Raises ArgumentTypeError."""
+    unit = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:])
     try:
-        value = float(text)
+        value = float(text) if unit is None else float(text[:-1]) * unit
     except ValueError:
         raise ArgumentTypeError(f"{text!r} is not a number of seconds") from None
     if not 0 < value < 86400:

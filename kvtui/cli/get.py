@@ -50,11 +50,11 @@ def get(options: Namespace) -> int:
 
 
 async def _get(options: Namespace, resource: AnyResource, fleet: Fleet) -> int:
-    live = asyncio.create_task(fleet.run(resource.sources))
+    live, begun = asyncio.create_task(fleet.run(resource.sources)), asyncio.get_running_loop().time()
     try:
         await wait_for_lists(options, resource.sources, fleet, live)
         if options.output != "name":
-            await _wait_for_figures(options, resource, fleet, live)
+            await _wait_for_figures(options, resource, fleet, live, begun + options.timeout)
         try:
             listing = _list(options, resource, fleet)
         except FilterError as error:
@@ -80,15 +80,19 @@ async def _get(options: Namespace, resource: AnyResource, fleet: Fleet) -> int:
         await fleet.close()
 
 
-async def _wait_for_figures(options: Namespace, resource: AnyResource, fleet: Fleet, live: asyncio.Task[None]) -> None:
-    """A moment for what is measured: of clusters, that of anything; of hosts, that of all rows asked for."""
+async def _wait_for_figures(
+    options: Namespace, resource: AnyResource, fleet: Fleet, live: asyncio.Task[None], deadline: float
+) -> None:
+    """A moment for what is measured: of clusters, that of anything; of hosts, that of all rows asked for, until
+    `deadline` at most.
+    """
     loop = asyncio.get_running_loop()
     begun = loop.time()
     shown = [column for column in resource.columns if options.output != "table" or not column.wide]
     if any(column.measured for column in shown):
         while not _measured(resource, fleet) and loop.time() < begun + _METRICS_WAIT:
             await pause(live)
-    while _count_awaited(options, resource, fleet) and loop.time() < begun + _FIGURES_WAIT:
+    while _count_awaited(options, resource, fleet) and loop.time() < min(deadline, begun + _FIGURES_WAIT):
         await pause(live)
 
 

@@ -388,3 +388,16 @@ def test_a_field_is_an_option_whatever_its_name_is_made_of(field: str) -> None:
     assert " " not in option
     assert fill_form(form, {option: None}).answers.flag(field)
     assert not fill_form(form, {f"no-{option}": None}).answers.flag(field)
+
+
+def test_the_time_limit_holds_for_a_server_that_does_not_answer(
+    run: Run, vm: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(_fleet: Fleet, _item: Item) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(act_module, "perform", hang)
+    code, out, err = run("restart", vm("Running"), "--yes", "--wait", "--timeout", "1s")
+    assert code == codes.PARTIAL
+    assert ": nobody knows: its answer was not waited for" in out
+    assert "--timeout is over after 1s: what was sent may still be done\n" in err
