@@ -267,9 +267,15 @@ def _add_demo(parser: ArgumentParser) -> None:
         "--hosts", type=int, choices=range(21), default=3, metavar="N",
         help="plain KVM hosts beside the cluster, on libvirt's test driver, where libvirt is installed (default: 3)",
     )  # fmt: skip
-    parser.add_argument(
+    world = parser.add_mutually_exclusive_group()
+    world.add_argument(
         "--quiet", action="store_true", help="a world without troubles, in which nothing happens by itself"
     )
+    world.add_argument(
+        "--drill", metavar="NAME",
+        help="an incident to find the cause of, in a cluster that is well otherwise; what it was is told in the end",
+    )  # fmt: skip
+    world.add_argument("--list-drills", action="store_true", help="print the drills, one a line, and do nothing else")
     parser.add_argument("--serve", action="store_true",
                         help="no screen: print the path of a kubeconfig and serve until interrupted")  # fmt: skip
 

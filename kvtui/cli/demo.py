@@ -12,27 +12,36 @@ import sys
 import tempfile
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from kvtui.cli.codes import OK
 from kvtui.cli.connecting import make_fleet, name_places, read_settings
+from kvtui.cli.output import printing
 from kvtui.cli.screen import run_screen
 from kvtui.config import HostSettings
 from kvtui.ending import Ending
-from kvtui.errors import KvtuiError
+from kvtui.errors import ConfigError, KvtuiError
 
 if TYPE_CHECKING:
+    from kvtui.demo.drills.base import Drill
     from kvtui.fleet import Fleet
     from kvtui.records.libvirt import Domain
     from kvtui.store import Delta
 
+_ALIKE: Final = 3
+"""Names that are told for one that there is not."""
 _PATIENCE: Final = 3.0
 """Seconds that the cluster gets to end by itself."""
 
 
 def demo(options: Namespace) -> int:
     """Run the demo; the exit code."""
+    if options.list_drills:
+        return _list_drills()
+    incident = _find_drill(options.drill) if options.drill else None
     arguments = _arguments(options)
     if options.serve:
         sys.stdout.flush()
@@ -40,6 +49,10 @@ def demo(options: Namespace) -> int:
     settings = read_settings(options)
     from kvtui.demo.folder import make_folder
 
+    if incident is not None:
+        # Behind the screen, for whoever scrolls back.
+        sys.stderr.write(f"{incident.told_before}\n")
+        sys.stderr.flush()
     with Ending() as ending, DemoCluster(arguments) as cluster, make_folder() as folder:
         underlay = Underlay(cluster.tell)
         ending.at_last(partial(shutil.rmtree, folder, ignore_errors=True))
@@ -53,9 +66,38 @@ def demo(options: Namespace) -> int:
             fleet.listen(underlay.heed)
             return fleet
 
-        return run_screen(
-            settings, connect, ending, where="the demo cluster", contexts=lambda: name_places(options, settings)
+        status = run_screen(
+            settings,
+            connect,
+            ending,
+            where="the demo cluster",
+            contexts=lambda: name_places(options, settings),
+            briefing=incident.briefing if incident is not None else "",
         )
+    if incident is not None:
+        with printing():
+            sys.stdout.write(f"{incident.told_after}\n")
+    return status
+
+
+def _find_drill(name: str) -> Drill:
+    """Raises ConfigError for a name that no drill has."""
+    from kvtui.demo.drills import DRILLS
+
+    if name in DRILLS:
+        return DRILLS[name]
+    alike = get_close_matches(name, DRILLS) or [one for one in DRILLS if name in one][:_ALIKE]
+    hint = f"did you mean {' or '.join(alike)}?" if alike else "kvtui demo --list-drills names them all"
+    raise ConfigError(f"there is no drill {name!r}", hint=hint)
+
+
+def _list_drills() -> int:
+    from kvtui.demo.drills import DRILLS
+
+    width = max(map(len, DRILLS))
+    with printing():
+        sys.stdout.writelines(f"{one.name:<{width}}  {one.sentence}\n" for one in DRILLS.values())
+    return OK
 
 
 def _make_pool(count: int, folder: Path) -> list[HostSettings]:
@@ -68,7 +110,7 @@ def _make_pool(count: int, folder: Path) -> list[HostSettings]:
 
 
 def _arguments(options: Namespace) -> list[str]:
-    given = ((name, getattr(options, name)) for name in ("size", "speed", "seed", "user"))
+    given = ((name, getattr(options, name)) for name in ("size", "speed", "seed", "user", "drill"))
     words = [word for name, value in given if value is not None for word in (f"--{name}", str(value))]
     return [*words, "--quiet"] if options.quiet else words
 

@@ -37,9 +37,10 @@ def run_screen(
     where: str,
     contexts: Callable[[], Sequence[str]],
     channel: Callable[[], Channel] | None = None,
+    briefing: str = "",
 ) -> int:
-    """Run the screen on what `connect` makes, with what `channel` then tells open, until the user quits or `ending`
-    ends it.
+    """Run the screen on what `connect` makes, with what `channel` then tells open and the `briefing` over it, until the
+    user quits or `ending` ends it.
 
     Raises KvtuiError where there is no terminal.
     """
@@ -48,4 +49,4 @@ def run_screen(
         raise KvtuiError("the screen needs a terminal", hint="kvtui get prints the same rows without one")
     from kvtui.ui.app import run
 
-    return run(settings, connect, ending, where=where, contexts=contexts, channel=channel)
+    return run(settings, connect, ending, where=where, contexts=contexts, channel=channel, briefing=briefing)

@@ -87,18 +87,26 @@ def main() -> int:
     if "--with-parent" in sys.argv:
         _end_with_parent()
     # Half a second of imports.
+    from kvtui.demo.drills import DRILLS
     from kvtui.demo.options import parse_options
     from kvtui.demo.world import World
 
     options = parse_options(sys.argv[1:])
     # Before the loop has its signal handlers: making a large world can be interrupted as any other program.
     try:
-        world = World(options.size, options.seed, troubles=not options.quiet)
+        world = World(options.size, options.seed, troubles=not options.quiet, drill=options.drill)
     except KeyboardInterrupt:
         return 130
     # What the seed made stays: looking through it for garbage would only cost time and copied pages.
     gc.freeze()
-    return asyncio.run(serve(world, options))
+    # The screen that has started this process tells its user by itself.
+    incident = None if options.with_parent else DRILLS.get(options.drill)
+    if incident is not None:
+        print(incident.told_before, file=sys.stderr, flush=True)
+    status = asyncio.run(serve(world, options))
+    if incident is not None:
+        print(incident.told_after, file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -15,6 +16,8 @@ class Guest:
 
     agent: bool = True
     """Whether a guest agent answers."""
+    lease: bool = True
+    """Whether it has an address on the networks beside the pod's."""
     starts: bool = True
     """False: QEMU ends before the guest runs, at every start."""
     shutdown: float = 5.0
@@ -106,6 +109,12 @@ class Download:
     rate: float = 32.0 * MI
     status: int = 200
     checksum_matches: bool = True
+    refusal: str = ""
+    """What the importer says when it gets no answer at all."""
+    virtual_size: int = 0
+    """Bytes of the disk that the image describes; nobody looks when 0."""
+    killed_after: float = math.inf
+    """Seconds after which the importer has used up its memory."""
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from kvtui.demo.drills import DRILLS
 from kvtui.demo.kubeconfig import CONTEXTS
 from kvtui.demo.world import DEFAULT_SIZE
 
@@ -23,6 +24,7 @@ class Options:
     user: str = "admin"
     with_parent: bool = False
     quiet: bool = False
+    drill: str = ""
 
 
 def _bounded(kind: Callable[[str], float], low: float, high: float) -> Callable[[str], float]:
@@ -69,9 +71,14 @@ def parse_options(arguments: Sequence[str]) -> Options:
         help="end when standard input is closed: with the program that started it; its lines tell of the machines "
         "below nodes",
     )
-    parser.add_argument(
+    world = parser.add_mutually_exclusive_group()
+    world.add_argument(
         "--quiet", action="store_true", help="a world without troubles, in which nothing happens by itself"
     )
+    world.add_argument(
+        "--drill", choices=sorted(DRILLS), default="", metavar="NAME",
+        help="a world in which that incident alone has happened; kvtui demo --list-drills names them",
+    )  # fmt: skip
     found = parser.parse_args(arguments)
     return Options(
         size=int(found.size),
@@ -81,4 +88,5 @@ def parse_options(arguments: Sequence[str]) -> Options:
         user=found.user,
         with_parent=found.with_parent,
         quiet=found.quiet,
+        drill=found.drill,
     )

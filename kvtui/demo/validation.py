@@ -27,7 +27,9 @@ def check_fields(kind: Kind, obj: Object) -> Object:
     """
     parts = {"spec": Struct(f"{kind.kind}Spec"), "status": Struct(f"{kind.kind}Status")}
     shape = Struct(
-        kind.kind, {"metadata": META} | parts | (KINDS.get(kind) or COPIES.get(kind) or OWNERS.get(kind, {}))
+        kind.kind,
+        {"metadata": META} | parts | (KINDS.get(kind) or COPIES.get(kind) or OWNERS.get(kind, {})),
+        ("spec",) if kind in COPIES else (),
     )
     try:
         found: Object = fitted(obj, shape)

@@ -54,12 +54,23 @@ class World:
     """
 
     def __init__(
-        self, size: int = DEFAULT_SIZE, seed: int = 0, start: datetime | None = None, *, troubles: bool = True
+        self,
+        size: int = DEFAULT_SIZE,
+        seed: int = 0,
+        start: datetime | None = None,
+        *,
+        troubles: bool = True,
+        drill: str = "",
     ) -> None:
         """`start` is the moment at which the world is handed out (now by default); without `troubles` all is well and
-        nothing happens by itself.
+        nothing happens by itself; with the name of a `drill` that incident alone has happened. Raises KeyError for an
+        unknown one.
         """
-        warm_up = WARM_UP if troubles else 0.0
+        # Drills use the world that is being made here.
+        from kvtui.demo.drills import DRILLS, begin
+
+        incident = DRILLS[drill] if drill else None
+        warm_up = incident.develops if incident is not None else WARM_UP if troubles else 0.0
         self.clock = Clock((start or datetime.now(UTC)) - timedelta(seconds=warm_up))
         # Its own sequence: the storage draws uids from one that begins with the seed itself.
         self.random = Random(f"world {seed}")
@@ -117,12 +128,11 @@ class World:
         self.storage.subscribe(self._dispatch)
         self.scheduler.start()
         self.nodes.start()
-        if troubles:
-            # Drills use the world that is being made here.
-            from kvtui.demo.drills import begin
-
+        if incident is not None:
+            incident.play(self)
+        elif troubles:
             begin(self)
-            self.advance(warm_up)
+        self.advance(warm_up)
 
     def advance(self, seconds: float) -> None:
         """Let virtual time pass; everything that falls due happens at its own moment."""

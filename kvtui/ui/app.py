@@ -83,10 +83,11 @@ class KvtuiApp(Program, inherit_bindings=False):
         where: str = "",
         contexts: Callable[[], Sequence[str]] = tuple,
         channel: Callable[[], Channel] | None = None,
+        briefing: str = "",
     ) -> None:
         """`where` names what is connected to first; `contexts` tells all that one can go to; what `channel` tells
-        once connected is opened at once, with the whole screen for it. Where the first connecting fails, there is
-        nothing else to show, and the program ends with that `failure`.
+        once connected is opened at once, with the whole screen for it; where the first connecting fails, there is
+        nothing else to show, and the program ends with that `failure`. A `briefing` is shown over the list at first.
 
         Raises ConfigError when the settings bind keys that cannot be meant.
         """
@@ -101,6 +102,7 @@ class KvtuiApp(Program, inherit_bindings=False):
         self._chosen: Sequence[str] = ()
         self._contexts = contexts
         self.settings = settings
+        self.briefing = briefing
         self._where = where
         self._find_channel = channel
         self._channel: Channel | None = None
@@ -224,8 +226,16 @@ class KvtuiApp(Program, inherit_bindings=False):
         if self._find_channel is not None and not self._chosen:
             self._channel = self._find_channel()
             self.call_after_refresh(self._open_channel, self._channel)
+        if self.briefing and not self._chosen:
+            self.action_briefing()
         self._live = asyncio.create_task(fleet.run(), name="fleet")
         self._live.add_done_callback(self._fleet_ended)
+
+    def action_briefing(self) -> None:
+        """Show what the user is asked to find out."""
+        from kvtui.ui.stage import BriefingDialog
+
+        self.push_screen(BriefingDialog(self.briefing))
 
     def _open_channel(self, channel: Channel) -> None:
         """Show what the program was begun for; a shell that its user ends ends the program, too."""
@@ -421,11 +431,12 @@ def run(
     where: str = "",
     contexts: Callable[[], Sequence[str]] = tuple,
     channel: Callable[[], Channel] | None = None,
+    briefing: str = "",
 ) -> int:
     """Run the program until the user quits or `ending` ends it; the exit status. The other arguments are those of
     `KvtuiApp`. Where there is a `channel`, it raises what `connect` raises.
     """
-    app = KvtuiApp(connect, settings, where=where, contexts=contexts, channel=channel)
+    app = KvtuiApp(connect, settings, where=where, contexts=contexts, channel=channel, briefing=briefing)
     status = app.run_in_terminal(ending, mouse=settings.mouse)
     if app.failure is not None:
         raise app.failure

@@ -11,6 +11,7 @@ from textual.content import Content
 
 from kvtui.ui.goto import Target
 from kvtui.ui.panes.resource import ResourcePane
+from kvtui.ui.program import Program
 from kvtui.ui.screens.help import name_key
 from kvtui.ui.screens.main import MainScreen
 
@@ -44,6 +45,8 @@ class KvtuiCommands(Provider):
             yield from main_commands(self.screen)
         for name in sorted(self.app.available_themes):
             yield Command(f"theme {name}", f":theme {name}", partial(setattr, self.app, "theme", name))
+        if isinstance(self.app, Program) and self.app.briefing:
+            yield Command("briefing", "what the drill is about", partial(self._run, "app.briefing"))
         yield Command("help", "every key there is", partial(self._run, "app.help"))
         yield Command("quit", "leave kvtui", partial(self._run, "app.leave"))
 

@@ -48,6 +48,8 @@ class Program(ToastingApp, inherit_bindings=False):
         self.crash_log: Path | None = None
         self.typed = 0
         """Keys and pastes so far."""
+        self.briefing = ""
+        """What the user is asked to find out; empty where nobody asks."""
         self.animation_level = "none"
         self._theme_troubles = self._load_themes(theme)
 

@@ -9,6 +9,7 @@ from kvtui.ui.actions import ActionRunner
 from kvtui.ui.consoles.menu import MENU
 from kvtui.ui.consoles.terminal import Terminal
 from kvtui.ui.dialogs.ask import DialogAsker
+from kvtui.ui.dialogs.briefing import BriefingDialog
 from kvtui.ui.dialogs.confirm import ConfirmDialog
 from kvtui.ui.dialogs.form import FormDialog
 from kvtui.ui.dialogs.transfer import TransferDialog
@@ -22,6 +23,7 @@ __all__ = [
     "MENU",
     "RESOURCES",
     "ActionRunner",
+    "BriefingDialog",
     "ConfirmDialog",
     "DialogAsker",
     "FormDialog",

@@ -124,6 +124,7 @@ def _labels(name: str, rack: str, *, control_plane: bool, newer: bool) -> dict[s
         "kubevirt.io/ksm-enabled": "false",
         "kubevirt.io/schedulable": "true",
         "node-role.kubernetes.io/worker": "",
+        "topology.topolvm.io/node": name,
         f"scheduling.node.kubevirt.io/tsc-frequency-{_TSC}": "true",
         "vm.kubevirt.io/amd64": "true",
     }

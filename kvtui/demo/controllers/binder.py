@@ -13,7 +13,10 @@ from kvtui.demo.storage import Change, Object
 
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
 _CONTROLLER = "persistentvolume-controller"
-_PROVISIONERS = ("rook-ceph.rbd.csi.ceph.com", "rook-ceph.cephfs.csi.ceph.com", "topolvm.io")
+LOCAL_PROVISIONER = "topolvm.io"
+NODE_LABEL = "topology.topolvm.io/node"
+"""What that provisioner's volumes are tied to: the node's own name."""
+_PROVISIONERS = ("rook-ceph.rbd.csi.ceph.com", "rook-ceph.cephfs.csi.ceph.com", LOCAL_PROVISIONER)
 """The provisioners that run in this cluster."""
 _REMINDER = 60.0
 
@@ -121,6 +124,11 @@ def volume_for(claim: Object, storage_class: Object) -> Object:
     """The PersistentVolume that a provisioner makes for the claim."""
     meta, spec = claim["metadata"], claim["spec"]
     name = f"pvc-{meta['uid']}"
+    node = meta.get("annotations", {}).get(SELECTED_NODE)
+    local = {}
+    if node and storage_class["provisioner"] == LOCAL_PROVISIONER:
+        home = {"key": NODE_LABEL, "operator": "In", "values": [node]}
+        local["nodeAffinity"] = {"required": {"nodeSelectorTerms": [{"matchExpressions": [home]}]}}
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
@@ -142,6 +150,7 @@ def volume_for(claim: Object, storage_class: Object) -> Object:
             "persistentVolumeReclaimPolicy": storage_class.get("reclaimPolicy", "Delete"),
             "storageClassName": storage_class["metadata"]["name"],
             "volumeMode": spec.get("volumeMode", "Filesystem"),
+            **local,
         },
         "status": {"phase": "Bound"},
     }

@@ -31,13 +31,36 @@ class ClaimCopies(Populator):
             self.world.events.warning(kinds.PVC, claim, _SOURCE, "CloneWithoutSource", told)
             self.enqueue((namespace, name), _REMINDER)
             return
+        user = "" if self._is_csi(found) else self._user_of(space, source)
+        if user:
+            self._mark(claim, "")
+            told = f"pod {space}/{user} using PersistentVolumeClaim {source}"
+            used = {"running": "false", "running.reason": "CloneSourceInUse", "running.message": told}
+            self.note(claim, {f"condition.{name}": value for name, value in used.items()})
+            self.world.events.warning(kinds.PVC, claim, _SOURCE, "CloneSourceInUse", told)
+            self.enqueue((namespace, name), _REMINDER)
+            return
         worker = self.worker_claim(claim)
         if worker is None or worker.get("status", {}).get("phase") != "Bound":
             return
-        self._mark(claim, "CSIClone")
+        self._mark(claim, "CSIClone" if self._is_csi(found) else "HostClone")
         size = amount(found["spec"]["resources"]["requests"]["storage"]) / GI
         if self.elapsed((namespace, name), claim["metadata"]["uid"], "copy", _FIRST + size * _SECONDS_A_GIB):
             self._finish(claim, worker)
+
+    def _is_csi(self, claim: Object) -> bool:
+        """Whether the storage copies by itself; else a pod does, which needs the source alone."""
+        found = self.storage.find(kinds.STORAGE_CLASS, "", claim["spec"].get("storageClassName", ""))
+        return found is not None and "csi" in found["provisioner"]
+
+    def _user_of(self, namespace: str, claim: str) -> str:
+        """A pod that uses the claim, and has not ended."""
+        mark = f'"claimName":"{claim}"'.encode()
+        for row in self.storage.raw_list(kinds.POD, namespace):
+            pod = self.storage.find(kinds.POD, namespace, row.name) if mark in row.raw else None
+            if pod and pod["status"].get("phase") in ("Pending", "Running"):
+                return row.name
+        return ""
 
     def _finish(self, claim: Object, worker: Object) -> None:
         self._mark(claim, "Succeeded")

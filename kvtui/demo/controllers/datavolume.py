@@ -15,6 +15,8 @@ from kvtui.demo.storage import Change, Object
 POPULATED_FOR = "cdi.kubevirt.io/storage.populatedFor"
 """On a claim that holds its data already: the DataVolume that will adopt it."""
 _SOURCE = "datavolume-import-controller"
+_REMINDER = 60.0
+_CLONE_PHASES = {"": "CloneScheduled", "CSIClone": "CSICloneInProgress", "HostClone": "CloneInProgress"}
 _NOT_SCHEDULED = ("", "Pending", "PVCBound", "WaitForFirstConsumer", "PendingPopulation")
 
 
@@ -49,6 +51,7 @@ class DataVolumes(Controller):
         if spec is None:
             told = "PVC spec is missing accessMode and no storageClass to choose profile"
             self.world.events.warning(kinds.DATA_VOLUME, volume, _SOURCE, "ErrClaimNotValid", told)
+            self.enqueue((meta["namespace"], meta["name"]), _REMINDER)
             return
         source = volume["spec"].get("source", {})
         kind = next(iter(source), "none")
@@ -172,7 +175,7 @@ class DataVolumes(Controller):
         if claim.get("status", {}).get("phase") == "Lost":
             return "Failed"
         if CLONE_PHASE in notes:
-            return {"": "CloneScheduled", "CSIClone": "CSICloneInProgress"}.get(notes[CLONE_PHASE], "RebindInProgress")
+            return _CLONE_PHASES.get(notes[CLONE_PHASE], "RebindInProgress")
         if UPLOAD_TARGET in notes and state:
             ready = notes.get("cdi.kubevirt.io/storage.pod.ready") == "true"
             return "UploadReady" if state == "Running" and ready else "UploadScheduled"

@@ -63,11 +63,20 @@ class Handler(Controller):
         pod = self._launcher(vmi)
         found_claims = {name: self.storage.find(kinds.PVC, key[0], name) for _, name in claims_of(vmi)}
         claims = {name: claim for name, claim in found_claims.items() if claim}
-        self.storage.modify(kinds.VMI, *key, lambda found: run_guest(claims, found, pod, now))
+        self.storage.modify(kinds.VMI, *key, lambda found: run_guest(claims, found, pod, now, lease=guest.lease))
         self._event(vmi, "Created", "VirtualMachineInstance defined.")
         self._event(vmi, "Started", "VirtualMachineInstance started.")
+        self._warn_of_drains(*key)
         if vmi["spec"].get("startStrategy") == "Paused":
             self.pause_guest(*key, "PausedByUser", "VMI was paused by user")
+
+    def _warn_of_drains(self, namespace: str, name: str) -> None:
+        """Tell of an instance that is to be moved and cannot be (virt-handler ``vm.go``)."""
+        vmi = self.storage.get(kinds.VMI, namespace, name)
+        obstacle = condition(vmi, "LiveMigratable")
+        if vmi["spec"].get("evictionStrategy") == "LiveMigrate" and obstacle and obstacle["status"] == "False":
+            told = f"EvictionStrategy is set but vmi is not migratable; {obstacle['message']}"
+            self._event(vmi, "Migrated", told, severity="Warning")
 
     def _await_agent(self, vmi: Object) -> None:
         meta = vmi["metadata"]
@@ -141,20 +150,23 @@ class Handler(Controller):
         self.world.events.record(kinds.VMI, vmi, severity, HANDLER, reason, message, host=host)
 
 
-def run_guest(claims: Mapping[str, Object], vmi: Object, pod: Object | None, now: str) -> None:
-    """Write into an instance what virt-handler reports once its guest runs; `claims` are those of its disks by name."""
+def run_guest(claims: Mapping[str, Object], vmi: Object, pod: Object | None, now: str, *, lease: bool = True) -> None:
+    """Write into an instance what virt-handler reports once its guest runs; `claims` are those of its disks by name.
+
+    Without a `lease` the guest has no address on networks beside the pod's.
+    """
     status = vmi["status"]
     cpu = vmi["spec"]["domain"].get("cpu", {})
     status["currentCPUTopology"] = {key: cpu.get(key, 1) for key in ("cores", "sockets", "threads")}
     status["machine"] = {"type": MACHINE_TYPE}
     status["selinuxContext"] = "none"
-    report_interfaces(vmi, pod)
+    report_interfaces(vmi, pod, lease=lease)
     report_volumes(claims, vmi)
     judge_migratable(claims, vmi, now)
     enter_phase(vmi, "Running", now)
 
 
-def report_interfaces(vmi: Object, pod: Object | None) -> None:
+def report_interfaces(vmi: Object, pod: Object | None, *, lease: bool = True) -> None:
     """``status.interfaces``: the pod's address, and one of its own for each further network."""
     address = (pod or {}).get("status", {}).get("podIP", "")
     uid = vmi["metadata"]["uid"].replace("-", "")
@@ -163,7 +175,9 @@ def report_interfaces(vmi: Object, pod: Object | None) -> None:
     for position, network in enumerate(vmi["spec"].get("networks", ())):
         name = network["name"]
         present = old.get(name, {})
-        own = address if "pod" in network else present.get("ipAddress") or _secondary(address, position)
+        own = address if "pod" in network else present.get("ipAddress", "")
+        if not own and lease:
+            own = _secondary(address, position)
         item: Object = {
             "infoSource": present.get("infoSource", "domain"),
             "interfaceName": f"eth{position}",

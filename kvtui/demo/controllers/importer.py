@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kvtui.demo import kinds
 from kvtui.demo.behaviour import Download
 from kvtui.demo.controllers.populator import PREFIX, Populator, worker_pod
-from kvtui.demo.objects import deleting
+from kvtui.demo.objects import amount, deleting
 from kvtui.demo.storage import Object
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class _Import:
 
     download: Download
     done: float
+    started: float
     updated: float
 
 
@@ -93,17 +94,21 @@ class Importer(Populator):
             }
             self.note(claim, {"pod.phase": "Running", **running})
             return
-        if download.status != 200:
+        refusal = _refusal(download, claim)
+        if refusal:
             if self.elapsed(key, uid, f"refused {container['restartCount']}", self.random.uniform(1.5, 4.0)):
-                self._break_off(claim, pod, _refusal(download.status))
+                self._break_off(claim, pod, refusal)
             return
-        state = self._running.setdefault(uid, _Import(download, 0.0, self.clock.elapsed))
+        state = self._running.setdefault(uid, _Import(download, 0.0, self.clock.elapsed, self.clock.elapsed))
         passed = self.clock.elapsed - state.updated
         if passed < _TICK - 0.01:
             # Woken by a change, such as the importer's own note of its progress.
             self.enqueue(key, _TICK - passed)
             return
         state.updated = self.clock.elapsed
+        if self.clock.elapsed - state.started > download.killed_after:
+            self._break_off(claim, pod, "", reason="OOMKilled")
+            return
         state.done = min(download.size, state.done + passed * download.rate * self.random.uniform(0.6, 1.3))
         if state.done < download.size:
             self.note(claim, {"populator.progress": f"{100 * state.done / download.size:.2f}%"})
@@ -113,18 +118,19 @@ class Importer(Populator):
         else:
             self._refuse_checksum(claim, pod)
 
-    def _break_off(self, claim: Object, pod: Object, message: str) -> None:
-        """The importer exits; the kubelet will start it again after its back-off."""
+    def _break_off(self, claim: Object, pod: Object, message: str, reason: str = "Error") -> None:
+        """The importer exits, or is killed; the kubelet will start it again after its back-off."""
         meta = pod["metadata"]
         count = pod["status"]["containerStatuses"][0]["restartCount"]
-        self.world.kubelet.restart(meta["namespace"], meta["name"], message, waiting=True)
+        self.world.kubelet.restart(meta["namespace"], meta["name"], message, waiting=True, reason=reason)
         notes = {
             "condition.running": "false",
-            "condition.running.reason": "Error",
+            "condition.running.reason": reason,
             "condition.running.message": message,
         }
         self.note(claim, {"pod.restarts": str(count + 1), **notes})
-        self.world.events.warning(kinds.PVC, claim, _SOURCE, "ErrImportFailed", message)
+        if message:
+            self.world.events.warning(kinds.PVC, claim, _SOURCE, "ErrImportFailed", message)
         self._running.pop(claim["metadata"]["uid"], None)
 
     def _retry(self, claim: Object, pod: Object, restarts: int) -> None:
@@ -169,6 +175,17 @@ class Importer(Populator):
             self.rebind(claim, worker)
 
 
-def _refusal(status: int) -> str:
-    words = {401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 503: "Service Unavailable"}.get(status, "")
-    return f"Unable to connect to http data source: expected status code 200, got {status}. Status: {status} {words}"
+def _refusal(download: Download, claim: Object) -> str:
+    """Why the importer gives up before it has read anything; empty when it does not."""
+    if download.refusal:
+        return download.refusal
+    if download.status != 200:
+        status = download.status
+        words = {401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 503: "Service Unavailable"}.get(status, "")
+        told = f"expected status code 200, got {status}. Status: {status} {words}"
+        return f"Unable to connect to http data source: {told}"
+    room = int(amount(claim["spec"]["resources"]["requests"]["storage"]))
+    if download.virtual_size > room:
+        told = f"virtual image size {download.virtual_size} is larger than the reported available storage {room}"
+        return f"Unable to process data: {told}. A larger PVC is required"
+    return ""

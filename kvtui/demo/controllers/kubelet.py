@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 UNPAUSED = "kubevirt.io/virtual-machine-unpaused"
 """The readiness gate of launcher pods."""
+_KILLED = 137
+"""The exit code of what SIGKILL ended."""
 _PULL_BACKOFF = (10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
 
 
@@ -59,14 +61,19 @@ class Kubelet(Controller):
 
         self.storage.modify(kinds.POD, namespace, name, over)
 
-    def restart(self, namespace: str, name: str, message: str, *, waiting: bool) -> None:
-        """Let the only container of a pod fail: it waits in CrashLoopBackOff (`waiting`) or runs anew."""
+    def restart(self, namespace: str, name: str, message: str, *, waiting: bool, reason: str = "Error") -> None:
+        """Let the only container of a pod fail: it waits in CrashLoopBackOff (`waiting`) or runs anew. `reason` is
+        Error, or OOMKilled.
+        """
         now = self.clock.stamp()
 
         def again(pod: Object) -> None:
             container = pod["status"]["containerStatuses"][0]
             if waiting:
-                container["lastState"] = {"terminated": _terminated(container, now, failed=True, message=message)}
+                ended = _terminated(container, now, failed=True, message=message)
+                if reason != "Error":
+                    ended |= {"reason": reason, "exitCode": _KILLED}
+                container["lastState"] = {"terminated": ended}
                 container["state"] = {
                     "waiting": {
                         "reason": "CrashLoopBackOff",

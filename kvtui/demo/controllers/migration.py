@@ -12,8 +12,9 @@ from kvtui.demo.controllers.events import VM_CONTROLLER
 from kvtui.demo.controllers.instance import cluster_configuration, enter_phase
 from kvtui.demo.controllers.launcher import OVERHEAD, launcher_pod
 from kvtui.demo.controllers.printable import FINAL
+from kvtui.demo.controllers.quota import exceeded_quota
 from kvtui.demo.controllers.virtualmachineinstance import current_pod
-from kvtui.demo.objects import binary, deleting, has_condition, remove_finalizer, set_condition
+from kvtui.demo.objects import binary, deleting, has_condition, remove_condition, remove_finalizer, set_condition
 from kvtui.demo.storage import Change, Object
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ KEPT_PER_INSTANCE = 5
 _UNSCHEDULABLE_LIMIT = 300.0
 _PENDING_LIMIT = 900.0
 _QUEUE_CHECK = 2.0
+_QUOTA_CHECK = 30.0
+_REJECTED = "migrationRejectedByResourceQuota"
 _ACTIVE = ("Scheduling", "Scheduled", "PreparingTarget", "TargetReady", "Running")
 _PRIORITIES = {"system-critical": 100, "user-triggered": 50, "system-maintenance": 20}
 DEFAULTS: Object = {
@@ -143,10 +146,23 @@ class Migrations(Controller):
             self.enqueue((meta["namespace"], meta["name"]), _QUEUE_CHECK)
             return
         if self._target(job, vmi) is None:
-            pod = self.storage.create(kinds.POD, launcher_pod(vmi, migration=job))
+            wanted = launcher_pod(vmi, migration=job)
+            refusal = exceeded_quota(self.storage, wanted, self.random)
+            if refusal:
+                self._reject(job, refusal)
+                return
+            pod = self.storage.create(kinds.POD, wanted)
             told = f"Created migration target pod {pod['metadata']['name']}"
             self.world.events.normal(kinds.VMIM, job, VM_CONTROLLER, "SuccessfulCreate", told)
+            self._edit(job, lambda found: remove_condition(found, _REJECTED))
         self._enter(job, "Scheduling")
+
+    def _reject(self, job: Object, refusal: str) -> None:
+        """The namespace has no room for a second pod: tell so, and try again."""
+        meta, now = job["metadata"], self.clock.stamp()
+        if not has_condition(job, _REJECTED, "True"):
+            self._edit(job, lambda found: set_condition(found, _REJECTED, "True", now, "", refusal))
+        self.enqueue((meta["namespace"], meta["name"]), _QUOTA_CHECK)
 
     def _may_begin(self, job: Object, vmi: Object) -> bool:
         limits = migration_configuration(self.world)

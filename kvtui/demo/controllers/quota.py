@@ -25,13 +25,18 @@ def exceeded_quota(storage: Storage, pod: Object, random: Random) -> str:
         )
         wanted = _memory(pod)
         if used + wanted > amount(hard):
-            suffix = "".join(random.choice(_LETTERS) for _ in range(5))
             return (
-                f'pods "{pod["metadata"]["generateName"]}{suffix}" is forbidden: exceeded quota: '
+                f'pods "{pod_name(pod, random)}" is forbidden: exceeded quota: '
                 f"{quota['metadata']['name']}, requested: requests.memory={binary(wanted)}, "
                 f"used: requests.memory={binary(used)}, limited: requests.memory={hard}"
             )
     return ""
+
+
+def pod_name(pod: Object, random: Random) -> str:
+    """The name that a pod which is refused would have had."""
+    stem: str = pod["metadata"]["generateName"]
+    return stem + "".join(random.choice(_LETTERS) for _ in range(5))
 
 
 def _memory(pod: Object) -> float:

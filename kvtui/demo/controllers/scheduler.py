@@ -173,9 +173,9 @@ class Scheduler(Controller):
         victims = 0
         if not refusal:
             wanted = requests_of(pod["spec"]["containers"])
-            taken = self._taken_hosts(pod)
+            taken, homes = self._taken_hosts(pod), self._homes(pod)
             for node in self._nodes.values():
-                why = _why_not(node, pod, wanted, taken)
+                why = _why_not(node, pod, wanted, taken) or _too_far(node, homes)
                 if why:
                     refusals[why] += 1
                     # Other pods in the way could be preempted; a node that is too small could not.
@@ -208,6 +208,18 @@ class Scheduler(Controller):
             if found.get("status", {}).get("phase") != "Bound" and not self._waits_for_consumer(found):
                 return f"0/{total} nodes are available: pod has unbound immediate PersistentVolumeClaims. not found"
         return ""
+
+    def _homes(self, pod: Object) -> list[Object]:
+        """The terms of node affinity of the volumes that the pod needs."""
+        found: list[Object] = []
+        for volume in pod["spec"].get("volumes", ()):
+            name = volume.get("persistentVolumeClaim", {}).get("claimName", "")
+            claim = self.storage.find(kinds.PVC, pod["metadata"]["namespace"], name) if name else None
+            bound = self.storage.find(kinds.PV, "", claim["spec"].get("volumeName", "")) if claim else None
+            if bound is not None:
+                required = bound["spec"].get("nodeAffinity", {}).get("required", {})
+                found += required.get("nodeSelectorTerms", ())
+        return found
 
     def _waits_for_consumer(self, claim: Object) -> bool:
         storage_class = self.storage.find(kinds.STORAGE_CLASS, "", claim["spec"].get("storageClassName", ""))
@@ -328,6 +340,15 @@ def _why_not(node: _Node, pod: Object, wanted: dict[str, float], taken: set[str]
             return "Too many pods" if name == "pods" else f"Insufficient {name}"
     if node.name in taken:
         return "node(s) didn't match pod anti-affinity rules"
+    return ""
+
+
+def _too_far(node: _Node, homes: Iterable[Object]) -> str:
+    """Whether a volume of the pod cannot be used on the node."""
+    for term in homes:
+        for wanted in term["matchExpressions"]:
+            if node.labels.get(wanted["key"]) not in wanted["values"]:
+                return "node(s) had volume node affinity conflict"
     return ""
 
 

@@ -131,7 +131,7 @@ class Transfers(Controller):
             status["nodeName"] = node
             found["metadata"]["labels"]["kubevirt.io/nodeName"] = node
             status.pop("evacuationNodeName", None)
-            report_interfaces(found, target)
+            report_interfaces(found, target, lease=self.world.guest(*key).lease)
 
         self.storage.modify(kinds.VMI, *key, arrive)
         self._open_gate(key[0], move["targetPod"], node, now)

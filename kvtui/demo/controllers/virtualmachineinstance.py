@@ -13,6 +13,7 @@ from kvtui.demo.controllers.events import HANDLER, VM_CONTROLLER
 from kvtui.demo.controllers.instance import FINALIZERS, enter_phase
 from kvtui.demo.controllers.kubelet import UNPAUSED
 from kvtui.demo.controllers.launcher import LAUNCHER_IMAGE, OVERHEAD, claims_of, launcher_pod
+from kvtui.demo.controllers.pod_security import violated_standard
 from kvtui.demo.controllers.printable import FINAL
 from kvtui.demo.controllers.quota import exceeded_quota
 from kvtui.demo.objects import (
@@ -94,17 +95,42 @@ class VirtualMachineInstances(Controller):
         tries = self._refusals.get(meta["uid"], 0)
         if tries and not self.elapsed(key, meta["uid"], f"create {tries}", min(_LONGEST_RETRY, 5.0 * 2**tries)):
             return
+        network = self._missing_network(vmi)
+        if network:
+            told = f"failed to render launch manifest: failed to locate network attachment definition {network}"
+            self._give_up(vmi, told, told)
+            return
         pod = launcher_pod(vmi, block=self._block_claims(vmi))
+        violation = violated_standard(self.storage, pod, self.random)
+        if violation:
+            told = f"failed to create pod for vmi {'/'.join(key)}, it needs a privileged namespace to run: {violation}"
+            self._give_up(vmi, told, told)
+            return
         refusal = exceeded_quota(self.storage, pod, self.random)
         if refusal:
-            self._refuse(vmi, "FailedCreate", f"failed to create virtual machine pod: {refusal}")
-            self.world.events.warning(kinds.VMI, vmi, VM_CONTROLLER, "FailedCreate", f"Error creating pod: {refusal}")
-            self._refusals[meta["uid"]] = tries + 1
+            self._give_up(vmi, f"failed to create virtual machine pod: {refusal}", f"Error creating pod: {refusal}")
             return
         made = self.storage.create(kinds.POD, pod)
         self.world.events.normal(
             kinds.VMI, vmi, VM_CONTROLLER, "SuccessfulCreate", f"Created virtual machine pod {made['metadata']['name']}"
         )
+
+    def _give_up(self, vmi: Object, told: str, event: str) -> None:
+        """Say why there is no pod, and try again later."""
+        uid = vmi["metadata"]["uid"]
+        self._refuse(vmi, "FailedCreate", told)
+        self.world.events.warning(kinds.VMI, vmi, VM_CONTROLLER, "FailedCreate", event)
+        self._refusals[uid] = self._refusals.get(uid, 0) + 1
+
+    def _missing_network(self, vmi: Object) -> str:
+        """The first NetworkAttachmentDefinition that is named and not there."""
+        for network in vmi["spec"].get("networks", ()):
+            named = network.get("multus", {}).get("networkName", "")
+            space, _, name = named.rpartition("/")
+            space = space or vmi["metadata"]["namespace"]
+            if named and self.storage.find(kinds.NAD, space, name) is None:
+                return f"{space}/{name}"
+        return ""
 
     def _missing_claim(self, vmi: Object) -> str:
         meta = vmi["metadata"]

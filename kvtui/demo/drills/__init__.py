@@ -1,44 +1,58 @@
-"""Troubles of the demo cluster: one small function each, which sets the trouble up and leaves the rest to the world."""
+"""Drills: incidents that the demo cluster plays, and those among them that its default world has."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from kvtui.demo.drills import background, copies, hosts, imports, migrations, running, starting
+from kvtui.demo.drills import (
+    background,
+    copies,
+    hosts,
+    imports,
+    migrations,
+    networks,
+    running,
+    scheduling,
+    starting,
+)
+from kvtui.demo.drills.base import Drill, Play
 
 if TYPE_CHECKING:
     from kvtui.demo.world import World
 
-Drill = Callable[["World"], None]
+_THEMES = (scheduling, starting, imports, migrations, networks, running, hosts)
+DRILLS: Final[dict[str, Drill]] = {
+    one.name: one for theme in _THEMES for one in vars(theme).values() if isinstance(one, Drill)
+}
+"""All drills by name, by theme."""
 
-DRILLS: tuple[Drill, ...] = (
-    starting.pending_claim,
-    starting.missing_claim,
-    starting.too_much_memory,
-    starting.unknown_cpu_model,
-    starting.over_quota,
-    starting.missing_image,
-    starting.crash_loop,
-    running.io_error,
-    running.no_agent,
-    running.private_disk,
-    running.restart_required,
-    running.without_machine,
-    migrations.never_converges,
-    migrations.no_target,
-    imports.not_found,
-    imports.waits_for_consumer,
-    imports.wrong_checksum,
-    hosts.cordoned,
-    hosts.not_ready,
+_TROUBLES: Final[tuple[Play, ...]] = (
+    starting.pending_claim.play,
+    starting.missing_claim.play,
+    scheduling.too_much_memory.play,
+    scheduling.unknown_cpu_model.play,
+    scheduling.over_quota.play,
+    starting.missing_image.play,
+    starting.crash_loop.play,
+    running.io_error.play,
+    running.no_agent.play,
+    migrations.private_disk.play,
+    running.restart_required.play,
+    running.without_machine.play,
+    migrations.never_converges.play,
+    migrations.no_target.play,
+    imports.not_found.play,
+    imports.waits_for_consumer.play,
+    imports.wrong_checksum.play,
+    hosts.cordoned.play,
+    hosts.not_ready.play,
     copies.begin,
 )
 """The troubles of the default world."""
 
 
 def begin(world: World) -> None:
-    """Let all drills of the default world begin, and its everyday life."""
-    for drill in DRILLS:
-        drill(world)
+    """Let the troubles of the default world begin, and its everyday life."""
+    for play in _TROUBLES:
+        play(world)
     background.begin(world)

@@ -5,35 +5,37 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.demo import kinds
-from kvtui.demo.drills.making import create, small_machine
-from kvtui.demo.storage import Object
+from kvtui.demo.drills.base import drill
+from kvtui.demo.drills.making import cordon, create, named_taint, small_machine, workers
 
 if TYPE_CHECKING:
     from kvtui.demo.world import World
 
 
-def _workers(world: World) -> list[str]:
-    nodes = world.storage.list(kinds.NODE, labels={"node-role.kubernetes.io/worker": ""})
-    return [node["metadata"]["name"] for node in nodes]
-
-
+@drill(
+    "cordoned-node",
+    "a node takes nothing new",
+    briefing="The capacity report says that one worker has been getting emptier for days.",
+    debrief="Somebody cordoned worker-04 (spec.unschedulable) and did not come back. What runs there runs on. "
+    "Uncordon it when the work is done.",
+)
 def cordoned(world: World) -> None:
     """Somebody cordoned a node and did not come back."""
-    now = world.clock.stamp()
-
-    def cordon(node: Object) -> None:
-        node["spec"]["unschedulable"] = True
-        taint = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule", "timeAdded": now}
-        node["spec"].setdefault("taints", []).append(taint)
-
-    world.storage.modify(kinds.NODE, "", _workers(world)[3], cordon)
+    world.storage.modify(kinds.NODE, "", workers(world)[3], cordon(world))
 
 
+@drill(
+    "node-not-ready",
+    "a node is gone and a machine with it",
+    briefing="The label printers of the warehouse print nothing since a few minutes.",
+    debrief="worker-10 lost its power: Ready is Unknown, for its kubelet stopped posting node status. "
+    "erp/label-printer-1 is tied to that node (nodeSelector) and cannot start elsewhere. Power the machine "
+    "on; make sure that it is off before you force anything away from it.",
+)
 def not_ready(world: World) -> None:
     """A node lost its power; the machine that is tied to it cannot run elsewhere."""
-    name = _workers(world)[-1]
-    taint = {"key": "dedicated", "value": "edge", "effect": "NoSchedule"}
-    world.storage.modify(kinds.NODE, "", name, lambda node: node["spec"].setdefault("taints", []).append(taint))
+    name = workers(world)[-1]
+    world.storage.modify(kinds.NODE, "", name, named_taint("dedicated", "edge"))
     vm = small_machine("erp", "label-printer-1", system="windows", memory="4Gi")
     vm["spec"]["template"]["spec"] |= {
         "nodeSelector": {"kubernetes.io/hostname": name},

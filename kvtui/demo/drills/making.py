@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from kvtui.demo import kinds
 from kvtui.demo.admission import admit
 from kvtui.demo.catalog.applications import Application
 from kvtui.demo.catalog.virtualmachines import machine
-from kvtui.demo.storage import Kind, Object
+from kvtui.demo.storage import Kind, Object, StorageError
 
 if TYPE_CHECKING:
     from kvtui.demo.world import World
@@ -71,3 +73,46 @@ def migration_of(namespace: str, name: str) -> Object:
         "metadata": {"generateName": "kubevirt-migrate-vm-", "namespace": namespace},
         "spec": {"vmiName": name},
     }
+
+
+def workers(world: World) -> list[str]:
+    """The names of the nodes that run machines."""
+    nodes = world.storage.list(kinds.NODE, labels={"node-role.kubernetes.io/worker": ""})
+    return [node["metadata"]["name"] for node in nodes]
+
+
+def cordon(world: World) -> Callable[[Object], None]:
+    """What ``kubectl cordon`` does to a node, and the node lifecycle controller after it."""
+    now = world.clock.stamp()
+
+    def edit(node: Object) -> None:
+        node["spec"]["unschedulable"] = True
+        taint = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule", "timeAdded": now}
+        node["spec"].setdefault("taints", []).append(taint)
+
+    return edit
+
+
+def named_taint(key: str, value: str) -> Callable[[Object], None]:
+    """What ``kubectl taint`` does to a node."""
+    taint = {"key": key, "value": value, "effect": "NoSchedule"}
+    return lambda node: node["spec"].setdefault("taints", []).append(taint)
+
+
+def try_to_evict(world: World, pod: Object) -> bool:
+    """Ask for the eviction of a pod as ``kubectl drain`` does; whether it is still there and to be asked again."""
+    # The answers need the server's replies, which need the world.
+    from kvtui.demo.eviction import evict
+
+    try:
+        evict(world, pod["metadata"]["namespace"], pod["metadata"]["name"])
+    except StorageError as error:
+        return error.code == 429
+    return False
+
+
+def add_network(vm: Object, name: str) -> None:
+    """Give a machine a second interface, a bridge in the network of that definition."""
+    spec = vm["spec"]["template"]["spec"]
+    spec["networks"].append({"multus": {"networkName": name}, "name": "vlan"})
+    spec["domain"]["devices"]["interfaces"].append({"bridge": {}, "name": "vlan"})

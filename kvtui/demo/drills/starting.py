@@ -1,4 +1,4 @@
-"""Machines that do not start."""
+"""Machines that do not start, though there is a node for them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING
 from kvtui.demo import kinds
 from kvtui.demo.behaviour import Guest
 from kvtui.demo.catalog.disks import BROKEN
+from kvtui.demo.drills.base import drill
 from kvtui.demo.drills.making import add_claim_disk, claim, create, small_machine
 
 if TYPE_CHECKING:
     from kvtui.demo.world import World
 
 
+@drill(
+    "unbound-claim",
+    "a disk never gets its volume",
+    briefing="shop/orders-db-1 was moved to the archive storage in tonight's change window. It does not start.",
+    debrief='Claim orders-db-1-data asks for storage class "nfs-archive". Its provisioner nfs.csi.k8s.io does not run '
+    "in this cluster, so no volume is made, the claim stays Pending and the pod cannot be scheduled. Install "
+    "the CSI driver, or use a class that has one, such as ceph-rbd.",
+)
 def pending_claim(world: World) -> None:
     """The disk's storage class has no provisioner: the claim stays Pending, the pod cannot be scheduled."""
     create(world, kinds.PVC, claim("shop", "orders-db-1-data", BROKEN, "200Gi"))
@@ -21,6 +30,13 @@ def pending_claim(world: World) -> None:
     create(world, kinds.VM, vm)
 
 
+@drill(
+    "missing-claim",
+    "a machine names a disk that is not there",
+    briefing="shop/orders-db-2 was set up by hand this afternoon and has not run once.",
+    debrief="The VM's volume names claim orders-db2-data, and there is none of that name in namespace shop: a typing "
+    "error for orders-db-2-data. Correct claimName in the VM, or create the claim.",
+)
 def missing_claim(world: World) -> None:
     """The machine names a claim that does not exist."""
     vm = small_machine("shop", "orders-db-2", system="rhel", memory="8Gi", cores=4)
@@ -28,31 +44,13 @@ def missing_claim(world: World) -> None:
     create(world, kinds.VM, vm)
 
 
-def too_much_memory(world: World) -> None:
-    """No node is large enough."""
-    create(world, kinds.VM, small_machine("data", "warehouse-1", system="rhel", memory="2Ti", cores=32))
-
-
-def unknown_cpu_model(world: World) -> None:
-    """No node offers the CPU model."""
-    vm = small_machine("lab", "avx-bench-1", system="debian")
-    vm["spec"]["template"]["spec"]["domain"]["cpu"]["model"] = "GraniteRapids"
-    create(world, kinds.VM, vm)
-
-
-def over_quota(world: World) -> None:
-    """The namespace's quota refuses the launcher pod."""
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "small", "namespace": "tight"},
-        "spec": {"hard": {"requests.memory": "4Gi"}},
-        "status": {"hard": {"requests.memory": "4Gi"}, "used": {"requests.memory": "0"}},
-    }
-    create(world, kinds.RESOURCE_QUOTA, quota)
-    create(world, kinds.VM, small_machine("tight", "analytics-1", system="ubuntu", memory="8Gi"))
-
-
+@drill(
+    "missing-image",
+    "a disk image cannot be pulled",
+    briefing="web/edge-proxy-1 was rolled out with the new golden image and does not come up.",
+    debrief="Its containerDisk registry.example.org/golden/debian-hardened:13.2 is not in the registry. Push the "
+    "image or correct the tag; the kubelet tries again by itself, at most every five minutes.",
+)
 def missing_image(world: World) -> None:
     """The containerDisk cannot be pulled."""
     image = "registry.example.org/golden/debian-hardened:13.2"
@@ -62,6 +60,14 @@ def missing_image(world: World) -> None:
     create(world, kinds.VM, vm)
 
 
+@drill(
+    "crash-loop",
+    "a machine ends as soon as it begins",
+    briefing="lab/dpdk-router-1 goes up and down. Its owner says that it worked on his old hypervisor.",
+    debrief="QEMU ends at each start: it cannot allocate the guest's memory on the node. virt-controller waits longer "
+    "after each failure (status.startFailure). Read the launcher's log and the SyncFailed event, and give the "
+    "node memory or the VM less of it.",
+)
 def crash_loop(world: World) -> None:
     """QEMU ends at each start."""
     world.guests["lab", "dpdk-router-1"] = Guest(starts=False)

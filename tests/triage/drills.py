@@ -1,0 +1,291 @@
+"""What each drill brings about: what the objects say, and what has to be found as its cause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kvtui.demo import kinds
+from kvtui.demo.storage import Kind
+
+
+@dataclass(frozen=True)
+class Says:
+    """Some object of a kind says all these words, anywhere in it. A name may end with a dash: so the names begin."""
+
+    kind: Kind
+    path: str
+    """Namespace and name; of cluster-wide objects the name alone."""
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One drill's signs and its cause."""
+
+    says: tuple[Says, ...]
+    finds: tuple[str, ...] = ()
+    """Words of the first problem, in whatever case, among them whose it is; none where nothing may be found."""
+    rule: str = ""
+    """The rule at its root; empty where that is left open."""
+    unknown: str = ""
+    """Why no rule tells it yet. Whoever writes the rule takes this away."""
+
+
+def _vm(path: str, *words: str) -> Says:
+    return Says(kinds.VM, path, words)
+
+
+def _vmi(path: str, *words: str) -> Says:
+    return Says(kinds.VMI, path, words)
+
+
+def _volume(path: str, *words: str) -> Says:
+    return Says(kinds.DATA_VOLUME, path, words)
+
+
+def _node(name: str, *words: str) -> Says:
+    return Says(kinds.NODE, name, words)
+
+
+def _move(path: str, *words: str) -> Says:
+    return Says(kinds.VMIM, f"{path.partition('/')[0]}/kubevirt-migrate-vm-", (path.partition("/")[2], *words))
+
+
+def _event(namespace: str, *words: str) -> Says:
+    return Says(kinds.EVENT, f"{namespace}/", words)
+
+
+_UNSCHEDULABLE = '"printableStatus":"ErrorUnschedulable"'
+
+CASES: dict[str, Case] = {
+    # Scheduling
+    "too-much-memory": Case(
+        (_vm("data/warehouse-1", _UNSCHEDULABLE, "10 Insufficient memory"),),
+        ("data/warehouse-1", "memory"),
+    ),
+    "unknown-cpu-model": Case(
+        (_vm("lab/avx-bench-1", _UNSCHEDULABLE, "10 node(s) didn't match Pod's node affinity/selector"),),
+        ("lab/avx-bench-1", "GraniteRapids"),
+        unknown="the selector that no node meets is not taken apart",
+    ),
+    "over-quota": Case(
+        (_vmi("tight/analytics-1", "FailedCreate", "exceeded quota: small, requested: requests.memory=8513Mi"),),
+        ("tight/analytics-1", "small"),
+    ),
+    "tainted-nodes": Case(
+        (
+            _vm("web/status-page-1", _UNSCHEDULABLE, "10 node(s) had untolerated taint {firmware: pending}"),
+            _node("worker-01", '"key":"firmware"'),
+        ),
+        ("web/status-page-1", "firmware"),
+    ),
+    "local-disk": Case(
+        (
+            _vm("lab/build-cache-1", _UNSCHEDULABLE, "9 node(s) had volume node affinity conflict"),
+            _vm("lab/build-cache-1", "1 node(s) were unschedulable"),
+            Says(kinds.PV, "pvc-", ('"nodeAffinity"', '"topology.topolvm.io/node"', '"build-cache-1-data"')),
+        ),
+        ("lab/build-cache-1", "build-cache-1-data", "cordoned"),
+        unknown="nothing tells on which node the volume is, and that it is cordoned",
+    ),
+    "no-kvm": Case(
+        (
+            _vm("lab/kernel-test-1", _UNSCHEDULABLE, "1 Insufficient devices.kubevirt.io/kvm"),
+            _node("worker-10", '"devices.kubevirt.io/kvm":"0"'),
+        ),
+        ("worker-10", "devices.kubevirt.io/kvm"),
+        unknown="the VM and its node are two findings",
+    ),
+    "pod-security": Case(
+        (_vmi("lab/sensor-1", "FailedCreate", "it needs a privileged namespace to run", "violates PodSecurity"),),
+        ("lab/sensor-1", "privileged"),
+    ),
+    # Startup and storage
+    "unbound-claim": Case(
+        (
+            _vm("shop/orders-db-1", _UNSCHEDULABLE, "pod has unbound immediate PersistentVolumeClaims"),
+            Says(kinds.PVC, "shop/orders-db-1-data", ('"phase":"Pending"', '"storageClassName":"nfs-archive"')),
+            _event("shop", "ExternalProvisioning", "nfs.csi.k8s.io"),
+        ),
+        ("shop/orders-db-1", "nfs-archive"),
+    ),
+    "missing-claim": Case(
+        (_vm("shop/orders-db-2", '"printableStatus":"ErrorPvcNotFound"', "PVC shop/orders-db2-data does not exist"),),
+        ("shop/orders-db-2", "orders-db2-data"),
+    ),
+    "missing-image": Case(
+        (_vm("web/edge-proxy-1", '"printableStatus":"ImagePullBackOff"', "debian-hardened:13.2: not found"),),
+        ("web/edge-proxy-1", "registry.example.org/golden/debian-hardened:13.2"),
+    ),
+    "crash-loop": Case(
+        (
+            _vm("lab/dpdk-router-1", '"printableStatus":"CrashLoopBackOff"', '"consecutiveFailCount"'),
+            _event("lab", "SyncFailed", "Cannot allocate memory"),
+        ),
+        ("lab/dpdk-router-1", "Cannot allocate memory"),
+        unknown="that it crashes is found, and not what QEMU said",
+    ),
+    # Imports
+    "import-not-found": Case(
+        (
+            _volume("ci/rocky-10-golden", '"reason":"Error"', "expected status code 200, got 404"),
+            Says(kinds.POD, "ci/importer-prime-", ('"CrashLoopBackOff"',)),
+        ),
+        ("ci/rocky-10-golden", "404"),
+    ),
+    "waits-for-consumer": Case((_volume("lab/scratch-disk-1", '"phase":"WaitForFirstConsumer"'),)),
+    "wrong-checksum": Case(
+        (_volume("erp/appliance-7-2", '"phase":"Failed"', '"reason":"ChecksumError"', "checksum mismatch"),),
+        ("erp/appliance-7-2", "checksum mismatch"),
+    ),
+    "import-unauthorized": Case(
+        (_volume("data/oracle-19-root", '"reason":"Error"', "got 401. Status: 401 Unauthorized"),),
+        ("data/oracle-19-root", "401"),
+    ),
+    "import-unknown-authority": Case(
+        (_volume("web/intranet-root", '"reason":"Error"', "x509: certificate signed by unknown authority"),),
+        ("web/intranet-root", "x509"),
+    ),
+    "import-too-large": Case(
+        (_volume("erp/bi-server-root", '"reason":"Error"', "A larger PVC is required"),),
+        ("erp/bi-server-root", "virtual image size"),
+    ),
+    "import-out-of-memory": Case(
+        (
+            _volume("data/lake-snapshot", '"reason":"OOMKilled"'),
+            Says(kinds.POD, "data/importer-prime-", ('"reason":"OOMKilled"', '"exitCode":137')),
+        ),
+        ("data/lake-snapshot", "memory"),
+        unknown="OOMKilled is not put into words",
+    ),
+    "no-default-class": Case(
+        (
+            _volume("ci/alma-10-golden", '"kind":"DataVolume"'),
+            _event("ci", "ErrClaimNotValid", "PVC spec is missing accessMode and no storageClass to choose profile"),
+        ),
+        ("ci/alma-10-golden", "storageClass"),
+        unknown="the event that tells why is not read",
+    ),
+    "clone-source-in-use": Case(
+        (_volume("lab/reports-copy", '"phase":"CloneScheduled"', "CloneSourceInUse", '"progress":"N/A"'),),
+        ("lab/reports-copy", "reports-1-data"),
+    ),
+    # Migration
+    "never-converges": Case(
+        (
+            _move("data/hot-cache-1", '"phase":"Failed"', "Live migration has been aborted"),
+            _vmi("data/hot-cache-1", '"phase":"Running"'),
+        ),
+        ("hot-cache-1", "aborted"),
+    ),
+    "no-target": Case(
+        (
+            _move("shop/payment-hsm-1", '"phase":"Failed"', "example.org/hsm"),
+            _event("shop", "migrationTargetPodUnschedulable"),
+        ),
+        ("payment-hsm-1", "example.org/hsm"),
+        unknown="what the target pod waited for is not told when it is gone",
+    ),
+    "private-disk": Case(
+        (
+            _vmi("web/legacy-cms-1", "DisksNotLiveMigratable", "PVC legacy-cms-1-data is not shared"),
+            _event("web", "EvictionStrategy is set but vmi is not migratable"),
+        ),
+        ("web/legacy-cms-1", "legacy-cms-1-data"),
+        unknown="no rule judges whether a VM can be moved as its evictionStrategy wants",
+    ),
+    "bridge-on-pod-network": Case(
+        (_vmi("web/sip-proxy-1", "InterfaceNotLiveMigratable", "does not use masquerade"),),
+        ("web/sip-proxy-1", "masquerade"),
+        unknown="no rule judges whether a VM can be moved as its evictionStrategy wants",
+    ),
+    "migration-over-quota": Case(
+        (_move("tight/ledger-1", '"phase":"Pending"', "migrationRejectedByResourceQuota", "exceeded quota: pair"),),
+        ("ledger-1", "pair"),
+    ),
+    "target-dies": Case(
+        (_move("data/matching-1", '"phase":"Failed"', "Target pod is down"),),
+        ("matching-1", "Target pod is down"),
+    ),
+    "migration-queue": Case(
+        (
+            _move("web/landing-1", '"phase":"Pending"'),
+            _move("data/hot-cache-1", '"phase":"Running"'),
+            Says(kinds.KUBEVIRT, "kubevirt/kubevirt", ('"parallelMigrationsPerCluster":1',)),
+        ),
+        ("hot-cache-1",),
+        unknown="what the queue waits for is not named",
+    ),
+    "blocked-drain": Case(
+        (
+            _vmi("web/legacy-cms-1", "DisksNotLiveMigratable", '"phase":"Running"'),
+            _node("worker-10", '"unschedulable":true'),
+        ),
+        ("legacy-cms-1", "worker-10"),
+        unknown="no rule judges what holds up a drain",
+    ),
+    # Network
+    "missing-network": Case(
+        (_vmi("shop/pos-gateway-1", "FailedCreate", "locate network attachment definition shop/db-vlan125"),),
+        ("shop/pos-gateway-1", "shop/db-vlan125"),
+    ),
+    "no-address": Case(
+        (_vmi("data/collector-1", '"phase":"Running"', '"networkName":"data-vlan140"', '"interfaceName":"eth1"'),),
+        ("data/collector-1", "vlan"),
+        unknown="no rule judges interfaces",
+    ),
+    # Guest
+    "io-error": Case(
+        (
+            _vm("data/ingest-1", '"printableStatus":"Paused"', "PausedIOError"),
+            _event("data", "VM Paused due to IO error at the volume: rootdisk"),
+        ),
+        ("data/ingest-1", "IO error"),
+    ),
+    "no-agent": Case(
+        (_vmi("erp/edi-gateway-1", '"phase":"Running"'),),
+        ("erp/edi-gateway-1", "agent"),
+        unknown="no rule judges the guest agent",
+    ),
+    "restart-required": Case(
+        (_vm("shop/search-1", "RestartRequired", "a non-live-updatable field was changed in the template spec"),),
+        ("shop/search-1", "restart"),
+        unknown="no rule judges RestartRequired",
+    ),
+    "without-machine": Case(
+        (_vmi("lab/scratch-1", '"phase":"Running"'),),
+        ("lab/scratch-1",),
+        unknown="no rule tells of instances without a VM",
+    ),
+    "kernel-panic": Case(
+        (
+            _vmi("erp/fax-relay-1", '"phase":"Failed"'),
+            _vm("erp/fax-relay-1", '"printableStatus":"Stopped"'),
+            _event("erp", "The VirtualMachineInstance crashed."),
+        ),
+        ("erp/fax-relay-1", "crashed"),
+        unknown="a crash that nothing starts again is not judged",
+    ),
+    "ignores-shutdown": Case(
+        (
+            _vm("shop/till-sync-1", '"printableStatus":"Stopping"'),
+            _vmi("shop/till-sync-1", '"deletionTimestamp"', '"terminationGracePeriodSeconds":3600'),
+        ),
+        ("shop/till-sync-1", "3600"),
+        unknown="that a guest does not obey is judged at the end of its grace period only",
+    ),
+    # Nodes
+    "cordoned-node": Case(
+        (_node("worker-04", '"unschedulable":true'),),
+        ("worker-04", "cordoned"),
+        unknown="no rule tells of cordoned nodes",
+    ),
+    "node-not-ready": Case(
+        (
+            _node("worker-10", "NodeStatusUnknown", "Kubelet stopped posting node status."),
+            _vm("erp/label-printer-1", '"printableStatus"'),
+        ),
+        ("worker-10", "Kubelet stopped posting node status"),
+        unknown="the VM that cannot start elsewhere is a problem of its own",
+    ),
+}

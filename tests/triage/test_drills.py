@@ -1,0 +1,89 @@
+"""Drills: the incident stands in the objects' own words, and its cause is found first and alone."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from functools import cache
+
+import pytest
+from _pytest.mark import ParameterSet
+
+from kvtui.demo.drills import DRILLS
+from kvtui.demo.world import World
+from kvtui.model import Severity
+from kvtui.triage.problems import Problem
+from tests.triage.drills import CASES, Says
+from tests.triage.worlds import Observer
+
+START = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
+_LOOKS = 30.0
+"""Seconds for which the user looks at it: findings may need to settle."""
+
+
+@cache
+def play(name: str) -> Observer:
+    observer = Observer(World(start=START, drill=name))
+    observer.pass_time(_LOOKS)
+    return observer
+
+
+def test_every_drill_is_told_what_it_brings_about() -> None:
+    assert set(CASES) == set(DRILLS)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_incident_stands(name: str) -> None:
+    observer = play(name)
+    for says in CASES[name].says:
+        assert says_so(observer.world, says), says
+    assert not observer.world.failures.told
+
+
+@pytest.mark.parametrize("name", DRILLS)
+def test_a_drill_tells_the_symptom_first_and_the_cause_afterwards(name: str) -> None:
+    drill = DRILLS[name]
+    assert drill.name == name
+    assert name == name.lower().replace(" ", "-")
+    assert len(f"{name}  {drill.sentence}") < 80
+    assert drill.briefing.endswith((".", "?"))
+    assert drill.debrief.endswith(".")
+    assert len(drill.debrief) > len(drill.sentence)
+
+
+def _cases() -> list[ParameterSet]:
+    marks = {name: case.unknown for name, case in CASES.items() if case.unknown}
+    return [
+        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=marks[name]) if name in marks else ())
+        for name in CASES
+    ]
+
+
+@pytest.mark.parametrize("name", _cases())
+def test_its_cause_is_found_first_and_nothing_else(name: str) -> None:
+    case, problems = CASES[name], play(name).problems
+    if not case.finds:
+        assert problems == []
+        return
+    assert problems
+    told = tell(problems[0])
+    assert [word for word in case.finds if word.lower() not in told.lower()] == [], told
+    assert not case.rule or problems[0].finding.rule == case.rule
+    assert [tell(problem) for problem in problems[1:] if problem.severity > Severity.INFO] == []
+
+
+def tell(problem: Problem) -> str:
+    """A problem as the strip tells it."""
+    finding = problem.finding
+    return f"{finding.label} {finding.subject.path} {finding.trouble}: {problem.cause}"
+
+
+def says_so(world: World, says: Says) -> bool:
+    """Whether there is such an object that says so."""
+    space, _, name = says.path.rpartition("/")
+    for row in world.storage.raw_list(says.kind, space or None):
+        named = row.name.startswith(name) if name.endswith("-") or not name else row.name == name
+        text = json.dumps(json.loads(row.raw), separators=(",", ":"), ensure_ascii=False)
+        if named and all(json.dumps(word)[1:-1] in text or word in text for word in says.words):
+            return True
+    return False

@@ -1,0 +1,92 @@
+"""The demo cluster before the rules, without a server: its storage decoded as the program decodes what it lists."""
+
+from __future__ import annotations
+
+from kvtui.backends.base import Source
+from kvtui.demo.kinds import KINDS
+from kvtui.demo.storage import Change, Kind, Object
+from kvtui.demo.world import World
+from kvtui.model import Feed, FeedState, Finding, Platform
+from kvtui.records.base import Record
+from kvtui.records.decode import decode_record
+from kvtui.resources import resources_for
+from kvtui.store import Drop, Message, Put, Replace, Store
+from kvtui.triage.engine import Engine
+from kvtui.triage.problems import Problem, group_problems
+
+BACKEND = "demo"
+
+
+class Observer:
+    """Sees a world as the program would: what is watched, from now on, at the world's own time."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.store = Store()
+        self.engine = Engine()
+        self._inbox: list[Message] = []
+        self._sources = {(source.group, source.plural): source for source in _sources()}
+        world.storage.subscribe(self._on_change)
+        self._list()
+        self._judge()
+
+    def pass_time(self, seconds: float, every: float = 15.0) -> None:
+        """Let virtual time pass, and judge what has changed every so often."""
+        while seconds > 0:
+            self.world.advance(min(every, seconds))
+            seconds -= every
+            self._judge()
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is wrong now, the worst first."""
+        return list(self.engine.findings)
+
+    @property
+    def problems(self) -> list[Problem]:
+        """The same by cause, as the strip tells it."""
+        return list(group_problems(self.engine.findings))
+
+    def _judge(self) -> None:
+        batch, self._inbox = self._inbox, []
+        self.engine.update(self.store, self.store.apply(batch), self.world.clock.now.timestamp())
+
+    def _list(self) -> None:
+        by_place = {(kind.group, kind.plural): kind for kind in KINDS}
+        now = self.world.clock.now.timestamp()
+        for place, source in self._sources.items():
+            kind = by_place.get(place)
+            state = FeedState.ABSENT if kind is None else FeedState.LIVE
+            if kind is not None:
+                rows = self.world.storage.raw_list(kind)
+                records = [decode_record(row.raw, source.type) for row in rows]
+                seen = [record for record in records if _is_seen(source, record.metadata.labels)]
+                self._inbox.append(Replace(BACKEND, source.type, seen))
+            self._inbox.append(Feed(BACKEND, source.kind, state, now))
+
+    def _on_change(self, change: Change) -> None:
+        source = self._sources.get((change.kind.group, change.kind.plural))
+        if source is None:
+            return
+        if change.type == "DELETED":
+            self._inbox.append(Drop(BACKEND, source.type, change.namespace, change.name))
+        elif _is_seen(source, change.labels):
+            record: Record = decode_record(change.raw, source.type)
+            self._inbox.append(Put(BACKEND, record))
+
+
+def _sources() -> set[Source]:
+    found = resources_for([Platform.KUBERNETES])
+    return {source for resource in found for source in resource.sources if source.platform is Platform.KUBERNETES}
+
+
+def _is_seen(source: Source, labels: dict[str, str]) -> bool:
+    """By a label selector, which is the name of a label that has to be there."""
+    return not source.label_selector or source.label_selector in labels
+
+
+def find(world: World, kind: Kind, namespace: str, name: str) -> Object:
+    """An object; of a name that ends with a dash the first that begins so."""
+    if not name.endswith("-"):
+        return world.storage.get(kind, namespace, name)
+    return next(obj for obj in world.storage.list(kind, namespace) if obj["metadata"]["name"].startswith(name))
