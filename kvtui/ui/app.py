@@ -227,6 +227,8 @@ class KvtuiApp(Program, inherit_bindings=False):
             self._channel = self._find_channel()
             self.call_after_refresh(self._open_channel, self._channel)
         if self.briefing and not self._chosen:
+            # Who has not read it yet means nothing in particular.
+            self._early.forget()
             self.action_briefing()
         self._live = asyncio.create_task(fleet.run(), name="fleet")
         self._live.add_done_callback(self._fleet_ended)

@@ -72,7 +72,7 @@ async def _until(pilot: Pilot[int], is_so: Callable[[], bool]) -> None:
 def test_the_cause_is_told_when_the_user_has_quit(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "kvtui", "demo", "--drill", NAME, "--hosts", "0"]
     with Program(command, columns=120, lines=40, env={"XDG_STATE_HOME": str(tmp_path), "KUBECONFIG": ""}) as program:
-        program.wait_for(r"It does not start\.", 60)
+        program.wait_for(r"any key begins", 60)
         program.answer("enter")
         program.wait_for(r"x vm +shop/orders-db-1 +does not start", 60)
         program.press("q")
