@@ -11,6 +11,8 @@ class KvtuiError(Exception):
         self.title = title
         self.detail = detail
         self.hint = hint
+        self.hop = ""
+        """The ssh server on the way to the place that was meant at which it failed; empty where it failed elsewhere."""
 
     def __str__(self) -> str:
         text = f"{self.title}: {self.detail}" if self.detail else self.title
@@ -50,6 +52,10 @@ class ForbiddenError(BackendError):
 
 class DeniedError(ForbiddenError):
     """An ssh server let nobody in with the name that was given, or the user gave up after naming it."""
+
+
+class HostKeyError(ForbiddenError):
+    """An ssh server shows another key than the one that is known: it was set up anew, or somebody stands in between."""
 
 
 class AbsentError(BackendError):

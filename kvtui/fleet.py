@@ -47,6 +47,9 @@ class Fleet:
         self.clock = clock
         self._care = dict(care or {})
         self._listeners: list[Listener] = []
+        if routes is not None:
+            routes.bastions.inbox = self.store.post
+            routes.bastions.revive = self._revive
 
     @property
     def view(self) -> View:
@@ -143,6 +146,11 @@ class Fleet:
         for backend in self.backends.values():
             if isinstance(backend, Retrier):
                 backend.retry()
+
+    def _revive(self, name: str) -> None:
+        backend = self.backends[name]
+        if isinstance(backend, Retrier):
+            backend.retry()
 
     async def close(self) -> None:
         """Let go of all backends."""

@@ -133,6 +133,8 @@ def _make_context(options: Namespace, settings: Settings, name: str, audit: Audi
     namespace = "" if options.all_namespaces else options.namespace or own.namespace
     route = own.route if options.jump is None else options.jump
     dialer = routes.dialer(route) if route else None
+    if route:
+        routes.bastions.lead_to_context(name, route)
     patience = vars(options).get("timeout")
     return connect(
         options.kubeconfig,
@@ -152,6 +154,8 @@ def _make_host(options: Namespace, settings: Settings, host: HostSettings, audit
 
     route = host.route if options.jump is None else options.jump
     way = make_way(host.uri, route, routes)
+    if way is not None:
+        routes.bastions.lead_to_host(host.name, way.route)
     if way is None and route and (host.route or has_machine(host.uri)):
         raise ConfigError(f"host {host.name} has a jump host, but its URI does not lead through ssh",
                           hint="as in qemu+ssh://root@kvm1/system")  # fmt: skip
@@ -172,7 +176,7 @@ def make_way(uri: str, route: Route, routes: Routes) -> Way | None:
         open_shell=partial(routes.open_shell, hops),
         dial=partial(routes.dial, hops),
     )
-    return Way(remote, reach)
+    return Way(remote, reach, hops)
 
 
 def _introduce(fleet: Fleet) -> None:

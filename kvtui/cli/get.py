@@ -65,7 +65,7 @@ async def _get(options: Namespace, resource: AnyResource, fleet: Fleet) -> int:
             missing = printer.print_all()
         for name in missing:
             sys.stderr.write(f"kvtui: no {resource.label} named {name}\n")
-        for words in say_missing(_troubles(resource, fleet)):
+        for words in say_missing(_troubles(resource, fleet), fleet):
             sys.stderr.write(f"kvtui: {words}\n")
         if options.output != "name":
             for (backend, kind), count in _count_awaited(options, resource, fleet).items():

@@ -11,6 +11,8 @@ from kvtui.backends.base import Source
 from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
 from kvtui.model import Feed, FeedState
+from kvtui.records.bastion import Bastion
+from kvtui.triage.bastions import name_behind
 
 _TICK: Final = 0.05
 
@@ -43,15 +45,32 @@ async def pause(live: asyncio.Task[None]) -> None:
         raise KvtuiError("the backends ended by themselves")
 
 
-def say_missing(feeds: Iterable[Feed]) -> list[str]:
-    """One sentence for all kinds of a backend that suffer the same."""
+def say_missing(feeds: Iterable[Feed], fleet: Fleet) -> list[str]:
+    """One sentence for all kinds of a backend that suffer the same, and one for all backends behind a bastion that lets
+    nobody through.
+    """
     kinds: dict[tuple[str, FeedState, str], list[str]] = {}
+    told: dict[str, None] = {}
+    bastions = [(ref.name, bastion) for ref, bastion in fleet.view.items(Bastion)]
     for feed in feeds:
-        kinds.setdefault((feed.backend, feed.state, feed.detail), []).append(feed.kind)
+        behind = next((one for one in bastions if feed.backend in (*one[1].contexts, *one[1].hosts)), None)
+        if behind is not None:
+            told[_tell_bastion(*behind)] = None
+        else:
+            kinds.setdefault((feed.backend, feed.state, feed.detail), []).append(feed.kind)
     return [
-        f"{backend}: {', '.join(names)} {_STATES[state]}{f': {detail}' if detail else ''}"
-        for (backend, state, detail), names in kinds.items()
+        *told,
+        *(
+            f"{backend}: {', '.join(names)} {_STATES[state]}{f': {detail}' if detail else ''}"
+            for (backend, state, detail), names in kinds.items()
+        ),
     ]
+
+
+def _tell_bastion(name: str, bastion: Bastion) -> str:
+    way = f", behind {' and '.join(bastion.hops)}," if bastion.hops else ""
+    hint = f" ({bastion.step})" if bastion.step else ""
+    return f"bastion {name}{way} {bastion.trouble}: {bastion.cause}{hint}; {name_behind(bastion)}"
 
 
 def find_missing(sources: Sequence[Source], fleet: Fleet) -> list[Feed]:

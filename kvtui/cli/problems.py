@@ -43,7 +43,7 @@ async def _problems(options: Namespace, fleet: Fleet) -> int:
                 _print_json(found)
             else:
                 _print_table(found, fleet)
-        for words in say_missing(missing):
+        for words in say_missing(missing, fleet):
             sys.stderr.write(f"kvtui: {clean_line(words)}\n")
         if not found and options.output != "json":
             sys.stderr.write("no problems found" + (" in what could be looked at\n" if missing else "\n"))

@@ -55,7 +55,7 @@ async def _why(options: Namespace, fleet: Fleet) -> int:
     try:
         await wait_for_lists(options, sources, fleet, live)
         fleet.step()
-        missing = say_missing(find_missing(sources, fleet))
+        missing = say_missing(find_missing(sources, fleet), fleet)
         answer = _find(fleet, kind, name, options.namespace, missing)
         with printing():
             match options.output:

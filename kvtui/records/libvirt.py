@@ -48,6 +48,8 @@ class Host(Record):
     """When that began; of a host that is silent or lost, when it answered last."""
     trouble: str = ""
     """Why it is not connected."""
+    hop: str = ""
+    """The ssh server on the way that keeps us from it, of which alone that is; empty where it is the host itself."""
     hostname: str = ""
     """As the machine calls itself."""
     driver: str = ""
@@ -78,6 +80,8 @@ class Host(Record):
     @property
     def absence(self) -> str:
         """What it does instead of being connected: ``does not answer``."""
+        if self.hop:
+            return f"is not reachable (through {self.hop})"
         words = {"silent": "does not answer", "unreachable": "cannot be reached", "connecting": "is being connected"}
         return words.get(self.link, f"is {self.link}")
 

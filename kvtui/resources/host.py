@@ -85,6 +85,8 @@ def _health(row: HostRow, now: float) -> Health:
     host = row.host
     if not host.connected:
         word, tone = _WORDS.get(host.link, (host.link, Tone.WARN))
+        if host.hop:
+            return Health(Tone.WARN, "not reachable", f"through {host.hop}: {host.trouble}")
         silence = host.silence(now)
         return Health(tone, word, host.trouble if silence is None else f"{host.trouble}; no answer for {age(silence)}")
     if row.bad_pools:
@@ -97,6 +99,11 @@ def _health(row: HostRow, now: float) -> Health:
 def _status(row: HostRow, now: float) -> Cell:
     cell, silence = health_cell(_health(row, now)), row.host.silence(now)
     return cell if silence is None else cell._replace(text=f"{cell.text} {age(silence)}")
+
+
+def _vms(row: HostRow, _now: float) -> Cell:
+    """Of a host that was never reached, nobody knows."""
+    return number_cell(row.active, f"{row.active}") if row.host.libvirt_version else NOTHING
 
 
 def _cpu(row: HostRow, _now: float) -> Cell:
@@ -186,7 +193,7 @@ RESOURCE: Resource[HostRow] = Resource(
     columns=(
         Column("NAME", lambda row, _now: Cell(row.host.metadata.name), 12, rank=0, grow=2),
         Column("STATUS", _status, 13, rank=0, grow=1, ticks=True),
-        Column("VMS", lambda row, _now: number_cell(row.active, f"{row.active}"), 4, rank=1, right=True),
+        Column("VMS", _vms, 4, rank=1, right=True),
         Column("CPU", _cpu, 7, rank=1, right=True, measured=True),
         Column("MEMORY", _memory, 7, rank=1, right=True, measured=True),
         Column("OVERCOMMIT", _overcommit, 10, rank=3, right=True),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from kvtui.joins.installation import judge_installation
 from kvtui.model import Evidence, Feed, FeedState, Finding, Ref, Severity, Tone
 from kvtui.records.base import find_condition
+from kvtui.records.bastion import Bastion
 from kvtui.records.cdi import Cdi
 from kvtui.records.kubevirt import KubeVirt, VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import Host
 from kvtui.store import View
 from kvtui.text import parse_time
-from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
+from kvtui.triage.base import HIDDEN, LINGER, WELL, Judgement, Rule, backend_ref, itself
 
 STALE_LIMIT = 60.0
 """Seconds after which old data is no mere hiccup."""
@@ -35,6 +36,8 @@ def _silent(view: View, ref: Ref, now: float) -> Judgement:
     silent = [feed for feed in feeds if feed.state in (FeedState.STALE, FeedState.FAILED)]
     if not silent or any(not host.connected for _, host in view.items(Host, ref.backend)):
         return WELL
+    if any(ref.backend in bastion.contexts for _, bastion in view.items(Bastion)):
+        return HIDDEN
     since = min(feed.since for feed in silent)
     answered = any(feed.state is FeedState.LIVE for feed in feeds)
     worse = since + STALE_LIMIT
@@ -53,6 +56,11 @@ def _silent(view: View, ref: Ref, now: float) -> Judgement:
         ),
         None if bad else worse,
     )
+
+
+def _contexts_behind(_view: View, _ref: Ref, bastion: Bastion) -> Iterator[Ref]:
+    for name in bastion.contexts:
+        yield backend_ref(name)
 
 
 def _silent_cause(silent: Sequence[Feed], *, all_of_it: bool) -> str:
@@ -139,7 +147,13 @@ _TROUBLES = {
 
 
 RULES = (
-    Rule("backend.silent", _silent, {}, feeds=True, detects="a cluster or host that does not answer, or in part only"),
+    Rule(
+        "backend.silent",
+        _silent,
+        {Bastion: _contexts_behind},
+        feeds=True,
+        detects="a cluster or host that does not answer, or in part only",
+    ),
     Rule(
         "backend.forbidden", _forbidden, {}, feeds=True, detects="what the account may not list, and so is not judged"
     ),

@@ -11,7 +11,7 @@ from kvtui.records.kubernetes import Node
 from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, Domain, Host, StoragePool
 from kvtui.store import View
 from kvtui.text import percent, size
-from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
+from kvtui.triage.base import HIDDEN, LINGER, WELL, Judgement, Rule, itself
 
 _WORTH = 0.01
 """Share of a pool from which it is worth a word that its volumes grew."""
@@ -23,6 +23,8 @@ def _judge_host(view: View, ref: Ref, _now: float) -> Judgement:
     host = view.find(Host, ref)
     if host is None or host.link not in _LOST:
         return WELL
+    if host.hop:
+        return HIDDEN
     domains = [domain for _, domain in view.items(Domain, ref.backend) if domain.active]
     nodes = [node for node, _ in nodes_on(view, ref.backend)]
     takes = []

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from kvtui.model import Finding, Ref, Severity
+from kvtui.records.bastion import Bastion
 from kvtui.records.libvirt import Host
 from kvtui.triage.base import BACKEND
 
@@ -114,5 +115,5 @@ def _count(number: int, noun: str) -> str:
 
 def worst_first(finding: Finding) -> tuple[int, bool, float, str, str]:
     """The worst first, of those a backend or host that nothing is known of before all else, then the oldest."""
-    about_objects = finding.subject.kind not in (BACKEND, Host.KIND)
+    about_objects = finding.subject.kind not in (BACKEND, Host.KIND, Bastion.KIND)
     return (-finding.severity, about_objects, finding.since or 0.0, finding.subject.path, finding.rule)

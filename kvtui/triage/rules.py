@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from kvtui.triage import control_plane, domains, generic, hosts, imports, machines, migration, nodes
+from kvtui.triage import bastions, control_plane, domains, generic, hosts, imports, machines, migration, nodes
 from kvtui.triage.base import Rule
 
 RULES: Final[tuple[Rule, ...]] = (
+    *bastions.RULES,
     *control_plane.RULES,
     *nodes.RULES,
     *hosts.RULES,

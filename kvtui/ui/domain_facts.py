@@ -47,7 +47,7 @@ def host_lines(host: Host, width: int) -> Iterator[Line]:
     yield from _section("Connection")
     yield from _item(host.uri, width)
     asked = ", for looking only" if host.read_only else ""
-    yield from _item(f"{host.link}{asked}", width, None if host.connected else Tone.BAD)
+    yield from _item(f"{host.absence if host.hop else host.link}{asked}", width, None if host.connected else Tone.BAD)
     if host.trouble:
         yield from _item(host.trouble, width, Tone.BAD)
     if not host.libvirt_version:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kvtui.fleet import Fleet
-from kvtui.model import Feed, FeedState, Tone
+from kvtui.model import Feed, FeedState, Platform, Tone
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.resources import RESOURCES
 from kvtui.resources.base import AnyResource
-from kvtui.text import age
+from kvtui.text import age, cells, shorten
 
 _WORST_FIRST = (
     FeedState.FAILED, FeedState.FORBIDDEN, FeedState.ABSENT, FeedState.STALE, FeedState.LOADING, FeedState.LIVE,
@@ -16,12 +18,29 @@ _WORST_FIRST = (
 
 def worst_feed(fleet: Fleet, resource: AnyResource) -> Feed | None:
     """The feed that a resource's border should tell of: its own before those it joins, the worst first."""
+    return next(iter(worst_feeds(fleet, resource)), None)
+
+
+def worst_feeds(fleet: Fleet, resource: AnyResource) -> Sequence[Feed]:
+    """That feed, and those of other backends that fare alike; the longest first."""
     for sources in (resource.own, resource.joined):
         feeds = fleet.feeds(source for source in sources if not source.polled)
         feeds = [feed for feed in feeds if feed.state is not FeedState.LIVE]
         if feeds:
-            return min(feeds, key=lambda feed: _WORST_FIRST.index(feed.state))
-    return None
+            worst = min(feeds, key=lambda feed: _WORST_FIRST.index(feed.state))
+            alike = [feed for feed in feeds if (feed.kind, feed.state) == (worst.kind, worst.state)]
+            return sorted(alike, key=lambda feed: feed.since)
+    return ()
+
+
+def name_backends(fleet: Fleet, names: Sequence[str], room: int) -> str:
+    """Backends by their names where these have room, else counted: ``12 hosts``."""
+    listed = ", ".join(names)
+    if len(names) == 1 or cells(listed) <= room:
+        return shorten(listed, room)
+    platforms = {backend.info.platform for name, backend in fleet.backends.items() if name in names}
+    nouns = {Platform.KUBERNETES: "contexts", Platform.LIBVIRT: "hosts"}
+    return f"{len(names)} {nouns[platforms.pop()] if len(platforms) == 1 else 'backends'}"
 
 
 def kind_words(kind: str) -> str:

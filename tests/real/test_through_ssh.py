@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncssh
 import pytest
 
 from kvtui.audit import AuditLog
@@ -48,6 +49,7 @@ class Behind:
     inner: Sshd
     user: User
     routes: Routes
+    key: asyncssh.SSHKey
 
     def way_to(self, socket: Path) -> Way:
         """The way to a socket behind both hops."""
@@ -65,6 +67,10 @@ class Behind:
     def link(self, name: str) -> str:
         host = self.fleet.view.get(HostRecord, name, "", name)
         return host.link if host is not None else ""
+
+    def hop(self, name: str) -> str:
+        host = self.fleet.view.get(HostRecord, name, "", name)
+        return host.hop if host is not None else ""
 
     def state(self, name: str, domain: str) -> DomainState | None:
         found = self.fleet.view.get(Domain, name, "", domain)
@@ -85,7 +91,7 @@ async def behind(
     ):
         user = User("yes", "yes")
         routes = Routes(Questions(user), pace)
-        made = Behind(Fleet(()), bastion, inner, user, routes)
+        made = Behind(Fleet(()), bastion, inner, user, routes, key)
         audit = AuditLog(folder / "audit.jsonl")
         backends = {
             name: connect(Place(name, f"qemu+ssh://{inner.hop}/system"), audit, made.way_to(host.socket))
@@ -132,6 +138,20 @@ async def test_a_cut_of_the_way_is_told_and_heals(
         assert there.fleet.view.feed("kvm1", Domain.KIND).state is FeedState.STALE
         await until(there.fleet, lambda: there.link("kvm1") == there.link("kvm2") == "connected", 30)
         await until(there.fleet, lambda: there.fleet.view.feed("kvm1", Domain.KIND).state is FeedState.LIVE, 10)
+
+
+async def test_hosts_behind_a_bastion_that_is_down_are_not_lost(
+    pair: tuple[Host, Host], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with behind(pair, tmp_path, monkeypatch) as there:
+        gate = f"127.0.0.1:{there.bastion.port}"
+        await there.bastion.go_down()
+        await until(there.fleet, lambda: there.hop("kvm1") == there.hop("kvm2") == gate, 20)
+        async with running_sshd(
+            there.bastion.folder, there.key, key=there.bastion.key, port=there.bastion.port, options=BASTION
+        ):
+            await until(there.fleet, lambda: there.link("kvm1") == there.link("kvm2") == "connected", 40)
+            assert there.hop("kvm1") == there.hop("kvm2") == ""
 
 
 async def test_a_daemon_that_is_not_there_is_told_by_the_sockets_that_were_tried(

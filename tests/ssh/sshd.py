@@ -97,12 +97,13 @@ async def running_sshd(
     key = key or asyncssh.generate_private_key("ssh-ed25519")
     port = port or _free_port()
     write_server(folder, key, authorized, port, options)
+    before = (folder / "log").read_text().count("listening on")
     process = await asyncio.create_subprocess_exec(
         SSHD, "-D", "-f", folder / "config", "-E", folder / "log", stdin=subprocess.DEVNULL
     )
     server = Sshd(port, key, folder, process)
     try:
-        await eventually(lambda: "listening on" in server.log, lambda: server.log)
+        await eventually(lambda: server.log.count("listening on") > before, lambda: server.log)
         yield server
     finally:
         await server.stop()

@@ -8,10 +8,11 @@ import pytest
 
 from kvtui.model import Feed, FeedState, Finding, Platform, Ref, Severity
 from kvtui.records.base import Condition, Meta, Record
+from kvtui.records.bastion import Bastion
 from kvtui.records.kubernetes import Node, NodeStatus, NodeSystem
 from kvtui.records.libvirt import Disk, Domain, DomainJob, DomainState, Host, StoragePool
 from kvtui.resources import find, resources_for
-from kvtui.store import Put, Store
+from kvtui.store import Drop, Put, Store
 from kvtui.triage.base import LINGER
 from kvtui.triage.engine import Engine
 
@@ -102,6 +103,28 @@ def test_a_lost_host_says_why_and_what_it_takes_along_in_one_finding() -> None:
     (finding,) = judge(store)
     assert (finding.rule, finding.trouble) == ("host.lost", "is lost")
     assert finding.cause == "no answer to keepalive probes; 4 VMs ran there; among them nodes of prod: node-1"
+
+
+def test_what_a_bastion_keeps_us_from_is_one_finding_and_no_lost_host() -> None:
+    lost = host("lost", "cannot connect to gate over ssh: Connection refused")
+    lost.hop = "gate"
+    store = fill(kvm1=[lost, domain()], kvm2=[lost])
+    bastion = Bastion(
+        metadata=Meta(name="gate"), hops=("outer",), trouble="cannot be reached", cause="Connection refused",
+        since=NOW - 60, contexts=("prod",), hosts=("kvm1", "kvm2"),
+    )  # fmt: skip
+    store.post(Put("", bastion))
+    store.post(Feed("prod", "Pod", FeedState.STALE, NOW - 60, "cannot connect to gate over ssh: Connection refused"))
+    engine = Engine()
+    engine.update(store, store.drain(), NOW)
+    (finding,) = engine.findings
+    assert (finding.label, finding.subject.path, finding.trouble) == ("bastion", "gate", "cannot be reached")
+    assert finding.cause == "Connection refused; 1 context and 2 hosts behind it: prod, kvm1, kvm2"
+    assert "outer" in str(finding.evidence)
+    # Once the way is free, what does not answer is told by itself again.
+    store.post(Drop("", Bastion, "", "gate"))
+    engine.update(store, store.drain(), NOW)
+    assert [finding.rule for finding in engine.findings] == ["backend.silent"]
 
 
 def test_a_node_that_is_not_ready_has_the_trouble_of_its_domain_as_its_cause() -> None:

@@ -129,13 +129,14 @@ class LibvirtBackend(
             self._let_go()
             if self._way is not None and self._way.trouble is not None:
                 error = self._way.trouble
-            words = error.detail or error.title
+            words = str(error) if error.hop else error.detail or error.title
             wait = _RETRIES[min(failures, len(_RETRIES) - 1)]
             failures += 1
             self._info = replace(self._info, trouble=str(error))
             feeds.report_cut(_cut_words(error), time.time() + wait)
             known = self._host.libvirt_version != ""
-            told.tell(Host, [self._with_link("lost" if known else "unreachable", words, feeds.heard(Host.KIND))])
+            state = "lost" if known else "unreachable"
+            told.tell(Host, [self._with_link(state, words, feeds.heard(Host.KIND), error.hop)])
             self._retry.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
@@ -313,7 +314,7 @@ class LibvirtBackend(
         if link is not None:
             link.close()
 
-    def _with_link(self, state: str, trouble: str, since: float | None = None) -> Host:
+    def _with_link(self, state: str, trouble: str, since: float | None = None, hop: str = "") -> Host:
         """`since`: when the state began, if it is another than before and not that of this moment."""
         same = self._host.link == state
         self._host = msgspec.structs.replace(
@@ -321,6 +322,7 @@ class LibvirtBackend(
             link=state,
             link_since=self._host.link_since if same else since or time.time(),
             trouble=trouble,
+            hop=hop,
         )
         return self._host
 

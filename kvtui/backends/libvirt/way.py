@@ -10,6 +10,7 @@ from typing import Protocol
 from kvtui.backends.base import SizedStream
 from kvtui.backends.libvirt.uri import RemoteUri
 from kvtui.errors import AbsentError, BackendError, ForbiddenError, KvtuiError, UnauthorizedError, UnreachableError
+from kvtui.hops import Route
 
 
 class Tunnel(Protocol):
@@ -35,8 +36,10 @@ class Reach:
 class Way:
     """The way to one host. Its tunnel is made once, and serves every further connection."""
 
-    def __init__(self, remote: RemoteUri, reach: Reach) -> None:
+    def __init__(self, remote: RemoteUri, reach: Reach, route: Route) -> None:
         self.reach = reach
+        self.route = route
+        """The host itself is the last on it."""
         self._remote = remote
         self._tunnel: Tunnel | None = None
 
@@ -60,6 +63,8 @@ class Way:
             except (UnreachableError, UnauthorizedError):
                 raise
             except (AbsentError, ForbiddenError, BackendError) as error:
+                if error.hop:
+                    raise
                 failures.append(error)
         first = failures[0]
         sockets = " or ".join(self._remote.sockets)

@@ -11,7 +11,7 @@ import asyncssh
 
 from kvtui.backends.ssh.login import algorithms, fingerprint, written
 from kvtui.backends.ssh.stops import Stop
-from kvtui.errors import BackendError, ForbiddenError
+from kvtui.errors import BackendError, ForbiddenError, HostKeyError
 
 _CERTIFICATES: Final = (
     "ssh-ed25519-cert-v01@openssh.com",
@@ -79,7 +79,7 @@ class HostKeys:
             return
         if self.keys:
             known = self.keys[0]
-            raise ForbiddenError(
+            raise HostKeyError(
                 f"the host key of {stop.label} has changed",
                 f"it shows {fingerprint(key)}, but {fingerprint(known.key)} is known from {known}: "
                 "the host was set up anew, or somebody stands in between",

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncssh
 
+from kvtui.backends.ssh.bastions import Block, Path
 from kvtui.backends.ssh.errand import NobodyError
 from kvtui.backends.ssh.failures import FAILURES, explain, words_of
 from kvtui.backends.ssh.hostkeys import Accepted, HostKeys
@@ -27,8 +29,6 @@ from kvtui.hops import Route
 _KEYS_ASKED: Final = 3
 """Unknown keys of one host that are asked about in a row: behind one name may be several machines."""
 _FAREWELL: Final = 0.1
-Path = tuple[tuple[str, str, int, str], ...]
-"""The servers to one, it included."""
 
 
 class Link:
@@ -50,9 +50,17 @@ class Link:
         """How it ended: by the end of the nearest one that it went through."""
         if not self._gone.done():
             return None
-        cause = self._below.lost if self._below is not None else None
+        cause = self._below.lost_on_the_way if self._below is not None else None
         words = "" if self._gone.cancelled() else self._gone.result()
         return cause or UnreachableError(f"the ssh connection to {self.stop.label} was cut", words)
+
+    @property
+    def lost_on_the_way(self) -> UnreachableError | None:
+        """How it ended, for whoever comes through it."""
+        lost = self.lost
+        if lost is not None:
+            lost.hop = lost.hop or self.stop.label
+        return lost
 
     @property
     def live(self) -> bool:
@@ -125,6 +133,10 @@ class Link:
         return UnreachableError(f"{label} cannot connect to {what}", words, hint)
 
 
+def _path(stops: Sequence[Stop]) -> Path:
+    return tuple(stop.key for stop in stops)
+
+
 async def _kept(opening: Coroutine[Any, Any, Far]) -> Far:
     """What is opened; should nobody wait for it any more, it is closed as soon as it is there."""
     task = asyncio.create_task(opening, name="ssh channel, opened")
@@ -183,9 +195,12 @@ class _Dial:
 class Links:
     """All connections. Whoever comes while one is being made waits for the same one."""
 
-    def __init__(self, ask: Ask, pace: Pace) -> None:
+    def __init__(self, ask: Ask, pace: Pace, tell: Callable[[Route, Block | None], None]) -> None:
+        """`tell` hears which server does not let a route through, and None when it does again."""
         self._ask = ask
         self._pace = pace
+        self._tell = tell
+        self._blocked: dict[Route, Block] = {}
         self._links: dict[Path, Link] = {}
         self._dials: dict[Path, _Dial] = {}
         self._refused: dict[Path, ForbiddenError] = {}
@@ -201,12 +216,20 @@ class Links:
         if link is not None and link.live:
             return link
         link = None
-        path: Path = ()
-        for stop in find_stops(route, self._pace.handshake):
-            path = (*path, stop.key)
-            link = await self._reach(path, stop, link)
+        stops = find_stops(route, self._pace.handshake)
+        for number, stop in enumerate(stops, 1):
+            try:
+                link = await self._reach(_path(stops[:number]), stop, link)
+            except KvtuiError as error:
+                # Of whoever else waits for this hop it may be the goal.
+                own = copy(error)
+                own.hop = error.hop or ("" if stop is stops[-1] else stop.label)
+                self._block(route, stops[:number], own, is_last=number == len(stops))
+                raise own from error
         assert link is not None, "a route has hops"
         self._ends[route] = link
+        link.watchers.add(lambda lost: self._block(route, stops, lost, is_last=True))
+        self._free(route)
         return link
 
     async def carry(self, near: socket.socket, far: Far) -> None:
@@ -231,6 +254,18 @@ class Links:
         for path in sorted(self._links, key=len, reverse=True):
             self._links[path].connection.close()
         await asyncio.gather(*(link.close() for link in self._links.values()))
+
+    def _block(self, route: Route, stops: Sequence[Stop], error: KvtuiError, *, is_last: bool) -> None:
+        """Tell which of the servers does not let a route through: the last of them, or one that the error names."""
+        labels = [stop.label for stop in stops]
+        number = labels.index(error.hop) + 1 if error.hop in labels else len(stops)
+        is_last = is_last and number == len(stops)
+        block = self._blocked[route] = Block(_path(stops[:number]), tuple(labels[:number]), is_last, error)
+        self._tell(route, block)
+
+    def _free(self, route: Route) -> None:
+        if self._blocked.pop(route, None) is not None:
+            self._tell(route, None)
 
     async def _reach(self, path: Path, stop: Stop, below: Link | None) -> Link:
         link = self._links.get(path)
@@ -257,8 +292,11 @@ class Links:
         except ForbiddenError as error:
             again = "ctrl+r tries again"
             hint = f"{error.hint}; {again}" if error.hint else again
-            self._refused[path] = ForbiddenError(error.title, error.detail, hint)
+            refused = self._refused[path] = copy(error)
+            refused.hint = hint
             raise
+        for route in [route for route, block in self._blocked.items() if block.path == path]:
+            self._free(route)
         return link
 
     async def _log_in(self, stop: Stop, below: Link | None) -> Link:
@@ -322,8 +360,8 @@ class Links:
     ) -> KvtuiError:
         if owner.error is not None:
             return owner.error
-        if below is not None and below.lost is not None:
-            return below.lost
+        if below is not None and (lost := below.lost_on_the_way) is not None:
+            return lost
         if isinstance(error, asyncssh.HostKeyNotVerifiable):
             return keys.explain(words_of(error))
         if owner.connected:

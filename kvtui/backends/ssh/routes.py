@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kvtui.backends.ssh.bastions import Bastions
 from kvtui.backends.ssh.hostshell import HostShell
 from kvtui.backends.ssh.pace import Pace
 from kvtui.backends.ssh.questions import Questions
@@ -117,7 +118,8 @@ class Routes:
 
     def __init__(self, questions: Questions, pace: Pace | None = None) -> None:
         self.questions = questions
-        self._thread = SshThread(questions, pace or Pace())
+        self.bastions = Bastions()
+        self._thread = SshThread(questions, pace or Pace(), self.bastions.take)
         self._tunnels: set[Tunnel] = set()
         self._dialers: list[RouteDialer] = []
 

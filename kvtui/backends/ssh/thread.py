@@ -9,9 +9,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from kvtui.backends.ssh.bastions import Block
 from kvtui.backends.ssh.pace import Pace
 from kvtui.backends.ssh.questions import Questions
 from kvtui.errors import UnreachableError
+from kvtui.hops import Route
 
 if TYPE_CHECKING:
     from kvtui.backends.ssh.links import Links
@@ -24,9 +26,11 @@ _FAREWELL: Final = 0.25
 class SshThread:
     """Starts with the first call, made in the screen's loop; everything that is called runs in the thread's own."""
 
-    def __init__(self, questions: Questions, pace: Pace) -> None:
+    def __init__(self, questions: Questions, pace: Pace, tell: Callable[[Route, Block | None], None]) -> None:
+        """`tell` is called in the screen's loop: see `Links`."""
         self._questions = questions
         self._pace = pace
+        self._tell = tell
         self._links: Links | None = None
         self._thread: threading.Thread | None = None
         self._calls: set[concurrent.futures.Future[Any]] = set()
@@ -117,7 +121,7 @@ class SshThread:
             # A sixth of a second of imports, which the screen does not wait for.
             from kvtui.backends.ssh.links import Links
 
-            self._links = Links(self._ask, self._pace)
+            self._links = Links(self._ask, self._pace, lambda route, block: self.post(lambda: self._tell(route, block)))
         return self._links
 
     def _ask(self, prompt: str, secret: bool) -> concurrent.futures.Future[str | None]:

@@ -18,6 +18,7 @@ from kvtui.records.kubernetes import Node
 from kvtui.records.kubevirt import KubeVirt, VirtualMachine
 from kvtui.records.libvirt import Domain, Host
 from kvtui.store import View
+from kvtui.triage.bastions import BASTION_CLOSED
 from kvtui.triage.control_plane import UNANSWERED
 from kvtui.ui.bar import Bar, Piece
 
@@ -119,11 +120,9 @@ def name_backends(fleet: Fleet) -> str:
 
 def versions(fleet: Fleet) -> list[Piece]:
     """What runs the machines, with its version and how it fares."""
-    silent = [finding for finding in fleet.engine.findings if finding.trouble == UNANSWERED]
+    silent = _absences(fleet)
     if silent:
-        many = len(fleet.backends) > 1
-        words = (f"{finding.subject.name} {finding.trouble}" if many else finding.trouble for finding in silent)
-        return [piece for text in words for piece in (Piece(_GAP), Piece(text, "bad"))]
+        return silent
     contexts = [name for name, backend in fleet.backends.items() if backend.info.platform is Platform.KUBERNETES]
     if not contexts and len(fleet.backends) == 1:
         version = next(iter(fleet.backends.values())).info.version
@@ -132,6 +131,30 @@ def versions(fleet: Fleet) -> list[Piece]:
         return []
     name = contexts[0]
     return _kubevirt(fleet.view, name) + _cdi(fleet.view, name)
+
+
+def _absences(fleet: Fleet) -> list[Piece]:
+    """Who is not heard of. Names give way where there is no room: the strip of problems has them."""
+    findings = fleet.engine.findings
+    pieces: list[Piece] = []
+    for finding in findings:
+        if finding.rule == BASTION_CLOSED:
+            name = Piece(f"{finding.subject.name} ", "bad", rank=2)
+            pieces += [Piece(_GAP), Piece("bastion ", "bad"), name, Piece(finding.trouble, "bad")]
+    silent = [finding.subject.name for finding in findings if finding.trouble == UNANSWERED]
+    if len(silent) == 1:
+        words = UNANSWERED if len(fleet.backends) == 1 else f"{silent[0]} {UNANSWERED}"
+        pieces += [Piece(_GAP), Piece(words, "bad")]
+    # "lost" is for those that were known.
+    for state in ("lost", "unreachable"):
+        names = [ref.name for ref, host in fleet.view.items(Host) if host.link == state and not host.hop]
+        if names and len(fleet.backends) > 1:
+            pieces += _count_absent(names, state)
+    return [*pieces, *(_count_absent(silent, "silent") if len(silent) > 1 else [])]
+
+
+def _count_absent(names: Sequence[str], state: str) -> list[Piece]:
+    return [Piece(_GAP), Piece(f"{len(names)} {state}", "bad"), Piece(f": {', '.join(sorted(names))}", "bad", rank=2)]
 
 
 def _kubevirt(view: View, backend: str) -> list[Piece]:

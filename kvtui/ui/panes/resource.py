@@ -21,10 +21,10 @@ from kvtui.model import Cell, FeedState, Ref, Tone
 from kvtui.resources.base import AnyAction, AnyResource, Site, show_backend
 from kvtui.resources.listing import Listing
 from kvtui.store import Delta
-from kvtui.text import age, shorten
+from kvtui.text import age
 from kvtui.ui.actions import ActionRunner
 from kvtui.ui.bar import Piece
-from kvtui.ui.feeds import empty_lines, kind_words, state_words, worst_feed
+from kvtui.ui.feeds import empty_lines, kind_words, name_backends, state_words, worst_feed, worst_feeds
 from kvtui.ui.panes.title import PaneTitle
 from kvtui.ui.table import LiveTable
 
@@ -33,7 +33,7 @@ _STATUS = ("STATUS", "PHASE")
 _RIGHTS = 30.0
 """Seconds between two questions for the rights in one place; the backend remembers answers for longer."""
 _NAME_MOST = 20
-"""Columns that the name of a backend may take in a title."""
+"""Columns that names of backends may take in a title."""
 _REASON = "REASON"
 """The column that explains the status: not the one that is written over."""
 
@@ -350,17 +350,18 @@ class ResourcePane(Vertical):
         self._title.set_pieces(left, [*self._state_pieces(), *self._neighbours])
 
     def _state_pieces(self) -> list[Piece]:
-        feed = worst_feed(self._fleet, self.resource)
-        if feed is None:
+        feeds = worst_feeds(self._fleet, self.resource)
+        if not feeds:
             return []
-        now = self._fleet.clock()
+        feed, now = feeds[0], self._fleet.clock()
         words, tone = state_words(feed, now)
         if feed.kind not in {source.kind for source in self.resource.own}:
             words = f"{kind_words(feed.kind)} {words}"
         elif self.listing.total and feed.state not in (FeedState.LOADING, FeedState.STALE):
             words = f"{words}, rows {age(now - feed.since)} old"
         if len(self._fleet.backends) > 1:
-            words = f"{shorten(feed.backend, _NAME_MOST)}: {words}"
+            names = sorted(one.backend for one in feeds)
+            words = f"{name_backends(self._fleet, names, _NAME_MOST)}: {words}"
         return [Piece(f" {words} ", tone.value), self._title.rule]
 
     def name_row(self, row: Any) -> str:

@@ -11,16 +11,19 @@ from textual.message import Message
 from kvtui.console.state import Stream
 from kvtui.model import Ref
 from kvtui.records.kubernetes import Namespace
+from kvtui.text import clean_line
 from kvtui.ui.consoles.channels import Channel
 from kvtui.ui.consoles.menu import Console, open_menu
 from kvtui.ui.dialogs.ask import DialogAsker
+from kvtui.ui.facts import finding_lines
 from kvtui.ui.goto import Places, Target, complete, understand
+from kvtui.ui.lines import line
 from kvtui.ui.offers import offer_actions
 from kvtui.ui.panes.consoles import ConsolePane
 from kvtui.ui.panes.prompt import Prompt
 from kvtui.ui.panes.resource import ResourcePane, find_pane, find_rows
 from kvtui.ui.screens.detail import DetailScreen
-from kvtui.ui.screens.help import name_key
+from kvtui.ui.screens.help import MARGIN, HelpScreen, name_key
 from kvtui.ui.screens.jobs import JobsScreen
 from kvtui.ui.screens.panes import BESIDE, CONSOLE_KINDS, SHELL_KINDS, PanesScreen
 from kvtui.ui.screens.pictures import PicturesScreen
@@ -203,8 +206,15 @@ class MainScreen(PanesScreen):
     def on_live_table_activated(self, event: LiveTable.Activated) -> None:
         """From a problem, go to the row that it is about."""
         finding = self.problems.finding
-        if event.table is self.problems.table and finding is not None:
-            self.jump(finding.subject)
+        if event.table is not self.problems.table or finding is None:
+            return
+        if find_rows(self.panes, finding.subject) is None and find_pane(self.panes, finding.subject.kind) is None:
+            # What has no row is told in full here, for the strip cuts it.
+            title = line(clean_line(f"{finding.label} {finding.subject.path}"), "title")
+            width = self.size.width - MARGIN
+            self.app.push_screen(HelpScreen([title, *finding_lines(finding, self._fleet.clock(), width)]))
+            return
+        self.jump(finding.subject)
 
     def jump(self, ref: Ref) -> None:
         """Put the cursor on a row, taking back a filter that hides it."""
