@@ -6,7 +6,7 @@ import sys
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from kvtui.cli import about
 from kvtui.cli.verbs import take_verb
@@ -18,6 +18,10 @@ _DEFAULTS: dict[str, Any] = {
     "as_user": None, "as_groups": [],
     "read_only": False, "config": None, "theme": None, "slow_link": False, "no_mouse": False, "record": None,
 }  # fmt: skip
+
+
+_NAMING: Final = ("get", "audit")
+"""Commands that take names."""
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> Namespace:
@@ -32,13 +36,13 @@ def parse_arguments(argv: Sequence[str] | None = None) -> Namespace:
     if options.command == "ssh":
         # argparse wants all words of a kind in one place, and options stand between the VM and the command.
         options.remote = [*options.remote, *rest, *remote] if not _has_option(rest) else options.remote
-    elif remote:
+    elif remote and options.command not in _NAMING:
         options, rest = parser.parse_known_args(words)
-    if _has_option(rest) or (rest and options.command not in ("get", "audit", "ssh")):
+    if _has_option(rest) or (rest and options.command not in (*_NAMING, "ssh")):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    if rest and options.command in ("get", "audit"):
+    if options.command in _NAMING:
         # argparse takes no names behind an option once it has taken some, or none, before it.
-        options.names = [*options.names, *rest]
+        options.names = [*options.names, *rest, *remote]
     return options
 
 

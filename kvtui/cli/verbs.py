@@ -92,7 +92,10 @@ def parse_verb(
     """
     parser = make_verb_parser(verb, shared(), defaults)
     own, fields = split_fields(words, _long_options(parser))
-    options = parser.parse_intermixed_args(own)
+    # What follows it are names, whatever they look like; argparse takes them for options when they stand between some.
+    at = own.index("--") if "--" in own else len(own)
+    options = parser.parse_intermixed_args(own[:at])
+    options.words = [*options.words, *own[at + 1 :]]
     options.fields = fields | dict(options.set)
     options.command = "act"
     options.verb = verb.word
@@ -118,7 +121,8 @@ def make_verb_parser(verb: Verb, shared: ArgumentParser, defaults: Mapping[str, 
     for option in parser._actions:
         option.help = _HELP.get(option.dest, option.help)
     parser.set_defaults(**defaults)
-    parser.add_argument("words", nargs="*", metavar="NAME", help="NAME or NAMESPACE/NAME, several may be given")
+    parser.add_argument("words", nargs="*", metavar="NAME", help="NAME or NAMESPACE/NAME, several may be given; "
+                        "those that begin with - behind --")  # fmt: skip
     parser.add_argument("-l", "--selector", metavar="SELECTOR", help="all with these labels: app=web,tier!=db")
     parser.add_argument("-y", "--yes", action="store_true", help="do it without asking")
     parser.add_argument("--dry-run", action="store_true", help="have it judged, and change nothing")

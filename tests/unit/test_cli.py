@@ -447,3 +447,13 @@ def test_names_that_cannot_be(arguments: list[str], words: str, capsys: pytest.C
         main(arguments)
     assert end.value.code == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["get", "vms", "-o", "name", "a", "--", "--yes", "-x"], ["stop", "--wait", "a", "--", "--yes", "-x"],
+     ["stop", "a", "--wait", "--", "--yes", "-x"]],
+)  # fmt: skip
+def test_what_stands_behind_two_dashes_is_a_name_whatever_it_looks_like(words: list[str]) -> None:
+    options = parse_arguments(words)
+    assert (options.words if options.command == "act" else options.names) == ["a", "--yes", "-x"]
