@@ -12,6 +12,7 @@ from kvtui.resources.base import AnyAction, AnyResource
 KIND_NEEDED: Final = frozenset({"delete"})
 """Verbs that never guess what kind of thing is meant."""
 _USUAL: Final = "vms"
+_OWNED: Final = "snapshots"
 """The resource that is meant where no kind is named."""
 
 
@@ -66,6 +67,12 @@ class Verb:
             raise ConfigError(f"{self.word} needs a kind", f"it is for {self.kinds}",
                               f"kvtui {self.word} {kind_of(self.deeds[0])} NAME")  # fmt: skip
         return self.usual, list(words)
+
+    def choose_owned(self, words: Sequence[str]) -> Deed | None:
+        """What is meant by names as only things with an owner have them on a host: ``kvtui revert VM/SNAPSHOT``."""
+        if not words or not all("/" in word for word in words):
+            return None
+        return next((deed for deed in self.deeds if deed.resource.name == _OWNED), None)
 
 
 def kind_of(deed: Deed) -> str:

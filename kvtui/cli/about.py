@@ -133,6 +133,7 @@ UPLOAD_MORE = f"""\
 examples:
   kvtui upload fedora.qcow2 --name fedora --size 20Gi -n shop
   kvtui upload win.img.xz --name win --size 64Gi --class ceph-rbd
+  kvtui upload debian.qcow2 --host kvm1 --name images/debian.qcow2
 
 ctrl+c deletes the DataVolume again unless all was sent; what is left is said. Where the settings say production, or
 protect the namespace, it is asked first whether it is meant.

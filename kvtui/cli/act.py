@@ -28,7 +28,7 @@ from kvtui.cli.output import printing
 from kvtui.cli.secrets import take_secrets
 from kvtui.errors import BackendError, ConfigError, KvtuiError, ReadOnlyError, UnconfirmedError
 from kvtui.fleet import Fleet
-from kvtui.model import FeedState, Ref
+from kvtui.model import FeedState, Platform, Ref
 from kvtui.resources import RESOURCES
 from kvtui.resources.form import Answers
 from kvtui.resources.sources import NAMESPACES
@@ -54,12 +54,18 @@ def act(options: Namespace) -> int:
     fleet = make_fleet(options, settings)
     verb = find_verbs(fleet.resources).get(options.verb)
     here = next((one for one in verb.deeds if one.action.id == deed.action.id), None) if verb is not None else None
+    if verb is not None and names == list(options.words) and _is_of_hosts(fleet):
+        here = verb.choose_owned(names) or here
     if here is None:
         raise ConfigError(
             f"{options.verb} cannot be done on {', '.join(fleet.backends)}", "no action there has that word"
         )
     chooser = Chooser(here, fleet, options, homes, everywhere=everywhere)
     return asyncio.run(_Run(options, here, fleet, chooser).run(names))
+
+
+def _is_of_hosts(fleet: Fleet) -> bool:
+    return all(backend.info.platform is Platform.LIBVIRT for backend in fleet.backends.values())
 
 
 def _check_words(options: Namespace, deed: Deed, names: Sequence[str]) -> None:

@@ -225,7 +225,13 @@ def _add_port_forward(parser: ArgumentParser) -> None:
 
 def _add_upload(parser: ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="raw, qcow2, vmdk ..., or packed with gz or xz")
-    parser.add_argument("--name", type=_named, required=True, metavar="NAME", help="of the DataVolume")
+    parser.add_argument(
+        "--name",
+        type=_named,
+        required=True,
+        metavar="NAME",
+        help="of the DataVolume; with --host POOL/VOLUME, of one that is made",
+    )
     parser.add_argument("--size", metavar="SIZE", help="of the disk, as in 20Gi (default: what the image says)")
     parser.add_argument("--class", dest="storage_class", default="", metavar="CLASS",
                         help="storage class (default: that of the cluster)")  # fmt: skip

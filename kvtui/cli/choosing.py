@@ -131,7 +131,9 @@ class Chooser:
     def _is_meant(self, ref: Ref, name: str) -> bool:
         if "/" in name and ref.namespace:
             return ref.path == name
-        return (ref.name == name and self._is_in_scope(ref)) or (bool(ref.uid) and ref.uid == name)
+        # What has an owner is named VM/SNAPSHOT or POOL/VOLUME; without the owner where that is clear.
+        alone = "" if ref.namespace or "/" in name else ref.name.rpartition("/")[2]
+        return (name in (ref.name, alone) and self._is_in_scope(ref)) or (bool(ref.uid) and ref.uid == name)
 
     def _is_in_scope(self, ref: Ref) -> bool:
         home = self._options.namespace or self._homes.get(ref.backend, "")

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 from kvtui.backends.downloads import RAW, SUFFIXES, Downloads, check_target
 from kvtui.backends.transfer import DownloadTransfer
 from kvtui.cli.confirming import confirm_where_careful
-from kvtui.cli.connecting import read_settings
+from kvtui.cli.connecting import list_hosts, read_settings
 from kvtui.cli.machine import capable, find_object
 from kvtui.cli.output import printing
-from kvtui.errors import BusyError
+from kvtui.errors import BusyError, ConfigError
 from kvtui.model import Ref
 from kvtui.text import clean_line, rate, size
 
@@ -31,6 +31,11 @@ _DRAW: Final = 0.5
 
 def download(options: Namespace) -> int:
     """Download what was named; the exit code."""
+    if options.host:
+        hosts = list_hosts(options, read_settings(options))
+        uri = next(host.uri for name, host in hosts.items() if options.host[0] in (name, host.uri))
+        raise ConfigError("only exports of a cluster are downloaded", "a host has none",
+                          f"virsh -c {clean_line(uri)!r} vol-download --pool POOL VOLUME FILE does it")  # fmt: skip
     fleet, ref = find_object(options, read_settings(options), options.export, _KIND, "export")
     target = Path(options.output or f"{options.volume or ref.name}{SUFFIXES[options.format]}").absolute()
     check_target(target, overwrite=options.force)

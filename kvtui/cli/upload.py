@@ -1,4 +1,4 @@
-"""``kvtui upload``: an image of this machine into a disk of a cluster, until it can be used."""
+"""``kvtui upload``: an image of this machine into a disk of a cluster, until it can be used; or to a host."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from kvtui.text import clean_line, fit, quantity
 
 if TYPE_CHECKING:
     from kvtui.backends.uploads import ImageUpload, Uploads
+    from kvtui.config import Settings
 
 _BAR = 20
 _LINE_EVERY = 10.0
@@ -36,7 +37,9 @@ async def _upload(options: Namespace) -> int:
     from kvtui.resources.base import able
 
     settings = read_settings(options)
-    if options.host or len(options.context) > 1 or options.all_namespaces:
+    if options.host:
+        return await _upload_to_host(options, settings)
+    if len(options.context) > 1 or options.all_namespaces:
         raise ConfigError("an image goes to one namespace of one cluster", hint="give one --context, and -n NAMESPACE")
     options.namespace = options.namespace or own_namespace(options, settings)
     fleet = make_fleet(options, settings)
@@ -56,6 +59,18 @@ async def _upload(options: Namespace) -> int:
         await fleet.close()
     with printing():
         sys.stdout.write(f"DataVolume {clean_line(ref.path)} has got {clean_line(options.file.name)}\n")
+    return 0
+
+
+async def _upload_to_host(options: Namespace, settings: Settings) -> int:
+    from kvtui.cli.volume_upload import upload_to_host
+
+    ending = _Ending()
+    try:
+        await upload_to_host(options, settings)
+    except asyncio.CancelledError:
+        sys.stderr.write(f"kvtui: volume {clean_line(options.name)} is deleted again\n")
+        return ending.status
     return 0
 
 

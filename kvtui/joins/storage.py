@@ -123,6 +123,14 @@ def needed_by(view: View, backend: str, source: str, owner: str = "") -> Needed:
     return Needed(tuple(domains), tuple(volumes))
 
 
+def name_broken(view: View, backend: str, domain: Domain) -> tuple[str, ...]:
+    """What breaks when the disks of a domain become other ones than they were: who stands on which."""
+    written = [disk for disk in domain.disks if disk.source and not disk.shared and not disk.read_only]
+    found = [(disk.target, needed_by(view, backend, disk.source, domain.metadata.name)) for disk in written]
+    return tuple(f"{target} is the base of {', '.join(needed.domains or needed.volumes)}: broken by it"
+                 for target, needed in found if needed)  # fmt: skip
+
+
 def _starved_disks(domain: Domain) -> Sequence[Disk]:
     return [disk for disk in domain.disks if disk.error == "no space"] if domain.reason == "I/O error" else []
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from kvtui.backends.base import Backend
 from kvtui.backends.domains import Clones, Definitions, NewSnapshot, Removal, Snapshots
 from kvtui.joins.domain import Guest
-from kvtui.joins.storage import needed_by
+from kvtui.joins.storage import name_broken, needed_by
 from kvtui.records.libvirt import Disk, Domain, DomainSnapshot
 from kvtui.resources.base import Action, Danger, able
 from kvtui.resources.domain_changes import NEEDS, subject, why_not
@@ -90,13 +90,14 @@ async def _take(backend: Backend, guest: Guest, answers: Answers) -> None:
 
 def _revert_form(view: View, guests: Sequence[Guest]) -> Form:
     (guest,) = guests
+    lost = ("what the guest has written since then is lost", *name_broken(view, guest.backend, guest.domain))
     return Form(
         f"revert {subject(guests)} to a snapshot",
         (
             _snapshot_field(view, guest),
             Toggle("force", "by force", hint="where libvirt says that it is risky"),
         ),
-        warn=lambda _: ("what the guest has written since then is lost",),
+        warn=lambda _: lost,
     )
 
 
@@ -301,7 +302,7 @@ COPIES: tuple[Action[Guest], ...] = (
         needs=NEEDS,
         when=_has_snapshots,
         form=_revert_form,
-        reads=(SNAPSHOTS,),
+        reads=(SNAPSHOTS, STORAGE_VOLUMES),
         run=_revert,
         single=True,
         settled=_at_once,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kvtui.backends.base import Backend
 from kvtui.backends.domains import Snapshots
+from kvtui.joins.storage import name_broken
 from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.libvirt import Domain, DomainSnapshot
 from kvtui.resources import sources
@@ -122,12 +123,14 @@ def _possible(_row: SnapshotRow) -> str:
     return ""
 
 
-def _revert_form(_view: View, rows: Sequence[SnapshotRow]) -> Form:
+def _revert_form(view: View, rows: Sequence[SnapshotRow]) -> Form:
     (row,) = rows
+    domain = view.find(Domain, _domain(row))
+    broken = name_broken(view, row.backend, domain) if domain is not None else ()
     return Form(
         f"revert {row.snapshot.domain} to {row.snapshot.snapshot}",
         (Toggle("force", "by force", hint="where libvirt says that it is risky"),),
-        warn=lambda _: ("what the guest has written since then is lost",),
+        warn=lambda _: ("what the guest has written since then is lost", *broken),
     )
 
 
@@ -162,6 +165,7 @@ ACTIONS: tuple[Action[SnapshotRow], ...] = (
         needs=NEEDS,
         when=_possible,
         form=_revert_form,
+        reads=(sources.DOMAINS, sources.STORAGE_VOLUMES),
         run=_revert,
         single=True,
         settled=lambda _before, now: now.snapshot.current,

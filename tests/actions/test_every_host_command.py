@@ -158,3 +158,14 @@ def test_what_is_not_there_is_told(run: Run, tmp_path: Path, deed: Deed) -> None
     assert (code, out) == (codes.FAILED, "")
     assert f"no {kind_of(deed)} named nobody in kvm-1" in err
     assert not log(tmp_path)
+
+
+def test_a_snapshot_is_named_with_its_vm_or_alone(run: Run) -> None:
+    for words in (
+        ("delete", "snapshot", "before"),
+        ("delete", "snapshot", "mail-1/before"),
+        ("revert", "mail-1/before"),
+    ):
+        code, out, err = run(*words, "--yes")
+        assert (code, err) == (codes.OK, "")
+        assert "mail-1/before: " in out
