@@ -36,7 +36,9 @@ class Faults:
         self.asked: list[str] = []
         """The changes that were asked for, none of which came through: ``PUT /apis/...``."""
         self.held = asyncio.Event()
-        """Set when a change was asked for that is not answered."""
+        """Set when a change was asked for that hangs."""
+        self.going = asyncio.Event()
+        """To be set for what hangs to be answered after all."""
         self.kubeconfig = ""
         self.url = ""
 
@@ -51,12 +53,13 @@ class Faults:
 
     @contextmanager
     def faring(self, answer: Answer | None, *, hangs: bool = False, replaced: bool = False) -> Iterator[None]:
-        """Every change is answered so; without an answer its connection is cut, or hangs. With `replaced` each object
-        is another one of the same name by now.
+        """Every change is answered so, or its connection is cut where there is no answer; but not before it is let go
+        where it hangs. With `replaced` each object is another one of the same name by now.
         """
         self._answer, self._hangs, self._replaced = answer, hangs, replaced
         self.asked.clear()
         self.held.clear()
+        self.going.clear()
         try:
             yield
         finally:
@@ -67,11 +70,11 @@ class Faults:
         if self._open or request.method == "GET" or any(group in request.path for group in _REVIEWS):
             return await self._pass_on(request)
         self.asked.append(f"{request.method} {request.path}")
-        if self._answer is not None:
-            return self._answer()
         if self._hangs:
             self.held.set()
-            await asyncio.Event().wait()
+            await self.going.wait()
+        if self._answer is not None:
+            return self._answer()
         assert request.transport is not None
         request.transport.abort()
         return web.Response()
