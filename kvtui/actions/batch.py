@@ -126,6 +126,14 @@ class Batches:
             held = hold_deletion(record)
         return held or f"its row does not show it yet: it is {item.batch.resource.health(row, now).word}"
 
+    def tell_now(self, item: Item) -> str:
+        """How the row of an item that was accepted or is done stands now: what keeps it, or ``it is Running``."""
+        if item.state is State.ACCEPTED:
+            return self.tell_row(item)
+        row = item.batch.resource.row(self._fleet.view, item.ref) if item.state is State.DONE else None
+        health = None if row is None else item.batch.resource.health(row, self._fleet.clock())
+        return "" if health is None else f"it is {': '.join(part for part in (health.word, health.reason) if part)}"
+
     def why_not(self, action: AnyAction, ref: Ref, row: Any) -> str:
         """Why the action is not possible on a row, which bears that ref, now; empty when it is."""
         backend = self._fleet.backends.get(ref.backend)

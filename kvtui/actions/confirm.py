@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
@@ -21,6 +21,8 @@ from kvtui.text import clean_line
 
 _MASS: Final = 2
 """From how many rows on even a harmless action asks."""
+_NUMBERED: Final = 10
+"""From how many rows on even a harmless action has their number typed: a slip and a hasty key start no fleet."""
 _LEVELS: Final = (Danger.NONE, Danger.ASK, Danger.TYPE)
 """From the least to the strictest."""
 _NAMED: Final = 3
@@ -141,13 +143,16 @@ class Confirmer:
         await self._check_rights(action, self.resource_of(action), possible)
         return tasks
 
-    async def confirm(self, action: AnyAction, tasks: Sequence[Task]) -> list[Task] | None:
-        """The tasks with what was answered for them; None when the user leaves it. Raises KvtuiError when it cannot be
-        asked.
+    async def confirm(
+        self, action: AnyAction, tasks: Sequence[Task], hidden: Collection[Ref] = ()
+    ) -> list[Task] | None:
+        """The tasks with what was answered for them; None when the user leaves it. `hidden` are those that the user
+        does not see at present. Raises KvtuiError when it cannot be asked.
         """
         resource = self.resource_of(action)
         left_out = [task for task in tasks if task.reason]
-        asked = await self._ask(action, resource, [task.row for task in tasks if not task.reason], len(left_out))
+        rows = [task.row for task in tasks if not task.reason]
+        asked = await self._ask(action, resource, rows, len(left_out), hidden)
         return None if asked is None else [*asked, *left_out]
 
     async def ask_again(self, action: AnyAction, rows: Sequence[Any]) -> bool:
@@ -157,17 +162,22 @@ class Confirmer:
         question = self._question(action, resource, rows, 0)
         return question is None or await self._asker.ask(replace(question, title=f"again: {question.title}"))
 
-    async def ask_to_edit(self, action: AnyAction, row: Any) -> bool:
-        """Whether the user means to edit what production or protection asks to be careful with."""
-        question = self._question(action, self.resource_of(action), [row], 0)
+    async def ask_to_edit(self, action: AnyAction, row: Any, hidden: Collection[Ref] = ()) -> bool:
+        """Whether the user means to edit what production or protection asks to be careful with, or what is hidden."""
+        question = self._question(action, self.resource_of(action), [row], 0, hidden)
         return question is None or await self._asker.ask(question)
 
     async def _ask(
-        self, action: AnyAction, resource: AnyResource, rows: Sequence[Any], left_out: int
+        self,
+        action: AnyAction,
+        resource: AnyResource,
+        rows: Sequence[Any],
+        left_out: int,
+        hidden: Collection[Ref] = (),
     ) -> list[Task] | None:
         """Rows of several platforms are asked about apart where one of them has a form."""
         if all(action.of(row).form is None for row in rows):
-            question = self._question(action, resource, rows, left_out)
+            question = self._question(action, resource, rows, left_out, hidden)
             confirmed = question is None or await self._asker.ask(question)
             return [Task(row) for row in rows] if confirmed else None
         kinds: dict[str, list[Any]] = {}
@@ -177,7 +187,7 @@ class Confirmer:
         for alike in kinds.values():
             variant = action.of(alike[0])
             if variant.form is None:
-                part = await self._ask(variant, resource, alike, 0)
+                part = await self._ask(variant, resource, alike, 0, hidden)
                 if part is None:
                     return None
                 asked += part
@@ -188,8 +198,10 @@ class Confirmer:
             form = variant.form(self._fleet.view, alike, *known)
             if len(self._fleet.backends) > 1 and not isinstance(alike[0], Site):
                 form = replace(form, about=(enumerate_names(self._names(resource, alike)), *form.about))
-            asks = self._danger(variant, resource, alike) is not Danger.NONE
-            word, warnings = self._word(variant, resource, alike), self._warnings(variant, resource, alike)
+            unseen = bool(self._tell_hidden(resource, alike, hidden))
+            asks = unseen or self._danger(variant, resource, alike) is not Danger.NONE
+            word = self._word(variant, resource, alike, hidden)
+            warnings = [*self._tell_hidden(resource, alike, hidden), *self._warnings(variant, resource, alike)]
             production = self._production(resource, alike)
             answers = await self._asker.fill_in(Sheet(form, warnings, word, asks, production))
             if answers is None:
@@ -218,18 +230,24 @@ class Confirmer:
             return Verdict(False, str(error), asked=False)
 
     def _question(
-        self, action: AnyAction, resource: AnyResource, rows: Sequence[Any], left_out: int
+        self,
+        action: AnyAction,
+        resource: AnyResource,
+        rows: Sequence[Any],
+        left_out: int,
+        hidden: Collection[Ref] = (),
     ) -> Question | None:
         many = len(rows) >= _MASS
         harmless = self._danger(action, resource, rows) is Danger.NONE
-        if harmless and not many and not self._asks_always:
+        unseen = self._tell_hidden(resource, rows, hidden)
+        if harmless and not many and not unseen and not self._asks_always:
             return None
         names = self._names(resource, rows)
-        warnings = self._warnings(action, resource, rows)
+        warnings = [*unseen, *self._warnings(action, resource, rows)]
         if left_out:
             warnings.append(f"{left_out} are left out: there it is not possible")
         subject = f"{len(rows)} {resource.title}" if many else f"{resource.label} {names[0]}"
-        word, production = self._word(action, resource, rows), self._production(resource, rows)
+        word, production = self._word(action, resource, rows, hidden), self._production(resource, rows)
         return Question(f"{action.label} {subject}?", names, warnings, word, production)
 
     def _danger(self, action: AnyAction, resource: AnyResource, rows: Sequence[Any]) -> Danger:
@@ -280,11 +298,21 @@ class Confirmer:
     def _names(self, resource: AnyResource, rows: Sequence[Any]) -> list[str]:
         return [self._fleet.name(resource.ref(row)) for row in rows]
 
-    def _word(self, action: AnyAction, resource: AnyResource, rows: Sequence[Any]) -> str:
+    def _tell_hidden(self, resource: AnyResource, rows: Sequence[Any], hidden: Collection[Ref]) -> Sequence[str]:
+        """Which of the rows the user marked and does not see now."""
+        unseen = [self._fleet.name(ref) for row in rows if (ref := resource.ref(row)) in hidden]
+        if not unseen:
+            return ()
+        if len(rows) == 1:
+            return ("it is marked but hidden: the row under the cursor is another one",)
+        verb = "is" if len(unseen) == 1 else "are"
+        return (f"{len(unseen)} of these {len(rows)} marked {verb} hidden: {enumerate_names(unseen)}",)
+
+    def _word(self, action: AnyAction, resource: AnyResource, rows: Sequence[Any], hidden: Collection[Ref] = ()) -> str:
         """What must be typed: the name, or how many there are; empty when a key is enough."""
-        many = len(rows) >= _MASS
-        danger = self._danger(action, resource, rows)
-        if danger is Danger.TYPE or (many and danger is Danger.ASK):
+        many, danger = len(rows) >= _MASS, self._danger(action, resource, rows)
+        careful = danger is Danger.ASK or len(rows) >= _NUMBERED or bool(self._tell_hidden(resource, rows, hidden))
+        if danger is Danger.TYPE or (many and careful):
             return str(len(rows)) if many else resource.ref(rows[0]).name
         return ""
 

@@ -96,6 +96,8 @@ class _Run:
         self._batches = Batches(fleet, _rehearse if options.dry_run else perform)
         self._confirmer = Confirmer(fleet, fleet.resources, self._batches, self, asks_always=True)
         self._printed: set[Item] = set()
+        self._warnings: list[str] = []
+        """What was said before it was done."""
         self._place = ""
         """The contexts and hosts that it concerns, in words."""
         self._listed = False
@@ -202,10 +204,10 @@ class _Run:
         return draft.answers if await self._confirm(question) else None
 
     async def _confirm(self, question: Question) -> bool:
-        if self._options.dry_run:
+        self._warnings += [*([question.production] if question.production else []), *question.warnings]
+        if self._options.dry_run or self._options.yes:
+            # Nobody is asked, but what a question would say belongs in the log of a script.
             print_lines(f"! {warning}" for warning in question.warnings)
-            return True
-        if self._options.yes:
             return True
         return await ask_whether_meant(question, self._place)
 
@@ -339,6 +341,7 @@ class _Run:
             "dry_run": self._options.dry_run,
             "waited": self._waits,
             "error": error,
+            "warnings": [clean_line(warning) for warning in self._warnings],
             "counts": {str(state): count for state, count in counts.items()},
             "items": [
                 {
@@ -348,7 +351,7 @@ class _Run:
                     "name": item.ref.name or name_item(item).rpartition("/")[2],
                     "uid": item.ref.uid,
                     "state": item.state.value,
-                    "words": self._words(item),
+                    "words": self._words(item) or clean_line(self._batches.tell_now(item)),
                     "seconds": None if (seconds := item.seconds(now)) is None else round(seconds, 3),
                 }
                 for item in items

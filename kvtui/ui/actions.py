@@ -86,8 +86,10 @@ class ActionRunner:
         found = self._confirmer.reasons(actions, rows)
         return found | {action.id: "" for action in actions if self._transfer(action, rows) is not None}
 
-    async def invoke(self, action: AnyAction, rows: Sequence[Any]) -> None:
-        """Do it to every row on which it is possible; the user is told of the others, asked first where it is due."""
+    async def invoke(self, action: AnyAction, rows: Sequence[Any], hidden: Collection[Ref] = ()) -> None:
+        """Do it to every row on which it is possible; the user is told of the others, asked first where it is due, and
+        always where the list does not show some of the rows now: the `hidden` ones.
+        """
         underway = self._transfer(action, rows)
         if underway is not None:
             await self._surroundings.follow(underway)
@@ -96,10 +98,10 @@ class ActionRunner:
             tasks = await self._confirmer.check(action, rows)
             possible = [task.row for task in tasks if not task.reason]
             if action.of(possible[0]).edit is not None:
-                if await self._confirmer.ask_to_edit(action, possible[0]):
+                if await self._confirmer.ask_to_edit(action, possible[0], hidden):
                     await self._edit(action, possible[0])
                 return
-            asked = await self._confirmer.confirm(action, tasks)
+            asked = await self._confirmer.confirm(action, tasks, hidden)
         except KvtuiError as error:
             self._surroundings.tell(f"{action.label}: {error}", Severity.WARN)
             return

@@ -180,9 +180,9 @@ class LiveTable(PaintedWidget, Generic[K], can_focus=True, inherit_bindings=Fals
         return (*self._marks.shown, *self._marks.hidden)
 
     @property
-    def hidden_marks(self) -> int:
-        """How many of the marked rows are not shown."""
-        return len(self._marks.hidden)
+    def hidden_marks(self) -> Sequence[K]:
+        """The marked rows that are not shown."""
+        return self._marks.hidden
 
     @property
     def visible_keys(self) -> Sequence[K]:

@@ -98,7 +98,8 @@ def status(run: Run, path: str) -> str:
 def test_what_is_done_is_waited_for_and_told(run: Run, vm: Callable[[str], str]) -> None:
     path = vm("Running")
     code, out, err = run("stop", path, "--yes", "--wait")
-    assert (code, out.startswith(f"{path}: done in "), err) == (codes.OK, True, "")
+    assert (code, out.startswith(f"{path}: done in ")) == (codes.OK, True)
+    assert "! a console or VNC session that is open on it ends\n" in err
     assert status(run, path) == "Stopped"
     code, out, _ = run("start", "vm", path, "--yes", "--wait")
     assert (code, out.startswith(f"{path}: done in ")) == (codes.OK, True)
@@ -107,7 +108,7 @@ def test_what_is_done_is_waited_for_and_told(run: Run, vm: Callable[[str], str])
 
 def test_without_waiting_it_is_enough_that_it_was_accepted(run: Run, vm: Callable[[str], str]) -> None:
     path = vm("Running")
-    assert run("restart", path, "--yes") == (codes.OK, f"{path}: accepted\n", "")
+    assert run("restart", path, "--yes")[:2] == (codes.OK, f"{path}: accepted\n")
 
 
 def test_without_a_terminal_nothing_is_done_unless_it_was_confirmed(run: Run, vm: Callable[[str], str]) -> None:
@@ -190,6 +191,22 @@ def test_what_is_not_seen_in_time_is_told_with_what_the_row_says(run: Run, vm: C
     assert code == codes.UNSEEN
     assert out.startswith(f"{path}: accepted: its effect is not seen after 0s; ")
     assert "virt-controller has made no instance of it yet" in out or "its instance is " in out
+
+
+def test_a_script_is_told_what_a_question_would_say_and_how_the_row_stands(run: Run, vm: Callable[[str], str]) -> None:
+    path = vm("Running")
+    code, out, err = run("stop", path, "--yes", "--wait", "-o", "json")
+    told = json.loads(out)
+    assert code == codes.OK
+    assert "a console or VNC session that is open on it ends" in told["warnings"]
+    assert err == "".join(f"! {warning}\n" for warning in told["warnings"])
+    assert told["items"][0]["words"] == "it is Stopped"
+
+
+def test_words_of_what_was_only_accepted_say_what_it_waits_for(run: Run, vm: Callable[[str], str]) -> None:
+    (item,) = json.loads(run("restart", vm("Running"), "--yes", "-o", "json")[1])["items"]
+    assert item["state"] == "accepted"
+    assert item["words"]
 
 
 def test_what_is_read_only_is_not_sent(run: Run, vm: Callable[[str], str]) -> None:
@@ -314,7 +331,7 @@ def test_whoever_interrupts_it_is_told_what_was_sent_and_what_was_not(
     ]
     unsent = [line for line in out.splitlines() if line.endswith(": not sent: the program ended before")]
     assert len(unsent) == len(out.splitlines()) - 2 > 0
-    assert err == f"interrupted: 1 accepted, 1 nobody knows, {len(unsent)} not sent\n"
+    assert err.endswith(f"\ninterrupted: 1 accepted, 1 nobody knows, {len(unsent)} not sent\n")
 
 
 def test_an_account_that_may_not_is_told_what_it_lacks(

@@ -338,7 +338,7 @@ class ResourcePane(Vertical):
         ]
         marked = len(self.table.marks)
         if marked:
-            hidden = self.table.hidden_marks
+            hidden = len(self.table.hidden_marks)
             left.append(Piece(f"* {marked} marked{f', {hidden} hidden' if hidden else ''} ", "warn"))
         if self.listing.faults:
             left.append(Piece("! faults only ", "warn"))
@@ -388,7 +388,8 @@ class ResourcePane(Vertical):
     def start(self, action: AnyAction) -> None:
         """Do an action to the chosen rows, beside the loop of messages: it may ask and wait."""
         self.hold_row()
-        self.app.run_worker(self._runner.invoke(action, self.rows_for(action)), group="actions")
+        hidden = frozenset(self.table.hidden_marks)
+        self.app.run_worker(self._runner.invoke(action, self.rows_for(action), hidden), group="actions")
 
     def action_mark(self) -> None:
         """Mark or unmark."""
