@@ -124,6 +124,17 @@ def _ahead(view: View, backend: str, migration: Migration) -> int | None:
     )
 
 
+def last_step_of_queue(view: View, backend: str) -> float | None:
+    """When one of the migrations that are under way entered its phase, the newest of them; None where none is."""
+    entered = [
+        parse_time(step.phase_transition_timestamp)
+        for _, other in view.linked(Migration, backend, "unfinished", "true")
+        for step in other.status.phase_transition_timestamps
+        if step.phase not in {"", "Pending"}
+    ]
+    return max((moment for moment in entered if moment is not None), default=None)
+
+
 def moves_of_instance(view: View, ref: Ref, _record: Record) -> Iterator[Ref]:
     """For `related`: the migrations of an instance."""
     for migration, _ in view.linked(Migration, ref.backend, "vmi", ref.path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from kvtui.joins.move import Move, join_move, moves_of_instance
+from kvtui.joins.move import Move, join_move, last_step_of_queue, moves_of_instance
 from kvtui.joins.targets import find_target_pod
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import find_condition
@@ -19,6 +19,8 @@ RECENT = 3600.0
 """Seconds for which a failure is news."""
 PENDING_LIMIT = 120.0
 """Seconds that a migration may wait without a reason."""
+QUEUE_LIMIT = 600.0
+"""Seconds that none of those before a waiting migration may take to get on."""
 PREPARE_LIMIT = 60.0
 """Seconds that the target may take to get ready."""
 PER_GIB = 150
@@ -39,7 +41,7 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     if move.reason:
         return Judgement(_finding(move, ref, Severity.WARN, "is held up", move.reason, move.migration.created))
     if move.migration.status.phase in {"", "Pending"}:
-        return _judge_pending(move, ref, now)
+        return _judge_pending(view, move, ref, now)
     if move.migration.status.phase == "Running":
         return _judge_running(move, ref, now)
     return _judge_preparing(view, move, ref, now)
@@ -82,9 +84,12 @@ def _superseded(view: View, move: Move, ref: Ref) -> bool:
     return any(other.is_final and (other.metadata.creation_timestamp or "") > mine for _, other in others)
 
 
-def _judge_pending(move: Move, ref: Ref, now: float) -> Judgement:
+def _judge_pending(view: View, move: Move, ref: Ref, now: float) -> Judgement:
     created = move.migration.created or now
     limit = created + PENDING_LIMIT
+    if move.ahead:
+        # Its turn comes, as long as those before it get on.
+        limit = max(created, last_step_of_queue(view, ref.backend) or created) + QUEUE_LIMIT
     if now < limit:
         return Judgement(again=limit)
     if move.vmi is not None and not move.vmi.is_running:

@@ -116,3 +116,10 @@ def add_network(vm: Object, name: str) -> None:
     spec = vm["spec"]["template"]["spec"]
     spec["networks"].append({"multus": {"networkName": name}, "name": "vlan"})
     spec["domain"]["devices"]["interfaces"].append({"bridge": {}, "name": "vlan"})
+
+
+def uncordon(node: Object) -> None:
+    """What ``kubectl uncordon`` does to a node, and the node lifecycle controller after it."""
+    node["spec"].pop("unschedulable", None)
+    taints = node["spec"].get("taints", ())
+    node["spec"]["taints"] = [taint for taint in taints if taint["key"] != "node.kubernetes.io/unschedulable"]
