@@ -112,7 +112,10 @@ def _explain(domain: Domain) -> str:
     if domain.reason == "I/O error":
         broken = [f"{disk.target} ({disk.error})" for disk in domain.disks if disk.error]
         return f"I/O error on {', '.join(broken)}" if broken else "I/O error on a disk"
-    words = {"crashed": "its QEMU crashed", "failed": "it failed to start", "panicked": "its kernel panicked"}
+    if domain.reason == "crashed":
+        # Of one that is off, libvirt does not tell the two apart.
+        return "its QEMU or its guest crashed" if domain.state is DomainState.SHUTOFF else "its guest crashed"
+    words = {"failed": "it failed to start", "panicked": "its kernel panicked"}
     return words.get(domain.reason, domain.reason)
 
 
