@@ -45,7 +45,7 @@ async def test_an_unknown_key_is_asked_about_once_and_remembered(home: Path) -> 
         assert len(user.asked) == 1
 
 
-@pytest.mark.parametrize("answers", [("no",), ("",), ("maybe",), ()])
+@pytest.mark.parametrize("answers", [("no",), ("",), ("nn",), ()])
 async def test_a_key_that_is_not_trusted_gets_no_password(home: Path, answers: tuple[str, ...]) -> None:
     async with ssh_server() as port:
         user = User(*answers)
@@ -53,6 +53,22 @@ async def test_a_key_that_is_not_trusted_gets_no_password(home: Path, answers: t
             await log_in(user, port)
         assert len(user.asked) == 1
         assert not (home / ".ssh" / "known_hosts").exists()
+
+
+@pytest.mark.parametrize("answer", ["y", "yy", " YES ", "fingerprint"])
+async def test_yes_pressed_twice_and_the_fingerprint_mean_yes(home: Path, answer: str) -> None:
+    async with ssh_server() as port:
+        user = User(PRINT if answer == "fingerprint" else answer, "right")
+        await log_in(user, port)
+        assert [secret for _, secret in user.asked] == [False, True]
+
+
+async def test_an_answer_that_says_neither_is_asked_for_again(home: Path) -> None:
+    async with ssh_server() as port:
+        user = User("maybe", "SHA256:another", "yes", "right")
+        await log_in(user, port)
+        first, second, third, _ = (prompt for prompt, _ in user.asked)
+        assert second == third == f"Type yes, no or the fingerprint. {first}"
 
 
 async def test_where_nobody_can_be_asked_the_fingerprint_is_said() -> None:

@@ -34,6 +34,32 @@ def kvtui(tmp_path: Path) -> Kvtui:
     return run
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "there is no file"),
+        ("junk", "is no XML: syntax error: line 1, column 0"),
+    ],
+)
+def test_a_file_that_is_no_host_is_told_in_one_sentence_and_by_nobody_else(
+    kvtui: Kvtui, tmp_path: Path, text: str | None, words: str
+) -> None:
+    file = tmp_path / "host.xml"
+    if text is not None:
+        file.write_text(text)
+    done = kvtui("get", "hosts", "--host", f"test://{file}")
+    (line,) = done.stderr.decode().splitlines()
+    assert words in line
+    assert done.returncode == 3
+
+
+def test_certificates_that_are_missing_are_told_with_a_way_out(kvtui: Kvtui) -> None:
+    done = kvtui("get", "hosts", "--host", "qemu+tls://127.0.0.1/system?pkipath=/nowhere")
+    (line,) = done.stderr.decode().splitlines()
+    assert "certificate" in line
+    assert "qemu+ssh:// needs none" in line
+
+
 @pytest.fixture
 def here(tmp_path: Path) -> str:
     """A host with the VMs web and db."""

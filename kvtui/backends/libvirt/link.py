@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from kvtui.backends.libvirt.uri import check_file
 from kvtui.backends.libvirt.words import translate, translate_opening
 from kvtui.backends.libvirt.workers import Workers, tell
 from kvtui.errors import BackendError, KvtuiError, UnauthorizedError, UnconnectedError, UnreachableError
@@ -179,6 +180,7 @@ class _Connection:
 
     def _connect(self, module: Any, read_only: bool) -> tuple[libvirt.virConnect, bool]:
         """The connection, and whether it is one for looking only: as asked for, or as nothing else is granted."""
+        check_file(self._uri)
         failure: KvtuiError | None = None
         for only in (False, True) if not read_only else (True,):
             try:

@@ -8,9 +8,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from xml.etree import ElementTree as ET
 
-from kvtui.errors import ConfigError
+from kvtui.errors import AbsentError, BackendError, ConfigError
 from kvtui.text import clean_line
 
 _SSH: Final = "ssh"
@@ -121,6 +122,25 @@ def has_machine(uri: str) -> bool:
 def is_simulated(uri: str) -> bool:
     """Whether it leads to libvirt's test driver, whose domains are but told of."""
     return urlsplit(uri).scheme.partition("+")[0] == "test"
+
+
+def check_file(uri: str) -> None:
+    """Raise AbsentError or BackendError when the file of a simulated host cannot be read, or is no XML.
+
+    libvirt would have libxml2 tell that on the terminal, whatever is on it.
+    """
+    parts = urlsplit(uri)
+    if not is_simulated(uri) or parts.path in ("", "/", "/default"):
+        return
+    title = f"{clean_line(uri)} cannot be opened"
+    try:
+        ET.parse(unquote(parts.path))
+    except FileNotFoundError:
+        raise AbsentError(title, f"there is no file {clean_line(parts.path)}", "test:///default needs none") from None
+    except OSError as error:
+        raise BackendError(title, error.strerror or str(error)) from None
+    except ET.ParseError as error:
+        raise BackendError(title, f"{clean_line(parts.path)} is no XML: {clean_line(str(error))}") from None
 
 
 def explain_distance(uri: str) -> str:

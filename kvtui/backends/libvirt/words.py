@@ -121,6 +121,8 @@ def translate_opening(code: int, message: str, uri: str) -> BackendError:
 def _way_out(words: str) -> str:
     if "permission denied" in words:
         return "join the group libvirt, or be root"
+    if "certificate" in words:
+        return "certificates of both sides are needed, see libvirt's tlscerts.html; qemu+ssh:// needs none"
     if "no such file or directory" in words or "connection refused" in words:
         return "does the daemon run there?"
     if "no connection driver available" in words:

@@ -17,7 +17,7 @@ from kvtui.backends.ssh.errand import NobodyError
 from kvtui.backends.ssh.failures import FAILURES, explain, words_of
 from kvtui.backends.ssh.hostkeys import Accepted, HostKeys
 from kvtui.backends.ssh.known_hosts import KnownHosts
-from kvtui.backends.ssh.login import Ask, Login, Unlocked, fingerprint, written
+from kvtui.backends.ssh.login import Ask, Login, Unlocked, ask_for_trust, fingerprint, means_trust, written
 from kvtui.backends.ssh.pace import Pace
 from kvtui.backends.ssh.pipe import Pipe
 from kvtui.backends.ssh.pump import Far, pump
@@ -372,16 +372,18 @@ class Links:
         return UnreachableError(f"cannot connect to {stop.label} over ssh", words)
 
     async def _ask_trust(self, stop: Stop, key: asyncssh.SSHKey) -> None:
-        question = f"The host key of {stop.label} is not known yet: {fingerprint(key)}. Trust it (yes/no)?"
+        trusts: bool | None = None
         try:
-            answer = await asyncio.wrap_future(self._ask(question, False))
+            answer = await asyncio.wrap_future(self._ask(ask_for_trust(stop.label, key, again=False), False))
+            while (trusts := means_trust(answer, key)) is None:
+                answer = await asyncio.wrap_future(self._ask(ask_for_trust(stop.label, key, again=True), False))
         except NobodyError as error:
             raise ForbiddenError(
                 f"not logged in to {stop.label}",
                 f"its host key is not known yet: {fingerprint(key)}",
                 "log in once on a terminal, with ssh or kvtui, to trust it",
             ) from error
-        if (answer or "").strip().lower() not in ("y", "yes"):
+        if not trusts:
             raise ForbiddenError(f"not logged in to {stop.label}", "its host key was not trusted")
         KnownHosts(stop.known_hosts[0]).add(stop.known_as, *written(key))
         self._accepted.add((stop.known_as, *written(key)))

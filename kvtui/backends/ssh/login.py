@@ -277,6 +277,23 @@ def written(key: asyncssh.SSHKey) -> tuple[str, str]:
     return type_, data
 
 
+def means_trust(answer: str | None, key: asyncssh.SSHKey) -> bool | None:
+    """Whether an answer trusts a key: yes, or its fingerprint. None for what says neither, after which ssh asks again.
+
+    A y that was pressed twice is one.
+    """
+    words = (answer or "").strip()
+    if words == key.get_fingerprint() or words.lower() in ("y", "yy", "yes"):
+        return True
+    return False if words.lower() in ("", "n", "nn", "no") else None
+
+
+def ask_for_trust(host: str, key: asyncssh.SSHKey, *, again: bool) -> str:
+    """The question whether a key that is not known yet is trusted."""
+    first = "Type yes, no or the fingerprint. " if again else ""
+    return f"{first}The host key of {host} is not known yet: {fingerprint(key)}. Trust it (yes/no)?"
+
+
 def fingerprint(key: asyncssh.SSHKey) -> str:
     """Type and fingerprint of a key, as users compare them."""
     return f"{written(key)[0]} {key.get_fingerprint()}"

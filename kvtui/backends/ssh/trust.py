@@ -9,7 +9,7 @@ import asyncssh
 
 from kvtui.backends.ssh.errand import Errand, NobodyError
 from kvtui.backends.ssh.known_hosts import KnownKey
-from kvtui.backends.ssh.login import Ask, fingerprint, written
+from kvtui.backends.ssh.login import Ask, ask_for_trust, fingerprint, means_trust, written
 from kvtui.errors import ForbiddenError
 from kvtui.text import clean_line
 
@@ -45,19 +45,21 @@ class GuestTrust:
 
     def _trust_first(self, key: asyncssh.SSHKey) -> None:
         guest = self._errand.guest
-        question = f"The host key of {guest} is not known yet: {fingerprint(key)}. Trust it (yes/no)?"
+        trusts: bool | None = None
         # Called by asyncssh outside of any task: waiting here stops the shell's thread, which has nothing else to do.
         try:
-            answer = self._ask(question, False).result()
+            answer = self._ask(ask_for_trust(guest, key, again=False), False).result()
+            while (trusts := means_trust(answer, key)) is None:
+                answer = self._ask(ask_for_trust(guest, key, again=True), False).result()
         except concurrent.futures.CancelledError:
-            answer = None
+            trusts = False
         except NobodyError as error:
             raise ForbiddenError(
                 f"not logged in to {guest}",
                 f"its host key is not known yet: {fingerprint(key)}",
                 "log in once on a terminal to trust it",
             ) from error
-        if (answer or "").strip().lower() not in ("y", "yes"):
+        if not trusts:
             raise ForbiddenError(f"not logged in to {guest}", "its host key was not trusted")
         self._errand.known_hosts.add(self._errand.alias, *written(key))
 
