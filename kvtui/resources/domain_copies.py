@@ -8,11 +8,11 @@ from kvtui.backends.base import Backend
 from kvtui.backends.domains import Clones, Definitions, NewSnapshot, Removal, Snapshots
 from kvtui.joins.domain import Guest
 from kvtui.joins.storage import name_broken, needed_by
-from kvtui.records.libvirt import Disk, Domain, DomainSnapshot
+from kvtui.records.libvirt import Disk, Domain, DomainSnapshot, StoragePool
 from kvtui.resources.base import Action, Danger, able
 from kvtui.resources.domain_changes import NEEDS, subject, why_not
 from kvtui.resources.form import Answers, Choice, Form, Option, Text, Toggle
-from kvtui.resources.sources import SNAPSHOTS, STORAGE_VOLUMES
+from kvtui.resources.sources import POOLS, SNAPSHOTS, STORAGE_VOLUMES
 from kvtui.store import View
 
 # Snapshots ---------------------------------------------------------------------------------------------------------
@@ -213,6 +213,7 @@ def _undefine_form(view: View, guests: Sequence[Guest]) -> Form:
     snapshots = sum(guest.domain.snapshots for guest in guests)
     firmware = any(guest.domain.firmware == "efi" for guest in guests)
     disks = _own_disks(guests[0]) if len(guests) == 1 else []
+    blind = [pool.metadata.name for _, pool in view.items(StoragePool, guests[0].backend) if pool.state == "inactive"]
 
     def must(name: str, words: str) -> Toggle:
         return Toggle(name, words, hint="libvirt does not undefine the VM without it",
@@ -230,6 +231,8 @@ def _undefine_form(view: View, guests: Sequence[Guest]) -> Form:
     def warn(answers: Answers) -> Sequence[str]:
         gone = [disk.source for disk in disks if answers.flag(f"volume {disk.target}")]
         said = [f"{source} is deleted for good" for source in gone]
+        if gone and blind:
+            said.append(f"what in pool {', '.join(blind)} stands on it nobody knows: not active")
         if disks and len(gone) < len(disks):
             said.append("volumes that are not chosen stay, without a VM")
         return said
@@ -355,7 +358,7 @@ COPIES: tuple[Action[Guest], ...] = (
         needs=NEEDS,
         when=_undefine_when,
         form=_undefine_form,
-        reads=(STORAGE_VOLUMES,),
+        reads=(POOLS, STORAGE_VOLUMES),
         run=_undefine,
         settled=_at_once,
         vanishes=lambda _row: True,

@@ -310,3 +310,12 @@ def test_a_volume_stays_while_a_vm_runs_on_layers_that_no_pool_knows() -> None:
     store.post(Put("kvm1", Domain(metadata=Meta(name="far", uid="u-far"), disks=(deep,))))
     store.drain()
     assert "far needs it too" in draft("undefine", off(), store=store, volume__vda=True).refusal
+
+
+def test_what_stands_on_a_volume_in_a_pool_that_is_off_is_said_to_be_unknown() -> None:
+    store = Store()
+    store.post(Put("kvm1", StoragePool(metadata=Meta(name="cold"), state="inactive")))
+    store.drain()
+    form = draft("undefine", off(), store=store, volume__vda=True)
+    assert "what in pool cold stands on it nobody knows: not active" in form.warnings
+    assert not any("cold" in warning for warning in draft("undefine", off(), store=store).warnings)
