@@ -163,6 +163,7 @@ class Batches:
             reason = task.reason or self.why_not(action, ref, task.row)
             if reason:
                 item.state, item.words, item.row = State.LEFT_OUT, reason, None
+                item.already = variant.already(task.row)
             else:
                 self._await(item)
         self.all.insert(0, batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
@@ -196,8 +197,8 @@ class Confirmer:
             if variant.prepare is not None:
                 known = [await variant.prepare(self._fleet.backends, self._fleet.view, alike)]
             form = variant.form(self._fleet.view, alike, *known)
-            if len(self._fleet.backends) > 1 and not isinstance(alike[0], Site):
-                form = replace(form, about=(enumerate_names(self._names(resource, alike)), *form.about))
+            if not isinstance(alike[0], Site):
+                form = replace(form, about=(*self._whereabouts(resource, alike), *form.about))
             unseen = bool(self._tell_hidden(resource, alike, hidden))
             asks = unseen or self._danger(variant, resource, alike) is not Danger.NONE
             word = self._word(variant, resource, alike, hidden)
@@ -243,12 +244,13 @@ class Confirmer:
         if harmless and not many and not unseen and not self._asks_always:
             return None
         names = self._names(resource, rows)
+        subjects = [*(self._spaces(resource, rows) if many else ()), *names]
         warnings = [*unseen, *self._warnings(action, resource, rows)]
         if left_out:
             warnings.append(f"{left_out} are left out: there it is not possible")
         subject = f"{len(rows)} {resource.title}" if many else f"{resource.label} {names[0]}"
         word, production = self._word(action, resource, rows, hidden), self._production(resource, rows)
-        return Question(f"{action.label} {subject}?", names, warnings, word, production)
+        return Question(f"{action.label} {subject}?", subjects, warnings, word, production)
 
     def _danger(self, action: AnyAction, resource: AnyResource, rows: Sequence[Any]) -> Danger:
         """The strictest that one of the rows asks for."""
@@ -307,6 +309,19 @@ class Confirmer:
             return ("it is marked but hidden: the row under the cursor is another one",)
         verb = "is" if len(unseen) == 1 else "are"
         return (f"{len(unseen)} of these {len(rows)} marked {verb} hidden: {enumerate_names(unseen)}",)
+
+    def _whereabouts(self, resource: AnyResource, rows: Sequence[Any]) -> list[str]:
+        """What a form is about, by whole names, for its title has short ones."""
+        return [enumerate_names(self._names(resource, rows)), *self._spaces(resource, rows)]
+
+    def _spaces(self, resource: AnyResource, rows: Sequence[Any]) -> list[str]:
+        """The namespaces that several rows are in, where they are in several, the most touched first."""
+        refs = [resource.ref(row) for row in rows]
+        counts = Counter(Ref(ref.backend, "", "", ref.namespace) for ref in refs if ref.namespace)
+        if len(counts) < _MASS:
+            return []
+        told = ", ".join(f"{self._fleet.name(space)} ({count})" for space, count in counts.most_common())
+        return [f"{len(counts)} namespaces: {told}"]
 
     def _word(self, action: AnyAction, resource: AnyResource, rows: Sequence[Any], hidden: Collection[Ref] = ()) -> str:
         """What must be typed: the name, or how many there are; empty when a key is enough."""

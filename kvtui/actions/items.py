@@ -68,6 +68,8 @@ class Item:
     """What was made that is looked at until its end."""
     seen: bool = False
     """Whether that was there."""
+    already: bool = False
+    """Whether it was left out because the row is so already."""
     shown: bool = False
     """Whether something else shows how it goes on: its row bears no mark any more."""
 

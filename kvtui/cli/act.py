@@ -269,8 +269,9 @@ class _Run:
     def _code(self, batch: Batch) -> int:
         counts = batch.counts
         late = counts[State.ACCEPTED] if self._waits else 0
-        good = counts[State.DONE] + counts[State.ACCEPTED] - late
-        bad = counts[State.FAILED] + (counts[State.LEFT_OUT] if self._options.selector is None else 0)
+        already = sum(item.already for item in batch.items)
+        good = counts[State.DONE] + counts[State.ACCEPTED] - late + already
+        bad = counts[State.FAILED] + (counts[State.LEFT_OUT] - already if self._options.selector is None else 0)
         if counts[State.UNKNOWN] + counts[State.UNSENT]:
             return PARTIAL
         if bad:

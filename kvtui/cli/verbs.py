@@ -22,7 +22,7 @@ _HELP: Final = {
 """Of the options that all commands have: what they mean here; those of the screen mean nothing."""
 _CODES: Final = """\
 exit codes:
-  0    done; without --wait the server accepted it
+  0    done; without --wait the server accepted it; or it is so already, as a VM that is off when it is to be stopped
   1    failed or refused, or an object that was named is not there: nothing was changed; with --wait also: accepted, and
        come to nothing
   2    the command line, the configuration or the kubeconfig makes no sense: nothing was sent

@@ -100,6 +100,8 @@ class Action(Generic[Row]):
     """Whether the row as it is now, beside the row as it was when the action was asked for, shows the effect."""
     awaits: str
     """What the row says until then: ``starting``."""
+    already: Callable[[Row], bool] = lambda _row: False
+    """Whether the row, where it is not possible, is as it would be then: a command has nothing to do, and ends well."""
     outcome: Callable[[Row, Row], str] = lambda _before, _now: ""
     """Once it is settled, by the same two rows: why it came to nothing after all; empty when it did not."""
     shown: Callable[[Row, Row], bool] = lambda _before, _now: False

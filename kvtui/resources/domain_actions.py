@@ -55,6 +55,14 @@ def _pause_when(guest: Guest) -> str:
     return "already paused" if guest.domain.state in _STILL else ""
 
 
+def _is_on(guest: Guest) -> bool:
+    return guest.domain.active and not why_not(guest)
+
+
+def _is_off(guest: Guest) -> bool:
+    return not guest.domain.active and not is_there(guest)
+
+
 def _unpause_when(guest: Guest) -> str:
     return "" if guest.domain.state in _STILL else "not paused"
 
@@ -244,6 +252,7 @@ _POWER: tuple[Action[Guest], ...] = (
         help="Start the VM.",
         needs=NEEDS,
         when=_start_when,
+        already=_is_on,
         run=_start,
         settled=_started,
         holds=lambda _view, _before, now, _clock: hold_start(now),
@@ -258,6 +267,7 @@ _POWER: tuple[Action[Guest], ...] = (
         help="Press the VM's power button: the guest shuts down, or does not.",
         needs=NEEDS,
         when=_when_active(_stop_when),
+        already=_is_off,
         run=_stop,
         settled=_stopped,
         vanishes=_passes,
@@ -275,6 +285,7 @@ _POWER: tuple[Action[Guest], ...] = (
         help="Cut the VM off at once, as by pulling its plug.",
         needs=NEEDS,
         when=_kill_when,
+        already=_is_off,
         run=_kill,
         settled=_stopped,
         vanishes=_passes,
@@ -308,6 +319,7 @@ _POWER: tuple[Action[Guest], ...] = (
         help="Freeze the guest: it keeps its memory and does nothing.",
         needs=NEEDS,
         when=_when_active(_pause_when),
+        already=lambda guest: guest.domain.state in _STILL,
         run=_pause,
         settled=_paused,
         outcome=_end,
@@ -325,6 +337,7 @@ _POWER: tuple[Action[Guest], ...] = (
         help="Let a paused guest go on.",
         needs=NEEDS,
         when=_when_active(_unpause_when),
+        already=lambda guest: guest.domain.active and guest.domain.state not in _STILL,
         run=_unpause,
         settled=_unpaused,
         outcome=_end,

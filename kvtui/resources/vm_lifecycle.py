@@ -17,6 +17,7 @@ _OFF_AFTER_STOP = frozenset({"Always", "Once"})
 """Strategies that a stop rewrites to Halted, so that it is accepted without an instance too."""
 
 _GUEST_IS_THERE = frozenset({"Running", "Paused", "Migrating"})
+_NOT_RUNNING: Final = "not running"
 _CUT: Final = 60.0
 """Seconds beyond its grace period until an instance is gone ..."""
 _BOOT: Final = 120.0
@@ -72,7 +73,7 @@ def _stop_when(machine: Machine) -> str:
     if reason:
         return reason
     if machine.live is None and machine.run_strategy not in _OFF_AFTER_STOP:
-        return "not running"
+        return _NOT_RUNNING
     if machine.live is not None and machine.live.metadata.deletion_timestamp:
         return "already stopping; a forced stop does not wait for the guest"
     return ""
@@ -93,6 +94,14 @@ def _restart_when(machine: Machine) -> str:
     if is_true(machine.live.status.conditions, "VolumesChange"):
         return "its volumes are being migrated"
     return ""
+
+
+def _is_on(machine: Machine) -> bool:
+    return machine.running and not why_no_verb(machine) and not _underway(machine)
+
+
+def _is_off(machine: Machine) -> bool:
+    return _stop_when(machine) == _NOT_RUNNING and not _underway(machine)
 
 
 # What must be said before it is confirmed --------------------------------------------------------------------------
@@ -224,6 +233,7 @@ LIFECYCLE: tuple[Action[Machine], ...] = (
         help="Start the VM.",
         needs=_may_vm("start"),
         when=_start_when,
+        already=_is_on,
         run=_start,
         settled=_started,
         outcome=_start_failure,
@@ -239,6 +249,7 @@ LIFECYCLE: tuple[Action[Machine], ...] = (
         help="Shut the guest down; after its grace period it is cut off.",
         needs=_may_vm("stop"),
         when=_stop_when,
+        already=_is_off,
         run=_stop,
         settled=_stopped,
         awaits="stopping",
@@ -256,6 +267,7 @@ LIFECYCLE: tuple[Action[Machine], ...] = (
         help="Cut the VM off at once, as by pulling its plug.",
         needs=_may_vm("stop"),
         when=_kill_when,
+        already=_is_off,
         run=_kill,
         settled=_stopped,
         awaits="being cut off",

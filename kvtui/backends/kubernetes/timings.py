@@ -51,7 +51,7 @@ class Timings:
     """How long usage is shown that can no longer be measured."""
     permission: float = 60.0
     """How long an answer to "may I?" is believed."""
-    denial: float = 5.0
+    denial: float = 1.0
     """The same for a no: somebody may be about to grant it."""
     plugin: float = 120.0
     """An exec plugin may wait for a login in the browser."""

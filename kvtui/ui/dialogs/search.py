@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import ClassVar
 
 from rich.text import Text
@@ -14,7 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from kvtui.text import cells, clean, fit
+from kvtui.text import cells, clean, clean_line, fit
 
 _WIDTH = 74
 """Columns of a line; all of its note stands below the list."""
@@ -131,4 +132,10 @@ class SearchDialog(ModalScreen[str | None]):
 def _line(offer: Offer, width: int, mark: str = " ") -> Text:
     label = f"({offer.label})" if offer.reason else f" {offer.label} "
     padded = label + " " * (width - cells(label))
-    return Text(fit(clean(f"{mark}{padded} {offer.key:<7} {offer.reason or offer.note}"), _WIDTH).rstrip())
+    lead = f"{mark}{padded} {offer.key:<7} "
+    if not offer.reason:
+        return Text(fit(clean(f"{lead}{offer.note}"), _WIDTH).rstrip())
+    # Why it is impossible is what is looked for: it goes on below itself where it is long.
+    told = wrap(clean_line(offer.reason), _WIDTH - cells(lead), break_on_hyphens=False)
+    below = "\n" + " " * cells(lead)
+    return Text(clean(lead + below.join(told)))
