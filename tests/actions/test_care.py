@@ -336,3 +336,23 @@ async def test_a_form_in_production_says_so(stage: Stage) -> None:
     asked = await ask(stage, "vm.snapshot", RUNNING)
     assert isinstance(asked, Sheet)
     assert (asked.production, asked.asks) == (f"PRODUCTION {NAME}", True)
+
+
+# What is touched -------------------------------------------------------------------------------------------------
+
+
+async def test_a_form_names_its_vm_with_the_namespace_where_there_is_one_cluster(stage: Stage) -> None:
+    asked = await ask(stage, "vm.snapshot", RUNNING)
+    assert isinstance(asked, Sheet)
+    assert asked.form.about[0] == vm().ref(NAME).path
+    assert "/" in asked.form.about[0]
+
+
+async def test_a_question_about_several_tells_the_namespaces_and_how_many_are_in_each(stage: Stage) -> None:
+    add_siblings(stage, {"far-1": True, "far-2": True}, namespace="elsewhere")
+    asked = await ask(stage, "vm.stop", RUNNING, "far-1", "far-2")
+    assert isinstance(asked, Question)
+    assert asked.subjects[0] == f"2 namespaces: elsewhere (2), {vm().metadata.namespace} (1)"
+    alone = await ask(stage, "vm.stop", "far-1", "far-2")
+    assert isinstance(alone, Question)
+    assert list(alone.subjects) == ["elsewhere/far-1", "elsewhere/far-2"]
