@@ -65,8 +65,8 @@ def load() -> Any:
     except ImportError as error:
         raise BackendError(
             "hosts need libvirt-python, which is not installed here",
-            str(error),
-            "install kvtui[libvirt], with libvirt-dev, gcc and pkg-config, or your system's python3-libvirt",
+            "install kvtui[libvirt], or your system's python3-libvirt",
+            f"the former is built with libvirt-dev, gcc and pkg-config; {error}",
         ) from None
     with _starting:
         if not _started:
