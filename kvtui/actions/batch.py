@@ -10,6 +10,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from kvtui.actions.care import why_undeletable
@@ -18,13 +19,15 @@ from kvtui.errors import KvtuiError, UnconnectedError, UnreachableError
 from kvtui.fleet import Fleet
 from kvtui.joins.holdups import hold_deletion
 from kvtui.model import FeedState, Ref
-from kvtui.resources.base import AnyAction, AnyResource, Product, Site
+from kvtui.resources.base import AnyAction, AnyResource, Product, Progress, Site
 from kvtui.resources.listing import find_touched
 from kvtui.store import Delta
 from kvtui.text import age
 
 AT_ONCE: Final = 8
 """Requests of a batch under way at a time, of each backend: one that hangs holds up no other."""
+_PARTING: Final = 10.0
+"""Seconds that what is abandoned gets until it is seen what came of it."""
 KEPT: Final = 50
 """Batches that are remembered; those that go on are, however many."""
 _SEES: Final = frozenset({FeedState.LOADING, FeedState.LIVE, FeedState.STALE})
@@ -56,6 +59,8 @@ class Batches:
         """By what was made, the items that wait for its end."""
         self._item_listeners: list[Callable[[Collection[Ref]], None]] = []
         self._end_listeners: list[Callable[[Batch], None]] = []
+        self._news = asyncio.Event()
+        """Set whenever an item comes into another state."""
         self._unlisten = fleet.listen(self._follow)
 
     def listen(self, changed: Callable[[Collection[Ref]], None]) -> None:
@@ -221,6 +226,32 @@ class Batches:
         self._announce(changed)
         return again
 
+    @property
+    def carried(self) -> list[Item]:
+        """What would end with the program."""
+        return [
+            item
+            for batch in self.all
+            for item in batch.items
+            if item.carried and item.row is not None and item.state in (State.ASKED, State.ACCEPTED, State.UNKNOWN)
+        ]
+
+    async def abandon(self) -> None:
+        """End cleanly what the program carries on, and wait a moment until it is seen what came of it."""
+        carried = self.carried
+        aborts = [
+            item.action.abandon(self._fleet.backends[item.ref.backend], item.row)
+            for item in carried
+            if item.action.abandon is not None
+        ]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PARTING):
+                # What has ended by itself meanwhile cannot be aborted, and need not.
+                await asyncio.gather(*aborts, return_exceptions=True)
+                while any(item.row is not None for item in carried):
+                    self._news.clear()
+                    await self._news.wait()
+
     def close(self) -> None:
         """Follow the fleet no more."""
         self._unlisten()
@@ -297,7 +328,9 @@ class Batches:
         touched: dict[Ref, None] = {}
         for resource in resources.values():
             touched.update(find_touched(resource, self._fleet.view, delta))
-        for ref in touched.keys() & self._awaited.keys():
+        # What is followed may go on where its row is not.
+        followed = [ref for ref, items in self._awaited.items() if any(item.action.follow for item in items)]
+        for ref in (touched.keys() & self._awaited.keys()) | set(followed):
             for item in tuple(self._awaited.get(ref, ())):
                 self._settle(item)
 
@@ -306,6 +339,11 @@ class Batches:
         if item.state not in (State.ACCEPTED, State.UNKNOWN) or item.row is None:
             return
         before, now = item.row, item.batch.resource.row(self._fleet.view, item.ref)
+        if item.action.follow is not None and item.answers is not None:
+            progress = item.action.follow(self._fleet.view, before, item.answers, item.asked or item.batch.begun)
+            item.shown = item.shown or (now is not None and item.action.shown(before, now))
+            self._take(item, progress, progress.words)
+            return
         if item.made is not None and item.action.makes is not None:
             self._look_at(item, item.made, item.action.makes)
             return
@@ -335,14 +373,17 @@ class Batches:
         else:
             item.seen = True
             progress = product.judge(record)
-            words = f"{name} is {progress.words}"
-            if progress.failure:
-                self._end(item, State.FAILED, f"{words}: {progress.failure}")
-            elif progress.over:
-                self._end(item, State.DONE, words)
-            elif words != item.words:
-                item.words = words
-                self._announce([item])
+            self._take(item, progress, f"{name} is {progress.words}")
+
+    def _take(self, item: Item, progress: Progress, words: str) -> None:
+        """Note how far an item is."""
+        if progress.failure:
+            self._end(item, State.FAILED, f"{words}: {progress.failure}")
+        elif progress.over:
+            self._end(item, State.DONE, words)
+        elif words != item.words and item.state is State.ACCEPTED:
+            item.words = words
+            self._announce([item])
 
     def _end(self, item: Item, state: State, words: str = "", *, keep: bool = False) -> None:
         """Bring an item to its end; with `keep`, go on looking whether its effect is seen after all."""
@@ -371,6 +412,7 @@ class Batches:
         item.state, item.words, item.since = state, words, self._fleet.clock()
 
     def _announce(self, items: Iterable[Item]) -> None:
+        self._news.set()
         refs = {item.ref for item in items}
         for listener in tuple(self._item_listeners):
             listener(refs)

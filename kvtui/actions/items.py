@@ -78,6 +78,11 @@ class Item:
         """Whether something is still to come."""
         return self.state in _OPEN
 
+    @property
+    def carried(self) -> bool:
+        """Whether the program itself carries it on until its end."""
+        return self.answers is not None and self.action.carried(self.answers)
+
     def is_overdue(self, now: float) -> bool:
         """Whether the effect is not seen within the usual time of its verb."""
         return self.state is State.ACCEPTED and now - self.since > self.patience

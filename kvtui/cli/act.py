@@ -25,6 +25,7 @@ from kvtui.cli.confirming import ask_whether_meant, print_lines
 from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.fields import describe_fields, fill_form, tell_answers
 from kvtui.cli.output import printing
+from kvtui.cli.progress import Line
 from kvtui.cli.secrets import take_secrets
 from kvtui.errors import BackendError, ConfigError, KvtuiError, ReadOnlyError, UnconfirmedError
 from kvtui.fleet import Fleet
@@ -98,6 +99,7 @@ class _Run:
         self._printed: set[Item] = set()
         self._warnings: list[str] = []
         """What was said before it was done."""
+        self._line = Line()
         self._place = ""
         """The contexts and hosts that it concerns, in words."""
         self._listed = False
@@ -221,9 +223,11 @@ class _Run:
         begun = asyncio.get_running_loop().time()
         try:
             await self._send(batch, begun)
-            if self._waits:
+            if any(self._awaits(item) for item in batch.items):
                 await self._wait(batch, live, begun)
         except asyncio.CancelledError:
+            self._line.clear()
+            await self._batches.abandon()
             self._finish(batch)
             print_lines([f"interrupted: {self._summary(batch)}"])
             raise
@@ -259,16 +263,25 @@ class _Run:
         longest = max(max(item.action.usual, item.action.lasts) for item in batch.items)
         limit = self._options.timeout or _PATIENCE * longest
         deadline = (begun if self._options.timeout else loop.time()) + limit
-        while batch.open and loop.time() < deadline:
+        while any(item.open and self._awaits(item) for item in batch.items) and loop.time() < deadline:
+            self._line.show([f"{name_item(item)}: {item.words}" for item in batch.items if item.open and item.words])
             await _pause(live)
+        self._line.clear()
+        if self._batches.carried:
+            print_lines(["the time is up: what kvtui carries itself is aborted"])
+            await self._batches.abandon()
 
     @property
     def _waits(self) -> bool:
         return self._options.wait and not self._options.dry_run
 
+    def _awaits(self, item: Item) -> bool:
+        """Whether its end is waited for: because it was asked for, or because it would end with us."""
+        return self._waits or (item.carried and not self._options.dry_run)
+
     def _code(self, batch: Batch) -> int:
         counts = batch.counts
-        late = counts[State.ACCEPTED] if self._waits else 0
+        late = sum(item.state is State.ACCEPTED and self._awaits(item) for item in batch.items)
         already = sum(item.already for item in batch.items)
         good = counts[State.DONE] + counts[State.ACCEPTED] - late + already
         bad = counts[State.FAILED] + (counts[State.LEFT_OUT] - already if self._options.selector is None else 0)
@@ -290,7 +303,7 @@ class _Run:
         )
 
     def _is_enough(self, item: Item) -> bool:
-        return item.state is State.ACCEPTED and not self._waits
+        return item.state is State.ACCEPTED and not self._awaits(item)
 
     def _finish(self, batch: Batch) -> None:
         """Print what was not yet."""
@@ -300,6 +313,7 @@ class _Run:
             self._print_items([item for item in batch.items if item not in self._printed])
 
     def _print_items(self, items: Iterable[Item]) -> None:
+        self._line.clear()
         with printing():
             for item in items:
                 self._printed.add(item)
@@ -316,14 +330,15 @@ class _Run:
     def _state(self, item: Item) -> str:
         if self._is_rehearsed(item):
             return "would be accepted" if self._can_rehearse(item) else "would be sent"
-        if item.state is State.DONE and self._waits and (seconds := item.seconds(self._fleet.clock())) is not None:
+        seconds = item.seconds(self._fleet.clock())
+        if item.state is State.DONE and self._awaits(item) and seconds is not None:
             return f"{item.state} in {age(seconds)}"
         return item.state.value
 
     def _words(self, item: Item) -> str:
         if self._is_rehearsed(item) and not self._can_rehearse(item):
             return "a host has no dry run: all that kvtui checks is well"
-        if item.state is not State.ACCEPTED or not self._waits:
+        if item.state is not State.ACCEPTED or not self._awaits(item):
             return clean_line(item.words)
         seconds = item.seconds(self._fleet.clock()) or 0.0
         cause = self._batches.tell_row(item)

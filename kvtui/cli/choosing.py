@@ -71,9 +71,12 @@ class Chooser:
         for name in names:
             meant = [ref for ref in refs if self._is_meant(ref, name)]
             if len(meant) > 1:
+                # While it moves it stands on two hosts.
+                meant = [ref for ref in meant if not self._is_arriving(ref)] or meant
+            if len(meant) > 1:
                 where = ", ".join(self._fleet.name(ref) for ref in meant[:4])
-                raise ConfigError(f"{clean_line(name)} is the name of several", where,
-                                  "say which by NAMESPACE/NAME, --context or --host")  # fmt: skip
+                options = " or ".join(self._tell_choice(meant))
+                raise ConfigError(f"{clean_line(name)} is the name of several", where, f"say which by {options}")
             row = self.resource.row(self._fleet.view, meant[0]) if meant else None
             if row is None:
                 self.check_lists(f"no {self.resource.label} named {clean_line(name)} is known")
@@ -127,6 +130,16 @@ class Chooser:
         if feed.state is FeedState.ABSENT:
             raise AbsentError(words, f"{feed.backend} has no {feed.kind}")
         raise UnreachableError(words, detail)
+
+    def _is_arriving(self, ref: Ref) -> bool:
+        row = self.resource.row(self._fleet.view, ref)
+        return row is not None and self.resource.arriving(row)
+
+    def _tell_choice(self, refs: Sequence[Ref]) -> list[str]:
+        """What tells these apart: ``--host kvm-a``."""
+        platforms = {self._fleet.backends[ref.backend].info.platform for ref in refs}
+        ways = ["NAMESPACE/NAME", "--context"] if Platform.KUBERNETES in platforms else []
+        return [*ways, "--host"] if Platform.LIBVIRT in platforms else ways
 
     def _is_meant(self, ref: Ref, name: str) -> bool:
         if "/" in name and ref.namespace:

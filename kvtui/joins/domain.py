@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from kvtui.joins.transit import join_transit
+from kvtui.joins.transit import INCOMING, join_transit
 from kvtui.model import Ref
 from kvtui.records.base import Record
 from kvtui.records.kubernetes import Node
@@ -41,6 +41,12 @@ class Guest:
     def paused(self) -> bool:
         """Whether its CPUs stand still."""
         return self.domain.state is DomainState.PAUSED
+
+    @property
+    def arriving(self) -> bool:
+        """Whether it is not here yet: it is being received, and runs on the host that it leaves."""
+        received = self.job is not None and self.job.operation == INCOMING
+        return received or (self.paused and self.domain.reason in ("migrating", "starting up"))
 
     @property
     def moving(self) -> DomainJob | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kvtui.model import Ref
 from kvtui.records.libvirt import Domain, DomainJob
 from kvtui.store import View
+from kvtui.text import size
 
 OUTGOING = "outgoing migration"
 INCOMING = "incoming migration"
@@ -76,6 +77,13 @@ def _elsewhere(view: View, backend: str, job: DomainJob) -> Iterator[str]:
     for ref, domain in view.everywhere(Domain, "uuid", job.domain_uid):
         if ref.backend != backend and domain.active:
             yield ref.backend
+
+
+def tell_progress(job: DomainJob) -> str:
+    """How far a job that runs is, rounded down: ``disks, 12% of 3.1G``."""
+    part = job.progress
+    over = f"{min(99, int(100 * part))}% of {size(job.total)}" if part is not None else "prepares"
+    return f"{job.step}, {over}" if job.step else over
 
 
 def transits_of_job(view: View, ref: Ref, job: DomainJob) -> Iterator[Ref]:

@@ -296,7 +296,10 @@ class DomainJob(Record):
     began: float | None = None
     ended: float | None = None
     elapsed: float = 0.0
+    step: str = ""
+    """Of a migration that copies disks: ``disks``, and ``memory`` behind it; empty of what has one step."""
     total: int = 0
+    """Bytes of disks and memory; what is not told of yet counts with its size."""
     done: int = 0
     left: int = 0
     rate: float | None = None

@@ -110,6 +110,14 @@ class Action(Generic[Row]):
     """What it makes, with a life of its own: where `run` returned one, its end is awaited and not that of the row."""
     vanishes: Callable[[Row], bool] = lambda _row: False
     """Whether the row, as it was, goes once it is done; of any other action a row that goes is a failure."""
+    follow: Callable[[View, Row, Answers, float], Progress] | None = None
+    """How far it is, where the row goes and comes up elsewhere: pure, by the row as it was, what was answered, and the
+    time at which it was asked for. Instead of `settled`.
+    """
+    carried: Callable[[Answers], bool] = lambda _answers: False
+    """Whether, with these answers, the program itself carries it on: it ends with the program."""
+    abandon: Callable[[Backend, Row], Awaitable[None]] | None = None
+    """Ends it cleanly, where the program carries it on and has to go."""
     danger: Danger = Danger.NONE
     warn: Callable[[Row], tuple[str, ...]] = lambda _row: ()
     """What a confirmation must say of this row, computed from the objects."""
@@ -203,6 +211,8 @@ class Resource(Generic[Row]):
     """What needs no row: it makes one. Run on a `Site`, which the screen takes from the row under the cursor or from
     the namespace that is shown, the command line from its options; a form may ask for another ``namespace``.
     """
+    arriving: Callable[[Row], bool] = lambda _row: False
+    """Whether the row stands for what is elsewhere yet, so that who names it means the other one."""
     placed: frozenset[Platform] = frozenset()
     """Platforms of whose rows the columns name the backend already: a host of libvirt is a node."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from kvtui.joins.domain import Guest, guests_of_host, guests_of_job, join_guest
 from kvtui.joins.footing import domains_of_node
+from kvtui.joins.transit import tell_progress
 from kvtui.model import Cell, Health, Platform, Ref, Tone
 from kvtui.records.kubernetes import Node
 from kvtui.records.libvirt import Domain, DomainJob, DomainState, Host
@@ -84,9 +85,7 @@ _DOINGS = {
 def _working_health(job: DomainJob, word: str) -> Health:
     """While something is done to a domain as a whole."""
     doing = _DOINGS.get(job.operation, word)
-    part = job.progress
-    over = f" {min(99, int(100 * part))}% of {size(job.total)}" if part is not None else ""
-    return Health(Tone.BUSY, doing, f"{job.operation}{over}")
+    return Health(Tone.BUSY, doing, f"{job.operation} {tell_progress(job)}")
 
 
 def _stopped_health(domain: Domain) -> Health:
@@ -212,6 +211,7 @@ RESOURCE: Resource[Guest] = Resource(
     sources=(sources.DOMAINS, sources.HOSTS, sources.JOBS),
     refs=_refs,
     row=join_guest,
+    arriving=lambda guest: guest.arriving,
     related={Domain: itself, Host: guests_of_host, DomainJob: guests_of_job, Node: domains_of_node},
     ref=lambda guest: guest.ref,
     health=_health,

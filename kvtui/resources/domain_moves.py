@@ -11,8 +11,9 @@ from kvtui.backends.base import Backend, MoveCheck, MovePlan, Movers, Permission
 from kvtui.errors import BackendError, KvtuiError
 from kvtui.joins.domain import Guest, host_of
 from kvtui.joins.domain_holdups import hold_job
-from kvtui.records.libvirt import Domain, Host
-from kvtui.resources.base import Action, Danger
+from kvtui.joins.transit import OUTGOING, tell_progress
+from kvtui.records.libvirt import Domain, DomainJob, Host
+from kvtui.resources.base import Action, Danger, Progress
 from kvtui.resources.domain_changes import is_there
 from kvtui.resources.form import Answers, Choice, Form, Number, Option, Text, Toggle
 from kvtui.store import View
@@ -21,6 +22,8 @@ from kvtui.text import size
 _PATIENCE: Final = 15.0
 """Seconds that a host may take to say whether a domain can move to it."""
 _NEEDS: Final = Permission("write", "libvirt", "domains")
+_ARRIVING: Final = frozenset({"migrating", "starting up", "post-copy", "post-copy failed"})
+"""Reasons of the state of a domain that is not wholly on its new host yet."""
 _NAMED: Final = 6
 """Obstacles that a form tells one by one."""
 
@@ -73,12 +76,18 @@ class Target:
 
 
 async def ask_hosts(backends: Mapping[str, Backend], view: View, guests: Sequence[Guest]) -> list[Target]:
-    """Every other host of the fleet that is connected, with its answers. Raises BackendError when there is none."""
+    """Every other host of the fleet, with its answers or why there are none. Raises BackendError when there is none."""
     sources = {guest.backend for guest in guests}
-    names = [ref.backend for ref, host in view.items(Host) if host.connected and ref.backend not in sources]
-    if not names:
-        raise BackendError("there is no other host to move to", "none is connected", "name one with --host or [[host]]")
-    return list(await asyncio.gather(*(_ask_host(backends, name, guests) for name in sorted(names))))
+    hosts = {ref.backend: host for ref, host in view.items(Host) if ref.backend not in sources}
+    if not hosts:
+        raise BackendError("there is no other host to move to", "only one is known", "name one with --host or [[host]]")
+    lost = [
+        Target(name, {}, f"it is {host.link}: {host.trouble}" if host.trouble else f"it is {host.link}")
+        for name, host in sorted(hosts.items())
+        if not host.connected
+    ]
+    connected = sorted(name for name, host in hosts.items() if host.connected)
+    return [*await asyncio.gather(*(_ask_host(backends, name, guests) for name in connected)), *lost]
 
 
 async def _ask_host(backends: Mapping[str, Backend], name: str, guests: Sequence[Guest]) -> Target:
@@ -105,10 +114,13 @@ def _form(view: View, guests: Sequence[Guest], targets: Sequence[Target]) -> For
     active = any(guest.domain.active for guest in guests)
 
     def copied(answers: Answers) -> bool:
-        return bool(by_name[answers.text("target")].copied)
+        target = by_name.get(answers.text("target"))
+        return target is not None and bool(target.copied)
 
     def warn(answers: Answers) -> Sequence[str]:
-        target = by_name[answers.text("target")]
+        target = by_name.get(answers.text("target"))
+        if target is None:
+            return ()
         said = target.warnings
         if target.copied and not answers.flag("copy"):
             disks = ", ".join(target.copied)
@@ -117,11 +129,16 @@ def _form(view: View, guests: Sequence[Guest], targets: Sequence[Target]) -> For
             said.append("once switched to post-copy it cannot be taken back: if a host fails then, the guest is lost")
         return said
 
+    options = [_option(view, target) for target in targets]
+    if all(target.reason for target in targets):
+        # What cannot be chosen must not look chosen.
+        why = "; ".join(f"{target.name}: {target.reason}" for target in targets)
+        options.insert(0, Option("", "none can take it", reason=f"no host can take it: {why}"))
     name = guests[0].domain.metadata.name if len(guests) == 1 else f"{len(guests)} VMs"
     return Form(
         f"migrate {name}",
         (
-            Choice("target", "to", options=[_option(view, target) for target in targets],
+            Choice("target", "to", options=options,
                    hint="hosts that cannot take it say why"),
             Toggle("copy", "copy its disks", default=True, asked=copied,
                    hint="over the network, while it runs; it takes as long as they are large"),
@@ -180,6 +197,32 @@ async def _abort(backend: Backend, guest: Guest) -> None:
     await _mover(backend).abort_job(guest.ref)
 
 
+def _follow(view: View, before: Guest, answers: Answers, since: float) -> Progress:
+    """It is over when the domain has left its host, and stands on the other as it stood here."""
+    target, uuid = answers.text("target"), before.domain.metadata.uid
+    here = view.find(Domain, before.ref)
+    there = next((one for ref, one in view.everywhere(Domain, "uuid", uuid) if ref.backend == target), None)
+    jobs = [job for _, job in view.linked(DomainJob, before.backend, "domain", uuid) if job.operation == OUTGOING]
+    failed = next((job for job in jobs if job.phase in ("Failed", "Cancelled") and (job.ended or 0.0) >= since), None)
+    if failed is not None and here is not None:
+        stays = "it stays" if here.active or not before.domain.active else f"it is {here.state.value}"
+        return Progress(f"{stays} on {before.backend}", failure=failed.reason or "libvirt gives no reason")
+    if here is not None and here.reason == "post-copy failed":
+        return Progress(f"it hangs between {before.backend} and {target}", failure="the way between them failed")
+    if here is not None:
+        job = next((job for job in jobs if not job.is_final), None)
+        return Progress(f"moving to {target}{f', {tell_progress(job)}' if job is not None else ''}")
+    if there is None:
+        return Progress(f"it has left {before.backend}, and is not seen on {target} yet")
+    if before.domain.active and not before.paused and (not there.active or there.reason in _ARRIVING):
+        return Progress(f"it has left {before.backend}; on {target} it is {there.state.value} ({there.reason})")
+    return Progress(f"it {'runs' if there.active and not before.paused else 'is'} on {target}", over=True)
+
+
+def _carried(answers: Answers) -> bool:
+    return answers.text("transport") == Transport.DIRECT
+
+
 def _migrate_when(guest: Guest) -> str:
     if away := is_there(guest):
         return away
@@ -210,10 +253,15 @@ MOVES: tuple[Action[Guest], ...] = (
         prepare=ask_hosts,
         form=_form,
         run=_migrate,
-        settled=lambda _before, _now: True,
+        settled=lambda _before, _now: False,
+        follow=_follow,
+        carried=_carried,
+        abandon=_abort,
+        shown=lambda _before, now: now.moving is not None,
         awaits="migration asked",
         danger=Danger.ASK,
         usual=60.0,
+        lasts=3600.0,
     ),
     Action(
         id="vm.cancel_migration",

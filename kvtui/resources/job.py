@@ -43,7 +43,8 @@ def _health(row: Transit, _now: float) -> Health:
         return Health(Tone.WARN, phase, words)
     if job.operation == "incoming migration":
         return Health(Tone.BUSY, phase, "comes in; its source has the numbers")
-    return Health(Tone.BUSY, phase, "" if job.total else "prepares")
+    steps = {"disks": "copies its disks, then its memory", "memory": "its disks are there, copies its memory"}
+    return Health(Tone.BUSY, phase, steps.get(job.step, "") if job.total else "prepares")
 
 
 def _phase(row: Transit, now: float) -> Cell:

@@ -55,6 +55,7 @@ def unite(*members: AnyResource) -> AnyResource:
         descending=first.descending,
         actions=tuple(_unite_actions(members)),
         makers=tuple(chain.from_iterable(one.makers for one in members)),
+        arriving=lambda row: member(row).arriving(row),
         placed=frozenset().union(*(one.placed for one in members)),
     )
 

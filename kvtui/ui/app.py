@@ -319,12 +319,21 @@ class KvtuiApp(Program, inherit_bindings=False):
         """Ask before what was begun and is not sent yet is given up."""
         begun = self.actions.batches.all if self.actions is not None else ()
         unsent = [batch for batch in begun if batch.unsent and batch.action.transfer is None]
-        if not unsent:
+        carried = self.actions.batches.carried if self.actions is not None else ()
+        if not unsent and not carried:
             return True
+        from kvtui.actions.items import name_item
         from kvtui.ui.stage import Question
 
         told = [f"{batch.action.label} {batch.subject}: {len(batch.items) - batch.answered} to go" for batch in unsent]
-        return await self.ask(Question(f"{what}? What was not sent yet is not sent then.", told))
+        told += [f"{item.action.label} {name_item(item)}: {item.words or item.action.awaits}" for item in carried]
+        kept = " What was not sent yet is not sent then." if unsent else ""
+        ends = " kvtui carries this itself: it is aborted then, and the VM stays where it is." if carried else ""
+        if not await self.ask(Question(f"{what}?{kept}{ends}", told)):
+            return False
+        if carried and self.actions is not None:
+            await self.actions.batches.abandon()
+        return True
 
     # What actions need of the screen -------------------------------------------------------------------------------
 

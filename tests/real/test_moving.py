@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -132,6 +135,83 @@ async def test_nothing_moves_where_only_looking_is_allowed(pair: Pair, image: Im
             await until(fleet, lambda: state(fleet, "kvm1", "still") is DomainState.RUNNING, 20)
             with pytest.raises(ReadOnlyError):
                 await source(fleet).move(ref_of(fleet, "still"), MovePlan("kvm2"))
+
+
+@pytest.mark.parametrize("transport", ["direct", "peer to peer"])
+async def test_a_move_by_command_ends_when_the_guest_runs_on_the_other_host(
+    pair: Pair, image: Image, tmp_path: Path, transport: str
+) -> None:
+    with running_guest(pair[0], "commanded", image):
+        told = await _migrate(pair, tmp_path, "--transport", transport, "--wait")
+        assert told.code == 0, told
+        assert "done" in told.words, told
+        assert "it runs on kvm2" in told.words, told
+        assert not _is_there(pair[0].open(), "commanded")
+    moved = pair[1].open().lookupByName("commanded")
+    assert moved.isActive()
+    moved.destroy()
+    moved.undefine()
+
+
+async def test_a_direct_move_by_command_is_waited_for_and_its_failure_told(
+    pair: Pair, image: Image, tmp_path: Path
+) -> None:
+    with running_guest(pair[0], "commanded", image):
+        told = await _migrate(pair, tmp_path, uri="tcp://nowhere.invalid")
+        assert told.code == 1, told
+        assert "nowhere.invalid" in told.words, told
+        assert pair[0].open().lookupByName("commanded").isActive()
+
+
+async def test_a_direct_move_by_command_that_is_interrupted_is_aborted(
+    pair: Pair, image: Image, tmp_path: Path
+) -> None:
+    with running_guest(pair[0], "commanded", image):
+        handle = pair[0].open().lookupByName("commanded")
+
+        async def interrupt(process: asyncio.subprocess.Process) -> None:
+            async with asyncio.timeout(30):
+                while (await asyncio.to_thread(handle.jobInfo))[0] == libvirt.VIR_DOMAIN_JOB_NONE:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+
+        told = await _migrate(pair, tmp_path, "--bandwidth", "1", meanwhile=interrupt)
+        assert told.code == 130, told
+        assert "stays on kvm1" in told.words, told
+        assert handle.isActive()
+        assert handle.jobInfo()[0] == libvirt.VIR_DOMAIN_JOB_NONE
+        assert not _is_there(pair[1].open(), "commanded")
+
+
+class Told(NamedTuple):
+    """What a command said."""
+
+    code: int | None
+    words: str
+
+
+async def _leave(_process: asyncio.subprocess.Process) -> None:
+    """Do nothing meanwhile."""
+
+
+async def _migrate(
+    pair: Pair,
+    folder: Path,
+    *options: str,
+    uri: str = "tcp://127.0.0.1",
+    meanwhile: Callable[[asyncio.subprocess.Process], Awaitable[None]] = _leave,
+) -> Told:
+    """``kvtui migrate commanded`` from kvm1 to kvm2."""
+    config = folder / "config.toml"
+    hosts = (f'[[host]]\nname = "kvm{number}"\nuri = "{host.uri}"\n' for number, host in enumerate(pair, 1))
+    config.write_text("".join(hosts), encoding="utf-8")
+    words = ("-m", "kvtui", "migrate", "commanded", "--config", str(config), "--target", "kvm2", "--uri", uri, "--yes")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *words, *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    await meanwhile(process)
+    out, _ = await process.communicate()
+    return Told(process.returncode, out.decode())
 
 
 def _is_there(connection: object, name: str) -> bool:

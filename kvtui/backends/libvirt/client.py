@@ -220,8 +220,8 @@ class LibvirtBackend(
         await self._mover.set_downtime(ref, downtime)
 
     async def close(self) -> None:
-        """Let go of the connections, at once."""
-        self._mover.close()
+        """Let go of the connections, at once; what we move ourselves is aborted first."""
+        await self._mover.close()
         self._close_ways()
         self._let_go()
 

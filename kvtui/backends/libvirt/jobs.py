@@ -47,7 +47,7 @@ def describe_job(domain: Domain, host: str, stats: Stats, now: float) -> DomainJ
     number, elapsed = int(stats.get("operation", 0)), stats.get("time_elapsed", 0) / 1000
     operation = OPERATIONS[number] if 0 <= number < len(OPERATIONS) else OPERATIONS[0]
     began = now - elapsed
-    return fill(
+    job = fill(
         DomainJob(
             metadata=Meta(name=domain.metadata.name, uid=f"{domain.metadata.uid} {began:.1f}"),
             domain=domain.metadata.name,
@@ -60,6 +60,11 @@ def describe_job(domain: Domain, host: str, stats: Stats, now: float) -> DomainJ
         ),
         stats,
     )
+    if job.step == "disks":
+        # QEMU tells nothing of the memory before the disks are there, and would be as good as done.
+        job.total += domain.memory
+        job.left += domain.memory
+    return job
 
 
 def fill(job: DomainJob, stats: Stats) -> DomainJob:
@@ -72,6 +77,7 @@ def fill(job: DomainJob, stats: Stats) -> DomainJob:
     return msgspec.structs.replace(
         job,
         elapsed=stats.get("time_elapsed", 0) / 1000,
+        step="" if not stats.get("disk_total") else "memory" if stats.get("memory_total") else "disks",
         total=stats.get("data_total", 0),
         done=stats.get("data_processed", 0),
         left=stats.get("data_remaining", 0),

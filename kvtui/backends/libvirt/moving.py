@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -22,6 +23,8 @@ T = TypeVar("T")
 
 _BEGUN: Final = 0.05
 """Seconds between two looks whether memory travels."""
+_PARTING: Final = 2.0
+"""Seconds that an abort may take when we have to go."""
 _PATIENCE: Final = 30.0
 """Seconds after which a move counts as begun though no job shows itself: the source makes ready."""
 
@@ -70,6 +73,8 @@ class Mover:
         self._find_peer = find_peer
         self._on_failure = on_failure
         self._moves: set[asyncio.Task[None]] = set()
+        self._carried: dict[asyncio.Task[None], Ref] = {}
+        """Those of them that end with us, and whom they move."""
 
     async def check(self, ref: Ref, target: str) -> MoveCheck:
         """Ask both hosts. Raises BackendError."""
@@ -103,8 +108,12 @@ class Mover:
         """Milliseconds. Raises BackendError."""
         await self._on_job(f"allow {downtime} ms downtime", ref, lambda one: one.migrateSetMaxDowntime(downtime, 0))
 
-    def close(self) -> None:
-        """Wait for no move any more. A direct one ends with our connections; the domain stays where it is."""
+    async def close(self) -> None:
+        """Abort the moves that we carry, so that the guests run on where they are, and wait for no other any more."""
+        for task, ref in tuple(self._carried.items()):
+            with suppress(BackendError):
+                await self.abort(ref)
+            await asyncio.wait({task}, timeout=_PARTING)
         for task in self._moves:
             task.cancel()
 
@@ -137,6 +146,9 @@ class Mover:
         moving = asyncio.create_task(self._carry(source, target, peer.uri, ref, plan, title), name=f"move {ref.name}")
         self._moves.add(moving)
         moving.add_done_callback(self._moves.discard)
+        if plan.transport is Transport.DIRECT:
+            self._carried[moving] = ref
+            moving.add_done_callback(lambda task: self._carried.pop(task, None))
         await self._wait_begun(moving, ref, title)
         if moving.done():
             moving.result()
