@@ -299,8 +299,12 @@ class _Run:
         if self._options.output == "json":
             return
         self._print_items(
-            [item for item in items if item not in self._printed and (not item.open or self._is_enough(item))]
+            [item for item in items if item not in self._printed and (self._is_over(item) or self._is_enough(item))]
         )
+
+    def _is_over(self, item: Item) -> bool:
+        """Whether nothing more will be known of it: what we carry is ended by us, and tells what came of it."""
+        return not item.open and not (item.carried and item.row is not None)
 
     def _is_enough(self, item: Item) -> bool:
         return item.state is State.ACCEPTED and not self._awaits(item)

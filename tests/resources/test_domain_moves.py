@@ -88,6 +88,7 @@ async def test_hosts_that_cannot_take_it_say_why_and_the_first_that_can_is_chose
         "kvm2": "kvm2 does not offer all of CPU Skylake",
         "kvm3": "connection refused",
         "kvm4": "",
+        "kvm5": "it is lost",
     }
     assert draft.answers.text("target") == "kvm4"
     assert not draft.refusal
@@ -125,7 +126,13 @@ async def test_what_is_chosen_is_what_the_host_is_told() -> None:
 
 async def test_without_another_host_it_is_said_how_to_name_one() -> None:
     with pytest.raises(BackendError, match="no other host"):
-        await ask_hosts({"kvm1": Hypervisor("kvm1")}, store_of(kvm1="connected", kvm2="lost"), [guest()])
+        await ask_hosts({"kvm1": Hypervisor("kvm1")}, store_of(kvm1="connected"), [guest()])
+
+
+async def test_where_no_host_can_take_it_none_looks_chosen_and_each_says_why() -> None:
+    draft = await draft_of(Hypervisor("kvm1"), store_of(kvm1="connected", kvm2="lost", kvm3="unreachable"), guest())
+    assert draft.answers.text("target") == ""
+    assert draft.refusal == "to: no host can take it: kvm2: it is lost; kvm3: it is unreachable"
 
 
 async def test_of_several_the_one_that_cannot_move_is_named() -> None:
@@ -135,7 +142,7 @@ async def test_of_several_the_one_that_cannot_move_is_named() -> None:
             return MoveCheck((Obstacle("device", "its GPU cannot move", blocks=True),) if blocks else ())
 
     draft = await draft_of(Picky("kvm1"), store_of(kvm1="connected", kvm2="connected"), guest("web"), guest("db"))
-    assert draft.refusal == "to: db: its GPU cannot move"
+    assert draft.refusal == "to: no host can take it: kvm2: db: its GPU cannot move"
 
 
 async def test_a_host_that_does_not_answer_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,7 +149,12 @@ class Mover:
         if plan.transport is Transport.DIRECT:
             self._carried[moving] = ref
             moving.add_done_callback(lambda task: self._carried.pop(task, None))
-        await self._wait_begun(moving, ref, title)
+        try:
+            await self._wait_begun(moving, ref, title)
+        except asyncio.CancelledError:
+            # It may have begun; who asked looks at its job.
+            moving.add_done_callback(lambda task: self._tell_failure(task, ref, plan))
+            raise
         if moving.done():
             moving.result()
             return
