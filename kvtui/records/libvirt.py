@@ -299,7 +299,6 @@ class DomainJob(Record):
     step: str = ""
     """Of a migration that copies disks: ``disks``, and ``memory`` behind it; empty of what has one step."""
     total: int = 0
-    """Bytes of disks and memory; what is not told of yet counts with its size."""
     done: int = 0
     left: int = 0
     rate: float | None = None
@@ -341,9 +340,7 @@ class DomainJob(Record):
 
 
 class BlockJob(Record):
-    """What goes on with one disk or volume: a copy, a commit, a build, an upload. Named ``DOMAIN/TARGET``
-    or ``POOL/VOLUME``.
-    """
+    """What goes on with one disk or volume, as a copy or a build. Named ``DOMAIN/TARGET`` or ``POOL/VOLUME``."""
 
     KIND: ClassVar[str] = "BlockJob"
 
