@@ -12,12 +12,12 @@ import pytest
 
 from kvtui.audit import AuditLog
 from kvtui.backends.kubernetes.client import connect
-from kvtui.fleet import Fleet
-from kvtui.model import Ref
-from kvtui.records.kubevirt import VirtualMachine
+from kvtui.fleet import Fleet, all_sources
+from kvtui.model import FeedState, Ref
 from kvtui.ui.dialogs.confirm import ConfirmDialog
 from kvtui.ui.dialogs.form import FormDialog
 from tests.actions.bench import TIMINGS
+from tests.actions.cases import deed_of, find_rows
 from tests.actions.faults import CONTEXT, Faults
 from tests.cluster import running_cluster
 from tests.ui.conftest import Screen, Show
@@ -53,13 +53,19 @@ def toasts(screen: Screen) -> list[str]:
     return [toast.message for toast in screen.app._notifications]
 
 
-async def choose(screen: Screen, place: Place, state: str) -> Ref:
-    """A VM in a state, under the cursor."""
+async def choose(screen: Screen, place: Place, action_id: str, state: str) -> Ref:
+    """A VM in a state to which it can be done, under the cursor."""
 
     def found() -> list[Ref]:
-        return [ref for ref, vm in place.fleet.view.items(VirtualMachine) if vm.status.printable_status == state]
+        rows = find_rows(place.fleet.view, deed_of(action_id))
+        return [row.ref for row in rows if row.vm is not None and row.vm.status.printable_status == state]
 
-    await until(screen, found)
+    def listed() -> bool:
+        feeds = place.fleet.feeds(all_sources(place.fleet.resources))
+        return all(feed.state is not FeedState.LOADING for feed in feeds)
+
+    # What stands in the way of a VM may be listed after it.
+    await until(screen, listed)
     ref = min(found())
     screen.main.jump(ref)
     await screen.settle()
@@ -74,6 +80,7 @@ NAME: Final = "the name"
 class Journey:
     """How a verb is asked for on a VM in a state, and what its row says meanwhile."""
 
+    action_id: str
     state: str
     keys: Sequence[str]
     dialog: type[ConfirmDialog | FormDialog] | None
@@ -82,13 +89,13 @@ class Journey:
 
 
 JOURNEYS: Final = {
-    "start": Journey("Stopped", ["s"], None, [], "starting"),
-    "stop": Journey("Running", ["S"], ConfirmDialog, ["y"], "stopping"),
-    "pause": Journey("Running", ["p"], ConfirmDialog, ["y"], "pausing"),
-    "migrate": Journey("Running", ["m"], FormDialog, ["enter", "enter"], "migration asked"),
-    "force stop": Journey("Running", ["ctrl+k"], ConfirmDialog, [NAME, "enter"], "being cut off"),
-    "reset": Journey("Running", ["a", *"reset", "enter"], ConfirmDialog, [NAME, "enter"], "resetting"),
-    "delete": Journey("Running", ["ctrl+d"], FormDialog, [NAME, "enter"], "deleting"),
+    "unpause": Journey("vm.unpause", "Paused", ["u"], None, [], "unpausing"),
+    "stop": Journey("vm.stop", "Running", ["S"], ConfirmDialog, ["y"], "stopping"),
+    "pause": Journey("vm.pause", "Running", ["p"], ConfirmDialog, ["y"], "pausing"),
+    "migrate": Journey("vm.migrate", "Running", ["m"], FormDialog, ["enter", "enter"], "migration asked"),
+    "force stop": Journey("vm.kill", "Running", ["ctrl+k"], ConfirmDialog, [NAME, "enter"], "being cut off"),
+    "reset": Journey("vm.reset", "Running", ["a", *"reset", "enter"], ConfirmDialog, [NAME, "enter"], "resetting"),
+    "delete": Journey("vm.delete", "Running", ["ctrl+d"], FormDialog, [NAME, "enter"], "deleting"),
 }
 """Some of each danger level, with and without a form."""
 
@@ -99,7 +106,7 @@ async def test_a_verb_is_asked_about_marked_while_it_is_asked_for_and_its_refusa
 ) -> None:
     journey = JOURNEYS[verb]
     async with refusing(tmp_path) as place, show(place, (160, 50)) as screen:
-        ref = await choose(screen, place, journey.state)
+        ref = await choose(screen, place, journey.action_id, journey.state)
         with place.faults.faring(lambda: status(409, WORDS, "Conflict"), hangs=True):
             await screen.press(*journey.keys)
             if journey.dialog is not None:
