@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from kvtui.joins.footing import hosts_of_node, name_nodes, nodes_on
 from kvtui.joins.storage import has_old_sizes, name_run, name_starved, pools_in_trouble, runs_from, starved_by
 from kvtui.model import Evidence, Finding, Ref, Severity
+from kvtui.records.bastion import Bastion
 from kvtui.records.kubernetes import Node
 from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, Domain, Host, StoragePool
 from kvtui.store import View
@@ -23,7 +24,7 @@ def _judge_host(view: View, ref: Ref, _now: float) -> Judgement:
     host = view.find(Host, ref)
     if host is None or host.link not in _LOST:
         return WELL
-    if host.hop:
+    if host.hop or any(ref.backend in bastion.hosts for _, bastion in view.items(Bastion)):
         return HIDDEN
     domains = [domain for _, domain in view.items(Domain, ref.backend) if domain.active]
     nodes = [node for node, _ in nodes_on(view, ref.backend)]
@@ -94,6 +95,12 @@ def _of_pool(ref: Ref, pool: StoragePool, severity: Severity, trouble: str, caus
     )
 
 
+def _hosts_behind(view: View, _ref: Ref, bastion: Bastion) -> Iterator[Ref]:
+    for name in bastion.hosts:
+        for host, _ in view.items(Host, name):
+            yield host
+
+
 def _of_domain(view: View, ref: Ref, _domain: Domain) -> Iterator[Ref]:
     for host, record in view.items(Host, ref.backend):
         if record.link in _LOST:
@@ -104,7 +111,7 @@ RULES = (
     Rule(
         "host.lost",
         _judge_host,
-        {Host: itself, Domain: _of_domain, Node: hosts_of_node},
+        {Host: itself, Domain: _of_domain, Bastion: _hosts_behind, Node: hosts_of_node},
         detects="a host that does not answer, and what it takes along",
     ),
     Rule(

@@ -127,6 +127,17 @@ def test_what_a_bastion_keeps_us_from_is_one_finding_and_no_lost_host() -> None:
     assert [finding.rule for finding in engine.findings] == ["backend.silent"]
 
 
+def test_a_host_that_seemed_lost_is_none_once_its_bastion_is_told() -> None:
+    store = fill(kvm1=[host("lost", "client socket is closed"), domain()])
+    engine = Engine()
+    engine.update(store, store.drain(), NOW)
+    assert [finding.rule for finding in engine.findings] == ["host.lost"]
+    store.post(Put("", Bastion(metadata=Meta(name="gate"), trouble="cannot be reached", hosts=("kvm1",))))
+    engine.update(store, store.drain(), NOW + 1)
+    engine.update(store, store.drain(), NOW + 60)
+    assert [finding.rule for finding in engine.findings] == ["bastion.closed"]
+
+
 def test_a_node_that_is_not_ready_has_the_trouble_of_its_domain_as_its_cause() -> None:
     store = fill(kvm1=[host(), domain(DomainState.PAUSED, "I/O error")], prod=[node("Unknown")])
     found = {finding.label: finding for finding in judge(store)}

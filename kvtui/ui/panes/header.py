@@ -13,6 +13,7 @@ from kvtui.fleet import Fleet
 from kvtui.joins.installation import judge_installation
 from kvtui.model import FeedState, Health, Platform, Severity, Tone
 from kvtui.records.base import is_true
+from kvtui.records.bastion import Bastion
 from kvtui.records.cdi import Cdi
 from kvtui.records.kubernetes import Node
 from kvtui.records.kubevirt import KubeVirt, VirtualMachine
@@ -145,9 +146,14 @@ def _absences(fleet: Fleet) -> list[Piece]:
     if len(silent) == 1:
         words = UNANSWERED if len(fleet.backends) == 1 else f"{silent[0]} {UNANSWERED}"
         pieces += [Piece(_GAP), Piece(words, "bad")]
+    behind = {name for _, bastion in fleet.view.items(Bastion) for name in bastion.hosts}
     # "lost" is for those that were known.
     for state in ("lost", "unreachable"):
-        names = [ref.name for ref, host in fleet.view.items(Host) if host.link == state and not host.hop]
+        names = [
+            ref.name
+            for ref, host in fleet.view.items(Host)
+            if host.link == state and not host.hop and ref.backend not in behind
+        ]
         if names and len(fleet.backends) > 1:
             pieces += _count_absent(names, state)
     return [*pieces, *(_count_absent(silent, "silent") if len(silent) > 1 else [])]
