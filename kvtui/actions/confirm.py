@@ -14,6 +14,7 @@ from kvtui.backends.base import Permission, Verdict
 from kvtui.backends.kubernetes.roles import find_role
 from kvtui.errors import BackendError, ForbiddenError, KvtuiError, UnreachableError
 from kvtui.fleet import Fleet
+from kvtui.joins.footing import tell_carried
 from kvtui.model import Ref
 from kvtui.records.libvirt import Domain
 from kvtui.resources.base import AnyAction, AnyResource, Danger, Site, at_sites
@@ -275,7 +276,10 @@ class Confirmer:
         for row in rows:
             variant, ref = action.of(row), resource.ref(row)
             together.setdefault(variant.needs, []).append(ref)
-            for warning in (*self._objections(variant.needs, ref), *variant.warn(row)):
+            record = self._fleet.view.record(ref)
+            asks = variant.danger is not Danger.NONE
+            carried = tell_carried(self._fleet.view, record) if isinstance(record, Domain) and asks else ()
+            for warning in (*carried, *self._objections(variant.needs, ref), *variant.warn(row)):
                 about.setdefault(warning, []).append(self._fleet.name(ref))
         left = [words for needs, refs in together.items() for words in count_left(self._fleet.view, needs, refs)]
         return left + [

@@ -32,7 +32,7 @@ from kvtui.fleet import Fleet
 from kvtui.model import FeedState, Platform, Ref
 from kvtui.resources import RESOURCES
 from kvtui.resources.form import Answers
-from kvtui.resources.sources import NAMESPACES
+from kvtui.resources.sources import DOMAINS, INSTANCES, NAMESPACES, NODES
 from kvtui.text import age, clean_line
 
 _LISTS: Final = 15.0
@@ -141,7 +141,9 @@ class _Run:
         actions = (self._deed.action, *(variant for _, variant in self._deed.action.variants))
         reads = [source for one in actions for source in one.reads]
         made = [one.makes.source for one in actions if one.makes is not None and self._waits]
-        return tuple(dict.fromkeys((*self._deed.resource.sources, *reads, *made, NAMESPACES)))
+        # What a domain carries is said before it is stopped or moved.
+        carried = (NODES, INSTANCES) if DOMAINS in self._deed.resource.own else ()
+        return tuple(dict.fromkeys((*self._deed.resource.sources, *reads, *made, *carried, NAMESPACES)))
 
     # What is meant --------------------------------------------------------------------------------------------------
 

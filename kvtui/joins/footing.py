@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kvtui.joins.domain import host_of
 from kvtui.model import Ref
 from kvtui.records.kubernetes import Node
+from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.records.libvirt import Domain, DomainState, Host
 from kvtui.store import View
 
@@ -66,6 +67,14 @@ def nodes_on(view: View, backend: str) -> Iterator[tuple[Ref, Node]]:
     for _, domain in view.items(Domain, backend):
         if domain.active:
             yield from nodes_in(view, domain)
+
+
+def tell_carried(view: View, domain: Domain) -> Iterator[str]:
+    """What goes down with a domain that is a node of a cluster: a sentence for each."""
+    for ref, _ in nodes_in(view, domain):
+        there = view.linked(VirtualMachineInstance, ref.backend, "node", ref.name)
+        count = sum(instance.status.node_name == ref.name for _, instance in there)
+        yield f"runs node {ref.name} of cluster {ref.backend}, with {count} VM{'' if count == 1 else 's'} on it"
 
 
 def name_nodes(nodes: Iterable[Ref]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
+from kvtui.joins.footing import tell_carried
 from kvtui.model import Feed, FeedState, Finding, Platform, Ref, Severity
 from kvtui.records.base import Condition, Meta, Record
 from kvtui.records.bastion import Bastion
@@ -157,6 +158,7 @@ def test_a_node_is_known_by_its_uuid_however_its_firmware_spells_it(spelling: st
     row = nodes.row(store, Ref("prod", Node.KIND, "", "node-1", "node-1"))
     assert nodes.fields(row)["host"] == "kvm1/w1"
     assert vms.fields(vms.row(store, Ref("kvm1", Domain.KIND, "", "w1", UUID)))["carries"] == "prod/node-1"
+    assert list(tell_carried(store, domain())) == ["runs node node-1 of cluster prod, with 0 VMs on it"]
     assert nodes.fields(nodes.row(store, Ref("kvm1", Host.KIND, "", "kvm1")))["cluster"] == "prod"
 
 
