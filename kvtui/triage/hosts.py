@@ -30,7 +30,7 @@ def _judge_host(view: View, ref: Ref, _now: float) -> Judgement:
     nodes = [node for node, _ in nodes_on(view, ref.backend)]
     takes = []
     if domains:
-        takes.append(f"{len(domains)} VM{'s' if len(domains) != 1 else ''} ran there")
+        takes.append(f"{len(domains)} VM{'s' if len(domains) != 1 else ''} there, whose state is not known")
     if nodes:
         takes.append(f"among them nodes of {name_nodes(nodes)}")
     words = host.trouble or "no reason is known"

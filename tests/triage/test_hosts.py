@@ -103,7 +103,10 @@ def test_a_lost_host_says_why_and_what_it_takes_along_in_one_finding() -> None:
     store.post(Feed("kvm1", Host.KIND, FeedState.STALE, NOW - 60, "cut"))
     (finding,) = judge(store)
     assert (finding.rule, finding.trouble) == ("host.lost", "is lost")
-    assert finding.cause == "no answer to keepalive probes; 4 VMs ran there; among them nodes of prod: node-1"
+    assert (
+        finding.cause
+        == "no answer to keepalive probes; 4 VMs there, whose state is not known; among them nodes of prod: node-1"
+    )
 
 
 def test_what_a_bastion_keeps_us_from_is_one_finding_and_no_lost_host() -> None:
