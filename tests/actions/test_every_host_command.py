@@ -11,13 +11,17 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
 from kvtui.actions.commands import Deed, find_verbs, kind_of
+from kvtui.audit import Act, AuditLog
+from kvtui.backends.libvirt.client import LibvirtBackend
+from kvtui.backends.libvirt.link import Lane
 from kvtui.cli import codes
+from kvtui.errors import UnreachableError
 from kvtui.model import Platform
 from kvtui.resources import resources_for
 from tests.actions.conftest import call_main
@@ -87,6 +91,12 @@ CASES: Final[dict[str, Case]] = {
     "vm.unpause": Case("backup-1"),
 }
 
+VERBLESS: Final = {
+    "vm.edit": "in an editor: tests/ui/test_editing.py, tests/libvirt/test_definitions.py",
+    "pool.upload": "kvtui upload: tests/resources/test_pool_upload.py, tests/real/test_uploads.py",
+}
+"""Actions that are no verbs of the command line, and where they are tried."""
+
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -125,6 +135,11 @@ def log(tmp_path: Path) -> str:
 def test_every_action_with_a_verb_has_a_case() -> None:
     missing = {deed.action.id for deed in HOSTS} - CASES.keys()
     assert not missing, f"{sorted(missing)} are not tried from the command line"
+
+
+def test_what_has_no_verb_is_named() -> None:
+    all_ids = {action.id for resource in resources_for({Platform.LIBVIRT}) for action in resource.verbs}
+    assert all_ids - {deed.action.id for deed in HOSTS} == VERBLESS.keys()
 
 
 @pytest.mark.parametrize("deed", HOSTS, ids=lambda deed: deed.action.id)
@@ -169,3 +184,31 @@ def test_a_snapshot_is_named_with_its_vm_or_alone(run: Run) -> None:
         code, out, err = run(*words, "--yes")
         assert (code, err) == (codes.OK, "")
         assert "mail-1/before: " in out
+
+
+@pytest.mark.parametrize("deed", [deed for deed in HOSTS if not CASES[deed.action.id].refusal],
+                         ids=lambda deed: deed.action.id)  # fmt: skip
+def test_of_a_host_that_is_lost_in_the_middle_nobody_knows_whether_it_was_done(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deed: Deed
+) -> None:
+    call, write, lost = LibvirtBackend.call, AuditLog.write, False
+
+    def note(log: AuditLog, act: Act, result: str, words: str = "") -> None:
+        nonlocal lost
+        write(log, act, result, words)
+        lost = lost or result == "asked"
+
+    async def lose(backend: LibvirtBackend, ask: Any, title: str, lane: Lane = Lane.CALLS) -> Any:
+        if lost:
+            raise UnreachableError(title, "the server closed the connection")
+        return await call(backend, ask, title, lane)
+
+    monkeypatch.setattr(AuditLog, "write", note)
+    monkeypatch.setattr(LibvirtBackend, "call", lose)
+    case = CASES[deed.action.id]
+    code, out, err = run(*words_of(deed, case.name, *case.fields), "--yes")
+    assert code == codes.PARTIAL
+    assert "nobody knows whether" in out
+    assert "the server closed the connection" in out
+    assert "is back" in out, err
+    assert [json.loads(line)["result"] for line in log(tmp_path).splitlines()] == ["asked", "unknown"]
