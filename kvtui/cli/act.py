@@ -32,7 +32,7 @@ from kvtui.fleet import Fleet
 from kvtui.model import FeedState, Platform, Ref
 from kvtui.resources import RESOURCES
 from kvtui.resources.form import Answers
-from kvtui.resources.sources import DOMAINS, INSTANCES, NAMESPACES, NODES
+from kvtui.resources.sources import DOMAINS, INSTANCES, NAMESPACES, NODES, name_kind
 from kvtui.text import age, clean_line
 
 _LISTS: Final = 15.0
@@ -166,7 +166,8 @@ class _Run:
         else:
             rows = await self._chooser.find_named(names)
         for feed in self._chooser.troubles:
-            sys.stderr.write(f"kvtui: {clean_line(feed.backend)}: {feed.kind} not known: {feed.detail or feed.state}\n")
+            kind, why = name_kind(feed.kind), feed.detail or feed.state
+            sys.stderr.write(f"kvtui: {clean_line(feed.backend)}: {kind} not known: {why}\n")
         return rows
 
     def _judge(self, rows: Sequence[Any]) -> list[Task]:

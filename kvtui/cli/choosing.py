@@ -17,6 +17,7 @@ from kvtui.model import Feed, FeedState, Platform, Ref
 from kvtui.resources.base import AnyResource, Site
 from kvtui.resources.filtering import FilterError
 from kvtui.resources.listing import Listing
+from kvtui.resources.sources import name_kind
 from kvtui.text import clean_line
 
 
@@ -128,7 +129,7 @@ class Chooser:
         if feed.state is FeedState.FORBIDDEN:
             raise ForbiddenError(words, detail)
         if feed.state is FeedState.ABSENT:
-            raise AbsentError(words, f"{feed.backend} has no {feed.kind}")
+            raise AbsentError(words, f"{feed.backend} has no {name_kind(feed.kind)}")
         raise UnreachableError(words, detail)
 
     def _is_arriving(self, ref: Ref) -> bool:

@@ -12,6 +12,7 @@ from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
 from kvtui.model import Feed, FeedState
 from kvtui.records.bastion import Bastion
+from kvtui.resources.sources import name_kind
 from kvtui.triage.bastions import name_behind
 
 _TICK: Final = 0.05
@@ -57,7 +58,7 @@ def say_missing(feeds: Iterable[Feed], fleet: Fleet) -> list[str]:
         if behind is not None:
             told[_tell_bastion(*behind)] = None
         else:
-            kinds.setdefault((feed.backend, feed.state, feed.detail), []).append(feed.kind)
+            kinds.setdefault((feed.backend, feed.state, feed.detail), []).append(name_kind(feed.kind))
     return [
         *told,
         *(

@@ -58,3 +58,12 @@ POOLS: Final = _libvirt(StoragePool, "pools")
 STORAGE_VOLUMES: Final = _libvirt(StorageVolume, "volumes")
 NETWORKS: Final = _libvirt(VirtualNetwork, "networks")
 SNAPSHOTS: Final = _libvirt(DomainSnapshot, "snapshots")
+_WORDS: Final = {
+    source.kind: source.plural
+    for source in (HOSTS, DOMAINS, JOBS, BLOCK_JOBS, POOLS, STORAGE_VOLUMES, NETWORKS, SNAPSHOTS)
+}
+
+
+def name_kind(kind: str) -> str:
+    """A kind in a sentence: libvirt's have names of ours, in the field's words; those of Kubernetes are its words."""
+    return _WORDS.get(kind, kind)

@@ -9,6 +9,7 @@ from kvtui.model import Feed, FeedState, Platform, Tone
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.resources import RESOURCES
 from kvtui.resources.base import AnyResource
+from kvtui.resources.sources import name_kind
 from kvtui.text import age, cells, shorten
 
 _WORST_FIRST = (
@@ -46,7 +47,7 @@ def name_backends(fleet: Fleet, names: Sequence[str], room: int) -> str:
 def kind_words(kind: str) -> str:
     """A kind as its pane calls it."""
     titles = {source.kind: resource.title for resource in reversed(RESOURCES) for source in resource.own}
-    return titles.get(kind) or {VirtualMachineInstance.KIND: "VM instances"}.get(kind, kind)
+    return titles.get(kind) or {VirtualMachineInstance.KIND: "VM instances"}.get(kind) or name_kind(kind)
 
 
 def state_words(feed: Feed, now: float) -> tuple[str, Tone]:
