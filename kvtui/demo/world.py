@@ -24,6 +24,7 @@ from kvtui.demo.controllers.handler import Handler
 from kvtui.demo.controllers.importer import Importer
 from kvtui.demo.controllers.kubelet import Kubelet
 from kvtui.demo.controllers.kubevirtmachine import KubevirtMachines
+from kvtui.demo.controllers.liveupdate import LiveUpdates
 from kvtui.demo.controllers.memorydump import MemoryDumps
 from kvtui.demo.controllers.migration import Migrations
 from kvtui.demo.controllers.namespaces import Namespaces
@@ -100,6 +101,7 @@ class World:
             Migrations(self),
             self.transfers,
             Evacuation(self),
+            LiveUpdates(self),
             DataVolumes(self),
             self.importer,
             self.uploader,

@@ -18,6 +18,8 @@ class Cpu(Struct):
     sockets: int = 0
     threads: int = 0
     model: str = ""
+    max_sockets: int = 0
+    """Up to how many a running guest can be given; 0 when none is stated."""
 
     @property
     def count(self) -> int:
@@ -330,6 +332,7 @@ class InstanceMemory(Struct):
     """``status.memory``."""
 
     guest_current: str | None = None
+    guest_at_boot: str | None = None
 
 
 class InstanceStatus(Struct):
@@ -421,6 +424,19 @@ class Migration(Record):
         return self.status.phase in self.FINAL
 
 
+class KubeVirtConfiguration(Struct):
+    """``spec.configuration`` of the KubeVirt installation."""
+
+    vm_rollout_strategy: str = ""
+    """``LiveUpdate``, ``Stage``; empty for what that version does by itself."""
+
+
+class KubeVirtSpec(Struct):
+    """``spec`` of the KubeVirt installation."""
+
+    configuration: KubeVirtConfiguration = msgspec.field(default_factory=KubeVirtConfiguration)
+
+
 class KubeVirtStatus(Struct):
     """``status`` of the KubeVirt installation."""
 
@@ -436,4 +452,5 @@ class KubeVirt(Record):
 
     KIND: ClassVar[str] = "KubeVirt"
 
+    spec: KubeVirtSpec = msgspec.field(default_factory=KubeVirtSpec)
     status: KubeVirtStatus = msgspec.field(default_factory=KubeVirtStatus)

@@ -8,6 +8,8 @@ from typing import Final
 from kvtui.backends.base import Backend, Permission
 from kvtui.backends.objects import Body
 from kvtui.joins.machine import Machine
+from kvtui.joins.rollout import tell_memory, tell_sockets
+from kvtui.resources import sources
 from kvtui.resources.base import Action, Danger, objects
 from kvtui.resources.form import Answers, Choice, Form, Number, Option
 from kvtui.resources.labelling import describe_labels, label_form, label_patch
@@ -22,10 +24,6 @@ _LEAST: Final = 32
 _MOST: Final = 16 * 2**20
 """MiB that no node has."""
 _FEW: Final = 4
-_LIVE: Final = (
-    "the running guest gets it at once if the VM can migrate and the cluster rolls changes out live (LiveUpdate); "
-    "else after a restart, and its row says so"
-)
 _STRATEGIES: Final = {
     "Always": "runs, and is started again whenever it ends",
     "RerunOnFailure": "runs, and is started again when it fails, not when the guest shuts down",
@@ -78,13 +76,14 @@ def _stored_cpus(machine: Machine) -> tuple[int, int]:
     return cpu.count or 1, max(1, cpu.cores) * max(1, cpu.threads)
 
 
-def _cpus_form(_view: View, machines: Sequence[Machine]) -> Form:
+def _cpus_form(view: View, machines: Sequence[Machine]) -> Form:
     def warn(answers: Answers) -> Sequence[str]:
         count = answers.number("cpus") or 0
         running = [machine for machine in machines if machine.live is not None]
         if any(count < _stored_cpus(machine)[0] or count % _stored_cpus(machine)[1] for machine in running):
             return ("the guest gets it after a restart: only whole sockets can be added to a running one",)
-        return (_LIVE,) if running else ()
+        said = [tell_sockets(view, machine, count // _stored_cpus(machine)[1]) for machine in running]
+        return tuple(dict.fromkeys(said))
 
     steps = {_stored_cpus(machine)[1] for machine in machines}
     hint = f"a socket has {steps.pop()}; other numbers make it one socket" if len(steps) == 1 else ""
@@ -112,7 +111,7 @@ def _most_memory(machine: Machine) -> int:
     return int(quantity(machine.vm.spec.template.spec.domain.memory.max_guest) or 0)
 
 
-def _memory_form(_view: View, machines: Sequence[Machine]) -> Form:
+def _memory_form(view: View, machines: Sequence[Machine]) -> Form:
     def check(answers: Answers) -> str:
         most = [found for machine in machines if (found := _most_memory(machine))]
         wanted = (answers.number("memory") or 0) * _MIB
@@ -125,10 +124,7 @@ def _memory_form(_view: View, machines: Sequence[Machine]) -> Form:
         said = []
         if any(wanted * _FEW < _stored_memory(machine) for machine in machines):
             said.append("that is less than a quarter of what it has: a guest that does not fit does not boot")
-        if any(wanted < _stored_memory(machine) for machine in running):
-            said.append("less memory may need a restart: the VM's row says so then")
-        elif running:
-            said.append(_LIVE)
+        said += dict.fromkeys(tell_memory(view, machine, wanted) for machine in running)
         if used and wanted < max(used):
             said.append(f"{size(max(used))} are in use now")
         return said
@@ -222,6 +218,7 @@ def _change(
         awaits="changing",
         danger=Danger.ASK,
         usual=20.0,
+        reads=(sources.KUBEVIRTS,),
         footer=False,
         command=f"set-{name.replace('_', '-')}",
     )

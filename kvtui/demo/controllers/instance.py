@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 FINALIZERS = ["kubevirt.io/virtualMachineControllerFinalize", "kubevirt.io/foregroundDeleteVirtualMachine"]
 _LARGEST_GUEST_FACTOR = 4
+_MOST_SOCKETS_FACTOR = 4
 """Memory hot-plug allows four times the guest's memory unless the machine says otherwise."""
 
 
@@ -55,6 +56,7 @@ def complete_instance(world: World, vmi: Object, revision: str = "") -> Object:
     domain = spec.setdefault("domain", {})
     domain.setdefault("cpu", {}).setdefault("cores", 1)
     domain["cpu"].setdefault("model", "host-model")
+    domain["cpu"].setdefault("maxSockets", domain["cpu"].get("sockets", 1) * _MOST_SOCKETS_FACTOR)
     domain.setdefault("devices", {})
     domain.setdefault("features", {}).setdefault("acpi", {"enabled": True})
     domain.setdefault("machine", {"type": "q35"})

@@ -11,8 +11,9 @@ from kvtui.demo.clock import stamp
 from kvtui.demo.controllers.base import Controller, Key
 from kvtui.demo.controllers.datavolume import POPULATED_FOR
 from kvtui.demo.controllers.events import VM_CONTROLLER
-from kvtui.demo.controllers.instance import new_instance
+from kvtui.demo.controllers.instance import cluster_configuration, new_instance
 from kvtui.demo.controllers.launcher import claims_of
+from kvtui.demo.controllers.liveupdate import why_restart
 from kvtui.demo.controllers.printable import FINAL, Situation, data_volume_failed, printable_status, run_strategy
 from kvtui.demo.objects import (
     add_finalizer,
@@ -242,6 +243,7 @@ class VirtualMachines(Controller):
         meta = vm["metadata"]
         now = self.clock.stamp()
         failure = vm.get("status", {}).get("startFailure")
+        live = cluster_configuration(self.world).get("vmRolloutStrategy") == "LiveUpdate"
 
         def write(found: Object) -> None:
             status = found.setdefault("status", {})
@@ -250,20 +252,20 @@ class VirtualMachines(Controller):
             else:
                 status.pop("startFailure", None)
             situation.vm = found
-            report_status(situation, now)
+            report_status(situation, now, live=live)
 
         self.storage.modify(kinds.VM, meta["namespace"], meta["name"], write)
 
 
-def report_status(situation: Situation, now: str) -> None:
-    """Write ``vm.status`` as the situation demands."""
+def report_status(situation: Situation, now: str, *, live: bool = True) -> None:
+    """Write ``vm.status`` as the situation demands; `live` where the cluster rolls changes out live."""
     vm, vmi = situation.vm, situation.vmi
     status = vm.setdefault("status", {})
     _mirror_conditions(vm, vmi, now)
     _flag(status, "created", on=vmi is not None)
     _flag(status, "ready", on=vmi is not None and _is_ready(vmi))
     _finish_requests(status, vmi)
-    _require_restart(vm, vmi, now)
+    _require_restart(vm, vmi, now, live=live)
     status["desiredGeneration"] = status["observedGeneration"] = vm["metadata"].get("generation", 1)
     status["printableStatus"] = printable_status(situation)
     status["runStrategy"] = run_strategy(vm)
@@ -339,7 +341,7 @@ def _mirror_conditions(vm: Object, vmi: Object | None, now: str) -> None:
     set_condition(vm, "Ready", "False", now, "VMIConditionMissing", "VMI is missing the Ready condition")
 
 
-def _require_restart(vm: Object, vmi: Object | None, now: str) -> None:
+def _require_restart(vm: Object, vmi: Object | None, now: str, *, live: bool) -> None:
     """Tell of template changes that a running guest cannot take."""
     if vmi is None or vmi["status"].get("phase") != "Running":
         remove_condition(vm, "RestartRequired")
@@ -348,11 +350,9 @@ def _require_restart(vm: Object, vmi: Object | None, now: str) -> None:
     keys = ("firmware", "machine")
     fixed = any(domain.get(key, running.get(key)) != running.get(key) for key in keys)
     cores = domain.get("cpu", {}).get("cores", 1) != running.get("cpu", {}).get("cores", 1)
-    smaller = domain.get("memory", {}).get("guest") != running.get("memory", {}).get("guest")
-    if fixed or cores or smaller:
-        set_condition(
-            vm, "RestartRequired", "True", now, "", "a non-live-updatable field was changed in the template spec"
-        )
+    words = "a non-live-updatable field was changed in the template spec" if fixed or cores else ""
+    if words := words or why_restart(vm, vmi, live=live):
+        set_condition(vm, "RestartRequired", "True", now, "", words)
     else:
         remove_condition(vm, "RestartRequired")
 
