@@ -104,7 +104,7 @@ def test_a_host_that_hangs_costs_the_time_limit_and_is_told(
     assert code == 3
     assert guest.name in [row["name"] for row in rows]
     assert rows[0]["columns"]["cpu_use"].endswith("%")
-    assert complaint.endswith(": Domain, Host, DomainJob not answered in time\n")
+    assert complaint.endswith(": domains, hosts, jobs not answered in time\n")
     assert not complaint.startswith(f"kvtui: {rows[0]['backend']}:")
 
 
