@@ -85,16 +85,17 @@ def why_protected(view: View, care: Care, ref: Ref) -> str:
         where = "" if subject == ref else f" of {record.KIND} {subject.path}"
         if pattern := care.protects(subject):
             return f"protected in your settings by {pattern!r}{where}"
-        if _is_protected(record):
+        if is_protected(record.metadata.labels):
             return f"protected by the label {PROTECTED}{where}"
     namespace = view.get(Namespace, ref.backend, "", ref.namespace) if ref.namespace else None
-    if namespace is not None and _is_protected(namespace):
+    if namespace is not None and is_protected(namespace.metadata.labels):
         return f"protected by the label {PROTECTED} of namespace {ref.namespace}"
     return ""
 
 
-def _is_protected(record: Record) -> bool:
-    return record.metadata.labels.get(PROTECTED, "false").lower() != "false"
+def is_protected(labels: Mapping[str, str]) -> bool:
+    """Whether an object with these labels is protected."""
+    return labels.get(PROTECTED, "false").lower() != "false"
 
 
 def _upwards(view: View, ref: Ref) -> Iterator[tuple[Ref, Record]]:

@@ -59,6 +59,8 @@ class Sheet:
     """Whether to ask once more where nothing was answered or looked at: the key may have been a slip."""
     production: str = ""
     """As of a question."""
+    names: Sequence[str] = ()
+    """Of the objects that it is about, each whole; none where it makes one."""
 
 
 class Asker(Protocol):
@@ -199,13 +201,14 @@ class Confirmer:
                 known = [await variant.prepare(self._fleet.backends, self._fleet.view, alike)]
             form = variant.form(self._fleet.view, alike, *known)
             if not isinstance(alike[0], Site):
-                form = replace(form, about=(*self._whereabouts(resource, alike), *form.about))
+                form = replace(form, about=(*self._spaces(resource, alike), *form.about))
             unseen = bool(self._tell_hidden(resource, alike, hidden))
             asks = unseen or self._danger(variant, resource, alike) is not Danger.NONE
             word = self._word(variant, resource, alike, hidden)
             warnings = [*self._tell_hidden(resource, alike, hidden), *self._warnings(variant, resource, alike)]
             production = self._production(resource, alike)
-            answers = await self._asker.fill_in(Sheet(form, warnings, word, asks, production))
+            names = () if isinstance(alike[0], Site) else self._names(resource, alike)
+            answers = await self._asker.fill_in(Sheet(form, warnings, word, asks, production, names))
             if answers is None:
                 return None
             asked += [Task(row, answers) for row in alike]
@@ -313,10 +316,6 @@ class Confirmer:
             return ("it is marked but hidden: the row under the cursor is another one",)
         verb = "is" if len(unseen) == 1 else "are"
         return (f"{len(unseen)} of these {len(rows)} marked {verb} hidden: {enumerate_names(unseen)}",)
-
-    def _whereabouts(self, resource: AnyResource, rows: Sequence[Any]) -> list[str]:
-        """What a form is about, by whole names, for its title has short ones."""
-        return [enumerate_names(self._names(resource, rows)), *self._spaces(resource, rows)]
 
     def _spaces(self, resource: AnyResource, rows: Sequence[Any]) -> list[str]:
         """The namespaces that several rows are in, where they are in several, the most touched first."""

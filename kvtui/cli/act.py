@@ -204,7 +204,7 @@ class _Run:
             return None
         draft = fill_form(sheet.form, await take_secrets(sheet.form, self._options.fields))
         warnings = [*sheet.warnings, *draft.warnings]
-        subjects = [*sheet.form.about, *tell_answers(draft)]
+        subjects = [*sheet.names, *sheet.form.about, *tell_answers(draft)]
         question = Question(f"{sheet.form.title}?", subjects, warnings, sheet.word, sheet.production)
         return draft.answers if await self._confirm(question) else None
 

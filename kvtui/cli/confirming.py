@@ -7,12 +7,17 @@ from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+import msgspec
+
+from kvtui.actions.care import PROTECTED, is_protected
 from kvtui.actions.confirm import Question
+from kvtui.backends.objects import Objects
 from kvtui.backends.ssh import NobodyError
 from kvtui.cli.asking import TerminalAsker
-from kvtui.errors import UnconfirmedError
+from kvtui.errors import AbsentError, ForbiddenError, UnconfirmedError
 from kvtui.fleet import Fleet
 from kvtui.model import Ref
+from kvtui.records.kubernetes import Namespace as Space
 from kvtui.text import clean_line
 
 _SHOWN: Final = 12
@@ -42,18 +47,37 @@ async def ask_whether_meant(question: Question, place: str = "") -> bool:
 async def confirm_where_careful(
     fleet: Fleet, ref: Ref, options: Namespace, title: str, subjects: Sequence[str] = ()
 ) -> None:
-    """Have the user confirm what asks nobody elsewhere, where it is production or protected in the settings. Raises
-    UnconfirmedError.
+    """Have the user confirm what asks nobody elsewhere, where it is production, or protected in the settings or by the
+    label of the namespace. Raises UnconfirmedError.
     """
     care = fleet.care(ref.backend)
-    pattern = care.protects(ref)
     # What is read-only is refused whatever is answered.
-    if options.yes or fleet.backends[ref.backend].info.read_only or not (care.production or pattern):
+    if options.yes or fleet.backends[ref.backend].info.read_only:
+        return
+    pattern = care.protects(ref)
+    labelled = not pattern and await _is_labelled(fleet, ref)
+    if not (care.production or pattern or labelled):
         return
     warnings = (f"protected in your settings by {pattern!r}",) if pattern else ()
+    if labelled:
+        warnings = (f"protected by the label {PROTECTED} of namespace {ref.namespace}",)
     production = f"PRODUCTION {clean_line(ref.backend)}" if care.production else ""
     if not await ask_whether_meant(Question(title, subjects, warnings, "", production)):
         raise UnconfirmedError("nothing was done", "it was not confirmed")
+
+
+async def _is_labelled(fleet: Fleet, ref: Ref) -> bool:
+    """Whether the namespace bears the label that protects it; one that the account may not read is taken as it is in
+    the settings.
+    """
+    backend = fleet.backends[ref.backend]
+    if not ref.namespace or not isinstance(backend, Objects):
+        return False
+    try:
+        found = await backend.read(Ref(ref.backend, "Namespace", "", ref.namespace))
+    except (ForbiddenError, AbsentError):
+        return False
+    return is_protected(msgspec.convert(found, Space).metadata.labels)
 
 
 def print_lines(lines: Iterable[str]) -> None:

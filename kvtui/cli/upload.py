@@ -16,9 +16,10 @@ from kvtui.cli.output import printing
 from kvtui.errors import ConfigError
 from kvtui.model import Platform, Ref
 from kvtui.records.cdi import DataVolume, Upload
-from kvtui.text import clean_line, fit, quantity
+from kvtui.text import clean_line, fit, quantity, size
 
 if TYPE_CHECKING:
+    from kvtui.backends.base import Backend
     from kvtui.backends.uploads import ImageUpload, Uploads
     from kvtui.config import Settings
 
@@ -49,6 +50,7 @@ async def _upload(options: Namespace) -> int:
         await fleet.prepare()
         uploads: Uploads = able(backend, Uploads)  # type: ignore[type-abstract]
         wanted = _wanted(options, backend.name, shown)
+        await _check_class(backend, options)
         await confirm_where_careful(fleet, wanted.ref, options, f"upload {options.file.name} to {wanted.ref.path}?")
         ref = await uploads.upload(wanted)
     except asyncio.CancelledError:
@@ -74,6 +76,17 @@ async def _upload_to_host(options: Namespace, settings: Settings) -> int:
     return 0
 
 
+async def _check_class(backend: Backend, options: Namespace) -> None:
+    """Raise ConfigError for a storage class that the cluster has not: its disk would wait for ever."""
+    from kvtui.resources.storage import read_facts
+
+    if not options.storage_class or backend.info.read_only:
+        return
+    known = (await read_facts(backend)).names
+    if known and options.storage_class not in known:
+        raise ConfigError(f"--class is not {clean_line(options.storage_class)!r}", f"there is {', '.join(known)}")
+
+
 def _wanted(options: Namespace, backend: str, shown: _Shown) -> ImageUpload:
     from kvtui.backends.images import read_image
     from kvtui.backends.uploads import ImageUpload
@@ -90,6 +103,14 @@ def _wanted(options: Namespace, backend: str, shown: _Shown) -> ImageUpload:
     gibibytes = _gibibytes(options.size) if options.size else max(1, -(-(image.disk or 0) // 2**30))
     if not options.size and image.disk is None:
         raise ConfigError(f"how large the disk in {file.name} is, only CDI will know", hint="give --size, as in 20Gi")
+    if image.disk is not None and image.disk > gibibytes * 2**30:
+        raise ConfigError(
+            f"--size {clean_line(options.size)} is too small",
+            f"the disk of the {image.format} image has {size(image.disk)}",
+            f"give --size {-(-image.disk // 2**30)}Gi, or none",
+        )
+    if options.size and (quantity(options.size) or 0.0) >= 2**20 and quantity(options.size) != gibibytes * 2**30:
+        sys.stderr.write(f"kvtui: the disk gets {gibibytes}Gi, not {clean_line(options.size)}: whole GiB\n")
     answers: dict[str, Any] = {
         "size": gibibytes, "class": options.storage_class, "access": options.access, "mode": options.mode,
     }  # fmt: skip

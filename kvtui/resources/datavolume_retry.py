@@ -72,7 +72,7 @@ async def _make_anew(there: Objects, row: Import) -> Ref | None:
     await _await_gone(there, row)
     owner = row.volume.controller
     if owner is not None and owner.kind == "VirtualMachine":
-        return None
+        return await _await_new(there, row, owner.name)
     try:
         return await there.create(row.ref._replace(uid=""), body)
     except KvtuiError as error:
@@ -91,6 +91,22 @@ async def _await_gone(there: Objects, row: Import) -> None:
                     "make it anew once it is gone",
                 )
             await asyncio.sleep(_PAUSE)
+
+
+async def _await_new(there: Objects, row: Import, owner: str) -> Ref:
+    """The DataVolume that the VM makes in place of the one that is gone."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        with suppress(AbsentError):
+            uid = str(_metadata(await there.read(row.ref._replace(uid=""))).get("uid", ""))
+            if uid and uid != row.ref.uid:
+                return row.ref._replace(uid=uid)
+        await asyncio.sleep(_PAUSE)
+    raise BackendError(
+        f"{row.ref.path} is deleted, but was not made anew",
+        f"VM {owner} has not made it again within {_PATIENCE:.0f}s",
+        "its events tell why; start the VM",
+    )
 
 
 async def _is_there(there: Objects, ref: Ref, uid: str) -> bool:

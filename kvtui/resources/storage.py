@@ -142,15 +142,20 @@ def size_field(
     return Number(name, "size", hint, check, asked, unit="GiB", least=1, most=_LARGEST, default=default, needed=needed)
 
 
-def class_field(facts: Facts, *, virtual: bool = True) -> Choice | Text:
+def class_field(
+    facts: Facts, *, virtual: bool = True, asked: Callable[[Answers], bool] = lambda _answers: True
+) -> Choice | Text:
     """The storage class, the default first."""
     default = facts.default(virtual=virtual)
     if not facts.names:
-        return Text("class", "storage class", needed=False, hint="empty: the default of the cluster")
+        return Text("class", "storage class", "empty: the default of the cluster", asked=asked, needed=False)
     names = sorted(facts.names, key=lambda name: (name != default, name))
     first = [] if default else [Option("", "(the default)", note="the cluster's own, if it has one")]
     return Choice(
-        "class", "storage class", options=[*first, *(Option(name, note=_note(facts, name, default)) for name in names)]
+        "class",
+        "storage class",
+        asked=asked,
+        options=[*first, *(Option(name, note=_note(facts, name, default)) for name in names)],
     )
 
 

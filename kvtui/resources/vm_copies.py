@@ -14,7 +14,7 @@ from kvtui.records.base import is_true
 from kvtui.records.copies import VmClone, VmExport, VmSnapshot
 from kvtui.records.kubernetes import Claim
 from kvtui.records.kubevirt import VirtualMachine
-from kvtui.resources import products
+from kvtui.resources import products, storage
 from kvtui.resources.base import Action, Danger, objects
 from kvtui.resources.copying import (
     LABELS_HINT,
@@ -30,6 +30,7 @@ from kvtui.resources.copying import (
     snapshot_body,
 )
 from kvtui.resources.form import Answers, Choice, Form, Number, Option, Text, Toggle
+from kvtui.resources.storage import Facts
 from kvtui.store import View
 from kvtui.text import quantity, size
 
@@ -222,7 +223,7 @@ def _dump_when(machine: Machine) -> str:
     return f"a dump to {request.claim_name} is under way" if request and request.phase in _DUMPING else ""
 
 
-def _dump_form(view: View, machines: Sequence[Machine]) -> Form:
+def _dump_form(view: View, machines: Sequence[Machine], facts: Facts | None = None) -> Form:
     (machine,) = machines
     name = machine.record.metadata.name
     needed = dump_size(machine)
@@ -243,7 +244,7 @@ def _dump_form(view: View, machines: Sequence[Machine]) -> Form:
             Text("name", "name of the claim", default=free_name(f"{name}-memory", taken), asked=is_new,
                  check=fresh("name", taken, "a claim")),
             Number("size", "size", unit="MiB", default=str(needed // _MIB), least=needed // _MIB, asked=is_new),
-            Text("class", "storage class", needed=False, asked=is_new, hint="empty: the default one"),
+            storage.class_field(facts or Facts(), virtual=False, asked=is_new),
         ),
         about=(f"{size(needed)}: the guest's memory, and what its file system takes",),
         warn=lambda _: ("a dump holds every key and password that the guest has in its memory",
@@ -394,6 +395,7 @@ ACTIONS: tuple[Action[Machine], ...] = (
         help="Write the memory of the running guest to a claim, for those who look into it.",
         needs=_may("memorydump"),
         when=_dump_when,
+        prepare=storage.prepare_facts,
         form=_dump_form,
         run=_dump,
         single=True,

@@ -344,8 +344,8 @@ async def test_a_form_in_production_says_so(stage: Stage) -> None:
 async def test_a_form_names_its_vm_with_the_namespace_where_there_is_one_cluster(stage: Stage) -> None:
     asked = await ask(stage, "vm.snapshot", RUNNING)
     assert isinstance(asked, Sheet)
-    assert asked.form.about[0] == vm().ref(NAME).path
-    assert "/" in asked.form.about[0]
+    assert asked.names == [vm().ref(NAME).path]
+    assert "/" in asked.names[0]
 
 
 async def test_a_question_about_several_tells_the_namespaces_and_how_many_are_in_each(stage: Stage) -> None:

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,6 +84,7 @@ async def test_what_is_not_checked_is_said_loudly(cluster: RunningCluster, image
     ("arguments", "code", "words"),
     [
         (("--size", "nonsense"), 2, "is no size"),
+        (("--class", "nosuch", "-n", "shop"), 2, "--class is not 'nosuch': there is ceph-rbd, cephfs, "),
         (("-A",), 2, "one namespace of one cluster"),
         (("--class", "nosuch", "--size", "1Gi", "--read-only"), 1, "is read-only"),
     ],
@@ -116,3 +118,33 @@ async def test_where_care_is_wanted_it_is_asked_before_anything_is_sent(
     assert "it must be confirmed, and there is no terminal (--yes does it without asking)" in err
     assert phase(cluster) == "none"
     assert (await run(cluster, tmp_path, *words, "--yes"))[0] == 0
+
+
+async def test_a_namespace_that_its_label_protects_is_asked_about_too(
+    cluster: RunningCluster, image: Path, tmp_path: Path
+) -> None:
+    def protect(space: dict[str, Any]) -> None:
+        space["metadata"].setdefault("labels", {})["kvtui.dev/protected"] = "true"
+
+    cluster.world.storage.modify(kinds.NAMESPACE, "", "shop", protect)
+    code, out, err = await run(cluster, tmp_path, str(image), "--name", "mine", "-n", "shop")
+    assert (code, out) == (4, "")
+    assert "protected by the label kvtui.dev/protected of namespace shop" in err
+    assert phase(cluster) == "none"
+
+
+async def test_a_size_that_the_image_does_not_fit_in_is_refused_and_one_that_is_rounded_is_told(
+    cluster: RunningCluster, tmp_path: Path
+) -> None:
+    large = tmp_path / "large.img"
+    with large.open("wb") as file:
+        file.truncate(3 * 2**30)
+    code, _, err = await run(cluster, tmp_path, str(large), "--name", "mine", "-n", "shop", "--size", "2Gi")
+    assert code == 2
+    assert "--size 2Gi is too small: the disk of the raw image has 3Gi" in err
+    assert "give --size 3Gi, or none" in err
+    with large.open("wb") as file:
+        file.truncate(2**20)
+    code, _, err = await run(cluster, tmp_path, str(large), "--name", "mine", "-n", "shop", "--size", "1500Mi")
+    assert code == 0, err
+    assert "the disk gets 2Gi, not 1500Mi: whole GiB" in err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from kvtui.model import Ref
 from kvtui.resources import datavolume, pvc, sources, vm
 from kvtui.resources.base import AnyAction, AnyResource, Site
 from kvtui.resources.datavolume_actions import data_volume_body
+from kvtui.resources.datavolume_retry import retry
 from kvtui.resources.form import Answer, Answers
 from tests.cluster import RunningCluster, running_cluster
 from tests.wire.support import Kept, eventually, kept
@@ -182,6 +184,30 @@ async def test_an_import_that_cdi_has_given_up_is_made_anew_as_it_was(desk: Desk
     assert row.volume.metadata.uid != before.volume.metadata.uid
     made = desk.cluster.world.storage.get(kinds.DATA_VOLUME, "shop", "fresh")
     assert made["spec"]["source"]["http"] == {"url": url, "checksum": "md5:" + "0" * 32}
+
+
+async def test_of_an_import_that_its_vm_makes_anew_the_new_one_is_followed(desk: Desk) -> None:
+    url = "https://images.example.org/wrong.qcow2"
+    downloads = desk.cluster.world.outside.downloads
+    downloads[url] = Download(size=2**20, rate=2**20, checksum_matches=False)
+    await desk.make("fresh", source="http", url=url, checksum="md5:" + "0" * 32)
+    storage = desk.cluster.world.storage
+    vm = next(one for one in storage.list(kinds.VM, "shop"))["metadata"]
+    owner = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "name": vm["name"], "uid": vm["uid"],
+             "controller": True}  # fmt: skip
+    storage.modify(kinds.DATA_VOLUME, "shop", "fresh", lambda dv: dv["metadata"].update(ownerReferences=[owner]))
+    before = await desk.comes(
+        datavolume.RESOURCE, "fresh", lambda row: row.volume.status.phase == "Failed" and row.volume.controller
+    )
+    retried = asyncio.ensure_future(retry(desk.kept.backend, before))
+    await eventually(
+        lambda: not any(storage.find(kind, "shop", "fresh") for kind in (kinds.DATA_VOLUME, kinds.PVC)),
+    )
+    assert not retried.done(), "the old one is gone, and the new one is not there"
+    made = await desk.make("fresh", source="blank")
+    ref = await retried
+    assert ref is not None
+    assert (ref.uid, ref.uid == before.ref.uid) == (made.ref.uid, False)
 
 
 # Claims

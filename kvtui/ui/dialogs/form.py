@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from kvtui.actions.confirm import Sheet
+from kvtui.actions.confirm import Sheet, enumerate_names
 from kvtui.resources.form import Answers, AnyField, Choice, Draft, Number, Toggle
 from kvtui.resources.form import Text as FormText
 from kvtui.text import cells, clean
@@ -54,8 +54,9 @@ class FormDialog(SeenDialog[Answers | None]):
             if production:
                 yield Static(Text(production), classes="dialog-production")
             yield Static(Text(clean(form.title)), classes="dialog-title")
-            if form.about:
-                yield Static(Text(clean("\n".join(form.about))), classes="form-about")
+            about = [*filter(None, (enumerate_names(self._sheet.names),)), *form.about]
+            if about:
+                yield Static(Text(clean("\n".join(about))), classes="form-about")
             with VerticalScroll(classes="form-fields", can_focus=False):
                 yield from self._lines
             yield self._hint
