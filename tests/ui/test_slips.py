@@ -103,6 +103,23 @@ async def test_no_key_of_any_pane_changes_anything_read_only(show: Show, pane: i
         assert stage.backend.calls == []
 
 
+@pytest.mark.parametrize("way", ["a", "ctrl+p"])
+async def test_neither_the_menu_nor_the_palette_changes_anything_read_only(show: Show, way: str) -> None:
+    stage = Stage(read_only=True)
+    stage.list_all()
+    async with show(stage, (160, 50), Settings(read_only=True)) as screen:
+        screen.main.jump(Ref(NAME, VirtualMachine.KIND, "shop", RUNNING, vm().metadata.uid))
+        await screen.settle()
+        for verb in ("restart", "pause", "migrate", "delete", "snapshot"):
+            await screen.press(way, *verb)
+            assert f"{NAME} is read-only here" in screen.text, verb
+            await screen.press("enter")
+            assert not isinstance(screen.app.screen, ConfirmDialog | FormDialog), verb
+            while screen.app.screen is not screen.main:
+                await screen.press("escape")
+        assert stage.backend.calls == []
+
+
 async def test_an_account_that_may_only_look_is_asked_nothing_and_changes_nothing(stage: Stage, show: Show) -> None:
     stage.backend.denied = "the account may only look"
     async with show(stage, (160, 50)) as screen:
