@@ -29,6 +29,8 @@ from kvtui.demo.validation import check_fields
 if TYPE_CHECKING:
     from kvtui.demo.world import World
 
+_HOTPLUG_BLOCK = 2 * 2**20
+_HOTPLUG_LEAST = 2**30
 Operation = Literal["CREATE", "UPDATE", "DELETE"]
 _STRATEGIES = ("Always", "Halted", "Manual", "Once", "RerunOnFailure", "WaitAsReceiver")
 _Admitter = Callable[["World", Object, Object | None], Object]
@@ -105,7 +107,9 @@ def _machine_causes(spec: Object) -> list[Object]:
         causes.append(_cause("spec.running", "One of Running or RunStrategy must be specified"))
     elif "runStrategy" in spec and spec["runStrategy"] not in _STRATEGIES:
         causes.append(_cause("spec.runStrategy", f"Invalid RunStrategy ({spec['runStrategy']})"))
-    return causes + _instance_causes("spec.template.spec", spec["template"].get("spec") or {})
+    path, inner = "spec.template.spec", spec["template"].get("spec") or {}
+    causes += _hotplug_causes(path, (inner.get("domain") or {}).get("memory") or {})
+    return causes + _instance_causes(path, inner)
 
 
 def _instance_causes(path: str, spec: Object) -> list[Object]:
@@ -128,6 +132,23 @@ def _instance_causes(path: str, spec: Object) -> list[Object]:
         field = f"{path}.domain.memory.guest"
         causes.append(_cause(field, f"{field} '{guest}': must be greater than 0."))
     return causes
+
+
+def _hotplug_causes(path: str, memory: Object) -> list[Object]:
+    """``ValidateLiveUpdateMemory``, for machines that say how far their memory may grow."""
+    if "maxGuest" not in memory:
+        return []
+    field, guest = f"{path}.domain.memory.guest", amount(memory.get("guest", "0"))
+    words = ""
+    if "guest" not in memory:
+        words = "Guest memory must be configured when memory hotplug is enabled"
+    elif guest > amount(memory["maxGuest"]):
+        words = "Guest memory is greater than the configured maxGuest memory"
+    elif guest % _HOTPLUG_BLOCK:
+        words = "Guest memory must be 2Mi aligned"
+    elif guest < _HOTPLUG_LEAST:
+        words = "Memory hotplug is only available for VMs with at least 1Gi of guest memory"
+    return [_cause(field, words)] if words else []
 
 
 def _random_uuid(world: World) -> str:

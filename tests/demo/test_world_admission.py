@@ -40,6 +40,21 @@ def test_a_disk_without_volume() -> None:
     assert "devices.disks[0].Name 'rootdisk' not found." in refusal(kinds.VM, vm).message
 
 
+@pytest.mark.parametrize(
+    ("guest", "words"),
+    [
+        ("9Gi", "Guest memory is greater than the configured maxGuest memory"),
+        ("1025Mi", "Guest memory must be 2Mi aligned"),
+        ("512Mi", "Memory hotplug is only available for VMs with at least 1Gi of guest memory"),
+        ("-5Mi", "must be greater than 0."),
+    ],
+)
+def test_memory_that_does_not_go_with_how_far_it_may_grow(guest: str, words: str) -> None:
+    vm = small_machine("shop", "bad")
+    vm["spec"]["template"]["spec"]["domain"]["memory"] = {"guest": guest, "maxGuest": "8Gi"}
+    assert words in refusal(kinds.VM, vm).message
+
+
 def test_a_migration_of_nothing() -> None:
     found = refusal(kinds.VMIM, migration_of("shop", "nope"))
     # Recording vmim-create-absent-vmi.
