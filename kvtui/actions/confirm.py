@@ -314,6 +314,8 @@ class Confirmer:
             return ()
         if len(rows) == 1:
             return ("it is marked but hidden: the row under the cursor is another one",)
+        if len(unseen) == len(rows):
+            return (f"all {len(rows)} marked are hidden: the row under the cursor is none of them",)
         verb = "is" if len(unseen) == 1 else "are"
         return (f"{len(unseen)} of these {len(rows)} marked {verb} hidden: {enumerate_names(unseen)}",)
 

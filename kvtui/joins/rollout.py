@@ -15,11 +15,13 @@ _MOVES = "the running guest gets it by a migration that KubeVirt begins by itsel
 
 
 def tell_sockets(view: View, machine: Machine, sockets: int) -> str:
-    """How a running guest comes to so many sockets, in a sentence."""
+    """How a running guest comes to so many sockets, in a sentence; empty where it has them."""
     live = machine.live
     if live is None:
         return ""
     cpu = live.spec.domain.cpu
+    if sockets == max(1, cpu.sockets):
+        return ""
     if sockets < max(1, cpu.sockets):
         return _after_restart("fewer sockets need one")
     if cpu.max_sockets and sockets > cpu.max_sockets:
@@ -28,11 +30,13 @@ def tell_sockets(view: View, machine: Machine, sockets: int) -> str:
 
 
 def tell_memory(view: View, machine: Machine, wanted: float) -> str:
-    """How a running guest comes to so many bytes of memory, in a sentence."""
+    """How a running guest comes to so many bytes of memory, in a sentence; empty where it has them."""
     live = machine.live
     if live is None:
         return ""
     booted = quantity(live.status.memory.guest_at_boot) if live.status.memory is not None else None
+    if wanted == quantity(live.spec.domain.memory.guest):
+        return ""
     most = quantity(live.spec.domain.memory.max_guest)
     if booted is not None and wanted < booted:
         return _after_restart(f"it has been started with {size(booted)}, and cannot have less")

@@ -83,7 +83,7 @@ def _cpus_form(view: View, machines: Sequence[Machine]) -> Form:
         if any(count < _stored_cpus(machine)[0] or count % _stored_cpus(machine)[1] for machine in running):
             return ("the guest gets it after a restart: only whole sockets can be added to a running one",)
         said = [tell_sockets(view, machine, count // _stored_cpus(machine)[1]) for machine in running]
-        return tuple(dict.fromkeys(said))
+        return tuple(dict.fromkeys(filter(None, said)))
 
     steps = {_stored_cpus(machine)[1] for machine in machines}
     hint = f"a socket has {steps.pop()}; other numbers make it one socket" if len(steps) == 1 else ""
@@ -124,7 +124,7 @@ def _memory_form(view: View, machines: Sequence[Machine]) -> Form:
         said = []
         if any(wanted * _FEW < _stored_memory(machine) for machine in machines):
             said.append("that is less than a quarter of what it has: a guest that does not fit does not boot")
-        said += dict.fromkeys(tell_memory(view, machine, wanted) for machine in running)
+        said += dict.fromkeys(filter(None, (tell_memory(view, machine, wanted) for machine in running)))
         if used and wanted < max(used):
             said.append(f"{size(max(used))} are in use now")
         return said

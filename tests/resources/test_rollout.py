@@ -39,6 +39,7 @@ def told(strategy: str = "LiveUpdate", *, sockets: int = 0, memory: float = 0.0,
 def test_more_comes_by_a_migration_where_the_cluster_rolls_out_live() -> None:
     assert told(sockets=4) == MOVES
     assert told(memory=2 * GIB) == MOVES
+    assert (told(sockets=2), told(memory=GIB)) == ("", "")
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,18 @@ async def test_of_many_marked_those_that_are_hidden_are_counted_and_their_number
         await until(screen, answered(stage, 4))
 
 
+async def test_where_all_marked_rows_are_hidden_the_row_in_sight_is_said_not_to_be_meant(
+    stage: Stage, show: Show
+) -> None:
+    *_, seen = add_stopped(stage, 3)
+    async with show(stage, SMALL) as screen:
+        await screen.press("slash", *"many-0000", "enter", "space", "slash", "ctrl+u", *"many-0001", "enter", "space")
+        await screen.press("slash", "ctrl+u", *seen, "enter", "s")
+        assert "start 2 VMs?" in screen.text
+        assert "all 2 marked are hidden: the row under the cursor is none of" in screen.text
+        assert 'type "2"' in screen.text
+
+
 async def test_a_form_for_hidden_rows_says_so_too(stage: Stage, show: Show) -> None:
     marked, seen = add_stopped(stage, 2)
     async with show(stage, SMALL) as screen:
