@@ -31,7 +31,7 @@ from tests.actions.conftest import SPEED, Run
 @pytest.fixture(scope="module")
 def kubeconfig() -> Iterator[str]:
     """That of a cluster in which nothing happens by itself, with a machine of its own for each test."""
-    with DemoCluster(["--quiet", "--size", "60", "--seed", "1", "--speed", str(SPEED)]) as cluster:
+    with DemoCluster(["--quiet", "--size", "120", "--seed", "1", "--speed", str(SPEED)]) as cluster:
         yield cluster.wait_for_kubeconfig()
 
 

@@ -24,6 +24,7 @@ RUNNING = "dv-1"
 ENDS = {
     "clone.delete", "datavolume.delete", "datavolume.retry", "export.delete", "job.cancel", "migration.cancel",
     "migration.post_copy", "pvc.delete", "restore.delete", "snapshot.delete", "vm.delete", "vm.undefine",
+    "volume.delete",
 }  # fmt: skip
 """What deletes its row, or ends what the row stands for."""
 PASSING = {"vm.stop", "vm.kill"}
