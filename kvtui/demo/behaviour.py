@@ -128,6 +128,11 @@ class Outside:
     failing_snapshots: dict[tuple[str, str], str] = field(default_factory=dict)
     """By namespace and claim: what the storage's driver answers when that claim is to be snapshotted."""
 
+    free_addresses: list[str] = field(default_factory=lambda: [f"203.0.113.{number}" for number in range(10, 30)])
+    """What the load balancer has left."""
+    ceph_taken: float = 0.61
+    """The share of Ceph's room that is taken."""
+
     def download(self, url: str) -> Download:
         """What lies at an address: unknown ones hold an image, but for a path that says that there is none."""
         known = self.downloads.get(url)

@@ -111,6 +111,11 @@ CONTROL_PLANE = Kind(
 KUBEVIRT_MACHINE = Kind(
     "infrastructure.cluster.x-k8s.io", "v1alpha1", "KubevirtMachine", "kubevirtmachines", True, (), _CAPI
 )
+KUBEVIRT_CLUSTER = Kind(
+    "infrastructure.cluster.x-k8s.io", "v1alpha1", "KubevirtCluster", "kubevirtclusters", True, (), _CAPI
+)
+KUBEADM_CONFIG = Kind("bootstrap.cluster.x-k8s.io", "v1beta2", "KubeadmConfig", "kubeadmconfigs", True, (), _CAPI)
+CEPH_CLUSTER = Kind("ceph.rook.io", "v1", "CephCluster", "cephclusters", True, ("ceph",))
 ADMISSION_POLICY = Kind(
     "admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies", False
 )
@@ -176,6 +181,9 @@ KINDS: tuple[Kind, ...] = (
     MACHINE_DEPLOYMENT,
     CONTROL_PLANE,
     KUBEVIRT_MACHINE,
+    KUBEVIRT_CLUSTER,
+    KUBEADM_CONFIG,
+    CEPH_CLUSTER,
     ADMISSION_POLICY,
     ADMISSION_POLICY_BINDING,
 )

@@ -60,6 +60,14 @@ def set_condition(
         conditions[conditions.index(old)] = new
 
 
+def set_plain_condition(obj: Object, kind: str, status: str, now: str, reason: str = "", message: str = "") -> None:
+    """As `set_condition`, for objects whose conditions know no lastProbeTime (metav1.Condition)."""
+    set_condition(obj, kind, status, now, reason, message, probe=None)
+    found = condition(obj, kind)
+    if found is not None:
+        found.pop("lastProbeTime", None)
+
+
 def remove_condition(obj: Object, kind: str) -> None:
     """Take a condition out, if it is there."""
     status = obj.get("status", {})

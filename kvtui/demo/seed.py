@@ -112,6 +112,7 @@ def _load_platform(world: World, nodes: list[str]) -> None:
     world.load(kinds.KUBEVIRT, [platform.kubevirt(created)])
     world.load(kinds.CDI, [platform.cdi(created)])
     world.load(kinds.CDI_CONFIG, [platform.cdi_config(created)])
+    world.load(kinds.CEPH_CLUSTER, [platform.ceph_cluster(created)])
     world.load(kinds.API_SERVICE, platform.api_services(created))
     world.load(kinds.CRD, platform.custom_resource_definitions(created))
     world.load(kinds.NAD, [_network(namespace, name, vlan, created) for namespace, name, vlan in NETWORKS])

@@ -8,6 +8,7 @@ The words: recording ``create-invalid-type`` for what KubeVirt's mutating webhoo
 from __future__ import annotations
 
 from kvtui.demo import kinds
+from kvtui.demo.cluster_schemas import KINDS as CLUSTERS
 from kvtui.demo.copy_schemas import KINDS as COPIES
 from kvtui.demo.metadata import Kind, Object, StorageError, bad_request, invalid
 from kvtui.demo.owner_schemas import KINDS as OWNERS
@@ -28,7 +29,9 @@ def check_fields(kind: Kind, obj: Object) -> Object:
     parts = {"spec": Struct(f"{kind.kind}Spec"), "status": Struct(f"{kind.kind}Status")}
     shape = Struct(
         kind.kind,
-        {"metadata": META} | parts | (KINDS.get(kind) or COPIES.get(kind) or OWNERS.get(kind, {})),
+        {"metadata": META}
+        | parts
+        | (CLUSTERS.get(kind) or KINDS.get(kind) or COPIES.get(kind) or OWNERS.get(kind, {})),
         ("spec",) if kind in COPIES else (),
     )
     try:

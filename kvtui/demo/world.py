@@ -13,8 +13,11 @@ from kvtui.demo.clock import Clock
 from kvtui.demo.controllers.attachments import Attachments
 from kvtui.demo.controllers.base import Controller
 from kvtui.demo.controllers.binder import VolumeBinder
+from kvtui.demo.controllers.ceph import Ceph
 from kvtui.demo.controllers.claimcopies import ClaimCopies
 from kvtui.demo.controllers.clone import Clones
+from kvtui.demo.controllers.clusters import Clusters, KubeadmConfigs, KubevirtClusters, LoadBalancers
+from kvtui.demo.controllers.components import Components
 from kvtui.demo.controllers.datavolume import DataVolumes
 from kvtui.demo.controllers.evacuation import Evacuation
 from kvtui.demo.controllers.events import Recorder
@@ -29,6 +32,7 @@ from kvtui.demo.controllers.memorydump import MemoryDumps
 from kvtui.demo.controllers.migration import Migrations
 from kvtui.demo.controllers.namespaces import Namespaces
 from kvtui.demo.controllers.nodes import Nodes
+from kvtui.demo.controllers.operator import Operator
 from kvtui.demo.controllers.pool import Pools
 from kvtui.demo.controllers.resizer import Resizer
 from kvtui.demo.controllers.restore import Restores
@@ -82,6 +86,8 @@ class World:
         self.guests: dict[tuple[str, str], Guest] = {}
         self.declared: set[tuple[str, str]] = set()
         """Namespace and name of the machines that are declared in Git."""
+        self.down: set[str] = set()
+        """The platform's Deployments without a ready pod: what runs in them stands still."""
         self._addresses = 0
 
         self.scheduler = Scheduler(self)
@@ -91,6 +97,7 @@ class World:
         self.nodes = Nodes(self)
         self.importer = Importer(self)
         self.uploader = Uploader(self)
+        self.ceph = Ceph(self)
         controllers: tuple[Controller, ...] = (
             self.scheduler,
             self.kubelet,
@@ -109,6 +116,8 @@ class World:
             Resizer(self),
             Attachments(self),
             self.nodes,
+            Components(self),
+            Operator(self),
             Namespaces(self),
             Snapshots(self),
             Restores(self),
@@ -117,6 +126,11 @@ class World:
             MemoryDumps(self),
             Pools(self),
             KubevirtMachines(self),
+            KubevirtClusters(self),
+            KubeadmConfigs(self),
+            Clusters(self),
+            LoadBalancers(self),
+            self.ceph,
             Applications(self),
             Kustomizations(self),
             HelmReleases(self),
@@ -156,6 +170,13 @@ class World:
         self._addresses += 1
         number = self._addresses + 10
         return f"10.{128 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
+
+    def tell_component(self, name: str, *, runs: bool) -> None:
+        """Say whether a Deployment of the platform has a ready pod."""
+        if runs:
+            self.down.discard(name)
+        else:
+            self.down.add(name)
 
     def delete_pod(self, namespace: str, name: str, grace: int | None = None) -> None:
         """Delete a pod as the API server does: the kubelet gets the grace period to stop it. `grace` in seconds, the

@@ -125,6 +125,34 @@ CASES: dict[str, Case] = {
         ("lab/dpdk-router-1", "Cannot allocate memory"),
         unknown="that it crashes is found, and not what QEMU said",
     ),
+    "hotplug-stuck": Case(
+        (_vmi("data/archive-1", '"hotplugVolume"', "PVCNotReady", "PVC is in phase ClaimPending"),),
+        ("data/archive-1", "archive-1-cold", "nfs-archive"),
+        unknown="no rule judges volumes that are plugged in",
+    ),
+    "snapshot-failed": Case(
+        (
+            Says(kinds.SNAPSHOT, "erp/payroll-1-before-update", ('"phase":"Failed"', "snapshot deadline exceeded")),
+            Says(kinds.SNAPSHOT, "erp/payroll-1-before-update", ("code = DeadlineExceeded",)),
+        ),
+        ("erp/payroll-1-before-update", "DeadlineExceeded"),
+        unknown="that it failed is found, and not what the driver said",
+    ),
+    "clone-without-snapshots": Case(
+        (
+            Says(kinds.CLONE, "lab/profiler-for-tests", ('"phase":"Failed"', "volume data does not support snapshots")),
+            _vm("lab/profiler-1", "No VolumeSnapshotClass", "[local-lvm] [data]"),
+        ),
+        ("lab/profiler-for-tests", "local-lvm"),
+        unknown="no rule judges clones",
+    ),
+    "restore-into-running": Case(
+        (
+            Says(kinds.RESTORE, "web/forum-1-rollback", ("Restore target failed to be ready within 5m0s",)),
+            _vmi("web/forum-1", '"phase":"Running"'),
+        ),
+        ("web/forum-1-rollback", "Restore target failed to be ready within 5m0s"),
+    ),
     # Imports
     "import-not-found": Case(
         (
@@ -287,5 +315,106 @@ CASES: dict[str, Case] = {
         ),
         ("worker-10", "Kubelet stopped posting node status"),
         unknown="the VM that cannot start elsewhere is a problem of its own",
+    ),
+    # KubeVirt itself
+    "virt-handler-silent": Case(
+        (
+            _node("worker-02", '"kubevirt.io/schedulable":"false"'),
+            _event("default", "virt-handler is not responsive, marking node as unresponsive"),
+            Says(kinds.POD, "kubevirt/virt-handler-", ('"OOMKilled"', '"CrashLoopBackOff"', '"nodeName":"worker-02"')),
+            Says(kinds.DAEMON_SET, "kubevirt/virt-handler", ('"numberReady":9',)),
+        ),
+        ("worker-02", "virt-handler", "OOMKilled"),
+        unknown="the node and its virt-handler pod are two findings",
+    ),
+    "virt-controller-down": Case(
+        (
+            Says(kinds.DEPLOYMENT, "kubevirt/virt-controller", ('"unavailableReplicas":2',)),
+            Says(kinds.POD, "kubevirt/virt-controller-", ('"OOMKilled"', '"CrashLoopBackOff"')),
+            _vm("web/banner-1", '"runStrategy":"Always"'),
+        ),
+        ("virt-controller", "OOMKilled"),
+        unknown="that no virt-controller is left is not said, and its pods are two findings",
+    ),
+    "virt-api-down": Case(
+        (
+            Says(kinds.API_SERVICE, "v1.subresources.kubevirt.io", ('"status":"False"', "MissingEndpoints")),
+            Says(
+                kinds.POD,
+                "kubevirt/virt-api-",
+                ("virt-api:v1.9.0: not found", '"node-role.kubernetes.io/control-plane"'),
+            ),
+        ),
+        ("virt-api", "quay.io/kubevirt/virt-api:v1.9.0"),
+        unknown="no rule judges APIServices",
+    ),
+    "stuck-rollout": Case(
+        (
+            Says(kinds.KUBEVIRT, "kubevirt/kubevirt", ("UpdateInProgress", '"targetKubeVirtVersion":"v1.9.1"')),
+            Says(kinds.POD, "kubevirt/virt-handler-", ("virt-handler:v1.9.1: not found",)),
+            Says(kinds.DAEMON_SET, "kubevirt/virt-handler", ('"updatedNumberScheduled":1', '"numberReady":9')),
+        ),
+        ("quay.io/kubevirt/virt-handler:v1.9.1",),
+        unknown="what the rollout waits for is not named",
+    ),
+    "broken-customization": Case(
+        (Says(kinds.KUBEVIRT, "kubevirt/kubevirt", ("DeploymentFailed", "An error occurred during deployment: ")),),
+        ("kubevirt", "unable to apply patch to Deployment virt-controller"),
+    ),
+    # Clusters in the cluster
+    "cluster-without-address": Case(
+        (
+            Says(kinds.KUBEVIRT_CLUSTER, "tenants/tenant-b", ("the load balancer external IP is not ready yet",)),
+            Says(kinds.KUBEVIRT_MACHINE, "tenants/tenant-b-cp-1", ("WaitingForClusterInfrastructure",)),
+            Says(kinds.SERVICE, "tenants/tenant-b-lb", ('"type":"LoadBalancer"', '"loadBalancer":{}')),
+            _event("tenants", "AllocationFailed", "no available IPs"),
+        ),
+        ("tenants/tenant-b", "no available IPs"),
+        unknown="no rule judges clusters",
+    ),
+    "cluster-without-bootstrap": Case(
+        (
+            Says(kinds.KUBEVIRT_MACHINE, "tenants/tenant-a-workers-1", ("WaitingForBootstrapData",)),
+            Says(kinds.KUBEADM_CONFIG, "tenants/tenant-a-workers-1", ("secret not found: tenants/registry-ca",)),
+        ),
+        ("tenants/tenant-a-workers-1", "registry-ca"),
+        unknown="no rule judges clusters",
+    ),
+    "cluster-node-unschedulable": Case(
+        (
+            Says(kinds.KUBEVIRT_MACHINE, "tenants/tenant-a-large-1", ("VM is not ready: ErrorUnschedulable",)),
+            _vm("tenants/tenant-a-large-1", _UNSCHEDULABLE, "10 Insufficient memory"),
+        ),
+        ("tenants/tenant-a-large-1", "memory"),
+    ),
+    "cluster-unreachable": Case(
+        (
+            Says(kinds.CLUSTER, "tenants/tenant-a", ("RemoteConnectionProbe", "ProbeFailed")),
+            _vm("tenants/k8s-node-1", '"printableStatus":"Paused"', "PausedByUser"),
+        ),
+        ("tenant-a", "paused"),
+        unknown="no rule judges clusters, and none tells that somebody paused a VM",
+    ),
+    # Storage, Git
+    "ceph-nearly-full": Case(
+        (Says(kinds.CEPH_CLUSTER, "rook-ceph/rook-ceph", ('"health":"HEALTH_WARN"', "OSD_NEARFULL")),),
+        ("rook-ceph", "2 nearfull osd(s)"),
+        unknown="no rule judges Ceph",
+    ),
+    "ceph-full": Case(
+        (
+            Says(kinds.CEPH_CLUSTER, "rook-ceph/rook-ceph", ('"health":"HEALTH_ERR"', "OSD_FULL")),
+            *(_vmi(path, "PausedIOError") for path in ("shop/billing-db-1", "erp/ledger-db-1", "data/metrics-db-1")),
+        ),
+        ("rook-ceph", "3 full osd(s)", "3 VMs"),
+        unknown="no rule judges Ceph",
+    ),
+    "put-back": Case(
+        (
+            _vm("data/kafka-1", '"guest":"16Gi"', "streaming:kubevirt.io/VirtualMachine"),
+            _event("argocd", "Updated sync status: OutOfSync -> Synced", '"count":'),
+        ),
+        ("data/kafka-1", "streaming"),
+        unknown="no rule tells of changes that an owner takes back",
     ),
 }

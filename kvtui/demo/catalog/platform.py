@@ -9,6 +9,7 @@ from kvtui.demo.storage import Kind, Object
 
 KUBEVIRT_VERSION = "v1.9.0"
 CDI_VERSION = "v1.66.0"
+_CEPH_TAKEN = 0.61
 _REGISTRY = "quay.io/kubevirt"
 _AGGREGATED = (
     ("subresources.kubevirt.io", "v1", "kubevirt", "virt-api"),
@@ -112,6 +113,48 @@ def cdi(created: str) -> Object:
             "operatorVersion": CDI_VERSION,
             "phase": "Deployed",
             "targetVersion": CDI_VERSION,
+        },
+    }
+
+
+def ceph_cluster(created: str) -> Object:
+    """The CephCluster of Rook, well."""
+    total = 84 * 1024**4
+    ready = {"type": "Ready", "status": "True", "reason": "ClusterCreated", "message": "Cluster created successfully"}
+    return {
+        "apiVersion": "ceph.rook.io/v1",
+        "kind": "CephCluster",
+        "metadata": {
+            "name": "rook-ceph",
+            "namespace": "rook-ceph",
+            "creationTimestamp": created,
+            "finalizers": ["cephcluster.ceph.rook.io"],
+            "generation": 2,
+        },
+        "spec": {
+            "cephVersion": {"image": "quay.io/ceph/ceph:v19.2.3"},
+            "dataDirHostPath": "/var/lib/rook",
+            "mon": {"count": 3},
+        },
+        "status": {
+            "ceph": {
+                "capacity": {
+                    "bytesAvailable": total - int(total * _CEPH_TAKEN),
+                    "bytesTotal": total,
+                    "bytesUsed": int(total * _CEPH_TAKEN),
+                    "lastUpdated": created,
+                },
+                "fsid": "0f8a4c1e-7d52-4f0b-9a35-6c1d2e3f4a5b",
+                "health": "HEALTH_OK",
+                "lastChanged": created,
+                "lastChecked": created,
+                "previousHealth": "HEALTH_WARN",
+            },
+            "conditions": [{**ready, "lastHeartbeatTime": created, "lastTransitionTime": created}],
+            "message": "Cluster created successfully",
+            "phase": "Ready",
+            "state": "Created",
+            "version": {"image": "quay.io/ceph/ceph:v19.2.3", "version": "19.2.3-0"},
         },
     }
 

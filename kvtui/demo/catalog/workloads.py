@@ -11,6 +11,7 @@ from kvtui.demo.storage import Object
 
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _EVERYWHERE = {"operator": "Exists"}
+REGISTRY = "quay.io/kubevirt"
 _KUBEVIRT = {"app.kubernetes.io/managed-by": "virt-operator", "app.kubernetes.io/version": "v1.9.0"}
 
 
@@ -99,13 +100,14 @@ def objects(
     return deployments, daemon_sets, pods
 
 
-def _labels(workload: Workload) -> dict[str, str]:
+def labels_of(workload: Workload) -> dict[str, str]:
+    """The labels of its pods; by the first they are found."""
     key, value = workload.label if workload.label[0] else ("app", workload.name)
     return {key: value, **(_KUBEVIRT if workload.namespace == "kubevirt" else {})}
 
 
 def _owner(workload: Workload, count: int, created: str, uid: str) -> Object:
-    labels = _labels(workload)
+    labels = labels_of(workload)
     selector = {"matchLabels": dict([next(iter(labels.items()))])}
     daemon = not workload.replicas
     spec: Object = {
@@ -154,7 +156,7 @@ def _pod(workload: Workload, node: str, created: str, address: str, owner: Objec
         "name": f"{workload.name}-{node}" if static else f"{workload.name}-{middle}{suffix}",
         "namespace": workload.namespace,
         "creationTimestamp": created,
-        "labels": _labels(workload),
+        "labels": labels_of(workload),
     }
     if not static and not workload.replicas:
         meta["ownerReferences"] = [

@@ -25,6 +25,7 @@ _WORDS = {
 class Attachments(Controller):
     """Brings running instances in step with the volumes of their VMs."""
 
+    component = "virt-controller"
     kinds = (kinds.VM, kinds.VMI, kinds.POD)
     latency = 0.05
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str]
 """Namespace and name."""
+_DOWN = 5.0
+"""Virtual seconds between two looks at whether its pods are back."""
 _FIRST_RETRY, _LONGEST_RETRY = 1.0, 300.0
 """Virtual seconds before an object that could not be reconciled is tried again; the time doubles."""
 
@@ -27,6 +29,8 @@ class Controller:
 
     kinds: ClassVar[tuple[Kind, ...]] = ()
     """Changes of these kinds are told to `keys_for`."""
+    component: ClassVar[str] = ""
+    """The Deployment in whose pods it runs; empty for those that never fail here."""
     latency: ClassVar[float] = 0.05
     """Virtual seconds between a change and the reaction to it."""
 
@@ -64,6 +68,9 @@ class Controller:
         if self._queue.get(key) != due:
             return
         del self._queue[key]
+        if self.component in self.world.down:
+            self.enqueue(key, _DOWN)
+            return
         what = f"{type(self).__name__} {self.kinds[0].kind} {'/'.join(filter(None, key))}"
         try:
             self.reconcile(*key)

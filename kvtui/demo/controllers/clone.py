@@ -29,6 +29,7 @@ class CloneError(Exception):
 class Clones(CopyController):
     """Makes machines of others, or of their snapshots."""
 
+    component = "virt-controller"
     kind = kinds.CLONE
     kinds = (kinds.CLONE, kinds.SNAPSHOT, kinds.RESTORE, kinds.VM)
     source = "clone-controller"

@@ -22,7 +22,7 @@ def state(obj: Object, kind: str, status: str, now: str, reason: str, message: s
     told: Object = {"type": kind, "status": status, "reason": reason, "message": message}
     if found is not None and {**found, **told} == found:
         return
-    moment = now if found is None or found["status"] != status else found["lastTransitionTime"]
+    moment = now if found is None or found["status"] != status else found.get("lastTransitionTime", now)
     fresh = {"lastProbeTime": None, "lastTransitionTime": moment, **told}
     if not message:
         del fresh["message"]

@@ -23,6 +23,7 @@ _NOT_SCHEDULED = ("", "Pending", "PVCBound", "WaitForFirstConsumer", "PendingPop
 class DataVolumes(Controller):
     """Derives a DataVolume's status from its claim and its importer."""
 
+    component = "cdi-deployment"
     kinds = (kinds.DATA_VOLUME, kinds.PVC)
     latency = 0.06
 
@@ -260,7 +261,7 @@ def _set(volume: Object, kind: str, told: tuple[str, str, str], now: str) -> Non
         return
     new: Object = {"lastHeartbeatTime": now, "lastTransitionTime": now}
     if old and old["status"] == status:
-        new["lastTransitionTime"] = old["lastTransitionTime"]
+        new["lastTransitionTime"] = old.get("lastTransitionTime", now)
     if message:
         new["message"] = message
     new |= {"reason": reason, "status": status, "type": kind}

@@ -19,6 +19,7 @@ _RETRY = 20.0
 class Evacuation(Controller):
     """Creates ``kubevirt-evacuation-*`` migrations."""
 
+    component = "virt-controller"
     kinds = (kinds.VMI, kinds.VMIM)
     latency = 0.3
 

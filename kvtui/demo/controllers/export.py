@@ -48,6 +48,7 @@ class _Source:
 class Exports(CopyController):
     """Serves volumes for download."""
 
+    component = "virt-controller"
     kind = kinds.EXPORT
     kinds = (kinds.EXPORT, kinds.POD, kinds.VMI, kinds.PVC, kinds.SNAPSHOT)
     source = "export-controller"

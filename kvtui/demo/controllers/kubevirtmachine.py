@@ -13,8 +13,9 @@ from kvtui.demo import kinds
 from kvtui.demo.admission import admit
 from kvtui.demo.catalog.tenants import tenant_machine
 from kvtui.demo.controllers.base import Controller, Key
+from kvtui.demo.controllers.clusters import CLUSTER_NAME
 from kvtui.demo.controllers.printable import FINAL, run_strategy
-from kvtui.demo.objects import deleting, has_condition, set_condition
+from kvtui.demo.objects import deleting, has_condition, set_plain_condition
 from kvtui.demo.storage import Change, Object
 
 _NAME: Final = "capk.cluster.x-k8s.io/kubevirt-machine-name"
@@ -24,13 +25,16 @@ _NAMESPACE: Final = "capk.cluster.x-k8s.io/kubevirt-machine-namespace"
 class KubevirtMachines(Controller):
     """Makes VirtualMachines and keeps the status of their KubevirtMachines."""
 
-    kinds = (kinds.KUBEVIRT_MACHINE, kinds.VM, kinds.VMI)
+    kinds = (kinds.KUBEVIRT_MACHINE, kinds.VM, kinds.VMI, kinds.MACHINE, kinds.KUBEVIRT_CLUSTER)
     latency = 0.5
 
     def keys_for(self, change: Change) -> Iterable[Key]:
         """The object itself, or that of a machine or an instance."""
-        if change.kind is kinds.KUBEVIRT_MACHINE:
+        if change.kind in (kinds.KUBEVIRT_MACHINE, kinds.MACHINE):
             return ((change.namespace, change.name),)
+        if change.kind is kinds.KUBEVIRT_CLUSTER:
+            machines = self.storage.list(kinds.KUBEVIRT_MACHINE, change.namespace, {CLUSTER_NAME: change.name})
+            return [(change.namespace, machine["metadata"]["name"]) for machine in machines]
         name = change.labels.get(_NAME)
         return ((change.labels.get(_NAMESPACE, change.namespace), name),) if name else ()
 
@@ -43,6 +47,10 @@ class KubevirtMachines(Controller):
         space = wanted["metadata"]["namespace"]
         vm = self.storage.find(kinds.VM, space, name)
         if vm is None:
+            obstacle = self._obstacle(owner)
+            if obstacle:
+                self._wait(owner, obstacle)
+                return
             self.storage.create(kinds.VM, admit(self.world, kinds.VM, wanted, None, "CREATE"))
         vmi = self.storage.find(kinds.VMI, space, name)
         ready = vmi is not None and has_condition(vmi, "Ready", "True")
@@ -52,16 +60,38 @@ class KubevirtMachines(Controller):
             status = found.setdefault("status", {})
             status["ready"] = ready
             if ready:
-                set_condition(found, "VMProvisioned", "True", now, "VMProvisioned", probe=None)
+                set_plain_condition(found, "VMProvisioned", "True", now, "VMProvisioned")
             else:
                 printed = (vm or {}).get("status", {}).get("printableStatus", "")
                 words = f"VM is not ready: {printed}" if printed else "VM is not ready"
-                set_condition(found, "VMProvisioned", "False", now, "VMNotReady", words, probe=None)
+                set_plain_condition(found, "VMProvisioned", "False", now, "VMNotReady", words)
             if vm is not None and vmi is not None and _is_terminal(vm, vmi):
                 status["failureReason"] = "UpdateError"
                 status["failureMessage"] = "VMI has reached a permanent finalized state"
 
         self.storage.modify(kinds.KUBEVIRT_MACHINE, namespace, name, write)
+
+    def _obstacle(self, owner: Object) -> str:
+        """What a machine waits for that has no VirtualMachine yet; empty when it may have one."""
+        meta = owner["metadata"]
+        name = meta.get("labels", {}).get(CLUSTER_NAME, "")
+        cluster = self.storage.find(kinds.KUBEVIRT_CLUSTER, meta["namespace"], name) if name else None
+        if cluster is not None and not cluster.get("status", {}).get("ready"):
+            return "WaitingForClusterInfrastructure"
+        machine = self.storage.find(kinds.MACHINE, meta["namespace"], meta["name"])
+        bootstrap = machine.get("spec", {}).get("bootstrap") if machine is not None else None
+        if bootstrap is not None and not bootstrap.get("dataSecretName"):
+            return "WaitingForBootstrapData"
+        return ""
+
+    def _wait(self, owner: Object, reason: str) -> None:
+        meta, now = owner["metadata"], self.clock.stamp()
+
+        def write(found: Object) -> None:
+            found.setdefault("status", {})["ready"] = False
+            set_plain_condition(found, "VMProvisioned", "False", now, reason)
+
+        self.storage.modify(kinds.KUBEVIRT_MACHINE, meta["namespace"], meta["name"], write)
 
 
 def _is_terminal(vm: Object, vmi: Object) -> bool:

@@ -22,6 +22,7 @@ _RATE = 512 * 1024**2
 class MemoryDumps(Controller):
     """Carries out what ``memorydump`` and ``removememorydump`` asked for."""
 
+    component = "virt-controller"
     kinds = (kinds.VM,)
     latency = 0.15
 

@@ -53,6 +53,7 @@ def migration_configuration(world: World) -> Object:
 class Migrations(Controller):
     """Drives VirtualMachineInstanceMigrations."""
 
+    component = "virt-controller"
     kinds = (kinds.VMIM, kinds.VMI, kinds.POD)
     latency = 0.04
 

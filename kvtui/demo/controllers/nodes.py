@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -44,6 +45,8 @@ class Nodes(Controller):
         self._silent: set[str] = set()
         self._off: set[str] = set()
         """Of the silent ones those whose memory is gone."""
+        self._mute: set[str] = set()
+        """Those whose virt-handler does not run."""
         self._resuming: set[str] = set()
         """Those whose machines run again."""
 
@@ -81,6 +84,21 @@ class Nodes(Controller):
         """Whether kubelet and virt-handler of the node are alive."""
         return node not in self._silent
 
+    def is_handled(self, node: str) -> bool:
+        """Whether virt-handler works there."""
+        return self.answers(node) and node not in self._mute
+
+    def tell_handler(self, node: str, *, runs: bool) -> None:
+        """Say whether the virt-handler pod of a node is ready."""
+        if not runs:
+            self._mute.add(node)
+        elif node in self._mute:
+            self._mute.discard(node)
+            self.storage.modify(kinds.NODE, "", node, _welcome)
+            self.enqueue(("", node), 1.0)
+            for vmi in self.storage.list(kinds.VMI, labels={"kubevirt.io/nodeName": node}):
+                self.world.handler.enqueue((vmi["metadata"]["namespace"], vmi["metadata"]["name"]))
+
     def reconcile(self, namespace: str, name: str) -> None:
         """Beat, unless the node is silent; then see what follows from that."""
         node = self.storage.find(kinds.NODE, namespace, name)
@@ -92,12 +110,31 @@ class Nodes(Controller):
         now = self.clock.stamp()
 
         def beat(node: Object) -> None:
-            node["metadata"].setdefault("annotations", {})[HEARTBEAT] = now
+            if name not in self._mute:
+                node["metadata"].setdefault("annotations", {})[HEARTBEAT] = now
             for condition in node.get("status", {}).get("conditions", ()):
                 condition["lastHeartbeatTime"] = now
 
         self.storage.modify(kinds.NODE, "", name, beat)
+        self._miss_heartbeat(node)
         self.enqueue(("", name), self._interval * self.random.uniform(0.9, 1.1))
+
+    def _miss_heartbeat(self, node: Object) -> None:
+        """virt-controller's look at a node whose kubelet is well (``watch/node/node.go``)."""
+        beat = node["metadata"].get("annotations", {}).get(HEARTBEAT)
+        labels = node["metadata"].get("labels", {})
+        if beat is None or labels.get(_SCHEDULABLE) != "true" or "virt-controller" in self.world.down:
+            return
+        if (self.clock.now - datetime.fromisoformat(beat)).total_seconds() > _TOLERANCE:
+            self._mark_unresponsive(node)
+
+    def _mark_unresponsive(self, node: Object) -> None:
+        name = node["metadata"]["name"]
+        self.storage.modify(
+            kinds.NODE, "", name, lambda found: found["metadata"]["labels"].__setitem__(_SCHEDULABLE, "false")
+        )
+        told = "virt-handler is not responsive, marking node as unresponsive"
+        self.world.events.warning(kinds.NODE, node, VM_CONTROLLER, "NodeUnresponsive", told)
 
     def _watch_silent(self, key: Key, node: Object) -> None:
         """See it come back, take it for lost, or give up what is on it."""
@@ -216,11 +253,7 @@ class Nodes(Controller):
         """Five minutes of silence: pods are evicted, instances are taken for failed."""
         node = self.storage.find(kinds.NODE, "", name)
         if node and node["metadata"].get("labels", {}).get(_SCHEDULABLE) == "true":
-            self.storage.modify(
-                kinds.NODE, "", name, lambda found: found["metadata"]["labels"].__setitem__(_SCHEDULABLE, "false")
-            )
-            told = "virt-handler is not responsive, marking node as unresponsive"
-            self.world.events.warning(kinds.NODE, node, VM_CONTROLLER, "NodeUnresponsive", told)
+            self._mark_unresponsive(node)
         now = self.clock.stamp()
         for vmi in self.storage.list(kinds.VMI, labels={"kubevirt.io/nodeName": name}):
             if vmi["status"].get("phase") in FINAL:
@@ -240,25 +273,11 @@ class Nodes(Controller):
             )
             if not deleting(pod) and not tolerates:
                 self.world.delete_pod(pod["metadata"]["namespace"], pod["metadata"]["name"])
-                self._replace(pod)
 
-    def _replace(self, pod: Object) -> None:
-        """Make another for a pod of a Deployment, as its ReplicaSet does."""
-        meta, spec = pod["metadata"], pod["spec"]
-        stem, _, _ = meta["name"].rpartition("-")
-        if self.storage.find(kinds.DEPLOYMENT, meta["namespace"], stem.rpartition("-")[0]) is None:
-            return
-        new = {name: meta[name] for name in ("namespace", "labels") if name in meta}
-        self.storage.create(
-            kinds.POD,
-            {
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "metadata": {**new, "generateName": f"{stem}-"},
-                "spec": {name: value for name, value in spec.items() if name != "nodeName"},
-                "status": {"phase": "Pending", "qosClass": pod["status"].get("qosClass", "Burstable")},
-            },
-        )
+
+def _welcome(node: Object) -> None:
+    if _SCHEDULABLE in node["metadata"].get("labels", {}):
+        node["metadata"]["labels"][_SCHEDULABLE] = "true"
 
 
 HEALTHY: tuple[Object, ...] = (

@@ -24,6 +24,7 @@ _SOURCE = "virtualmachinepool-controller"
 class Pools(Controller):
     """Makes and deletes machines, rewrites outdated ones, and keeps ``pool.status``."""
 
+    component = "virt-controller"
     kinds = (kinds.POOL, kinds.VM)
     latency = 0.1
 

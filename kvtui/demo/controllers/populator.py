@@ -22,6 +22,7 @@ def prime_name(uid: str) -> str:
 class Populator(Controller):
     """A controller that fills claims."""
 
+    component = "cdi-deployment"
     kinds = (kinds.PVC, kinds.POD)
     latency = 0.07
 

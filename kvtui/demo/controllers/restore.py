@@ -37,6 +37,7 @@ class RestoreError(Exception):
 class Restores(CopyController):
     """Takes machines back to snapshots, or makes new ones of them."""
 
+    component = "virt-controller"
     kind = kinds.RESTORE
     kinds = (kinds.RESTORE, kinds.VMI, kinds.PVC)
     source = "restore-controller"

@@ -304,7 +304,7 @@ def _set_scheduled(pod: Object, told: Object) -> None:
     for index, present in enumerate(conditions):
         if present["type"] == "PodScheduled":
             if present["status"] == told["status"]:
-                told = {**told, "lastTransitionTime": present["lastTransitionTime"]}
+                told = {**told, "lastTransitionTime": present.get("lastTransitionTime", told["lastTransitionTime"])}
             conditions[index] = {"type": "PodScheduled", **told}
             return
     conditions.append({"type": "PodScheduled", **told})
@@ -346,8 +346,8 @@ def _why_not(node: _Node, pod: Object, wanted: dict[str, float], taken: set[str]
 def _too_far(node: _Node, homes: Iterable[Object]) -> str:
     """Whether a volume of the pod cannot be used on the node."""
     for term in homes:
-        for wanted in term["matchExpressions"]:
-            if node.labels.get(wanted["key"]) not in wanted["values"]:
+        for wanted in term.get("matchExpressions", ()):
+            if node.labels.get(wanted["key"]) not in wanted.get("values", ()):
                 return "node(s) had volume node affinity conflict"
     return ""
 

@@ -51,6 +51,7 @@ _Write = Callable[[Object, str], None]
 class Snapshots(CopyController):
     """Takes snapshots of machines, and deletes them."""
 
+    component = "virt-controller"
     kind = kinds.SNAPSHOT
     kinds = (kinds.SNAPSHOT, kinds.VM)
     source = "snapshot-controller"

@@ -40,6 +40,7 @@ _LONGEST_BACKOFF = 300.0
 class VirtualMachines(Controller):
     """Creates and deletes instances and keeps ``vm.status``."""
 
+    component = "virt-controller"
     kinds = (kinds.VM, kinds.VMI, kinds.DATA_VOLUME, kinds.PVC)
     latency = 0.03
 

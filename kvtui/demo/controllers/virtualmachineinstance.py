@@ -40,6 +40,7 @@ _LONGEST_RETRY = 300.0
 class VirtualMachineInstances(Controller):
     """Makes launcher pods and follows them."""
 
+    component = "virt-controller"
     kinds = (kinds.VMI, kinds.POD, kinds.PVC, kinds.DATA_VOLUME)
     latency = 0.05
 

@@ -7,20 +7,38 @@ from typing import TYPE_CHECKING, Final
 from kvtui.demo.drills import (
     background,
     copies,
+    gitops,
     hosts,
     imports,
     migrations,
     networks,
+    platform,
     running,
     scheduling,
     starting,
+    storage,
+    tenants,
+    volumes,
 )
 from kvtui.demo.drills.base import Drill, Play
 
 if TYPE_CHECKING:
     from kvtui.demo.world import World
 
-_THEMES = (scheduling, starting, imports, migrations, networks, running, hosts)
+_THEMES = (
+    scheduling,
+    starting,
+    volumes,
+    imports,
+    migrations,
+    networks,
+    running,
+    hosts,
+    platform,
+    tenants,
+    storage,
+    gitops,
+)
 DRILLS: Final[dict[str, Drill]] = {
     one.name: one for theme in _THEMES for one in vars(theme).values() if isinstance(one, Drill)
 }

@@ -14,6 +14,9 @@ from kvtui.demo.storage import Kind, Object, StorageError
 if TYPE_CHECKING:
     from kvtui.demo.world import World
 
+_LONGEST_BACKOFF = 300.0
+"""Seconds between two starts of a container that ends again and again."""
+
 
 def create(world: World, kind: Kind, obj: Object) -> Object:
     """Create an object as the API server does."""
@@ -123,3 +126,22 @@ def uncordon(node: Object) -> None:
     node["spec"].pop("unschedulable", None)
     taints = node["spec"].get("taints", ())
     node["spec"]["taints"] = [taint for taint in taints if taint["key"] != "node.kubernetes.io/unschedulable"]
+
+
+def fail_again_and_again(
+    world: World, pod: Object, *, reason: str = "Error", message: str = "", tries: int = 0
+) -> None:
+    """Let the container of a pod end as often as the kubelet starts it, with its growing back-off; until it is gone."""
+    meta = pod["metadata"]
+    present = world.storage.find(kinds.POD, meta["namespace"], meta["name"])
+    if present is None or present["metadata"]["uid"] != meta["uid"]:
+        return
+    if tries:
+        # It does not live long enough to become ready.
+        world.kubelet.restart(meta["namespace"], meta["name"], "", waiting=False)
+    world.kubelet.restart(meta["namespace"], meta["name"], message, waiting=True, reason=reason)
+
+    def again() -> None:
+        fail_again_and_again(world, pod, reason=reason, message=message, tries=tries + 1)
+
+    world.clock.call_later(min(_LONGEST_BACKOFF, 10.0 * 2**tries), again)

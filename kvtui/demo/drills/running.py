@@ -32,8 +32,8 @@ def io_error(world: World) -> None:
     world.clock.call_later(_SOON, lambda: fail_disk(world, "data", "ingest-1"))
 
 
-def fail_disk(world: World, namespace: str, name: str) -> None:
-    """A write to the machine's root disk comes back with an error."""
+def fail_disk(world: World, namespace: str, name: str, volume: str = "rootdisk") -> None:
+    """A write to a disk of the machine comes back with an error."""
     vmi = world.storage.find(kinds.VMI, namespace, name)
     if vmi is None or deleting(vmi):
         return
@@ -41,7 +41,7 @@ def fail_disk(world: World, namespace: str, name: str) -> None:
     world.handler.pause_guest(namespace, name, "PausedIOError", told)
     node = vmi["status"].get("nodeName", "")
     world.events.warning(
-        kinds.VMI, vmi, HANDLER, "IOerror", "VM Paused due to IO error at the volume: rootdisk", host=node
+        kinds.VMI, vmi, HANDLER, "IOerror", f"VM Paused due to IO error at the volume: {volume}", host=node
     )
 
 

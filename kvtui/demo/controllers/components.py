@@ -1,0 +1,139 @@
+"""The platform's own workloads: pods that are gone are made anew, and who needs them is told how many are ready.
+
+A Deployment, its ReplicaSet and its pods are one here; so are a service, its endpoints and the availability controller
+of kube-aggregator (``pkg/controllers/status/remote/remote_available_controller.go``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kvtui.demo import kinds
+from kvtui.demo.catalog.workloads import WORKLOADS, Workload, labels_of
+from kvtui.demo.controllers.base import Controller, Key
+from kvtui.demo.objects import copy_of, deleting, has_condition, set_plain_condition
+from kvtui.demo.storage import Change, Object
+
+_BY_LABEL = {next(iter(labels_of(item).items())): item for item in WORKLOADS}
+_BY_KEY = {(item.namespace, item.name): item for item in WORKLOADS}
+_SERVED = {"virt-api": "virt-api", "cdi-apiserver": "cdi-api", "metrics-server": "metrics-server"}
+"""Workloads behind aggregated APIs, and their services."""
+HANDLER = "virt-handler"
+
+
+class Components(Controller):
+    """Deployments, DaemonSets and APIServices of the platform."""
+
+    kinds = (kinds.POD,)
+    latency = 0.2
+
+    def keys_for(self, change: Change) -> Iterable[Key]:
+        """The workload of a pod."""
+        for pair in change.labels.items():
+            found = _BY_LABEL.get(pair)
+            if found is not None and found.namespace == change.namespace:
+                yield (found.namespace, found.name)
+
+    def reconcile(self, namespace: str, name: str) -> None:
+        """Count the pods of one workload, and make those that lack."""
+        workload = _BY_KEY[namespace, name]
+        key, value = next(iter(labels_of(workload).items()))
+        pods = [pod for pod in self.storage.list(kinds.POD, namespace, {key: value}) if not deleting(pod)]
+        ready = [pod for pod in pods if has_condition(pod, "Ready", "True")]
+        if workload.replicas:
+            self._count_replicas(workload, pods, len(ready))
+            self.world.tell_component(name, runs=bool(ready))
+        elif name == HANDLER:
+            self._count_daemons(workload, pods, len(ready))
+            nodes = {pod["spec"].get("nodeName", "") for pod in ready}
+            for pod in pods:
+                self.world.nodes.tell_handler(
+                    pod["spec"].get("nodeName", ""), runs=pod["spec"].get("nodeName", "") in nodes
+                )
+        if name in _SERVED:
+            self._judge_services(namespace, _SERVED[name], available=bool(ready))
+
+    def _count_replicas(self, workload: Workload, pods: list[Object], ready: int) -> None:
+        owner = self.storage.find(kinds.DEPLOYMENT, workload.namespace, workload.name)
+        if owner is None or not _has_template(owner):
+            return
+        wanted = owner["spec"].get("replicas", 1)
+        for _ in range(wanted - len(pods)):
+            self._make_pod(owner)
+        status: Object = {"observedGeneration": owner["metadata"].get("generation", 1), "replicas": wanted}
+        status |= {"updatedReplicas": wanted}
+        if ready:
+            status |= {"readyReplicas": ready, "availableReplicas": ready}
+        if ready < wanted:
+            status["unavailableReplicas"] = wanted - ready
+        if owner.get("status") != status:
+            self.storage.modify(
+                kinds.DEPLOYMENT, workload.namespace, workload.name, lambda found: found.update(status=status)
+            )
+
+    def _make_pod(self, owner: Object) -> None:
+        meta, template = owner["metadata"], owner["spec"]["template"]
+        self.storage.create(
+            kinds.POD,
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {
+                    "generateName": f"{meta['name']}-{meta['uid'][:8]}-",
+                    "namespace": meta["namespace"],
+                    "labels": dict(template["metadata"]["labels"]),
+                },
+                "spec": {
+                    **copy_of(template["spec"]),
+                    "restartPolicy": "Always",
+                    "terminationGracePeriodSeconds": 30,
+                    **_placement(meta["name"]),
+                },
+                "status": {"phase": "Pending", "qosClass": "Burstable"},
+            },
+        )
+
+    def _count_daemons(self, workload: Workload, pods: list[Object], ready: int) -> None:
+        def count(found: Object) -> None:
+            status = found.setdefault("status", {})
+            status |= {"numberReady": ready, "numberAvailable": ready}
+            status.pop("numberUnavailable", None)
+            wanted = status.get("desiredNumberScheduled", ready)
+            if ready < wanted:
+                status["numberUnavailable"] = wanted - ready
+
+        owner = self.storage.find(kinds.DAEMON_SET, workload.namespace, workload.name)
+        if owner is not None and owner.get("status", {}).get("numberReady") != ready and pods:
+            self.storage.modify(kinds.DAEMON_SET, workload.namespace, workload.name, count)
+
+    def _judge_services(self, namespace: str, service: str, *, available: bool) -> None:
+        now = self.clock.stamp()
+        told = ("True", "Passed", "all checks passed")
+        if not available:
+            words = f'endpoints for service/{service} in "{namespace}" have no addresses with port name ""'
+            told = ("False", "MissingEndpoints", words)
+
+        def judge(found: Object) -> None:
+            set_plain_condition(found, "Available", told[0], now, told[1], told[2])
+
+        for found in self.storage.list(kinds.API_SERVICE):
+            behind = found.get("spec", {}).get("service") or {}
+            if (behind.get("namespace"), behind.get("name")) != (namespace, service):
+                continue
+            if not has_condition(found, "Available", told[0]):
+                self.storage.modify(kinds.API_SERVICE, "", found["metadata"]["name"], judge)
+
+
+def _has_template(owner: Object) -> bool:
+    """Whether pods can be made of it, with the labels by which they are found."""
+    template = owner.get("spec", {}).get("template", {})
+    return bool(template.get("spec", {}).get("containers") and template.get("metadata", {}).get("labels"))
+
+
+def _placement(name: str) -> Object:
+    """Where the pods of a Deployment may run: where they were from the start."""
+    where = next(item.where for item in WORKLOADS if item.name == name)
+    if where != "control-plane":
+        return {"tolerations": []}
+    role = "node-role.kubernetes.io/control-plane"
+    return {"nodeSelector": {role: ""}, "tolerations": [{"key": role, "operator": "Exists", "effect": "NoSchedule"}]}
