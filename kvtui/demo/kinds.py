@@ -137,6 +137,8 @@ NAD = Kind(
     status=False,
 )
 
+CEPH_CLUSTER = Kind("ceph.rook.io", "v1", "CephCluster", "cephclusters", True, ("ceph",))
+
 KINDS: tuple[Kind, ...] = (
     NAMESPACE,
     NODE,
@@ -163,6 +165,7 @@ KINDS: tuple[Kind, ...] = (
     STORAGE_PROFILE,
     MIGRATION_POLICY,
     NAD,
+    CEPH_CLUSTER,
     SNAPSHOT,
     SNAPSHOT_CONTENT,
     RESTORE,

@@ -109,6 +109,7 @@ def _load_platform(world: World, nodes: list[str]) -> None:
     world.load(kinds.STORAGE_CLASS, disks.storage_classes(created))
     world.load(kinds.VOLUME_SNAPSHOT_CLASS, disks.snapshot_classes(created))
     world.load(kinds.STORAGE_PROFILE, disks.storage_profiles(created))
+    world.load(kinds.CEPH_CLUSTER, disks.ceph_clusters(created))
     world.load(kinds.KUBEVIRT, [platform.kubevirt(created)])
     world.load(kinds.CDI, [platform.cdi(created)])
     world.load(kinds.CDI_CONFIG, [platform.cdi_config(created)])

@@ -61,6 +61,12 @@ class Annotations(Struct):
     """Of Argo CD: ``APPLICATION:GROUP/KIND:NAMESPACE/NAME``."""
     helm_release: str = msgspec.field(default="", name="meta.helm.sh/release-name")
     """Of Helm, on what it installed itself."""
+    default_class: str = msgspec.field(default="", name="storageclass.kubernetes.io/is-default-class")
+    """``true`` on the storage class of claims that name none."""
+    default_virt_class: str = msgspec.field(default="", name="storageclass.kubevirt.io/is-default-virt-class")
+    """The same for disks of VMs; CDI prefers it."""
+    device_resource: str = msgspec.field(default="", name="k8s.v1.cni.cncf.io/resourceName")
+    """On a network attachment: the device of a node that a pod on it takes."""
 
     def __post_init__(self) -> None:
         self.default_container = intern(self.default_container)

@@ -268,6 +268,11 @@ class Claim(Record):
     spec: ClaimSpec = msgspec.field(default_factory=ClaimSpec)
     status: ClaimStatus = msgspec.field(default_factory=ClaimStatus)
 
+    def links(self) -> Iterator[tuple[str, str]]:
+        """To its storage class."""
+        if self.spec.storage_class_name:
+            yield "class", self.spec.storage_class_name
+
 
 class Namespace(Record):
     """A namespace."""

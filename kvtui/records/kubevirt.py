@@ -9,6 +9,7 @@ from typing import ClassVar
 import msgspec
 
 from kvtui.records.base import Condition, Record, Struct
+from kvtui.records.networks import Network, network_links, share_networks
 
 
 class Cpu(Struct):
@@ -125,9 +126,13 @@ class InstanceSpec(Struct):
 
     domain: Domain = msgspec.field(default_factory=Domain)
     volumes: tuple[Volume, ...] = ()
+    networks: tuple[Network, ...] = ()
     eviction_strategy: str = ""
     termination_grace_period_seconds: int | None = None
     node_selector: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        self.networks = share_networks(self.networks)
 
 
 class Template(Struct):
@@ -236,8 +241,10 @@ class VirtualMachine(Record):
         return "Always" if self.spec.running else "Halted"
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """To the claims and DataVolumes of its disks, as ``namespace/name``."""
-        return _disk_links(self.metadata.namespace, self.spec.template.spec.volumes)
+        """To the claims and DataVolumes of its disks and the attachments of its networks, as ``namespace/name``."""
+        spec = self.spec.template.spec
+        yield from _disk_links(self.metadata.namespace, spec.volumes)
+        yield from network_links(self.metadata.namespace, spec.networks)
 
 
 class Interface(Struct):
@@ -365,10 +372,11 @@ class VirtualMachineInstance(Record):
     status: InstanceStatus = msgspec.field(default_factory=InstanceStatus)
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """To its disks, the node that it runs on and the one that it moves to. Its VM may be gone or unknown, and may
-        declare other disks by now.
+        """To its disks and networks, the node that it runs on and the one that it moves to. Its VM may be gone or
+        unknown, and may declare other disks by now.
         """
         yield from _disk_links(self.metadata.namespace, self.spec.volumes)
+        yield from network_links(self.metadata.namespace, self.spec.networks)
         if self.status.node_name:
             yield "node", self.status.node_name
         moving = self.status.migration_state

@@ -1,31 +1,23 @@
-"""How storage is provisioned: classes, and CDI's profiles of them; kubevirt-api.md 1.6 and 2.7."""
+"""How storage is provisioned: volumes, classes, CDI's profiles of them, Ceph; kubevirt-api.md 1.6 and 2.7."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from sys import intern
 from typing import ClassVar
 
 import msgspec
 
-from kvtui.records.base import Meta, Struct
-
-DEFAULT_FOR_VMS = "storageclass.kubevirt.io/is-default-virt-class"
-DEFAULT = "storageclass.kubernetes.io/is-default-class"
+from kvtui.records.base import Condition, Meta, Record, Struct, share
 
 
-class ClassMeta(Struct):
-    """Name and marks of a storage class."""
-
-    name: str = ""
-    annotations: dict[str, str] = {}
-
-
-class StorageClass(Struct):
+class StorageClass(Record):
     """A StorageClass."""
 
     KIND: ClassVar[str] = "StorageClass"
 
-    metadata: ClassMeta = msgspec.field(default_factory=ClassMeta)
     provisioner: str = ""
+    reclaim_policy: str = "Delete"
     volume_binding_mode: str = "Immediate"
     allow_volume_expansion: bool = False
 
@@ -33,6 +25,190 @@ class StorageClass(Struct):
     def waits(self) -> bool:
         """Whether a claim waits until a pod uses it."""
         return self.volume_binding_mode == "WaitForFirstConsumer"
+
+    @property
+    def is_default(self) -> bool:
+        """Whether claims that name no class are of this one."""
+        return self.metadata.annotations.default_class == "true"
+
+    @property
+    def is_default_for_vms(self) -> bool:
+        """The same of disks that CDI makes for VMs, which looks here first."""
+        return self.metadata.annotations.default_virt_class == "true"
+
+
+class ClaimRef(Struct):
+    """``spec.claimRef`` of a volume: the claim that has it, or had it."""
+
+    namespace: str = ""
+    name: str = ""
+    uid: str = ""
+
+    @property
+    def path(self) -> str:
+        """``namespace/name``."""
+        return f"{self.namespace}/{self.name}"
+
+
+class CsiSource(Struct):
+    """``spec.csi``."""
+
+    driver: str = ""
+
+    def __post_init__(self) -> None:
+        self.driver = intern(self.driver)
+
+
+class Place(Struct):
+    """A source that is a path: of a server, or of the node itself."""
+
+    server: str = ""
+    path: str = ""
+
+
+class Expression(Struct):
+    """One of ``matchExpressions``."""
+
+    key: str = ""
+    operator: str = ""
+    values: tuple[str, ...] = ()
+
+
+class Term(Struct):
+    """One of ``nodeSelectorTerms``."""
+
+    match_expressions: tuple[Expression, ...] = ()
+
+
+class Required(Struct):
+    """``nodeAffinity.required``."""
+
+    node_selector_terms: tuple[Term, ...] = ()
+
+
+class Affinity(Struct):
+    """``spec.nodeAffinity``: on which nodes a volume can be used."""
+
+    required: Required = msgspec.field(default_factory=Required)
+
+
+class VolumeSpec(Struct):
+    """``spec`` of a PersistentVolume."""
+
+    capacity: dict[str, str] = {}
+    access_modes: tuple[str, ...] = ()
+    claim_ref: ClaimRef | None = None
+    csi: CsiSource | None = None
+    nfs: Place | None = None
+    local: Place | None = None
+    host_path: Place | None = None
+    node_affinity: Affinity | None = None
+    persistent_volume_reclaim_policy: str = ""
+    storage_class_name: str = ""
+    volume_mode: str = ""
+
+    def __post_init__(self) -> None:
+        self.capacity = share(self.capacity)
+        self.access_modes = tuple(map(intern, self.access_modes))
+        self.persistent_volume_reclaim_policy = intern(self.persistent_volume_reclaim_policy)
+        self.storage_class_name = intern(self.storage_class_name)
+        self.volume_mode = intern(self.volume_mode)
+
+
+class VolumeStatus(Struct):
+    """``status`` of a PersistentVolume."""
+
+    phase: str = ""
+    reason: str = ""
+    message: str = ""
+
+    def __post_init__(self) -> None:
+        self.phase = intern(self.phase)
+
+
+class PersistentVolume(Record):
+    """The storage behind a claim."""
+
+    KIND: ClassVar[str] = "PersistentVolume"
+
+    spec: VolumeSpec = msgspec.field(default_factory=VolumeSpec)
+    status: VolumeStatus = msgspec.field(default_factory=VolumeStatus)
+
+    @property
+    def origin(self) -> str:
+        """Who serves it: the CSI driver, or the path for the kinds of old; empty for any other."""
+        spec = self.spec
+        if spec.csi is not None:
+            return spec.csi.driver
+        if spec.nfs is not None:
+            return f"nfs {spec.nfs.server}:{spec.nfs.path}"
+        if spec.local is not None:
+            return f"local {spec.local.path}"
+        return f"hostPath {spec.host_path.path}" if spec.host_path is not None else ""
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """Where it can be used: on nodes of which all expressions of one term are true; empty for everywhere."""
+        return self.spec.node_affinity.required.node_selector_terms if self.spec.node_affinity is not None else ()
+
+    @property
+    def homes(self) -> tuple[str, ...]:
+        """The values of labels, names of nodes mostly, that nodes must have to use it."""
+        found = (one for term in self.terms for one in term.match_expressions if one.operator == "In")
+        return tuple(dict.fromkeys(value for one in found for value in one.values))
+
+
+class CephDetail(Struct):
+    """One entry of ``status.ceph.details``."""
+
+    severity: str = ""
+    message: str = ""
+
+
+class CephCapacity(Struct):
+    """``status.ceph.capacity``, in bytes."""
+
+    bytes_total: int = 0
+    bytes_used: int = 0
+    bytes_available: int = 0
+
+
+class CephHealth(Struct):
+    """``status.ceph``."""
+
+    health: str = ""
+    details: dict[str, CephDetail] = {}
+    """By code: ``OSD_NEARFULL``."""
+    last_checked: str = ""
+    last_changed: str = ""
+    capacity: CephCapacity = msgspec.field(default_factory=CephCapacity)
+
+
+class CephStatus(Struct):
+    """``status`` of a CephCluster."""
+
+    phase: str = ""
+    message: str = ""
+    conditions: tuple[Condition, ...] = ()
+    ceph: CephHealth = msgspec.field(default_factory=CephHealth)
+
+
+class CephCluster(Record):
+    """A Ceph that Rook runs, or that it only knows of."""
+
+    KIND: ClassVar[str] = "CephCluster"
+
+    status: CephStatus = msgspec.field(default_factory=CephStatus)
+
+    def serves(self, driver: str) -> bool:
+        """Whether it may be the one behind a CSI driver: Rook's drivers bear the namespace of their cluster."""
+        return driver.endswith((".rbd.csi.ceph.com", ".cephfs.csi.ceph.com")) and (
+            driver.partition(".")[0] == self.metadata.namespace
+        )
+
+    def complaints(self) -> Iterator[tuple[str, CephDetail]]:
+        """What Ceph says of itself, the errors first: code and words."""
+        yield from sorted(self.status.ceph.details.items(), key=lambda item: (item[1].severity != "HEALTH_ERR", item))
 
 
 class PropertySet(Struct):

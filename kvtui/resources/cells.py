@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from kvtui.model import Cell, Health, Tone
 from kvtui.records.base import Record
@@ -16,6 +16,8 @@ NOTHING = Cell("-", Tone.MUTED)
 """Not known, or does not apply."""
 ACTIVE_FIRST = "active first"
 """The order of `urgency_cell` with 0 for what goes on, 1 for what failed and 2 for the rest."""
+MODES: Final = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
+"""Access modes as kubectl shortens them."""
 _BAR = 10
 _LATER = 1e11
 """Seconds; more than any moment since the epoch."""

@@ -13,14 +13,13 @@ from kvtui.records.kubernetes import Claim
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.resources import sources
 from kvtui.resources.base import Column, Resource, itself
-from kvtui.resources.cells import age_column, health_cell, number_cell, reason_column, text_cell
+from kvtui.resources.cells import MODES, age_column, health_cell, number_cell, reason_column, text_cell
 from kvtui.resources.pvc_actions import ACTIONS, FILE_SYSTEM_PENDING, MAKERS, RESIZING
 from kvtui.resources.pvc_export import ACTIONS as EXPORTS
 from kvtui.store import View
 from kvtui.text import size
 
 _TONES = {"Bound": Tone.OK, "Pending": Tone.BUSY, "Lost": Tone.BAD}
-_MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
 
 
 def _row(view: View, ref: Ref) -> ClaimRow | None:
@@ -70,7 +69,7 @@ def _capacity(row: ClaimRow, _now: float) -> Cell:
 
 def _modes(row: ClaimRow, _now: float) -> Cell:
     modes = row.claim.status.access_modes or row.claim.spec.access_modes
-    return text_cell(",".join(_MODES.get(mode, mode) for mode in modes))
+    return text_cell(",".join(MODES.get(mode, mode) for mode in modes))
 
 
 def _fields(row: ClaimRow) -> Mapping[str, str]:

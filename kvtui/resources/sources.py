@@ -25,6 +25,8 @@ from kvtui.records.libvirt import (
     StorageVolume,
     VirtualNetwork,
 )
+from kvtui.records.networks import NetworkAttachment
+from kvtui.records.storage import CephCluster, PersistentVolume, StorageClass
 
 _KUBEVIRT: Final = ("v1", "v1alpha3")
 
@@ -32,6 +34,13 @@ NODES: Final = Source(Node, "", ("v1",), "nodes", namespaced=False)
 NAMESPACES: Final = Source(Namespace, "", ("v1",), "namespaces", namespaced=False)
 PODS: Final = Source(Pod, "", ("v1",), "pods", label_selector="kubevirt.io")
 CLAIMS: Final = Source(Claim, "", ("v1",), "persistentvolumeclaims")
+VOLUMES: Final = Source(PersistentVolume, "", ("v1",), "persistentvolumes", namespaced=False)
+CLASSES: Final = Source(StorageClass, "storage.k8s.io", ("v1",), "storageclasses", namespaced=False, polled=True)
+# In a namespace of its own, whichever namespace the user looks at.
+CEPHS: Final = Source(CephCluster, "ceph.rook.io", ("v1",), "cephclusters", namespaced=False, polled=True)
+ATTACHMENTS: Final = Source(
+    NetworkAttachment, "k8s.cni.cncf.io", ("v1",), "network-attachment-definitions", polled=True
+)
 EVENTS: Final = Source(Event, "", ("v1",), "events")
 MACHINES: Final = Source(VirtualMachine, "kubevirt.io", _KUBEVIRT, "virtualmachines")
 INSTANCES: Final = Source(VirtualMachineInstance, "kubevirt.io", _KUBEVIRT, "virtualmachineinstances")

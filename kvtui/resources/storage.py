@@ -15,7 +15,7 @@ from kvtui.errors import AbsentError, BackendError, ForbiddenError
 from kvtui.model import Platform, Ref
 from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim, Namespace
-from kvtui.records.storage import DEFAULT, DEFAULT_FOR_VMS, PropertySet, StorageClass, StorageProfile
+from kvtui.records.storage import PropertySet, StorageClass, StorageProfile
 from kvtui.resources.base import Site, objects
 from kvtui.resources.form import Answers, AnyField, Choice, Number, Option, Text
 from kvtui.store import View
@@ -50,12 +50,9 @@ class Facts:
 
     def default(self, *, virtual: bool = True) -> str:
         """The class of a claim that names none; CDI prefers the default for VMs. Empty when nobody says."""
-        marks = (DEFAULT_FOR_VMS, DEFAULT) if virtual else (DEFAULT,)
-        for mark in marks:
-            for name, found in self.classes.items():
-                if found.metadata.annotations.get(mark) == "true":
-                    return name
-        return ""
+        preferred = (name for name, found in self.classes.items() if virtual and found.is_default_for_vms)
+        marked = (name for name, found in self.classes.items() if found.is_default)
+        return next(preferred, "") or next(marked, "")
 
     def sets(self, name: str) -> Sequence[PropertySet]:
         """How claims of a class work, the best first."""

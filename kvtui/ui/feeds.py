@@ -34,6 +34,14 @@ def worst_feeds(fleet: Fleet, resource: AnyResource) -> Sequence[Feed]:
     return ()
 
 
+def unread_feed(fleet: Fleet, resource: AnyResource) -> Feed | None:
+    """Of a resource that is asked for every now and then only: why no backend tells of it; None where one does."""
+    feeds = fleet.feeds(source for source in resource.own if source.polled)
+    if not feeds or any(feed.usable for feed in feeds):
+        return None
+    return min(feeds, key=lambda feed: _WORST_FIRST.index(feed.state))
+
+
 def name_backends(fleet: Fleet, names: Sequence[str], room: int) -> str:
     """Backends by their names where these have room, else counted: ``12 hosts``."""
     listed = ", ".join(names)

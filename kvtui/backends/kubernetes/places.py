@@ -26,6 +26,7 @@ PLACES: Final = {
     "Event": Place("", ("v1",), "events"),
     "Namespace": Place("", ("v1",), "namespaces"),
     "PersistentVolumeClaim": Place("", ("v1",), "persistentvolumeclaims"),
+    "PersistentVolume": Place("", ("v1",), "persistentvolumes"),
     "Secret": Place("", ("v1",), "secrets"),
     "Service": Place("", ("v1",), "services"),
     "VirtualMachine": Place("kubevirt.io", _KUBEVIRT, "virtualmachines"),
@@ -39,6 +40,7 @@ PLACES: Final = {
     "CDIConfig": Place("cdi.kubevirt.io", ("v1beta1",), "cdiconfigs"),
     "StorageProfile": Place("cdi.kubevirt.io", ("v1beta1",), "storageprofiles"),
     "StorageClass": Place("storage.k8s.io", ("v1",), "storageclasses"),
+    "CephCluster": Place("ceph.rook.io", ("v1",), "cephclusters"),
     "NetworkAttachmentDefinition": Place("k8s.cni.cncf.io", ("v1",), "network-attachment-definitions"),
     "UploadTokenRequest": Place("upload.cdi.kubevirt.io", ("v1beta1",), "uploadtokenrequests"),
 }

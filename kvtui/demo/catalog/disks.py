@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from kvtui.demo import kinds
+from kvtui.demo.catalog.making import long_made
 from kvtui.demo.storage import Object
 
 SHARED = "ceph-rbd"
@@ -101,3 +103,48 @@ def storage_profiles(created: str) -> list[Object]:
         }
         for name, provisioner, _, _ in _CLASSES
     ]
+
+
+_TIB = 2**40
+
+
+def ceph_clusters(created: str) -> list[Object]:
+    """Rook's CephCluster, as its operator writes it while Ceph is well."""
+    ready = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "ClusterCreated",
+        "message": "Cluster created successfully",
+        "lastHeartbeatTime": created,
+        "lastTransitionTime": created,
+    }
+    version = "19.2.3-0"
+    status = {
+        "state": "Created",
+        "phase": "Ready",
+        "message": "Cluster created successfully",
+        "conditions": [ready],
+        "ceph": {
+            "health": "HEALTH_OK",
+            "lastChecked": created,
+            "lastChanged": created,
+            "capacity": {
+                "bytesTotal": 120 * _TIB,
+                "bytesUsed": 53 * _TIB,
+                "bytesAvailable": 67 * _TIB,
+                "lastUpdated": created,
+            },
+            "fsid": "4f9d3a8e-5d1b-4c55-9a07-0a3a5b2f7c11",
+            "versions": {"overall": {f"ceph version {version} squid (stable)": 21}},
+        },
+        "storage": {"deviceClasses": [{"name": "ssd"}], "osd": {"storeType": {"bluestore": 15}}},
+        "version": {"image": "quay.io/ceph/ceph:v19.2.3", "version": version},
+    }
+    spec = {
+        "cephVersion": {"image": "quay.io/ceph/ceph:v19.2.3"},
+        "dataDirHostPath": "/var/lib/rook",
+        "mon": {"count": 3, "allowMultiplePerNode": False},
+        "mgr": {"count": 2},
+        "storage": {"useAllNodes": True, "useAllDevices": True},
+    }
+    return [long_made(kinds.CEPH_CLUSTER, "rook-ceph", "rook-ceph", created, spec=spec, status=status)]

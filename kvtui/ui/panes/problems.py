@@ -14,7 +14,7 @@ from kvtui.text import age
 from kvtui.triage.problems import Problem
 from kvtui.ui.acknowledged import Acknowledged
 from kvtui.ui.bar import Piece
-from kvtui.ui.feeds import state_words, worst_feed
+from kvtui.ui.feeds import state_words, unread_feed, worst_feed
 from kvtui.ui.panes.title import PaneTitle
 from kvtui.ui.table import LiveTable
 
@@ -199,6 +199,9 @@ def quiet_words(fleet: Fleet, resources: Sequence[AnyResource]) -> str:
     blind: list[str] = []
     for resource in resources:
         feed = worst_feed(fleet, resource)
+        if feed is None and unread_feed(fleet, resource) is not None:
+            # Optional, or not for ordinary users: nobody misses it, and nothing is claimed of it.
+            continue
         if feed is None:
             checked.append(resource.title)
         elif feed.state is FeedState.LOADING:

@@ -24,7 +24,7 @@ from kvtui.store import Delta
 from kvtui.text import age
 from kvtui.ui.actions import ActionRunner
 from kvtui.ui.bar import Piece
-from kvtui.ui.feeds import empty_lines, kind_words, name_backends, state_words, worst_feed, worst_feeds
+from kvtui.ui.feeds import empty_lines, kind_words, name_backends, state_words, unread_feed, worst_feed, worst_feeds
 from kvtui.ui.panes.title import PaneTitle
 from kvtui.ui.table import LiveTable
 
@@ -371,7 +371,7 @@ class ResourcePane(Vertical):
     def _say_empty(self) -> None:
         if self.listing.refs:
             return
-        feed = worst_feed(self._fleet, self.resource)
+        feed = worst_feed(self._fleet, self.resource) or unread_feed(self._fleet, self.resource)
         namespace = self.listing.namespace
         own = "any namespace" if any(source.namespaced for source in self.resource.own) else "sight"
         scope = f"namespace {namespace}" if namespace else own
