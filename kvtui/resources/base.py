@@ -11,7 +11,7 @@ from kvtui.backends.base import Backend, Lifecycle, Migrations, Permission, Sour
 from kvtui.backends.objects import Objects
 from kvtui.backends.transfer import Transfer
 from kvtui.errors import BackendError
-from kvtui.model import Cell, Health, Platform, Ref
+from kvtui.model import Cell, Health, Platform, Ref, Tone
 from kvtui.records.base import Record
 from kvtui.resources.form import Answers, Form
 from kvtui.store import View
@@ -246,6 +246,7 @@ def at_sites(resource: AnyResource) -> AnyResource:
         row_type=Site,
         row=lambda _view, ref: Site(ref.backend, ref.namespace),
         ref=lambda site: site.ref,
+        health=lambda _site, _now: Health(Tone.MUTED, ""),
         actions=(),
     )
 

@@ -427,7 +427,8 @@ async def test_marks_that_a_filter_hides_are_counted_and_taken_along(stage: Stag
         assert "* 2 marked, 1 hidden" in screen.text
         await screen.press("s")
         assert "start 2 VMs?" in screen.text
-        await screen.press("y")
+        assert "1 of these 2 marked is hidden: shop/batch-1" in screen.text
+        await screen.press("2", "enter")
         assert sorted(stage.backend.calls) == ["start shop/batch-1", "start shop/batch-2"]
         assert "marked" not in screen.text
 
