@@ -224,9 +224,10 @@ def find_import_cause(volume: DataVolume) -> Cause | None:
         evidence = Evidence(subject, f"Bound=False {bound.reason}", words, since)
         return Cause(f"DataVolume {volume.metadata.namespace}/{volume.metadata.name}: {words}", evidence, "", culprit)
     if volume.status.phase == "Failed":
+        since = parse_time(running.last_transition_time) if running is not None else None
         return Cause(
             f"DataVolume {volume.metadata.namespace}/{volume.metadata.name} is Failed",
-            Evidence(subject, "phase", "Failed"),
+            Evidence(subject, "phase", "Failed", since),
             "read its events; delete it and make it anew",
             culprit,
         )

@@ -43,7 +43,9 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
         evidence = (Evidence(f"DataVolume {ref.name}", "restartCount", str(restarts)),)
         words = f"its worker was restarted {_times(restarts)} and runs again"
         step = "read the previous log of its importer pod"
-        return Judgement(_finding(ref, Severity.WARN, "crashes again and again", words, None, evidence, step))
+        running = find_condition(volume.status.conditions, "Running")
+        since = parse_time(running.last_transition_time) if running is not None else None
+        return Judgement(_finding(ref, Severity.WARN, "crashes again and again", words, since, evidence, step))
     if volume.status.phase in _NOT_BEGUN:
         return _judge_waiting(view, volume, ref, now)
     return WELL

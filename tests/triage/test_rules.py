@@ -226,6 +226,24 @@ def test_an_import_whose_checksum_does_not_match_has_failed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "running", "trouble"),
+    [
+        ({"phase": "Failed"}, "True", "has failed"),
+        ({"phase": "Failed"}, "False", "has failed"),
+        ({"phase": "ImportInProgress", "restartCount": 4}, "True", "crashes again and again"),
+    ],
+)
+def test_the_age_of_an_import_in_trouble_is_the_same_to_whoever_comes_later(
+    status: dict[str, Any], running: str, trouble: str
+) -> None:
+    condition = {"type": "Running", "status": running, "reason": "Completed", "message": "Import Complete"}
+    edit = volume(**status, conditions=[{**condition, "lastTransitionTime": "2026-11-21T01:50:00Z"}])
+    (finding,) = [found for found in judge(machine_store("imported", edit)) if found.label == "import"]
+    assert finding.trouble == trouble
+    assert finding.since == parse_time("2026-11-21T01:50:00Z")
+
+
+@pytest.mark.parametrize(
     ("phase", "reason", "message"),
     [
         ("WaitForFirstConsumer", "", ""),
