@@ -41,12 +41,24 @@ def admit(world: World, kind: Kind, obj: Object, old: Object | None, operation: 
 
     Raises StorageError with the webhook's code and words when it is refused.
     """
+    _reach_webhook(world, kind)
     admitter = _ADMITTERS.get(kind)
     if operation == "DELETE":
         _check_protection(world, kind, obj)
         return obj
     checked = check_fields(kind, obj)
     return checked if admitter is None else admitter(world, copy_of(checked), old)
+
+
+def _reach_webhook(world: World, kind: Kind) -> None:
+    """A webhook whose failurePolicy is Fail and that nobody answers (apiserver ``webhook/request``, reference 9.7)."""
+    if kind in (kinds.VM, kinds.VMI) and "virt-api" in world.down:
+        words = (
+            f'failed calling webhook "{kind.plural}-mutator.kubevirt.io": failed to call webhook: Post '
+            f'"https://virt-api.kubevirt.svc:443/{kind.plural}-mutate?timeout=10s": no endpoints available for service '
+            '"virt-api"'
+        )
+        raise StorageError(500, "InternalError", f"Internal error occurred: {words}")
 
 
 def _denied(webhook: str, code: int, reason: str, message: str, details: Object | None = None) -> StorageError:

@@ -9,6 +9,7 @@ from random import Random
 
 from kvtui.demo import kinds
 from kvtui.demo.behaviour import Guest, Outside
+from kvtui.demo.catalog.applications import APPLICATIONS
 from kvtui.demo.clock import Clock
 from kvtui.demo.controllers.attachments import Attachments
 from kvtui.demo.controllers.base import Controller
@@ -75,6 +76,9 @@ class World:
         from kvtui.demo.drills import DRILLS, begin
 
         incident = DRILLS[drill] if drill else None
+        if incident is not None:
+            # Some happen to machines that are there from the start.
+            size = max(size, len(APPLICATIONS))
         warm_up = incident.develops if incident is not None else WARM_UP if troubles else 0.0
         self.clock = Clock((start or datetime.now(UTC)) - timedelta(seconds=warm_up))
         # Its own sequence: the storage draws uids from one that begins with the seed itself.

@@ -115,8 +115,7 @@ class Nodes(Controller):
             for condition in node.get("status", {}).get("conditions", ()):
                 condition["lastHeartbeatTime"] = now
 
-        self.storage.modify(kinds.NODE, "", name, beat)
-        self._miss_heartbeat(node)
+        self._miss_heartbeat(self.storage.modify(kinds.NODE, "", name, beat) or node)
         self.enqueue(("", name), self._interval * self.random.uniform(0.9, 1.1))
 
     def _miss_heartbeat(self, node: Object) -> None:

@@ -94,7 +94,7 @@ class VirtualMachineInstances(Controller):
             return
         key = (meta["namespace"], meta["name"])
         tries = self._refusals.get(meta["uid"], 0)
-        if tries and not self.elapsed(key, meta["uid"], f"create {tries}", min(_LONGEST_RETRY, 5.0 * 2**tries)):
+        if tries and not self._may_try(key, meta["uid"], tries):
             return
         network = self._missing_network(vmi)
         if network:
@@ -121,7 +121,12 @@ class VirtualMachineInstances(Controller):
         uid = vmi["metadata"]["uid"]
         self._refuse(vmi, "FailedCreate", told)
         self.world.events.warning(kinds.VMI, vmi, VM_CONTROLLER, "FailedCreate", event)
-        self._refusals[uid] = self._refusals.get(uid, 0) + 1
+        tries = self._refusals[uid] = self._refusals.get(uid, 0) + 1
+        self._may_try((vmi["metadata"]["namespace"], vmi["metadata"]["name"]), uid, tries)
+
+    def _may_try(self, key: Key, uid: str, tries: int) -> bool:
+        """Whether the back-off after so many refusals is over; till then it is looked at again by itself."""
+        return self.elapsed(key, uid, f"create {tries}", min(_LONGEST_RETRY, 5.0 * 2**tries))
 
     def _missing_network(self, vmi: Object) -> str:
         """The first NetworkAttachmentDefinition that is named and not there."""
