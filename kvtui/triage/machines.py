@@ -15,7 +15,7 @@ from kvtui.joins.machine import (
     machines_of_vm,
     machines_of_volume,
 )
-from kvtui.model import Evidence, Finding, Ref, Severity
+from kvtui.model import Evidence, FeedState, Finding, Ref, Severity
 from kvtui.records.base import find_condition
 from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim, Event, Pod
@@ -35,6 +35,8 @@ STOPPED_LIMIT = 60.0
 STOP_LIMIT = 60.0
 """Seconds beyond the grace period."""
 
+_LOADING = 1.0
+"""Seconds between two looks at whether all VMs are listed."""
 _ERRORS = frozenset(
     {
         "ErrorPvcNotFound",
@@ -54,6 +56,8 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     machine = join_machine(view, ref)
     if machine is None:
         return WELL
+    if machine.vm is None and _is_ahead_of_its_vm(view, machine):
+        return Judgement(again=now + _LOADING)
     if machine.running:
         return _judge_running(machine)
     if machine.live is not None and machine.live.metadata.deletion_timestamp:
@@ -70,6 +74,13 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     if status == "Stopped" and machine.run_strategy == "Always":
         return _judge_stopped(machine, now)
     return WELL
+
+
+def _is_ahead_of_its_vm(view: View, machine: Machine) -> bool:
+    """Whether an instance was listed before the VM that it is of: what is to be said will be said of that."""
+    owner = machine.vmi.controller if machine.vmi is not None else None
+    of_vm = owner is not None and owner.kind == VirtualMachine.KIND
+    return of_vm and view.feed(machine.backend, VirtualMachine.KIND).state is FeedState.LOADING
 
 
 def _judge_running(machine: Machine) -> Judgement:

@@ -11,10 +11,13 @@ from _pytest.mark import ParameterSet
 
 from kvtui.demo.drills import DRILLS
 from kvtui.demo.world import World
-from kvtui.model import Severity
+from kvtui.model import Feed, FeedState, Severity
+from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
+from kvtui.store import Delta, Put, Store
+from kvtui.triage.engine import Engine
 from kvtui.triage.problems import Problem
 from tests.triage.drills import CASES, Says
-from tests.triage.worlds import Observer
+from tests.triage.worlds import BACKEND, Observer
 
 START = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 _LOOKS = 30.0
@@ -87,3 +90,16 @@ def says_so(world: World, says: Says) -> bool:
         if named and all(json.dumps(word)[1:-1] in text or word in text for word in says.words):
             return True
     return False
+
+
+def test_instances_that_are_listed_before_their_vms_are_no_problem_of_their_own() -> None:
+    whole = play("io-error")
+    store, engine, now = Store(), Engine(), whole.world.clock.now.timestamp()
+    instances = [Put(BACKEND, vmi) for _, vmi in whole.store.items(VirtualMachineInstance)]
+    engine.update(store, store.apply(instances), now)
+    assert list(engine.findings) == []
+    machines = [Put(BACKEND, vm) for _, vm in whole.store.items(VirtualMachine)]
+    live = Feed(BACKEND, VirtualMachine.KIND, FeedState.LIVE, now)
+    engine.update(store, store.apply([*machines, live]), now + 1.0)
+    engine.update(store, Delta(), now + 2.0)
+    assert [finding.subject.path for finding in engine.findings] == ["data/ingest-1"]
