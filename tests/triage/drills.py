@@ -160,23 +160,28 @@ CASES: dict[str, Case] = {
             Says(kinds.POD, "ci/importer-prime-", ('"CrashLoopBackOff"',)),
         ),
         ("ci/rocky-10-golden", "404"),
+        rule="import.state",
     ),
     "waits-for-consumer": Case((_volume("lab/scratch-disk-1", '"phase":"WaitForFirstConsumer"'),)),
     "wrong-checksum": Case(
         (_volume("erp/appliance-7-2", '"phase":"Failed"', '"reason":"ChecksumError"', "checksum mismatch"),),
         ("erp/appliance-7-2", "checksum mismatch"),
+        rule="import.state",
     ),
     "import-unauthorized": Case(
         (_volume("data/oracle-19-root", '"reason":"Error"', "got 401. Status: 401 Unauthorized"),),
         ("data/oracle-19-root", "401"),
+        rule="import.state",
     ),
     "import-unknown-authority": Case(
         (_volume("web/intranet-root", '"reason":"Error"', "x509: certificate signed by unknown authority"),),
         ("web/intranet-root", "x509"),
+        rule="import.state",
     ),
     "import-too-large": Case(
         (_volume("erp/bi-server-root", '"reason":"Error"', "A larger PVC is required"),),
         ("erp/bi-server-root", "virtual image size"),
+        rule="import.state",
     ),
     "import-out-of-memory": Case(
         (
@@ -197,6 +202,7 @@ CASES: dict[str, Case] = {
     "clone-source-in-use": Case(
         (_volume("lab/reports-copy", '"phase":"CloneScheduled"', "CloneSourceInUse", '"progress":"N/A"'),),
         ("lab/reports-copy", "reports-1-data"),
+        rule="import.state",
     ),
     # Migration
     "never-converges": Case(
@@ -205,6 +211,7 @@ CASES: dict[str, Case] = {
             _vmi("data/hot-cache-1", '"phase":"Running"'),
         ),
         ("hot-cache-1", "aborted"),
+        rule="migration.state",
     ),
     "no-target": Case(
         (
@@ -230,10 +237,12 @@ CASES: dict[str, Case] = {
     "migration-over-quota": Case(
         (_move("tight/ledger-1", '"phase":"Pending"', "migrationRejectedByResourceQuota", "exceeded quota: pair"),),
         ("ledger-1", "pair"),
+        rule="migration.state",
     ),
     "target-dies": Case(
         (_move("data/matching-1", '"phase":"Failed"', "Target pod is down"),),
         ("matching-1", "Target pod is down"),
+        rule="migration.state",
     ),
     "migration-queue": Case(
         (
@@ -280,7 +289,7 @@ CASES: dict[str, Case] = {
         ("shop/search-1", "restart"),
         unknown="no rule judges RestartRequired",
     ),
-    "without-machine": Case(
+    "instance-without-vm": Case(
         (_vmi("lab/scratch-1", '"phase":"Running"'),),
         ("lab/scratch-1",),
         unknown="no rule tells of instances without a VM",
@@ -360,6 +369,7 @@ CASES: dict[str, Case] = {
     "broken-customization": Case(
         (Says(kinds.KUBEVIRT, "kubevirt/kubevirt", ("DeploymentFailed", "An error occurred during deployment: ")),),
         ("kubevirt", "unable to apply patch to Deployment virt-controller"),
+        rule="kubevirt.available",
     ),
     # Clusters in the cluster
     "cluster-without-address": Case(

@@ -12,7 +12,7 @@ from kvtui.records.decode import decode_record
 from kvtui.resources import resources_for
 from kvtui.store import Drop, Message, Put, Replace, Store
 from kvtui.triage.engine import Engine
-from kvtui.triage.problems import Problem, group_problems
+from kvtui.triage.problems import Problem
 
 BACKEND = "demo"
 
@@ -45,7 +45,7 @@ class Observer:
     @property
     def problems(self) -> list[Problem]:
         """The same by cause, as the strip tells it."""
-        return list(group_problems(self.engine.findings))
+        return list(self.engine.problems)
 
     def _judge(self) -> None:
         batch, self._inbox = self._inbox, []

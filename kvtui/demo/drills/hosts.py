@@ -26,7 +26,7 @@ def cordoned(world: World) -> None:
 
 @drill(
     "node-not-ready",
-    "a node is gone and a machine with it",
+    "a node is gone and a VM with it",
     briefing="The label printers of the warehouse print nothing since a few minutes.",
     debrief="worker-10 lost its power: Ready is Unknown, for its kubelet stopped posting node status. "
     "erp/label-printer-1 is tied to that node (nodeSelector) and cannot start elsewhere. Power the machine "

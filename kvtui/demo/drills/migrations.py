@@ -90,7 +90,7 @@ def with_private_disk(world: World, namespace: str, name: str) -> None:
 
 @drill(
     "private-disk",
-    "a machine cannot be moved",
+    "a VM cannot be moved",
     briefing="The rehearsal of the node service refuses to migrate web/legacy-cms-1.",
     debrief="Claim legacy-cms-1-data is ReadWriteOnce, so it cannot be mounted on two nodes: LiveMigratable is False, "
     "DisksNotLiveMigratable. A drain of its node will hang. Move the disk to a ReadWriteMany claim, or set "
@@ -103,7 +103,7 @@ def private_disk(world: World) -> None:
 
 @drill(
     "bridge-on-pod-network",
-    "a machine is bound to its node by its network",
+    "a VM is bound to its node by its network",
     briefing="Nobody can migrate web/sip-proxy-1, and it has no disk that could be in the way.",
     debrief="Its interface binds the pod network as a bridge, and the address of a pod cannot go to another node: "
     "InterfaceNotLiveMigratable. Use masquerade, or a bridge on a network of its own.",
@@ -208,7 +208,7 @@ def blocked_drain(world: World) -> None:
 
 
 def drain_node(world: World, node: str) -> None:
-    """What ``kubectl drain`` does after its cordon: it evicts every pod, and again each five seconds what is left."""
+    """What ``kubectl drain`` does to VMs after its cordon: it evicts their pods, each five seconds what is left."""
     left = 0
     for row in world.storage.raw_list(kinds.POD):
         if f'"nodeName":"{node}"'.encode() not in row.raw:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @drill(
     "missing-network",
-    "a machine names a network that is not there",
+    "a VM names a network that is not there",
     briefing="shop/pos-gateway-1 was moved into the new VLAN and does not start any more.",
     debrief="The VM wants network db-vlan125, and there is no NetworkAttachmentDefinition shop/db-vlan125. The team "
     "made it as db-vlan120. Correct networkName in the VM, or create the definition.",
@@ -29,7 +29,7 @@ def missing_network(world: World) -> None:
 
 @drill(
     "no-address",
-    "a machine has no address on its second network",
+    "a VM has no address on its second network",
     briefing="Nobody reaches data/collector-1 in VLAN 140. Its console works.",
     debrief="The VM's interface vlan shows no address, and no guest agent answers that could tell one. The guest got "
     "none: see on its console whether the interface is up and whether DHCP answers in that VLAN, and install "

@@ -23,9 +23,8 @@ def _pods(world: World, name: str) -> list[Object]:
 
 @drill(
     "virt-handler-silent",
-    "one node does nothing for its machines any more",
-    briefing="Machines on one worker answer, but nobody can pause, stop or open them, and nothing new is started "
-    "there.",
+    "one node does nothing for its VMs any more",
+    briefing="VMs on one worker answer, but nobody can pause, stop or open them, and nothing new is started there.",
     debrief="The virt-handler pod of worker-02 crashes again and again (OOMKilled): no heartbeat for more than five "
     "minutes, so virt-controller set kubevirt.io/schedulable=false. The guests run on. Give virt-handler more "
     "memory and delete the pod.",
@@ -62,8 +61,8 @@ def controller_down(world: World) -> None:
 
 @drill(
     "virt-api-down",
-    "no machine can be started, stopped or looked into",
-    briefing="Consoles, starts and stops fail for everyone with 503. The machines themselves run.",
+    "no VM can be started, stopped or looked into",
+    briefing="Consoles, starts and stops fail for everyone with 503. The VMs themselves run.",
     debrief="virt-api has no ready pod: its image quay.io/kubevirt/virt-api:v1.9.0 cannot be pulled since the pods "
     "were deleted. APIService v1.subresources.kubevirt.io is not Available (MissingEndpoints). Bring the "
     "image back or correct the registry; do not drain nodes meanwhile, for evictions are not intercepted.",

@@ -21,7 +21,7 @@ _SOON = 300.0
 
 @drill(
     "io-error",
-    "a machine stands still after its storage failed",
+    "a VM stands still after its storage failed",
     briefing="data/ingest-1 takes no data. Its console shows the last line and does not move.",
     debrief="QEMU paused the guest when a write to its root disk failed (Paused, PausedIOError). Mend what the disk "
     "lies on first: full node disk, Ceph, the CSI driver. Then unpause the VM: it goes on where it stood.",
@@ -47,7 +47,7 @@ def fail_disk(world: World, namespace: str, name: str, volume: str = "rootdisk")
 
 @drill(
     "no-agent",
-    "a machine tells nothing of its inside",
+    "a VM tells nothing of its inside",
     briefing="The backup of erp/edi-gateway-1 warns that its file systems cannot be frozen.",
     debrief="No guest agent answers (no condition AgentConnected): the image has none. Install and start "
     "qemu-guest-agent in the guest. The VM itself is well.",
@@ -79,7 +79,7 @@ def restart_required(world: World) -> None:
 
 
 @drill(
-    "without-machine",
+    "instance-without-vm",
     "an instance that nobody would start again",
     briefing="Somebody asks who owns lab/scratch-1 and why it has no switch to turn it off.",
     debrief="It is a VirtualMachineInstance without a VirtualMachine, made directly. It runs, but nothing starts it "
@@ -102,7 +102,7 @@ def without_machine(world: World) -> None:
 
 @drill(
     "kernel-panic",
-    "a machine is down and nobody stopped it",
+    "a VM is down and nobody stopped it",
     briefing="erp/fax-relay-1 is off. Its owner swears that nobody touched it.",
     debrief='The guest crashed: its instance ended with phase Failed and the event "The VirtualMachineInstance '
     'crashed." Its run strategy is Manual, so nothing starts it again. Read the end of its console log for '
@@ -123,7 +123,7 @@ def kernel_panic(world: World) -> None:
 
 @drill(
     "ignores-shutdown",
-    "a machine does not stop",
+    "a VM does not stop",
     briefing="shop/till-sync-1 should have been off ten minutes ago, for the maintenance waits for it.",
     debrief="Its guest ignores the power button (ACPI), and its grace period is an hour: until then the instance "
     "stays in Stopping. Shut it down from inside, or force it to stop (grace period 0), which is like pulling "

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @drill(
     "too-much-memory",
-    "a machine finds no node that is large enough",
+    "a VM finds no node that is large enough",
     briefing="The data team cannot get data/warehouse-1 to start. They resized it this evening.",
     debrief="The VM asks for 2Ti of memory; the largest node can allocate 753Gi. Give it less memory "
     "(spec.template.spec.domain.memory.guest), or add a node of that size.",
@@ -28,7 +28,7 @@ def too_much_memory(world: World) -> None:
 
 @drill(
     "unknown-cpu-model",
-    "a machine asks for a processor that nobody has",
+    "a VM asks for a processor that nobody has",
     briefing="lab/avx-bench-1 was made from a template of another site and does not come up here.",
     debrief="Its spec.template.spec.domain.cpu.model is GraniteRapids. No node carries the label "
     "cpu-model.node.kubevirt.io/GraniteRapids. Choose a model that the nodes offer, such as SapphireRapids, "
@@ -43,7 +43,7 @@ def unknown_cpu_model(world: World) -> None:
 
 @drill(
     "over-quota",
-    "a namespace has no room for a machine",
+    "a namespace has no room for a VM",
     briefing="tight/analytics-1 hangs in Starting. There is plenty of memory on the nodes.",
     debrief='The ResourceQuota "small" of namespace tight allows 4Gi of requests.memory; the launcher pod needs the '
     "guest's 8Gi and its overhead. Raise the quota or make the VM smaller; virt-controller then tries again "
@@ -68,7 +68,7 @@ def quota(namespace: str, name: str, memory: str) -> Object:
 
 @drill(
     "tainted-nodes",
-    "all nodes turn a machine away",
+    "all nodes turn a VM away",
     briefing="web/status-page-1 should have come up an hour ago. The others run, and no node is full.",
     debrief="Somebody tainted all workers with firmware=pending:NoSchedule. What runs stays, nothing new is "
     "scheduled. Take the taint off when the firmware is done: kubectl taint nodes -l "
@@ -83,7 +83,7 @@ def tainted_nodes(world: World) -> None:
 
 @drill(
     "local-disk",
-    "a machine cannot go where its disk is not",
+    "a VM cannot go where its disk is not",
     briefing="lab/build-cache-1 was restarted for a change of its cores and has not come back.",
     debrief="Its disk build-cache-1-data lies in a volume of class local-lvm, which exists on one node only. That "
     "node is cordoned, and all others fail on the volume's node affinity. Uncordon the node, or move the disk "
@@ -106,7 +106,7 @@ def local_disk(world: World) -> None:
 
 @drill(
     "no-kvm",
-    "a machine asks for a device that its node has lost",
+    "a VM asks for a device that its node has lost",
     briefing="lab/kernel-test-1 is pinned to one node and does not start since that node's reboot.",
     debrief="The node offers no devices.kubevirt.io/kvm any more: allocatable is 0, for /dev/kvm is missing there. "
     "Look at the BIOS setting for virtualization and at the kvm module (lsmod, dmesg), then restart the "
@@ -128,7 +128,7 @@ def no_kvm(world: World) -> None:
 
 @drill(
     "pod-security",
-    "a namespace refuses the pods of machines",
+    "a namespace refuses the pods of VMs",
     briefing="The security team hardened some namespaces today. lab/sensor-1 does not start.",
     debrief="Namespace lab carries pod-security.kubernetes.io/enforce=restricted, and a launcher pod is not that "
     "restricted. Namespaces with VMs need privileged: kubectl label --overwrite namespace lab "

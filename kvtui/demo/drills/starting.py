@@ -32,7 +32,7 @@ def pending_claim(world: World) -> None:
 
 @drill(
     "missing-claim",
-    "a machine names a disk that is not there",
+    "a VM names a disk that is not there",
     briefing="shop/orders-db-2 was set up by hand this afternoon and has not run once.",
     debrief="The VM's volume names claim orders-db2-data, and there is none of that name in namespace shop: a typing "
     "error for orders-db-2-data. Correct claimName in the VM, or create the claim.",
@@ -62,7 +62,7 @@ def missing_image(world: World) -> None:
 
 @drill(
     "crash-loop",
-    "a machine ends as soon as it begins",
+    "a VM ends as soon as it begins",
     briefing="lab/dpdk-router-1 goes up and down. Its owner says that it worked on his old hypervisor.",
     debrief="QEMU ends at each start: it cannot allocate the guest's memory on the node. virt-controller waits longer "
     "after each failure (status.startFailure). Read the launcher's log and the SyncFailed event, and give the "

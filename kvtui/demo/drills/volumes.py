@@ -76,7 +76,7 @@ def snapshot_failed(world: World) -> None:
 
 @drill(
     "clone-without-snapshots",
-    "a copy of a machine is refused",
+    "a copy of a VM is refused",
     briefing="The test team cannot get its copy of lab/profiler-1.",
     debrief="Disk data of profiler-1 lies on class local-lvm, for which there is no VolumeSnapshotClass, and a clone "
     "is made through a snapshot. Move the disk to ceph-rbd, or copy it with a DataVolume while the VM is off.",
@@ -90,7 +90,7 @@ def clone_without_snapshots(world: World) -> None:
 
 @drill(
     "restore-into-running",
-    "a machine was not taken back to its snapshot",
+    "a VM was not taken back to its snapshot",
     briefing="web/forum-1 was to be rolled back after the failed update. It runs, with the broken version.",
     debrief="A VM must be off to be restored: the restore waited five minutes for it and failed (Restore target "
     "failed to be ready within 5m0s). Stop the VM and restore again, or restore with targetReadinessPolicy "
