@@ -82,6 +82,10 @@ class PartlyError(BackendError):
     """The first of several steps was done, a later one was not."""
 
 
+class UntriableError(BackendError):
+    """It cannot be rehearsed, and was not: what the server would say is not known."""
+
+
 class HeldError(ConflictError):
     """Somebody else has it, and would lose it: to be asked for again only after the user was."""
 

@@ -28,6 +28,8 @@ AT_ONCE: Final = 8
 """Requests of a batch under way at a time, of each backend: one that hangs holds up no other."""
 _PARTING: Final = 10.0
 """Seconds that what is abandoned gets until it is seen what came of it."""
+_RECALLED: Final = 600.0
+"""Seconds for which a form begins with what was answered when it failed."""
 KEPT: Final = 50
 """Batches that are remembered; those that go on are, however many."""
 _SEES: Final = frozenset({FeedState.LOADING, FeedState.LIVE, FeedState.STALE})
@@ -81,6 +83,14 @@ class Batches:
     def awaiting(self) -> bool:
         """Whether any row bears a mark."""
         return any(item.open and not item.shown for items in self._awaited.values() for item in items)
+
+    def find_failed(self, action: AnyAction, ref: Ref) -> Item | None:
+        """The last time that it was done to a row, if it failed, with some answers, a moment ago."""
+        items = (item for batch in self.all for item in batch.items if item.action.id == action.id and item.ref == ref)
+        item = next(items, None)
+        if item is None or item.state is not State.FAILED or self._fleet.clock() - item.since > _RECALLED:
+            return None
+        return item if item.answers is not None else None
 
     def pending(self, ref: Ref) -> str | None:
         """What the row awaits and since when: ``starting 3s``; None when nothing."""

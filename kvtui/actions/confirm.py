@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from kvtui.actions.batch import Batches
 from kvtui.actions.care import count_left, interrupts, name_managers, raise_level, why_protected
 from kvtui.actions.items import Task
+from kvtui.actions.rehearsal import rehearsal
 from kvtui.backends.base import Permission, Verdict
 from kvtui.backends.kubernetes.roles import find_role
 from kvtui.errors import BackendError, ForbiddenError, KvtuiError, UnreachableError
@@ -61,6 +62,12 @@ class Sheet:
     """As of a question."""
     names: Sequence[str] = ()
     """Of the objects that it is about, each whole; none where it makes one."""
+    rehearse: Callable[[Answers], Awaitable[str]] | None = None
+    """Why the server would refuse these answers; empty when it would not. Changes nothing. Raises UnreachableError when
+    nobody says. None where there is no such thing.
+    """
+    before: Answers | None = None
+    """What was answered the last time, when it failed."""
 
 
 class Asker(Protocol):
@@ -208,7 +215,17 @@ class Confirmer:
             warnings = [*self._tell_hidden(resource, alike, hidden), *self._warnings(variant, resource, alike)]
             production = self._production(resource, alike)
             names = () if isinstance(alike[0], Site) else self._names(resource, alike)
-            answers = await self._asker.fill_in(Sheet(form, warnings, word, asks, production, names))
+            first = resource.ref(alike[0])
+            # What deletes begins with nothing ticked, whatever was before.
+            failed = None if variant.danger is Danger.TYPE else self._batches.find_failed(variant, first)
+            if failed is not None:
+                form = replace(form, about=(f"filled in as before, when it failed: {failed.words}", *form.about))
+            sheet = Sheet(
+                form, warnings, word, asks, production, names,
+                rehearse=rehearsal(self._fleet.backends[first.backend], variant, alike[0]),
+                before=failed.answers if failed is not None else None,
+            )  # fmt: skip
+            answers = await self._asker.fill_in(sheet)
             if answers is None:
                 return None
             asked += [Task(row, answers) for row in alike]

@@ -185,9 +185,12 @@ class Form:
 class Draft:
     """A form while it is filled in."""
 
-    def __init__(self, form: Form) -> None:
+    def __init__(self, form: Form, before: Answers | None = None) -> None:
+        """Begins with what was answered `before`, but for secrets; else as the fields have it by default."""
         self.form = form
-        self._typed: dict[str, str | bool] = {field.name: field.default for field in form.fields}
+        self._typed: dict[str, str | bool] = {
+            field.name: field.default if before is None else _recall(field, before) for field in form.fields
+        }
         self._troubles: dict[str, str] = {}
         self._asked: list[AnyField] = []
         self.answers = Answers({})
@@ -268,3 +271,12 @@ class Draft:
         if field.needed and not text:
             raise ValueError("must not be empty")
         return text
+
+
+def _recall(field: AnyField, before: Answers) -> str | bool:
+    if isinstance(field, Toggle):
+        return before.flag(field.name)
+    if isinstance(field, Number):
+        number = before.number(field.name)
+        return "" if number is None else str(number)
+    return field.default if isinstance(field, Text) and field.secret else before.text(field.name)

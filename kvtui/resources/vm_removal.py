@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from kvtui.backends.base import Backend, Permission
+from kvtui.backends.objects import Rehearser
 from kvtui.errors import AbsentError, KvtuiError, PartlyError
 from kvtui.joins.holdups import grace_left, grace_of, hold_machine_deletion
 from kvtui.joins.machine import Machine
@@ -132,6 +133,9 @@ async def _delete(backend: Backend, machine: Machine, answers: Answers) -> None:
             # It went with the VM.
             continue
         except KvtuiError as error:
+            if isinstance(backend, Rehearser) and backend.rehearses:
+                # Nothing is deleted of what went before.
+                raise
             rest = ", ".join(f"{other.kind} {other.name}" for other in left[number:])
             raise PartlyError(f"{machine.ref.path} is deleted, but not {rest}", str(error)) from error
 

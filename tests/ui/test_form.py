@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
 from kvtui.actions.confirm import Sheet
+from kvtui.errors import UnreachableError
 from kvtui.resources.form import Answers, Choice, Form, Number, Option, Text, Toggle
 from kvtui.ui.dialogs.form import FormDialog
 from kvtui.ui.hacks import screen_text
@@ -79,6 +82,105 @@ async def test_enter_takes_what_stands_there(fill: Fill) -> None:
         await form.press("enter")
         assert form.answered.text("name") == "web-clone"
         assert form.answered.number("memory") == 512
+
+
+class Judge:
+    """A server that is asked whether it would take the answers, and answers when the test lets it."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.answers: asyncio.Queue[str | UnreachableError] = asyncio.Queue()
+
+    async def rehearse(self, answers: Answers) -> str:
+        self.asked.append(answers.text("name"))
+        answer = await self.answers.get()
+        if isinstance(answer, UnreachableError):
+            raise answer
+        return answer
+
+    def sheet(self, names: Sequence[str] = ()) -> Sheet:
+        return Sheet(FORM, rehearse=self.rehearse, names=names)
+
+
+async def test_what_the_server_refuses_is_said_in_the_form_and_what_was_typed_stays(fill: Fill) -> None:
+    judge = Judge()
+    judge.answers.put_nowait("exceeded quota: small")
+    async with fill(judge.sheet()) as form:
+        await form.press("2", "enter")
+        assert form.answers == []
+        assert "x exceeded quota: small" in form.text
+        assert "web-clone2" in form.text
+        judge.answers.put_nowait("")
+        await form.press("3")
+        assert "exceeded quota" not in form.text
+        await form.press("enter")
+        assert form.answered.text("name") == "web-clone23"
+        assert judge.asked == ["web-clone2", "web-clone23"]
+
+
+async def test_a_server_that_refuses_is_asked_again_by_another_enter(fill: Fill) -> None:
+    judge = Judge()
+    judge.answers.put_nowait("etcd is down")
+    async with fill(judge.sheet()) as form:
+        await form.press("enter")
+        assert form.answers == []
+        judge.answers.put_nowait("")
+        await form.press("enter")
+        assert form.answered.text("name") == "web-clone"
+
+
+async def test_while_the_server_is_asked_nothing_is_typed_and_nothing_is_asked_twice(fill: Fill) -> None:
+    judge = Judge()
+    async with fill(judge.sheet()) as form:
+        await form.press("enter")
+        assert "asking the server" in form.text
+        await form.press("x", "enter", "down")
+        judge.answers.put_nowait("")
+        await form.press()
+        assert form.answered.text("name") == "web-clone"
+        assert len(judge.asked) == 1
+
+
+async def test_a_form_whose_server_is_asked_can_be_left(fill: Fill) -> None:
+    judge = Judge()
+    async with fill(judge.sheet()) as form:
+        await form.press("enter", "escape")
+        assert form.answers == [None]
+
+
+async def test_a_server_that_does_not_answer_locks_no_form(fill: Fill) -> None:
+    judge = Judge()
+    judge.answers.put_nowait(UnreachableError("prod did not answer within 6s"))
+    async with fill(judge.sheet()) as form:
+        await form.press("enter")
+        assert form.answers == []
+        assert "prod did not answer within 6s: enter once more does it all the same" in form.text
+        await form.press("enter")
+        assert form.answered.text("name") == "web-clone"
+
+
+async def test_what_is_refused_of_one_of_several_may_be_asked_of_the_others(fill: Fill) -> None:
+    judge = Judge()
+    judge.answers.put_nowait("it is protected")
+    async with fill(judge.sheet(["shop/web-1", "shop/web-2"])) as form:
+        await form.press("enter")
+        assert form.answers == []
+        assert "x shop/web-1: it is protected: enter once more asks it of all of them" in form.text
+        await form.press("enter")
+        assert form.answered.text("name") == "web-clone"
+
+
+async def test_a_form_can_begin_with_what_was_answered_before_but_for_secrets(fill: Fill) -> None:
+    secret = Text("password", "password", secret=True, needed=False)
+    before = Answers({"name": "db-3", "kind": "full", "memory": 1024, "start": True, "password": "hunter2"})
+    sheet = Sheet(replace(FORM, fields=(*FORM.fields, secret)), before=before)
+    async with fill(sheet) as form:
+        assert "db-3" in form.text
+        assert "1024" in form.text
+        await form.press("enter")
+        answers = form.answered
+        assert (answers.text("name"), answers.number("memory"), answers.flag("start")) == ("db-3", 1024, True)
+        assert answers.text("password") == ""
 
 
 async def test_escape_leaves_it(fill: Fill) -> None:

@@ -92,7 +92,7 @@ async def test_an_empty_disk_is_made_from_the_imports_and_shows_there(on_cluster
         await until(screen, lambda: "Succeeded" in screen.line_with("> fresh-1"))
 
 
-async def test_what_the_server_refuses_is_told_in_its_words(on_cluster: On) -> None:
+async def test_what_the_server_refuses_keeps_the_form_with_what_was_typed(on_cluster: On) -> None:
     async with on_cluster() as (screen, cluster):
         await fill_in(screen, "fresh-1")
         claim = {
@@ -106,6 +106,12 @@ async def test_what_the_server_refuses_is_told_in_its_words(on_cluster: On) -> N
         await screen.press("enter")
         await until(screen, lambda: "already exists" in screen.text)
         assert phase(cluster, "fresh-1") == "none"
+        assert "new import" in screen.text
+        assert "fresh-1" in screen.text
+        assert "< empty" in screen.text
+        await screen.press("up", "up", "end", "0", "enter")
+        await until(screen, lambda: phase(cluster, "fresh-10") == "Succeeded")
+        assert "new import" not in screen.text
 
 
 async def test_who_may_only_look_is_told_what_is_missing_before_anything_is_asked(on_cluster: On) -> None:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from kvtui.backends.base import Consoles, Lifecycle, Logs, Permission, Reader
 from kvtui.backends.kubernetes.client import KubernetesBackend
-from kvtui.errors import BackendError, ConflictError, ForbiddenError, ReadOnlyError, UnreachableError
+from kvtui.errors import BackendError, ConflictError, ForbiddenError, ReadOnlyError, UnreachableError, UntriableError
 from kvtui.model import Ref
 from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
 from tests.cluster import running_cluster
@@ -344,6 +344,20 @@ async def test_what_the_server_cannot_rehearse_is_not_sent(tmp_path: Path) -> No
         with pytest.raises(BackendError, match="no dry run"):
             await VERBS["freeze"](state.backend.rehearse())
         assert not server.sent
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS.keys() - {"freeze"}))
+async def test_a_webhook_that_fails_every_dry_run_refuses_nothing(tmp_path: Path, verb: str) -> None:
+    server = Server()
+    words = 'admission webhook "v.example.org" does not support dry run'
+    async with serving(server), kept(write_kubeconfig(tmp_path, server.url)) as state:
+        server.refusal = status(400, words, "BadRequest")
+        with pytest.raises(UntriableError, match="does not support dry run"):
+            await VERBS[verb](state.backend.rehearse())
+        server.refusal = status(400, words, "BadRequest")
+        with pytest.raises(BackendError) as caught:
+            await VERBS[verb](state.backend)
+        assert not isinstance(caught.value, UntriableError)
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ import msgspec
 from kvtui.backends.acting import Guard
 from kvtui.backends.kubernetes.discovery import Discovery
 from kvtui.backends.kubernetes.places import find_path, find_subresource
-from kvtui.backends.kubernetes.server import ANY, Server, decode
+from kvtui.backends.kubernetes.server import ANY, JSON, Server, decode
 from kvtui.backends.objects import Body
-from kvtui.errors import BackendError, ConflictError
+from kvtui.errors import BackendError, ConflictError, UntriableError
 from kvtui.model import Ref
 from kvtui.records.base import Meta
 from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
@@ -29,6 +29,10 @@ _REHEARSED: Final = frozenset(
     {"start", "stop", "restart", "migrate", "pause", "unpause", "addvolume", "removevolume", "evacuate/cancel"}
 )
 """Subresources that take ``dryRun`` in their options (kubevirt-api.md 3.1 and 3.2)."""
+
+
+_NO_REHEARSAL: Final = "does not support dry run"
+"""``admission webhook "x" does not support dry run``: apiserver, admission/plugin/webhook/errors/statuserror.go."""
 
 
 class _Object(msgspec.Struct):
@@ -134,7 +138,7 @@ class Verbs:
     ) -> None:
         """PUT a subresource of a VM or VMI; with `instance`, of the VMI that bears the VM's name."""
         if self.dry_run and subresource not in _REHEARSED:
-            raise BackendError(
+            raise UntriableError(
                 f"{verb or subresource} of {ref.path} cannot be tried out", "the server has no dry run of it"
             )
         target = ref._replace(kind=VMI) if instance else ref
@@ -150,11 +154,28 @@ class Verbs:
     async def _call(self, ref: Ref, subresource: str, options: Body | None) -> None:
         path = await find_subresource(self.discovery, ref, subresource)
         body = {**(options or {}), **({"dryRun": ["All"]} if self.dry_run else {})}
-        await self.server.request_patiently("PUT", path, body=body, accept=ANY)
+        await self._request("PUT", ref, path, body, accept=ANY)
 
     async def _send(self, method: str, ref: Ref, body: object) -> None:
         _, path = await find_path(self.discovery, ref)
-        await self.server.request_patiently(method, path, query=self._query, body=body)
+        await self._request(method, ref, path, body, self._query)
+
+    async def _request(
+        self,
+        method: str,
+        ref: Ref,
+        path: str,
+        body: object,
+        query: Mapping[str, str] | None = None,
+        accept: str = JSON,
+    ) -> bytes:
+        try:
+            return await self.server.request_patiently(method, path, query=query, body=body, accept=accept)
+        except BackendError as error:
+            # An admission webhook with side effects fails every dry run, whatever it is asked.
+            if self.dry_run and _NO_REHEARSAL in error.detail:
+                raise UntriableError(f"{ref.path} cannot be tried out", error.detail, code=error.code) from error
+            raise
 
     async def _create(self, ref: Ref, body: Body) -> Ref:
         api_version, path = await find_path(self.discovery, ref._replace(name=""))
@@ -162,7 +183,7 @@ class Verbs:
         metadata = dict(given) if isinstance(given, Mapping) else {}
         metadata["generateName" if ref.name.endswith("-") else "name"] = ref.name
         whole = {**body, "apiVersion": api_version, "kind": ref.kind, "metadata": metadata}
-        raw = await self.server.request_patiently("POST", path, query=self._query, body=whole)
+        raw = await self._request("POST", ref, path, whole, self._query)
         try:
             created = decode(raw, _Object).metadata
         except BackendError:

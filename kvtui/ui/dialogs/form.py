@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 from rich.text import Text
@@ -13,14 +13,17 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Static
+from textual.worker import Worker
 
 from kvtui.actions.confirm import Sheet, enumerate_names
+from kvtui.errors import UnreachableError
 from kvtui.resources.form import Answers, AnyField, Choice, Draft, Number, Toggle
 from kvtui.resources.form import Text as FormText
 from kvtui.text import cells, clean
 from kvtui.ui.dialogs.unseen import SeenDialog
 
 _KEYS = "enter does it   up down next field   left right space change   esc leaves"
+_TRYING = "asking the server whether it would take this ...   esc leaves, nothing is done"
 
 
 class FormDialog(SeenDialog[Answers | None]):
@@ -36,9 +39,15 @@ class FormDialog(SeenDialog[Answers | None]):
     def __init__(self, sheet: Sheet) -> None:
         super().__init__()
         self._sheet = sheet
-        self._draft = Draft(sheet.form)
+        self._draft = Draft(sheet.form, sheet.before)
         self._meant = not sheet.asks or bool(sheet.word)
         """Whether an enter now is no slip."""
+        self._trial: Worker[None] | None = None
+        """While the server is asked."""
+        self._refusal = ""
+        """What the server said to these very answers."""
+        self._insists = False
+        """Whether an enter does it all the same: the server did not answer, or may take it of other rows."""
         self._lines = [FieldLine(field, self._draft) for field in sheet.form.fields]
         self._word = Input(classes="form-text")
         self._demand = Static()
@@ -82,6 +91,8 @@ class FormDialog(SeenDialog[Answers | None]):
 
     def action_step(self, by: int) -> None:
         """Go to another field."""
+        if self._trial is not None:
+            return
         self._meant = True
         editors = self._editors
         here = editors.index(self.focused) if self.focused in editors else -1 if by > 0 else 0
@@ -90,13 +101,15 @@ class FormDialog(SeenDialog[Answers | None]):
 
     def action_submit(self) -> None:
         """Take the answers if they will do; else go to the field that will not, or say why not."""
+        if self._trial is not None:
+            return
         refusal = self._draft.refusal
         if not refusal and not self._meant:
             self._meant = True
             self._say("enter once more does it", wrong=True)
             return
         if not refusal and self._word.value.strip() == self._sheet.word:
-            self.dismiss(self._draft.answers)
+            self._finish()
             return
         wrong = self._draft.troubles
         line = next((line for line in self._lines if line.field.name in wrong), None)
@@ -107,6 +120,33 @@ class FormDialog(SeenDialog[Answers | None]):
             self._word.focus()
         self._say(refusal, wrong=True)
 
+    def _finish(self) -> None:
+        """Close with the answers, once the server has nothing against them."""
+        if self._sheet.rehearse is None or self._insists:
+            self.dismiss(self._draft.answers)
+        else:
+            self._trial = self.run_worker(self._try_out(self._sheet.rehearse))
+
+    async def _try_out(self, rehearse: Callable[[Answers], Awaitable[str]]) -> None:
+        answers, here = self._draft.answers, self.focused
+        # What is typed while it is asked would change what it is asked about.
+        self.set_focus(None)
+        self._say(_TRYING, wrong=False)
+        try:
+            self._refusal = await rehearse(answers)
+        except UnreachableError as error:
+            self._refusal, self._insists = f"{error}: enter once more does it all the same", True
+        else:
+            if self._refusal and len(self._sheet.names) > 1:
+                self._refusal = f"{self._sheet.names[0]}: {self._refusal}: enter once more asks it of all of them"
+                self._insists = True
+        self._trial = None
+        if not self._refusal:
+            self.dismiss(answers)
+            return
+        self.set_focus(here)
+        self._redraw()
+
     def tell_lost(self) -> None:
         """Say below the keys that some came too soon."""
         self._keys.update(Text(f"{_KEYS}\ntyped too soon, nothing was changed: wait a moment"))
@@ -115,7 +155,11 @@ class FormDialog(SeenDialog[Answers | None]):
         """Judge the form anew."""
         event.stop()
         # An input tells of what it begins with, too.
-        self._meant = self._meant or event.typed != self._draft.typed(event.name)
+        if event.typed != self._draft.typed(event.name):
+            self._meant, self._refusal, self._insists = True, "", False
+            if self._trial is not None:
+                self._trial.cancel()
+                self._trial = None
         self._draft.put(event.name, event.typed)
         self._redraw()
 
@@ -142,9 +186,12 @@ class FormDialog(SeenDialog[Answers | None]):
         said = [*self._sheet.warnings, *self._draft.warnings]
         self._warnings.display = bool(said)
         self._warnings.update(Text(clean("\n".join(f"! {warning}" for warning in said)), "", overflow="fold"))
+        if self._trial is not None:
+            self._say(_TRYING, wrong=False)
+            return
         here = next((line for line in self._lines if line.editor is self.focused), None)
         trouble = self._draft.troubles.get(here.field.name, "") if here is not None else ""
-        refusal = self._draft.form.refuse(self._draft.answers)
+        refusal = self._draft.form.refuse(self._draft.answers) or self._refusal
         self._say(trouble or refusal or (here.hint if here is not None else ""), wrong=bool(trouble or refusal))
 
     def _say(self, words: str, *, wrong: bool) -> None:
@@ -173,7 +220,8 @@ class FieldLine(Horizontal):
             self.editor = Chooser(field, draft, self._take)
         else:
             hidden = isinstance(field, FormText) and field.secret
-            self.editor = Input(str(field.default), classes="form-text", select_on_focus=False, password=hidden)
+            typed = str(draft.typed(field.name))
+            self.editor = Input(typed, classes="form-text", select_on_focus=False, password=hidden)
 
     def compose(self) -> ComposeResult:
         """Label, answer, unit."""
