@@ -108,7 +108,7 @@ async def test_what_the_server_refuses_keeps_the_form_with_what_was_typed(on_clu
         assert phase(cluster, "fresh-1") == "none"
         assert "new import" in screen.text
         assert "fresh-1" in screen.text
-        assert "< empty" in screen.text
+        assert "< blank >" in screen.text
         await screen.press("up", "up", "end", "0", "enter")
         await until(screen, lambda: phase(cluster, "fresh-10") == "Succeeded")
         assert "new import" not in screen.text

@@ -107,7 +107,7 @@ def strip_prefix(words: str) -> str:
 
 
 def _error(code: int, reason: str, words: str, retry_after: float) -> BackendError:
-    detail = clean_line(strip_prefix(words))[:_LONGEST]
+    detail = clean_line(strip_prefix(words)).strip()[:_LONGEST]
     if "Too large resource version" in words:
         # A server that was restored, or that lags behind the one asked before, knows no such future.
         return GoneError("the server is behind", detail, code=code)
