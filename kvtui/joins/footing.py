@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kvtui.joins.domain import host_of
 from kvtui.model import Ref
 from kvtui.records.kubernetes import Node
-from kvtui.records.kubevirt import VirtualMachineInstance
+from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import Domain, DomainState, Host
 from kvtui.store import View
 
@@ -115,3 +115,24 @@ def domains_of_node(view: View, _ref: Ref, node: Node) -> Iterator[Ref]:
     for uuid in node.system_uuids:
         for ref, _ in view.everywhere(Domain, "uuid", uuid):
             yield ref
+
+
+def machines_under(view: View, backend: str, node: Node) -> Iterator[Ref]:
+    """The VM of another cluster that a node runs in, by the UUID of its firmware: as the VM, or the instance that has
+    none.
+
+    Looked for among all VMs of the other clusters, for few nodes have one.
+    """
+    uuids = frozenset(node.system_uuids)
+    if not uuids:
+        return
+    found: dict[tuple[str, ...], Ref] = {}
+    for ref, instance in view.items(VirtualMachineInstance):
+        if ref.backend != backend and instance.spec.domain.firmware.uuid.lower() in uuids:
+            found[ref.backend, ref.namespace, ref.name] = ref
+    for ref, vm in view.items(VirtualMachine):
+        if ref.backend != backend and vm.spec.template.spec.domain.firmware.uuid.lower() in uuids:
+            found[ref.backend, ref.namespace, ref.name] = ref
+    for key, ref in found.items():
+        vm_ref = view.get(VirtualMachine, *key)
+        yield vm_ref.ref(ref.backend) if vm_ref is not None else ref

@@ -144,7 +144,8 @@ async def test_a_domain_in_full_has_its_parts_and_what_its_agent_tells(place: Pl
             "/ ext4 97 of 100, 97%",
             "users root",
         )
-        assert "4 log" not in screen.text
+        assert "4 stack" in screen.text
+        assert "5 log" not in screen.text
         assert place.backend.asked == 1
         place.put(place.domain)
         await screen.settle()
@@ -165,7 +166,7 @@ async def test_the_third_tab_is_xml_with_both_descriptions(place: Place, show: S
     async with show(place) as screen:
         await screen.press("y")
         await until(screen, "[XML]", "as it runs", "<name>db-1</name>", "as it is stored", "<!-- by hand -->")
-        await screen.press("4")
+        await screen.press("l")
         assert "libvirt keeps no logs" in " ".join(screen.text.split())
         assert "[XML]" in screen.text
 

@@ -93,6 +93,7 @@ class ResourcePane(Vertical):
         Binding("d", "open_tab('overview')", "describe", tooltip="the object and its parts", id="pane.describe"),
         Binding("E", "open_tab('events')", "events", tooltip="the events about the row", id="pane.events"),
         Binding("l", "open_tab('log')", "logs", tooltip="the log of the row's pod", id="pane.logs"),
+        Binding("x", "open_tab('stack')", "stack", show=False, tooltip="the stack of the row", id="pane.stack"),
         Binding("w", "open_tab('overview')", "why", tooltip="what is wrong with the row, and why", id="pane.why"),
     ]  # fmt: skip
 

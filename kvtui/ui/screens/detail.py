@@ -24,17 +24,21 @@ from kvtui.model import Platform, Ref, Tone
 from kvtui.records import libvirt
 from kvtui.records.kubernetes import Event, Pod
 from kvtui.resources.base import AnyResource
+from kvtui.stack import find_row
 from kvtui.store import Delta
+from kvtui.text import clean_line
 from kvtui.triage.telling import tell_stories
 from kvtui.ui.awaited_facts import awaited_lines
 from kvtui.ui.copy_facts import copy_lines
 from kvtui.ui.domain_facts import document_lines, domain_lines, explain_silence, happening_lines, host_lines
 from kvtui.ui.facts import event_lines, log_containers, log_line, overview, yaml_line
 from kvtui.ui.lines import Line, LinesView, line, wrap
+from kvtui.ui.panes.stack import StackTable
+from kvtui.ui.table import LiveTable
 
 _TABS = {
-    Platform.KUBERNETES: {"overview": "overview", "events": "events", "yaml": "YAML", "log": "log"},
-    Platform.LIBVIRT: {"overview": "overview", "events": "events", "yaml": "XML"},
+    Platform.KUBERNETES: {"overview": "overview", "events": "events", "yaml": "YAML", "stack": "stack", "log": "log"},
+    Platform.LIBVIRT: {"overview": "overview", "events": "events", "yaml": "XML", "stack": "stack"},
 }
 """By platform, what the keys 1, 2 ... show."""
 _REFRESH = 10.0
@@ -46,8 +50,8 @@ _LOG_PAUSE = 0.1
 """Seconds between two drawings of a log, however fast it comes."""
 
 
-class DetailScreen(Screen[None]):
-    """Overview, events, YAML or XML, and log of one object."""
+class DetailScreen(Screen[Ref]):
+    """Overview, events, YAML or XML, stack and log of one object. Ends with an object whose row is to be shown."""
 
     TITLE = "One object in full"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -55,7 +59,9 @@ class DetailScreen(Screen[None]):
         Binding("1,d", "tab('overview')", "overview", tooltip="what it is and why it fares so"),
         Binding("2,E", "tab('events')", "events", tooltip="its events"),
         Binding("3,y", "tab('yaml')", "YAML", tooltip="itself as its server has it: YAML or XML"),
-        Binding("4,l", "tab('log')", "log", tooltip="the log of its pod, as it grows"),
+        Binding("4,x", "tab('stack')", "stack", tooltip="what it stands on, and what stands on it"),
+        Binding("5,l", "tab('log')", "log", tooltip="the log of its pod, as it grows"),
+        Binding("o", "go", "its row", show=False, tooltip="from the stack, to the row of the layer"),
         Binding("tab", "step(1)", "next", show=False, tooltip="the next tab"),
         Binding("shift+tab", "step(-1)", "previous", show=False, tooltip="the tab before"),
         Binding("slash", "search", "search", tooltip="search in the text"),
@@ -77,6 +83,8 @@ class DetailScreen(Screen[None]):
         self._title = Static(classes="detail-title", markup=False)
         self._tabs = Static(classes="detail-tabs", markup=False)
         self._view = LinesView(id="detail-view")
+        self._stack = StackTable(fleet)
+        self._layer = Static(classes="detail-layer", markup=False)
         self._find = Input(placeholder="search", classes="detail-search")
         self._keys = Static(classes="detail-keys", markup=False)
         self._containers: list[str] = []
@@ -94,17 +102,17 @@ class DetailScreen(Screen[None]):
         yield self._title
         yield self._tabs
         yield self._view
+        self._stack.display = self._layer.display = False
+        yield self._stack
+        yield self._layer
         self._find.display = False
         yield self._find
-        tabs = "  ".join(f"{number} {title}" for number, title in enumerate(self._names.values(), start=1))
-        self._keys.update(f"esc back  {tabs}  / search n N  r again  ? help")
         yield self._keys
 
     def on_mount(self) -> None:
         """Show the first tab and follow the object."""
         self._unlisten = self._fleet.listen(self._on_delta)
         self.set_interval(_REFRESH_OWN, self._tick)
-        self._view.focus()
         self.action_tab(self._tab)
 
     def on_unmount(self) -> None:
@@ -133,8 +141,13 @@ class DetailScreen(Screen[None]):
         self._view.search("")
         self._view.scroll_home(animate=False)
         self._draw_heading()
+        stack = name == "stack"
+        self._stack.display, self._layer.display, self._view.display = stack, stack, not stack
+        self.set_focus(self._stack if stack else self._view)
         if name == "overview":
             self._show_overview()
+        elif stack:
+            self._show_stack()
         else:
             self._view.show([line("reading ...", Tone.MUTED)])
             self._load(name)
@@ -155,8 +168,56 @@ class DetailScreen(Screen[None]):
             self._containers.append(self._containers.pop(0))
             self.action_tab("log")
 
+    def on_live_table_activated(self, event: LiveTable.Activated) -> None:
+        """Show the layer in full; what is chosen from there is this screen's end, too."""
+        event.stop()
+        found = self._layer_row
+        if found is None:
+            self.notify("there is no more to show of this layer than stands here", timeout=4)
+        elif found[1][:4] == self._ref[:4]:
+            self.action_tab("overview")
+        else:
+            self.app.push_screen(DetailScreen(self._fleet, self._batches, *found), self._end_with)
+
+    def on_live_table_moved(self, event: LiveTable.Moved) -> None:
+        """Tell the layer under the cursor in full."""
+        event.stop()
+        self._tell_layer()
+
+    def _show_stack(self) -> None:
+        self._stack.show(self._ref)
+        self._tell_layer()
+
+    def _tell_layer(self) -> None:
+        told = self._stack.chosen
+        self._layer.update(clean_line(told.sentence) if told is not None else "")
+
+    @property
+    def _layer_row(self) -> tuple[AnyResource, Ref] | None:
+        """The row that tells of the layer under the cursor."""
+        told = self._stack.chosen
+        if told is None or told.layer.ref is None:
+            return None
+        return find_row(self._fleet.view, told.layer.ref, self._fleet.resources)
+
+    def _end_with(self, ref: Ref | None) -> None:
+        if ref is not None:
+            self.dismiss(ref)
+
+    def action_go(self) -> None:
+        """Leave for the row of the layer under the cursor."""
+        if self._tab != "stack":
+            return
+        found = self._layer_row
+        if found is None:
+            self.notify("this layer has no row", timeout=4)
+        else:
+            self.dismiss(found[1])
+
     def action_search(self) -> None:
         """Ask what to look for."""
+        if self._tab == "stack":
+            return
         self._find.display, self._keys.display = True, False
         self._find.value = ""
         self.set_focus(self._find)
@@ -180,6 +241,9 @@ class DetailScreen(Screen[None]):
         if self._tab == "overview" and any(self._concerns(change.ref) for change in delta.changes):
             self._show_overview()
             self._draw_heading()
+        elif self._tab == "stack":
+            self._show_stack()
+            self._draw_heading()
 
     def _tick(self) -> None:
         """Let the time of what is awaited go on, and take it off when it has ended."""
@@ -201,6 +265,9 @@ class DetailScreen(Screen[None]):
         self._title.update(f" {self._resource.label} {self._ref.path}   {word}   {self._ref.backend}")
         tabs = "  ".join(f"[{title}]" if name == self._tab else f" {title} " for name, title in self._names.items())
         self._tabs.update(tabs + (self._container_words() if self._tab == "log" else ""))
+        numbered = "  ".join(f"{number} {title}" for number, title in enumerate(self._names.values(), start=1))
+        keys = "tab next  enter shows the layer in full  o goes to its row" if self._tab == "stack" else ""
+        self._keys.update(f"esc back  {keys or f'{numbered}  / search n N'}  ? help")
 
     def _container_words(self) -> str:
         if not self._containers:

@@ -11,6 +11,8 @@ from textual.message import Message
 from kvtui.console.state import Stream
 from kvtui.model import Ref
 from kvtui.records.kubernetes import Namespace
+from kvtui.resources.base import AnyResource
+from kvtui.stack import find_judge
 from kvtui.text import clean_line
 from kvtui.ui.consoles.channels import Channel
 from kvtui.ui.consoles.menu import Console, open_menu
@@ -220,6 +222,10 @@ class MainScreen(PanesScreen):
         """Put the cursor on a row, taking back a filter that hides it."""
         pane = find_rows(self.panes, ref)
         if pane is None:
+            resource = find_judge(ref, self._resources.values())
+            if resource is not None and all(one.resource is not resource for one in self.panes):
+                self.call_later(self._invite_row, resource, ref)
+                return
             pane = find_pane(self.panes, ref.kind)
             if pane is None:
                 self.notify(f"{self._fleet.name(ref)} is on none of the panes", severity="warning")
@@ -229,6 +235,11 @@ class MainScreen(PanesScreen):
         self._choose(pane)
         pane.table.move_to(ref)
 
+    async def _invite_row(self, resource: AnyResource, ref: Ref) -> None:
+        """Show a resource without a pane of its own, with the cursor on a row."""
+        await self.invite(resource, "")
+        self._current.table.move_to(ref)
+
     def on_resource_pane_opened(self, event: ResourcePane.Opened) -> None:
         """Show a row in full; of a namespace, what is in it."""
         event.stop()
@@ -236,7 +247,12 @@ class MainScreen(PanesScreen):
             self.show_namespace(event.ref.name)
             self._choose(self._home)
             return
-        self.app.push_screen(DetailScreen(self._fleet, self._runner.batches, event.resource, event.ref, event.tab))
+
+        def go(ref: Ref | None) -> None:
+            if ref is not None:
+                self.jump(ref)
+
+        self.app.push_screen(DetailScreen(self._fleet, self._runner.batches, event.resource, event.ref, event.tab), go)
 
     # Consoles ------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,130 @@
+"""What a disk of Kubernetes stands on: DataVolume, claim, volume, class, driver, Ceph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kvtui.joins.ceph import ceph_behind
+from kvtui.joins.layers import Layer, Walk, missing, tell_absence, told_once
+from kvtui.model import FeedState, Health, Ref, Tone
+from kvtui.records.cdi import DataVolume
+from kvtui.records.kubernetes import Claim
+from kvtui.records.kubevirt import Volume, VolumeStatus
+from kvtui.records.storage import CephCluster, PersistentVolume, StorageClass
+
+_DRIVER = "CSI driver"
+
+
+def disk_layer(walk: Walk, backend: str, namespace: str, volume: Volume, status: VolumeStatus | None) -> Layer:
+    """A disk of a VM, with its state in the instance and what it stands on."""
+    target = f" ({status.target})" if status is not None and status.target else ""
+    name = f"{volume.name}{target}"
+    health = _of_status(status)
+    if volume.container_disk is not None:
+        return Layer("disk", name, None, health, f"out of image {volume.container_disk.image}; what is written is lost")
+    if not volume.claim:
+        return Layer("disk", name, None, health, "no claim behind it")
+    view = walk.view
+    made = view.get(DataVolume, backend, namespace, volume.claim)
+    claim = view.get(Claim, backend, namespace, volume.claim)
+    if made is not None:
+        return Layer("disk", name, None, health, "", (data_volume_layer(walk, backend, made),))
+    if volume.data_volume is not None and claim is None:
+        lost = missing(view, DataVolume, "DataVolume", backend, namespace, volume.claim)
+        return Layer("disk", name, None, health, "", (lost,))
+    return Layer("disk", name, None, health, "", (claim_layer(walk, backend, namespace, volume.claim),))
+
+
+def _of_status(status: VolumeStatus | None) -> Health | None:
+    """What the instance says of a volume; benign states are words without alarm."""
+    if status is None or not (status.phase or status.reason):
+        return None
+    words = status.message or status.reason
+    if status.phase in {"Ready", "VolumeReady", "MountedToPod", "AttachedToNode"}:
+        return Health(Tone.OK, status.phase)
+    return Health(Tone.BUSY, status.phase or status.reason, words)
+
+
+def data_volume_layer(walk: Walk, backend: str, record: DataVolume) -> Layer:
+    """A DataVolume and its claim."""
+    ref = record.ref(backend)
+    return told_once(walk, Layer("DataVolume", ref.path, ref), _below_data_volume(walk, ref, record))
+
+
+def _below_data_volume(walk: Walk, ref: Ref, record: DataVolume) -> Iterator[Layer]:
+    yield claim_layer(walk, ref.backend, ref.namespace, record.status.claim_name or ref.name)
+
+
+def claim_layer(walk: Walk, backend: str, namespace: str, name: str) -> Layer:
+    """A claim and its volume; the class where it has none yet."""
+    record = walk.view.get(Claim, backend, namespace, name)
+    if record is None:
+        return missing(walk.view, Claim, "PVC", backend, namespace, name)
+    ref = record.ref(backend)
+    return told_once(walk, Layer("PVC", ref.path, ref), _below_claim(walk, backend, record))
+
+
+def _below_claim(walk: Walk, backend: str, claim: Claim) -> Iterator[Layer]:
+    if claim.spec.volume_name:
+        yield volume_layer(walk, backend, claim.spec.volume_name, claim.spec.storage_class_name or "")
+        return
+    yield Layer("PV", "", None, Health(Tone.BUSY, "none yet"))
+    class_ = claim.spec.storage_class_name
+    if class_:
+        yield class_layer(walk, backend, class_)
+    elif class_ is None:
+        yield Layer("class", "", None, Health(Tone.WARN, "none named", "and no class was the default when it was made"))
+    else:
+        yield Layer("class", "", None, None, "it wants none: only a volume without class can be bound")
+
+
+def volume_layer(walk: Walk, backend: str, name: str, class_: str = "") -> Layer:
+    """A volume with its class and who serves it; `class_` is that of the claim, for a volume that cannot be seen."""
+    record = walk.view.get(PersistentVolume, backend, "", name)
+    if record is None:
+        lost = missing(walk.view, PersistentVolume, "PV", backend, "", name)
+        below = (class_layer(walk, backend, class_),) if class_ else ()
+        return Layer(lost.role, lost.name, None, lost.health, "", below)
+    return told_once(walk, Layer("PV", name, record.ref(backend)), _below_volume(walk, backend, record))
+
+
+def _below_volume(walk: Walk, backend: str, volume: PersistentVolume) -> Iterator[Layer]:
+    driver = volume.spec.csi.driver if volume.spec.csi is not None else ""
+    if volume.spec.storage_class_name:
+        yield class_layer(walk, backend, volume.spec.storage_class_name, driver)
+    elif driver:
+        yield driver_layer(walk, backend, driver)
+    elif volume.origin:
+        yield Layer("storage", volume.origin)
+    if volume.homes:
+        yield Layer("usable on", ", ".join(volume.homes), None, None, "only there, by its node affinity")
+
+
+def class_layer(walk: Walk, backend: str, name: str, driver: str = "") -> Layer:
+    """A class and who provisions for it; `driver` is that of a volume of it, where the class cannot be seen."""
+    record = walk.view.get(StorageClass, backend, "", name)
+    if record is None:
+        lost = missing(walk.view, StorageClass, "class", backend, "", name)
+        below = (driver_layer(walk, backend, driver),) if driver else ()
+        return Layer(lost.role, lost.name, None, lost.health, "", below)
+    return told_once(walk, Layer("class", name, record.ref(backend)), _below_class(walk, backend, record, driver))
+
+
+def _below_class(walk: Walk, backend: str, record: StorageClass, driver: str) -> Iterator[Layer]:
+    provisioner = driver or record.provisioner
+    if provisioner:
+        yield driver_layer(walk, backend, provisioner)
+
+
+def driver_layer(walk: Walk, backend: str, driver: str) -> Layer:
+    """A CSI driver, and the Ceph behind it where Rook runs that."""
+    ceph = ceph_behind(walk.view, backend, driver)
+    if ceph is not None:
+        return Layer(_DRIVER, driver, None, None, "", (Layer("Ceph", ceph.ref(backend).path, ceph.ref(backend)),))
+    if not driver.endswith(".csi.ceph.com"):
+        return Layer(_DRIVER, driver)
+    absence = tell_absence(walk.view, backend, CephCluster)
+    known = walk.view.feed(backend, CephCluster.KIND).state in (FeedState.ABSENT, FeedState.LIVE)
+    # One that no CephCluster of Rook's is behind is a Ceph elsewhere, which is nothing amiss.
+    below = () if known else (Layer("Ceph", "", None, absence),)
+    return Layer(_DRIVER, driver, None, None, "a Ceph outside of this cluster" if known else "", below)

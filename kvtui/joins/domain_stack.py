@@ -1,0 +1,108 @@
+"""What a domain of libvirt stands on: its host, volumes with all their layers and pools, and networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from kvtui.joins.domain import host_of
+from kvtui.joins.layers import SHOWN_ABOVE, Layer, Walk, missing, told_once
+from kvtui.model import Health, Ref, Tone
+from kvtui.records.libvirt import Disk, Domain, Host, Nic, StoragePool, StorageVolume, VirtualNetwork
+
+
+def domain_layer(walk: Walk, ref: Ref, domain: Domain, *, whole: bool = False, role: str = "domain") -> Layer:
+    """A domain and its host; the `whole` one with disks and networks."""
+    return told_once(walk, Layer(role, f"{ref.backend}/{ref.name}", ref), _below(walk, ref, domain, whole=whole))
+
+
+def _below(walk: Walk, ref: Ref, domain: Domain, *, whole: bool) -> Iterator[Layer]:
+    yield host_layer(walk, ref.backend)
+    if whole:
+        for disk in domain.disks:
+            if disk.source:
+                yield _disk(walk, ref.backend, disk)
+        for nic in domain.nics:
+            yield _nic(walk, ref.backend, domain, nic)
+
+
+def host_layer(walk: Walk, backend: str) -> Layer:
+    """A host; one that is itself a VM of another host stands on that."""
+    host = host_of(walk.view, backend)
+    if host is None:
+        return missing(walk.view, Host, "host", backend, "", backend)
+    return told_once(walk, Layer("host", backend, host.ref(backend)), _below_host(walk, backend, host))
+
+
+def _below_host(walk: Walk, backend: str, host: Host) -> Iterator[Layer]:
+    found = walk.view.everywhere(Domain, "uuid", host.system_uuid.lower()) if host.system_uuid else ()
+    for ref, domain in found:
+        if ref.backend != backend:
+            yield domain_layer(walk, ref, domain)
+
+
+def _disk(walk: Walk, backend: str, disk: Disk) -> Layer:
+    health = Health(Tone.BAD, "failing", disk.error) if disk.error else None
+    images = [image_layer(walk, backend, disk.source, disk.kind)]
+    images += [image_layer(walk, backend, one, "file") for one in disk.layers]
+    return Layer("disk", disk.target, None, health, "", (chain_images(images),))
+
+
+def chain_images(images: Sequence[Layer]) -> Layer:
+    """Images that stand on each other, the uppermost first, as one."""
+    *above, lowest = images
+    for image in reversed(above):
+        lowest = replace(image, below=(*image.below, lowest))
+    return lowest
+
+
+def image_layer(walk: Walk, backend: str, source: str, kind: str) -> Layer:
+    """A volume and its pool; a file, device or name that is in no pool that libvirt knows."""
+    view = walk.view
+    for ref, volume in view.linked(StorageVolume, backend, "name", source):
+        pool = view.get(StoragePool, backend, "", volume.pool)
+        if not walk.enter(ref):
+            return Layer("volume", ref.name, ref, note=SHOWN_ABOVE)
+        return Layer("volume", ref.name, ref, below=(_pool(walk, backend, volume.pool, pool),))
+    if kind == "volume":
+        name = source.partition("/")[0]
+        pool = view.get(StoragePool, backend, "", name)
+        inactive = pool is not None and pool.state != "running"
+        health = Health(Tone.MUTED, "not known", f"pool {name} is {pool.state}") if inactive and pool else None
+        lost = missing(view, StorageVolume, "volume", backend, "", source)
+        return Layer("volume", source, None, health or lost.health, "", (_pool(walk, backend, name, pool),))
+    return Layer(kind or "image", source, None, None, "in no pool that libvirt knows" if kind == "file" else "")
+
+
+def _pool(walk: Walk, backend: str, name: str, pool: StoragePool | None) -> Layer:
+    if pool is None:
+        return missing(walk.view, StoragePool, "pool", backend, "", name)
+    return told_once(walk, Layer("pool", name, pool.ref(backend)), _below_pool(pool))
+
+
+def _below_pool(pool: StoragePool) -> Iterator[Layer]:
+    where = pool.source or pool.path
+    if where:
+        yield Layer(pool.type or "storage", where)
+
+
+def _nic(walk: Walk, backend: str, domain: Domain, nic: Nic) -> Layer:
+    found = [one.address for one in domain.addresses if one.mac.lower() == nic.mac.lower()]
+    note = ", ".join(filter(None, (*found, nic.model)))
+    health = None if nic.up else Health(Tone.WARN, "down", "its link is unplugged in the configuration")
+    return Layer("interface", nic.mac or nic.target, None, health, note, (_network(walk, backend, nic),))
+
+
+def _network(walk: Walk, backend: str, nic: Nic) -> Layer:
+    if nic.kind != "network":
+        return Layer(nic.kind or "network", nic.source)
+    network = walk.view.get(VirtualNetwork, backend, "", nic.source)
+    if network is None:
+        return missing(walk.view, VirtualNetwork, "network", backend, "", nic.source)
+    ref = network.ref(backend)
+    return told_once(walk, Layer("network", ref.name, ref), _below_network(network))
+
+
+def _below_network(network: VirtualNetwork) -> Iterator[Layer]:
+    if network.bridge:
+        yield Layer("bridge", network.bridge)

@@ -1,0 +1,422 @@
+"""The stack of an object: what stands on it, and the layers it stands on, as far down as anybody watches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Final
+
+from kvtui.joins.conditions import is_trouble
+from kvtui.joins.disk import find_users
+from kvtui.joins.disk_stack import claim_layer, class_layer, data_volume_layer, disk_layer, volume_layer
+from kvtui.joins.domain_stack import chain_images, domain_layer, host_layer, image_layer
+from kvtui.joins.footing import machines_under, nodes_in, nodes_on
+from kvtui.joins.layers import Layer, Stack, Walk, counted, missing, told_once
+from kvtui.model import Health, Ref, Tone
+from kvtui.records.base import is_true
+from kvtui.records.cdi import DataVolume
+from kvtui.records.kubernetes import Claim, Node, Pod
+from kvtui.records.kubevirt import (
+    InstanceSpec,
+    Interface,
+    Migration,
+    VirtualMachine,
+    VirtualMachineInstance,
+)
+from kvtui.records.libvirt import BlockJob, Domain, DomainJob, Host, StoragePool, StorageVolume, VirtualNetwork
+from kvtui.records.networks import Network, NetworkAttachment
+from kvtui.records.storage import CephCluster, PersistentVolume, StorageClass
+from kvtui.store import View
+
+_ENDED: Final = frozenset({"Succeeded", "Failed"})
+_SINGLE_MOST: Final = 5
+"""Users of a disk that have a line each; more are counted."""
+
+
+def stack_of(view: View, ref: Ref) -> Stack | None:
+    """The stack of an object; None for a kind that has none, and for what is gone."""
+    make = _MAKERS.get(ref.kind)
+    return make(view, ref) if make is not None else None
+
+
+def has_stack(kind: str) -> bool:
+    """Whether objects of a kind stand on anything that is watched."""
+    return kind in _MAKERS
+
+
+# VMs of KubeVirt ---------------------------------------------------------------------------------------------------
+
+
+def _of_machine(view: View, ref: Ref) -> Stack | None:
+    vm = view.get(VirtualMachine, ref.backend, ref.namespace, ref.name)
+    vmi = view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
+    if vm is None and vmi is None:
+        return None
+    spec = vmi.spec if vmi is not None else vm.spec.template.spec if vm is not None else InstanceSpec()
+    inner = view.everywhere(Node, "uuid", spec.domain.firmware.uuid.lower()) if spec.domain.firmware.uuid else []
+    return Stack(
+        tuple(_inner_node(view, node) for node, _ in inner),
+        _machine_layer(Walk(view), ref.backend, vm, vmi, whole=True),
+    )
+
+
+def _machine_layer(
+    walk: Walk, backend: str, vm: VirtualMachine | None, vmi: VirtualMachineInstance | None, *, whole: bool
+) -> Layer:
+    """A VM with its instance, and what that runs in; the `whole` one with disks and networks."""
+    instance = [_instance_layer(walk, backend, vmi)] if vmi is not None else []
+    if vm is None:
+        assert vmi is not None
+        parts = _parts(walk, backend, vmi.metadata.namespace, vmi.spec, vmi) if whole else ()
+        return replace(instance[0], below=(*instance[0].below, *parts))
+    ref = vm.ref(backend)
+    if not instance:
+        instance = [Layer("VMI", "", None, Health(Tone.MUTED, "none"), "nothing of it runs")]
+    spec = vmi.spec if vmi is not None else vm.spec.template.spec
+    parts = _parts(walk, backend, ref.namespace, spec, vmi) if whole else ()
+    return Layer("VM", ref.path, ref, None, "", (*instance, *parts))
+
+
+def _instance_layer(walk: Walk, backend: str, vmi: VirtualMachineInstance) -> Layer:
+    ref = vmi.ref(backend)
+    return told_once(walk, Layer("VMI", ref.path, ref, judge_instance(vmi)), _below_instance(walk, backend, vmi))
+
+
+def judge_instance(vmi: VirtualMachineInstance) -> Health:
+    """How an instance fares by itself: its phase, or that its guest stands still, and what its conditions say."""
+    conditions = vmi.status.conditions
+    complaint = next((one.message or one.reason for one in conditions if is_trouble(one)), "")
+    if vmi.metadata.deletion_timestamp and not vmi.is_final:
+        return Health(Tone.BUSY, "Stopping")
+    if vmi.is_running:
+        if is_true(conditions, "Paused"):
+            paused = next(one for one in conditions if one.type == "Paused")
+            tone = Tone.BAD if paused.reason == "PausedIOError" else Tone.WARN
+            return Health(tone, "Paused", paused.message or paused.reason)
+        return Health(Tone.WARN if complaint else Tone.OK, "Running", complaint)
+    if vmi.status.phase == "Failed":
+        return Health(Tone.BAD, "Failed", complaint or vmi.status.reason)
+    if vmi.is_final:
+        return Health(Tone.MUTED, vmi.status.phase, complaint)
+    return Health(Tone.BUSY, vmi.status.phase or "Pending", complaint)
+
+
+def _below_instance(walk: Walk, backend: str, vmi: VirtualMachineInstance) -> Iterator[Layer]:
+    """Its launcher pods: of an instance that moves both, the one that it leaves first; old ones are not told."""
+    view, node = walk.view, vmi.status.node_name
+    pods = [
+        (ref, pod)
+        for ref, pod in view.linked(Pod, backend, "vmi", vmi.metadata.uid)
+        if not pod.metadata.annotations.provisioning and pod.status.phase not in _ENDED
+    ]
+    moving = vmi.status.migration_state
+    target = moving.target_pod if moving is not None and moving.in_progress else ""
+    pods.sort(key=lambda found: (found[0].name == target, found[1].spec.node_name != node))
+    for ref, pod in pods:
+        role = "launcher" if ref.name != target else "launcher, target"
+        yield told_once(walk, Layer(role, ref.name, ref), _below_pod(walk, backend, pod))
+    if not pods and not vmi.is_final:
+        yield Layer("launcher", "", None, Health(Tone.WARN if vmi.is_running else Tone.BUSY, "none known"))
+    if node and all(pod.spec.node_name != node for _, pod in pods):
+        yield node_layer(walk, backend, node)
+    uuid = vmi.spec.domain.firmware.uuid.lower()
+    for ref, domain in view.everywhere(Domain, "uuid", uuid) if uuid else ():
+        yield domain_layer(walk, ref, domain)
+
+
+def _below_pod(walk: Walk, backend: str, pod: Pod) -> Iterator[Layer]:
+    if pod.spec.node_name:
+        yield node_layer(walk, backend, pod.spec.node_name)
+    else:
+        yield Layer("node", "", None, Health(Tone.BUSY, "none yet"), "the scheduler has not placed it")
+
+
+def node_layer(walk: Walk, backend: str, name: str) -> Layer:
+    """A node and the machine that it runs in, where that is watched."""
+    node = walk.view.get(Node, backend, "", name)
+    if node is None:
+        return missing(walk.view, Node, "node", backend, "", name)
+    return told_once(walk, Layer("node", name, node.ref(backend)), _below_node(walk, backend, node))
+
+
+def _below_node(walk: Walk, backend: str, node: Node) -> Iterator[Layer]:
+    view = walk.view
+    for uuid in node.system_uuids:
+        for ref, domain in view.everywhere(Domain, "uuid", uuid):
+            yield domain_layer(walk, ref, domain)
+    for uuid in node.system_uuids:
+        for host, record in view.items(Host):
+            if record.system_uuid.lower() == uuid:
+                # The machine is watched as a host of libvirt as well.
+                yield host_layer(walk, host.backend)
+    for ref in machines_under(view, backend, node):
+        vm = view.get(VirtualMachine, ref.backend, ref.namespace, ref.name)
+        vmi = view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
+        layer = _machine_layer(walk, ref.backend, vm, vmi, whole=False)
+        yield replace(layer, name=f"{layer.name} in {ref.backend}")
+
+
+def _parts(
+    walk: Walk, backend: str, namespace: str, spec: InstanceSpec, vmi: VirtualMachineInstance | None
+) -> Iterator[Layer]:
+    states = {one.name: one for one in vmi.status.volume_status} if vmi is not None else {}
+    for volume in spec.volumes:
+        yield disk_layer(walk, backend, namespace, volume, states.get(volume.name))
+    found = {one.name: one for one in vmi.status.interfaces if one.name} if vmi is not None else {}
+    macs = {nic.name: nic.mac_address for nic in spec.domain.devices.interfaces}
+    networks = {network.name: network for network in spec.networks}
+    for name in dict.fromkeys((*macs, *found)):
+        yield _interface(walk, backend, namespace, name, macs.get(name, ""), found.get(name), networks.get(name))
+
+
+def _interface(
+    walk: Walk,
+    backend: str,
+    namespace: str,
+    name: str,
+    mac: str,
+    status: Interface | None,
+    network: Network | None,
+) -> Layer:
+    addresses = (status.ip_addresses or ((status.ip_address,) if status.ip_address else ())) if status else ()
+    note = ", ".join(filter(None, (*addresses, status.mac if status and status.mac else mac)))
+    if network is None or network.multus is None:
+        return Layer("interface", name, None, None, note, (Layer("network", "pod network"),))
+    return Layer("interface", name, None, None, note, (_attachment(walk, backend, namespace, network),))
+
+
+def _attachment(walk: Walk, backend: str, namespace: str, network: Network) -> Layer:
+    space, _, name = network.attachment(namespace).partition("/")
+    record = walk.view.get(NetworkAttachment, backend, space, name)
+    if record is None:
+        return missing(walk.view, NetworkAttachment, "NAD", backend, space, name)
+    return told_once(walk, Layer("NAD", record.ref(backend).path, record.ref(backend)), _below_attachment(record))
+
+
+def _below_attachment(record: NetworkAttachment) -> Iterator[Layer]:
+    plugin = record.plugin
+    where = plugin.bridge or plugin.master
+    vlan = f"VLAN {plugin.vlan}" if plugin.vlan else ""
+    device = record.metadata.annotations.device_resource
+    if plugin.type or device:
+        yield Layer(plugin.type or "device", where or device, None, None, vlan)
+
+
+# What stands on what -----------------------------------------------------------------------------------------------
+
+
+def _inner_node(view: View, ref: Ref) -> Layer:
+    """A node of another cluster that runs in a machine, with what it carries there."""
+    on_it = [vmi for vmi, _ in view.linked(VirtualMachineInstance, ref.backend, "node", ref.name)]
+    carries = f"carries {len(on_it)} VM{'s' * (len(on_it) != 1)} there" if on_it else ""
+    return Layer("node inside", f"{ref.name} in {ref.backend}", ref, None, carries)
+
+
+def _of_node(view: View, ref: Ref) -> Stack | None:
+    if view.find(Node, ref) is None:
+        return None
+    names = [
+        vmi.path
+        for vmi, record in view.linked(VirtualMachineInstance, ref.backend, "node", ref.name)
+        if record.status.node_name == ref.name and not record.is_final
+    ]
+    above = (counted("VMs", sorted(names)),) if names else ()
+    return Stack(above, node_layer(Walk(view), ref.backend, ref.name))
+
+
+def _of_pod(view: View, ref: Ref) -> Stack | None:
+    pod = view.find(Pod, ref)
+    if pod is None:
+        return None
+    owner = pod.controller
+    vmi = view.get(VirtualMachineInstance, ref.backend, ref.namespace, owner.name) if owner is not None else None
+    above = () if vmi is None else (Layer("VMI", ref.namespace + "/" + vmi.metadata.name, vmi.ref(ref.backend),
+                                          judge_instance(vmi)),)  # fmt: skip
+    walk = Walk(view)
+    return Stack(above, told_once(walk, Layer("pod", ref.path, ref), _below_pod(walk, ref.backend, pod)))
+
+
+def _of_migration(view: View, ref: Ref) -> Stack | None:
+    migration = view.find(Migration, ref)
+    if migration is None:
+        return None
+    return _of_machine(view, Ref(ref.backend, VirtualMachineInstance.KIND, ref.namespace, migration.spec.vmi_name))
+
+
+def _users(view: View, backend: str, namespace: str, name: str) -> tuple[Layer, ...]:
+    """The VMs that have a disk: a line each while they are few."""
+    users = find_users(view, backend, f"{namespace}/{name}")
+    if len(users) > _SINGLE_MOST:
+        return (counted("VMs", [user.name for user in users]),)
+    found = []
+    for user in users:
+        vm = view.get(VirtualMachine, backend, namespace, user.name) or view.get(
+            VirtualMachineInstance, backend, namespace, user.name
+        )
+        if vm is not None:
+            found.append(Layer("VM", f"{namespace}/{user.name}", vm.ref(backend)))
+    return tuple(found)
+
+
+def _of_data_volume(view: View, ref: Ref) -> Stack | None:
+    record = view.find(DataVolume, ref)
+    if record is None:
+        return None
+    above = _users(view, ref.backend, ref.namespace, ref.name)
+    return Stack(above, data_volume_layer(Walk(view), ref.backend, record))
+
+
+def _of_claim(view: View, ref: Ref) -> Stack | None:
+    if view.find(Claim, ref) is None:
+        return None
+    above = _users(view, ref.backend, ref.namespace, ref.name)
+    return Stack(above, claim_layer(Walk(view), ref.backend, ref.namespace, ref.name))
+
+
+def _of_volume(view: View, ref: Ref) -> Stack | None:
+    record = view.find(PersistentVolume, ref)
+    if record is None:
+        return None
+    above: tuple[Layer, ...] = ()
+    bound = record.spec.claim_ref
+    if bound is not None:
+        claim = view.get(Claim, ref.backend, bound.namespace, bound.name)
+        layer = (
+            Layer("PVC", bound.path, claim.ref(ref.backend))
+            if claim is not None
+            else missing(view, Claim, "PVC", ref.backend, bound.namespace, bound.name)
+        )
+        above = (*_users(view, ref.backend, bound.namespace, bound.name), layer)
+    return Stack(above, volume_layer(Walk(view), ref.backend, ref.name))
+
+
+def _of_class(view: View, ref: Ref) -> Stack | None:
+    if view.find(StorageClass, ref) is None:
+        return None
+    claims = sorted(claim.path for claim, _ in view.linked(Claim, ref.backend, "class", ref.name))
+    above = (counted("PVCs", claims),) if claims else ()
+    return Stack(above, class_layer(Walk(view), ref.backend, ref.name))
+
+
+def _of_ceph(view: View, ref: Ref) -> Stack | None:
+    record = view.find(CephCluster, ref)
+    if record is None:
+        return None
+    classes = sorted(
+        found.name for found, one in view.items(StorageClass, ref.backend) if record.serves(one.provisioner)
+    )
+    claims = [len(view.linked(Claim, ref.backend, "class", name)) for name in classes]
+    above = [counted("classes", classes)] if classes else []
+    if sum(claims):
+        above.insert(0, Layer("PVCs", str(sum(claims)), None, None, "of these classes"))
+    return Stack(tuple(above), Layer("Ceph", ref.path, ref))
+
+
+def _of_attachment(view: View, ref: Ref) -> Stack | None:
+    record = view.find(NetworkAttachment, ref)
+    if record is None:
+        return None
+    users = {
+        user.path
+        for type_ in (VirtualMachine, VirtualMachineInstance)
+        for user, _ in view.linked(type_, ref.backend, "attachment", ref.path)
+    }
+    above = (counted("VMs", sorted(users)),) if users else ()
+    return Stack(above, Layer("NAD", ref.path, ref, None, "", tuple(_below_attachment(record))))
+
+
+# Libvirt -----------------------------------------------------------------------------------------------------------
+
+
+def _of_domain(view: View, ref: Ref) -> Stack | None:
+    domain = view.find(Domain, ref)
+    if domain is None:
+        return None
+    above = tuple(_inner_node(view, node) for node, _ in nodes_in(view, domain))
+    return Stack(above, domain_layer(Walk(view), ref, domain, whole=True))
+
+
+def _of_job(view: View, ref: Ref) -> Stack | None:
+    job = view.record(ref)
+    if not isinstance(job, (DomainJob, BlockJob)):
+        return None
+    found = (at for at, _ in view.linked(Domain, ref.backend, "uuid", job.domain_uid) if job.domain_uid)
+    domain = next(found, None)
+    return _of_domain(view, domain) if domain is not None else None
+
+
+def _of_host(view: View, ref: Ref) -> Stack | None:
+    if view.find(Host, ref) is None:
+        return None
+    domains = sorted(name.name for name, domain in view.items(Domain, ref.backend) if domain.active)
+    above = [counted("VMs", domains)] if domains else []
+    return Stack((*(_inner_node(view, node) for node, _ in nodes_on(view, ref.backend)), *above),
+                 host_layer(Walk(view), ref.backend))  # fmt: skip
+
+
+def _of_pool(view: View, ref: Ref) -> Stack | None:
+    pool = view.find(StoragePool, ref)
+    if pool is None:
+        return None
+    volumes = sorted(volume.name for volume, _ in view.linked(StorageVolume, ref.backend, "pool", ref.name))
+    above = (counted("volumes", volumes),) if volumes else ()
+    where = pool.source or pool.path
+    below = (Layer(pool.type or "storage", where),) if where else ()
+    return Stack(above, Layer("pool", ref.name, ref, None, "", (*below, host_layer(Walk(view), ref.backend))))
+
+
+def _of_storage_volume(view: View, ref: Ref) -> Stack | None:
+    volume = view.find(StorageVolume, ref)
+    if volume is None:
+        return None
+    users = {
+        user.name
+        for name in volume.names
+        for link in ("source", "backing")
+        for user, _ in view.linked(Domain, ref.backend, link, name)
+    }
+    above = (counted("VMs", sorted(users)),) if users else ()
+    walk = Walk(view)
+    images = [image_layer(walk, ref.backend, ref.name, "volume")]
+    seen = {*volume.names}
+    while volume.backing and volume.backing not in seen:
+        seen.add(volume.backing)
+        images.append(image_layer(walk, ref.backend, volume.backing, "file"))
+        below = view.linked(StorageVolume, ref.backend, "name", volume.backing)
+        if not below:
+            break
+        volume = below[0][1]
+    return Stack(above, chain_images(images))
+
+
+def _of_network(view: View, ref: Ref) -> Stack | None:
+    network = view.find(VirtualNetwork, ref)
+    if network is None:
+        return None
+    users = sorted(user.name for user, _ in view.linked(Domain, ref.backend, "network", ref.name))
+    above = (counted("VMs", users),) if users else ()
+    below = (Layer("bridge", network.bridge),) if network.bridge else ()
+    return Stack(above, Layer("network", ref.name, ref, None, "", (*below, host_layer(Walk(view), ref.backend))))
+
+
+_Maker = Callable[[View, Ref], Stack | None]
+_MAKERS: Final[dict[str, _Maker]] = {
+    VirtualMachine.KIND: _of_machine,
+    VirtualMachineInstance.KIND: _of_machine,
+    Migration.KIND: _of_migration,
+    Pod.KIND: _of_pod,
+    Node.KIND: _of_node,
+    DataVolume.KIND: _of_data_volume,
+    Claim.KIND: _of_claim,
+    PersistentVolume.KIND: _of_volume,
+    StorageClass.KIND: _of_class,
+    CephCluster.KIND: _of_ceph,
+    NetworkAttachment.KIND: _of_attachment,
+    Domain.KIND: _of_domain,
+    DomainJob.KIND: _of_job,
+    BlockJob.KIND: _of_job,
+    Host.KIND: _of_host,
+    StoragePool.KIND: _of_pool,
+    StorageVolume.KIND: _of_storage_volume,
+    VirtualNetwork.KIND: _of_network,
+}

@@ -1,0 +1,104 @@
+"""A stack as it is told: each layer with its health in its own words and the worst that was found in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from kvtui.joins.layers import Layer, lines_of
+from kvtui.joins.machine import machines_named
+from kvtui.joins.stack import stack_of
+from kvtui.model import Finding, Health, Ref, Tone
+from kvtui.records.kubevirt import VirtualMachineInstance
+from kvtui.resources.base import AnyResource
+from kvtui.store import View
+
+
+@dataclass(frozen=True, slots=True)
+class ToldLayer:
+    """A line of a stack."""
+
+    depth: int
+    layer: Layer
+    health: Health | None
+    finding: Finding | None
+    """The worst that was found in it."""
+    own: bool
+    """Whether it is the object that the stack is of."""
+
+    @property
+    def words(self) -> str:
+        """Why it fares so; of one that is well, what else there is to say of it."""
+        if self.finding is not None:
+            return f"{self.finding.trouble}: {self.finding.cause}"
+        reason = self.health.reason if self.health is not None else ""
+        return ". ".join(filter(None, (reason, self.layer.note)))
+
+    @property
+    def sentence(self) -> str:
+        """The layer in a sentence: ``PVC shop/db-2-data: Pending (no provisioner)``."""
+        head = " ".join(filter(None, (self.layer.role, self.layer.name)))
+        state = self.health.word if self.health is not None else ""
+        return ": ".join(filter(None, (head, state))) + (f" ({self.words})" if self.words else "")
+
+    @property
+    def tone(self) -> Tone | None:
+        """Of its words."""
+        if self.finding is not None:
+            return self.finding.severity.tone
+        return self.health.tone if self.health is not None and self.health.reason else Tone.MUTED
+
+
+def tell_stack(
+    view: View, ref: Ref, resources: Sequence[AnyResource], findings: Sequence[Finding], now: float
+) -> list[ToldLayer] | None:
+    """The layers from the top down; None for what has no stack or is gone. `findings` are the worst first."""
+    stack = stack_of(view, ref)
+    if stack is None:
+        return None
+    worst: dict[tuple[str, ...], Finding] = {}
+    for finding in findings:
+        worst.setdefault(finding.subject[:4], finding)
+    return [
+        ToldLayer(
+            depth,
+            layer,
+            layer.health or _judge(view, layer.ref, resources, now),
+            worst.get(layer.ref[:4]) if layer.ref is not None else None,
+            layer is stack.base,
+        )
+        for depth, layer in lines_of(stack)
+    ]
+
+
+def find_judge(ref: Ref, resources: Iterable[AnyResource]) -> AnyResource | None:
+    """The resource that has objects of this kind as its rows, or as a part of them: an instance is told by its VM."""
+    own = (one for one in resources if any(source.kind == ref.kind for source in one.own))
+    return next(own, None) or next((one for one in resources if ref.kind in _TOLD_BY.get(one.name, ())), None)
+
+
+_TOLD_BY: Final = {"vms": (VirtualMachineInstance.KIND,)}
+
+
+def find_row(view: View, ref: Ref, resources: Iterable[AnyResource]) -> tuple[AnyResource, Ref] | None:
+    """The row that tells of an object, with its resource: an instance is told by its VM where it has one."""
+    resource = find_judge(ref, resources)
+    if resource is None:
+        return None
+    if ref.kind == VirtualMachineInstance.KIND:
+        ref = next(machines_named(view, ref.backend, ref.namespace, ref.name), ref)
+    return resource, ref
+
+
+def _judge(view: View, ref: Ref | None, resources: Iterable[AnyResource], now: float) -> Health | None:
+    resource = find_judge(ref, resources) if ref is not None else None
+    row = resource.row(view, ref) if resource is not None and ref is not None else None
+    return resource.health(row, now) if resource is not None and row is not None else None
+
+
+def text_lines(told: Iterable[ToldLayer]) -> Iterator[str]:
+    """The stack as text, what stands on something above it and less indented."""
+    for one in told:
+        sign = one.finding.severity.glyph if one.finding is not None else " "
+        yield f"{sign} {'  ' * one.depth}{one.sentence}"
