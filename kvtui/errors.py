@@ -102,6 +102,14 @@ class BusyError(BackendError):
         self.retry_after = retry_after
 
 
+class PendingError(BusyError):
+    """The object is not ready yet, though it is there; `since` when, in seconds since the epoch."""
+
+    def __init__(self, title: str, detail: str = "", hint: str = "", *, since: float | None = None) -> None:
+        super().__init__(title, detail, hint)
+        self.since = since
+
+
 class ReadOnlyError(BackendError):
     """A verb was called on a backend that kvtui was told only to read."""
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 import sys
+import time
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,9 +17,9 @@ from kvtui.cli.confirming import confirm_where_careful
 from kvtui.cli.connecting import list_hosts, read_settings
 from kvtui.cli.machine import capable, find_object
 from kvtui.cli.output import printing
-from kvtui.errors import BusyError, ConfigError
+from kvtui.errors import BackendError, BusyError, ConfigError, PendingError
 from kvtui.model import Ref
-from kvtui.text import clean_line, rate, size
+from kvtui.text import age, clean_line, rate, size
 
 if TYPE_CHECKING:
     from kvtui.fleet import Fleet
@@ -70,12 +72,19 @@ async def _run(backend: Downloads, ref: Ref, options: Namespace, target: Path) -
         try:
             await transfer.run()
         except BusyError as error:
-            if loop.time() >= until:
-                raise
+            left = until - loop.time()
+            if left <= 0:
+                words = f"{error.title}{_tell_since(error)}"
+                limit = f"it was waited for {age(options.timeout)}, --timeout waits longer"
+                raise BackendError(words, error.detail, f"{error.hint}; {limit}" if error.hint else limit) from error
             if str(error) != told:
                 told = str(error)
-                sys.stderr.write(f"kvtui: {clean_line(told)}; waiting\n")
-            await asyncio.sleep(_LOOK)
+                words = f"{error.title}{_tell_since(error)}: {error.detail}"
+                hint = f"{error.hint}; " if error.hint else ""
+                sys.stderr.write(
+                    f"kvtui: {clean_line(f'{words} ({hint}waiting for {age(math.ceil(left))} at most)')}\n"
+                )
+            await asyncio.sleep(min(_LOOK, left))
         else:
             return transfer
         finally:
@@ -83,6 +92,12 @@ async def _run(backend: Downloads, ref: Ref, options: Namespace, target: Path) -
             await asyncio.gather(showing, return_exceptions=True)
             if transfer.figures.received and sys.stderr.isatty():
                 sys.stderr.write("\r\x1b[K")
+
+
+def _tell_since(error: BusyError) -> str:
+    """How long it has been so already."""
+    since = error.since if isinstance(error, PendingError) else None
+    return "" if since is None else f" for {age(max(0.0, time.time() - since))}"
 
 
 async def _show(transfer: DownloadTransfer) -> None:

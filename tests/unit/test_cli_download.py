@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -58,6 +59,19 @@ def test_what_is_in_the_way_is_said_and_no_file_is_left(
     assert fetch(*arguments) == code
     assert words in capsys.readouterr().err
     assert [path for path in tmp_path.iterdir() if path.is_file()] == []
+
+
+def test_who_waits_for_an_export_is_told_for_what_since_when_and_how_long(
+    fetch: Fetch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fetch("web/frontend-2-offsite", "--timeout", "0.1") == 1
+    waiting, end, hint = capsys.readouterr().err.splitlines()
+    told = r"kvtui: export web/frontend-2-offsite is Pending for \d\S*: Virtual Machine web/frontend-2 is running"
+    assert re.match(told, waiting)
+    assert "it waits until that ends" in waiting
+    assert "waiting for 1s at most" in waiting
+    assert re.match(told, end)
+    assert "--timeout waits longer" in hint
 
 
 def test_a_file_that_is_there_is_only_written_over_by_force(

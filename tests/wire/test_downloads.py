@@ -17,7 +17,14 @@ from kvtui.backends.downloads import GZIP, RAW, TAR, Download, Figures, fetch
 from kvtui.backends.transfer import DownloadTransfer
 from kvtui.demo import exports, kinds
 from kvtui.demo.certificate import make_certificate
-from kvtui.errors import AbsentError, BackendError, BusyError, ConflictError, ForbiddenError, ReadOnlyError
+from kvtui.errors import (
+    AbsentError,
+    BackendError,
+    ConflictError,
+    ForbiddenError,
+    PendingError,
+    ReadOnlyError,
+)
 from kvtui.model import Ref
 from tests.cluster import RunningCluster, running_cluster
 from tests.demo.worlds import create
@@ -127,9 +134,23 @@ async def test_an_export_in_use_says_whom_it_waits_for(cluster: RunningCluster) 
     cluster.advance(10)
     async with kept(cluster.kubeconfig) as made:
         ref = Ref(made.backend.name, "VirtualMachineExport", "shop", "vm")
-        with pytest.raises(BusyError, match="Virtual Machine shop/checkout-1 is running"):
+        with pytest.raises(PendingError, match="Virtual Machine shop/checkout-1 is running") as caught:
             async with made.backend.open_download(ref, "", GZIP):
                 pass
+        assert "waits until that ends" in caught.value.hint
+        assert caught.value.since is not None
+
+
+@pytest.mark.parametrize("phase", ["Skipped", "Terminated"])
+async def test_an_export_that_is_over_is_not_waited_for(
+    cluster: RunningCluster, ready: tuple[Kept, Ref], phase: str
+) -> None:
+    made, ref = ready
+    cluster.world.storage.modify(kinds.EXPORT, "lab", "out", lambda export: export["status"].update(phase=phase))
+    with pytest.raises(ConflictError, match=f"is {phase}") as caught:
+        async with made.backend.open_download(ref, "", GZIP):
+            pass
+    assert caught.value.hint == "make another export"
 
 
 @pytest.mark.parametrize(

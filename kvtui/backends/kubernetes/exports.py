@@ -25,9 +25,9 @@ from kvtui.backends.kubernetes.server import ANY, Server
 from kvtui.errors import (
     AbsentError,
     BackendError,
-    BusyError,
     ConflictError,
     ForbiddenError,
+    PendingError,
     UnauthorizedError,
     UnreachableError,
 )
@@ -35,11 +35,13 @@ from kvtui.model import Ref
 from kvtui.records.base import find_condition
 from kvtui.records.copies import ExportLink, VmExport
 from kvtui.records.kubernetes import Claim
-from kvtui.text import clean_line, quantity
+from kvtui.text import clean_line, parse_time, quantity
 
 TOKEN: Final = "x-kubevirt-export-token"
 _OFFERED: Final = {GZIP: (GZIP,), RAW: (GZIP, RAW), TAR: (TAR,)}
 """By what is wanted: in which of the offered forms it may come, the best first."""
+_OVER: Final = frozenset({"Terminated", "Skipped"})
+"""Phases that no export comes out of."""
 _SILENCE: Final = 60.0
 """Seconds without a byte after which a download is given up."""
 _PIECE: Final = 2**18
@@ -57,9 +59,7 @@ async def open_download(
     _, path = await find_path(discovery, ref)
     export = await server.get(path, VmExport)
     if export.status.phase != "Ready":
-        ready = find_condition(export.status.conditions, "Ready")
-        why = (ready.message or ready.reason) if ready is not None else ""
-        raise BusyError(f"export {ref.path} is {export.status.phase or 'not ready'}", clean_line(why))
+        raise _tell_unready(ref, export)
     token = await _read_token(server, ref, export.status.token_secret_ref)
     links = export.status.links
     async with AsyncExitStack() as stack:
@@ -79,6 +79,21 @@ async def open_download(
         kind, url = _choose(links.internal, ref, volume, form)
         pieces = await stack.enter_async_context(_inside(server, ref, url, token))
         yield Download(pieces, kind != RAW, await _find_size(server, ref, url), "through the API server")
+
+
+def _tell_unready(ref: Ref, export: VmExport) -> BackendError:
+    """Why there is nothing to come yet, or never."""
+    ready = find_condition(export.status.conditions, "Ready")
+    why = clean_line(ready.message or ready.reason) if ready is not None else "KubeVirt has not looked at it yet"
+    title = f"export {ref.path} is {export.status.phase or 'not begun'}"
+    if export.metadata.deletion_timestamp:
+        return AbsentError(f"export {ref.path} is being deleted", "there is nothing to come")
+    if export.status.phase in _OVER:
+        return ConflictError(title, why, "make another export")
+    in_use = ready is not None and ready.reason == "InUse"
+    hint = "it waits until that ends; an export of a snapshot need not wait" if in_use else ""
+    since = parse_time(ready.last_transition_time) if ready is not None else None
+    return PendingError(title, why, hint, since=since or export.created)
 
 
 def _choose(link: ExportLink, ref: Ref, volume: str, form: str) -> tuple[str, str]:
