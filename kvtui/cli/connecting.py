@@ -175,6 +175,7 @@ def make_way(uri: str, route: Route, routes: Routes) -> Way | None:
         forward_socket=partial(routes.forward_socket, hops),
         open_shell=partial(routes.open_shell, hops),
         dial=partial(routes.dial, hops),
+        check=partial(routes.check, hops),
     )
     return Way(remote, reach, hops)
 

@@ -154,6 +154,26 @@ async def test_hosts_behind_a_bastion_that_is_down_are_not_lost(
             assert there.hop("kvm1") == there.hop("kvm2") == ""
 
 
+async def test_hosts_behind_a_bastion_that_hangs_are_silent_and_then_not_reachable_but_never_lost(
+    pair: tuple[Host, Host], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with behind(pair, tmp_path, monkeypatch) as there:
+        gate = f"127.0.0.1:{there.bastion.port}"
+        states: set[tuple[str, str]] = set()
+
+        def note() -> bool:
+            states.update((there.link(name), there.hop(name)) for name in ("kvm1", "kvm2"))
+            return there.hop("kvm1") == there.hop("kvm2") == gate
+
+        with there.bastion.frozen():
+            await until(there.fleet, note, 40)
+            findings = [finding.rule for finding in there.fleet.engine.findings]
+            assert "host.lost" not in findings
+        assert states == {("connected", ""), ("silent", ""), ("lost", gate)}
+        await until(there.fleet, lambda: there.link("kvm1") == there.link("kvm2") == "connected", 40)
+        assert there.hop("kvm1") == there.hop("kvm2") == ""
+
+
 async def test_a_daemon_that_is_not_there_is_told_by_the_sockets_that_were_tried(
     pair: tuple[Host, Host], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -59,15 +59,25 @@ class Sshd:
         """The processes that serve the connections which there are now."""
         return sorted(_children(self.process.pid))
 
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It takes connections meanwhile, for the system does, and says nothing."""
+        pids = [self.process.pid, *self.connections]
+        _send(signal.SIGSTOP, pids)
+        try:
+            yield
+        finally:
+            _send(signal.SIGCONT, pids)
+
     def cut(self) -> None:
         """Cut the connections that there are."""
-        _kill(self.connections)
+        _send(signal.SIGKILL, self.connections)
 
     async def go_down(self) -> None:
         """End, and cut what there is."""
         connections = self.connections
         await self.stop()
-        _kill(connections)
+        _send(signal.SIGKILL, connections)
 
     async def stop(self) -> None:
         """Let it end; connections that it has go on until they are cut."""
@@ -76,11 +86,11 @@ class Sshd:
             await self.process.wait()
 
 
-def _kill(pids: Iterable[int]) -> None:
+def _send(which: signal.Signals, pids: Iterable[int]) -> None:
     for pid in pids:
         # It may have ended with the one before.
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, which)
 
 
 def _children(pid: int) -> set[int]:

@@ -138,6 +138,56 @@ async def test_a_host_that_is_itself_down_is_behind_nothing(home: Path, key: asy
         assert error.hop == ""
 
 
+async def test_of_hops_that_fall_silent_the_nearest_is_named_and_no_other(home: Path, key: asyncssh.SSHKey) -> None:
+    pace = Pace(keepalive=0.3, handshake=0.5)
+    async with behind(home, key, "gate", "inner", "kvm1") as (gate, inner, kvm), opened(User(), pace) as routes:
+        told = Told(routes)
+        way = parse_route(f"{gate.hop},{inner.hop},{kvm.hop}")
+        routes.bastions.lead_to_host("kvm1", way)
+        await routes.dialer(way).prepare()
+        with gate.frozen():
+            await eventually(lambda: told.bastions)
+            (bastion,) = told.bastions
+            assert (bastion.metadata.name, bastion.hosts) == (f"127.0.0.1:{gate.port}", ("kvm1",))
+            assert (await failure(routes, way)).hop == f"127.0.0.1:{gate.port}"
+        await routes.dialer(way).prepare()
+        await eventually(lambda: not told.bastions)
+
+
+async def test_who_hears_nothing_through_hops_asks_them_and_learns_which_one_hangs(
+    home: Path, key: asyncssh.SSHKey
+) -> None:
+    pace = Pace(keepalive=60, check=0.2)
+    async with behind(home, key, "gate", "inner", "kvm1") as (gate, inner, kvm), opened(User(), pace) as routes:
+        way = parse_route(f"{gate.hop},{inner.hop},{kvm.hop}")
+        await routes.dialer(way).prepare()
+        await routes.check(way)
+        for server in (inner, gate):
+            with server.frozen():
+                # The host itself is not asked: of it one knows already that it does not answer.
+                with pytest.raises(UnreachableError, match="was cut") as caught:
+                    await routes.check(way)
+                assert caught.value.hop == f"127.0.0.1:{server.port}"
+            await routes.dialer(way).prepare()
+        with kvm.frozen():
+            await routes.check(way)
+
+
+async def test_a_hop_is_not_blamed_where_the_one_before_it_fell_silent_meanwhile(
+    home: Path, key: asyncssh.SSHKey
+) -> None:
+    pace = Pace(connect=0.5, handshake=0.5, keepalive=60, check=0.2)
+    async with behind(home, key, "gate", "inner") as (gate, inner), opened(User(), pace) as routes:
+        told = Told(routes)
+        await routes.dialer(parse_route(gate.hop)).prepare()
+        way = parse_route(f"{gate.hop},{inner.hop}")
+        routes.bastions.lead_to_context("prod", way)
+        with gate.frozen():
+            assert (await failure(routes, way)).hop == f"127.0.0.1:{gate.port}"
+            await eventually(lambda: told.bastions)
+            assert [bastion.metadata.name for bastion in told.bastions] == [f"127.0.0.1:{gate.port}"]
+
+
 async def test_a_hop_that_takes_connections_and_hangs_is_named(home: Path, key: asyncssh.SSHKey) -> None:
     async def hang(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await asyncio.Event().wait()

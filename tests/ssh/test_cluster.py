@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,19 +127,13 @@ async def test_a_bastion_that_hangs_is_noticed_and_said(home: Path, key: asyncss
     pace = Pace(keepalive=1.5, handshake=1)
     async with behind(home, key, "yes", "yes", pace=pace) as there, there.kept(there.cluster.kubeconfig) as state:
         await state.reaches(VirtualMachine, FeedState.LIVE)
-        frozen = [there.bastion.process.pid, *there.bastion.connections]
-        for pid in frozen:
-            os.kill(pid, signal.SIGSTOP)
-        try:
+        with there.bastion.frozen():
             await state.reaches(VirtualMachine, FeedState.STALE)
             # First it may be either of them; then the hop left its keepalives unanswered, and it is the hop.
             way = f"it hangs, or the way there by {there.bastion.hop},{there.inner.hop}"
             assert way in state.feed(VirtualMachine).detail
             hung = f"no ssh server answers on 127.0.0.1:{there.bastion.port}: connected, but no greeting came in 1 s"
             await eventually(lambda: hung in state.feed(VirtualMachine).detail, lambda: f"{state.feed(VirtualMachine)}")
-        finally:
-            for pid in frozen:
-                os.kill(pid, signal.SIGCONT)
         await state.reaches(VirtualMachine, FeedState.LIVE)
 
 

@@ -112,6 +112,7 @@ class LibvirtBackend(
         told = Told(self.name, inbox)
         failures = 0
         while True:
+            silent = False
             if failures == 0:
                 told.tell(Host, [self._with_link("connecting", "")])
             try:
@@ -120,15 +121,17 @@ class LibvirtBackend(
                 async with asyncio.timeout(_OPENING):
                     link, lost, survey = await self._connect(uri)
             except TimeoutError:
+                silent = True
                 error: KvtuiError = UnreachableError(f"{self._info.address} does not answer")
             except KvtuiError as failure:
                 error = failure
             else:
                 failures = 0
                 error = await self._keep(link, lost, survey, sources, feeds, told)
+                silent = self._host.link == "silent"
             self._let_go()
-            if self._way is not None and self._way.trouble is not None:
-                error = self._way.trouble
+            if self._way is not None:
+                error = await self._way.find_trouble(silent=silent) or error
             words = str(error) if error.hop else error.detail or error.title
             wait = _RETRIES[min(failures, len(_RETRIES) - 1)]
             failures += 1

@@ -31,6 +31,8 @@ class Reach:
     """Opens a shell of the host in a terminal of so many columns and lines."""
     dial: Callable[[str, int], Awaitable[socket.socket]]
     """Connects from the host to a port, which may refuse."""
+    check: Callable[[], Awaitable[None]]
+    """Sees that those on the way to the host answer; the error is of one that does not."""
 
 
 class Way:
@@ -47,6 +49,15 @@ class Way:
     def trouble(self) -> KvtuiError | None:
         """What is in the way, where libvirt only sees its connection close."""
         return self._tunnel.trouble if self._tunnel is not None else None
+
+    async def find_trouble(self, *, silent: bool) -> KvtuiError | None:
+        """What is in the way, once the connection of libvirt has ended; `silent`: because nothing was heard."""
+        if self.trouble is None and silent:
+            try:
+                await self.reach.check()
+            except KvtuiError as error:
+                return error
+        return self.trouble
 
     async def open(self) -> str:
         """The URI that leads through it, however long the user needs for the questions of ssh. Raises KvtuiError."""

@@ -29,20 +29,29 @@ from kvtui.hops import Route
 _KEYS_ASKED: Final = 3
 """Unknown keys of one host that are asked about in a row: behind one name may be several machines."""
 _FAREWELL: Final = 0.1
+_MARGIN: Final = 0.5
+"""Seconds after the last answer that would have counted."""
 
 
 class Link:
     """A connection to an ssh server, through the one `below` if there is one. It is live until it is `lost`."""
 
     def __init__(
-        self, stop: Stop, below: Link | None, connection: asyncssh.SSHClientConnection, gone: asyncio.Future[str]
+        self,
+        stop: Stop,
+        below: Link | None,
+        connection: asyncssh.SSHClientConnection,
+        gone: asyncio.Future[str],
+        pace: Pace,
     ) -> None:
         self.stop = stop
         self.connection = connection
         self.watchers: set[Callable[[UnreachableError], None]] = set()
         """Called once, when it ends."""
-        self._below = below
+        self.below = below
         self._gone = gone
+        self._pace = pace
+        self._check: asyncio.Task[None] | None = None
         gone.add_done_callback(self._end)
 
     @property
@@ -50,7 +59,7 @@ class Link:
         """How it ended: by the end of the nearest one that it went through."""
         if not self._gone.done():
             return None
-        cause = self._below.lost_on_the_way if self._below is not None else None
+        cause = self.below.lost_on_the_way if self.below is not None else None
         words = "" if self._gone.cancelled() else self._gone.result()
         return cause or UnreachableError(f"the ssh connection to {self.stop.label} was cut", words)
 
@@ -66,6 +75,35 @@ class Link:
     def live(self) -> bool:
         """Whether it may be used."""
         return not self._gone.done()
+
+    @property
+    def hops_before(self) -> int:
+        """How many others it goes through."""
+        return self.below.hops_before + 1 if self.below is not None else 0
+
+    async def check(self) -> None:
+        """See that it answers, and those before it: one that does not is ended. Takes some seconds.
+
+        Raises UnreachableError of the nearest that has ended, for whoever comes through it.
+        """
+        if self.below is not None:
+            await self.below.check()
+        if self._check is None:
+            self._check = asyncio.create_task(self._ask(), name=f"ssh to {self.stop.label}, checked")
+            self._check.add_done_callback(self._forget_check)
+        await asyncio.shield(self._check)
+        if (lost := self.lost_on_the_way) is not None:
+            raise lost
+
+    async def _ask(self) -> None:
+        patience = self._pace.patience(self.hops_before)
+        self.connection.set_keepalive(self._pace.check, patience)
+        await asyncio.wait({self._gone}, timeout=self._pace.check * (patience + 1) + _MARGIN)
+        if self.live:
+            self.connection.set_keepalive(self._pace.keepalive, patience)
+
+    def _forget_check(self, _: object) -> None:
+        self._check = None
 
     async def open_port(self, host: str, port: int) -> Far:
         """A TCP connection from the server to a port. Raises BackendError."""
@@ -239,6 +277,15 @@ class Links:
         self._carried.add(task)
         task.add_done_callback(self._carried.discard)
 
+    async def check(self, route: Route) -> None:
+        """See that the connections answer that lead to the last server of a route.
+
+        Raises UnreachableError, in the words of the nearest that does not.
+        """
+        link = self._ends.get(route)
+        if link is not None and link.below is not None:
+            await link.below.check()
+
     def retry(self) -> None:
         """Let those be tried again that turned us away."""
         self._refused.clear()
@@ -321,10 +368,13 @@ class Links:
             if not owner.accepted:
                 raise asyncssh.ConnectionLost("ended before the login")
         except FAILURES as error:
+            fell_silent = isinstance(error, TimeoutError) or isinstance(owner.error, UnreachableError)
+            if below is not None and fell_silent:
+                await below.check()
             raise self._explain(stop, below, owner, keys, error) from error
         finally:
             owner.close()
-        return Link(stop, below, connection, owner.gone)
+        return Link(stop, below, connection, owner.gone, self._pace)
 
     async def _open(
         self, stop: Stop, below: Link | None, owner: _Owner, keys: HostKeys
@@ -352,7 +402,7 @@ class Links:
             connect_timeout=None,
             login_timeout=0,
             keepalive_interval=self._pace.keepalive,
-            keepalive_count_max=self._pace.unanswered,
+            keepalive_count_max=self._pace.patience(below.hops_before + 1 if below is not None else 0),
         )
 
     def _explain(

@@ -17,3 +17,9 @@ class Pace:
     """Between two questions whether a hop is still there."""
     unanswered: int = 3
     """Questions that a hop may leave unanswered before it counts as gone."""
+    check: float = 1.0
+    """Between two such questions once somebody behind the hop does not answer."""
+
+    def patience(self, before: int) -> int:
+        """`unanswered` of a hop with so many before it: more, lest it is blamed for one of them that hangs."""
+        return self.unanswered + 2 * before

@@ -146,6 +146,13 @@ class Routes:
         """One connection from the last hop to a port, as a socket that does not block. Raises KvtuiError."""
         return await RouteDialer(self._thread, route).dial(host, port)
 
+    async def check(self, route: Route) -> None:
+        """See that the ssh servers on the way to the last hop answer, as far as they are connected; takes seconds.
+
+        Raises UnreachableError of the one that does not: who hears nothing through it need not be the one that hangs.
+        """
+        await self._thread.call(lambda links: links.check(route))
+
     def dialer(self, route: Route) -> RouteDialer:
         """Connections to wherever the last hop can connect to, one by one."""
         dialer = RouteDialer(self._thread, route)
