@@ -11,10 +11,11 @@ from kvtui.backends.base import Backend, Permission
 from kvtui.joins.causes import find_import_cause
 from kvtui.joins.disk import Import
 from kvtui.model import Ref
+from kvtui.records.base import find_condition
 from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim
 from kvtui.resources import products, storage
-from kvtui.resources.base import Action, Danger, Site, objects
+from kvtui.resources.base import Action, Danger, Progress, Site, objects
 from kvtui.resources.datavolume_retry import retry
 from kvtui.resources.datavolume_upload import UPLOAD
 from kvtui.resources.disk_users import warn_users
@@ -207,6 +208,27 @@ def _has_begun_anew(before: Import, now: Import) -> bool:
     return now.volume.status.phase != "Failed" and find_import_cause(now.volume) is None
 
 
+def _judge_retry(before: Import, now: Import) -> Progress:
+    """How far the import is that was begun anew; nothing while what is seen is still the failure of before."""
+    cause, is_new = find_import_cause(now.volume), now.volume.metadata.uid != before.volume.metadata.uid
+    if cause is not None and not is_new and _failed_at(now.volume) == _failed_at(before.volume):
+        return Progress("")
+    progress = products.judge_disk(now.volume)
+    if cause is None or progress.failure:
+        return progress
+    return Progress(progress.words, failure=cause.evidence.value or cause.sentence)
+
+
+def _failed_at(volume: DataVolume) -> str | None:
+    running = find_condition(volume.status.conditions, "Running")
+    return running.last_transition_time if running is not None else None
+
+
+def _is_retried(before: Import, now: Import) -> bool:
+    progress = _judge_retry(before, now)
+    return progress.over or bool(progress.failure)
+
+
 ACTIONS: tuple[Action[Import], ...] = (
     Action(
         id="datavolume.retry",
@@ -217,7 +239,9 @@ ACTIONS: tuple[Action[Import], ...] = (
         needs=Permission("delete", "", "pods"),
         when=_retry_when,
         run=retry,
-        settled=_has_begun_anew,
+        settled=_is_retried,
+        outcome=lambda before, now: _judge_retry(before, now).failure,
+        shown=_has_begun_anew,
         makes=products.DISK,
         lasts=600.0,
         vanishes=lambda _row: True,

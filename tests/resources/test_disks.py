@@ -285,6 +285,32 @@ def test_before_it_is_tried_again_it_is_said_what_is_deleted_for_that() -> None:
     assert "deleted with its claim and made anew" in warn(import_of(volume(phase="Failed")))[0]
 
 
+def tried(phase: str, running: str, at: str, message: str = "got 404") -> Import:
+    """An import whose worker came into its state at that time."""
+    condition = {"type": "Running", "status": running, "reason": "Error", "message": message, "lastTransitionTime": at}
+    return import_of(volume(phase=phase, conditions=[condition] if running else []))
+
+
+@pytest.mark.parametrize(
+    ("now", "shown", "settled", "failure"),
+    [
+        (tried("ImportInProgress", "False", "2026-11-21T01:50:00Z"), False, False, ""),
+        (tried("ImportScheduled", "", ""), True, False, ""),
+        (tried("ImportInProgress", "True", "2026-11-21T01:51:00Z"), True, False, ""),
+        (tried("Succeeded", "False", "2026-11-21T01:52:00Z", "Import Complete"), True, True, ""),
+        (tried("ImportInProgress", "False", "2026-11-21T01:52:00Z", "got 403"), False, True, "got 403"),
+        (tried("Failed", "False", "2026-11-21T01:52:00Z", "checksum mismatch"), False, True, "checksum mismatch"),
+    ],
+)
+def test_an_import_that_is_tried_again_is_followed_to_its_end(
+    now: Import, shown: bool, settled: bool, failure: str
+) -> None:
+    action, before = IMPORTS["retry"], tried("ImportInProgress", "False", "2026-11-21T01:50:00Z")
+    assert action.shown(before, now) is shown
+    assert action.settled(before, now) is settled
+    assert action.outcome(before, now) == failure
+
+
 def test_what_is_made_anew_keeps_what_somebody_wrote_and_nothing_of_the_servers() -> None:
     found = {
         "metadata": {"name": "web", "uid": "1", "resourceVersion": "7", "labels": {"a": "b"}, "managedFields": []},
