@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kvtui.joins.domain import host_of
 from kvtui.model import Ref
+from kvtui.records.base import is_true
 from kvtui.records.kubernetes import Node
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import Domain, DomainState, Host
@@ -120,19 +121,32 @@ def domains_of_node(view: View, _ref: Ref, node: Node) -> Iterator[Ref]:
 def machines_under(view: View, backend: str, node: Node) -> Iterator[Ref]:
     """The VM of another cluster that a node runs in, by the UUID of its firmware: as the VM, or the instance that has
     none.
-
-    Looked for among all VMs of the other clusters, for few nodes have one.
     """
-    uuids = frozenset(node.system_uuids)
-    if not uuids:
-        return
-    found: dict[tuple[str, ...], Ref] = {}
-    for ref, instance in view.items(VirtualMachineInstance):
-        if ref.backend != backend and instance.spec.domain.firmware.uuid.lower() in uuids:
-            found[ref.backend, ref.namespace, ref.name] = ref
-    for ref, vm in view.items(VirtualMachine):
-        if ref.backend != backend and vm.spec.template.spec.domain.firmware.uuid.lower() in uuids:
-            found[ref.backend, ref.namespace, ref.name] = ref
-    for key, ref in found.items():
-        vm_ref = view.get(VirtualMachine, *key)
-        yield vm_ref.ref(ref.backend) if vm_ref is not None else ref
+    for uuid in node.system_uuids:
+        for type_ in (VirtualMachine, VirtualMachineInstance):
+            for ref, _ in view.everywhere(type_, "uuid", uuid):
+                bare = type_ is VirtualMachineInstance
+                if ref.backend != backend and not (
+                    bare and view.get(VirtualMachine, ref.backend, ref.namespace, ref.name) is not None
+                ):
+                    yield ref
+
+
+def machine_trouble(view: View, ref: Ref) -> str:
+    """What is wrong with the VM under a node; empty while its guest runs."""
+    name = f"VM {ref.path} of {ref.backend}"
+    vmi = view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
+    if vmi is None or vmi.is_final:
+        vm = view.get(VirtualMachine, ref.backend, ref.namespace, ref.name)
+        return f"{name} is {vm.status.printable_status or 'off' if vm is not None else 'gone'}"
+    if vmi.is_running and is_true(vmi.status.conditions, "Paused"):
+        return f"{name} is Paused"
+    return "" if vmi.is_running else f"{name} is not running: its VMI is {vmi.status.phase or 'Pending'}"
+
+
+def nodes_of_machine(view: View, _ref: Ref, machine: VirtualMachine | VirtualMachineInstance) -> Iterator[Ref]:
+    """For `related`: the nodes of other clusters in a VM."""
+    spec = machine.spec.template.spec if isinstance(machine, VirtualMachine) else machine.spec
+    for _, uuid in spec.domain.firmware.links():
+        for node, _ in view.everywhere(Node, "uuid", uuid):
+            yield node

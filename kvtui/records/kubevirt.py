@@ -67,6 +67,11 @@ class Firmware(Struct):
 
     uuid: str = ""
 
+    def links(self) -> Iterator[tuple[str, str]]:
+        """By which the node that runs in the VM is known."""
+        if self.uuid:
+            yield "uuid", self.uuid if self.uuid.islower() else self.uuid.lower()
+
 
 class Domain(Struct):
     """``spec.domain``."""
@@ -241,10 +246,11 @@ class VirtualMachine(Record):
         return "Always" if self.spec.running else "Halted"
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """To the claims and DataVolumes of its disks and the attachments of its networks, as ``namespace/name``."""
+        """To its disks and networks, as ``namespace/name``, and by the UUID of its firmware."""
         spec = self.spec.template.spec
         yield from _disk_links(self.metadata.namespace, spec.volumes)
         yield from network_links(self.metadata.namespace, spec.networks)
+        yield from spec.domain.firmware.links()
 
 
 class Interface(Struct):
@@ -377,6 +383,7 @@ class VirtualMachineInstance(Record):
         """
         yield from _disk_links(self.metadata.namespace, self.spec.volumes)
         yield from network_links(self.metadata.namespace, self.spec.networks)
+        yield from self.spec.domain.firmware.links()
         if self.status.node_name:
             yield "node", self.status.node_name
         moving = self.status.migration_state

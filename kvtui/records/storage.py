@@ -121,6 +121,7 @@ class VolumeStatus(Struct):
     phase: str = ""
     reason: str = ""
     message: str = ""
+    last_phase_transition_time: str | None = None
 
     def __post_init__(self) -> None:
         self.phase = intern(self.phase)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from kvtui.joins.footing import footing_of, nodes_of_domain, nodes_of_host
+from kvtui.joins.footing import (
+    footing_of,
+    machine_trouble,
+    machines_under,
+    nodes_of_domain,
+    nodes_of_host,
+    nodes_of_machine,
+)
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import find_condition
 from kvtui.records.kubernetes import Node
-from kvtui.records.kubevirt import VirtualMachineInstance
+from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import Domain, Host
 from kvtui.store import View
 from kvtui.text import parse_time, quantity
@@ -40,6 +47,13 @@ def _not_ready(view: View, node: Node, ref: Ref) -> Finding:
     if footing is not None and footing.trouble:
         words = f"{footing.trouble}; {words}"
         below = (Evidence(f"domain {footing.place}", "state", footing.trouble, footing.domain.since),)
+    root = footing.culprit if footing is not None and below else None
+    for machine in machines_under(view, ref.backend, node):
+        trouble = machine_trouble(view, machine)
+        if trouble:
+            words = f"{trouble}; {words}"
+            below = (*below, Evidence(f"VM {machine.path}", "state", trouble))
+            root = root or machine
     on_it = view.linked(VirtualMachineInstance, ref.backend, "node", ref.name)
     count = sum(1 for _, vmi in on_it if vmi.status.node_name == ref.name and not vmi.is_final)
     vms = f"; it carries {count} VM{'s' if count != 1 else ''}" if count else ""
@@ -56,7 +70,7 @@ def _not_ready(view: View, node: Node, ref: Ref) -> Finding:
             Evidence(f"Node {ref.name}", f"Ready={ready.status if ready is not None else 'missing'}", words),
         ),
         step="mend what it stands on first" if below else _LOOK,
-        root=footing.culprit if footing is not None and below else None,
+        root=root,
     )
 
 
@@ -138,7 +152,13 @@ RULES = (
     Rule(
         "node.state",
         _judge,
-        {Node: itself, Domain: nodes_of_domain, Host: nodes_of_host},
+        {
+            Node: itself,
+            Domain: nodes_of_domain,
+            Host: nodes_of_host,
+            VirtualMachine: nodes_of_machine,
+            VirtualMachineInstance: nodes_of_machine,
+        },
         linger=LINGER,
         detects="a node that is not ready, under pressure, takes no VMs, or lacks KVM or virt-handler's heartbeat",
     ),

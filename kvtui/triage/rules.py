@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kvtui.triage import bastions, control_plane, domains, generic, hosts, imports, machines, migration, nodes
+from kvtui.triage import bastions, control_plane, domains, generic, hosts, imports, layers, machines, migration, nodes
 from kvtui.triage.base import Rule
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -16,5 +16,6 @@ RULES: Final[tuple[Rule, ...]] = (
     *domains.RULES,
     *migration.RULES,
     *imports.RULES,
+    *layers.RULES,
     *generic.RULES,
 )

@@ -1,0 +1,305 @@
+"""Layers that disagree: one says that all is well, and the one below it says that it is not, which is at fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kvtui.joins.footing import (
+    footing_of,
+    machine_trouble,
+    machines_under,
+    nodes_of_domain,
+    nodes_of_host,
+    nodes_of_machine,
+)
+from kvtui.joins.machine import (
+    Machine,
+    join_machine,
+    machines_named,
+    machines_of_instance,
+    machines_of_migration,
+    machines_of_pod,
+    machines_of_vm,
+)
+from kvtui.model import Evidence, FeedState, Finding, Ref, Severity
+from kvtui.records.base import Record, find_condition, is_true
+from kvtui.records.cdi import DataVolume
+from kvtui.records.kubernetes import Claim, Node, Pod
+from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
+from kvtui.records.libvirt import Domain, DomainState, Host
+from kvtui.records.storage import PersistentVolume
+from kvtui.store import View
+from kvtui.text import parse_time
+from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
+
+SETTLE = 20.0
+"""Seconds for which layers may disagree: each learns of the other a moment later."""
+
+_RUNS = frozenset({DomainState.RUNNING, DomainState.BLOCKED})
+
+
+def _judge_machine(view: View, ref: Ref, _now: float) -> Judgement:
+    """A VM that is Running, and whose domain or pod says otherwise. One that moves is in two places rightly."""
+    machine = join_machine(view, ref)
+    if machine is None or not machine.running or machine.paused or machine.migration is not None or machine.moving:
+        return WELL
+    return Judgement(_stopped_below(view, machine) or _elsewhere(view, machine))
+
+
+def _stopped_below(view: View, machine: Machine) -> Finding | None:
+    vmi = machine.vmi
+    assert vmi is not None
+    domains = [found for _, uuid in vmi.spec.domain.firmware.links() for found in view.everywhere(Domain, "uuid", uuid)]
+    known = [(ref, domain) for ref, domain in domains if _is_current(view, ref.backend)]
+    if not known or any(domain.state in _RUNS for _, domain in known):
+        return None
+    ref, domain = known[0]
+    state = f"{domain.state.value} ({domain.reason})" if domain.reason else domain.state.value
+    return _finding(
+        "layers.domain",
+        machine.ref,
+        "vm",
+        "runs in name only",
+        f"VMI {vmi.metadata.name} is Running, and domain {ref.backend}/{ref.name} is {state}",
+        ref,
+        (
+            Evidence(f"VMI {vmi.metadata.name}", "status.phase", vmi.status.phase),
+            Evidence(f"domain {ref.backend}/{ref.name}", "state", state, domain.since),
+        ),
+        "mend its disk, then resume the domain" if "I/O" in domain.reason else "start the VM again",
+        domain.since,
+    )
+
+
+def _is_current(view: View, backend: str) -> bool:
+    return all(host.connected for _, host in view.items(Host, backend))
+
+
+def _elsewhere(view: View, machine: Machine) -> Finding | None:
+    """Its pod is on another node than the instance says."""
+    vmi = machine.vmi
+    assert vmi is not None
+    node = vmi.status.node_name
+    running = [
+        (ref, pod)
+        for ref, pod in view.linked(Pod, machine.backend, "vmi", vmi.metadata.uid)
+        if pod.status.phase == "Running"
+        and not pod.metadata.annotations.provisioning
+        and not pod.metadata.deletion_timestamp
+    ]
+    if not node or not running or any(pod.spec.node_name == node for _, pod in running):
+        return None
+    ref, pod = running[0]
+    return _finding(
+        "layers.pod",
+        machine.ref,
+        "vm",
+        "is not where it says",
+        f"VMI {vmi.metadata.name} is on node {node}, and its pod {ref.name} on node {pod.spec.node_name}",
+        ref,
+        (
+            Evidence(f"VMI {vmi.metadata.name}", "status.nodeName", node),
+            Evidence(f"Pod {ref.name}", "spec.nodeName", pod.spec.node_name),
+        ),
+        "see the log of virt-controller and of virt-handler on both nodes before you start or stop it",
+    )
+
+
+def _judge_disk(view: View, ref: Ref, _now: float) -> Judgement:
+    """A DataVolume that is Succeeded, and whose claim is lost or not there."""
+    record = view.find(DataVolume, ref)
+    if record is None or record.status.phase != "Succeeded" or record.metadata.deletion_timestamp:
+        return WELL
+    name = record.status.claim_name or ref.name
+    claim = view.get(Claim, ref.backend, ref.namespace, name)
+    if claim is None:
+        if not _is_whole(view, ref.backend, Claim):
+            return WELL
+        state = "does not exist"
+    elif claim.status.phase == "Lost":
+        state = "is Lost"
+    else:
+        return WELL
+    root = Ref(ref.backend, Claim.KIND, ref.namespace, name) if claim is None else claim.ref(ref.backend)
+    return Judgement(
+        _finding(
+            "layers.disk",
+            ref,
+            "import",
+            "has lost its disk",
+            f"DataVolume {ref.path} is Succeeded, and PVC {ref.namespace}/{name} {state}",
+            root,
+            (
+                Evidence(f"DataVolume {ref.name}", "status.phase", "Succeeded"),
+                Evidence(f"PVC {name}", "status.phase", "Lost" if claim is not None else "does not exist"),
+            ),
+            "bring back its volume, or restore it from a backup",
+            _unbound_since(record),
+        )
+    )
+
+
+def _unbound_since(record: DataVolume) -> float | None:
+    bound = find_condition(record.status.conditions, "Bound")
+    return parse_time(bound.last_transition_time) if bound is not None and bound.status == "False" else None
+
+
+def _judge_claim(view: View, ref: Ref, _now: float) -> Judgement:
+    """A claim that is Bound to a volume that failed, is released, or is another claim's."""
+    claim = view.find(Claim, ref)
+    if claim is None or claim.status.phase != "Bound" or claim.metadata.deletion_timestamp:
+        return WELL
+    name = claim.spec.volume_name
+    volume = view.get(PersistentVolume, ref.backend, "", name) if name else None
+    if volume is None:
+        # Of a volume that is gone Kubernetes itself says so within seconds: the claim is Lost.
+        return WELL
+    holder = volume.spec.claim_ref
+    if volume.status.phase in ("Failed", "Released"):
+        said = volume.status.message or volume.status.reason
+        state = f"is {volume.status.phase}{f': {said}' if said else ''}"
+    elif holder is not None and holder.path != ref.path:
+        state = f"belongs to PVC {holder.path}"
+    elif holder is not None and holder.uid and holder.uid != ref.uid:
+        state = "belongs to an earlier PVC of this name"
+    else:
+        return WELL
+    since = parse_time(volume.status.last_phase_transition_time) if volume.status.phase != "Bound" else None
+    return Judgement(_of_claim(ref, volume.ref(ref.backend), state, since))
+
+
+def _of_claim(ref: Ref, volume: Ref, state: str, since: float | None) -> Finding:
+    return _finding(
+        "layers.claim",
+        ref,
+        "claim",
+        "has lost its volume",
+        f"PVC {ref.path} is Bound, and its volume {volume.name} {state}",
+        volume,
+        (Evidence(f"PVC {ref.name}", "status.phase", "Bound"), Evidence(f"PV {volume.name}", "status.phase", state)),
+        "bring back its volume, or restore it from a backup",
+        since,
+    )
+
+
+def _judge_node(view: View, ref: Ref, _now: float) -> Judgement:
+    """A node that is Ready, and that runs in a domain or VM that does not run: it is about to be lost."""
+    node = view.find(Node, ref)
+    if node is None or not is_true(node.status.conditions, "Ready"):
+        return WELL
+    footing = footing_of(view, node)
+    if footing is not None and footing.trouble and footing.culprit == footing.ref:
+        place = Evidence(f"domain {footing.place}", "state", footing.domain.state.value, footing.domain.since)
+        return Judgement(_of_node(ref, footing.ref, footing.trouble, place, footing.domain.since))
+    for machine in machines_under(view, ref.backend, node):
+        trouble = machine_trouble(view, machine)
+        feed = view.feed(machine.backend, VirtualMachineInstance.KIND)
+        if trouble and feed.state is FeedState.LIVE:
+            return Judgement(_of_node(ref, machine, trouble, Evidence(f"VM {machine.path}", "state", trouble), None))
+    return WELL
+
+
+def _of_node(ref: Ref, root: Ref, trouble: str, below: Evidence, since: float | None) -> Finding:
+    return _finding(
+        "layers.node",
+        ref,
+        "node",
+        "is Ready in name only",
+        f"node {ref.name} is Ready, and {trouble}",
+        root,
+        (Evidence(f"Node {ref.name}", "Ready", "True"), below),
+        "start what it runs in",
+        since,
+    )
+
+
+def _is_whole(view: View, backend: str, type_: type[Record]) -> bool:
+    """Whether what is not among the objects of a kind does not exist."""
+    feed = view.feed(backend, type_.KIND)
+    return feed.state is FeedState.LIVE and not feed.detail
+
+
+def _finding(
+    rule: str,
+    subject: Ref,
+    label: str,
+    trouble: str,
+    cause: str,
+    root: Ref,
+    evidence: tuple[Evidence, ...],
+    step: str,
+    since: float | None = None,
+) -> Finding:
+    return Finding(rule, Severity.BAD, subject, label, trouble, cause, since, evidence, step, root)
+
+
+def _machines_of_domain(view: View, _ref: Ref, domain: Domain) -> Iterator[Ref]:
+    if domain.metadata.uid:
+        for ref, _ in view.everywhere(VirtualMachineInstance, "uuid", domain.metadata.uid):
+            yield from machines_named(view, ref.backend, ref.namespace, ref.name)
+
+
+def _machines_of_host(view: View, ref: Ref, _host: Host) -> Iterator[Ref]:
+    for at, domain in view.items(Domain, ref.backend):
+        yield from _machines_of_domain(view, at, domain)
+
+
+def _volumes_of_claim(view: View, ref: Ref, _claim: Claim) -> Iterator[Ref]:
+    for found, _ in view.linked(DataVolume, ref.backend, "claim", ref.path):
+        yield found
+
+
+def _claim_of_volume(view: View, ref: Ref, volume: PersistentVolume) -> Iterator[Ref]:
+    bound = volume.spec.claim_ref
+    claim = view.get(Claim, ref.backend, bound.namespace, bound.name) if bound is not None else None
+    if claim is not None:
+        yield claim.ref(ref.backend)
+
+
+RULES = (
+    Rule(
+        "layers.machine",
+        _judge_machine,
+        {
+            VirtualMachine: machines_of_vm,
+            VirtualMachineInstance: machines_of_instance,
+            Pod: machines_of_pod,
+            Migration: machines_of_migration,
+            Domain: _machines_of_domain,
+            Host: _machines_of_host,
+        },
+        settle=SETTLE,
+        linger=LINGER,
+        detects="a VM that is Running while its domain is not, or while its pod is on another node",
+    ),
+    Rule(
+        "layers.disk",
+        _judge_disk,
+        {DataVolume: itself, Claim: _volumes_of_claim},
+        settle=SETTLE,
+        linger=LINGER,
+        detects="a DataVolume that is Succeeded while its PVC is lost or gone",
+    ),
+    Rule(
+        "layers.claim",
+        _judge_claim,
+        {Claim: itself, PersistentVolume: _claim_of_volume},
+        settle=SETTLE,
+        linger=LINGER,
+        detects="a PVC that is Bound to a volume that has failed, is released, or is another's",
+    ),
+    Rule(
+        "layers.node",
+        _judge_node,
+        {
+            Node: itself,
+            Domain: nodes_of_domain,
+            Host: nodes_of_host,
+            VirtualMachine: nodes_of_machine,
+            VirtualMachineInstance: nodes_of_machine,
+        },
+        settle=SETTLE,
+        linger=LINGER,
+        detects="a node that is Ready while the domain or VM that it runs in does not run",
+    ),
+)
