@@ -10,7 +10,10 @@ import pytest
 from kvtui.config import state_dir
 from kvtui.errors import KvtuiError
 from kvtui.model import Finding, Ref, Severity
+from kvtui.records.base import Meta
+from kvtui.records.bastion import Bastion
 from kvtui.records.kubevirt import Migration
+from kvtui.store import Put
 from kvtui.ui.acknowledged import SPAN, Acknowledged
 from kvtui.ui.screens.problems import ProblemsScreen
 from tests.ui.backend import Clock, Stage
@@ -47,6 +50,40 @@ async def test_enter_leads_to_the_row(stage: Stage, show: Show) -> None:
     async with show(stage) as screen:
         await screen.press("P", "enter")
         assert cursor_name(screen) == "shop/db-2"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 35)])
+async def test_enter_on_what_has_no_row_tells_it_in_full_among_all_problems(
+    stage: Stage, show: Show, size: tuple[int, int]
+) -> None:
+    shown, known = (
+        "SHA256:shown/shown/shown/shown/shown/shown/shown/s",
+        "SHA256:known/known/known/known/known/known/known/k",
+    )
+    hosts = tuple(f"kvm{number}" for number in range(9))
+    bastion = Bastion(
+        metadata=Meta(name="gate"),
+        trouble="changed its host key",
+        cause=f"it shows ssh-ed25519 {shown}, but ssh-ed25519 {known} is known from line 2 of ~/.ssh/known_hosts",
+        step="if it was reinstalled, delete line 2 of ~/.ssh/known_hosts",
+        hosts=hosts,
+    )
+    async with show(stage, size) as screen:
+        stage.fleet.store.post(Put("", bastion))
+        await screen.settle()
+        await screen.press("0", "g")
+        while screen.main.problems.finding is None or screen.main.problems.finding.subject.name != "gate":
+            await screen.press("j")
+        await screen.press("enter")
+        table, evidence = page(screen).table, page(screen).query_one("#problem-evidence")
+        assert table.cursor == ("bastion.closed", *screen.main.problems.finding.subject)
+        text = " ".join(screen.text.split())
+        for words in (shown, known, "next: if it was reinstalled, delete line 2", ", ".join(hosts)):
+            assert words in text
+        await screen.press("enter")
+        assert evidence.has_focus
+        await screen.press("escape")
+        assert screen.main.is_current
 
 
 async def test_problems_are_grouped_by_node_and_by_namespace(stage: Stage, show: Show) -> None:

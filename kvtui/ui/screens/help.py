@@ -16,7 +16,7 @@ from kvtui.resources.base import AnyResource
 from kvtui.ui.consoles.reading import READING_KEYS
 from kvtui.ui.lines import Line, LinesView, Part, line, wrap
 
-MARGIN = 6
+_MARGIN = 6
 """Columns around the text: border, padding and scrollbar."""
 _KEY_NAMES = {
     "slash": "/",
@@ -64,7 +64,7 @@ def name_key(key: str) -> str:
 
 
 class HelpScreen(ModalScreen[None]):
-    """Lists keys, the whole help or that of one screen, or tells a problem in full."""
+    """Lists keys: the whole help, or that of one screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark", "dismiss", "back")]
 
@@ -84,7 +84,7 @@ class HelpScreen(ModalScreen[None]):
 
     def on_resize(self) -> None:
         """Show the keys in the width there is."""
-        self._view.show(piece for whole in self._lines for piece in fold(whole, self.size.width - MARGIN))
+        self._view.show(piece for whole in self._lines for piece in fold(whole, self.size.width - _MARGIN))
 
 
 def screen_lines(title: str, bindings: Iterable[BindingType]) -> Iterator[Line]:

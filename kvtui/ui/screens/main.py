@@ -9,23 +9,20 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from kvtui.console.state import Stream
-from kvtui.model import Ref
+from kvtui.model import Finding, Ref
 from kvtui.records.kubernetes import Namespace
 from kvtui.resources.base import AnyResource
 from kvtui.stack import find_judge
-from kvtui.text import clean_line
 from kvtui.ui.consoles.channels import Channel
 from kvtui.ui.consoles.menu import Console, open_menu
 from kvtui.ui.dialogs.ask import DialogAsker
-from kvtui.ui.facts import finding_lines
 from kvtui.ui.goto import Places, Target, complete, understand
-from kvtui.ui.lines import line
 from kvtui.ui.offers import offer_actions
 from kvtui.ui.panes.consoles import ConsolePane
 from kvtui.ui.panes.prompt import Prompt
 from kvtui.ui.panes.resource import ResourcePane, find_pane, find_rows
 from kvtui.ui.screens.detail import DetailScreen
-from kvtui.ui.screens.help import MARGIN, HelpScreen, name_key
+from kvtui.ui.screens.help import name_key
 from kvtui.ui.screens.jobs import JobsScreen
 from kvtui.ui.screens.panes import BESIDE, CONSOLE_KINDS, SHELL_KINDS, PanesScreen
 from kvtui.ui.screens.pictures import PicturesScreen
@@ -206,17 +203,17 @@ class MainScreen(PanesScreen):
             self.action_go(len(self.panes) + 1)
 
     def on_live_table_activated(self, event: LiveTable.Activated) -> None:
-        """From a problem, go to the row that it is about."""
+        """From a problem, go to the row that it is about; what has none is told in full among all problems."""
         finding = self.problems.finding
         if event.table is not self.problems.table or finding is None:
             return
-        if find_rows(self.panes, finding.subject) is None and find_pane(self.panes, finding.subject.kind) is None:
-            # What has no row is told in full here, for the strip cuts it.
-            title = line(clean_line(f"{finding.label} {finding.subject.path}"), "title")
-            width = self.size.width - MARGIN
-            self.app.push_screen(HelpScreen([title, *finding_lines(finding, self._fleet.clock(), width)]))
-            return
-        self.jump(finding.subject)
+        if self._has_row(finding.subject):
+            self.jump(finding.subject)
+        else:
+            self._show_problems(finding)
+
+    def _has_row(self, ref: Ref) -> bool:
+        return find_rows(self.panes, ref) is not None or find_pane(self.panes, ref.kind) is not None
 
     def jump(self, ref: Ref) -> None:
         """Put the cursor on a row, taking back a filter that hides it."""
@@ -321,13 +318,16 @@ class MainScreen(PanesScreen):
 
     def action_problems(self) -> None:
         """Show all problems, and go to the row that is chosen there."""
+        self._show_problems()
+
+    def _show_problems(self, chosen: Finding | None = None) -> None:
 
         def go(ref: Ref | None) -> None:
             self.problems.redraw()
             if ref is not None:
                 self.jump(ref)
 
-        self.app.push_screen(ProblemsScreen(self._fleet, self._acknowledged), go)
+        self.app.push_screen(ProblemsScreen(self._fleet, self._acknowledged, self._has_row, chosen), go)
 
     def action_read_console(self) -> None:
         """Read what the shown console has shown; it is alone on the screen again if it was before the chord."""

@@ -89,10 +89,19 @@ class ProblemsScreen(Screen[Ref]):
         Binding("tab,shift+tab", "step", "other part", tooltip="from the list to the evidence, and back"),
     ]
 
-    def __init__(self, fleet: Fleet, acknowledged: Acknowledged) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        acknowledged: Acknowledged,
+        has_row: Callable[[Ref], bool],
+        chosen: Finding | None = None,
+    ) -> None:
+        """`has_row` says whether there is one to go to; `chosen` is the finding to show first."""
         super().__init__()
         self._fleet = fleet
         self._acknowledged = acknowledged
+        self._has_row = has_row
+        self._chosen = chosen
         self._group = _GROUPS[0]
         self._title = Static(classes="detail-title", markup=False)
         columns = self._columns()
@@ -114,6 +123,8 @@ class ProblemsScreen(Screen[Ref]):
         self._unlisten = self._fleet.listen(self._on_delta)
         self.table.show_message("no problems are known")
         self.redraw()
+        if self._chosen is not None:
+            self.table.move_to(_key(self._chosen))
         self.set_interval(1.0, self.table.tick)
         self.set_focus(self.table)
 
@@ -226,11 +237,15 @@ class ProblemsScreen(Screen[Ref]):
         self._show_evidence()
 
     def on_live_table_activated(self, event: LiveTable.Activated) -> None:
-        """Leave for the row of the chosen one."""
+        """Leave for the row of the chosen one; of what has none, all that there is to read is below."""
         event.stop()
         entry = self._rows.find(self.table.cursor)
-        if entry is not None and entry.finding is not None:
+        if entry is None or entry.finding is None:
+            return
+        if self._has_row(entry.finding.subject):
             self.dismiss(entry.finding.subject)
+        else:
+            self.set_focus(self._evidence)
 
 
 def _key(finding: Finding) -> _Key:
