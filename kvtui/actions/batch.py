@@ -26,8 +26,8 @@ from kvtui.text import age
 
 AT_ONCE: Final = 8
 """Requests of a batch under way at a time, of each backend: one that hangs holds up no other."""
-_PARTING: Final = 10.0
-"""Seconds that what is abandoned gets until it is seen what came of it."""
+_PARTING: Final = 2.0
+"""Seconds that what is abandoned gets until it is seen what came of it: nobody waits longer for an end."""
 _RECALLED: Final = 600.0
 """Seconds for which a form begins with what was answered when it failed."""
 KEPT: Final = 50
@@ -130,7 +130,7 @@ class Batches:
 
     def tell_row(self, item: Item) -> str:
         """What is seen now of what an item waits for: ``no node takes it``, ``snapshot web-1 is InProgress``."""
-        if item.made is not None:
+        if item.made is not None or (item.action.follow is not None and item.words):
             return item.words
         now, row = self._fleet.clock(), item.batch.resource.row(self._fleet.view, item.ref)
         if row is None or item.row is None:

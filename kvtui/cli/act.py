@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import signal
 import sys
 from argparse import Namespace
 from collections import Counter
@@ -27,6 +28,7 @@ from kvtui.cli.fields import describe_fields, fill_form, tell_answers
 from kvtui.cli.output import printing
 from kvtui.cli.progress import Line
 from kvtui.cli.secrets import take_secrets
+from kvtui.cli.signals import Ending
 from kvtui.errors import BackendError, ConfigError, KvtuiError, ReadOnlyError, UnconfirmedError
 from kvtui.fleet import Fleet
 from kvtui.model import FeedState, Platform, Ref
@@ -62,7 +64,11 @@ def act(options: Namespace) -> int:
             f"{options.verb} cannot be done on {', '.join(fleet.backends)}", "no action there has that word"
         )
     chooser = Chooser(here, fleet, options, homes, everywhere=everywhere)
-    return asyncio.run(_Run(options, here, fleet, chooser).run(names))
+    run = _Run(options, here, fleet, chooser)
+    try:
+        return asyncio.run(run.run(names))
+    except asyncio.CancelledError:
+        return run.status
 
 
 def _is_of_hosts(fleet: Fleet) -> bool:
@@ -100,10 +106,16 @@ class _Run:
         self._warnings: list[str] = []
         """What was said before it was done."""
         self._line = Line()
+        self._ending: Ending | None = None
         self._place = ""
         """The contexts and hosts that it concerns, in words."""
         self._listed = False
         """Whether fields were listed, and nothing is to be done."""
+
+    @property
+    def status(self) -> int:
+        """The exit status of a signal that ended it; 0 while none came. Ctrl+c is asyncio's."""
+        return self._ending.status if self._ending is not None else 0
 
     async def run(self, names: Sequence[str]) -> int:
         """Do it; the exit code. Raises KvtuiError when nothing was sent."""
@@ -223,6 +235,7 @@ class _Run:
         by_ref = {item.ref: item for item in batch.items}
         self._batches.listen(lambda refs: self._print_ended(by_ref[ref] for ref in refs if ref in by_ref))
         self._print_ended(batch.items)
+        self._ending = Ending((signal.SIGTERM, signal.SIGHUP))
         begun = asyncio.get_running_loop().time()
         try:
             await self._send(batch, begun)

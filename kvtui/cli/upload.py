@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 import time
 from argparse import Namespace
@@ -13,6 +12,7 @@ from kvtui.cli.confirming import confirm_where_careful
 from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.machine import own_namespace
 from kvtui.cli.output import printing
+from kvtui.cli.signals import Ending
 from kvtui.errors import ConfigError
 from kvtui.model import Platform, Ref
 from kvtui.records.cdi import DataVolume, Upload
@@ -45,7 +45,7 @@ async def _upload(options: Namespace) -> int:
     options.namespace = options.namespace or own_namespace(options, settings)
     fleet = make_fleet(options, settings)
     backend = next(one for one in fleet.backends.values() if one.info.platform is Platform.KUBERNETES)
-    shown, ending = _Shown(), _Ending()
+    shown, ending = _Shown(), Ending()
     try:
         await fleet.prepare()
         uploads: Uploads = able(backend, Uploads)  # type: ignore[type-abstract]
@@ -67,7 +67,7 @@ async def _upload(options: Namespace) -> int:
 async def _upload_to_host(options: Namespace, settings: Settings) -> int:
     from kvtui.cli.volume_upload import upload_to_host
 
-    ending = _Ending()
+    ending = Ending()
     try:
         await upload_to_host(options, settings)
     except asyncio.CancelledError:
@@ -183,21 +183,3 @@ def _columns() -> int:
     import shutil
 
     return shutil.get_terminal_size().columns
-
-
-class _Ending:
-    """Ends this task at a signal, once, so that what was begun can be taken back."""
-
-    def __init__(self) -> None:
-        self.status = 0
-        """The exit status as soon as a signal came."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._task = task
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, self._end, number)
-
-    def _end(self, number: int) -> None:
-        if not self.status:
-            self.status = 128 + number
-            self._task.cancel()

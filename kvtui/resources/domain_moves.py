@@ -12,7 +12,7 @@ from kvtui.errors import BackendError, KvtuiError
 from kvtui.joins.domain import Guest, host_of
 from kvtui.joins.domain_holdups import hold_job
 from kvtui.joins.transit import OUTGOING, tell_progress
-from kvtui.records.libvirt import Domain, DomainJob, Host
+from kvtui.records.libvirt import Domain, DomainJob, DomainState, Host
 from kvtui.resources.base import Action, Danger, Progress
 from kvtui.resources.domain_changes import is_there
 from kvtui.resources.form import Answers, Choice, Form, Number, Option, Text, Toggle
@@ -24,8 +24,13 @@ _PATIENCE: Final = 15.0
 _NEEDS: Final = Permission("write", "libvirt", "domains")
 _ARRIVING: Final = frozenset({"migrating", "starting up", "post-copy", "post-copy failed"})
 """Reasons of the state of a domain that is not wholly on its new host yet."""
+_DIRECT: Final = "kvtui holds both ends: should it end, the VM stays where it is"
 _NAMED: Final = 6
 """Obstacles that a form tells one by one."""
+_ENDED: Final = frozenset({"shutdown", "destroyed", "crashed"})
+"""Reasons of one that is off and ran before."""
+_FASTEST: Final = 1_000_000
+"""MiB a second: more than any network has, and libvirt would take what overflows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +117,32 @@ def _mover(backend: Backend) -> Movers:
 def _form(view: View, guests: Sequence[Guest], targets: Sequence[Target]) -> Form:
     by_name = {target.name: target for target in targets}
     active = any(guest.domain.active for guest in guests)
+    off = {guest.domain.metadata.name for guest in guests if not guest.domain.active}
 
     def copied(answers: Answers) -> bool:
         target = by_name.get(answers.text("target"))
         return target is not None and bool(target.copied)
+
+    def check_copy(answers: Answers) -> str:
+        target = by_name.get(answers.text("target"))
+        disks = [disk for disk in target.copied if disk.partition("/")[0] in off] if target is not None else []
+        if not disks or not answers.flag("copy"):
+            return ""
+        return (f"libvirt copies no disks of a VM that is off ({', '.join(disks)}): start it first, "
+                "or answer no, and its description moves alone")  # fmt: skip
+
+    def transports(answers: Answers) -> Sequence[Option]:
+        tunnel = "no VM that is off goes through a tunnel" if off else ""
+        if not tunnel and copied(answers) and answers.flag("copy"):
+            tunnel = "no disks are copied through a tunnel"
+        return (
+            Option(Transport.DIRECT, note=_DIRECT),
+            Option(Transport.PEER_TO_PEER, note="the source host carries it on alone"),
+            Option(Transport.TUNNELLED, note="encrypted by the daemons, slower", reason=tunnel),
+        )
+
+    def untunnelled(answers: Answers) -> bool:
+        return answers.text("transport") != Transport.TUNNELLED
 
     def warn(answers: Answers) -> Sequence[str]:
         target = by_name.get(answers.text("target"))
@@ -140,32 +167,38 @@ def _form(view: View, guests: Sequence[Guest], targets: Sequence[Target]) -> For
         (
             Choice("target", "to", options=options,
                    hint="hosts that cannot take it say why"),
-            Toggle("copy", "copy its disks", default=True, asked=copied,
+            Toggle("copy", "copy its disks", default=True, asked=copied, check=check_copy,
                    hint="over the network, while it runs; it takes as long as they are large"),
-            Choice("transport", "transport", options=[
-                Option(Transport.DIRECT, note="kvtui holds both ends: should it end, the VM stays where it is"),
-                Option(Transport.PEER_TO_PEER, note="the source host carries it on alone"),
-                Option(Transport.TUNNELLED, note="encrypted by the daemons, slower"),
-            ]),
+            Choice("transport", "transport", options=transports),
             Toggle("auto_converge", "slow the guest", hint="auto-converge: takes CPU from a guest that writes too fast",
                    asked=lambda _: active),
             Toggle("post_copy", "allow post-copy", hint="so that it can be switched to post-copy when it does not end",
-                   asked=lambda _: active),
-            Number("bandwidth", "at most", unit="MiB/s", needed=False, least=1, hint="empty: as fast as it goes"),
+                   asked=lambda answers: active and untunnelled(answers)),
+            Number("bandwidth", "at most", unit="MiB/s", needed=False, least=1, most=_FASTEST,
+                   hint="empty: as fast as it goes", asked=lambda _: active),
             Number("downtime", "standstill at most", unit="ms", needed=False, least=1, most=60_000,
                    hint="empty: what libvirt has (300 ms)", asked=lambda _: active),
-            Text("uri", "address", needed=False,
+            Text("uri", "address", needed=False, asked=untunnelled,
                  hint="where the source sends to, if not to the name of the target: tcp://10.0.0.2"),
         ),
-        about=[] if active else ["it does not run: only its description moves, and its disks where they are copied"],
+        about=_tell_off(len(off), len(guests)),
         warn=warn,
     )  # fmt: skip
+
+
+def _tell_off(off: int, of: int) -> list[str]:
+    if not off:
+        return []
+    if of == 1:
+        return ["it is off: only its description moves"]
+    return [f"{off} of {of} are off: of those only the description moves"]
 
 
 def _option(view: View, target: Target) -> Option:
     host = host_of(view, target.name)
     usage = view.usage(target.name, Host.KIND, "", target.name)
-    notes = [f"{sum(1 for _, domain in view.items(Domain, target.name) if domain.active)} VMs"]
+    running = sum(1 for _, domain in view.items(Domain, target.name) if domain.active)
+    notes = [f"{running} VM{'' if running == 1 else 's'}"]
     if host is not None and usage is not None:
         notes.append(f"{size(host.memory - usage.memory)} memory free")
     if target.copied:
@@ -207,6 +240,9 @@ def _follow(view: View, before: Guest, answers: Answers, since: float) -> Progre
     if failed is not None and here is not None:
         stays = "it stays" if here.active or not before.domain.active else f"it is {here.state.value}"
         return Progress(f"{stays} on {before.backend}", failure=failed.reason or "libvirt gives no reason")
+    source = host_of(view, before.backend)
+    if source is not None and not source.connected:
+        return Progress(f"{before.backend} is {source.link}: nobody knows how far it is")
     if here is not None and here.reason == "post-copy failed":
         return Progress(f"it hangs between {before.backend} and {target}", failure="the way between them failed")
     if here is not None:
@@ -214,6 +250,8 @@ def _follow(view: View, before: Guest, answers: Answers, since: float) -> Progre
         return Progress(f"moving to {target}{f', {tell_progress(job)}' if job is not None else ''}")
     if there is None:
         return Progress(f"it has left {before.backend}, and is not seen on {target} yet")
+    if before.domain.active and there.state is DomainState.SHUTOFF and there.reason in _ENDED:
+        return Progress(f"it is on {target}, and off since: {there.reason}", over=True)
     if before.domain.active and not before.paused and (not there.active or there.reason in _ARRIVING):
         return Progress(f"it has left {before.backend}; on {target} it is {there.state.value} ({there.reason})")
     return Progress(f"it {'runs' if there.active and not before.paused else 'is'} on {target}", over=True)

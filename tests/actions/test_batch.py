@@ -16,7 +16,8 @@ from kvtui.actions.items import Batch, State, Task
 from kvtui.errors import ConflictError, UnconnectedError, UnreachableError
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.resources import RESOURCES
-from kvtui.resources.base import AnyAction, AnyResource
+from kvtui.resources.base import AnyAction, AnyResource, Progress
+from kvtui.resources.form import Answers
 from kvtui.store import Drop, Put
 from tests.ui.backend import NAME, Stage, changed, recorded
 
@@ -272,6 +273,22 @@ async def test_what_is_awaited_says_what_keeps_it_and_when_it_is_overdue(stage: 
     words = f"the VM says WaitingForVolumeBinding, and {held}"
     assert batches.explain(item) == f"overdue, usually within 2m; {words}"
     assert batch.summary(stage.clock.now) == "1 accepted, 1 of them overdue"
+
+
+async def test_what_is_followed_says_how_far_it_is(stage: Stage, batches: Batches) -> None:
+    (name,) = add_stopped(stage, 1)
+    words = "moving to kvm2, 21% of 145Mi"
+
+    async def run(backend: Any, row: Any, answers: Answers) -> None: ...
+
+    far = replace(action("start"), run=run, variants=(), follow=lambda *_: Progress(words))
+    (row,) = rows(stage, name)
+    batch = batches.begin(far, VMS, [Task(row, Answers({}))])
+    await batches.carry_out(batch)
+    (item,) = batch.items
+    assert batches.explain(item) == words
+    stage.clock.now += 240
+    assert batches.explain(item) == f"overdue, usually within 2m; {words}"
 
 
 async def test_old_batches_are_forgotten_but_not_those_that_go_on(stage: Stage, batches: Batches) -> None:

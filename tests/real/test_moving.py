@@ -163,8 +163,9 @@ async def test_a_direct_move_by_command_is_waited_for_and_its_failure_told(
         assert pair[0].open().lookupByName("commanded").isActive()
 
 
-async def test_a_direct_move_by_command_that_is_interrupted_is_aborted(
-    pair: Pair, image: Image, tmp_path: Path
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_direct_move_by_command_that_is_ended_by_a_signal_is_aborted_at_once_and_told(
+    pair: Pair, image: Image, tmp_path: Path, number: signal.Signals
 ) -> None:
     with running_guest(pair[0], "commanded", image):
         handle = pair[0].open().lookupByName("commanded")
@@ -173,10 +174,12 @@ async def test_a_direct_move_by_command_that_is_interrupted_is_aborted(
             async with asyncio.timeout(30):
                 while (await asyncio.to_thread(handle.jobInfo))[0] == libvirt.VIR_DOMAIN_JOB_NONE:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
+            async with asyncio.timeout(6):
+                await process.wait()
 
         told = await _migrate(pair, tmp_path, "--bandwidth", "1", meanwhile=interrupt)
-        assert told.code == 130, told
+        assert told.code == 128 + number, told
         assert "stays on kvm1" in told.words, told
         assert handle.isActive()
         assert handle.jobInfo()[0] == libvirt.VIR_DOMAIN_JOB_NONE

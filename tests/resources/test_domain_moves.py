@@ -64,8 +64,8 @@ def store_of(**links: str) -> Store:
     return store
 
 
-def guest(name: str = "web") -> Guest:
-    domain = Domain(metadata=Meta(name=name, uid=name), state=DomainState.RUNNING, id=1)
+def guest(name: str = "web", state: DomainState = DomainState.RUNNING) -> Guest:
+    domain = Domain(metadata=Meta(name=name, uid=name), state=state, id=1 if state is DomainState.RUNNING else None)
     return Guest("kvm1", domain)
 
 
@@ -112,16 +112,45 @@ async def test_disks_that_are_not_shared_are_copied_unless_one_says_otherwise_an
 async def test_what_is_chosen_is_what_the_host_is_told() -> None:
     source = Hypervisor("kvm1")
     draft = await draft_of(source, store_of(kvm1="connected", kvm2="connected"), guest())
-    for name, value in (("transport", "tunnelled"), ("post_copy", True), ("auto_converge", True),
+    for name, value in (("transport", "peer to peer"), ("post_copy", True), ("auto_converge", True),
                         ("bandwidth", "1G"), ("downtime", "500"), ("uri", "tcp://10.0.0.2")):  # fmt: skip
         draft.put(name, value)
     assert "lost" in draft.warnings[0]
     draft.put("bandwidth", "100")
     await MIGRATE.run(source, guest(), draft.answers)
     assert source.plans == [
-        MovePlan("kvm2", Transport.TUNNELLED, post_copy=True, auto_converge=True, bandwidth=100, downtime=500,
+        MovePlan("kvm2", Transport.PEER_TO_PEER, post_copy=True, auto_converge=True, bandwidth=100, downtime=500,
                  uri="tcp://10.0.0.2")
     ]  # fmt: skip
+
+
+async def test_through_a_tunnel_go_neither_disks_nor_what_libvirt_refuses_there() -> None:
+    source = Hypervisor("kvm1", {"kvm2": MoveCheck(copied=("vda",), copied_bytes=2**30)})
+    draft = await draft_of(source, store_of(kvm1="connected", kvm2="connected"), guest())
+    draft.put("transport", "tunnelled")
+    assert draft.refusal == "transport: no disks are copied through a tunnel"
+    draft.put("post_copy", True)
+    draft.put("uri", "tcp://10.0.0.2")
+    draft.put("copy", False)
+    assert not draft.refusal
+    assert not {"post_copy", "uri"} & {field.name for field in draft.asked}
+    await MIGRATE.run(source, guest(), draft.answers)
+    assert source.plans == [MovePlan("kvm2", Transport.TUNNELLED, unsafe=True)]
+
+
+async def test_of_a_vm_that_is_off_no_disk_is_copied_and_its_description_moves_only_when_that_is_meant() -> None:
+    source = Hypervisor("kvm1", {"kvm2": MoveCheck(copied=("vda",), copied_bytes=2**30)})
+    still = guest("still", DomainState.SHUTOFF)
+    draft = await draft_of(source, store_of(kvm1="connected", kvm2="connected"), still)
+    assert draft.form.about == ["it is off: only its description moves"]
+    assert "copies no disks of a VM that is off (still/vda)" in draft.refusal
+    draft.put("copy", False)
+    assert draft.refusal == ""
+    draft.put("transport", "tunnelled")
+    assert "transport: no VM that is off goes through a tunnel" in draft.refusal
+    both = await draft_of(source, store_of(kvm1="connected", kvm2="connected"), guest(), still)
+    assert both.form.about == ["1 of 2 are off: of those only the description moves"]
+    assert "(still/vda)" in both.refusal
 
 
 async def test_without_another_host_it_is_said_how_to_name_one() -> None:

@@ -259,7 +259,7 @@ class JobCollector:
     def _judge_vanished(self, now: float) -> None:
         """Jobs that are no more. An aborted or failed one is told by no event, nor why it ended (libvirt 9.0)."""
         for uuid, moment in tuple(self._vanished.items()):
-            if now - moment < _GRACE:
+            if now - moment < _GRACE and uuid not in self._notes.ends:
                 continue
             del self._vanished[uuid]
             job = self._jobs.get(uuid)

@@ -13,7 +13,7 @@ from kvtui.backends.base import MoveCheck, MovePlan, Transport
 from kvtui.backends.libvirt.checks import look_at_source, look_at_target
 from kvtui.backends.libvirt.link import Link, load
 from kvtui.backends.libvirt.uri import is_simulated
-from kvtui.errors import AbsentError, BackendError, ConflictError, KvtuiError
+from kvtui.errors import AbsentError, BackendError, ConflictError, KvtuiError, UnreachableError
 from kvtui.model import Ref
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ T = TypeVar("T")
 
 _BEGUN: Final = 0.05
 """Seconds between two looks whether memory travels."""
-_PARTING: Final = 2.0
-"""Seconds that an abort may take when we have to go."""
+_PARTING: Final = 1.0
+"""Seconds that the aborts may take when we have to go; without us libvirt ends what we carry, too."""
 _PATIENCE: Final = 30.0
 """Seconds after which a move counts as begun though no job shows itself: the source makes ready."""
 
@@ -110,10 +110,11 @@ class Mover:
 
     async def close(self) -> None:
         """Abort the moves that we carry, so that the guests run on where they are, and wait for no other any more."""
-        for task, ref in tuple(self._carried.items()):
-            with suppress(BackendError):
-                await self.abort(ref)
-            await asyncio.wait({task}, timeout=_PARTING)
+        carried = dict(self._carried)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PARTING):
+                await asyncio.gather(*map(self.abort, carried.values()), return_exceptions=True)
+                await asyncio.gather(*carried, return_exceptions=True)
         for task in self._moves:
             task.cancel()
 
@@ -177,17 +178,30 @@ class Mover:
 
     async def _carry(self, source: Link, target: Link | None, uri: str, ref: Ref, plan: MovePlan, title: str) -> None:
         """The whole move, in a thread of a connection that does nothing else."""
+        lost: list[str] = []
 
         def ask(connection: libvirt.virConnect) -> None:
             handle = connection.lookupByUUIDString(ref.uid)
             flags, parameters = _terms(plan, bool(handle.isActive()), bool(handle.isPersistent()))
-            if target is not None:
-                handle.migrate3(target.lend(), parameters, flags)
-            else:
-                handle.migrateToURI3(uri, parameters, flags)
+            try:
+                if target is not None:
+                    handle.migrate3(target.lend(), parameters, flags)
+                else:
+                    handle.migrateToURI3(uri, parameters, flags)
+            except load().libvirtError:
+                ends = {self._own.name: connection} if target is None else {
+                    self._own.name: connection, plan.target: target.lend()}  # fmt: skip
+                lost.extend(name for name, end in ends.items() if not end.isAlive())
+                raise
 
         try:
             await source.call(ask, title)
+        except BackendError as error:
+            if not lost:
+                raise
+            # libvirt's words do not say of which of the two they are.
+            words = f"{' and '.join(lost)} was lost meanwhile ({error.detail})"
+            raise UnreachableError(error.title, words) from error
         finally:
             source.close()
             if target is not None:
@@ -204,6 +218,9 @@ class Mover:
 
     def _tell_failure(self, task: asyncio.Task[None], ref: Ref, plan: MovePlan) -> None:
         error = None if task.cancelled() else task.exception()
+        if isinstance(error, UnreachableError) and plan.transport is not Transport.DIRECT:
+            # The source carries it on: its job tells what comes of it.
+            return
         if isinstance(error, KvtuiError):
             self._on_failure(Failure(ref, plan.target, error.detail or str(error), _is_abort(error)))
 
