@@ -21,6 +21,7 @@ from kvtui.errors import AbsentError, ConfigError, UnreachableError
 from kvtui.fleet import Fleet, all_sources
 from kvtui.joins.parts import parts_of
 from kvtui.model import Health, Ref
+from kvtui.records.bastion import Bastion
 from kvtui.resources import find
 from kvtui.resources.base import AnyResource
 from kvtui.text import clean_line
@@ -115,7 +116,9 @@ def _candidates(fleet: Fleet, kind: AnyResource | None) -> list[AnyResource]:
 
 
 def _answer(fleet: Fleet, resource: AnyResource, ref: Ref, row: Any) -> _Answer:
-    subjects = [ref, *parts_of(row, ref.backend)]
+    # Of what a bastion keeps us from, it is what is wrong.
+    before = [one for one, bastion in fleet.view.items(Bastion) if ref.backend in (*bastion.contexts, *bastion.hosts)]
+    subjects = [ref, *parts_of(row, ref.backend), *before]
     stories = tell_stories(fleet.engine.problems, subjects)
     return _Answer(resource, ref, fleet.name(ref), resource.health(row, fleet.clock()), stories)
 

@@ -155,3 +155,12 @@ def test_a_form_of_a_verb_offers_what_is_on_the_host(kvtui: Kvtui, tmp_path: Pat
     medium = kvtui("change-medium", "web", "--host", f"test://{tmp_path}/kept.xml", "--medium", "volume", "--fields")
     assert b"--pool VALUE   pool (default: pool)" in medium.stdout
     assert b"not possible: web writes to it" in medium.stdout
+
+
+def test_why_a_host_is_not_reached_is_told_by_the_bastion_in_front_of_it(kvtui: Kvtui) -> None:
+    done = kvtui("why", "kvm1", "--host", "qemu+ssh://root@kvm1/system", "--jump", "127.0.0.1:1")
+    assert done.returncode == 3
+    said = done.stdout.decode()
+    assert said.startswith("bastion 127.0.0.1:1 cannot be reached, for ")
+    assert "Connection refused; 1 host behind it: kvm1" in said
+    assert "nothing is known to be wrong" not in said
