@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 
 from kvtui.joins.machine import Machine
 from kvtui.model import Evidence
@@ -22,18 +23,36 @@ _BENIGN_TRANSFER = frozenset(
     {"", "Completed", "Pending", "ContainerCreating", "PodInitializing", "CreatingScratchSpace"}
 )
 _BENIGN_WORDS = ("scratch space required",)
+"""CDI restarts its importer once with scratch space when it finds that it needs some (kubevirt-api.md 2.5)."""
 _BENIGN_WAITS = frozenset({"ContainerCreating", "PodInitializing", ""})
+
+
+class Theme(Enum):
+    """Which part of a machine's start a cause is of."""
+
+    SYNC = "synchronization"
+    SCHEDULING = "scheduling"
+    INSTANCE = "instance"
+    LAUNCHER = "launcher"
+    CLAIM = "claim"
+    IMPORT = "import"
+    FILLING = "filling"
+    """A disk that is being filled: no complaint."""
+    VM = "vm"
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What holds something up: the culprit and its value in one sentence, where that stands, and what to do."""
+    """What holds something up: the culprit and its value in one sentence, and where that stands."""
 
+    theme: Theme
     sentence: str
     evidence: Evidence
-    step: str = ""
     culprit: tuple[str, str, str] | None = None
     """Kind, namespace and name of the object at fault, where it is another than the one that is held up."""
+    step: str = ""
+    more: tuple[Evidence, ...] = ()
+    """What else tells."""
 
 
 def find_cause(machine: Machine) -> Cause | None:
@@ -58,10 +77,11 @@ def _of_instance(machine: Machine) -> Iterator[Cause]:
         words = synchronized.message or synchronized.reason
         since = parse_time(synchronized.last_transition_time)
         evidence = Evidence(subject, f"Synchronized=False {synchronized.reason}", words, since)
-        yield Cause(words, evidence, _SYNC_STEPS.get(synchronized.reason, ""))
+        yield Cause(Theme.SYNC, words, evidence)
     yield from _of_scheduling(machine, vmi)
     if vmi.is_final and vmi.status.reason:
         yield Cause(
+            Theme.INSTANCE,
             f"its instance ended with {vmi.status.reason}",
             Evidence(subject, f"phase {vmi.status.phase}", vmi.status.reason),
         )
@@ -86,21 +106,14 @@ def _of_scheduling(machine: Machine, vmi: VirtualMachineInstance) -> Iterator[Ca
         yield from (cause for cause in map(find_claim_cause, machine.claims) if cause is not None)
     since = parse_time(condition.last_transition_time)
     evidence = Evidence(subject, f"PodScheduled=False {condition.reason}", words, since)
-    yield Cause(f"no node takes it: {', '.join(_refusals(words)) or words}", evidence, _scheduling_step(words))
+    yield Cause(Theme.SCHEDULING, f"no node takes it: {', '.join(list_refusals(words)) or words}", evidence)
 
 
 _UNBOUND = "unbound immediate PersistentVolumeClaims"
 """The scheduler's words for a pod whose claims are not bound yet."""
 
-_SYNC_STEPS = {
-    "FailedPvcNotFound": "create the claim, or correct claimName in the VM",
-    "ErrImagePull": "check the image's name, the registry and its pull secret",
-    "ImagePullBackOff": "check the image's name, the registry and its pull secret",
-    "FailedCreate": "read the message: quota, pod security or a missing network attachment",
-}
 
-
-def _refusals(words: str) -> list[str]:
+def list_refusals(words: str) -> list[str]:
     """Why nodes are refused, what refuses most of them first.
 
     The scheduler writes ``0/9 nodes are available: 1 this, 8 that. preemption: ...`` and counts each node once.
@@ -113,24 +126,6 @@ def _refusals(words: str) -> list[str]:
 _COUNTED = re.compile(r"(\d+) .+")
 
 
-def _scheduling_step(words: str) -> str:
-    """What to do about the reason that refuses most nodes."""
-    if "devices.kubevirt.io/kvm" in words:
-        return "check KVM on the nodes: BIOS, nested virtualization, virt-handler"
-    main = next(iter(_refusals(words)), words)
-    return next((step for sign, step in _SCHEDULING_STEPS if sign in main), "")
-
-
-_SCHEDULING_STEPS = (
-    ("Insufficient", "free capacity, add a node, or make the VM smaller"),
-    ("volume node affinity", "its volume lives on another node: start it there"),
-    ("node affinity", "compare its node selector and CPU model with the labels of the nodes"),
-    ("node selector", "compare its node selector and CPU model with the labels of the nodes"),
-    ("untolerated taint", "give the VM a toleration, or take the taint away"),
-    ("unschedulable", "uncordon a node"),
-)
-
-
 def _of_launcher(machine: Machine) -> Iterator[Cause]:
     pod = machine.launcher
     if pod is None:
@@ -140,6 +135,7 @@ def _of_launcher(machine: Machine) -> Iterator[Cause]:
     if pod.status.phase == "Failed" and pod.status.reason:
         words = pod.status.message or pod.status.reason
         yield Cause(
+            Theme.LAUNCHER,
             f"launcher pod {pod.metadata.name} failed: {words}",
             Evidence(f"Pod {pod.metadata.name}", pod.status.reason, words),
         )
@@ -151,16 +147,16 @@ def _of_container(pod: Pod, status: ContainerStatus) -> Iterator[Cause]:
     if waiting is not None and waiting.reason not in _BENIGN_WAITS:
         words = waiting.message or waiting.reason
         yield Cause(
+            Theme.LAUNCHER,
             f"container {status.name} of the launcher waits: {words}",
             Evidence(subject, f"container {status.name} waiting {waiting.reason}", words),
         )
     if ended is not None and ended.exit_code:
         words = ended.message or ended.reason or f"exit code {ended.exit_code}"
-        step = "give the VM more memory, or look for memory pressure on the node" if ended.reason == "OOMKilled" else ""
         yield Cause(
+            Theme.LAUNCHER,
             f"container {status.name} of the launcher ended: {words}",
             Evidence(subject, f"container {status.name} exit code {ended.exit_code}", ended.reason),
-            step,
         )
 
 
@@ -177,6 +173,7 @@ def _of_disks(machine: Machine) -> Iterator[Cause]:
         if volume.status.phase not in {"Succeeded", "PendingPopulation", "WaitForFirstConsumer"}:
             progress = f", {volume.status.progress}" if "%" in volume.status.progress else ""
             yield Cause(
+                Theme.FILLING,
                 f"its disk {volume.metadata.name} is being filled: {volume.status.phase or 'not begun'}{progress}",
                 Evidence(f"DataVolume {volume.metadata.name}", "phase", volume.status.phase),
             )
@@ -189,11 +186,10 @@ def find_claim_cause(claim: Claim) -> Cause | None:
         return None
     class_ = claim.spec.storage_class_name
     of_class = f' (storage class "{class_}")' if class_ else " (no storage class)" if class_ is None else ""
-    step = "bring back its volume, or restore from a backup" if phase == "Lost" else "read the events of the claim"
     return Cause(
+        Theme.CLAIM,
         f"PVC {claim.metadata.namespace}/{name} is {phase}{of_class}",
         Evidence(f"PVC {name}", "phase", phase, claim.created),
-        step,
         (Claim.KIND, claim.metadata.namespace, name),
     )
 
@@ -212,9 +208,9 @@ def find_import_cause(volume: DataVolume) -> Cause | None:
         words = running.message or running.reason
         since = parse_time(running.last_transition_time)
         return Cause(
+            Theme.IMPORT,
             f"DataVolume {volume.metadata.namespace}/{volume.metadata.name}: {words}",
             Evidence(subject, f"Running=False {running.reason}", words, since),
-            import_step(running.reason, words),
             culprit,
         )
     bound = find_condition(volume.status.conditions, "Bound")
@@ -222,13 +218,14 @@ def find_import_cause(volume: DataVolume) -> Cause | None:
         words = bound.message or bound.reason
         since = parse_time(bound.last_transition_time)
         evidence = Evidence(subject, f"Bound=False {bound.reason}", words, since)
-        return Cause(f"DataVolume {volume.metadata.namespace}/{volume.metadata.name}: {words}", evidence, "", culprit)
+        sentence = f"DataVolume {volume.metadata.namespace}/{volume.metadata.name}: {words}"
+        return Cause(Theme.IMPORT, sentence, evidence, culprit)
     if volume.status.phase == "Failed":
         since = parse_time(running.last_transition_time) if running is not None else None
         return Cause(
+            Theme.IMPORT,
             f"DataVolume {volume.metadata.namespace}/{volume.metadata.name} is Failed",
             Evidence(subject, "phase", "Failed", since),
-            "read its events; delete it and make it anew",
             culprit,
         )
     return None
@@ -236,31 +233,6 @@ def find_import_cause(volume: DataVolume) -> Cause | None:
 
 def _is_benign(reason: str, message: str) -> bool:
     return reason in _BENIGN_TRANSFER or any(words in message.lower() for words in _BENIGN_WORDS)
-
-
-def import_step(reason: str, words: str) -> str:
-    """What to do about a transfer that fails (kubevirt-api.md 6.4 and 9.3)."""
-    for sign, step in _IMPORT_STEPS:
-        if sign in words or sign == reason:
-            return step
-    return ""
-
-
-_IMPORT_STEPS = (
-    ("got 404", "correct the URL"),
-    ("got 401", "give it a secret with the right user and password"),
-    ("got 403", "give it a secret with the right user and password"),
-    ("x509", "give it the server's CA in certConfigMap"),
-    ("ChecksumError", "correct the checksum or the image, delete the DataVolume and make it anew"),
-    ("checksum mismatch", "correct the checksum or the image, delete the DataVolume and make it anew"),
-    ("too small", "ask for a larger volume"),
-    ("larger PVC", "ask for a larger volume"),
-    ("ImagePullFailed", "check the image's name, the registry and its pull secret"),
-    ("Unschedulable", "see why no node takes the importer pod: resources, affinity of its volume"),
-    ("OOMKilled", "raise podResourceRequirements in the CDI resource"),
-    ("ErrExceededQuota", "enlarge the quota of the namespace"),
-    ("CloneSourceInUse", "stop the VM that uses the source, or clone from a snapshot"),
-)
 
 
 def _of_vm(machine: Machine) -> Iterator[Cause]:
@@ -273,12 +245,12 @@ def _of_vm(machine: Machine) -> Iterator[Cause]:
         if condition is not None and condition.status == "True":
             words = condition.message or condition.reason
             since = parse_time(condition.last_transition_time)
-            yield Cause(words, Evidence(subject, f"{type_}=True {condition.reason}", words, since))
+            yield Cause(Theme.VM, words, Evidence(subject, f"{type_}=True {condition.reason}", words, since))
     failure = vm.status.start_failure
     if failure is not None and failure.consecutive_fail_count:
         times = "once" if failure.consecutive_fail_count == 1 else f"{failure.consecutive_fail_count} times in a row"
         yield Cause(
+            Theme.VM,
             f"its instance ended {times} soon after its start",
             Evidence(subject, "startFailure.consecutiveFailCount", str(failure.consecutive_fail_count)),
-            "read the log of its last launcher pod and its console",
         )

@@ -11,30 +11,17 @@ from dataclasses import dataclass
 
 import msgspec
 
+from kvtui.joins.room import used_on
 from kvtui.model import Ref
 from kvtui.records.base import Struct, is_true
-from kvtui.records.kubernetes import Node, Pod, Requests, Taint
+from kvtui.records.kubernetes import Node, Requests
+from kvtui.records.placement import Toleration
 from kvtui.store import View
 from kvtui.text import quantity, size
 
 HOSTNAME = "kubernetes.io/hostname"
 _KEEPS_OUT = frozenset({"NoSchedule", "NoExecute"})
 _AMOUNTS = ("cpu", "memory")
-
-
-class Toleration(Struct):
-    """A taint that a pod bears."""
-
-    key: str = ""
-    operator: str = ""
-    value: str = ""
-    effect: str = ""
-
-    def bears(self, taint: Taint) -> bool:
-        """Whether it is about this taint; an empty key or effect is about any."""
-        if self.effect not in ("", taint.effect) or self.key not in ("", taint.key):
-            return False
-        return self.operator == "Exists" or self.value == taint.value
 
 
 class _Container(Struct):
@@ -123,14 +110,13 @@ def _why_labels(node: Node, wants: Wants) -> str:
 def _why_taints(node: Node, wants: Wants) -> str:
     for taint in node.spec.taints:
         if taint.effect in _KEEPS_OUT and not any(toleration.bears(taint) for toleration in wants.tolerations):
-            value = f"={taint.value}" if taint.value else ""
-            return f"taint {taint.key}{value}:{taint.effect}"
+            return f"taint {taint.words}"
     return ""
 
 
 def _why_full(view: View, ref: Ref, node: Node, wants: Sequence[Wants]) -> str:
     asked = _sum(one.amounts for one in wants)
-    used = _sum(_amounts(pod) for _, pod in view.linked(Pod, ref.backend, "node", ref.name) if _occupies(pod))
+    used = used_on(view, ref.backend, ref.name)
     for name, amount in asked.items():
         # What is not allocatable at all is a device that the node does not have.
         has = quantity(node.status.allocatable.get(name)) or 0.0
@@ -146,17 +132,6 @@ def _tell_lack(name: str, amount: float, free: float, has: float) -> str:
     if name == "memory":
         return f"needs {size(amount)} of memory, {size(free)} of {size(has)} are free"
     return f"needs {amount:g} {name}, {free:g} of {has:g} are free" if has else f"has no {name}"
-
-
-def _occupies(pod: Pod) -> bool:
-    return pod.status.phase not in ("Succeeded", "Failed")
-
-
-def _amounts(pod: Pod) -> Mapping[str, float]:
-    return _sum(
-        {name: quantity(amount) or 0.0 for name, amount in container.resources.requests.items()}
-        for container in pod.spec.containers
-    )
 
 
 def _sum(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:

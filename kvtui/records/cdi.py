@@ -18,6 +18,8 @@ class SourceAddress(Struct):
     namespace: str = ""
     name: str = ""
     image_stream: str = ""
+    secret_ref: str = ""
+    cert_config_map: str = ""
 
 
 class DataSources(Struct):

@@ -8,15 +8,8 @@ from typing import ClassVar
 import msgspec
 
 from kvtui.records.base import Condition, Record, Struct, share
+from kvtui.records.placement import Required, Taint, Term, Toleration, share_tolerations
 from kvtui.text import parse_time
-
-
-class Taint(Struct):
-    """A taint of a node."""
-
-    key: str = ""
-    value: str = ""
-    effect: str = ""
 
 
 class NodeSpec(Struct):
@@ -130,6 +123,18 @@ class Container(Struct):
     resources: Requests = msgspec.field(default_factory=Requests)
 
 
+class NodeAffinity(Struct):
+    """``affinity.nodeAffinity``."""
+
+    required: Required = msgspec.field(default_factory=Required, name="requiredDuringSchedulingIgnoredDuringExecution")
+
+
+class Affinity(Struct):
+    """``spec.affinity``, of which only that to nodes is read."""
+
+    node_affinity: NodeAffinity | None = None
+
+
 class PodSpec(Struct):
     """``spec`` of a pod."""
 
@@ -137,6 +142,19 @@ class PodSpec(Struct):
     runtime_class_name: str = ""
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
+    node_selector: dict[str, str] = {}
+    tolerations: tuple[Toleration, ...] = ()
+    affinity: Affinity | None = None
+
+    def __post_init__(self) -> None:
+        self.node_selector = share(self.node_selector)
+        self.tolerations = share_tolerations(self.tolerations)
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """What it requires of the labels of its node, beside its selector."""
+        required = self.affinity.node_affinity if self.affinity is not None else None
+        return required.required.node_selector_terms if required is not None else ()
 
 
 class PodStatus(Struct):
@@ -216,9 +234,12 @@ class Event(Record):
     involved_object: Involved = msgspec.field(default_factory=Involved)
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """To the object that it is about, by uid."""
-        if self.involved_object.uid:
-            yield "about", self.involved_object.uid
+        """To the object that it is about, by uid; a warning also by name, for the next object of that name."""
+        about = self.involved_object
+        if about.uid:
+            yield "about", about.uid
+        if self.type == "Warning":
+            yield "warns", f"{about.kind} {about.namespace}/{about.name}"
 
     @property
     def times(self) -> int:
@@ -269,9 +290,11 @@ class Claim(Record):
     status: ClaimStatus = msgspec.field(default_factory=ClaimStatus)
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """To its storage class."""
+        """To its storage class, and while it waits for a volume of that once more."""
         if self.spec.storage_class_name:
             yield "class", self.spec.storage_class_name
+            if self.status.phase == "Pending":
+                yield "waits", self.spec.storage_class_name
 
 
 class Namespace(Record):

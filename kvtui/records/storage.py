@@ -9,6 +9,7 @@ from typing import ClassVar
 import msgspec
 
 from kvtui.records.base import Condition, Meta, Record, Struct, share
+from kvtui.records.placement import Required, Term
 
 
 class StorageClass(Record):
@@ -64,26 +65,6 @@ class Place(Struct):
 
     server: str = ""
     path: str = ""
-
-
-class Expression(Struct):
-    """One of ``matchExpressions``."""
-
-    key: str = ""
-    operator: str = ""
-    values: tuple[str, ...] = ()
-
-
-class Term(Struct):
-    """One of ``nodeSelectorTerms``."""
-
-    match_expressions: tuple[Expression, ...] = ()
-
-
-class Required(Struct):
-    """``nodeAffinity.required``."""
-
-    node_selector_terms: tuple[Term, ...] = ()
 
 
 class Affinity(Struct):

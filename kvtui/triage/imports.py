@@ -1,42 +1,128 @@
-"""Disks that do not fill. Evidence: kubevirt-api.md 6.4 and 9.3. Waiting for a first consumer is no trouble."""
+"""Disks that do not fill: kubevirt-api.md 6.4 and 9.3.
+
+Waiting for a first consumer, a restart for scratch space and a progress of N/A are no trouble.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final
 
-from kvtui.joins.causes import find_claim_cause, find_import_cause
+from kvtui.joins.causes import Cause, find_import_cause
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import find_condition
 from kvtui.records.cdi import DataVolume
-from kvtui.records.kubernetes import Claim
+from kvtui.records.kubernetes import Claim, Event, Pod
+from kvtui.records.kubevirt import VirtualMachineInstance
+from kvtui.records.storage import StorageClass
 from kvtui.store import View
 from kvtui.text import parse_time
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
+from kvtui.triage.messages import Reading, read_message
+from kvtui.triage.storage import explain_claim, name_claim, root_of
 
-PATIENCE = 600.0
+PATIENCE: Final = 600.0
 """Seconds that a transfer may take to begin."""
-RESTARTS = 3
+RESTARTS: Final = 3
 """From how many restarts of its worker on a transfer is in trouble even while the worker runs again."""
+REFUSED_LIMIT: Final = 60.0
+"""Seconds after which a warning that CDI repeats counts though nothing else shows it."""
 
-_WAITS = frozenset({"WaitForFirstConsumer", "PendingPopulation", "UploadReady", "Paused", "Succeeded"})
-_NOT_BEGUN = frozenset({"", "Pending", "PVCBound", "ImportScheduled", "CloneScheduled", "UploadScheduled"})
+_WAITS: Final = frozenset({"WaitForFirstConsumer", "PendingPopulation", "UploadReady", "Paused", "Succeeded"})
+_NOT_BEGUN: Final = frozenset({"", "Pending", "PVCBound", "ImportScheduled", "CloneScheduled", "UploadScheduled"})
+_REFUSALS: Final = frozenset(
+    {
+        "ErrClaimNotValid",
+        "ErrExceededQuota",
+        "ErrResourceExists",
+        "ErrStartingPod",
+        "ErrUnableToClone",
+        "CloneWithoutSource",
+        "CloneValidationFailed",
+        "CloneSourceInUse",
+        "ImportTargetInUse",
+        "UploadTargetInUse",
+        "NoPopulator",
+        "NotFound",
+    }
+)
+"""Reasons of events by which CDI says why it does not begin (kubevirt-api.md 6.4)."""
+
+
+def explain_import(view: View, backend: str, volume: DataVolume) -> Cause | None:
+    """Why a DataVolume does not fill, in a sentence of its own; None while it fares as it should."""
+    told = find_import_cause(volume)
+    if told is None:
+        return None
+    meta = volume.metadata
+    words = told.evidence.value or told.sentence
+    reading = read_message(words) or read_message(told.evidence.field)
+    if reading is None:
+        step = "read its events; delete it and make it anew" if volume.status.phase == "Failed" else _LOG
+        return replace(told, sentence=f"DataVolume {meta.namespace}/{meta.name}: {words}", step=step)
+    sentence, step, more = _tell(view, backend, volume, reading)
+    return replace(told, sentence=f"DataVolume {meta.namespace}/{meta.name}: {sentence}", step=step, more=more)
+
+
+_LOG: Final = "read the log of its importer pod"
+
+
+def _tell(view: View, backend: str, volume: DataVolume, reading: Reading) -> tuple[str, str, tuple[Evidence, ...]]:
+    """Sentence, step and more evidence: what the DataVolume itself says of its source goes with the message."""
+    subject, source = f"DataVolume {volume.metadata.name}", volume.spec.source
+    sentence, step = reading.sentence.strip(), reading.step
+    if pod := reading.parts.get("pod"):
+        user = _vm_in(view, backend, pod)
+        if user:
+            sentence = f"VM {user} uses PVC {reading.parts['claim']}, and a copy needs it for itself"
+            step = f"stop VM {user} until the copy is done, or copy from a snapshot"
+        return sentence, step, ()
+    remote = next((one for one in (source.http, source.s3, source.gcs, source.registry) if one is not None), None) if (
+        source is not None
+    ) else None  # fmt: skip
+    if remote is None or not remote.url or not _OF_URL & reading.parts.keys():
+        return sentence, step, ()
+    kind = "http" if source is not None and source.http is not None else "source"
+    more = [Evidence(subject, f"spec.source.{kind}.url", remote.url)]
+    if "code" in reading.parts:
+        sentence = f"{sentence} for {remote.url}"
+        if reading.parts["code"] in ("401", "403"):
+            secret = f'with secret "{remote.secret_ref}"' if remote.secret_ref else "and it names no secretRef"
+            sentence = f"{sentence}, {secret}"
+            if remote.secret_ref:
+                step = f"correct user and password in secret {remote.secret_ref}"
+    elif "authority" in reading.parts:
+        sentence = f"{sentence}: {remote.url}"
+    return sentence, step, tuple(more)
+
+
+_OF_URL: Final = frozenset({"code", "authority", "wanted"})
+"""Parts of messages that are about what came from the URL."""
+
+
+def _vm_in(view: View, backend: str, path: str) -> str:
+    """The VM that a launcher pod runs, as ``namespace/name``; empty for any other pod."""
+    namespace, _, name = path.partition("/")
+    pod = view.get(Pod, backend, namespace, name)
+    owner = pod.controller if pod is not None else None
+    return f"{namespace}/{owner.name}" if owner is not None and owner.kind == VirtualMachineInstance.KIND else ""
 
 
 def _judge(view: View, ref: Ref, now: float) -> Judgement:
     volume = view.find(DataVolume, ref)
     if volume is None or volume.metadata.deletion_timestamp or volume.status.phase == "Succeeded":
         return WELL
-    cause = find_import_cause(volume)
+    cause = explain_import(view, ref.backend, volume)
     restarts = volume.status.restart_count
     if cause is not None:
-        words = cause.evidence.value or cause.sentence
+        words = cause.sentence.partition(": ")[2] or cause.sentence
         again = f" (restarted {_times(restarts)})" if restarts else ""
         trouble = "has failed" if volume.status.phase == "Failed" else "does not fill"
-        finding = _finding(
-            ref, Severity.BAD, trouble, words + again, cause.evidence.since, (cause.evidence,), cause.step
+        evidence = (cause.evidence, *cause.more)
+        return Judgement(
+            _finding(ref, Severity.BAD, trouble, words + again, cause.evidence.since, evidence, cause.step)
         )
-        return Judgement(finding)
     if volume.status.phase in _WAITS:
         return WELL
     if restarts >= RESTARTS:
@@ -56,25 +142,64 @@ def _times(count: int) -> str:
 
 
 def _judge_waiting(view: View, volume: DataVolume, ref: Ref, now: float) -> Judgement:
+    """One that has not begun: its claim or an event says why; silence counts after a while."""
     since = volume.created or now
-    limit = since + PATIENCE
+    cause = _of_claims(view, volume, ref)
+    if cause is not None and now >= since + REFUSED_LIMIT:
+        evidence = (cause.evidence, *cause.more)
+        finding = _finding(ref, Severity.WARN, "does not begin", cause.sentence, since, evidence, cause.step)
+        return Judgement(replace(finding, root=root_of(ref, cause)))
+    event = _refusal(view, ref, volume)
+    if event is not None and now >= since + REFUSED_LIMIT:
+        return Judgement(_refused(view, volume, ref, event, since))
+    limit = since + (PATIENCE if cause is None and event is None else REFUSED_LIMIT)
     if now < limit:
         return Judgement(again=limit)
-    evidence: tuple[Evidence, ...] = ()
-    claim = view.get(Claim, ref.backend, ref.namespace, volume.status.claim_name or ref.name)
-    cause = find_claim_cause(claim) if claim is not None else None
+    evidence = ()
     bound = find_condition(volume.status.conditions, "Bound")
-    if cause is not None:
-        words, evidence = cause.sentence, (cause.evidence,)
-    elif bound is not None and bound.status == "False":
+    if bound is not None and bound.status == "False":
         words = bound.message or bound.reason
         told = parse_time(bound.last_transition_time)
         evidence = (Evidence(f"DataVolume {ref.name}", f"Bound=False {bound.reason}", words, told),)
     else:
         words = f"its phase is {volume.status.phase or 'not set'} and no condition says why"
-    finding = _finding(ref, Severity.WARN, "does not begin", words, since, evidence, "read its events")
-    culprit = cause.culprit if cause is not None else None
-    return Judgement(replace(finding, root=Ref(ref.backend, *culprit)) if culprit is not None else finding)
+    return Judgement(_finding(ref, Severity.WARN, "does not begin", words, since, evidence, "read its events"))
+
+
+def _of_claims(view: View, volume: DataVolume, ref: Ref) -> Cause | None:
+    """What is wrong with its claim, or with the one that CDI fills in its stead (kubevirt-api.md 2.5)."""
+    claim = view.get(Claim, ref.backend, ref.namespace, volume.status.claim_name or ref.name)
+    if claim is None:
+        return None
+    prime = view.get(Claim, ref.backend, ref.namespace, f"prime-{claim.metadata.uid}")
+    for one in (prime, claim):
+        cause = explain_claim(view, ref.backend, one) if one is not None else None
+        if one is not None and cause is not None:
+            culprit = (Claim.KIND, ref.namespace, one.metadata.name)
+            return replace(cause, sentence=f"its {name_claim(one)}", culprit=culprit, more=())
+    return None
+
+
+def _refusal(view: View, ref: Ref, volume: DataVolume) -> Event | None:
+    """The newest warning by which CDI says why it does not begin."""
+    about = view.linked(Event, ref.backend, "about", volume.metadata.uid) if volume.metadata.uid else ()
+    told = [event for _, event in about if event.type == "Warning" and event.reason in _REFUSALS]
+    return max(told, key=lambda event: event.last_seen or 0.0, default=None)
+
+
+def _refused(view: View, volume: DataVolume, ref: Ref, event: Event, since: float) -> Finding:
+    reading = read_message(event.message)
+    sentence, step = event.message or event.reason, ""
+    evidence: tuple[Evidence, ...] = (
+        Evidence(f"Event of DataVolume {ref.name}", event.reason, event.message, event.first_seen),
+    )
+    if reading is not None:
+        sentence, step, more = _tell(view, ref.backend, volume, reading)
+        evidence = (*evidence, *more)
+    classes = sorted(one.name for one, _ in view.items(StorageClass, ref.backend))
+    if event.reason == "ErrClaimNotValid" and "storageClass" in sentence and classes:
+        step = f"make one of {', '.join(classes)} the default, or name one in spec.storage.storageClassName"
+    return _finding(ref, Severity.WARN, "does not begin", sentence, since, evidence, step or "read its events")
 
 
 def _finding(
@@ -93,11 +218,19 @@ def _of_claim(view: View, ref: Ref, _record: Claim) -> Iterable[Ref]:
     return (volume for volume, _ in view.linked(DataVolume, ref.backend, "claim", ref.path))
 
 
+def _of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
+    about = event.involved_object
+    if about.kind != DataVolume.KIND or event.reason not in _REFUSALS:
+        return ()
+    volume = view.get(DataVolume, ref.backend, about.namespace, about.name)
+    return (volume.ref(ref.backend),) if volume is not None else ()
+
+
 RULES = (
     Rule(
         "import.state",
         _judge,
-        {DataVolume: itself, Claim: _of_claim},
+        {DataVolume: itself, Claim: _of_claim, Event: _of_event},
         linger=LINGER,
         detects="a DataVolume that failed, does not begin or fill, or whose worker crashes again and again",
     ),

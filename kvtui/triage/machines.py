@@ -5,31 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from kvtui.joins.causes import Cause, find_cause
+from kvtui.joins.causes import Cause, Theme, find_cause
 from kvtui.joins.holdups import grace_of
 from kvtui.joins.machine import (
     Machine,
     join_machine,
+    machines_named,
     machines_of_instance,
     machines_of_pod,
     machines_of_vm,
     machines_of_volume,
 )
 from kvtui.model import Evidence, FeedState, Finding, Ref, Severity
-from kvtui.records.base import find_condition
+from kvtui.records.base import find_condition, is_true
 from kvtui.records.cdi import DataVolume
-from kvtui.records.kubernetes import Claim, Event, Pod
+from kvtui.records.kubernetes import Claim, Event, Node, Pod
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.store import View
 from kvtui.text import parse_time
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule
+from kvtui.triage.imports import explain_import
+from kvtui.triage.messages import read_message, step_for
+from kvtui.triage.scheduling import explain_refusal, explain_scheduling
+from kvtui.triage.storage import BIND_LIMIT, explain_claim, name_claim, tells
 
 SETTLE = 15.0
 """Seconds that a complaint must stand before it counts: controllers retry."""
 START_LIMIT = 300.0
 """Seconds that a start may take without a word of complaint."""
-BIND_LIMIT = 60.0
-"""Seconds that a disk may be unbound: with WaitForFirstConsumer it is until the VM has a node."""
 STOPPED_LIMIT = 60.0
 """Seconds that a VM may be off which its run strategy wants on: the controller needs a moment."""
 STOP_LIMIT = 60.0
@@ -72,7 +75,7 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     if machine.live is not None or status in {"Starting", "Provisioning", "WaitingForVolumeBinding"}:
         return _judge_starting(view, machine, now)
     if status == "Stopped" and machine.run_strategy == "Always":
-        return _judge_stopped(machine, now)
+        return _judge_stopped(view, machine, now)
     return WELL
 
 
@@ -140,8 +143,10 @@ def _judge_instance(view: View, machine: Machine, now: float) -> Judgement:
     """An instance without a VM: nobody starts it again."""
     vmi = machine.vmi
     if vmi is not None and vmi.status.phase == "Failed":
-        cause = find_cause(machine)
-        words = cause.sentence if cause is not None else "its instance ended with phase Failed"
+        cause = _explain(view, machine)
+        if cause is not None:
+            return Judgement(_caused(machine, Severity.WARN, "has failed", cause, _phase_since(machine)))
+        words = "its instance ended with phase Failed"
         return Judgement(_finding(machine, Severity.WARN, "has failed", words, _phase_since(machine)))
     return _judge_starting(view, machine, now) if machine.live is not None else WELL
 
@@ -149,11 +154,11 @@ def _judge_instance(view: View, machine: Machine, now: float) -> Judgement:
 def _judge_starting(view: View, machine: Machine, now: float) -> Judgement:
     """Complaints count after a moment, silence after a while."""
     began = _start_since(machine)
-    cause = find_cause(machine)
+    cause = _explain(view, machine)
     limit = (began or now) + START_LIMIT
-    if cause is not None and _holds_up(cause):
+    if cause is not None and cause.theme is not Theme.FILLING:
         since = cause.evidence.since if cause.evidence.since is not None else began
-        patience = BIND_LIMIT if cause.evidence.subject.startswith("PVC") else SETTLE
+        patience = BIND_LIMIT if cause.theme is Theme.CLAIM else SETTLE
         limit = (since or now) + patience
     elif cause is not None:
         # A disk is being filled: the import itself is judged elsewhere.
@@ -163,56 +168,105 @@ def _judge_starting(view: View, machine: Machine, now: float) -> Judgement:
     return Judgement(_not_starting(view, machine, Severity.BAD if cause is not None else Severity.WARN))
 
 
-def _holds_up(cause: Cause) -> bool:
-    """Whether the cause is a complaint, and not a transfer on its way."""
-    return not (cause.evidence.subject.startswith("DataVolume") and cause.evidence.field == "phase")
-
-
-def _judge_stopped(machine: Machine, now: float) -> Judgement:
+def _judge_stopped(view: View, machine: Machine, now: float) -> Judgement:
     vm = machine.vm
     assert vm is not None
     ready = find_condition(vm.status.conditions, "Ready")
     off = (parse_time(ready.last_transition_time) if ready is not None else None) or vm.created or now
     if now < off + STOPPED_LIMIT:
         return Judgement(again=off + STOPPED_LIMIT)
-    cause = find_cause(machine)
-    words = cause.sentence if cause is not None else "no instance is made for it; see virt-controller"
-    evidence = (cause.evidence,) if cause is not None else ()
-    return Judgement(_finding(machine, Severity.BAD, "does not run", words, off, evidence))
+    cause = _explain(view, machine)
+    if cause is not None:
+        return Judgement(_caused(machine, Severity.BAD, "does not run", cause, off))
+    words = "no instance is made for it; see virt-controller"
+    return Judgement(_finding(machine, Severity.BAD, "does not run", words, off))
 
 
 def _not_starting(view: View, machine: Machine, severity: Severity) -> Finding:
-    cause = find_cause(machine)
+    cause = _explain(view, machine)
     status = machine.vm.status.printable_status if machine.vm is not None else ""
     trouble = "crashes at start" if status == "CrashLoopBackOff" else "does not start"
     if cause is None:
         phase = machine.vmi.status.phase if machine.vmi is not None else "missing"
         words = f"its status is {status or 'unset'} and its instance {phase}; no condition says why"
         return _finding(machine, severity, trouble, words, _start_since(machine))
-    words = cause.sentence
-    evidence = (cause.evidence, *_claim_events(view, machine, cause))
-    if len(evidence) > 1:
-        words = f"{words}: {evidence[-1].value}"
     since = cause.evidence.since if cause.evidence.since is not None else _start_since(machine)
+    return _caused(machine, severity, trouble, cause, since)
+
+
+def _caused(machine: Machine, severity: Severity, trouble: str, cause: Cause, since: float | None) -> Finding:
+    evidence = (cause.evidence, *cause.more)
     root = Ref(machine.backend, *cause.culprit) if cause.culprit is not None else None
-    return replace(_finding(machine, severity, trouble, words, since, evidence, cause.step), root=root)
+    return replace(_finding(machine, severity, trouble, cause.sentence, since, evidence, cause.step), root=root)
 
 
-def _claim_events(view: View, machine: Machine, cause: Cause) -> Iterable[Evidence]:
-    """The newest event that tells what the claim that is the culprit waits for: no field of it does."""
+def _explain(view: View, machine: Machine) -> Cause | None:
+    """What explains that a machine does not run, down to the object at fault; None when nothing says why."""
+    told = find_cause(machine)
+    if told is None:
+        return None
+    match told.theme:
+        case Theme.SCHEDULING:
+            return explain_scheduling(view, machine, told)
+        case Theme.SYNC:
+            return explain_refusal(view, machine, told)
+        case Theme.CLAIM:
+            return _of_claim(view, machine, told)
+        case Theme.IMPORT:
+            return _of_import(view, machine, told)
+        case Theme.INSTANCE:
+            return _of_lost_node(machine, told)
+        case Theme.VM:
+            return _of_crash(view, machine, told)
+    return replace(told, step=step_for(told.sentence))
+
+
+def _of_claim(view: View, machine: Machine, told: Cause) -> Cause:
+    """The first claim that has no volume. Whatever that is the fault of, the machine rests on the claim."""
     for claim in machine.claims:
-        if cause.evidence.subject != f"PVC {claim.metadata.name}":
-            continue
-        about = view.linked(Event, machine.backend, "about", claim.metadata.uid)
-        telling = [event for _, event in about if _tells(event)]
-        newest = max(telling, key=lambda event: event.last_seen or 0.0, default=None)
-        if newest is not None:
-            words = newest.message.partition(". ")[0].rstrip(".")
-            yield Evidence(f"Event of PVC {claim.metadata.name}", newest.reason, words, newest.first_seen)
+        cause = explain_claim(view, machine.backend, claim)
+        if cause is not None:
+            culprit = (Claim.KIND, claim.metadata.namespace, claim.metadata.name)
+            return replace(cause, sentence=f"its {name_claim(claim)}", culprit=culprit, more=())
+    return told
 
 
-def _tells(event: Event) -> bool:
-    return event.type == "Warning" or event.reason in {"ExternalProvisioning", "FailedBinding"}
+def _of_import(view: View, machine: Machine, told: Cause) -> Cause:
+    for volume in machine.volumes:
+        if told.culprit is not None and volume.metadata.name == told.culprit[2]:
+            return explain_import(view, machine.backend, volume) or told
+    return told
+
+
+def _of_lost_node(machine: Machine, told: Cause) -> Cause:
+    """An instance that ended because its node fell silent: the node is at fault."""
+    node = machine.node
+    if node is None or is_true(node.status.conditions, "Ready"):
+        return told
+    name = node.metadata.name
+    sentence = f"its instance ended when node {name} was lost"
+    evidence = Evidence(f"Node {name}", "Ready", "not True")
+    return replace(told, sentence=sentence, culprit=(Node.KIND, "", name), more=(evidence,))
+
+
+def _of_crash(view: View, machine: Machine, told: Cause) -> Cause:
+    """What QEMU said before its instance ended: an event of the instance, which is gone by then."""
+    meta = machine.record.metadata
+    about = f"{VirtualMachineInstance.KIND} {meta.namespace}/{meta.name}"
+    warned = [event for _, event in view.linked(Event, machine.backend, "warns", about) if event.reason == _SYNC_FAILED]
+    newest = max(warned, key=lambda event: event.last_seen or 0.0, default=None)
+    step = step_for(told.sentence)
+    if newest is None or told.evidence.field != _FAILURES:
+        return replace(told, step=step or "read the log of its last launcher pod and its console")
+    reading = read_message(newest.message)
+    words, step = (reading.sentence, reading.step) if reading is not None else (newest.message, "")
+    evidence = Evidence(f"Event of VMI {meta.name}", newest.reason, newest.message, newest.first_seen)
+    sentence = f"{told.sentence}: {words}"
+    return replace(told, sentence=sentence, step=step or "read the log of its last launcher pod", more=(evidence,))
+
+
+_SYNC_FAILED = "SyncFailed"
+_FAILURES = "startFailure.consecutiveFailCount"
 
 
 def _start_since(machine: Machine) -> float | None:
@@ -246,7 +300,9 @@ def _finding(
 
 def _of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
     about = event.involved_object
-    if about.kind != Claim.KIND or not _tells(event):
+    if about.kind == VirtualMachineInstance.KIND and event.reason == _SYNC_FAILED:
+        return machines_named(view, ref.backend, about.namespace, about.name)
+    if about.kind != Claim.KIND or not tells(event):
         return ()
     return machines_of_volume(view, Ref(ref.backend, Claim.KIND, about.namespace, about.name), event)
 

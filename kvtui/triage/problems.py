@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kvtui.model import Finding, Ref, Severity
@@ -39,7 +39,7 @@ class Problem:
         """The cause with what it does to others, which comes first where it is grave: ``stops 14 VMs: kubelet stopped
         posting node status``.
         """
-        harm, cause = _harm(self.effects), self.finding.cause
+        harm, cause = _harm(self.finding, self.effects), self.finding.cause
         if not harm:
             return cause
         grave = any(finding.severity is Severity.BAD for finding in self.effects)
@@ -91,7 +91,12 @@ def _label(ref: Ref) -> str:
     return _LABELS.get(ref.kind, ref.kind.lower())
 
 
-_LABELS = {"PersistentVolumeClaim": "claim", "StorageClass": "class", "PersistentVolume": "volume"}
+_LABELS = {
+    "PersistentVolumeClaim": "claim",
+    "StorageClass": "class",
+    "PersistentVolume": "volume",
+    "ResourceQuota": "quota",
+}
 
 _HARMS = (
     ("node", "takes down", "node"),
@@ -100,12 +105,23 @@ _HARMS = (
     ("import", "holds up", "import"),
 )
 """What a cause does to subjects of a label, and what those are called."""
+_PARTS = frozenset({"claim", "pod"})
+"""Labels of what others are made of: it counts only where nothing else does."""
 
 
-def _harm(effects: Iterable[Finding]) -> str:
-    """What a cause does to others, counted: ``stops 14 VMs, holds up 2 imports``."""
-    counts = Counter(finding.label for finding in effects)
-    words = [f"{verb} {_count(counts.pop(label), noun)}" for label, verb, noun in _HARMS if label in counts]
+def _harm(root: Finding, effects: Sequence[Finding]) -> str:
+    """What a cause does to others, counted: ``stops 14 VMs, holds up 2 imports``; a single VM is named."""
+    counted = [one for one in effects if one.label not in _PARTS]
+    if not counted and root.label not in {"class", "import", "node", "vm"}:
+        counted = list(effects)
+    counts = Counter(finding.label for finding in counted)
+    words = []
+    for label, verb, noun in _HARMS:
+        count = counts.pop(label, 0)
+        if count == 1 and label == "vm":
+            words.append(f"{verb} VM {next(one.subject.path for one in counted if one.label == label)}")
+        elif count:
+            words.append(f"{verb} {_count(count, noun)}")
     return ", ".join((*words, *(f"touches {_count(number, label)}" for label, number in counts.items())))
 
 

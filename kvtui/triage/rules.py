@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from kvtui.triage import bastions, control_plane, domains, generic, hosts, imports, layers, machines, migration, nodes
+from kvtui.triage import (
+    bastions,
+    control_plane,
+    domains,
+    generic,
+    hosts,
+    imports,
+    layers,
+    machines,
+    migration,
+    nodes,
+    storage,
+)
 from kvtui.triage.base import Rule
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -16,6 +28,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *domains.RULES,
     *migration.RULES,
     *imports.RULES,
+    *storage.RULES,
     *layers.RULES,
     *generic.RULES,
 )

@@ -39,14 +39,16 @@ class Story:
 
 
 def tell_stories(problems: Sequence[Problem], subjects: Sequence[Ref]) -> list[Story]:
-    """What is wrong with some objects, the worst first."""
+    """What is wrong with some objects, the worst first; what another of them rests on is told with that."""
     names = {ref[:4] for ref in subjects}
-    return [
+    stories = [
         Story(finding, tuple(_follow(finding, problem)), _others(finding, problem))
         for problem in problems
         for finding in problem.findings
         if finding.subject[:4] in names
     ]
+    told = {(below.subject, below.rule) for story in stories for below in story.chain}
+    return [story for story in stories if (story.finding.subject, story.finding.rule) not in told]
 
 
 def _follow(finding: Finding, problem: Problem) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ def test_why_names_the_cause_how_it_is_known_and_what_to_do(run: Run) -> None:
     assert (code, err) == (codes.OK, "")
     first, cause, evidence, step = out.splitlines()
     assert first.startswith("vm shop/orders-db-2 does not start, for ")
-    assert cause == "  PVC shop/orders-db2-data does not exist, waiting for it to appear"
+    assert cause == "  PVC shop/orders-db2-data does not exist"
     assert evidence.startswith(
         "    VMI orders-db-2 Synchronized=False FailedPvcNotFound: PVC shop/orders-db2-data does"
     )
@@ -43,8 +43,9 @@ def test_scripts_get_the_chain_and_the_evidence(run: Run) -> None:
     assert answer["subject"]["kind"] == "VirtualMachine"
     assert answer["not_checked"] == []
     assert problem["root"]["name"] == "orders-db-1-data"
+    assert [below["subject"]["name"] for below in problem["because"]] == ["orders-db-1-data", "nfs-archive"]
     assert problem["evidence"][0] == {
-        "subject": "PVC orders-db-1-data", "field": "phase", "value": "Pending", "since": problem["since"],
+        "subject": "PVC orders-db-1-data", "field": "status.phase", "value": "Pending", "since": problem["since"],
     }  # fmt: skip
 
 

@@ -66,7 +66,6 @@ CASES: dict[str, Case] = {
     "unknown-cpu-model": Case(
         (_vm("lab/avx-bench-1", _UNSCHEDULABLE, "10 node(s) didn't match Pod's node affinity/selector"),),
         ("lab/avx-bench-1", "GraniteRapids"),
-        unknown="the selector that no node meets is not taken apart",
     ),
     "over-quota": Case(
         (_vmi("tight/analytics-1", "FailedCreate", "exceeded quota: small, requested: requests.memory=8513Mi"),),
@@ -86,7 +85,6 @@ CASES: dict[str, Case] = {
             Says(kinds.PV, "pvc-", ('"nodeAffinity"', '"topology.topolvm.io/node"', '"build-cache-1-data"')),
         ),
         ("lab/build-cache-1", "build-cache-1-data", "cordoned"),
-        unknown="nothing tells on which node the volume is, and that it is cordoned",
     ),
     "no-kvm": Case(
         (
@@ -94,7 +92,6 @@ CASES: dict[str, Case] = {
             _node("worker-10", '"devices.kubevirt.io/kvm":"0"'),
         ),
         ("worker-10", "devices.kubevirt.io/kvm"),
-        unknown="the VM and its node are two findings",
     ),
     "pod-security": Case(
         (_vmi("lab/sensor-1", "FailedCreate", "it needs a privileged namespace to run", "violates PodSecurity"),),
@@ -123,12 +120,10 @@ CASES: dict[str, Case] = {
             _event("lab", "SyncFailed", "Cannot allocate memory"),
         ),
         ("lab/dpdk-router-1", "Cannot allocate memory"),
-        unknown="that it crashes is found, and not what QEMU said",
     ),
     "hotplug-stuck": Case(
         (_vmi("data/archive-1", '"hotplugVolume"', "PVCNotReady", "PVC is in phase ClaimPending"),),
         ("data/archive-1", "archive-1-cold", "nfs-archive"),
-        unknown="no rule judges volumes that are plugged in",
     ),
     "snapshot-failed": Case(
         (
@@ -189,7 +184,6 @@ CASES: dict[str, Case] = {
             Says(kinds.POD, "data/importer-prime-", ('"reason":"OOMKilled"', '"exitCode":137')),
         ),
         ("data/lake-snapshot", "memory"),
-        unknown="OOMKilled is not put into words",
     ),
     "no-default-class": Case(
         (
@@ -197,7 +191,6 @@ CASES: dict[str, Case] = {
             _event("ci", "ErrClaimNotValid", "PVC spec is missing accessMode and no storageClass to choose profile"),
         ),
         ("ci/alma-10-golden", "storageClass"),
-        unknown="the event that tells why is not read",
     ),
     "clone-source-in-use": Case(
         (_volume("lab/reports-copy", '"phase":"CloneScheduled"', "CloneSourceInUse", '"progress":"N/A"'),),
@@ -323,7 +316,6 @@ CASES: dict[str, Case] = {
             _vm("erp/label-printer-1", '"printableStatus"'),
         ),
         ("worker-10", "Kubelet stopped posting node status"),
-        unknown="the VM that cannot start elsewhere is a problem of its own",
     ),
     # KubeVirt itself
     "virt-handler-silent": Case(

@@ -1,0 +1,37 @@
+"""How much room pods leave on nodes. Only pods that are watched count, so a node may have less than is said here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from weakref import WeakKeyDictionary
+
+from kvtui.records.kubernetes import Container, Pod
+from kvtui.store import View
+from kvtui.text import quantity
+
+_Used = dict[tuple[str, str], Mapping[str, float]]
+_known: WeakKeyDictionary[View, tuple[int, _Used]] = WeakKeyDictionary()
+"""By the version of the view: a full cluster has many VMs that ask about the same nodes."""
+
+
+def requests_of(containers: Iterable[Container]) -> dict[str, float]:
+    """Of each resource, what containers ask for together."""
+    found: dict[str, float] = {}
+    for container in containers:
+        for name, amount in container.resources.requests.items():
+            found[name] = found.get(name, 0.0) + (quantity(amount) or 0.0)
+    return found
+
+
+def used_on(view: View, backend: str, node: str) -> Mapping[str, float]:
+    """Of each resource, what the pods on a node ask for together."""
+    version, used = _known.get(view, (-1, {}))
+    if version != view.version:
+        used = {}
+        _known[view] = (view.version, used)
+    found = used.get((backend, node))
+    if found is None:
+        pods = (pod for _, pod in view.linked(Pod, backend, "node", node))
+        on_it = (pod for pod in pods if pod.status.phase not in ("Succeeded", "Failed"))
+        found = used[backend, node] = requests_of(container for pod in on_it for container in pod.spec.containers)
+    return found

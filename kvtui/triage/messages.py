@@ -1,0 +1,277 @@
+"""What messages of controllers mean: the one table of their patterns. Rules read it last, for what no field tells.
+
+The catalogue is kubevirt-api.md section 9; `origin` names the text that writes the message (paths as there).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from kvtui.text import quantity, shorten, size
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A pattern of a message: what it says, where it comes from, what to do."""
+
+    pattern: re.Pattern[str]
+    origin: str
+    step: str = ""
+    says: str | Callable[[Mapping[str, str]], str] = ""
+    """The cause in a sentence, with the groups of the pattern in braces; empty: the message's own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A message that is known."""
+
+    message: Message
+    sentence: str
+    parts: Mapping[str, str]
+    """What the pattern found, by name."""
+
+    @property
+    def step(self) -> str:
+        """What to do, with the names that it found."""
+        return self.message.step.format_map(self.parts)
+
+
+def read_message(words: str) -> Reading | None:
+    """The first message of the table that these words hold; None for words that nobody knows."""
+    for message in MESSAGES:
+        found = message.pattern.search(words)
+        if found is not None:
+            parts = {name: value or "" for name, value in found.groupdict().items()}
+            says = message.says(parts) if callable(message.says) else message.says.format_map(parts)
+            return Reading(message, says or words, parts)
+    return None
+
+
+def step_for(words: str) -> str:
+    """What to do about a message; empty when nothing is known of it."""
+    found = read_message(words)
+    return found.step if found is not None else ""
+
+
+def _tell_quota(parts: Mapping[str, str]) -> str:
+    """``quota small is too small: 8513Mi of requests.memory are asked for, 0 of 4Gi are used``."""
+    asked, used, allowed = (_amounts(parts[name]) for name in ("requested", "used", "limited"))
+    told = [f"it needs {amount} of {name}, {used.get(name, '?')} of {allowed.get(name, '?')} are used"
+            for name, amount in asked.items()]  # fmt: skip
+    return f"quota {parts['quota']} has no room: {'; '.join(told)}"
+
+
+def _amounts(listed: str) -> dict[str, str]:
+    """``requests.cpu=2,requests.memory=4Gi``."""
+    pairs = (item.partition("=") for item in listed.split(","))
+    return {name.strip(): _round(name, amount.strip()) for name, _, amount in pairs}
+
+
+def _round(name: str, amount: str) -> str:
+    """Bytes as people say them; what is counted stays as it is."""
+    in_bytes = name.strip().endswith(("memory", "storage")) and amount.isdecimal()
+    return size(quantity(amount)) if in_bytes else amount
+
+
+def _tell_size(parts: Mapping[str, str]) -> str:
+    image, room = (size(quantity(parts[name])) for name in ("image", "room"))
+    return f"the virtual image size, {image}, is larger than the space of its volume, {room}"
+
+
+def _tell_checksum(parts: Mapping[str, str]) -> str:
+    wanted, found = (shorten(parts[name], _SUM) for name in ("wanted", "found"))
+    return f"checksum mismatch: spec.source says {wanted}, the image that came has {found}"
+
+
+_SUM: Final = 13
+"""Columns of a checksum that tell it from others."""
+
+
+def _message(pattern: str, origin: str, step: str = "", says: str | Callable[[Mapping[str, str]], str] = "") -> Message:
+    return Message(re.compile(pattern), origin, step, says)
+
+
+_REGISTRY: Final = "push the image, or correct its name or the pull secret"
+_URL_STEP: Final = "correct the URL: delete the DataVolume and make it anew"
+_LARGER: Final = "ask for a larger volume: delete the DataVolume and make it anew"
+
+MESSAGES: Final = (
+    # Making the launcher pod: VMI Synchronized=False FailedCreate, rows 8, 9, 17.
+    _message(
+        r"exceeded quota: (?P<quota>[^,\s]+), requested: (?P<requested>\S+), used: (?P<used>\S+), "
+        r"limited: (?P<limited>[^\s;]+)",
+        "kubernetes apiserver/pkg/admission/plugin/resourcequota/controller.go",
+        "enlarge quota {quota}, or ask for less",
+        _tell_quota,
+    ),
+    _message(
+        r'violates PodSecurity "(?P<level>[a-z]+)',
+        "kubernetes pod-security-admission; kv vmi/lifecycle.go:176",
+        "label the namespace pod-security.kubernetes.io/enforce=privileged",
+        'its namespace allows "{level}" pods only, and the launcher pod of a VM needs "privileged"',
+    ),
+    _message(
+        r"Not authorized to create DataVolume (?P<name>\S+):",
+        "kv vm.go:484",
+        "give its service account datavolumes/source in the source namespace: role cdi.kubevirt.io:clone-sourcer",
+    ),
+    _message(
+        r"PVC (?P<claim>\S+) does not exist, waiting for it to appear",
+        "kv vmi/lifecycle.go:159",
+        "create the claim, or correct claimName in the VM",
+        "PVC {claim} does not exist",
+    ),
+    _message(
+        r"topology hints|TSC frequency",
+        "kv pkg/virt-controller/watch/topology; row 11",
+        "look which nodes have the label scheduling.node.kubevirt.io/tsc-frequency-...; or leave the TSC to the node",
+    ),
+    _message(
+        r'(?:failed to resolve reference "(?P<image>[^"]+)").*not found',
+        "containerd (general)",
+        _REGISTRY,
+        "image {image} is not in its registry",
+    ),
+    _message(
+        r'(?:Back-off pulling image "|Failed to pull image "|failed to pull and unpack image ")(?P<image>[^"]+)"',
+        "kubernetes kubelet images (general)",
+        _REGISTRY,
+    ),
+    # Starting QEMU: event SyncFailed, rows 10 and 23.
+    _message(
+        r"(?:monitor: )?(?P<words>[^:]+: cannot set up guest memory.*Cannot allocate memory)",
+        "QEMU (general), as virt-launcher passes it on: kv vm.go, row 10",
+        "free memory on the node, or give the VM less",
+        "{words}",
+    ),
+    _message(
+        r"process exited while connecting to monitor: (?P<words>[^\"]+?)'?\)?\"?$",
+        "libvirt qemu_process.c, as virt-launcher passes it on",
+        "read the log of its last launcher pod",
+        "QEMU ended: {words}",
+    ),
+    # Scheduling: PodScheduled=False, rows 1 to 6; only where the nodes themselves cannot be read.
+    _message(r"Insufficient devices\.kubevirt\.io/kvm", "kubernetes scheduler noderesources/fit.go",
+             "check KVM on the nodes: BIOS, nested virtualization, virt-handler"),
+    _message(r"Insufficient \S+", "kubernetes scheduler noderesources/fit.go",
+             "free capacity, add a node, or make the VM smaller"),
+    _message(r"volume node affinity conflict", "kubernetes scheduler volumebinding (not verified)",
+             "its volume lives on another node: start it there"),
+    _message(r"node affinity|node selector", "kubernetes scheduler nodeaffinity",
+             "compare its node selector and CPU model with the labels of the nodes"),
+    _message(r"untolerated taint", "kubernetes scheduler tainttoleration",
+             "give the VM a toleration, or take the taint away"),
+    _message(r"were unschedulable", "kubernetes scheduler nodeunschedulable", "uncordon a node"),
+    _message(r"free ports", "kubernetes scheduler nodeports (not verified)",
+             "another pod has the host port: free it, or add a node"),
+    _message(r"anti-affinity rules", "kubernetes scheduler interpodaffinity",
+             "its affinity keeps it away from other pods: add a node, or relax it"),
+    # Binding claims: events of the claim, row 13.
+    _message(
+        r"either by the external provisioner '(?P<provisioner>[^']+)' or manually",
+        "kubernetes pv_controller.go ExternalProvisioning",
+        "see whether the pods of {provisioner} run",
+        "provisioner {provisioner} does not answer",
+    ),
+    _message(
+        r"no persistent volumes available for this claim and no storage class is set",
+        "kubernetes pv_controller.go FailedBinding",
+        "name a storage class in the claim, or make one the default",
+        "it names no storage class, and no free volume fits",
+    ),
+    _message(
+        r'storageclass\.storage\.k8s\.io "(?P<name>[^"]+)" not found',
+        "kubernetes pv_controller.go ProvisioningFailed",
+        "create StorageClass {name}, or make the claim anew with one that exists",
+        "there is no StorageClass {name}",
+    ),
+    _message(
+        r'failed to provision volume with StorageClass "(?P<name>[^"]+)": (?P<words>.+)',
+        "csi external-provisioner controller.go ProvisioningFailed",
+        "read the log of the provisioner of class {name}",
+        "{words}",
+    ),
+    # CDI: conditions of a DataVolume, rows 38 to 47 (kubevirt-api.md 6.4).
+    _message(
+        r"expected status code 200, got (?P<code>40[13])(?:\. Status: \d+ (?P<status>[A-Za-z ]+))?",
+        "cdi http-datasource.go:412",
+        "put user and password into a Secret and name it in spec.source.http.secretRef",
+        "the server answers {code} {status}",
+    ),
+    _message(
+        r"expected status code 200, got (?P<code>\d+)(?:\. Status: \d+ (?P<status>[A-Za-z ]+))?",
+        "cdi http-datasource.go:412",
+        _URL_STEP,
+        "the server answers {code} {status}",
+    ),
+    _message(
+        r"x509: (?P<authority>[^\"\n]+)",
+        "Go crypto/x509, as the importer passes it on",
+        "put the server's CA into a ConfigMap and name it in spec.source.http.certConfigMap",
+        "the server's certificate is not trusted (x509: {authority})",
+    ),
+    _message(
+        r"checksum mismatch: expected (?P<wanted>[0-9a-f]+), calculated (?P<found>[0-9a-f]+)",
+        "cdi checksum.go:37",
+        "find out which of the two is right; then delete the DataVolume and make it anew",
+        _tell_checksum,
+    ),
+    _message(
+        r"virtual image size (?P<image>\d+) is larger than the reported available storage (?P<room>\d+)",
+        "cdi qemu.go:72",
+        _LARGER,
+        _tell_size,
+    ),
+    _message(r"DataVolume too small to contain image|larger PVC is required", "cdi util.go:411", _LARGER),
+    _message(r"failed to pull image: (?P<image>\S+)", "cdi common.go:325", _REGISTRY,
+             "image {image} cannot be pulled"),
+    _message(r"Importer pod cannot be scheduled", "cdi import-controller",
+             "see why no node takes the importer pod: kubectl describe it",
+             "no node takes its importer pod"),
+    _message(r"OOMKilled", "kubernetes kubelet",
+             "raise spec.config.podResourceRequirements in the CDI resource",
+             "its importer needs more memory than its limit and is OOMKilled"),
+    _message(
+        r"pod (?P<pod>\S+) using PersistentVolumeClaim (?P<claim>\S+)",
+        "cdi import-controller.go:276, pvc-clone-controller.go:399",
+        "stop what uses the claim",
+        "pod {pod} uses PVC {claim}, and a copy needs it for itself",
+    ),
+    _message(r"invalid because it has invalid backing file", "cdi pkg/image/qemu.go",
+             "flatten the image first: qemu-img convert"),
+    _message(r"scratch space|convert source data", "cdi data-processor.go",
+             "see whether CDI's class for scratch space works and the image is what it seems"),
+    _message(r"waiting for v2v-vmware configmap", "cdi import-controller.go AwaitingVDDK",
+             "name the VDDK image in the DataVolume, or in ConfigMap v2v-vmware"),
+    _message(
+        r"missing accessMode and no storageClass to choose profile",
+        "cdi datavolume/util.go:55",
+        "make a class the default (annotation storageclass.kubernetes.io/is-default-class=true), or name one in "
+        "spec.storage.storageClassName",
+        "it names no storageClass, and none of the cluster is the default",
+    ),
+    _message(
+        r"cannot get access mode from StorageProfile (?P<name>\S+)",
+        "cdi datavolume/util.go",
+        "fill StorageProfile {name}, or state accessModes in the DataVolume",
+        "it states no accessModes, and StorageProfile {name} has none",
+    ),
+    _message(r'Resource "(?P<name>[^"]+)" already exists and is not managed by DataVolume',
+             "cdi controller-base.go", "delete the claim {name}, or give the DataVolume another name",
+             "there is a PVC {name} already that it does not own"),
+    _message(r"(?i:source) (?P<kind>\S+) (?P<name>\S+) (?:doesn't exist|not available)",
+             "cdi pvc-clone-controller.go CloneWithoutSource; kv vm.go:479",
+             "bring {name} back, or copy from another source",
+             "its source {kind} {name} does not exist"),
+    # Copies: rows 30 to 33.
+    _message(r"snapshot deadline exceeded", "kv snapshot.go:66",
+             "see why its VolumeSnapshots are not ready; or raise spec.failureDeadline"),
+    _message(r"must be powered off before restore|failed to be ready within", "kv restore.go:91",
+             "stop the VM and restore anew, or with targetReadinessPolicy StopTarget"),
+    _message(r"does not support snapshots|No VolumeSnapshotClass", "kv pkg/storage/snapshot",
+             "create a VolumeSnapshotClass for its driver"),
+)  # fmt: skip
+"""The first that is found counts."""

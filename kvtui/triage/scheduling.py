@@ -1,0 +1,379 @@
+"""Why no node takes a VM, taken apart by node: kubevirt-api.md 9.1, rows 1 to 6.
+
+It is judged as kube-scheduler does, from the nodes' own labels, taints and allocatable resources and from what the
+launcher pod asks for. What these do not tell (host ports, affinity between pods) is told in the scheduler's words.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from kvtui.joins.causes import Cause, list_refusals
+from kvtui.joins.landing import HOSTNAME
+from kvtui.joins.machine import Machine
+from kvtui.joins.room import requests_of, used_on
+from kvtui.model import Evidence
+from kvtui.records.base import is_true
+from kvtui.records.kubernetes import Namespace, Node, Pod
+from kvtui.records.placement import fits
+from kvtui.records.storage import PersistentVolume
+from kvtui.store import View
+from kvtui.text import quantity, size
+from kvtui.triage.messages import read_message, step_for
+
+_NAMED: Final = 3
+"""Nodes that a sentence names before it counts them."""
+_SCHEDULABLE: Final = "kubevirt.io/schedulable"
+_DRAIN: Final = "kubevirt.io/drain"
+_KEEPS_OUT: Final = frozenset({"NoSchedule", "NoExecute"})
+_OF_CONDITIONS: Final = frozenset(
+    {
+        "node.kubernetes.io/unschedulable",
+        "node.kubernetes.io/not-ready",
+        "node.kubernetes.io/unreachable",
+    }
+)
+"""Taints that only repeat what the node says of itself."""
+_AMOUNTS: Final = ("memory", "cpu")
+
+_Nodes = Mapping[str, Node]
+
+
+@dataclass(frozen=True, slots=True)
+class _Demand:
+    """Something that only some nodes have, and that the VM cannot do without."""
+
+    has: str
+    """What is said of nodes that have it: ``have the label disk=ssd``."""
+    nobody: str
+    """The sentence for the case that no node has it."""
+    step: str
+    evidence: Evidence
+    nodes: frozenset[str]
+    only: str = ""
+    """The sentence for the case that one node has it, with ``{}`` for its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """What keeps the VM off a node that has all that it demands."""
+
+    one: str
+    """What is said of one node: ``is cordoned``."""
+    many: str
+    step: str
+    evidence: Evidence
+    at_fault: bool = False
+    """Whether the node itself is in trouble, and not merely full or kept free."""
+    amount: str = ""
+    """The resource that does not suffice."""
+
+
+def explain_refusal(view: View, machine: Machine, told: Cause) -> Cause:
+    """Why its instance does not keep in step, which mostly is why its launcher pod is refused: rows 8, 9, 11, 19."""
+    reading = read_message(told.sentence)
+    if reading is None:
+        return replace(told, step=_SYNC_STEPS.get(told.evidence.field.partition(" ")[2], ""))
+    namespace, culprit, more = machine.record.metadata.namespace, told.culprit, told.more
+    sentence, step = reading.sentence, reading.step
+    if quota := reading.parts.get("quota"):
+        culprit = (QUOTA, namespace, quota)
+    elif level := reading.parts.get("level"):
+        culprit = (Namespace.KIND, "", namespace)
+        found = view.get(Namespace, machine.backend, "", namespace)
+        label = found.metadata.labels.get(_ENFORCE, "") if found is not None else ""
+        if label:
+            more = (Evidence(f"Namespace {namespace}", _ENFORCE, label),)
+        sentence = (
+            f'namespace {namespace} allows "{label or level}" pods only; the launcher pod of a VM needs "privileged"'
+        )
+        step = f"kubectl label --overwrite namespace {namespace} {_ENFORCE}=privileged"
+    return replace(told, sentence=sentence, step=step, culprit=culprit, more=more)
+
+
+_ENFORCE: Final = "pod-security.kubernetes.io/enforce"
+QUOTA: Final = "ResourceQuota"
+_SYNC_STEPS: Final = {
+    "ErrImagePull": "check the image's name, the registry and its pull secret",
+    "ImagePullBackOff": "check the image's name, the registry and its pull secret",
+    "FailedCreate": "kubectl describe the instance: what refuses its pod is in the message",
+}
+
+
+def explain_scheduling(view: View, machine: Machine, told: Cause) -> Cause:
+    """The cause as the nodes tell it; `told`, in the scheduler's words, with a step where they do not."""
+    nodes = {ref.name: node for ref, node in view.items(Node, machine.backend)}
+    pod = machine.launcher
+    fallback = replace(told, step=step_for(next(iter(list_refusals(told.evidence.value)), told.evidence.value)))
+    if pod is None or not nodes:
+        return fallback
+    demands = list(_demands(view, machine, pod, nodes))
+    for demand in demands:
+        if not demand.nodes:
+            return replace(told, sentence=demand.nobody, step=demand.step, more=(demand.evidence,))
+    for_vms = frozenset(name for name, node in nodes.items() if _SCHEDULABLE in node.metadata.labels)
+    narrow = [demand for demand in demands if not demand.nodes >= for_vms]
+    left = for_vms.intersection(*(demand.nodes for demand in narrow))
+    if not left:
+        return _nowhere(told, narrow) if narrow else fallback
+    blocks = {name: _block(view, machine, pod, nodes[name]) for name in sorted(left)}
+    found = {name: block for name, block in blocks.items() if block is not None}
+    if len(found) < len(blocks):
+        return fallback
+    return _blocked(view, machine, pod, told, narrow, {name: (nodes[name], block) for name, block in found.items()})
+
+
+# What it demands ---------------------------------------------------------------------------------------------------
+
+
+def _demands(view: View, machine: Machine, pod: Pod, nodes: _Nodes) -> Iterator[_Demand]:
+    """One for each label that it selects by, its node affinity, and each volume that is not everywhere."""
+    subject = f"Pod {pod.metadata.name}"
+    named = [name for name, node in nodes.items() if _SCHEDULABLE in node.metadata.labels]
+    if pod.spec.node_selector.get(_SCHEDULABLE) and not named:
+        words = f"no node has the label {_SCHEDULABLE}, which virt-handler sets where VMs can run"
+        evidence = Evidence(subject, "spec.nodeSelector", f"{_SCHEDULABLE}=true")
+        yield _Demand("", words, "see whether the virt-handler pods run", evidence, frozenset())
+    for key, value in pod.spec.node_selector.items():
+        if key != _SCHEDULABLE:
+            having = frozenset(name for name, node in nodes.items() if node.metadata.labels.get(key) == value)
+            yield _of_label(machine, subject, key, value, having, nodes)
+    if terms := pod.spec.terms:
+        words = " or ".join(term.words for term in terms)
+        yield _Demand(
+            f"meet its node affinity ({words})",
+            f"no node meets its node affinity: {words}",
+            "correct the VM's affinity, or label a node",
+            Evidence(subject, "spec.affinity.nodeAffinity", words),
+            frozenset(name for name, node in nodes.items() if fits(terms, node.metadata.labels)),
+        )
+    for claim in machine.claims:
+        volume = view.get(PersistentVolume, machine.backend, "", claim.spec.volume_name)
+        if volume is not None and volume.terms:
+            name, homes = claim.metadata.name, ", ".join(volume.homes) or "no node"
+            yield _Demand(
+                f"can use its PVC {name}",
+                f"its PVC {name} can be used on {homes} only, and the cluster has no such node",
+                "bring that node back, or restore the disk to another",
+                Evidence(f"PV {volume.metadata.name}", "spec.nodeAffinity", f"{homes} (PVC {name})"),
+                frozenset(one for one, node in nodes.items() if fits(volume.terms, node.metadata.labels)),
+                f"its PVC {name} can be used on {{}} only",
+            )
+
+
+def _of_label(machine: Machine, subject: str, key: str, value: str, having: frozenset[str], nodes: _Nodes) -> _Demand:
+    """A label in plain words: those of CPUs, machine types and clocks are kubevirt-api.md 2.9."""
+    evidence = Evidence(subject, "spec.nodeSelector", f"{key}={value}")
+    prefix, _, name = key.partition("/")
+    if prefix.startswith("cpu-model."):
+        words, wanted = f"CPU model {name}", machine.spec.domain.cpu.model
+        if wanted == name:
+            evidence = Evidence(f"VM {machine.record.metadata.name}", "domain.cpu.model", name)
+        offered = _offered(nodes, prefix)
+        step = f"choose a CPU model that the nodes offer ({', '.join(offered)}), or host-model" if offered else ""
+        return _Demand(f"offer {words}", f"no node offers {words}", step, evidence, having)
+    if prefix.startswith("cpu-feature."):
+        step = "leave the feature out of domain.cpu.features, or choose a model that the nodes offer"
+        return _Demand(f"have CPU feature {name}", f"no node's CPU has feature {name}", step, evidence, having)
+    if prefix.startswith("machine-type."):
+        step = "choose a domain.machine.type that the nodes offer, such as q35"
+        return _Demand(f"offer machine type {name}", f"no node offers machine type {name}", step, evidence, having)
+    if key == HOSTNAME:
+        step = "correct its nodeSelector, or bring that node back"
+        words = f"its nodeSelector allows node {value} only, and there is none of that name"
+        only = "its nodeSelector allows {} only"
+        return _Demand("are what its nodeSelector allows", words, step, evidence, having, only)
+    words = f"the label {key}{f'={value}' if value else ''}"
+    step = f"correct its nodeSelector, or label a node: kubectl label node NAME {key}={value}"
+    return _Demand(f"have {words}", f"no node has {words}", step, evidence, having)
+
+
+def _offered(nodes: _Nodes, prefix: str) -> list[str]:
+    """The CPU models that most nodes offer."""
+    counts = Counter(
+        key.partition("/")[2] for node in nodes.values() for key in node.metadata.labels if key.startswith(f"{prefix}/")
+    )
+    return sorted(counts, key=lambda name: (-counts[name], name))[:_NAMED]
+
+
+def _nowhere(told: Cause, narrow: Sequence[_Demand]) -> Cause:
+    """Each demand has its nodes, and none has them all."""
+    pieces = (f"{_enumerate(sorted(demand.nodes))} {_verb(demand.has, len(demand.nodes))}" for demand in narrow)
+    more = tuple(demand.evidence for demand in narrow)
+    step = narrow[0].step
+    return replace(told, sentence=f"no node has all that it needs: {'; '.join(pieces)}", step=step, more=more)
+
+
+# What keeps it off -------------------------------------------------------------------------------------------------
+
+
+def _block(view: View, machine: Machine, pod: Pod, node: Node) -> _Block | None:
+    """The first filter that refuses a node, in the scheduler's order; None when nothing is known against it."""
+    name, subject = node.metadata.name, f"Node {node.metadata.name}"
+    if not is_true(node.status.conditions, "Ready"):
+        evidence = Evidence(subject, "Ready", "not True")
+        return _Block("is not ready", "are not ready", f"bring {name} back", evidence, True)
+    if node.spec.unschedulable:
+        evidence = Evidence(subject, "spec.unschedulable", "true")
+        return _Block("is cordoned", "are cordoned", f"uncordon {name}", evidence)
+    if node.metadata.labels.get(_SCHEDULABLE) != "true":
+        said = f"{_SCHEDULABLE}={node.metadata.labels.get(_SCHEDULABLE, '')}"
+        evidence = Evidence(subject, "metadata.labels", said)
+        words = f"no VMs ({said})"
+        return _Block(f"takes {words}", f"take {words}", f"see the virt-handler pod of {name}", evidence, True)
+    for taint in node.spec.taints:
+        kept = taint.effect in _KEEPS_OUT and taint.key not in _OF_CONDITIONS
+        if kept and not any(toleration.bears(taint) for toleration in pod.spec.tolerations):
+            evidence = Evidence(subject, "spec.taints", taint.words)
+            if taint.key == _DRAIN:
+                return _Block("is being drained", "are being drained", f"uncordon {name} when it is done", evidence)
+            step = f"take the taint away (kubectl taint node {name} {taint.key}-), or give the VM a toleration"
+            return _Block(f"has taint {taint.words}", f"have taint {taint.words}", step, evidence)
+    return _of_room(view, machine.backend, pod, node)
+
+
+def _of_room(view: View, backend: str, pod: Pod, node: Node) -> _Block | None:
+    asked = requests_of(pod.spec.containers)
+    used = used_on(view, backend, node.metadata.name)
+    allocatable = node.status.allocatable
+    for resource, amount in sorted(asked.items(), key=lambda item: item[0] in _AMOUNTS):
+        if resource not in allocatable and resource == "ephemeral-storage":
+            continue
+        has = quantity(allocatable.get(resource)) or 0.0
+        if amount <= has - used.get(resource, 0.0):
+            continue
+        subject = f"Node {node.metadata.name}"
+        evidence = Evidence(subject, f"allocatable {resource}", allocatable.get(resource, "none"))
+        if resource in _AMOUNTS:
+            words = f"too little {_NAMES[resource]}"
+            return _Block(f"has {words}", f"have {words}", "", evidence, amount=resource)
+        if has:
+            return _Block(f"has no {resource} left", f"have no {resource} left", "free one, or add a node", evidence)
+        step = f"check KVM on {node.metadata.name}: BIOS, kvm module, virt-handler" if resource.endswith("/kvm") else (
+            f"see the device plugin of {resource} on {node.metadata.name}"
+        )  # fmt: skip
+        return _Block(f"offers no {resource}", f"offer no {resource}", step, evidence, True)
+    return None
+
+
+_NAMES: Final = {"memory": "memory", "cpu": "CPU"}
+
+
+def _blocked(
+    view: View,
+    machine: Machine,
+    pod: Pod,
+    told: Cause,
+    narrow: Sequence[_Demand],
+    blocks: Mapping[str, tuple[Node, _Block]],
+) -> Cause:
+    """The nodes by what keeps the VM off them, most of them first."""
+    groups: dict[str, list[str]] = {}
+    for name, (_, block) in blocks.items():
+        groups.setdefault(block.many, []).append(name)
+    ordered = sorted(groups.values(), key=lambda names: (-len(names), names))
+    pieces, steps, more = [], [], [demand.evidence for demand in narrow]
+    for names in ordered:
+        block = blocks[names[0]][1]
+        if block.amount:
+            words, step, evidence = _tell_amount(view, machine, pod, block.amount, [blocks[one][0] for one in names])
+            alone = len(ordered) == 1
+            pieces.append(words if alone else f"{_count(names, len(blocks))} {_say(block, names)} ({words})")
+            more += evidence
+        else:
+            step = _for_many(block, names)
+            pieces.append(f"{_count(names, len(blocks))} {_say(block, names)}")
+            more.append(block.evidence)
+        steps.append(step)
+    sentence = _join(narrow, list(blocks), pieces)
+    culprit = None
+    if len(blocks) == 1:
+        ((name, (_, block)),) = blocks.items()
+        culprit = (Node.KIND, "", name) if block.at_fault else None
+    step = ", or ".join(dict.fromkeys(one for one in steps[:2] if one))
+    return replace(told, sentence=sentence, step=step, culprit=culprit, more=tuple(more))
+
+
+def _for_many(block: _Block, names: Sequence[str]) -> str:
+    """The step for several nodes: it names the first few."""
+    first, all_ = block.evidence.subject.removeprefix("Node "), " ".join(names[:_NAMED])
+    return block.step.replace(first, all_ if len(names) <= _NAMED else "NAME")
+
+
+def _join(narrow: Sequence[_Demand], left: Sequence[str], pieces: Sequence[str]) -> str:
+    """``its PVC db can be used on worker-3 only, which is cordoned``."""
+    said = "; ".join(pieces)
+    if not narrow:
+        return said
+    demand = narrow[0]
+    if len(left) == 1:
+        (name,) = left
+        only = demand.only.format(name) if demand.only else f"only {name} {_verb(demand.has, 1)}"
+        return f"{only}, and {_after(said, name)}"
+    only = " and ".join(one.has for one in narrow)
+    return f"only {_count(left, 0)} {only}: {said}"
+
+
+def _after(said: str, name: str) -> str:
+    return f"it {said.removeprefix(f'{name} ')}" if said.startswith(f"{name} ") else said
+
+
+def _tell_amount(
+    view: View, machine: Machine, pod: Pod, resource: str, nodes: Sequence[Node]
+) -> tuple[str, str, list[Evidence]]:
+    """What would have to fit, and where it comes nearest to that: words, step, evidence."""
+    asked = requests_of(pod.spec.containers)[resource]
+    wanted, noun = _amount(resource, asked), _NAMES[resource]
+
+    def has(node: Node) -> float:
+        return quantity(node.status.allocatable.get(resource)) or 0.0
+
+    def free(node: Node) -> float:
+        return max(0.0, has(node) - used_on(view, machine.backend, node.metadata.name).get(resource, 0.0))
+
+    largest = max(nodes, key=lambda node: (has(node), free(node)))
+    freest = max(nodes, key=lambda node: (free(node), has(node)))
+    needs = Evidence(f"Pod {pod.metadata.name}", f"requests.{resource}", wanted)
+    if asked > has(largest):
+        name, room = largest.metadata.name, _amount(resource, has(largest))
+        words = f"it needs {wanted} of {noun}, and the largest node, {name}, has {room}"
+        evidence = Evidence(f"Node {name}", f"allocatable {resource}", room)
+        return words, f"give it less {noun}, or add a node that has {wanted}", [needs, evidence]
+    name, room, all_ = freest.metadata.name, _amount(resource, free(freest)), _amount(resource, has(freest))
+    where = f"the largest free node, {name}," if len(nodes) > 1 else name
+    words = f"it needs {wanted} of {noun}, and {where} has {room} of {all_} left"
+    evidence = Evidence(f"Node {name}", f"allocatable {resource} left", f"{room} of {all_}")
+    return words, f"free {noun} on a node, give the VM less, or add a node", [needs, evidence]
+
+
+def _amount(resource: str, value: float) -> str:
+    return size(value) if resource == "memory" else f"{value:.3g}"
+
+
+def _say(block: _Block, names: Sequence[str]) -> str:
+    return block.one if len(names) == 1 else block.many
+
+
+def _count(names: Sequence[str], of: int) -> str:
+    """The nodes by name, or how many of them."""
+    if len(names) <= _NAMED:
+        return _enumerate(names)
+    return f"all {of} nodes that take VMs" if len(names) == of else f"{len(names)} nodes"
+
+
+def _enumerate(names: Sequence[str]) -> str:
+    if len(names) > _NAMED:
+        return f"{len(names)} nodes"
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
+
+
+def _verb(has: str, count: int) -> str:
+    """Of one node: ``has``, ``offers``, ``is``."""
+    if count != 1:
+        return has
+    verb, _, rest = has.partition(" ")
+    singular = {"have": "has", "are": "is", "can": "can"}.get(verb, f"{verb}s")
+    return f"{singular} {rest}"

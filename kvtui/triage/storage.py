@@ -1,0 +1,238 @@
+"""Claims that get no volume, and storage classes that make none: kubevirt-api.md 9.2, row 13.
+
+A claim of a class that waits for its first consumer is well while nobody uses it, and so is one that CDI fills.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Final
+
+from kvtui.joins.causes import Cause, Theme
+from kvtui.model import Evidence, Finding, Ref, Severity
+from kvtui.records.cdi import DataVolume
+from kvtui.records.kubernetes import Claim, Event
+from kvtui.records.storage import PersistentVolume, StorageClass
+from kvtui.store import View
+from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
+from kvtui.triage.messages import Reading, read_message
+
+BIND_LIMIT: Final = 60.0
+"""Seconds that a claim may be unbound."""
+
+
+def explain_claim(view: View, backend: str, claim: Claim) -> Cause | None:
+    """Why a claim has no volume, in a sentence about it, and what is at fault; None while it is bound, or waits as it
+    should.
+    """
+    if claim.status.phase == "Lost":
+        return _of_lost(claim)
+    if claim.status.phase != "Pending":
+        return None
+    name, class_ = claim.metadata.name, claim.spec.storage_class_name
+    evidence = Evidence(f"PVC {name}", "status.phase", "Pending", claim.created)
+    event, reading = read_events(view, backend, claim)
+    more = (_evidence_of(claim, event),) if event is not None else ()
+    told = Cause(Theme.CLAIM, "", evidence, (Claim.KIND, claim.metadata.namespace, name), more=more)
+    classes = {ref.name: found for ref, found in view.items(StorageClass, backend)}
+    if class_ and classes and class_ not in classes:
+        sentence = f'there is no StorageClass "{class_}", which it asks for'
+        step = f"create StorageClass {class_}, or make the claim anew with one of {', '.join(sorted(classes))}"
+        needs = Evidence(f"PVC {name}", "spec.storageClassName", class_)
+        return replace(told, sentence=sentence, step=step, more=(needs, *more), culprit=(StorageClass.KIND, "", class_))
+    if class_ is None and classes and not any(found.is_default for found in classes.values()):
+        sentence = "it names no storage class, and none of the cluster is the default"
+        step = f"make one of {', '.join(sorted(classes))} the default, or name one in the claim"
+        return replace(told, sentence=sentence, step=step)
+    of_class = f'StorageClass "{class_}" has not made its volume' if class_ else "there is no volume for it"
+    if event is not None:
+        culprit = (StorageClass.KIND, "", class_) if class_ and event.reason == _EXTERNAL else told.culprit
+        words = reading.sentence if reading is not None else event.message.partition(". ")[0].rstrip(".")
+        step = reading.step if reading is not None else "mend what its event tells"
+        return replace(told, sentence=f"{of_class}: {words}", step=step, culprit=culprit)
+    found = classes.get(class_ or "")
+    if _is_filled(claim) or found is None or found.waits:
+        return None
+    return replace(
+        told, sentence=f"{of_class}, and no event says why", step="read the log of the provisioner of its class"
+    )
+
+
+def name_claim(claim: Claim) -> str:
+    """What stands of it in the sentence for whatever waits for it: ``PVC shop/db-data of StorageClass "nfs" is
+    Pending``.
+    """
+    class_ = claim.spec.storage_class_name
+    of_class = f' of StorageClass "{class_}"' if class_ else ""
+    return f"PVC {claim.metadata.namespace}/{claim.metadata.name}{of_class} is {claim.status.phase}"
+
+
+_EXTERNAL: Final = "ExternalProvisioning"
+
+
+def _of_lost(claim: Claim) -> Cause:
+    meta, volume = claim.metadata, claim.spec.volume_name
+    return Cause(
+        Theme.CLAIM,
+        f"its volume {volume} is gone" if volume else "its volume is gone",
+        Evidence(f"PVC {meta.name}", "status.phase", "Lost"),
+        (Claim.KIND, meta.namespace, meta.name),
+        "bring its volume back, or restore the disk from a backup",
+    )
+
+
+def _is_filled(claim: Claim) -> bool:
+    """Whether CDI fills it: the claim stays Pending till all is done (kubevirt-api.md 2.5)."""
+    return claim.controller is not None and claim.controller.kind == DataVolume.KIND
+
+
+def read_events(view: View, backend: str, claim: Claim) -> tuple[Event | None, Reading | None]:
+    """The newest event that tells what a claim waits for, which no field of it does, and what it means."""
+    about = view.linked(Event, backend, "about", claim.metadata.uid) if claim.metadata.uid else ()
+    telling = [event for _, event in about if tells(event)]
+    newest = max(telling, key=lambda event: event.last_seen or 0.0, default=None)
+    if newest is None or (newest.reason == _EXTERNAL and _is_filled(claim)):
+        return None, None
+    return newest, read_message(newest.message)
+
+
+def tells(event: Event) -> bool:
+    """Whether an event of a claim says what keeps it from its volume."""
+    return event.reason in {_EXTERNAL, "FailedBinding", "ProvisioningFailed"}
+
+
+def _evidence_of(claim: Claim, event: Event) -> Evidence:
+    words = event.message.partition(". ")[0].rstrip(".")
+    return Evidence(f"Event of PVC {claim.metadata.name}", event.reason, words, event.first_seen)
+
+
+def _judge_claim(view: View, ref: Ref, now: float) -> Judgement:
+    claim = view.find(Claim, ref)
+    if claim is None or claim.metadata.deletion_timestamp:
+        return WELL
+    cause = explain_claim(view, ref.backend, claim)
+    if cause is None:
+        return WELL
+    lost = claim.status.phase == "Lost"
+    limit = (claim.created or now) + BIND_LIMIT
+    if not lost and now < limit:
+        return Judgement(again=limit)
+    return Judgement(
+        Finding(
+            "claim.state",
+            Severity.BAD if lost else Severity.WARN,
+            ref,
+            "claim",
+            "has lost its volume" if lost else "gets no volume",
+            cause.sentence,
+            None if lost else claim.created,
+            (cause.evidence, *cause.more),
+            cause.step,
+            root_of(ref, cause),
+        )
+    )
+
+
+def root_of(ref: Ref, cause: Cause) -> Ref | None:
+    """The culprit as a root, where it is not the subject itself."""
+    if cause.culprit is None or cause.culprit == (ref.kind, ref.namespace, ref.name):
+        return None
+    return Ref(ref.backend, *cause.culprit)
+
+
+# Classes -----------------------------------------------------------------------------------------------------------
+
+
+def _judge_class(view: View, ref: Ref, now: float) -> Judgement:
+    """A provisioner that does not answer shows in the claims that wait for it, and nowhere else."""
+    found = view.find(StorageClass, ref)
+    if found is None:
+        return WELL
+    waiting: list[tuple[float, Claim, Event]] = []
+    again: list[float] = []
+    for _, claim in view.linked(Claim, ref.backend, "waits", ref.name):
+        event, _ = read_events(view, ref.backend, claim)
+        if event is None or event.reason != _EXTERNAL or claim.metadata.deletion_timestamp:
+            continue
+        since = claim.created or now
+        if now < since + BIND_LIMIT:
+            again.append(since + BIND_LIMIT)
+        else:
+            waiting.append((since, claim, event))
+    if not waiting:
+        return Judgement(again=min(again, default=None))
+    since, oldest, event = min(waiting, key=lambda item: (item[0], item[1].metadata.name))
+    name = f"PVC {oldest.metadata.namespace}/{oldest.metadata.name}"
+    others = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
+    finding = Finding(
+        "class.state",
+        Severity.WARN,
+        ref,
+        "class",
+        "makes no volumes",
+        f"its provisioner {found.provisioner} has made none for {name}{others}",
+        since,
+        (Evidence(f"StorageClass {ref.name}", "provisioner", found.provisioner), _evidence_of(oldest, event)),
+        f"see whether the CSI driver {found.provisioner} is installed and its pods run, or use another class",
+    )
+    return Judgement(finding, min(again, default=None))
+
+
+def _classes_of_claim(view: View, ref: Ref, claim: Claim) -> Iterator[Ref]:
+    name = claim.spec.storage_class_name if claim.status.phase == "Pending" else None
+    found = view.get(StorageClass, ref.backend, "", name) if name else None
+    if found is not None:
+        yield found.ref(ref.backend)
+
+
+def _claim_of_event(view: View, ref: Ref, event: Event) -> Claim | None:
+    about = event.involved_object
+    if about.kind != Claim.KIND or not tells(event):
+        return None
+    return view.get(Claim, ref.backend, about.namespace, about.name)
+
+
+def _claims_of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
+    claim = _claim_of_event(view, ref, event)
+    return (claim.ref(ref.backend),) if claim is not None else ()
+
+
+def _classes_of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
+    claim = _claim_of_event(view, ref, event)
+    return _classes_of_claim(view, claim.ref(ref.backend), claim) if claim is not None else ()
+
+
+def _claims_of_class(view: View, ref: Ref, _record: StorageClass) -> Iterator[Ref]:
+    for claim, _ in view.linked(Claim, ref.backend, "waits", ref.name):
+        yield claim
+
+
+def _claims_of_volume(view: View, ref: Ref, volume: PersistentVolume) -> Iterator[Ref]:
+    bound = volume.spec.claim_ref
+    claim = view.get(Claim, ref.backend, bound.namespace, bound.name) if bound is not None else None
+    if claim is not None and claim.status.phase != "Bound":
+        yield claim.ref(ref.backend)
+
+
+RULES: Final = (
+    Rule(
+        "claim.state",
+        _judge_claim,
+        {
+            Claim: itself,
+            Event: _claims_of_event,
+            StorageClass: _claims_of_class,
+            PersistentVolume: _claims_of_volume,
+        },
+        linger=LINGER,
+        detects="a claim that lost its volume or gets none: its class does not exist, is not named, or does not work",
+    ),
+    Rule(
+        "class.state",
+        _judge_class,
+        {StorageClass: itself, Claim: _classes_of_claim, Event: _classes_of_event},
+        linger=LINGER,
+        detects="a storage class whose provisioner makes no volumes",
+    ),
+)
