@@ -135,8 +135,8 @@ class _Run:
             if tasks is None:
                 raise UnconfirmedError("nothing was done", "it was not confirmed")
             return await self._carry_out(tasks, live)
-        except (KvtuiError, ConfigError) as error:
-            if self._options.output == "json" and not isinstance(error, ConfigError):
+        except KvtuiError as error:
+            if self._options.output == "json":
                 self._print_json((), str(error))
             raise
         finally:

@@ -6,7 +6,8 @@ import shlex
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, Final
 
 from kvtui.actions.commands import Deed
 from kvtui.backends.base import Finder
@@ -14,11 +15,15 @@ from kvtui.config import NAMESPACE, Settings
 from kvtui.errors import AbsentError, BackendError, ConfigError, ForbiddenError, UnreachableError
 from kvtui.fleet import Fleet
 from kvtui.model import Feed, FeedState, Platform, Ref
+from kvtui.records.kubernetes import Namespace as Space
 from kvtui.resources.base import AnyResource, Site
 from kvtui.resources.filtering import FilterError
 from kvtui.resources.listing import Listing
 from kvtui.resources.sources import name_kind
 from kvtui.text import clean_line
+
+_NAMED: Final = 12
+"""How many namespaces are named where the one that was given is not there."""
 
 
 def confine(options: Namespace, settings: Settings, deed: Deed, names: Sequence[str]) -> Mapping[str, str]:
@@ -81,6 +86,7 @@ class Chooser:
             row = self.resource.row(self._fleet.view, meant[0]) if meant else None
             if row is None:
                 self.check_lists(f"no {self.resource.label} named {clean_line(name)} is known")
+                self._check_home(name)
                 raise await self._absent(name)
             found[meant[0]] = row
         return list(found.values())
@@ -99,7 +105,9 @@ class Chooser:
         return rows
 
     def find_site(self) -> Site:
-        """Where something is to be made. Raises ConfigError when that is not clear, BackendError when nowhere."""
+        """Where something is to be made. Raises ConfigError when that is not clear, BackendError when nowhere, and
+        AbsentError when there is no such namespace.
+        """
         sites = [
             Site(
                 backend.name,
@@ -114,7 +122,21 @@ class Chooser:
         if len(possible) > 1:
             where = ", ".join(site.backend for site in possible)
             raise ConfigError("it is not clear where to make it", where, "give one --context or --host")
+        if possible[0].platform is Platform.KUBERNETES:
+            self._check_namespace(possible[0].backend, possible[0].namespace)
         return possible[0]
+
+    def _check_namespace(self, backend: str, name: str) -> None:
+        """Raise AbsentError, with those that there are, when it is known that there is no such namespace."""
+        view = self._fleet.view
+        if view.feed(backend, Space.KIND).state is not FeedState.LIVE:
+            return
+        known = sorted(ref.name for ref, _ in view.items(Space, backend))
+        if name not in known:
+            alike = get_close_matches(name, known, n=3) or known
+            more = f" and {len(alike) - _NAMED} more" if len(alike) > _NAMED else ""
+            there = f"there is {', '.join(alike[:_NAMED])}{more}" if alike else ""
+            raise AbsentError(f"there is no namespace {clean_line(name)} in {backend}", clean_line(there), code=404)
 
     def check_lists(self, words: str, *, all_of_them: bool = True) -> None:
         """Raise UnreachableError or ForbiddenError where a list is missing, of that nothing can be said; all lists must
@@ -131,6 +153,13 @@ class Chooser:
         if feed.state is FeedState.ABSENT:
             raise AbsentError(words, f"{feed.backend} has no {name_kind(feed.kind)}")
         raise UnreachableError(words, detail)
+
+    def _check_home(self, name: str) -> None:
+        """Raise AbsentError when the namespace that was given for a name is not there at all."""
+        given = name.rpartition("/")[0] or ("" if self._everywhere else self._options.namespace or "")
+        backends = list(self._fleet.backends.values())
+        if given and len(backends) == 1 and backends[0].info.platform is Platform.KUBERNETES:
+            self._check_namespace(backends[0].name, given)
 
     def _is_arriving(self, ref: Ref) -> bool:
         row = self.resource.row(self._fleet.view, ref)
@@ -156,7 +185,8 @@ class Chooser:
     @property
     def _scope(self) -> str:
         names = {self._options.namespace} if self._options.namespace else set(self._homes.values())
-        if self._everywhere or len(names) != 1:
+        placed = any(source.namespaced for source in self.resource.own)
+        if self._everywhere or len(names) != 1 or not placed:
             return ", ".join(self._fleet.backends)
         return f"namespace {names.pop()} of {', '.join(self._fleet.backends)}"
 

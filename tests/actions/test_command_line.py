@@ -254,6 +254,8 @@ def test_fields_are_options_and_are_checked_as_on_the_screen(run: Run) -> None:
     assert "'many' is no whole number" in err
     code, _, err = run(*new, "--source", "nowhere")
     assert code == codes.USAGE
+    code, out, _ = run(*new, "--source", "nowhere", "-o", "json")
+    assert (code, "--source is not 'nowhere'" in json.loads(out)["error"]) == (codes.USAGE, True)
     assert "--source is not 'nowhere': there is http, registry, s3, pvc, blank, upload" in err
     code, _, err = run(*new, "--source", "blank", "--url", "https://example.org")
     assert code == codes.USAGE

@@ -99,6 +99,10 @@ def test_it_is_tried_out_then_done_and_seen(run: Run, kubeconfig: str, done: dic
         if code == codes.OK or "cannot be tried out" in out:
             break
     assert code == codes.OK or "cannot be tried out" in out, (out, err)
+    code, out, err = run(*words, "-o", "json")
+    # What is fleeting may be over by now.
+    assert code == codes.UNCONFIRMED or (code == codes.FAILED and CASES[deed.action.id].fleeting), (out, err)
+    assert json.loads(out)["action"] == deed.action.id
     waits = WAIT if CASES[deed.action.id].waits else ()
     for again in range(tries):
         words = words_of(done, kubeconfig, run, deed) if again else words
@@ -110,6 +114,29 @@ def test_it_is_tried_out_then_done_and_seen(run: Run, kubeconfig: str, done: dic
     done[deed.action.id] = words[2]
     assert told["action"] == deed.action.id
     assert [item["state"] for item in told["items"]] == ["done"] if waits else told["items"]
+
+
+@pytest.mark.parametrize("deed", KUBERNETES, ids=lambda deed: deed.action.id)
+def test_what_is_not_there_is_said_in_a_sentence_and_in_json(run: Run, deed: Deed) -> None:
+    verb, kind = deed.action.command, kind_of(deed)
+    namespaced = any(source.namespaced for source in deed.resource.own)
+    wanted, told = "no-such-one", f"no {deed.resource.label} named no-such-one in demo"
+    if deed.makes:
+        wanted, told = "no-such-place/new", "there is no namespace no-such-place in demo: there is "
+    elif namespaced:
+        wanted, told = "lab/no-such-one", f"no {deed.resource.label} named lab/no-such-one in demo"
+    code, out, err = run(verb, kind, wanted, *CASES[deed.action.id].fields, "--yes", "-o", "json")
+    assert code == codes.FAILED, err
+    assert told in err
+    found = json.loads(out)
+    assert told in found["error"]
+    assert (found["action"], found["items"]) == (deed.action.id, [])
+
+
+def test_in_a_namespace_that_is_not_there_nothing_is_looked_for(run: Run) -> None:
+    code, out, err = run("stop", "db-1", "-n", "labb", "--yes")
+    assert (code, out) == (codes.FAILED, "")
+    assert "there is no namespace labb in demo: there is lab" in err
 
 
 @pytest.mark.parametrize(
