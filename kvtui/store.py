@@ -172,6 +172,8 @@ class View:
         self._usage: dict[tuple[str, str], dict[tuple[str, str], Usage]] = {}
         self.version = 0
         """Grows with every delta."""
+        self.memo: dict[Ref, object] = {}
+        """What joins made of the present state, for several ask for the same; emptied with every delta."""
 
     def get(self, type_: type[R], backend: str, namespace: str, name: str) -> R | None:
         """The object of that name, whichever its uid."""
@@ -286,6 +288,7 @@ class Store(View):
         delta = Delta(real, tuple(feeds.values()), frozenset(usage))
         if delta:
             self.version += 1
+            self.memo.clear()
         return delta
 
     def _put(self, backend: str, record: Record, changes: dict[Ref, Change[Record]]) -> Change[Record] | None:

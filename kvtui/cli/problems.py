@@ -32,6 +32,7 @@ def problems(options: Namespace) -> int:
 
 async def _problems(options: Namespace, fleet: Fleet) -> int:
     sources = all_sources(fleet.resources)
+    fleet.engine.waits = False
     live = asyncio.create_task(fleet.run(sources))
     try:
         await wait_for_lists(options, sources, fleet, live)

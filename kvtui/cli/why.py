@@ -52,6 +52,7 @@ class _Answer:
 async def _why(options: Namespace, fleet: Fleet) -> int:
     kind, name = _read_name(options.name, fleet)
     sources = all_sources(fleet.resources)
+    fleet.engine.waits = False
     live = asyncio.create_task(fleet.run(sources))
     try:
         await wait_for_lists(options, sources, fleet, live)

@@ -103,6 +103,16 @@ class Machine:
 
 def join_machine(view: View, ref: Ref) -> Machine | None:
     """The machine that `ref` means: a VM, or an instance without VM. None where there is no such row."""
+    known = view.memo.get(ref)
+    if isinstance(known, Machine):
+        return known
+    machine = _join(view, ref)
+    if machine is not None:
+        view.memo[ref] = machine
+    return machine
+
+
+def _join(view: View, ref: Ref) -> Machine | None:
     backend, _, namespace, name, _ = ref
     vm = view.get(VirtualMachine, backend, namespace, name)
     if ref.kind == VirtualMachine.KIND:

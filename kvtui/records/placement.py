@@ -15,6 +15,7 @@ class Taint(Struct):
     key: str = ""
     value: str = ""
     effect: str = ""
+    time_added: str | None = None
 
     @property
     def words(self) -> str:
@@ -29,6 +30,7 @@ class Toleration(Struct):
     operator: str = ""
     value: str = ""
     effect: str = ""
+    time_added: str | None = None
 
     def __post_init__(self) -> None:
         self.key = intern(self.key)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from kvtui.model import Finding, Ref, Severity
 from kvtui.store import Delta, View
-from kvtui.triage.base import Judgement, Related, Rule, backend_ref
+from kvtui.triage.base import WELL, Judgement, Related, Rule, backend_ref
 from kvtui.triage.problems import Problem, group_problems, worst_first
 from kvtui.triage.rules import RULES
 
@@ -34,6 +34,8 @@ class Engine:
         self._todo: dict[_Key, None] = {}
         """What is still to be judged."""
         self._changed = False
+        self.waits = True
+        """Whether what is found must stand for a while before it is told; who looks but once cannot wait."""
         self._found: dict[_Key, Finding] = {}
         self._hidden: dict[_Key, Finding] = {}
         """What was found before nobody could tell any more."""
@@ -116,6 +118,8 @@ class Engine:
             judgement = rule.judge(view, ref, now)
         except Exception as error:  # noqa: BLE001 - boundary: a rule that fails must cost no more than its own word
             judgement = Judgement(_own_fault(rule.id, ref, error))
+        if judgement is WELL and key not in self._first and key not in self._due and key not in self._hidden:
+            return False
         before = self._found.get(key)
         finding = judgement.finding
         if judgement.hidden and before is not None:
@@ -132,7 +136,7 @@ class Engine:
             first = self._first.get(key, now)
             finding = replace(finding, since=same.since if same is not None else first)
         ripe = self._first.setdefault(key, finding.since or now) + rule.settle
-        if before is None and now < ripe:
+        if before is None and self.waits and now < ripe:
             self._remember(key, _earliest(judgement.again, ripe))
             return False
         self._remember(key, judgement.again)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from kvtui.joins.causes import Cause, Theme, find_cause
+from kvtui.joins.ceph import ceph_behind, judge_ceph
 from kvtui.joins.holdups import grace_of
 from kvtui.joins.machine import (
     Machine,
@@ -16,11 +17,12 @@ from kvtui.joins.machine import (
     machines_of_vm,
     machines_of_volume,
 )
-from kvtui.model import Evidence, FeedState, Finding, Ref, Severity
+from kvtui.model import Evidence, FeedState, Finding, Ref, Severity, Tone
 from kvtui.records.base import find_condition, is_true
 from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim, Event, Node, Pod
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
+from kvtui.records.storage import PersistentVolume
 from kvtui.store import View
 from kvtui.text import parse_time
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule
@@ -62,7 +64,7 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     if machine.vm is None and _is_ahead_of_its_vm(view, machine):
         return Judgement(again=now + _LOADING)
     if machine.running:
-        return _judge_running(machine)
+        return _judge_running(view, machine)
     if machine.live is not None and machine.live.metadata.deletion_timestamp:
         return _judge_stopping(machine, now)
     if machine.vm is None:
@@ -86,7 +88,7 @@ def _is_ahead_of_its_vm(view: View, machine: Machine) -> bool:
     return of_vm and view.feed(machine.backend, VirtualMachine.KIND).state is FeedState.LOADING
 
 
-def _judge_running(machine: Machine) -> Judgement:
+def _judge_running(view: View, machine: Machine) -> Judgement:
     """What may be wrong with a guest that runs or stands paused."""
     vmi = machine.vmi
     assert vmi is not None
@@ -99,11 +101,21 @@ def _judge_running(machine: Machine) -> Judgement:
             words = condition.message or condition.reason
             step = "mend its storage, then unpause it"
             finding = _finding(machine, Severity.BAD, "is paused", words, since, (evidence,), step)
-            return Judgement(finding)
+            return Judgement(replace(finding, root=_broken_ceph(view, machine)))
         if condition.type == "Synchronized" and condition.status == "False" and not machine.moving:
             words = condition.message or condition.reason
             return Judgement(_finding(machine, Severity.WARN, "is out of sync", words, since, (evidence,)))
     return _judge_recovery(machine)
+
+
+def _broken_ceph(view: View, machine: Machine) -> Ref | None:
+    """The Ceph below one of its disks, where that is in error."""
+    for claim in machine.claims:
+        volume = view.get(PersistentVolume, machine.backend, "", claim.spec.volume_name)
+        ceph = ceph_behind(view, machine.backend, volume.origin) if volume is not None else None
+        if ceph is not None and judge_ceph(ceph).tone is Tone.BAD:
+            return ceph.ref(machine.backend)
+    return None
 
 
 def _judge_recovery(machine: Machine) -> Judgement:

@@ -20,14 +20,12 @@ from tests.triage.drills import CASES, Says
 from tests.triage.worlds import BACKEND, Observer
 
 START = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
-_LOOKS = 30.0
-"""Seconds for which the user looks at it: findings may need to settle."""
 
 
 @cache
 def play(name: str) -> Observer:
     observer = Observer(World(start=START, drill=name))
-    observer.pass_time(_LOOKS)
+    observer.pass_time(CASES[name].looks)
     return observer
 
 

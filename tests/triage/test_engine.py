@@ -208,6 +208,13 @@ def test_what_is_to_settle_is_told_when_it_has_stood_and_not_when_it_passes() ->
     assert [finding.since for finding in engine.findings] == [120.0]
 
 
+def test_who_looks_but_once_is_told_at_once() -> None:
+    counting, store = Counting(), Store()
+    engine = Engine([replace(counting.rule, settle=10.0)])
+    engine.waits = False
+    assert engine.update(store, store.apply([node("bad")]), 100.0)
+
+
 def test_what_no_rule_knows_counts_only_where_no_rule_tells_more() -> None:
     known, unknown, store = Counting(), Counting(), Store()
     fallback = Rule("test.fallback", unknown._judge, {Node: unknown._itself}, fallback=True)

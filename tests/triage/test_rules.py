@@ -31,9 +31,14 @@ def findings(name: str, edit: Any = None, now: float = RECORDED) -> list[tuple[S
     return [(finding.severity, finding.label, finding.trouble, finding.cause) for finding in found]
 
 
-@pytest.mark.parametrize("name", ["running", "stopped", "evacuated", "imported", "without_vm"])
+@pytest.mark.parametrize("name", ["running", "stopped", "evacuated", "imported"])
 def test_what_is_well_is_left_alone(name: str) -> None:
     assert findings(name) == []
+
+
+def test_an_instance_without_a_vm_is_a_note() -> None:
+    ((severity, label, trouble, _),) = findings("without_vm")
+    assert (severity, label, trouble) == (Severity.INFO, "vm", "has no VM")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 )
 def cordoned(world: World) -> None:
     """Somebody cordoned a node and did not come back."""
-    world.storage.modify(kinds.NODE, "", workers(world)[3], cordon(world))
+    world.storage.modify(kinds.NODE, "", workers(world)[3], cordon(world, 2 * 86400.0))
 
 
 @drill(

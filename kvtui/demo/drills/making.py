@@ -84,9 +84,9 @@ def workers(world: World) -> list[str]:
     return [node["metadata"]["name"] for node in nodes]
 
 
-def cordon(world: World) -> Callable[[Object], None]:
-    """What ``kubectl cordon`` does to a node, and the node lifecycle controller after it."""
-    now = world.clock.stamp()
+def cordon(world: World, ago: float = 0.0) -> Callable[[Object], None]:
+    """What ``kubectl cordon`` did to a node `ago` seconds ago, and the node lifecycle controller after it."""
+    now = world.clock.stamp(ago)
 
     def edit(node: Object) -> None:
         node["spec"]["unschedulable"] = True

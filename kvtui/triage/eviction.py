@@ -1,0 +1,90 @@
+"""VMs that have to be moved and cannot be, and drains that they hold up. Evidence: kubevirt-api.md 5.5 and 9.4."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kvtui.joins.machine import join_machine, machines_of_instance, machines_of_node, machines_of_vm
+from kvtui.model import Evidence, Finding, Ref, Severity
+from kvtui.records.base import find_condition
+from kvtui.records.kubernetes import Node
+from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
+from kvtui.store import View
+from kvtui.text import parse_time
+from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
+
+CORDON_LIMIT: Final = 3600.0
+"""Seconds after which a cordon may be forgotten: maintenance takes less."""
+_CORDON: Final = "node.kubernetes.io/unschedulable"
+_LIMIT: Final = 120.0
+"""Seconds after its start in which a VM may still become migratable: virt-handler looks at it by and by."""
+
+
+def _judge(view: View, ref: Ref, now: float) -> Judgement:
+    machine = join_machine(view, ref)
+    if machine is None or machine.vmi is None or not machine.running or machine.vmi.metadata.deletion_timestamp:
+        return WELL
+    vmi = machine.vmi
+    condition = find_condition(vmi.status.conditions, "LiveMigratable")
+    if vmi.spec.eviction_strategy != "LiveMigrate" or condition is None or condition.status != "False":
+        return WELL
+    since = parse_time(condition.last_transition_time) or vmi.created or now
+    if now < since + _LIMIT:
+        return Judgement(again=since + _LIMIT)
+    words = condition.message or condition.reason
+    evidence = (
+        Evidence(f"VMI {vmi.metadata.name}", f"LiveMigratable=False {condition.reason}", words, since),
+        Evidence(f"VMI {vmi.metadata.name}", "spec.evictionStrategy", "LiveMigrate"),
+    )
+    node = machine.node
+    if node is not None and node.spec.unschedulable:
+        cause = f"{node.metadata.name} is cordoned and cannot get empty: it must be moved and cannot be: {words}"
+        step = "stop it in agreement with its owner, or change its evictionStrategy"
+        began = _cordoned_since(node)
+        finding = Finding(
+            "vm.eviction", Severity.WARN, machine.ref, "vm", "blocks the drain", cause, began or since, evidence, step
+        )
+        return Judgement(finding)
+    cause = f"its evictionStrategy LiveMigrate wants it moved, and it cannot be: {words}"
+    step = "put that right, or set evictionStrategy LiveMigrateIfPossible: a drain of its node will not end until then"
+    return Judgement(
+        Finding("vm.eviction", Severity.INFO, machine.ref, "vm", "cannot be moved", cause, since, evidence, step)
+    )
+
+
+def _judge_cordon(view: View, ref: Ref, now: float) -> Judgement:
+    node = view.find(Node, ref)
+    if node is None or not node.spec.unschedulable:
+        return WELL
+    since = _cordoned_since(node)
+    if since is None:
+        return WELL
+    if now < since + CORDON_LIMIT:
+        return Judgement(again=since + CORDON_LIMIT)
+    left = sum(1 for _, vmi in view.linked(VirtualMachineInstance, ref.backend, "node", ref.name) if not vmi.is_final)
+    cause = "somebody cordoned it and has not uncordoned it yet" + (f"; {left} VMs run there still" if left else "")
+    evidence = Evidence(f"Node {ref.name}", "spec.unschedulable", "true", since)
+    return Judgement(
+        Finding(
+            "node.cordon", Severity.INFO, ref, "node", "takes nothing new", cause, since, (evidence,),
+            "uncordon it when the work is done",
+        )
+    )  # fmt: skip
+
+
+def _cordoned_since(node: Node) -> float | None:
+    """When it was cordoned: the controller dates the taint."""
+    dated = (taint.time_added for taint in node.spec.taints if taint.key == _CORDON)
+    return next((parse_time(moment) for moment in dated if moment), None)
+
+
+RULES: Final = (
+    Rule(
+        "vm.eviction",
+        _judge,
+        {VirtualMachine: machines_of_vm, VirtualMachineInstance: machines_of_instance, Node: machines_of_node},
+        linger=LINGER,
+        detects="a VM that evictionStrategy LiveMigrate wants moved and that cannot be, and the drain that it blocks",
+    ),
+    Rule("node.cordon", _judge_cordon, {Node: itself}, linger=LINGER, detects="a node that was cordoned and forgotten"),
+)

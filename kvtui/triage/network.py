@@ -1,0 +1,57 @@
+"""Interfaces of VMs without an address. Evidence: kubevirt-api.md 9.5, row 80."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kvtui.joins.machine import join_machine, machines_of_instance, machines_of_vm
+from kvtui.model import Evidence, Finding, Ref, Severity
+from kvtui.records.base import is_true
+from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
+from kvtui.store import View
+from kvtui.triage.base import LINGER, WELL, Judgement, Rule
+from kvtui.triage.guest import BOOT_LIMIT, running_since
+
+
+def _judge(view: View, ref: Ref, now: float) -> Judgement:
+    machine = join_machine(view, ref)
+    since = running_since(machine) if machine is not None else None
+    if machine is None or machine.vmi is None or since is None or machine.paused:
+        return WELL
+    vmi = machine.vmi
+    told = {interface.name: interface for interface in vmi.status.interfaces}
+    bare = [
+        network
+        for network in vmi.spec.networks
+        if network.multus is not None
+        and (network.name not in told or not (told[network.name].ip_address or told[network.name].ip_addresses))
+    ]
+    if not bare:
+        return WELL
+    if now < since + BOOT_LIMIT:
+        return Judgement(again=since + BOOT_LIMIT)
+    network = bare[0]
+    named = network.multus.network_name if network.multus is not None else ""
+    more = f" (and {len(bare) - 1} more)" if len(bare) > 1 else ""
+    seen = is_true(vmi.status.conditions, "AgentConnected")
+    how = "the agent tells none" if seen else "no guest agent answers that could tell one"
+    cause = f"its interface {network.name}{more} on network {named} shows no address: {how}"
+    evidence = Evidence(f"VMI {vmi.metadata.name}", f"interfaces[{network.name}].ipAddress", "not there", since)
+    step = "see on its console whether the interface is up and whether DHCP answers there"
+    if not seen:
+        step += "; install the agent"
+    severity = Severity.WARN if seen else Severity.INFO
+    return Judgement(
+        Finding("network.address", severity, machine.ref, "vm", "shows no address", cause, since, (evidence,), step)
+    )
+
+
+RULES: Final = (
+    Rule(
+        "network.address",
+        _judge,
+        {VirtualMachine: machines_of_vm, VirtualMachineInstance: machines_of_instance},
+        linger=LINGER,
+        detects="an interface of a running VM that shows no address minutes after its start",
+    ),
+)
