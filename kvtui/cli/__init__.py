@@ -57,6 +57,10 @@ def _run(options: Namespace) -> int:
             from kvtui.cli.why import why
 
             return why(options)
+        case "stack":
+            from kvtui.cli.stack import stack
+
+            return stack(options)
         case "problems":
             from kvtui.cli.problems import problems
 

@@ -171,6 +171,21 @@ json: subject, health as of kvtui get, problems (as of kvtui problems; because i
 
 {EXIT_CODES}"""
 
+STACK_ABOUT = """\
+Print what an object stands on, layer by layer from the top down, and what stands on it; each layer with its health and
+the worst that was found in it: the same as x on the screen."""
+
+STACK_MORE = f"""\
+examples:
+  kvtui stack shop/db-2
+  kvtui stack node/worker-3
+  kvtui stack pvc/shop/db-2-data -o json | jq -r '.layers[] | select(.finding) | .name'
+
+json: layers, from the top down (depth, role, name, subject, own: whether it is the object itself, health, note, finding
+  as of kvtui problems), not_checked.
+
+{EXIT_CODES}"""
+
 PROBLEMS_ABOUT = """\
 Print all that is wrong now, the worst first, each cause once: x is bad, ! a warning, i worth knowing."""
 

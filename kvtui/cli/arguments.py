@@ -103,6 +103,10 @@ def make_parser() -> ArgumentParser:
         "why", parents=[_shared_options()], help="what is wrong with an object, because of what, and what to do",
         description=about.WHY_ABOUT, epilog=about.WHY_MORE, formatter_class=RawDescriptionHelpFormatter,
     ))  # fmt: skip
+    _add_stack(commands.add_parser(
+        "stack", parents=[_shared_options()], help="the layers that an object stands on, and what stands on it",
+        description=about.STACK_ABOUT, epilog=about.STACK_MORE, formatter_class=RawDescriptionHelpFormatter,
+    ))  # fmt: skip
     _add_problems(commands.add_parser(
         "problems", parents=[_shared_options()], help="all that is wrong now, the worst first",
         description=about.PROBLEMS_ABOUT, epilog=about.PROBLEMS_MORE, formatter_class=RawDescriptionHelpFormatter,
@@ -181,6 +185,14 @@ def _add_why(parser: ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", choices=("text", "json", "markdown"), default="text",
                         help="text, json, or markdown for a ticket (default: %(default)s)")  # fmt: skip
+    _add_timeout(parser)
+
+
+def _add_stack(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "name", type=_named, metavar="[KIND/]NAME", help="NAME or NAMESPACE/NAME, with or without a kind"
+    )
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="text, or json")
     _add_timeout(parser)
 
 

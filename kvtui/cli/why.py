@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -16,21 +16,18 @@ from kvtui.cli.codes import OK, PARTIAL
 from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.findings import describe_finding, describe_ref
 from kvtui.cli.lists import find_missing, say_missing, wait_for_lists
+from kvtui.cli.naming import Named, find_named, read_name
 from kvtui.cli.output import printing
-from kvtui.errors import AbsentError, ConfigError, UnreachableError
 from kvtui.fleet import Fleet, all_sources
 from kvtui.joins.parts import parts_of
 from kvtui.model import Health, Ref
 from kvtui.records.bastion import Bastion
-from kvtui.resources import find
 from kvtui.resources.base import AnyResource
 from kvtui.text import clean_line
 from kvtui.triage.telling import Story, evidence_line, headline, tell_stories
 
 _NAMED: Final = 5
 """Objects that a sentence names before it counts the rest."""
-_KINDS: Final = ("vms", "nodes", "migrations", "imports")
-"""Where a name without a kind is looked for first."""
 
 
 def why(options: Namespace) -> int:
@@ -50,7 +47,7 @@ class _Answer:
 
 
 async def _why(options: Namespace, fleet: Fleet) -> int:
-    kind, name = _read_name(options.name, fleet)
+    kind, name = read_name(options.name, fleet)
     sources = all_sources(fleet.resources)
     fleet.engine.waits = False
     live = asyncio.create_task(fleet.run(sources))
@@ -58,7 +55,7 @@ async def _why(options: Namespace, fleet: Fleet) -> int:
         await wait_for_lists(options, sources, fleet, live)
         fleet.step()
         missing = say_missing(find_missing(sources, fleet), fleet)
-        answer = _find(fleet, kind, name, options.namespace, missing)
+        answer = _answer(fleet, find_named(fleet, kind, name, options.namespace, missing))
         with printing():
             match options.output:
                 case "json":
@@ -77,46 +74,8 @@ async def _why(options: Namespace, fleet: Fleet) -> int:
         await fleet.close()
 
 
-def _read_name(text: str, fleet: Fleet) -> tuple[AnyResource | None, str]:
-    """``NAME``, ``NAMESPACE/NAME``, ``KIND/NAME`` or ``KIND/NAMESPACE/NAME``. Raises ConfigError."""
-    kind, slash, rest = text.partition("/")
-    resource = find(kind, fleet.resources) if slash else None
-    if resource is None and rest.count("/"):
-        known = ", ".join(resource.name for resource in fleet.resources)
-        raise ConfigError(f"there is no kind {clean_line(kind)}", f"known are {known}")
-    return (resource, rest) if resource is not None else (None, text)
-
-
-def _find(fleet: Fleet, kind: AnyResource | None, name: str, namespace: str | None, missing: Sequence[str]) -> _Answer:
-    """The object of that name. Raises AbsentError, ConfigError when it is the name of several."""
-    for resource in _candidates(fleet, kind):
-        refs = [ref for ref in resource.refs(fleet.view) if name in (ref.path, ref.name)]
-        if namespace:
-            refs = [ref for ref in refs if ref.namespace in ("", namespace)]
-        if len(refs) > 1:
-            where = ", ".join(fleet.name(ref) for ref in refs[:_NAMED])
-            raise ConfigError(
-                f"{clean_line(name)} is the name of several", where, "say which by NAMESPACE/NAME, --context or --host"
-            )
-        row = resource.row(fleet.view, refs[0]) if refs else None
-        if row is not None:
-            return _answer(fleet, resource, refs[0], row)
-    label = kind.label if kind is not None else "object"
-    if missing:
-        raise UnreachableError(f"no {label} named {clean_line(name)} is known", missing[0])
-    raise AbsentError(f"there is no {label} named {clean_line(name)}", code=404)
-
-
-def _candidates(fleet: Fleet, kind: AnyResource | None) -> list[AnyResource]:
-    if kind is not None:
-        return [kind]
-    return sorted(
-        (resource for resource in fleet.resources if resource.name != "events"),
-        key=lambda resource: _KINDS.index(resource.name) if resource.name in _KINDS else len(_KINDS),
-    )
-
-
-def _answer(fleet: Fleet, resource: AnyResource, ref: Ref, row: Any) -> _Answer:
+def _answer(fleet: Fleet, named: Named) -> _Answer:
+    resource, ref, row = named
     # Of what a bastion keeps us from, it is what is wrong.
     before = [one for one, bastion in fleet.view.items(Bastion) if ref.backend in (*bastion.contexts, *bastion.hosts)]
     subjects = [ref, *parts_of(row, ref.backend), *before]

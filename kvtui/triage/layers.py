@@ -13,7 +13,6 @@ from kvtui.joins.footing import (
     nodes_of_machine,
 )
 from kvtui.joins.machine import (
-    Machine,
     join_machine,
     machines_named,
     machines_of_instance,
@@ -40,31 +39,41 @@ _RUNS = frozenset({DomainState.RUNNING, DomainState.BLOCKED})
 
 def _judge_machine(view: View, ref: Ref, _now: float) -> Judgement:
     """A VM that is Running, and whose domain or pod says otherwise. One that moves is in two places rightly."""
-    machine = join_machine(view, ref)
-    if machine is None or not machine.running or machine.paused or machine.migration is not None or machine.moving:
+    vmi = view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
+    if vmi is None or not vmi.is_running:
         return WELL
-    return Judgement(_stopped_below(view, machine) or _elsewhere(view, machine))
+    if (
+        ref.kind == VirtualMachineInstance.KIND
+        and view.get(VirtualMachine, ref.backend, ref.namespace, ref.name) is not None
+    ):
+        return WELL
+    finding = (_stopped_below(view, ref, vmi) if view.count(Domain) else None) or _elsewhere(view, ref, vmi)
+    if finding is None:
+        return WELL
+    # Rare enough to look closer.
+    machine = join_machine(view, ref)
+    if machine is None or machine.paused or machine.migration is not None or machine.moving:
+        return WELL
+    return Judgement(finding)
 
 
-def _stopped_below(view: View, machine: Machine) -> Finding | None:
-    vmi = machine.vmi
-    assert vmi is not None
+def _stopped_below(view: View, ref: Ref, vmi: VirtualMachineInstance) -> Finding | None:
     domains = [found for _, uuid in vmi.spec.domain.firmware.links() for found in view.everywhere(Domain, "uuid", uuid)]
     known = [(ref, domain) for ref, domain in domains if _is_current(view, ref.backend)]
     if not known or any(domain.state in _RUNS for _, domain in known):
         return None
-    ref, domain = known[0]
+    below, domain = known[0]
     state = f"{domain.state.value} ({domain.reason})" if domain.reason else domain.state.value
     return _finding(
-        "layers.domain",
-        machine.ref,
+        "layers.machine",
+        ref,
         "vm",
         "runs in name only",
-        f"VMI {vmi.metadata.name} is Running, and domain {ref.backend}/{ref.name} is {state}",
-        ref,
+        f"VMI {vmi.metadata.name} is Running, and domain {below.backend}/{below.name} is {state}",
+        below,
         (
             Evidence(f"VMI {vmi.metadata.name}", "status.phase", vmi.status.phase),
-            Evidence(f"domain {ref.backend}/{ref.name}", "state", state, domain.since),
+            Evidence(f"domain {below.backend}/{below.name}", "state", state, domain.since),
         ),
         "mend its disk, then resume the domain" if "I/O" in domain.reason else "start the VM again",
         domain.since,
@@ -75,31 +84,29 @@ def _is_current(view: View, backend: str) -> bool:
     return all(host.connected for _, host in view.items(Host, backend))
 
 
-def _elsewhere(view: View, machine: Machine) -> Finding | None:
+def _elsewhere(view: View, ref: Ref, vmi: VirtualMachineInstance) -> Finding | None:
     """Its pod is on another node than the instance says."""
-    vmi = machine.vmi
-    assert vmi is not None
     node = vmi.status.node_name
     running = [
-        (ref, pod)
-        for ref, pod in view.linked(Pod, machine.backend, "vmi", vmi.metadata.uid)
+        (at, pod)
+        for at, pod in view.linked(Pod, ref.backend, "vmi", vmi.metadata.uid)
         if pod.status.phase == "Running"
         and not pod.metadata.annotations.provisioning
         and not pod.metadata.deletion_timestamp
     ]
     if not node or not running or any(pod.spec.node_name == node for _, pod in running):
         return None
-    ref, pod = running[0]
+    at, pod = running[0]
     return _finding(
-        "layers.pod",
-        machine.ref,
+        "layers.machine",
+        ref,
         "vm",
         "is not where it says",
-        f"VMI {vmi.metadata.name} is on node {node}, and its pod {ref.name} on node {pod.spec.node_name}",
-        ref,
+        f"VMI {vmi.metadata.name} is on node {node}, and its pod {at.name} on node {pod.spec.node_name}",
+        at,
         (
             Evidence(f"VMI {vmi.metadata.name}", "status.nodeName", node),
-            Evidence(f"Pod {ref.name}", "spec.nodeName", pod.spec.node_name),
+            Evidence(f"Pod {at.name}", "spec.nodeName", pod.spec.node_name),
         ),
         "see the log of virt-controller and of virt-handler on both nodes before you start or stop it",
     )

@@ -86,3 +86,29 @@ def test_an_account_that_sees_a_part_is_told_of_what_part(run: Run) -> None:
     assert code == codes.PARTIAL
     assert json.loads(out)
     assert "forbidden to this account" in err
+
+
+def test_the_stack_is_told_from_the_top_down(run: Run) -> None:
+    code, out, err = run("stack", "shop/orders-db-2")
+    assert (code, err) == (codes.OK, "")
+    told = out.splitlines()
+    assert told[0].startswith("x VM shop/orders-db-2: ")
+    assert "does not start: PVC shop/orders-db2-data does not exist" in told[0]
+    assert told[1].startswith("    VMI shop/orders-db-2: ")
+    assert "      PVC shop/orders-db2-data: does not exist" in told
+
+
+def test_scripts_get_the_layers_with_health_and_findings(run: Run) -> None:
+    code, out, _ = run("stack", "vm/shop/orders-db-1", "-o", "json")
+    layers = json.loads(out)["layers"]
+    assert code == codes.OK
+    assert [layer["name"] for layer in layers if layer["own"]] == ["shop/orders-db-1"]
+    assert layers[0]["finding"]["trouble"] == "does not start"
+    claim = next(layer for layer in layers if layer["name"] == "shop/orders-db-1-data" and layer["role"] == "PVC")
+    assert (claim["subject"]["kind"], claim["health"]["word"]) == ("PersistentVolumeClaim", "Pending")
+
+
+def test_what_has_no_stack_says_so(run: Run) -> None:
+    code, out, err = run("stack", "namespaces/shop")
+    assert (code, out) == (codes.FAILED, "")
+    assert "namespace shop has no stack" in err

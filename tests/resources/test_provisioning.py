@@ -21,7 +21,8 @@ from tests.demo.worlds import START
 from tests.machines import Object, record_of, store_of
 
 NOW = START.timestamp()
-KINDS = (kinds.PV, kinds.PVC, kinds.STORAGE_CLASS, kinds.CEPH_CLUSTER, kinds.NAD, kinds.VM, kinds.VMI)
+KINDS = (kinds.PV, kinds.PVC, kinds.STORAGE_CLASS, kinds.CEPH_CLUSTER, kinds.NAD, kinds.VM, kinds.VMI, kinds.POD,
+         kinds.NODE, kinds.DATA_VOLUME)  # fmt: skip
 
 
 @cache

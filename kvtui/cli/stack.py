@@ -1,0 +1,83 @@
+"""``kvtui stack``: what an object stands on and what stands on it, as the tab of the screen shows it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from kvtui.cli.codes import OK, PARTIAL
+from kvtui.cli.connecting import make_fleet, read_settings
+from kvtui.cli.findings import describe_finding, describe_ref
+from kvtui.cli.lists import find_missing, say_missing, wait_for_lists
+from kvtui.cli.naming import find_named, read_name
+from kvtui.cli.output import printing
+from kvtui.errors import AbsentError
+from kvtui.fleet import Fleet, all_sources
+from kvtui.stack import ToldLayer, tell_stack, text_lines
+from kvtui.text import clean_line
+
+
+def stack(options: Namespace) -> int:
+    """Print the layers; the exit code."""
+    return asyncio.run(_stack(options, make_fleet(options, read_settings(options))))
+
+
+async def _stack(options: Namespace, fleet: Fleet) -> int:
+    kind, name = read_name(options.name, fleet)
+    sources = all_sources(fleet.resources)
+    fleet.engine.waits = False
+    live = asyncio.create_task(fleet.run(sources))
+    try:
+        await wait_for_lists(options, sources, fleet, live)
+        fleet.step()
+        missing = say_missing(find_missing(sources, fleet), fleet)
+        resource, ref, _ = find_named(fleet, kind, name, options.namespace, missing)
+        told = tell_stack(fleet.view, ref, fleet.resources, fleet.engine.findings, fleet.clock())
+        if told is None:
+            raise AbsentError(
+                f"{resource.label} {clean_line(fleet.name(ref))} has no stack", "nothing is known below it"
+            )
+        with printing():
+            if options.output == "json":
+                sys.stdout.write(_json(told, missing))
+            else:
+                sys.stdout.write("".join(f"{_scrubbed(line)}\n" for line in text_lines(told)))
+        for words in missing:
+            sys.stderr.write(f"kvtui: {clean_line(words)}\n")
+        return PARTIAL if missing else OK
+    finally:
+        live.cancel()
+        with suppress(asyncio.CancelledError):
+            await live
+        await fleet.close()
+
+
+def _scrubbed(line: str) -> str:
+    """The line without control characters, as deep as it was."""
+    words = line[2:].lstrip(" ")
+    return line[: len(line) - len(words)] + clean_line(words)
+
+
+def _json(told: Sequence[ToldLayer], missing: Sequence[str]) -> str:
+    item = {"layers": [_describe(one) for one in told], "not_checked": list(missing)}
+    return msgspec.json.format(msgspec.json.encode(item), indent=2).decode() + "\n"
+
+
+def _describe(told: ToldLayer) -> dict[str, Any]:
+    layer, health = told.layer, told.health
+    return {
+        "depth": told.depth,
+        "role": layer.role,
+        "name": layer.name,
+        "subject": describe_ref(layer.ref) if layer.ref is not None else None,
+        "own": told.own,
+        "health": {"tone": health.tone.value, "word": health.word, "reason": health.reason} if health else None,
+        "note": layer.note,
+        "finding": describe_finding(told.finding) if told.finding is not None else None,
+    }
