@@ -91,6 +91,6 @@ async def test_the_command_line_goes_before_the_configuration(home: Path) -> Non
         get = [*KVTUI, "get", "nodes", "--kubeconfig", str(cluster.kubeconfig), "--config", str(config)]
         done = run(get)
         assert done.returncode == 3
-        assert "cannot connect to 127.0.0.1:1 over ssh: Connection refused" in done.stderr
+        assert "bastion 127.0.0.1:1 cannot be reached: Connection refused; 1 context behind it" in done.stderr
         done = run([*get, "--jump", "none"])
         assert (done.returncode, done.stderr) == (0, "")

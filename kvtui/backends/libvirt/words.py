@@ -93,6 +93,9 @@ _BY_CODE: Final[dict[int, type[BackendError]]] = {
 _CUT: Final = ("client socket is closed", "connection closed", "end of file while reading", "cannot recv data",
                "cannot send data", "keepalive", "broken pipe", "no connection to the server")  # fmt: skip
 _HELD: Final = "active console session exists"
+_UNTRUSTED: Final = (
+    "the host's certificate is not for the name in the URI, has expired, or is not of the authority in cacert.pem here"
+)
 _OPENING: Final = (38, 39, 5)  # VIR_ERR_SYSTEM_ERROR, VIR_ERR_RPC, VIR_ERR_NO_CONNECT
 
 
@@ -115,6 +118,8 @@ def translate_opening(code: int, message: str, uri: str) -> BackendError:
     error = translate(code, message, f"{clean_line(uri)} cannot be opened")
     if type(error) is BackendError and code in _OPENING:
         return UnconnectedError(error.title, error.detail, _way_out(error.detail.lower()), code=code)
+    if "verify peer's certificate" in error.detail:
+        error.hint = _UNTRUSTED
     return UnconnectedError(error.title, error.detail, code=code) if isinstance(error, UnreachableError) else error
 
 
