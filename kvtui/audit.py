@@ -13,7 +13,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -176,6 +176,21 @@ class AuditLog:
                     newer.replace(older)
         except OSError:
             return
+
+
+def join_acts(entries: Iterable[Entry]) -> list[Entry]:
+    """One entry an act: with when it was asked for, and what came of it. One without an answer is unknown."""
+    joined: dict[str, Entry] = {}
+    for number, entry in enumerate(entries):
+        key = entry.act or f"line {number}"
+        asked = joined.get(key)
+        joined[key] = entry if asked is None else msgspec.structs.replace(entry, time=asked.time)
+    return [
+        msgspec.structs.replace(entry, result="unknown", words="no answer was logged")
+        if entry.result == "asked" and entry.act
+        else entry
+        for entry in joined.values()
+    ]
 
 
 def _read(path: Path, lines: list[bytes], since: str) -> Iterator[Entry | str]:

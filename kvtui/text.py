@@ -44,6 +44,11 @@ def clean_line(value: str) -> str:
     return value if value.isascii() and value.isprintable() else " ".join(clean(value).split())
 
 
+def escape_markdown(value: str) -> str:
+    """The text on one line, as Markdown shows it, whatever signs it has."""
+    return "".join(f"\\{sign}" if sign in "\\`*_[]<>#|~" else sign for sign in clean_line(value))
+
+
 def begin_sentence(clause: str) -> str:
     """The clause with a capital, as the begin of a sentence."""
     return clause[:1].upper() + clause[1:]

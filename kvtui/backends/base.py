@@ -10,7 +10,9 @@ from typing import Protocol, runtime_checkable
 
 from kvtui.model import BackendInfo, Platform, Ref, Tone
 from kvtui.records.base import Record
+from kvtui.records.kubernetes import Pod
 from kvtui.records.libvirt import Guest
+from kvtui.records.past import Past
 from kvtui.store import Message
 
 Inbox = Callable[[Message], None]
@@ -138,6 +140,19 @@ class Reader(Protocol):
 
     async def fetch_events(self, ref: Ref) -> Sequence[Record]:
         """The events about the object."""
+
+
+@runtime_checkable
+class Archive(Protocol):
+    """A backend whose objects tell more of their past than their records keep."""
+
+    async def fetch_past(self, ref: Ref) -> Past:
+        """Who wrote an object and when, and when its containers began and ended; never a value of it. Raises
+        BackendError.
+        """
+
+    async def fetch_pods(self, namespace: str, selector: str) -> Sequence[Pod]:
+        """The pods of a namespace with some labels, also those that are not kept live. Raises BackendError."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,10 @@ def _run(options: Namespace) -> int:
             from kvtui.cli.stack import stack
 
             return stack(options)
+        case "timeline":
+            from kvtui.cli.timeline import timeline
+
+            return timeline(options)
         case "problems":
             from kvtui.cli.problems import problems
 

@@ -186,6 +186,24 @@ json: layers, from the top down (depth, role, name, subject, own: whether it is 
 
 {EXIT_CODES}"""
 
+TIMELINE_ABOUT = """\
+Print what happened to an object and to all its layers on one axis, the oldest first: events, conditions, phases,
+containers, migrations, who wrote the object, what was done through kvtui, since when something is wrong. The same as t
+on the screen."""
+
+TIMELINE_MORE = f"""\
+examples:
+  kvtui timeline db-2 -n shop --since 2h
+  kvtui timeline node/worker-3 -o markdown > ticket.md
+  kvtui timeline shop/db-2 -o json | jq -r '.moments[] | select(.tone == "bad") | "\\(.time) \\(.what)"'
+
+What repeats itself is one line at its end, and one at its beginning where something else happened meanwhile. Times are
+those of whoever told them; clocks that disagree are named.
+
+json: moments (time, first, count, layer, subject, source, what, detail, tone, clock) and notes: what could not be read.
+
+{EXIT_CODES}"""
+
 PROBLEMS_ABOUT = """\
 Print all that is wrong now, the worst first, each cause once: x is bad, ! a warning, i worth knowing."""
 

@@ -107,6 +107,10 @@ def make_parser() -> ArgumentParser:
         "stack", parents=[_shared_options()], help="the layers that an object stands on, and what stands on it",
         description=about.STACK_ABOUT, epilog=about.STACK_MORE, formatter_class=RawDescriptionHelpFormatter,
     ))  # fmt: skip
+    _add_timeline(commands.add_parser(
+        "timeline", parents=[_shared_options()], help="what happened to an object and all its layers, and when",
+        description=about.TIMELINE_ABOUT, epilog=about.TIMELINE_MORE, formatter_class=RawDescriptionHelpFormatter,
+    ))  # fmt: skip
     _add_problems(commands.add_parser(
         "problems", parents=[_shared_options()], help="all that is wrong now, the worst first",
         description=about.PROBLEMS_ABOUT, epilog=about.PROBLEMS_MORE, formatter_class=RawDescriptionHelpFormatter,
@@ -193,6 +197,17 @@ def _add_stack(parser: ArgumentParser) -> None:
         "name", type=_named, metavar="[KIND/]NAME", help="NAME or NAMESPACE/NAME, with or without a kind"
     )
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="text, or json")
+    _add_timeout(parser)
+
+
+def _add_timeline(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "name", type=_named, metavar="[KIND/]NAME", help="NAME or NAMESPACE/NAME, with or without a kind"
+    )
+    parser.add_argument("--since", type=_since, default=0.0, metavar="TIME",
+                        help="30m, 2h, 3d ago, or a time: 2026-01-31T03:00:00Z")  # fmt: skip
+    parser.add_argument("-o", "--output", choices=("text", "json", "markdown"), default="text",
+                        help="text in local time, json, or markdown for a ticket (default: %(default)s)")  # fmt: skip
     _add_timeout(parser)
 
 

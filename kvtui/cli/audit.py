@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from kvtui.audit import AuditLog, Entry
+from kvtui.audit import AuditLog, Entry, join_acts
 from kvtui.cli.output import printing
 from kvtui.config import state_dir
 from kvtui.text import cells, clean_line, fit, parse_time
@@ -48,21 +48,6 @@ def read_since(text: str, clock: Callable[[], float] = time.time) -> float:
     if moment is None:
         raise ArgumentTypeError(f"{text!r} is no span (30m, 2h, 3d, 1w) and no time (2026-01-31, 2026-01-31T03:00:00Z)")
     return moment
-
-
-def join_acts(entries: Iterable[Entry]) -> list[Entry]:
-    """One entry an act: with when it was asked for, and what came of it. One without an answer is unknown."""
-    joined: dict[str, Entry] = {}
-    for number, entry in enumerate(entries):
-        key = entry.act or f"line {number}"
-        asked = joined.get(key)
-        joined[key] = entry if asked is None else msgspec.structs.replace(entry, time=asked.time)
-    return [
-        msgspec.structs.replace(entry, result="unknown", words="no answer was logged")
-        if entry.result == "asked" and entry.act
-        else entry
-        for entry in joined.values()
-    ]
 
 
 def _keep_whole(entries: Iterable[Entry | str], complaints: list[str]) -> Iterator[Entry]:

@@ -23,7 +23,7 @@ from kvtui.joins.parts import parts_of
 from kvtui.model import Health, Ref
 from kvtui.records.bastion import Bastion
 from kvtui.resources.base import AnyResource
-from kvtui.text import clean_line
+from kvtui.text import clean_line, escape_markdown
 from kvtui.triage.telling import Story, evidence_line, headline, tell_stories
 
 _NAMED: Final = 5
@@ -118,30 +118,26 @@ def _text(answer: _Answer, now: float) -> Iterator[str]:
 
 def _markdown(answer: _Answer, now: float) -> Iterator[str]:
     if not answer.stories:
-        yield _escape(_well(answer))
+        yield escape_markdown(_well(answer))
     for number, story in enumerate(answer.stories):
         if number:
             yield ""
         name = answer.name if story.finding.subject == answer.ref else story.finding.subject.path
-        yield f"**{_escape(headline(story.finding, name, now))}**"
+        yield f"**{escape_markdown(headline(story.finding, name, now))}**"
         yield ""
-        yield _escape(story.finding.cause)
+        yield escape_markdown(story.finding.cause)
         for below in story.chain:
-            yield f"because **{_escape(headline(below, below.subject.path, now))}**: {_escape(below.cause)}"
+            told = escape_markdown(headline(below, below.subject.path, now))
+            yield f"because **{told}**: {escape_markdown(below.cause)}"
         if story.evidence:
             yield ""
-            yield from (f"- {_escape(evidence_line(evidence, now))}" for evidence in story.evidence)
+            yield from (f"- {escape_markdown(evidence_line(evidence, now))}" for evidence in story.evidence)
         if story.step:
             yield ""
-            yield f"Next: {_escape(story.step)}"
+            yield f"Next: {escape_markdown(story.step)}"
         if story.effects:
             yield ""
-            yield f"The same cause troubles {_escape(_names(story))}"
-
-
-def _escape(text: str) -> str:
-    """As Markdown shows it, whatever signs it has."""
-    return "".join(f"\\{sign}" if sign in "\\`*_[]<>#|~" else sign for sign in clean_line(text))
+            yield f"The same cause troubles {escape_markdown(_names(story))}"
 
 
 def _print_json(answer: _Answer, missing: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from kvtui.records.cdi import Cdi, DataVolume
 from kvtui.records.decode import decode_records
 from kvtui.records.kubernetes import Claim, Event, Namespace, Node, Pod
 from kvtui.records.kubevirt import KubeVirt, Migration, VirtualMachine, VirtualMachineInstance
+from kvtui.records.past import Past
 from kvtui.store import Put, Replace
 from kvtui.text import parse_time
 from tests.pictures import SEABIOS
@@ -125,6 +126,8 @@ class RecordedBackend:
         self.events: dict[str, list[Record]] = {}
         """By the name of the object."""
         self.whole: dict[str, object] = {}
+        self.pasts: dict[str, Past | BackendError] = {}
+        """By kind and name: ``VirtualMachine/web-1``."""
         self.logs: dict[str, LogTape] = {}
         """By container."""
         self.consoles: list[ConsoleLine] = []
@@ -157,6 +160,15 @@ class RecordedBackend:
 
     async def fetch_events(self, ref: Ref) -> Sequence[Record]:
         return tuple(self.events.get(ref.name, ()))
+
+    async def fetch_past(self, ref: Ref) -> Past:
+        past = self.pasts.get(f"{ref.kind}/{ref.name}", Past())
+        if isinstance(past, BackendError):
+            raise past
+        return past
+
+    async def fetch_pods(self, namespace: str, selector: str) -> Sequence[Pod]:
+        return ()
 
     async def start(self, ref: Ref) -> None:
         await self._do("start", ref)

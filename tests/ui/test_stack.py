@@ -105,7 +105,7 @@ async def test_slash_and_tab_do_no_harm_on_the_stack(stage: Stage, show: Show) -
     async with show(stage) as screen:
         await open_tab(screen, "x")
         await screen.press("slash", "tab")
-        assert "[log]" in screen.lines[1]
+        assert "[timeline]" in screen.lines[1]
         await screen.press("shift+tab", "down")
         assert "[stack]" in screen.lines[1]
         assert layers(screen)

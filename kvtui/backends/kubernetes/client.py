@@ -46,7 +46,8 @@ from kvtui.errors import BackendError, ForbiddenError, KvtuiError
 from kvtui.model import BackendInfo, Platform, Ref
 from kvtui.records.base import Meta, Record
 from kvtui.records.decode import TOO_DEEP, decode_records
-from kvtui.records.kubernetes import Event
+from kvtui.records.kubernetes import Event, Pod
+from kvtui.records.past import Past
 from kvtui.store import Message
 from kvtui.text import clean_line
 
@@ -244,10 +245,23 @@ class KubernetesBackend:
                 if last == len(namespaces):
                     raise
             else:
-                items = decode(raw, _RawList).items or ()
-                events = decode_records(b"[%b]" % b",".join(map(bytes, items)), Event)
+                events = decode_records(_join(raw), Event)
                 return [event for event in events if _is_about(event, ref)]
         raise AssertionError
+
+    # Archive
+
+    async def fetch_past(self, ref: Ref) -> Past:
+        """Who wrote an object and when, and when its containers began and ended. Raises BackendError."""
+        _, path = await find_path(self._discovery, ref)
+        return await asyncio.to_thread(decode, await self._server.request("GET", path), Past)
+
+    async def fetch_pods(self, namespace: str, selector: str) -> Sequence[Pod]:
+        """The pods of a namespace with some labels. Raises BackendError."""
+        raw = await self._server.request(
+            "GET", object_path("", "v1", "pods", namespace), query={"labelSelector": selector}
+        )
+        return decode_records(_join(raw), Pod)
 
     # Finder
 
@@ -415,6 +429,11 @@ class KubernetesBackend:
 
 def _ignore(_message: Message) -> None:
     """For a backend that keeps nothing live: nobody shows what goes on."""
+
+
+def _join(raw: bytes) -> bytes:
+    """The array of the items of a list."""
+    return b"[%b]" % b",".join(map(bytes, decode(raw, _RawList).items or ()))
 
 
 def _is_about(event: Event, ref: Ref) -> bool:

@@ -94,6 +94,8 @@ class ResourcePane(Vertical):
         Binding("E", "open_tab('events')", "events", tooltip="the events about the row", id="pane.events"),
         Binding("l", "open_tab('log')", "logs", tooltip="the log of the row's pod", id="pane.logs"),
         Binding("x", "open_tab('stack')", "stack", show=False, tooltip="the stack of the row", id="pane.stack"),
+        Binding("t", "open_tab('timeline')", "timeline", tooltip="what happened to the row and its layers, and when",
+                id="pane.timeline"),
         Binding("w", "open_tab('overview')", "why", tooltip="what is wrong with the row, and why", id="pane.why"),
     ]  # fmt: skip
 

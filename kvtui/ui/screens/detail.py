@@ -34,24 +34,28 @@ from kvtui.ui.domain_facts import document_lines, domain_lines, explain_silence,
 from kvtui.ui.facts import event_lines, log_containers, log_line, overview, yaml_line
 from kvtui.ui.lines import Line, LinesView, line, wrap
 from kvtui.ui.panes.stack import StackTable
+from kvtui.ui.panes.timeline import TIMELINE_KEYS, TimelineView
 from kvtui.ui.table import LiveTable
 
+_NAMES = ("overview", "events", "yaml", "stack", "timeline", "log")
 _TABS = {
-    Platform.KUBERNETES: {"overview": "overview", "events": "events", "yaml": "YAML", "stack": "stack", "log": "log"},
-    Platform.LIBVIRT: {"overview": "overview", "events": "events", "yaml": "XML", "stack": "stack"},
+    Platform.KUBERNETES: dict(zip(_NAMES, ("overview", "events", "YAML", "stack", "timeline", "log"), strict=True)),
+    Platform.LIBVIRT: dict(zip(_NAMES[:-1], ("overview", "events", "XML", "stack", "timeline"), strict=True)),
 }
 """By platform, what the keys 1, 2 ... show."""
 _REFRESH = 10.0
 """Seconds between two looks at the events while they are shown ..."""
 _REFRESH_OWN = 1.0
 """... and where nobody need be asked for them."""
+_WIDE = 96
+"""Columns from which on the last line has room for the search."""
 _LOG_LINES = 5_000
 _LOG_PAUSE = 0.1
 """Seconds between two drawings of a log, however fast it comes."""
 
 
 class DetailScreen(Screen[Ref]):
-    """Overview, events, YAML or XML, stack and log of one object. Ends with an object whose row is to be shown."""
+    """One object in tabs, from its overview to its log. Ends with an object whose row is to be shown."""
 
     TITLE = "One object in full"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -60,7 +64,8 @@ class DetailScreen(Screen[Ref]):
         Binding("2,E", "tab('events')", "events", tooltip="its events"),
         Binding("3,y", "tab('yaml')", "YAML", tooltip="itself as its server has it: YAML or XML"),
         Binding("4,x", "tab('stack')", "stack", tooltip="what it stands on, and what stands on it"),
-        Binding("5,l", "tab('log')", "log", tooltip="the log of its pod, as it grows"),
+        Binding("5,t", "tab('timeline')", "timeline", tooltip="what happened to it and its layers, and when"),
+        Binding("6,l", "tab('log')", "log", tooltip="the log of its pod, as it grows"),
         Binding("o", "go", "its row", show=False, tooltip="from the stack, to the row of the layer"),
         Binding("tab", "step(1)", "next", show=False, tooltip="the next tab"),
         Binding("shift+tab", "step(-1)", "previous", show=False, tooltip="the tab before"),
@@ -85,6 +90,7 @@ class DetailScreen(Screen[Ref]):
         self._view = LinesView(id="detail-view")
         self._stack = StackTable(fleet)
         self._layer = Static(classes="detail-layer", markup=False)
+        self._timeline = TimelineView(fleet, ref, resource.label)
         self._find = Input(placeholder="search", classes="detail-search")
         self._keys = Static(classes="detail-keys", markup=False)
         self._containers: list[str] = []
@@ -105,6 +111,8 @@ class DetailScreen(Screen[Ref]):
         self._stack.display = self._layer.display = False
         yield self._stack
         yield self._layer
+        self._timeline.display = False
+        yield self._timeline
         self._find.display = False
         yield self._find
         yield self._keys
@@ -121,6 +129,7 @@ class DetailScreen(Screen[Ref]):
 
     def on_resize(self) -> None:
         """Wrap anew."""
+        self._draw_heading()
         if self._tab == "overview":
             self._show_overview()
 
@@ -138,16 +147,21 @@ class DetailScreen(Screen[Ref]):
             return
         self._tab = name
         self.workers.cancel_group(self, "load")
-        self._view.search("")
+        for view in (self._view, self._timeline):
+            view.search("")
         self._view.scroll_home(animate=False)
         self._draw_heading()
-        stack = name == "stack"
-        self._stack.display, self._layer.display, self._view.display = stack, stack, not stack
-        self.set_focus(self._stack if stack else self._view)
+        shown = self._stack if name == "stack" else self._text
+        for widget in (self._view, self._stack, self._timeline):
+            widget.display = widget is shown
+        self._layer.display = shown is self._stack
+        self.set_focus(shown)
         if name == "overview":
             self._show_overview()
-        elif stack:
+        elif name == "stack":
             self._show_stack()
+        elif name == "timeline":
+            self._load(name)
         else:
             self._view.show([line("reading ...", Tone.MUTED)])
             self._load(name)
@@ -224,20 +238,32 @@ class DetailScreen(Screen[Ref]):
 
     def action_match(self, step: int) -> None:
         """Move to the next or previous match."""
-        self._view.next_match(step)
+        self._text.next_match(step)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Search."""
-        found = self._view.search(event.value)
+        found = self._text.search(event.value)
         self._end_search()
         if event.value and not found:
             self.notify(f'"{event.value}" is not in this text', markup=False)
 
     def _end_search(self) -> None:
         self._find.display, self._keys.display = False, True
-        self.set_focus(self._view)
+        self.set_focus(self._text)
+
+    @property
+    def _text(self) -> LinesView:
+        """The text that is shown, or is below the stack."""
+        return self._timeline if self._tab == "timeline" else self._view
+
+    def on_timeline_view_changed(self, event: TimelineView.Changed) -> None:
+        """Say in the heading what of it is shown."""
+        event.stop()
+        if self._tab == "timeline":
+            self._draw_heading()
 
     def _on_delta(self, delta: Delta) -> None:
+        self._timeline.take(delta)
         if self._tab == "overview" and any(self._concerns(change.ref) for change in delta.changes):
             self._show_overview()
             self._draw_heading()
@@ -264,10 +290,12 @@ class DetailScreen(Screen[Ref]):
         word = health.word if health else "gone"
         self._title.update(f" {self._resource.label} {self._ref.path}   {word}   {self._ref.backend}")
         tabs = "  ".join(f"[{title}]" if name == self._tab else f" {title} " for name, title in self._names.items())
-        self._tabs.update(tabs + (self._container_words() if self._tab == "log" else ""))
+        more = {"log": self._container_words(), "timeline": f"   {self._timeline.state}"}
+        self._tabs.update(tabs + more.get(self._tab, ""))
+        keys = {"stack": "tab next  enter shows the layer in full  o goes to its row", "timeline": TIMELINE_KEYS}
         numbered = "  ".join(f"{number} {title}" for number, title in enumerate(self._names.values(), start=1))
-        keys = "tab next  enter shows the layer in full  o goes to its row" if self._tab == "stack" else ""
-        self._keys.update(f"esc back  {keys or f'{numbered}  / search n N'}  ? help")
+        search = "  / search n N" if self.size.width >= _WIDE else ""
+        self._keys.update(f"esc back  {keys.get(self._tab, f'{numbered}{search}')}  ? help")
 
     def _container_words(self) -> str:
         if not self._containers:
@@ -321,6 +349,8 @@ class DetailScreen(Screen[Ref]):
                 await self._follow_events()
             elif name == "yaml":
                 await self._show_yaml()
+            elif name == "timeline":
+                await self._timeline.follow()
             else:
                 await self._follow_log()
         except KvtuiError as error:

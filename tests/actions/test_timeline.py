@@ -1,0 +1,79 @@
+"""``kvtui timeline`` on a demo cluster: what happened to a VM and its layers, for people, tickets and scripts."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from kvtui.cli import codes
+from tests.actions.conftest import Run
+
+
+def moments(run: Run, *words: str) -> list[dict[str, Any]]:
+    code, out, _ = run("timeline", *words, "-o", "json")
+    assert code == codes.OK
+    found: list[dict[str, Any]] = json.loads(out)["moments"]
+    return found
+
+
+def test_a_vm_that_waits_for_a_disk_has_the_events_of_the_disk_on_its_timeline(run: Run) -> None:
+    code, out, _ = run("timeline", "shop/orders-db-1")
+    assert code == codes.OK
+    assert any(" disk " in line and "pvc orders-db-1-data ExternalProvisioning" in line for line in out.splitlines())
+    assert any(line.split()[1:3] == ["x", "kvtui"] and "does not start" in line for line in out.splitlines())
+    assert any(line.split()[1:2] == ["now,"] for line in out.splitlines())
+
+
+def test_the_oldest_is_first_and_layers_stand_together(run: Run) -> None:
+    found = moments(run, "shop/orders-db-1")
+    times = [datetime.fromisoformat(one["time"]) for one in found]
+    assert times == sorted(times)
+    assert {"vm", "vmi", "pod", "disk", "kvtui"} <= {one["layer"] for one in found}
+
+
+def test_a_vm_that_runs_tells_its_start_down_to_the_container_and_who_made_it(run: Run) -> None:
+    rows = json.loads(run("get", "vms", "-o", "json", "--filter", "status:running")[1])
+    row = next(row for row in rows if row["namespace"] == "shop")
+    found = moments(run, f"vm/shop/{row['name']}")
+    assert any(one["source"] == "container" and one["what"] == "container compute started" for one in found)
+    assert any(one["what"].startswith("created by kubectl") for one in found)
+    assert any(one["source"] == "phase" and one["what"] == "phase Running" for one in found)
+
+
+def test_what_was_done_through_kvtui_is_among_it(run: Run) -> None:
+    rows = json.loads(run("get", "vms", "-o", "json", "--filter", "status:running")[1])
+    name = next(f"{row['namespace']}/{row['name']}" for row in rows)
+    assert run("pause", name, "--yes")[0] == codes.OK
+    assert any(one["source"] == "audit" and one["what"] == "pause" for one in moments(run, name))
+    assert run("unpause", name, "--yes")[0] == codes.OK
+
+
+def test_a_ticket_is_a_table_with_dates(run: Run) -> None:
+    code, out, err = run("timeline", "orders-db-2", "-n", "shop", "-o", "markdown")
+    lines = out.splitlines()
+    assert (code, err) == (codes.OK, "")
+    assert lines[0] == "## Timeline of vm shop/orders-db-2"
+    assert "| time | | layer | object | what happened |" in lines
+    assert any("| x | kvtui | shop/orders-db-2 | **vm orders-db-2 does not start**" in line for line in lines)
+
+
+def test_what_came_before_since_is_left_out(run: Run) -> None:
+    assert moments(run, "shop/orders-db-2")
+    assert moments(run, "shop/orders-db-2", "--since", "2099-01-01") == []
+
+
+@pytest.mark.parametrize("kind", ["node", "migration", "import"])
+def test_other_kinds_have_one_too(run: Run, kind: str) -> None:
+    rows = json.loads(run("get", f"{kind}s", "-o", "json")[1])
+    row = rows[0]
+    path = f"{row['namespace']}/{row['name']}" if row["namespace"] else row["name"]
+    assert moments(run, f"{kind}/{path}")
+
+
+def test_an_object_that_is_not_there_is_said_not_to_be(run: Run) -> None:
+    code, out, err = run("timeline", "shop/nobody")
+    assert (code, out) == (codes.FAILED, "")
+    assert "there is no object named shop/nobody" in err
