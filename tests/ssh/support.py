@@ -7,9 +7,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from kvtui.backends.ssh import Asker, Questions, Routes
+from kvtui.backends.ssh import Asker, NobodyError, Questions, Routes
 from kvtui.backends.ssh.pace import Pace
 from kvtui.hops import Hop
+
+
+class Nobody:
+    """Whoever would answer is not there, as without a terminal."""
+
+    async def ask(self, prompt: str, secret: bool) -> str | None:
+        raise NobodyError("no terminal")
 
 
 @contextlib.asynccontextmanager

@@ -12,21 +12,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from kvtui.backends.ssh import NobodyError
 from kvtui.backends.ssh.hostkeys import HostKeys
 from kvtui.backends.ssh.stops import find_stops
 from kvtui.errors import BackendError, ForbiddenError
 from kvtui.hops import parse_route
-from tests.ssh.support import known, log_in, trusted
+from tests.ssh.support import Nobody, known, log_in, trusted
 from tests.wire.sshserver import HOST_KEY, OTHER_KEY, User, ssh_server
 
 PRINT = HOST_KEY.get_fingerprint()
 AUTHORITY = asyncssh.generate_private_key("ssh-ed25519")
-
-
-class Nobody:
-    async def ask(self, prompt: str, secret: bool) -> str | None:
-        raise NobodyError("no terminal")
 
 
 async def test_an_unknown_key_is_asked_about_once_and_remembered(home: Path) -> None:

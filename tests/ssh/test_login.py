@@ -14,7 +14,7 @@ from kvtui.backends.base import Dialer
 from kvtui.backends.ssh.pace import Pace
 from kvtui.errors import BackendError, ForbiddenError, UnreachableError
 from kvtui.hops import Hop
-from tests.ssh.support import known, log_in, opened, trusted
+from tests.ssh.support import Nobody, known, log_in, opened, trusted
 from tests.wire.sshserver import (
     HOST_KEY,
     Absent,
@@ -238,3 +238,12 @@ async def test_a_proxy_command_is_used(home: Path) -> None:
         async with opened(User("right")) as routes:
             await routes.dialer((Hop("gate", "root"),)).prepare()
         assert Counting.logins == 1
+
+
+async def test_where_nobody_can_be_asked_the_key_and_the_way_out_are_said(home: Path) -> None:
+    key = write_key(home / ".ssh" / "id_ed25519", "correct horse")
+    async with server(home, key, passwords=False) as port:
+        with pytest.raises(ForbiddenError) as failure:
+            await log_in(Nobody(), port)
+        assert failure.value.detail == f"no passphrase of {home}/.ssh/id_ed25519 was given"
+        assert failure.value.hint == "it is asked for on a terminal alone; keys of an ssh agent need none"

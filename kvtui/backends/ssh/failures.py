@@ -68,7 +68,10 @@ def words_of(error: BaseException) -> str:
 
 def _refused(host: str, login: Login) -> BackendError:
     if login.gave_up:
-        return DeniedError(f"not logged in to {host}", f"no {login.withheld} was given")
+        alone = "it is asked for on a terminal alone; keys of an ssh agent need none"
+        return DeniedError(
+            f"not logged in to {host}", f"no {login.withheld} was given", alone if login.is_alone else ""
+        )
     offered = ", ".join(dict.fromkeys(login.offered))
     detail = (
         f"it did not accept {offered}" if offered else "it takes nothing that kvtui could offer: no key, no password"

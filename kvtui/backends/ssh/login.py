@@ -61,6 +61,8 @@ class Login(asyncssh.SSHClient):
         self.locked: list[Path] = []
         """Keys whose passphrase the user did not know in as many tries as there are."""
         self.gave_up = False
+        self.is_alone = False
+        """Whether there was nobody to ask, as without a terminal."""
         self.withheld = "password"
         """What was not given when the user gave up."""
         self.accepted = False
@@ -178,7 +180,7 @@ class Login(asyncssh.SSHClient):
                 break
             passphrase = await self._ask_user(f"{again}passphrase of {path}", True)
             if not passphrase:
-                self.withheld = "passphrase"
+                self.withheld = f"passphrase of {path}"
                 break
         return []
 
@@ -229,8 +231,9 @@ class Login(asyncssh.SSHClient):
     async def _ask_user(self, prompt: str, secret: bool) -> str | None:
         try:
             answer = await asyncio.wrap_future(self._ask(prompt, secret))
-        except (asyncio.CancelledError, NobodyError):
+        except (asyncio.CancelledError, NobodyError) as error:
             answer = None
+            self.is_alone = isinstance(error, NobodyError)
         self.gave_up = answer is None
         return answer
 
