@@ -10,7 +10,7 @@ from kvtui.audit import AuditLog, Entry, join_acts
 from kvtui.backends.base import Archive, Chronicle, Reader
 from kvtui.errors import AbsentError, ForbiddenError, KvtuiError
 from kvtui.fleet import Fleet
-from kvtui.joins.involved import Layer, involve, is_former, layer_of
+from kvtui.joins.involved import Layer, Owners, involve
 from kvtui.joins.moments import (
     OUR_CLOCK,
     Moment,
@@ -54,7 +54,8 @@ class Recall:
         self._fleet = fleet
         self._ref = ref
         self._audit = audit
-        self._involved: dict[Ref, Layer] = involve(fleet.view, ref)
+        self._involved: dict[Ref, Layer] = {}
+        self._owners = Owners({})
         self._events: dict[str, tuple[Event, Ref, Layer]] = {}
         self._pasts: dict[Ref, tuple[str, Past]] = {}
         """By object: the version of it that was read, and what it told."""
@@ -65,13 +66,14 @@ class Recall:
         """What could not be asked, and why."""
         self._log_seen: tuple[int, int] = (-1, -1)
         self._clocks: list[str] = []
+        self._find_objects()
 
     # What is known ---------------------------------------------------------------------------------------------------
 
     def moments(self) -> list[Moment]:
         """All that is known now and was seen since one looks, the oldest first."""
         view = self._fleet.view
-        self._involved = {**involve(view, self._ref), **dict.fromkeys(self._workers, Layer.POD)}
+        self._find_objects()
         fresh: list[Moment] = []
         for ref, layer in self._involved.items():
             record = self._workers.get(ref) or view.record(ref)
@@ -93,6 +95,10 @@ class Recall:
         found = drop_mirrored(drop_seen_states(merge(self._kept, self._findings())))
         self._clocks = compare_clocks(found, self._fleet.clock())
         return found
+
+    def _find_objects(self) -> None:
+        self._involved = {**involve(self._fleet.view, self._ref), **dict.fromkeys(self._workers, Layer.POD)}
+        self._owners = Owners(self._involved)
 
     def _findings(self) -> Iterator[Moment]:
         names = {ref[:4] for ref in self._involved}
@@ -150,44 +156,29 @@ class Recall:
 
     # What comes ------------------------------------------------------------------------------------------------------
 
-    def take(self, delta: Delta) -> bool:
-        """Follow the store; whether anything of it is on this timeline."""
+    def take(self, delta: Delta) -> None:
+        """Follow the store: events that come, and objects that go."""
         names = {ref[:4]: ref for ref in self._involved}
-        concerned = False
         for change in delta.changes:
             if isinstance(change.record, Event):
-                concerned |= (
-                    change.new is not None and change.ref.backend == self._ref.backend and self._note(change.record)
-                )
+                if change.new is not None and change.ref.backend == self._ref.backend:
+                    self._note(change.record)
                 continue
             ref = names.get(change.ref[:4])
-            concerned |= ref is not None or self._ref.name in change.ref.name
             if ref is not None and change.new is None:
-                gone = Moment(
-                    self._fleet.clock(), self._involved[ref], ref, "object", "gone", key="gone", clock=OUR_CLOCK
-                )
-                self._kept.append(gone)
-        return concerned
+                now, layer = self._fleet.clock(), self._involved[ref]
+                self._kept.append(Moment(now, layer, ref, "object", "gone", key="gone", clock=OUR_CLOCK))
 
-    def _note(self, event: Event) -> bool:
+    def _note(self, event: Event) -> None:
         """Keep an event when it is about one of the objects."""
-        about = event.involved_object
-        for ref, layer in self._involved.items():
-            named = (about.kind, about.name) == (ref.kind, ref.name) and about.namespace in ("", ref.namespace)
-            # The kubelet gives the name of its node as the uid.
-            if named and (ref.kind == Node.KIND or not ref.uid or about.uid in ("", ref.uid)):
-                self._events[event.metadata.uid or event.metadata.name] = event, ref, layer
-                return True
-        if is_former(event, self._involved):
-            ref = Ref(self._ref.backend, about.kind, about.namespace, about.name, about.uid)
-            self._events[event.metadata.uid or event.metadata.name] = event, ref, layer_of(about.kind)
-            return True
-        return False
+        found = self._owners.find(event, self._ref.backend)
+        if found is not None:
+            self._events[event.metadata.uid or event.metadata.name] = event, *found
 
     async def look(self) -> None:
         """Ask for all that is not kept live. What cannot be had becomes a note."""
         self._troubles = {}
-        self._involved = {**involve(self._fleet.view, self._ref), **dict.fromkeys(self._workers, Layer.POD)}
+        self._find_objects()
         await asyncio.gather(self._find_workers(), self._find_events(), self._read_log())
         await self._read_pasts()
 
@@ -205,7 +196,7 @@ class Recall:
             for pod in pods:
                 if any(owner.uid in claims for owner in pod.metadata.owner_references):
                     self._workers[pod.ref(backend)] = pod
-        self._involved |= dict.fromkeys(self._workers, Layer.POD)
+        self._find_objects()
 
     async def _find_events(self) -> None:
         """From the store where all of them are kept live, else of each object from its server."""
@@ -214,11 +205,9 @@ class Recall:
             if not isinstance(backend, Reader):
                 continue
             if self._fleet.view.feed(name, Event.KIND).usable:
-                for _, event in self._fleet.view.items(Event, name):
-                    self._note(event)
-                continue
-            refs = [ref for ref in self._involved if ref.backend == name]
-            found = await self._gather(backend, refs)
+                found = [event for _, event in self._fleet.view.items(Event, name)]
+            else:
+                found = await self._gather(backend, [ref for ref in self._involved if ref.backend == name])
             for event in found:
                 self._note(event)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -77,23 +77,36 @@ def involve(view: View, ref: Ref) -> dict[Ref, Layer]:
     return found
 
 
-def is_former(event: Event, involved: dict[Ref, Layer]) -> bool:
-    """Whether an event is about a pod that is gone and was one of these: a launcher or an importer bears the name of
-    what it is for (kubevirt-api.md 2.10).
-    """
-    about = event.involved_object
-    if about.kind != Pod.KIND:
-        return False
-    for ref in involved:
-        if ref.namespace != about.namespace:
-            continue
-        if ref.kind == VirtualMachineInstance.KIND:
-            head, _, tail = about.name.rpartition("-")
-            if head == f"virt-launcher-{ref.name}" and len(tail) == _SUFFIX:
-                return True
-        elif ref.kind == Claim.KIND and about.name in (f"importer-{ref.name}", f"importer-prime-{ref.uid}"):
-            return True
-    return False
+class Owners:
+    """Finds out, of any number of events, which are about some objects."""
+
+    def __init__(self, involved: Mapping[Ref, Layer]) -> None:
+        self._refs = {(ref.kind, ref.namespace, ref.name): (ref, layer) for ref, layer in involved.items()}
+        self._launchers = {
+            (ref.namespace, f"virt-launcher-{ref.name}") for ref in involved if ref.kind == VirtualMachineInstance.KIND
+        }
+        claims = [ref for ref in involved if ref.kind == Claim.KIND]
+        self._importers = {
+            (ref.namespace, name) for ref in claims for name in (f"importer-{ref.name}", f"importer-prime-{ref.uid}")
+        }
+
+    def find(self, event: Event, backend: str) -> tuple[Ref, Layer] | None:
+        """What it is about. A pod that is gone bears the name of what it was for (kubevirt-api.md 2.10)."""
+        about = event.involved_object
+        found = self._refs.get((about.kind, about.namespace, about.name))
+        if found is None and about.kind == Node.KIND:
+            # The kubelet gives the name of its node as the uid.
+            return self._refs.get((about.kind, "", about.name))
+        if found is not None and (not found[0].uid or about.uid in ("", found[0].uid)):
+            return found
+        if about.kind == Pod.KIND and self._is_former(about.namespace, about.name):
+            return Ref(backend, about.kind, about.namespace, about.name, about.uid), Layer.POD
+        return None
+
+    def _is_former(self, namespace: str, name: str) -> bool:
+        head, _, tail = name.rpartition("-")
+        launcher = len(tail) == _SUFFIX and (namespace, head) in self._launchers
+        return launcher or (namespace, name) in self._importers
 
 
 def _below(view: View, ref: Ref) -> Iterator[tuple[Ref, Layer]]:

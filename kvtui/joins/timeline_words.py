@@ -14,7 +14,7 @@ from kvtui.model import Ref, Tone
 from kvtui.text import age, clean_line, escape_markdown
 
 LAYER_WIDTH: Final = max(len(layer) for layer in Layer)
-_LABELS: Final = {"DataVolume": "dv", "PersistentVolumeClaim": "pvc", "Pod": "pod", "Domain": "domain", "Host": "host"}
+_LABELS: Final = {"DataVolume": "dv", "PersistentVolumeClaim": "pvc", "Pod": "pod", "Domain": "domain"}
 """What the kinds are called that share a layer with others."""
 _SIGNS: Final = {Tone.WARN: "!", Tone.BAD: "x"}
 

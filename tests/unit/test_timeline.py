@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kvtui.audit import Entry
 from kvtui.backends.base import Happening
-from kvtui.joins.involved import Layer, involve
+from kvtui.joins.involved import Layer, Owners, involve
 from kvtui.joins.moments import (
     Moment,
     drop_mirrored,
@@ -109,6 +109,39 @@ def test_a_disk_that_waits_is_on_the_timeline_of_its_vm_with_its_events() -> Non
     assert claim[:4] in {ref[:4] for ref in involve(machine_store("unbound"), VM._replace(name="db-1", uid=""))}
     assert one.count == event.times
     assert one.at == event.last_seen
+
+
+def event_about(kind: str, name: str, uid: str = "", namespace: str = "shop") -> Event:
+    return msgspec.convert(
+        {"involvedObject": {"kind": kind, "namespace": namespace, "name": name, "uid": uid}, "reason": "x"}, Event
+    )
+
+
+@pytest.mark.parametrize(
+    ("event", "whose"),
+    [
+        (event_about("VirtualMachineInstance", "web-1", "1"), "web-1"),
+        (event_about("VirtualMachineInstance", "web-1", "of an earlier one"), ""),
+        (event_about("VirtualMachineInstance", "web-1", namespace="other"), ""),
+        (event_about("Node", "n1", "n1", namespace=""), "n1"),
+        (event_about("Node", "n1", "n1", namespace="default"), "n1"),
+        (event_about("Pod", "virt-launcher-web-1-x7k2p", "gone"), "virt-launcher-web-1-x7k2p"),
+        (event_about("Pod", "virt-launcher-web-1-b-x7k2p"), ""),
+        (event_about("Pod", "importer-web-1-root"), "importer-web-1-root"),
+        (event_about("Pod", "importer-prime-5"), "importer-prime-5"),
+        (event_about("Pod", "importer-prime-6"), ""),
+    ],
+)
+def test_events_of_pods_that_are_gone_are_known_by_their_names(event: Event, whose: str) -> None:
+    owners = Owners(
+        {
+            Ref("c", "VirtualMachineInstance", "shop", "web-1", "1"): Layer.VMI,
+            Ref("c", "PersistentVolumeClaim", "shop", "web-1-root", "5"): Layer.DISK,
+            Ref("c", "Node", "", "n1", "7"): Layer.NODE,
+        }
+    )
+    found = owners.find(event, "c")
+    assert (found[0].name if found is not None else "") == whose
 
 
 # Who wrote it --------------------------------------------------------------------------------------------------------
