@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from kvtui.joins.causes import Cause, Theme, find_cause
-from kvtui.joins.ceph import ceph_behind, judge_ceph
+from kvtui.joins.ceph import judge_ceph
 from kvtui.joins.holdups import grace_of
 from kvtui.joins.machine import (
     Machine,
@@ -22,14 +22,14 @@ from kvtui.records.base import find_condition, is_true
 from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim, Event, Node, Pod
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
-from kvtui.records.storage import PersistentVolume
+from kvtui.records.storage import CephCluster
 from kvtui.store import View
 from kvtui.text import parse_time
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule
 from kvtui.triage.imports import explain_import
 from kvtui.triage.messages import read_message, step_for
 from kvtui.triage.scheduling import explain_refusal, explain_scheduling
-from kvtui.triage.storage import BIND_LIMIT, explain_claim, name_claim, tells
+from kvtui.triage.storage import BIND_LIMIT, IO_ERROR, explain_claim, explain_io_error, name_claim, tells
 
 SETTLE = 15.0
 """Seconds that a complaint must stand before it counts: controllers retry."""
@@ -63,10 +63,10 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
         return WELL
     if machine.vm is None and _is_ahead_of_its_vm(view, machine):
         return Judgement(again=now + _LOADING)
-    if machine.running:
-        return _judge_running(view, machine)
     if machine.live is not None and machine.live.metadata.deletion_timestamp:
         return _judge_stopping(machine, now)
+    if machine.running:
+        return _judge_running(view, machine)
     if machine.vm is None:
         return _judge_instance(view, machine, now)
     if machine.vm.metadata.deletion_timestamp:
@@ -99,23 +99,12 @@ def _judge_running(view: View, machine: Machine) -> Judgement:
         )
         if condition.type == "Paused" and condition.status == "True" and condition.reason == "PausedIOError":
             words = condition.message or condition.reason
-            step = "mend its storage, then unpause it"
-            finding = _finding(machine, Severity.BAD, "is paused", words, since, (evidence,), step)
-            return Judgement(replace(finding, root=_broken_ceph(view, machine)))
+            cause = explain_io_error(view, machine, Cause(Theme.INSTANCE, words, replace(evidence, since=since)))
+            return Judgement(_caused(machine, Severity.BAD, "is paused", cause, since))
         if condition.type == "Synchronized" and condition.status == "False" and not machine.moving:
             words = condition.message or condition.reason
             return Judgement(_finding(machine, Severity.WARN, "is out of sync", words, since, (evidence,)))
     return _judge_recovery(machine)
-
-
-def _broken_ceph(view: View, machine: Machine) -> Ref | None:
-    """The Ceph below one of its disks, where that is in error."""
-    for claim in machine.claims:
-        volume = view.get(PersistentVolume, machine.backend, "", claim.spec.volume_name)
-        ceph = ceph_behind(view, machine.backend, volume.origin) if volume is not None else None
-        if ceph is not None and judge_ceph(ceph).tone is Tone.BAD:
-            return ceph.ref(machine.backend)
-    return None
 
 
 def _judge_recovery(machine: Machine) -> Judgement:
@@ -136,6 +125,7 @@ def _judge_stopping(machine: Machine, now: float) -> Judgement:
         return WELL
     grace = grace_of(machine)
     limit = asked + grace + STOP_LIMIT
+    evidence = Evidence(f"VMI {live.metadata.name}", "deletionTimestamp", live.metadata.deletion_timestamp or "", asked)
     if now < limit:
         return Judgement(again=limit)
     held = f"; finalizers {', '.join(live.metadata.finalizers)}" if live.metadata.finalizers else ""
@@ -145,7 +135,7 @@ def _judge_stopping(machine: Machine, now: float) -> Judgement:
         "does not stop",
         f"its guest has not ended in its grace period of {grace}s{held}",
         asked,
-        (Evidence(f"VMI {live.metadata.name}", "deletionTimestamp", live.metadata.deletion_timestamp or ""),),
+        (evidence,),
         "force it to stop",
     )
     return Judgement(finding)
@@ -310,9 +300,16 @@ def _finding(
     return Finding("vm.state", severity, machine.ref, "vm", trouble, cause, since, evidence, step)
 
 
+def _paused(view: View, ref: Ref, ceph: CephCluster) -> Iterable[Ref]:
+    """What stands still and may do so because of a Ceph: those that were told of before it was looked at."""
+    if judge_ceph(ceph).tone is not Tone.BAD:
+        return ()
+    return [vm for vm, found in view.items(VirtualMachine, ref.backend) if found.status.printable_status == "Paused"]
+
+
 def _of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
     about = event.involved_object
-    if about.kind == VirtualMachineInstance.KIND and event.reason == _SYNC_FAILED:
+    if about.kind == VirtualMachineInstance.KIND and event.reason in (_SYNC_FAILED, IO_ERROR):
         return machines_named(view, ref.backend, about.namespace, about.name)
     if about.kind != Claim.KIND or not tells(event):
         return ()
@@ -330,6 +327,7 @@ RULES = (
             DataVolume: machines_of_volume,
             Claim: machines_of_volume,
             Event: _of_event,
+            CephCluster: _paused,
         },
         linger=LINGER,
         detects="a VM that does not start, run, stop or keep in step as it should, or that its storage paused",

@@ -140,7 +140,19 @@ MESSAGES: Final = (
         "kubernetes kubelet images (general)",
         _REGISTRY,
     ),
-    # Starting QEMU: event SyncFailed, rows 10 and 23.
+    # Running and starting QEMU: states of containers, event SyncFailed, events of the VMI; rows 10, 23, 24.
+    _message(
+        r"container (?P<container>\S+) of the launcher ended: OOMKilled",
+        "kubernetes kubelet",
+        "give the VM more memory, or look for memory pressure on the node",
+        "container {container} of its launcher pod was OOMKilled",
+    ),
+    _message(
+        r"IO error at the volume: (?P<volume>\S+)",
+        "kv virt-handler/vm.go:1118",
+        "mend its storage, then unpause it",
+        "IO error at its volume {volume}",
+    ),
     _message(
         r"(?:monitor: )?(?P<words>[^:]+: cannot set up guest memory.*Cannot allocate memory)",
         "QEMU (general), as virt-launcher passes it on: kv vm.go, row 10",
@@ -231,7 +243,7 @@ MESSAGES: Final = (
     _message(r"Importer pod cannot be scheduled", "cdi import-controller",
              "see why no node takes the importer pod: kubectl describe it",
              "no node takes its importer pod"),
-    _message(r"OOMKilled", "kubernetes kubelet",
+    _message(r"\AOOMKilled\Z", "kubernetes kubelet",
              "raise spec.config.podResourceRequirements in the CDI resource",
              "its importer needs more memory than its limit and is OOMKilled"),
     _message(
@@ -267,6 +279,11 @@ MESSAGES: Final = (
              "bring {name} back, or copy from another source",
              "its source {kind} {name} does not exist"),
     # Copies: rows 30 to 33.
+    _message(r"VolumeSnapshot \S+-volume-(?P<volume>\S+) error: (?:Failed to check and update snapshot content: )?"
+             r"(?:failed to take snapshot of the volume: )?\"?(?P<words>[^\"]+)",
+             "kv snapshot.go; csi external-snapshotter",
+             "see the CSI driver and its snapshotter, then take it again",
+             "its driver said of volume {volume}: {words}"),
     _message(r"snapshot deadline exceeded", "kv snapshot.go:66",
              "see why its VolumeSnapshots are not ready; or raise spec.failureDeadline"),
     _message(r"must be powered off before restore|failed to be ready within", "kv restore.go:91",

@@ -96,6 +96,7 @@ _LABELS = {
     "StorageClass": "class",
     "PersistentVolume": "volume",
     "ResourceQuota": "quota",
+    "CephCluster": "ceph",
 }
 
 _HARMS = (
@@ -118,6 +119,8 @@ def _harm(root: Finding, effects: Sequence[Finding]) -> str:
     words = []
     for label, verb, noun in _HARMS:
         count = counts.pop(label, 0)
+        if label == "vm" and all(one.severity is not Severity.BAD for one in counted if one.label == label):
+            verb = "troubles"
         if count == 1 and label == "vm":
             words.append(f"{verb} VM {next(one.subject.path for one in counted if one.label == label)}")
         elif count:

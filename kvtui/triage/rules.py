@@ -8,6 +8,7 @@ from kvtui.triage import (
     bastions,
     ceph,
     control_plane,
+    copies,
     domains,
     eviction,
     generic,
@@ -20,6 +21,7 @@ from kvtui.triage import (
     network,
     nodes,
     storage,
+    volumes,
 )
 from kvtui.triage.base import Rule
 
@@ -29,6 +31,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *nodes.RULES,
     *hosts.RULES,
     *machines.RULES,
+    *volumes.RULES,
     *domains.RULES,
     *guest.RULES,
     *network.RULES,
@@ -37,6 +40,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *ceph.RULES,
     *imports.RULES,
     *storage.RULES,
+    *copies.RULES,
     *layers.RULES,
     *generic.RULES,
 )

@@ -10,7 +10,9 @@ from dataclasses import replace
 from typing import Final
 
 from kvtui.joins.causes import Cause, Theme
-from kvtui.model import Evidence, Finding, Ref, Severity
+from kvtui.joins.ceph import ceph_behind, judge_ceph
+from kvtui.joins.machine import Machine
+from kvtui.model import Evidence, Finding, Ref, Severity, Tone
 from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim, Event
 from kvtui.records.storage import PersistentVolume, StorageClass
@@ -80,6 +82,45 @@ def _of_lost(claim: Claim) -> Cause:
         (Claim.KIND, meta.namespace, meta.name),
         "bring its volume back, or restore the disk from a backup",
     )
+
+
+def explain_io_error(view: View, machine: Machine, told: Cause) -> Cause:
+    """Why the storage of a running VM failed it: which volume, on which claim, and the Ceph below that if it is ill.
+
+    Only an event of the instance names the volume (row 24), and events are kept for an hour.
+    """
+    uid = machine.vmi.metadata.uid if machine.vmi is not None else ""
+    events = [event for _, event in view.linked(Event, machine.backend, "about", uid) if event.reason == IO_ERROR]
+    newest = max(events, key=lambda event: event.last_seen or 0.0, default=None)
+    reading = read_message(newest.message) if newest is not None else None
+    ceph = _broken_ceph(view, machine)
+    found = replace(told, step="mend its storage, then unpause it", culprit=ceph)
+    if newest is None or reading is None:
+        return found
+    event = Evidence(f"Event of VMI {machine.record.metadata.name}", newest.reason, newest.message, newest.first_seen)
+    volume = reading.parts.get("volume", "")
+    names = {one.claim for one in machine.spec.volumes if one.name == volume}
+    claim = next((one for one in machine.claims if one.metadata.name in names), None)
+    sentence = reading.sentence
+    if claim is not None:
+        class_ = claim.spec.storage_class_name
+        of_class = f' of StorageClass "{class_}"' if class_ else ""
+        sentence = f"{sentence} (PVC {claim.metadata.namespace}/{claim.metadata.name}{of_class})"
+    return replace(found, sentence=sentence, more=(event,))
+
+
+def _broken_ceph(view: View, machine: Machine) -> tuple[str, str, str] | None:
+    """The Ceph below one of its disks, where that is in error: kind, namespace, name."""
+    for claim in machine.claims:
+        volume = view.get(PersistentVolume, machine.backend, "", claim.spec.volume_name)
+        ceph = ceph_behind(view, machine.backend, volume.origin) if volume is not None else None
+        if ceph is not None and judge_ceph(ceph).tone is Tone.BAD:
+            return ceph.KIND, ceph.metadata.namespace, ceph.metadata.name
+    return None
+
+
+IO_ERROR: Final = "IOerror"
+"""Reason of the event by which virt-handler names the volume."""
 
 
 def _is_filled(claim: Claim) -> bool:

@@ -133,7 +133,6 @@ CASES: dict[str, Case] = {
             Says(kinds.SNAPSHOT, "erp/payroll-1-before-update", ("code = DeadlineExceeded",)),
         ),
         ("erp/payroll-1-before-update", "DeadlineExceeded"),
-        unknown="that it failed is found, and not what the driver said",
     ),
     "clone-without-snapshots": Case(
         (
@@ -141,7 +140,6 @@ CASES: dict[str, Case] = {
             _vm("lab/profiler-1", "No VolumeSnapshotClass", "[local-lvm] [data]"),
         ),
         ("lab/profiler-for-tests", "local-lvm"),
-        unknown="no rule judges clones",
     ),
     "restore-into-running": Case(
         (
