@@ -26,7 +26,7 @@ from kvtui.text import age
 
 AT_ONCE: Final = 8
 """Requests of a batch under way at a time, of each backend: one that hangs holds up no other."""
-_PARTING: Final = 2.0
+_PARTING: Final = 1.5
 """Seconds that what is abandoned gets until it is seen what came of it: nobody waits longer for an end."""
 _RECALLED: Final = 600.0
 """Seconds for which a form begins with what was answered when it failed."""

@@ -201,11 +201,20 @@ class Agents(Protocol):
         """What the agent in a guest tells of it. Raises BackendError: BusyError when it does not answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A machine that was asked for by its name."""
+
+    ref: Ref
+    arriving: bool = False
+    """Whether it is being received, or was already let go of: while it moves it stands on two hosts."""
+
+
 @runtime_checkable
 class Locator(Protocol):
     """A backend that can be asked for a machine by its name or UUID alone."""
 
-    async def locate(self, name: str) -> Ref | None:
+    async def locate(self, name: str) -> Located | None:
         """The machine; None when there is none. It need not be kept live for that. Raises BackendError."""
 
 

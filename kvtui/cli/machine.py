@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from kvtui.backends.base import Finder, Locator, Reader
+from kvtui.backends.base import Finder, Located, Locator, Reader
 from kvtui.cli.connecting import make_fleet
 from kvtui.config import NAMESPACE, Settings
 from kvtui.errors import (
@@ -104,7 +104,9 @@ async def _locate(fleet: Fleet, name: str) -> Ref:
         asked = await asyncio.gather(*(_ask_for(backend, host, name) for host, backend in backends))
     finally:
         await fleet.close()
-    found = [ref for ref in asked if isinstance(ref, Ref)]
+    located = [one for one in asked if isinstance(one, Located)]
+    # While it moves it stands on two hosts: what runs is meant.
+    found = [one.ref for one in located if not one.arriving] or [one.ref for one in located]
     silent = [error for error in asked if isinstance(error, BackendError)]
     where = ", ".join(clean_line(ref.backend) for ref in found)
     if len(found) > 1:
@@ -117,7 +119,7 @@ async def _locate(fleet: Fleet, name: str) -> Ref:
     raise AbsentError(f"no VM named {clean_line(name)} on {hosts}", code=404)
 
 
-async def _ask_for(backend: Locator, host: str, name: str) -> Ref | BackendError | None:
+async def _ask_for(backend: Locator, host: str, name: str) -> Located | BackendError | None:
     try:
         async with asyncio.timeout(_PATIENCE):
             return await backend.locate(name)
@@ -146,7 +148,7 @@ async def identify(fleet: Fleet, ref: Ref) -> Ref:
         found = await backend.locate(ref.name)
         if found is None:
             raise AbsentError(f"no VM named {clean_line(ref.name)} on {clean_line(ref.backend)}", code=404)
-        return found
+        return found.ref
     if not isinstance(backend, Reader):
         return ref
     for kind in _KINDS:

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from kvtui.errors import AbsentError, ConfigError, UnreachableError
 from kvtui.fleet import Fleet
-from kvtui.model import Ref
+from kvtui.model import Platform, Ref
 from kvtui.resources import find
 from kvtui.resources.base import AnyResource
 from kvtui.text import clean_line
@@ -44,11 +44,11 @@ def find_named(
         refs = [ref for ref in resource.refs(fleet.view) if name in (ref.path, ref.name)]
         if namespace:
             refs = [ref for ref in refs if ref.namespace in ("", namespace)]
+        # While a VM moves it stands on two hosts: what runs is meant.
+        refs = [ref for ref in refs if not _is_arriving(fleet, resource, ref)] or refs
         if len(refs) > 1:
             where = ", ".join(fleet.name(ref) for ref in refs[:_NAMED])
-            raise ConfigError(
-                f"{clean_line(name)} is the name of several", where, "say which by NAMESPACE/NAME, --context or --host"
-            )
+            raise ConfigError(f"{clean_line(name)} is the name of several", where, _tell_choice(fleet))
         row = resource.row(fleet.view, refs[0]) if refs else None
         if row is not None:
             return Named(resource, refs[0], row)
@@ -56,6 +56,17 @@ def find_named(
     if missing:
         raise UnreachableError(f"no {label} named {clean_line(name)} is known", missing[0])
     raise AbsentError(f"there is no {label} named {clean_line(name)}", code=404)
+
+
+def _tell_choice(fleet: Fleet) -> str:
+    platforms = {backend.info.platform for backend in fleet.backends.values()}
+    ways = "NAMESPACE/NAME, --context or --host" if Platform.KUBERNETES in platforms else "--host"
+    return f"say which by {ways}"
+
+
+def _is_arriving(fleet: Fleet, resource: AnyResource, ref: Ref) -> bool:
+    row = resource.row(fleet.view, ref)
+    return row is not None and resource.arriving(row)
 
 
 def _candidates(fleet: Fleet, kind: AnyResource | None) -> list[AnyResource]:

@@ -174,7 +174,7 @@ def _form(view: View, guests: Sequence[Guest], targets: Sequence[Target]) -> For
                    asked=lambda _: active),
             Toggle("post_copy", "allow post-copy", hint="so that it can be switched to post-copy when it does not end",
                    asked=lambda answers: active and untunnelled(answers)),
-            Number("bandwidth", "at most", unit="MiB/s", needed=False, least=1, most=_FASTEST,
+            Number("bandwidth", "bandwidth at most", unit="MiB/s", needed=False, least=1, most=_FASTEST,
                    hint="empty: as fast as it goes", asked=lambda _: active),
             Number("downtime", "standstill at most", unit="ms", needed=False, least=1, most=60_000,
                    hint="empty: what libvirt has (300 ms)", asked=lambda _: active),

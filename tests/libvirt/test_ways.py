@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kvtui.backends.base import Located
 from kvtui.console.sight import Stage, explain_cut
 from kvtui.errors import BackendError, ReadOnlyError, UnconnectedError
 from kvtui.fleet import Fleet
@@ -39,7 +40,7 @@ async def test_a_screen_is_shown_to_who_may_only_look(tmp_path: Path) -> None:
 
 async def test_a_domain_is_found_by_its_name_or_uuid(tmp_path: Path) -> None:
     backend = make_backend(host_file(tmp_path, "web", "db"), tmp_path, name="kvm1")
-    found = Ref("kvm1", Domain.KIND, "", "web", UUID)
+    found = Located(Ref("kvm1", Domain.KIND, "", "web", UUID))
     assert [await backend.locate(name) for name in ("web", UUID, "nothing")] == [found, found, None]
     await backend.close()
 

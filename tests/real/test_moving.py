@@ -90,6 +90,10 @@ async def test_a_migration_that_does_not_end_is_aborted_and_the_guest_stays(
             ref = ref_of(fleet, "busy")
             plan = MovePlan("kvm2", Transport.DIRECT, bandwidth=4, uri="tcp://127.0.0.1")
             await source(fleet).move(ref, plan)
+            there = fleet.backends["kvm2"]
+            assert isinstance(there, LibvirtBackend)
+            places = [await backend.locate("busy") for backend in (source(fleet), there)]
+            assert [place.arriving for place in places if place is not None] == [False, True]
             await source(fleet).abort_job(ref)
             # Its figures change all the time, so the store has news.
             await until(fleet, lambda: source(fleet).failures, 30)
@@ -174,6 +178,9 @@ async def test_a_direct_move_by_command_that_is_ended_by_a_signal_is_aborted_at_
             async with asyncio.timeout(30):
                 while (await asyncio.to_thread(handle.jobInfo))[0] == libvirt.VIR_DOMAIN_JOB_NONE:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
+            # It stands on both hosts, and the one that it runs on is meant.
+            why = await _run(tmp_path / "config.toml", "why", "commanded")
+            assert why.code == 0, why
             process.send_signal(number)
             async with asyncio.timeout(6):
                 await process.wait()
@@ -208,9 +215,18 @@ async def _migrate(
     config = folder / "config.toml"
     hosts = (f'[[host]]\nname = "kvm{number}"\nuri = "{host.uri}"\n' for number, host in enumerate(pair, 1))
     config.write_text("".join(hosts), encoding="utf-8")
-    words = ("-m", "kvtui", "migrate", "commanded", "--config", str(config), "--target", "kvm2", "--uri", uri, "--yes")
+    words = ("migrate", "commanded", "--target", "kvm2", "--uri", uri, "--yes", *options)
+    return await _run(config, *words, meanwhile=meanwhile)
+
+
+async def _run(
+    config: Path, *words: str, meanwhile: Callable[[asyncio.subprocess.Process], Awaitable[None]] = _leave
+) -> Told:
+    """A command of kvtui with the hosts of `config`."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *words, *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        *(sys.executable, "-m", "kvtui", *words, "--config", str(config)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
     await meanwhile(process)
     out, _ = await process.communicate()

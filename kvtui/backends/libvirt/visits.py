@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from kvtui.backends.base import Document
+from kvtui.backends.base import Document, Located
 from kvtui.backends.libvirt.acts import find_domain
 from kvtui.backends.libvirt.addresses import ask_addresses
 from kvtui.backends.libvirt.agent import read_guest
@@ -14,7 +14,7 @@ from kvtui.backends.libvirt.describe import describe_domain, tell_differences
 from kvtui.backends.libvirt.link import Lane, Link, load
 from kvtui.backends.libvirt.masking import mask_xml
 from kvtui.backends.libvirt.streams import read_screenshot
-from kvtui.backends.libvirt.words import is_unsupported
+from kvtui.backends.libvirt.words import is_unsupported, reason_of, state_of
 from kvtui.errors import AbsentError, BackendError, BusyError, UnreachableError
 from kvtui.model import Ref
 from kvtui.records.libvirt import Domain, DomainSnapshot, Guest, Host, StoragePool, StorageVolume, VirtualNetwork
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import libvirt
 
 T = TypeVar("T")
+
+_ARRIVING: Final = frozenset({"migrating", "starting up"})
+"""Reasons of a domain that is paused because it is being received, or has been sent."""
 
 _PATIENCE: Final = 10.0
 """Seconds that a domain is given; one whose QEMU hangs answers when it goes on, or never."""
@@ -62,17 +65,19 @@ class Visits:
         title = f"the address of {clean_line(ref.path)}"
         return await self._ask(title, ref, "addresses", lambda connection: ask_addresses(connection, ref))
 
-    async def locate(self, backend: str, name: str) -> Ref | None:
+    async def locate(self, backend: str, name: str) -> Located | None:
         """The domain of that name or UUID; None when there is none. Raises BackendError."""
 
-        def look(connection: libvirt.virConnect) -> Ref | None:
+        def look(connection: libvirt.virConnect) -> Located | None:
             module = load()
             for find in (connection.lookupByName, connection.lookupByUUIDString):
                 try:
                     domain = find(name)
+                    number, why = domain.state()
                 except module.libvirtError:
                     continue
-                return Ref(backend, Domain.KIND, "", clean_line(domain.name()), domain.UUIDString())
+                ref = Ref(backend, Domain.KIND, "", clean_line(domain.name()), domain.UUIDString())
+                return Located(ref, reason_of(state_of(number), why) in _ARRIVING)
             # Whether the questions were understood at all.
             connection.getLibVersion()
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 
-from kvtui.backends.base import ByteStream, Document, Happening
+from kvtui.backends.base import ByteStream, Document, Happening, Located
 from kvtui.backends.libvirt.acts import Acts
 from kvtui.backends.libvirt.history import History
 from kvtui.backends.libvirt.link import Lane, Link
@@ -64,7 +64,7 @@ class Ways(Acts):
         """What happened to a domain, or to our connection with the host, since we watch it."""
         return self._history.of("" if ref.kind == Host.KIND else ref.uid)
 
-    async def locate(self, name: str) -> Ref | None:
+    async def locate(self, name: str) -> Located | None:
         """The domain of that name or UUID."""
         return await self._visits.locate(self._info.name, name)
 
