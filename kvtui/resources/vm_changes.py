@@ -161,7 +161,10 @@ def _strategy_form(_view: View, machines: Sequence[Machine]) -> Form:
         for name, note in _STRATEGIES.items()
     ]
     about = [f"it is {first} now"] if len(present) == 1 else []
-    choice = Choice("strategy", "run strategy", options=options, named=True)
+    if len(present) > 1:
+        # An enter too many must start no fleet.
+        options.insert(0, Option("", "differs", reason="choose one"))
+    choice = Choice("strategy", "run strategy", options=options, default=first if len(present) == 1 else "", named=True)
     return Form(f"run strategy of {whom(machines)}", (choice,), about=about, warn=warn)
 
 

@@ -10,6 +10,8 @@ from kvtui.joins.machine import Machine
 from kvtui.model import Tone
 from kvtui.resources import vm
 from kvtui.resources.base import Danger
+from kvtui.resources.form import Draft
+from kvtui.store import Store
 from tests.machines import RECORDED, Object, machine_store
 
 ACTIONS = {action.id.removeprefix("vm."): action for action in vm.RESOURCE.actions}
@@ -323,3 +325,19 @@ def test_a_cancelled_migration_is_settled_when_the_vm_no_longer_says_migrating()
     ended_move = move("new", "Failed")
     assert not ACTIONS["cancel_migration"].settled(before, machine("running", says("Migrating", ended_move)))
     assert ACTIONS["cancel_migration"].settled(before, machine("running", ended_move))
+
+
+def test_no_run_strategy_is_chosen_for_the_user() -> None:
+    always = machine("running")
+    halted = machine("stopped", lambda items: items["VirtualMachine"]["spec"].update(runStrategy="Halted"))
+    form = ACTIONS["run_strategy"].form
+    assert form is not None
+    for rows, reason in (
+        ([always], "it is so already"),
+        ([halted], "it is so already"),
+        ([always, halted], "choose one"),
+    ):
+        draft = Draft(form(Store(), rows))
+        assert draft.refusal == f"run strategy: {reason}"
+        draft.put("strategy", "Manual")
+        assert draft.refusal == ""

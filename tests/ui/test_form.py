@@ -183,6 +183,18 @@ async def test_a_form_can_begin_with_what_was_answered_before_but_for_secrets(fi
         assert answers.text("password") == ""
 
 
+async def test_an_empty_field_says_what_is_asked_before_it_says_that_it_is_empty(fill: Fill) -> None:
+    text = Text("labels", "labels", hint="KEY=VALUE sets, KEY- takes away")
+    async with fill(Sheet(Form("labels of web", (text,)))) as form:
+        assert "KEY=VALUE sets" in form.text
+        assert "must not be empty" not in form.text
+        await form.press("enter")
+        assert form.answers == []
+        assert "x labels: must not be empty" in form.text
+        await form.press("a", "backspace")
+        assert "x must not be empty" in form.text
+
+
 async def test_escape_leaves_it(fill: Fill) -> None:
     async with fill(Sheet(FORM)) as form:
         await form.press("escape")

@@ -23,7 +23,7 @@ from kvtui.text import cells, clean
 from kvtui.ui.dialogs.unseen import SeenDialog
 
 _KEYS = "enter does it   up down next field   left right space change   esc leaves"
-_TRYING = "asking the server whether it would take this ...   esc leaves, nothing is done"
+_TRYING = "asking the server whether it takes this ...   esc leaves it undone"
 
 
 class FormDialog(SeenDialog[Answers | None]):
@@ -42,6 +42,8 @@ class FormDialog(SeenDialog[Answers | None]):
         self._draft = Draft(sheet.form, sheet.before)
         self._meant = not sheet.asks or bool(sheet.word)
         """Whether an enter now is no slip."""
+        self._touched: set[str] = set()
+        """Fields in which something was typed."""
         self._trial: Worker[None] | None = None
         """While the server is asked."""
         self._refusal = ""
@@ -157,6 +159,7 @@ class FormDialog(SeenDialog[Answers | None]):
         # An input tells of what it begins with, too.
         if event.typed != self._draft.typed(event.name):
             self._meant, self._refusal, self._insists = True, "", False
+            self._touched.add(event.name)
             if self._trial is not None:
                 self._trial.cancel()
                 self._trial = None
@@ -191,6 +194,14 @@ class FormDialog(SeenDialog[Answers | None]):
             return
         here = next((line for line in self._lines if line.editor is self.focused), None)
         trouble = self._draft.troubles.get(here.field.name, "") if here is not None else ""
+        if (
+            here is not None
+            and here.hint
+            and here.field.name not in self._touched
+            and not self._draft.typed(here.field.name)
+        ):
+            # What is asked comes before what is missing.
+            trouble = ""
         refusal = self._draft.form.refuse(self._draft.answers) or self._refusal
         self._say(trouble or refusal or (here.hint if here is not None else ""), wrong=bool(trouble or refusal))
 
