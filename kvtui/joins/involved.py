@@ -93,10 +93,10 @@ class Owners:
     def find(self, event: Event, backend: str) -> tuple[Ref, Layer] | None:
         """What it is about. A pod that is gone bears the name of what it was for (kubevirt-api.md 2.10)."""
         about = event.involved_object
-        found = self._refs.get((about.kind, about.namespace, about.name))
-        if found is None and about.kind == Node.KIND:
+        if about.kind == Node.KIND:
             # The kubelet gives the name of its node as the uid.
             return self._refs.get((about.kind, "", about.name))
+        found = self._refs.get((about.kind, about.namespace, about.name))
         if found is not None and (not found[0].uid or about.uid in ("", found[0].uid)):
             return found
         if about.kind == Pod.KIND and self._is_former(about.namespace, about.name):
