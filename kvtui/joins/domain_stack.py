@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from kvtui.joins.domain import host_of
 from kvtui.joins.layers import SHOWN_ABOVE, Layer, Walk, missing, told_once
+from kvtui.joins.storage import pool_of_file
 from kvtui.model import Health, Ref, Tone
 from kvtui.records.libvirt import Disk, Domain, Host, Nic, StoragePool, StorageVolume, VirtualNetwork
 
@@ -71,7 +72,12 @@ def image_layer(walk: Walk, backend: str, source: str, kind: str) -> Layer:
         health = Health(Tone.MUTED, "not known", f"pool {name} is {pool.state}") if inactive and pool else None
         lost = missing(view, StorageVolume, "volume", backend, "", source)
         return Layer("volume", source, None, health or lost.health, "", (_pool(walk, backend, name, pool),))
-    return Layer(kind or "image", source, None, None, "in no pool that libvirt knows" if kind == "file" else "")
+    if kind != "file":
+        return Layer(kind or "image", source)
+    name, at = pool_of_file(view, backend, source)
+    if at is None:
+        return Layer("file", source, None, None, "in no pool that libvirt knows")
+    return Layer("file", source, None, None, "not among the volumes of its pool", (_pool(walk, backend, name, at),))
 
 
 def _pool(walk: Walk, backend: str, name: str, pool: StoragePool | None) -> Layer:

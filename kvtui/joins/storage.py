@@ -55,6 +55,13 @@ def pools_in_trouble(view: View, ref: Ref, domain: Domain) -> Iterator[Ref]:
             yield found
 
 
+def pool_of_file(view: View, backend: str, path: str) -> tuple[str, StoragePool | None]:
+    """The pool in whose folder a file lies, with its name: libvirt may not have looked into it since the file came."""
+    disk = Disk(kind="file", source=path)
+    found = ((ref.name, pool) for ref, pool in view.items(StoragePool, backend) if _holds(pool, disk))
+    return next(found, ("", None))
+
+
 def runs_from(view: View, backend: str, pool: StoragePool) -> list[tuple[str, str]]:
     """The domains that run with a disk in a pool, each with the disk's name in the guest."""
     return [

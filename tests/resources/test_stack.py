@@ -25,7 +25,7 @@ from kvtui.records.libvirt import (
 )
 from kvtui.resources import RESOURCES, resources_for
 from kvtui.stack import tell_stack, text_lines
-from kvtui.store import Put, Store
+from kvtui.store import Drop, Put, Store
 from tests.machines import RECORDED, TYPES, Object, machine_store
 from tests.resources.test_provisioning import cluster, complains, each
 
@@ -289,6 +289,14 @@ def test_a_volume_is_under_its_vms_and_over_its_base() -> None:
     assert told[0] == "VMs 1 (db)"
     told = [one.strip() for one in lines(hypervisor(), Ref("kvm1", "StorageVolume", "", "images/db.qcow2"))]
     assert [one for one in told if one.startswith("volume images/base.qcow2")]
+
+
+def test_a_file_that_its_pool_has_not_seen_yet_stands_on_the_pool_all_the_same() -> None:
+    store = hypervisor()
+    store.post(Drop("kvm1", StorageVolume, "", "images/db.qcow2"))
+    told = [one.strip() for one in lines(store, DOMAIN)]
+    at = told.index("file /pool/db.qcow2 (not among the volumes of its pool)")
+    assert told[at + 1].startswith("pool images: ")
 
 
 # The other way -----------------------------------------------------------------------------------------------------
