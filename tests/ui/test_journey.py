@@ -123,3 +123,19 @@ def test_view_account_is_told_what_it_may_not_do(tmp_path: Path) -> None:
         assert not (tmp_path / "kvtui" / "audit.jsonl").exists()
         screen.press("q")
         screen.wait_exit()
+
+
+def test_the_stack_is_walked_down_and_left_for_a_row(screen: Program) -> None:
+    choose(screen)
+    screen.press("x")
+    screen.wait_for(rf">[ x!i]+VM +web/{NAME} +Running")
+    screen.wait_for(rf"VMI +web/{NAME} +Running")
+    screen.wait_for(rf"launcher +virt-launcher-{NAME}\S* +Running")
+    screen.press("down", "down", "enter")
+    screen.wait_for(rf"^ pod web/virt-launcher-{NAME}\S+ +Running")
+    screen.press("escape", "down")
+    screen.wait_for(r">[ x!i]+node +worker-\d+ +Ready")
+    screen.press("o")
+    screen.wait_for(r"> (demo +)?worker-\d+ +Ready")
+    screen.press("q")
+    screen.wait_exit()
