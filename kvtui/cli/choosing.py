@@ -169,11 +169,14 @@ class Chooser:
         """What tells these apart: ``--host kvm-a``."""
         platforms = {self._fleet.backends[ref.backend].info.platform for ref in refs}
         ways = ["NAMESPACE/NAME", "--context"] if Platform.KUBERNETES in platforms else []
-        return [*ways, "--host"] if Platform.LIBVIRT in platforms else ways
+        return [*ways, "HOST/NAME", "--host"] if Platform.LIBVIRT in platforms else ways
 
     def _is_meant(self, ref: Ref, name: str) -> bool:
         if "/" in name and ref.namespace:
             return ref.path == name
+        if name == f"{ref.backend}/{ref.name}":
+            # A move needs both hosts known: there --host does not say which.
+            return True
         # What has an owner is named VM/SNAPSHOT or POOL/VOLUME; without the owner where that is clear.
         alone = "" if ref.namespace or "/" in name else ref.name.rpartition("/")[2]
         return (name in (ref.name, alone) and self._is_in_scope(ref)) or (bool(ref.uid) and ref.uid == name)

@@ -35,6 +35,13 @@ def test_a_domain_is_found_on_whichever_host_it_is(run: Run) -> None:
     assert run("stop", "build-2", "--yes") == (codes.OK, "build-2 on kvm-2: accepted\n", warning)
 
 
+def test_a_host_before_the_name_says_which_of_several_is_meant(run: Run) -> None:
+    assert run("stop", "kvm-2/build-2", "--yes")[:2] == (codes.OK, "build-2 on kvm-2: accepted\n")
+    code, _, err = run("stop", "kvm-1/build-2", "--yes")
+    assert code == codes.FAILED
+    assert "no vm named kvm-1/build-2" in err
+
+
 def test_what_is_done_on_a_host_is_waited_for(run: Run) -> None:
     code, out, _ = run("force-stop", "build-1", "--yes", "--wait")
     assert (code, out) == (codes.OK, "build-1 on kvm-1: done in 0s\n")

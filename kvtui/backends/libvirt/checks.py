@@ -87,7 +87,9 @@ def _identity(
     there = _or(None, lambda: connection.lookupByUUIDString(domain.metadata.uid))
     if there is not None and there.isActive():
         found.append(Obstacle("name", f"{name} runs this very domain already", blocks=True))
-    elif there is None:
+    elif there is not None:
+        found.append(Obstacle("name", f"{name} has it already, off: that description is replaced"))
+    else:
         other = _or(None, lambda: connection.lookupByName(domain.metadata.name))
         if other is not None:
             found.append(Obstacle("name", f"{name} has another domain of that name", blocks=True))
