@@ -277,7 +277,10 @@ class Confirmer:
         """The strictest that one of the rows asks for."""
         levels = {Danger.NONE}
         for row in rows:
-            level, ref = action.of(row).danger, resource.ref(row)
+            variant, ref = action.of(row), resource.ref(row)
+            level = variant.danger
+            if level is Danger.NONE and any(variant.breaks(self._fleet.view, row)):
+                level = Danger.ASK
             care = self._fleet.care(ref.backend)
             stricter = care.production or why_protected(self._fleet.view, care, ref)
             levels.add(raise_level(level) if stricter else level)
@@ -299,7 +302,8 @@ class Confirmer:
             record = self._fleet.view.record(ref)
             asks = variant.danger is not Danger.NONE
             carried = tell_carried(self._fleet.view, record) if isinstance(record, Domain) and asks else ()
-            for warning in (*carried, *self._objections(variant.needs, ref), *variant.warn(row)):
+            broken = variant.breaks(self._fleet.view, row)
+            for warning in (*carried, *self._objections(variant.needs, ref), *broken, *variant.warn(row)):
                 about.setdefault(warning, []).append(self._fleet.name(ref))
         left = [words for needs, refs in together.items() for words in count_left(self._fleet.view, needs, refs)]
         return left + [

@@ -121,6 +121,8 @@ class Action(Generic[Row]):
     danger: Danger = Danger.NONE
     warn: Callable[[Row], tuple[str, ...]] = lambda _row: ()
     """What a confirmation must say of this row, computed from the objects."""
+    breaks: Callable[[View, Row], Iterable[str]] = lambda _view, _row: ()
+    """What it harms, where that depends on other rows: said, and asked about even where nothing else is asked."""
     prepare: Callable[[Mapping[str, Backend], View, Sequence[Row]], Awaitable[Any]] | None = None
     """What the backends are asked before the form is shown; the form gets the answer. Raises KvtuiError."""
     form: Callable[Concatenate[View, Sequence[Row], ...], Form] | None = None

@@ -8,6 +8,7 @@ from kvtui.backends.base import Backend
 from kvtui.backends.domains import Power, Saves, Tuning
 from kvtui.joins.domain import Guest
 from kvtui.joins.domain_holdups import hold_end, hold_job, hold_start, hold_stop
+from kvtui.joins.storage import name_broken
 from kvtui.records.libvirt import DomainState
 from kvtui.resources.base import Action, Danger, able, lifecycle
 from kvtui.resources.domain_changes import CHANGES, NEEDS, is_there, why_not
@@ -255,6 +256,7 @@ _POWER: tuple[Action[Guest], ...] = (
         already=_is_on,
         run=_start,
         settled=_started,
+        breaks=lambda view, guest: name_broken(view, guest.backend, guest.domain),
         holds=lambda _view, _before, now, _clock: hold_start(now),
         awaits="starting",
         usual=60.0,

@@ -17,6 +17,7 @@ from kvtui.records.base import Meta, Record
 from kvtui.records.copies import Reference, SnapshotSpec, VmSnapshot
 from kvtui.records.kubernetes import Claim, Namespace
 from kvtui.records.kubevirt import VirtualMachine
+from kvtui.records.libvirt import Disk, Domain, DomainState, Host, StorageVolume
 from kvtui.resources import RESOURCES
 from kvtui.resources.base import AnyAction, AnyResource
 from kvtui.resources.form import Answers, Draft
@@ -102,6 +103,20 @@ def add_siblings(stage: Stage, states: Mapping[str, bool], **meta: Any) -> None:
         builtins["status"]["ready"] = ready
         stage.fleet.store.post(Put(NAME, msgspec.convert(builtins, VirtualMachine)))
     stage.fleet.step()
+
+
+# What it breaks ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_vm_whose_disk_others_stand_on_is_asked_about_before_it_is_started(stage: Stage) -> None:
+    disk = Disk(target="vda", kind="file", source="/images/golden.qcow2")
+    domain = Domain(metadata=Meta(name="golden", uid="u"), state=DomainState.SHUTOFF, disks=(disk,))
+    stage.put(Host(metadata=Meta(name=NAME), link="connected"), domain)
+    assert await ask(stage, "vm.start", "golden") is None
+    clone = StorageVolume(metadata=Meta(name="images/clone-1.qcow2"), path="/images/clone-1.qcow2")
+    clone.backing = "/images/golden.qcow2"
+    stage.put(clone)
+    assert await warn(stage, "vm.start", "golden") == ["vda is the base of images/clone-1.qcow2: broken by it"]
 
 
 # Who undoes it ---------------------------------------------------------------------------------------------------
