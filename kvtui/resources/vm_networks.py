@@ -48,7 +48,7 @@ async def _read(backends: Mapping[str, Backend], _view: View, machines: Sequence
 
 
 async def _read_networks(backends: Mapping[str, Backend], view: View, machines: Sequence[Machine]) -> Networks:
-    """Raises ConflictError where there is no network to attach to."""
+    """Raises ConflictError where there are no networks but the pods'."""
     (machine,) = machines
     own = machine.ref.namespace
     vm = await _read(backends, view, machines)
@@ -65,10 +65,6 @@ async def _read_networks(backends: Mapping[str, Backend], view: View, machines: 
         raise ConflictError(
             "there is no network to attach to", "the cluster has no Multus (k8s.cni.cncf.io)"
         ) from error
-    if not found:
-        raise ConflictError(
-            "there is no network to attach to", f"namespace {own} has no NetworkAttachmentDefinition", "make one first"
-        )
     return Networks(vm, found)
 
 
@@ -91,7 +87,11 @@ def _add_form(_view: View, machines: Sequence[Machine], known: Networks) -> Form
         return "" if _NAME.fullmatch(name) else "a-z, 0-9 and - within, 63 at most"
 
     def check_network(answers: Answers) -> str:
-        return "" if _NETWORK.fullmatch(answers.text("network")) else "NAME or NAMESPACE/NAME of a definition"
+        name, own = answers.text("network"), machines[0].ref.namespace
+        if not _NETWORK.fullmatch(name):
+            return "NAME or NAMESPACE/NAME of a definition"
+        none_here = known.names is not None and name.removeprefix(f"{own}/").count("/") == 0
+        return f"namespace {own} has no NetworkAttachmentDefinition" if none_here else ""
 
     running = machines[0].live is not None
     said = ("a live migration plugs it in: by hand, or by the cluster where it rolls changes out live",)
@@ -108,8 +108,12 @@ def _add_form(_view: View, machines: Sequence[Machine], known: Networks) -> Form
 
 
 def _network_field(names: Sequence[str] | None, check: Callable[[Answers], str]) -> Choice | Text:
-    if names is None:
+    if not names:
         hint = "the NetworkAttachmentDefinition, NAME or NAMESPACE/NAME; which there are, this account may not see"
+        if names is not None:
+            hint = (
+                "NAMESPACE/NAME of a NetworkAttachmentDefinition elsewhere, where Multus lets it be used: none is here"
+            )
         return Text("network", "network", hint=hint, check=check)
     return Choice("network", "network", options=[Option(name) for name in names], named=True,
                   hint="NetworkAttachmentDefinitions of its namespace, and of default")  # fmt: skip

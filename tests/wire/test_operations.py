@@ -180,7 +180,7 @@ async def test_a_guest_is_frozen_rebooted_and_reset() -> None:
 async def test_an_interface_is_taken_off_but_not_the_pods_own() -> None:
     async with site() as there:
         row = await some_running(there)
-        await there.do(VMS["attach_nic"], row, network="vlan7", name="net7")
+        await there.do(VMS["attach_nic"], row, network="lab/vlan7", name="net7")
         action = VMS["detach_nic"]
         assert action.prepare is not None
         assert action.form is not None
