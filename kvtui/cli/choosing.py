@@ -78,7 +78,7 @@ class Chooser:
             meant = [ref for ref in refs if self._is_meant(ref, name)]
             if len(meant) > 1:
                 # While it moves it stands on two hosts.
-                meant = [ref for ref in meant if not self._is_arriving(ref)] or meant
+                meant = [ref for ref in meant if not self._stands_aside(ref)] or meant
             if len(meant) > 1:
                 where = ", ".join(self._fleet.name(ref) for ref in meant[:4])
                 options = " or ".join(self._tell_choice(meant))
@@ -161,9 +161,10 @@ class Chooser:
         if given and len(backends) == 1 and backends[0].info.platform is Platform.KUBERNETES:
             self._check_namespace(backends[0].name, given)
 
-    def _is_arriving(self, ref: Ref) -> bool:
+    def _stands_aside(self, ref: Ref) -> bool:
+        """Whether it is only the other end of a move, which is shown in another row, or is yet to come."""
         row = self.resource.row(self._fleet.view, ref)
-        return row is not None and self.resource.arriving(row)
+        return row is None or self.resource.arriving(row)
 
     def _tell_choice(self, refs: Sequence[Ref]) -> list[str]:
         """What tells these apart: ``--host kvm-a``."""

@@ -45,7 +45,7 @@ def find_named(
         if namespace:
             refs = [ref for ref in refs if ref.namespace in ("", namespace)]
         # While a VM moves it stands on two hosts: what runs is meant.
-        refs = [ref for ref in refs if not _is_arriving(fleet, resource, ref)] or refs
+        refs = [ref for ref in refs if not _stands_aside(fleet, resource, ref)] or refs
         if len(refs) > 1:
             where = ", ".join(fleet.name(ref) for ref in refs[:_NAMED])
             raise ConfigError(f"{clean_line(name)} is the name of several", where, _tell_choice(fleet))
@@ -64,9 +64,10 @@ def _tell_choice(fleet: Fleet) -> str:
     return f"say which by {ways}"
 
 
-def _is_arriving(fleet: Fleet, resource: AnyResource, ref: Ref) -> bool:
+def _stands_aside(fleet: Fleet, resource: AnyResource, ref: Ref) -> bool:
+    """Whether it is only the other end of a move, which is shown in another row, or is yet to come."""
     row = resource.row(fleet.view, ref)
-    return row is not None and resource.arriving(row)
+    return row is None or resource.arriving(row)
 
 
 def _candidates(fleet: Fleet, kind: AnyResource | None) -> list[AnyResource]:

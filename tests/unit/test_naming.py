@@ -12,8 +12,8 @@ from kvtui.errors import ConfigError
 from kvtui.fleet import Fleet
 from kvtui.model import BackendInfo, Platform
 from kvtui.records.base import Meta
-from kvtui.records.libvirt import Domain, DomainState
-from kvtui.resources import resources_for
+from kvtui.records.libvirt import Domain, DomainJob, DomainState
+from kvtui.resources import find, resources_for
 from kvtui.store import Put, Store
 
 
@@ -35,6 +35,18 @@ def fleet_of(*domains: tuple[str, str, str, str]) -> Fleet:
 def test_while_it_moves_the_one_that_runs_is_meant(reason: str) -> None:
     fleet = fleet_of(("kvm2", "u", "paused", reason), ("kvm1", "u", "running", "booted"))
     assert find_named(fleet, None, "web", None, ()).ref.backend == "kvm1"
+
+
+def test_a_migration_of_which_both_hosts_tell_is_one() -> None:
+    fleet = fleet_of(("kvm2", "u", "paused", "migrating"), ("kvm1", "u", "running", "booted"))
+    store = cast("Store", fleet.view)
+    for host, way in (("kvm2", "incoming"), ("kvm1", "outgoing")):
+        meta = Meta(name="web", uid=f"u {host}")
+        job = DomainJob(metadata=meta, domain="web", domain_uid="u", operation=f"{way} migration", began=1000.0)
+        store.post(Put(host, job))
+    store.drain()
+    migrations = find("migrations", fleet.resources)
+    assert find_named(fleet, migrations, "web", None, ()).ref.backend == "kvm1"
 
 
 def test_of_two_that_run_one_has_to_be_chosen_by_its_host() -> None:
