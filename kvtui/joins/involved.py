@@ -15,6 +15,7 @@ from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
 from kvtui.records.kubernetes import Claim, Event, Node, Pod
 from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import BlockJob, Domain, DomainJob, DomainSnapshot, Host
+from kvtui.records.storage import PersistentVolume
 from kvtui.store import View
 
 _MIGRATIONS: Final = 10
@@ -46,6 +47,7 @@ _LAYERS: Final[dict[str, Layer]] = {
     Migration.KIND: Layer.MIGRATION,
     DataVolume.KIND: Layer.DISK,
     Claim.KIND: Layer.DISK,
+    PersistentVolume.KIND: Layer.DISK,
     VmSnapshot.KIND: Layer.COPY,
     VmRestore.KIND: Layer.COPY,
     VmClone.KIND: Layer.COPY,
@@ -171,13 +173,17 @@ def _machine(
 
 
 def _disk(view: View, backend: str, namespace: str, name: str) -> Iterator[tuple[Ref, Layer]]:
-    """A DataVolume and its claim, which bears its name, and the claim that is filled in its place."""
+    """A DataVolume, its claim, which bears its name, the volume behind it, and the claim that is filled instead."""
     volume = view.get(DataVolume, backend, namespace, name)
     if volume is not None:
         yield volume.ref(backend), Layer.DISK
     claim = view.get(Claim, backend, namespace, name)
     if claim is not None:
         yield claim.ref(backend), Layer.DISK
+        bound = claim.spec.volume_name
+        record = view.get(PersistentVolume, backend, "", bound) if bound else None
+        if record is not None:
+            yield record.ref(backend), Layer.DISK
         for prime, _ in view.owned(Claim, claim.metadata.uid):
             yield prime, Layer.DISK
 

@@ -14,7 +14,13 @@ from kvtui.model import Ref, Tone
 from kvtui.text import age, clean_line, escape_markdown
 
 LAYER_WIDTH: Final = max(len(layer) for layer in Layer)
-_LABELS: Final = {"DataVolume": "dv", "PersistentVolumeClaim": "pvc", "Pod": "pod", "Domain": "domain"}
+_LABELS: Final = {
+    "DataVolume": "dv",
+    "PersistentVolumeClaim": "pvc",
+    "PersistentVolume": "pv",
+    "Pod": "pod",
+    "Domain": "domain",
+}
 """What the kinds are called that share a layer with others."""
 _SIGNS: Final = {Tone.WARN: "!", Tone.BAD: "x"}
 
@@ -79,7 +85,7 @@ def name_subject(moment: Moment, ref: Ref) -> str:
     subject = moment.subject
     if moment.layer is Layer.OURS:
         return "" if moment.source == "finding" or subject[:4] == ref[:4] else clean_line(subject.name)
-    if subject.name == ref.name and moment.layer in (Layer.VM, Layer.VMI):
+    if subject[:4] == ref[:4] or (subject.name == ref.name and moment.layer in (Layer.VM, Layer.VMI)):
         return ""
     shared = moment.layer in (Layer.DISK, Layer.HOST)
     label = _LABELS.get(subject.kind, "") if shared else ""

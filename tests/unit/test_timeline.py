@@ -33,7 +33,7 @@ from kvtui.records.kubevirt import VirtualMachine
 from kvtui.records.past import Past
 from kvtui.store import Store
 from kvtui.text import parse_time
-from tests.machines import machine_store, read_machine, record_of
+from tests.machines import machine_store, read_machine, record_of, store_of
 
 VM = Ref("c", "VirtualMachine", "shop", "web-1", "1")
 POD = Ref("c", "Pod", "shop", "virt-launcher-web-1-aaaaa", "2")
@@ -363,3 +363,20 @@ def test_markdown_takes_signs_as_they_are_and_has_dates() -> None:
 
 def test_a_record_without_any_times_tells_nothing() -> None:
     assert list(moments_of(VirtualMachine(), VM, Layer.VM)) == []
+
+
+def test_an_object_that_the_timeline_is_of_is_not_named_on_every_line() -> None:
+    node = Ref("c", "Node", "", "n1", "7")
+    down = moment(BEGIN, "Ready Unknown", layer=Layer.NODE, subject=node)
+    assert "n1" not in next(tell_text([down], node, BEGIN))
+    assert "n1 Ready Unknown" in next(tell_text([down], VM, BEGIN))
+
+
+def test_the_volume_of_a_claim_is_on_the_timeline_of_its_disk() -> None:
+    items = read_machine("imported")
+    claim = next(item for item in items if item["kind"] == "PersistentVolumeClaim")
+    volume = {"kind": "PersistentVolume", "metadata": {"name": claim["spec"]["volumeName"], "uid": "pv"}}
+    store = store_of([*items, volume])
+    store.drain()
+    refs = involve(store, VM._replace(name="dv-1", uid=""))
+    assert claim["spec"]["volumeName"] in {ref.name for ref, layer in refs.items() if layer is Layer.DISK}
