@@ -238,3 +238,14 @@ async def test_a_host_in_full_tells_how_it_is_reached_and_what_it_is(place: Plac
     async with show(place, (120, 50)) as screen:
         await screen.press("1", "enter")
         await until(screen, "Connection qemu:///system connected", "calls itself kvm1", "QEMU 7.2.22, libvirt 9.0.0")
+
+
+async def test_the_stack_of_a_domain_is_its_host_disks_and_networks(place: Place, show: Show) -> None:
+    async with show(place, (120, 50)) as screen:
+        await screen.press("x")
+        await until(screen, "[stack]", "> ", "domain", "kvm1/db-1", "host", "vda", "default")
+        await screen.press("down", "enter")
+        await until(screen, "host kvm1 Ready kvm1 [overview]")
+        await screen.press("escape", "o")
+        assert screen.app.screen is screen.main
+        assert screen.main.current.resource.name == "nodes"
