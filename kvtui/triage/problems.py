@@ -78,12 +78,11 @@ def _make_problem(name: _Name, members: Sequence[Finding]) -> Problem:
     if first is not None or len(members) == 1:
         first = first or members[0]
         return Problem(first, tuple(one for one in members if one is not first))
-    root = members[0].root
-    assert root is not None
-    # Nothing is found in the root itself, be it that it does not exist: what its effects say of it stands for it.
-    worst = members[0]
+    # Nothing is found in the root itself, be it that it does not exist: what rests on it directly stands for it.
+    nearest = next(one for one in members if one.root is not None and one.root[:4] == name)
+    assert nearest.root is not None
     oldest = min((one.since for one in members if one.since is not None), default=None)
-    finding = replace(worst, subject=root, label=_label(root), trouble="is at fault", since=oldest)
+    finding = replace(nearest, subject=nearest.root, label=_label(nearest.root), trouble="is at fault", since=oldest)
     return Problem(finding, tuple(members))
 
 

@@ -65,6 +65,7 @@ class _Block:
     """What is said of one node: ``is cordoned``."""
     many: str
     step: str
+    """With ``{}`` for the names of the nodes."""
     evidence: Evidence
     at_fault: bool = False
     """Whether the node itself is in trouble, and not merely full or kept free."""
@@ -212,25 +213,25 @@ def _nowhere(told: Cause, narrow: Sequence[_Demand]) -> Cause:
 
 def _block(view: View, machine: Machine, pod: Pod, node: Node) -> _Block | None:
     """The first filter that refuses a node, in the scheduler's order; None when nothing is known against it."""
-    name, subject = node.metadata.name, f"Node {node.metadata.name}"
+    subject = f"Node {node.metadata.name}"
     if not is_true(node.status.conditions, "Ready"):
         evidence = Evidence(subject, "Ready", "not True")
-        return _Block("is not ready", "are not ready", f"bring {name} back", evidence, True)
+        return _Block("is not ready", "are not ready", "bring {} back", evidence, True)
     if node.spec.unschedulable:
         evidence = Evidence(subject, "spec.unschedulable", "true")
-        return _Block("is cordoned", "are cordoned", f"uncordon {name}", evidence)
+        return _Block("is cordoned", "are cordoned", "uncordon {}", evidence)
     if node.metadata.labels.get(_SCHEDULABLE) != "true":
         said = f"{_SCHEDULABLE}={node.metadata.labels.get(_SCHEDULABLE, '')}"
         evidence = Evidence(subject, "metadata.labels", said)
         words = f"no VMs ({said})"
-        return _Block(f"takes {words}", f"take {words}", f"see the virt-handler pod of {name}", evidence, True)
+        return _Block(f"takes {words}", f"take {words}", "see the virt-handler pod of {}", evidence, True)
     for taint in node.spec.taints:
         kept = taint.effect in _KEEPS_OUT and taint.key not in _OF_CONDITIONS
         if kept and not any(toleration.bears(taint) for toleration in pod.spec.tolerations):
             evidence = Evidence(subject, "spec.taints", taint.words)
             if taint.key == _DRAIN:
-                return _Block("is being drained", "are being drained", f"uncordon {name} when it is done", evidence)
-            step = f"take the taint away (kubectl taint node {name} {taint.key}-), or give the VM a toleration"
+                return _Block("is being drained", "are being drained", "uncordon {} when it is done", evidence)
+            step = f"take the taint away (kubectl taint node {{}} {taint.key}-), or give the VM a toleration"
             return _Block(f"has taint {taint.words}", f"have taint {taint.words}", step, evidence)
     return _of_room(view, machine.backend, pod, node)
 
@@ -252,8 +253,8 @@ def _of_room(view: View, backend: str, pod: Pod, node: Node) -> _Block | None:
             return _Block(f"has {words}", f"have {words}", "", evidence, amount=resource)
         if has:
             return _Block(f"has no {resource} left", f"have no {resource} left", "free one, or add a node", evidence)
-        step = f"check KVM on {node.metadata.name}: BIOS, kvm module, virt-handler" if resource.endswith("/kvm") else (
-            f"see the device plugin of {resource} on {node.metadata.name}"
+        step = "check KVM on {}: BIOS, kvm module, virt-handler" if resource.endswith("/kvm") else (
+            f"see the device plugin of {resource} on {{}}"
         )  # fmt: skip
         return _Block(f"offers no {resource}", f"offer no {resource}", step, evidence, True)
     return None
@@ -284,7 +285,7 @@ def _blocked(
             pieces.append(words if alone else f"{_count(names, len(blocks))} {_say(block, names)} ({words})")
             more += evidence
         else:
-            step = _for_many(block, names)
+            step = _for_nodes(block, names)
             pieces.append(f"{_count(names, len(blocks))} {_say(block, names)}")
             more.append(block.evidence)
         steps.append(step)
@@ -297,10 +298,9 @@ def _blocked(
     return replace(told, sentence=sentence, step=step, culprit=culprit, more=tuple(more))
 
 
-def _for_many(block: _Block, names: Sequence[str]) -> str:
-    """The step for several nodes: it names the first few."""
-    first, all_ = block.evidence.subject.removeprefix("Node "), " ".join(names[:_NAMED])
-    return block.step.replace(first, all_ if len(names) <= _NAMED else "NAME")
+def _for_nodes(block: _Block, names: Sequence[str]) -> str:
+    """The step with the names of the nodes, as far as they are few."""
+    return block.step.replace("{}", " ".join(names) if len(names) <= _NAMED else "NAME")
 
 
 def _join(narrow: Sequence[_Demand], left: Sequence[str], pieces: Sequence[str]) -> str:

@@ -1,0 +1,196 @@
+"""DataVolumes that do not fill, by what CDI writes of them (catalogue 6.4 and 9.3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kvtui.model import Finding, Severity
+from tests.machines import RECORDED, Object, read_machine
+from tests.triage.judging import event, judge, storage_class
+from tests.triage.test_scheduling import running_pod
+
+URL = "https://images.example.org/fedora.qcow2"
+
+
+def volume(**status: Any) -> Object:
+    """The recorded DataVolume, without its VM, in another state."""
+    found = next(item for item in read_machine("imported") if item["kind"] == "DataVolume")
+    found["spec"]["source"] = {"http": {"url": URL}}
+    found["status"] = status
+    return found
+
+
+def failing(reason: str, message: str) -> Object:
+    """A DataVolume whose transfer has ended with such words."""
+    condition = {
+        "type": "Running", "status": "False", "reason": reason, "message": message,
+        "lastTransitionTime": "2026-11-21T01:50:00Z",
+    }  # fmt: skip
+    return volume(phase="ImportInProgress", progress="N/A", conditions=[condition])
+
+
+def of(*items: Object, now: float = RECORDED) -> list[Finding]:
+    return [one for one in judge(items, now) if one.label == "import"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "cause", "step"),
+    [
+        (  # cdi pkg/importer/http-datasource.go:412
+            "Error",
+            "Unable to connect to http data source: expected status code 200, got 404. Status: 404 Not Found",
+            f"the server answers 404 Not Found for {URL}",
+            "correct the URL",
+        ),
+        (
+            "Error",
+            "Unable to connect to http data source: expected status code 200, got 403. Status: 403 Forbidden",
+            f"the server answers 403 Forbidden for {URL}, and it names no secretRef",
+            "put user and password into a Secret",
+        ),
+        (  # Go crypto/x509
+            "Error",
+            f'Unable to connect to http data source: Get "{URL}": tls: failed to verify certificate: x509: '
+            "certificate signed by unknown authority",
+            f"the server's certificate is not trusted (x509: certificate signed by unknown authority): {URL}",
+            "put the server's CA into a ConfigMap",
+        ),
+        (  # cdi pkg/image/qemu.go:72
+            "Error",
+            "Unable to process data: virtual image size 42949672960 is larger than the reported available storage "
+            "21474836480. A larger PVC is required",
+            "the virtual image size, 40Gi, is larger than the space of its volume, 20Gi",
+            "ask for a larger volume",
+        ),
+        (  # cdi pkg/controller/common/util.go:411
+            "Error",
+            "DataVolume too small to contain image",
+            "DataVolume too small to contain image",
+            "ask for a larger volume",
+        ),
+        (  # cdi pkg/common/common.go:325
+            "ImagePullFailed",
+            "failed to pull image: quay.io/example/fedora:42",
+            "image quay.io/example/fedora:42 cannot be pulled",
+            "push the image",
+        ),
+        (  # cdi pkg/controller/import-controller.go
+            "Unschedulable",
+            "Importer pod cannot be scheduled",
+            "no node takes its importer pod",
+            "see why no node takes",
+        ),
+        ("OOMKilled", "", "its importer needs more memory than its limit and is OOMKilled", "raise"),
+        (
+            "ErrExceededQuota",
+            'pods "importer-x" is forbidden: exceeded quota: small, requested: limits.memory=600M, '
+            "used: limits.memory=0, limited: limits.memory=512Mi",
+            "quota small has no room: it needs 600M of limits.memory, 0 of 512Mi are used",
+            "enlarge quota small",
+        ),
+        (
+            "Error",
+            "Image /data/x is invalid because it has invalid backing file /other",
+            "Image /data/x is invalid because it has invalid backing file /other",
+            "flatten the image",
+        ),
+    ],
+)
+def test_what_cdi_says_is_put_into_a_sentence_and_a_step(reason: str, message: str, cause: str, step: str) -> None:
+    (found,) = of(failing(reason, message))
+    assert (found.severity, found.trouble, found.cause) == (Severity.BAD, "does not fill", cause)
+    assert found.step.startswith(step)
+    assert found.evidence[0].field == f"Running=False {reason}"
+    assert found.since is not None
+
+
+def test_a_message_that_nobody_knows_is_told_as_it_is() -> None:
+    (found,) = of(failing("Error", "the moon is in the way"))
+    assert (found.cause, found.step) == ("the moon is in the way", "read the log of its importer pod")
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [("CreatingScratchSpace", ""), ("Error", "Scratch space required and none found"), ("Pending", ""), ("", "")],
+)
+def test_a_restart_for_scratch_space_and_a_wait_are_no_trouble(reason: str, message: str) -> None:
+    assert of(failing(reason, message)) == []
+
+
+@pytest.mark.parametrize("phase", ["WaitForFirstConsumer", "PendingPopulation", "UploadReady", "Paused", "Succeeded"])
+def test_what_waits_for_somebody_is_well_however_long(phase: str) -> None:
+    assert of(volume(phase=phase, progress="N/A"), now=RECORDED + 7 * 86400) == []
+
+
+def test_progress_that_is_not_known_is_no_trouble() -> None:
+    assert of(volume(phase="ImportInProgress", progress="N/A"), now=RECORDED + 7200) == []
+
+
+def test_a_secret_that_is_named_and_refused_is_named() -> None:
+    made = failing("Error", "Unable to connect: expected status code 200, got 401. Status: 401 Unauthorized")
+    made["spec"]["source"]["http"]["secretRef"] = "vendor"
+    (found,) = of(made)
+    assert found.cause.endswith(', with secret "vendor"')
+    assert found.step == "correct user and password in secret vendor"
+
+
+def test_a_copy_whose_source_is_in_use_names_the_vm() -> None:
+    pod = running_pod("virt-launcher-web-1", "a", "1Gi")
+    owner = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "name": "web-1", "uid": "u"}
+    pod["metadata"]["ownerReferences"] = [{**owner, "controller": True}]
+    space = pod["metadata"]["namespace"]
+    # cdi pkg/controller/clone: pvc-clone-controller.go:399
+    words = f"pod {space}/virt-launcher-web-1 using PersistentVolumeClaim web-1-data"
+    (found,) = of(failing("CloneSourceInUse", words), pod)
+    assert found.cause == f"VM {space}/web-1 uses PVC web-1-data, and a copy needs it for itself"
+    assert found.step.startswith(f"stop VM {space}/web-1")
+
+
+def test_without_a_default_class_the_event_is_read_and_the_classes_are_named() -> None:
+    made = volume(phase="")
+    # cdi pkg/controller/datavolume/util.go:55
+    told = event(made, "ErrClaimNotValid", "PVC spec is missing accessMode and no storageClass to choose profile")
+    (found,) = of(made, told, storage_class("ceph-rbd"))
+    assert (found.severity, found.trouble) == (Severity.WARN, "does not begin")
+    assert found.cause == "it names no storageClass, and none of the cluster is the default"
+    assert found.step == "make one of ceph-rbd the default, or name one in spec.storage.storageClassName"
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "cause"),
+    [
+        (
+            "ErrResourceExists",
+            'Resource "dv-1-root" already exists and is not managed by DataVolume',
+            "there is a PVC dv-1-root already that it does not own",
+        ),
+        (
+            "CloneWithoutSource",
+            "The source pvc golden doesn't exist",
+            "its source pvc golden does not exist",
+        ),
+    ],
+)
+def test_a_refusal_that_only_an_event_tells_is_found(reason: str, message: str, cause: str) -> None:
+    made = volume(phase="Pending")
+    (found,) = of(made, event(made, reason, message))
+    assert found.cause == cause
+
+
+def test_an_import_whose_helper_claim_gets_no_volume_leads_to_the_class() -> None:
+    claim = next(item for item in read_machine("imported") if item["kind"] == "PersistentVolumeClaim")
+    claim["status"], claim["spec"] = {"phase": "Pending"}, {"storageClassName": "slow"}
+    owner = {"apiVersion": "cdi.kubevirt.io/v1beta1", "kind": "DataVolume", "name": "dv-1-root", "uid": "u"}
+    claim["metadata"]["ownerReferences"] = [{**owner, "controller": True}]
+    name = f"prime-{claim['metadata']['uid']}"
+    prime = {**claim, "metadata": {**claim["metadata"], "name": name, "uid": "u-prime"}}
+    above = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": "dv-1-root", "uid": claim["metadata"]["uid"]}
+    prime["metadata"]["ownerReferences"] = [{**above, "controller": True}]
+    words = "Waiting for a volume to be created either by the external provisioner 'slow.csi.example.org' or manually"
+    told = event(prime, "ExternalProvisioning", words, "Normal")
+    (found,) = of(volume(phase="Pending"), claim, prime, told, storage_class("slow"))
+    assert found.trouble == "does not begin"
+    assert found.root is not None
+    assert found.root.name == name
