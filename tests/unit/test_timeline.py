@@ -18,6 +18,7 @@ from kvtui.joins.involved import Layer, Owners, involve
 from kvtui.joins.moments import (
     Moment,
     drop_mirrored,
+    drop_seen_states,
     list_fields,
     moments_of,
     moments_of_audit,
@@ -28,10 +29,12 @@ from kvtui.joins.moments import (
 from kvtui.joins.timeline import Gap, Now, compare_clocks, fold, lay_out, merge
 from kvtui.joins.timeline_words import Clockface, tell_count, tell_markdown, tell_text, tell_time
 from kvtui.model import Ref, Tone
+from kvtui.records.base import Meta
 from kvtui.records.kubernetes import Event
 from kvtui.records.kubevirt import VirtualMachine
+from kvtui.records.libvirt import BlockJob, Domain, DomainJob, DomainSnapshot, DomainState, Host
 from kvtui.records.past import Past
-from kvtui.store import Store
+from kvtui.store import Put, Store
 from kvtui.text import parse_time
 from tests.machines import machine_store, read_machine, record_of, store_of
 
@@ -380,3 +383,67 @@ def test_the_volume_of_a_claim_is_on_the_timeline_of_its_disk() -> None:
     store.drain()
     refs = involve(store, VM._replace(name="dv-1", uid=""))
     assert claim["spec"]["volumeName"] in {ref.name for ref, layer in refs.items() if layer is Layer.DISK}
+
+
+# Hosts ---------------------------------------------------------------------------------------------------------------
+
+
+def host_store() -> Store:
+    """A host whose domain moves, was copied before, and runs a node of a cluster."""
+    store = Store()
+    made = {"creationTimestamp": "2026-11-20T01:00:00Z"}
+    records = [
+        Host(metadata=Meta(name="kvm1"), link="connected", link_since=BEGIN - 600),
+        Domain(metadata=Meta(name="db-1", uid="u-1"), state=DomainState.PAUSED, reason="I/O error", since=BEGIN),
+        DomainJob(metadata=Meta(name="db-1", uid="j"), domain="db-1", domain_uid="u-1", operation="outgoing migration",
+                  phase="Failed", source="kvm1", target="kvm2", began=BEGIN - 60, ended=BEGIN - 30, reason="no route"),
+        BlockJob(metadata=Meta(name="db-1/vda", uid="b"), domain="db-1", domain_uid="u-1", target="vda",
+                 operation="copy", began=BEGIN - 300),
+        msgspec.convert({"metadata": {"name": "db-1/before", "uid": "s", **made}, "domainUid": "u-1"}, DomainSnapshot),
+    ]  # fmt: skip
+    for record in records:
+        store.post(Put("kvm1", record))
+    node = {"kind": "Node", "metadata": {"name": "n1", "uid": "n"}, "status": {"nodeInfo": {"systemUUID": "U-1"}}}
+    store.post(Put("c", record_of(node)))
+    store.drain()
+    return store
+
+
+def test_a_domain_has_its_jobs_copies_host_and_the_node_in_it_on_its_timeline() -> None:
+    layers = involve(host_store(), Ref("kvm1", "Domain", "", "db-1", "u-1"))
+    assert {(ref.kind, layer) for ref, layer in layers.items()} == {
+        ("Domain", Layer.VM), ("DomainJob", Layer.MIGRATION), ("BlockJob", Layer.DISK), ("DomainSnapshot", Layer.COPY),
+        ("Host", Layer.HOST), ("Node", Layer.NODE),
+    }  # fmt: skip
+
+
+def test_a_node_stands_on_its_domain_and_host_with_what_goes_on_there() -> None:
+    layers = involve(host_store(), Ref("c", "Node", "", "n1", "n"))
+    assert {(ref.kind, layer) for ref, layer in layers.items() if ref.backend == "kvm1"} == {
+        ("Domain", Layer.HOST), ("DomainJob", Layer.HOST), ("BlockJob", Layer.HOST), ("Host", Layer.HOST),
+    }  # fmt: skip
+
+
+def test_jobs_tell_begin_end_way_and_reason() -> None:
+    store = host_store()
+    found: list[Moment] = []
+    for ref, layer in involve(store, Ref("kvm1", "Domain", "", "db-1", "u-1")).items():
+        record = store.record(ref)
+        assert record is not None
+        found = merge(found, moments_of(record, ref, layer))
+    assert [(one.what, one.detail, one.tone) for one in found] == [
+        ("created", "", None),
+        ("connected", "", None),
+        ("copy of vda began", "", None),
+        ("outgoing migration began", "kvm1 > kvm2", None),
+        ("outgoing migration failed", "kvm1 > kvm2, no route", Tone.BAD),
+        ("paused", "I/O error", Tone.BAD),
+    ]
+
+
+def test_a_state_that_libvirt_told_of_is_told_once() -> None:
+    ref = Ref("kvm1", "Domain", "", "db-1", "u-1")
+    state = moment(BEGIN + 1, "paused", subject=ref, source="state")
+    happened = moment(BEGIN, "paused", subject=ref, source="happening", detail="I/O error")
+    assert drop_seen_states([state, happened]) == [happened]
+    assert drop_seen_states([state]) == [state]
