@@ -15,6 +15,7 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -47,19 +48,45 @@ class Entry(msgspec.Struct, omit_defaults=True):
     name: str
     uid: str
     result: str
-    """``asked`` before the server is; then ``accepted``, ``refused``, or ``unknown`` when no answer came."""
+    """``asked`` before the server is; then ``accepted``, ``refused``, ``unknown`` when no answer came, or ``unsent`` when
+    the connection was lost before the server could be asked.
+    """
     words: str = ""
-    """The server's words on a refusal."""
+    """The server's words on a refusal; what was wrong when none came."""
     dry_run: bool = False
     """Whether the server was only asked to try."""
     platform: str = ""
     act: str = ""
     """Which lines belong together."""
+    action: str = ""
+    """What the user chose: ``vm.force_stop``; empty in older lines, and for what is no action."""
+    command: str = ""
+    """Its word on the command line: ``force-stop``."""
 
     @property
     def path(self) -> str:
         """The object, as sentences name it."""
         return Ref(self.backend, self.kind, self.namespace, self.name).path
+
+    @property
+    def told(self) -> str:
+        """What was done, by the word that it was asked for with: ``force-stop: stop within 0 s``."""
+        if not self.command or self.verb.replace(" ", "-").startswith(self.command):
+            return self.verb
+        return f"{self.command}: {self.verb}"
+
+
+_chosen: ContextVar[tuple[str, str]] = ContextVar("chosen", default=("", ""))
+
+
+@contextmanager
+def chosen(action: str, command: str) -> Iterator[None]:
+    """Have what is done meanwhile bear the id of the action that was chosen, and its word on the command line."""
+    token = _chosen.set((action, command))
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +111,7 @@ class AuditLog:
     def write(self, act: Act, result: str, words: str = "") -> None:
         """Append one line. Raises BackendError when that fails: an action that cannot be logged must not be done."""
         ref = act.ref
+        action, command = _chosen.get()
         entry = Entry(
             time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             user=_login(),
@@ -99,6 +127,8 @@ class AuditLog:
             dry_run=act.dry_run,
             platform=act.platform,
             act=act.id,
+            action=action,
+            command=command,
         )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

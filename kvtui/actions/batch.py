@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from kvtui.actions.care import why_undeletable
 from kvtui.actions.items import AGAIN, Batch, Item, State, Task
+from kvtui.audit import chosen
 from kvtui.errors import KvtuiError, UnconnectedError, UnreachableError
 from kvtui.fleet import Fleet
 from kvtui.joins.holdups import hold_deletion
@@ -281,7 +282,8 @@ class Batches:
         self._set(item, State.ASKED)
         self._announce([item])
         try:
-            await self._perform(self._fleet, item)
+            with chosen(item.action.id, item.action.command):
+                await self._perform(self._fleet, item)
         except UnconnectedError as error:
             self._end(item, State.UNSENT, str(error))
             self._give_up(item)

@@ -57,8 +57,7 @@ class Guard:
         except KvtuiError as failure:
             if isinstance(failure, ForbiddenError):
                 self.refused()
-            lost = isinstance(failure, UnreachableError) and not isinstance(failure, UnconnectedError)
-            await self._note(act, "unknown" if lost else "refused", failure.detail or str(failure))
+            await self._note(act, _judge(failure), failure.detail or str(failure))
             raise
         try:
             await self._note(act, "accepted")
@@ -108,7 +107,19 @@ class Guard:
         try:
             await self.check_same(ref)
         except UnreachableError as error:
-            raise UnconnectedError(error.title, error.detail, error.hint, error.code) from error
+            raise UnconnectedError(
+                f"not sent, for nobody said whether it still is the same {ref.path}",
+                f"{error.title}: {error.detail}" if error.detail else error.title,
+                error.hint,
+                error.code,
+            ) from error
 
     async def _note(self, act: Act, result: str, words: str = "") -> None:
         await asyncio.to_thread(self.audit.write, act, result, words)
+
+
+def _judge(failure: KvtuiError) -> str:
+    """What the log says came of it."""
+    if isinstance(failure, UnconnectedError):
+        return "unsent"
+    return "unknown" if isinstance(failure, UnreachableError) else "refused"

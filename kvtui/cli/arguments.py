@@ -179,7 +179,12 @@ def _add_audit(parser: ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", default=[], metavar="NAME", help="only these: NAME or NAMESPACE/NAME")
     parser.add_argument("--since", type=_since, default=0.0, metavar="TIME",
                         help="30m, 2h, 3d ago, or a time: 2026-01-31T03:00:00Z")  # fmt: skip
-    parser.add_argument("--verb", type=_named, metavar="TEXT", help="only verbs with this text in them")
+    parser.add_argument(
+        "--verb",
+        type=_named,
+        metavar="TEXT",
+        help="only with this text in the verb, its word or its id: force-stop, vm.force_stop",
+    )
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="table, or json")
 
 

@@ -65,7 +65,7 @@ def _matches(entry: Entry, options: Namespace) -> bool:
         (not options.names or entry.name in options.names or entry.path in options.names)
         and (not places or entry.backend in places)
         and (options.namespace is None or entry.namespace == options.namespace)
-        and (options.verb is None or options.verb in entry.verb)
+        and (options.verb is None or any(options.verb in name for name in (entry.verb, entry.command, entry.action)))
     )
 
 
@@ -94,5 +94,5 @@ def _row(entry: Entry) -> tuple[str, ...]:
     kind = f"{entry.kind} {entry.path}"
     return tuple(
         clean_line(text)
-        for text in (entry.time, entry.user, entry.account, entry.backend, entry.verb, kind, result, entry.words)
+        for text in (entry.time, entry.user, entry.account, entry.backend, entry.told, kind, result, entry.words)
     )

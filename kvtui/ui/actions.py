@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 from kvtui.actions.batch import Batches, perform
 from kvtui.actions.confirm import Asker, Confirmer
 from kvtui.actions.items import AGAIN, Batch, Item, State, name_item
+from kvtui.audit import chosen
 from kvtui.backends.transfer import Transfer
 from kvtui.errors import BackendError, KvtuiError
 from kvtui.fleet import Fleet
@@ -194,7 +195,7 @@ class ActionRunner:
             # Its row shows nothing of it.
             self._surroundings.tell(f"{self._say(batch.items[0])}: accepted", Severity.INFO)
         elif counts[State.LEFT_OUT]:
-            self._surroundings.tell(f"{batch.action.label}: {batch.items[0].words}", Severity.WARN)
+            self._surroundings.tell(f"{self._say(batch.items[0])}: {batch.items[0].words}", Severity.WARN)
 
     def _tell_end(self, batch: Batch) -> None:
         """Once every effect is seen, or will not be: say so, unless the answers told it all."""
@@ -225,8 +226,9 @@ class ActionRunner:
             await action.run(backend, row, text, before)
 
         try:
-            before = await action.edit(backend, row)
-            told = await edit_text(self._surroundings, ref.name, before, write)
+            with chosen(action.id, action.command):
+                before = await action.edit(backend, row)
+                told = await edit_text(self._surroundings, ref.name, before, write)
         except KvtuiError as error:
             self._surroundings.tell(f"{action.label} {ref.path}: {error}", Severity.BAD)
         else:

@@ -43,6 +43,7 @@ async def edit_text(editor: Editor, name: str, before: str, write: Callable[[str
     Where the editor fails or the program ends, nothing is written, and what was saved is kept. Raises KvtuiError.
     """
     original, text, note, suffix = before, before, "", _suffix(before)
+    conflict = ""
     with tempfile.TemporaryDirectory(prefix="kvtui-") as folder:
         path = Path(folder) / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', name).lstrip('.') or 'vm'}{suffix}"
         while True:
@@ -64,15 +65,15 @@ async def edit_text(editor: Editor, name: str, before: str, write: Callable[[str
             if not stripped.strip() or edited == shown:
                 if not note:
                     return "nothing was changed"
-                return f"given up; your text is kept in {_keep(name, text, suffix)}"
+                return f"given up{conflict}; your text is kept in {_keep(name, text, suffix)}"
             text = stripped
             try:
                 await write(text, before)
             except ChangedError as error:
                 note = _describe(suffix, error, "".join(_compare(before, error.found)))
-                before = error.found
+                before, conflict = error.found, ", for somebody changed it meanwhile and nothing was stored"
             except KvtuiError as error:
-                note = _describe(suffix, error)
+                note, conflict = _describe(suffix, error), ""
             else:
                 return "stored; what runs gets it with the next start" if suffix == ".xml" else "stored"
 

@@ -106,6 +106,15 @@ async def test_what_somebody_else_changed_is_shown_and_overwritten_only_knowingl
     assert server.taken == [(TEXT.replace("Shop", "Desk"), theirs)]
 
 
+async def test_who_gives_up_after_a_conflict_is_told_that_there_was_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    server = Server(ChangedError("web is not what was edited any more", TEXT.replace("Shop", "Desk")))
+    told = await edit_text(Hand(to_till, same), "web", TEXT, server.write)
+    assert told.startswith("given up, for somebody changed it meanwhile and nothing was stored; your text is kept in ")
+
+
 async def test_an_editor_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VISUAL", "")
     monkeypatch.setenv("EDITOR", f"{tmp_path}/no-editor -x")

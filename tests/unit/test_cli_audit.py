@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kvtui.audit import Act, AuditLog
+from kvtui.audit import Act, AuditLog, chosen
 from kvtui.cli import main
 from kvtui.cli.audit import read_since
 from kvtui.config import state_dir
@@ -64,6 +64,25 @@ def test_each_act_is_one_row_with_what_came_of_it(capsys: pytest.CaptureFixture[
 def test_what_is_named_is_shown(capsys: pytest.CaptureFixture[str], words: list[str], verbs: list[str]) -> None:
     _, rows, _ = run(capsys, *words)
     assert [row[4] for row in rows[1:]] == verbs
+
+
+@pytest.mark.parametrize("text", ["force-stop", "vm.force_stop", "within 0"])
+def test_an_action_is_found_by_its_word_its_id_and_what_was_sent(
+    capsys: pytest.CaptureFixture[str], log: AuditLog, text: str
+) -> None:
+    with chosen("vm.force_stop", "force-stop"):
+        log.write(Act("stop within 0 s", VM, "ada", Platform.KUBERNETES), "accepted")
+    _, rows, _ = run(capsys, "--verb", text)
+    assert [row[4] for row in rows[1:]] == ["force-stop: stop within 0 s"]
+
+
+def test_a_word_that_says_the_same_as_the_verb_is_not_said_twice(
+    capsys: pytest.CaptureFixture[str], log: AuditLog
+) -> None:
+    with chosen("vm.memory", "set-memory"):
+        log.write(Act("set memory 4096Mi", VM, "ada", Platform.KUBERNETES), "accepted")
+    _, rows, _ = run(capsys, "--verb", "set-memory")
+    assert [row[4] for row in rows[1:]] == ["set memory 4096Mi"]
 
 
 def test_json_has_the_lines_as_they_are(capsys: pytest.CaptureFixture[str], log: AuditLog) -> None:

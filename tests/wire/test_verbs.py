@@ -13,7 +13,15 @@ from aiohttp import web
 
 from kvtui.backends.base import Consoles, Lifecycle, Logs, Permission, Reader
 from kvtui.backends.kubernetes.client import KubernetesBackend
-from kvtui.errors import BackendError, ConflictError, ForbiddenError, ReadOnlyError, UnreachableError, UntriableError
+from kvtui.errors import (
+    BackendError,
+    ConflictError,
+    ForbiddenError,
+    ReadOnlyError,
+    UnconnectedError,
+    UnreachableError,
+    UntriableError,
+)
 from kvtui.model import Ref
 from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
 from tests.cluster import running_cluster
@@ -203,6 +211,23 @@ async def test_a_verb_is_not_sent_again_when_the_connection_breaks(tmp_path: Pat
             await state.backend.restart(VM)
         assert len(server.sent) == 1
         assert audited(state)[-1]["result"] == "unknown"
+
+
+async def test_a_verb_whose_object_nobody_could_look_at_was_not_sent_and_nobody_refused_it(tmp_path: Path) -> None:
+    server = Server()
+
+    async def break_off(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    server.other[f"{KUBEVIRT}/virtualmachines/a"] = break_off
+    async with serving(server), kept(write_kubeconfig(tmp_path, server.url)) as state:
+        with pytest.raises(UnconnectedError, match="not sent, for nobody said whether it still is the same shop/a"):
+            await state.backend.restart(VM)
+        assert not server.sent
+        assert audited(state)[-1]["result"] == "unsent"
+        assert "was cut" in audited(state)[-1]["words"]
 
 
 @pytest.mark.parametrize(
