@@ -28,7 +28,7 @@ from kvtui.text import age
 AT_ONCE: Final = 8
 """Requests of a batch under way at a time, of each backend: one that hangs holds up no other."""
 _PARTING: Final = 1.5
-"""Seconds that what is abandoned gets until it is seen what came of it: nobody waits longer for an end."""
+"""Seconds that what is abandoned gets until it is seen what came of it: nobody waits longer at a screen."""
 _RECALLED: Final = 600.0
 """Seconds for which a form begins with what was answered when it failed."""
 KEPT: Final = 50
@@ -247,7 +247,7 @@ class Batches:
             if item.carried and item.row is not None and item.state in (State.ASKED, State.ACCEPTED, State.UNKNOWN)
         ]
 
-    async def abandon(self) -> None:
+    async def abandon(self, patience: float = _PARTING) -> None:
         """End cleanly what the program carries on, and wait a moment until it is seen what came of it."""
         carried = self.carried
         aborts = [
@@ -256,7 +256,7 @@ class Batches:
             if item.action.abandon is not None
         ]
         with suppress(TimeoutError):
-            async with asyncio.timeout(_PARTING):
+            async with asyncio.timeout(patience):
                 # What has ended by itself meanwhile cannot be aborted, and need not.
                 await asyncio.gather(*aborts, return_exceptions=True)
                 while any(item.row is not None for item in carried):

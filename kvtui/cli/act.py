@@ -41,6 +41,8 @@ _LISTS: Final = 15.0
 """Seconds that the lists may take."""
 _PATIENCE: Final = 2.0
 """How many times its usual time an effect may take."""
+_PARTING: Final = 5.0
+"""Seconds until it is to be seen what came of what is abandoned: a script wants to know."""
 _TICK: Final = 0.05
 _LOOK: Final = 0.2
 """Seconds between two looks whether a server asks to wait."""
@@ -243,7 +245,7 @@ class _Run:
                 await self._wait(batch, live, begun)
         except asyncio.CancelledError:
             self._line.clear()
-            await self._batches.abandon()
+            await self._batches.abandon(_PARTING)
             self._finish(batch)
             print_lines([f"interrupted: {self._summary(batch)}"])
             raise
@@ -285,7 +287,7 @@ class _Run:
         self._line.clear()
         if self._batches.carried:
             print_lines(["the time is up: what kvtui carries itself is aborted"])
-            await self._batches.abandon()
+            await self._batches.abandon(_PARTING)
 
     @property
     def _waits(self) -> bool:

@@ -182,7 +182,7 @@ async def test_a_direct_move_by_command_that_is_ended_by_a_signal_is_aborted_at_
             why = await _run(tmp_path / "config.toml", "why", "commanded")
             assert why.code == 0, why
             process.send_signal(number)
-            async with asyncio.timeout(6):
+            async with asyncio.timeout(10):
                 await process.wait()
 
         told = await _migrate(pair, tmp_path, "--bandwidth", "1", meanwhile=interrupt)
