@@ -15,10 +15,8 @@ from kvtui.joins.footing import (
 from kvtui.joins.machine import (
     join_machine,
     machines_named,
-    machines_of_instance,
     machines_of_migration,
     machines_of_pod,
-    machines_of_vm,
 )
 from kvtui.model import Evidence, FeedState, Finding, Ref, Severity
 from kvtui.records.base import Record, find_condition, is_true
@@ -161,18 +159,24 @@ def _judge_claim(view: View, ref: Ref, _now: float) -> Judgement:
     if volume is None:
         # Of a volume that is gone Kubernetes itself says so within seconds: the claim is Lost.
         return WELL
-    holder = volume.spec.claim_ref
-    if volume.status.phase in ("Failed", "Released"):
-        said = volume.status.message or volume.status.reason
-        state = f"is {volume.status.phase}{f': {said}' if said else ''}"
-    elif holder is not None and holder.path != ref.path:
-        state = f"belongs to PVC {holder.path}"
-    elif holder is not None and holder.uid and holder.uid != ref.uid:
-        state = "belongs to an earlier PVC of this name"
-    else:
+    state = _denial(ref, volume)
+    if not state:
         return WELL
     since = parse_time(volume.status.last_phase_transition_time) if volume.status.phase != "Bound" else None
     return Judgement(_of_claim(ref, volume.ref(ref.backend), state, since))
+
+
+def _denial(ref: Ref, volume: PersistentVolume) -> str:
+    """What a volume says against being that of a claim; empty when it is."""
+    holder = volume.spec.claim_ref
+    if volume.status.phase in ("Failed", "Released"):
+        said = volume.status.message or volume.status.reason
+        return f"is {volume.status.phase}{f': {said}' if said else ''}"
+    if holder is not None and holder.path != ref.path:
+        return f"belongs to PVC {holder.path}"
+    if holder is not None and holder.uid and holder.uid != ref.uid:
+        return "belongs to an earlier PVC of this name"
+    return ""
 
 
 def _of_claim(ref: Ref, volume: Ref, state: str, since: float | None) -> Finding:
@@ -263,13 +267,26 @@ def _claim_of_volume(view: View, ref: Ref, volume: PersistentVolume) -> Iterator
         yield claim.ref(ref.backend)
 
 
+def _machine_of_vm(view: View, ref: Ref, _vm: VirtualMachine) -> Iterator[Ref]:
+    """The VM, and an instance that was without one until now."""
+    yield ref
+    vmi = view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
+    if vmi is not None and vmi.controller is None:
+        yield vmi.ref(ref.backend)
+
+
+def _machine_of_instance(view: View, ref: Ref, _vmi: VirtualMachineInstance) -> Iterator[Ref]:
+    found = tuple(machines_named(view, ref.backend, ref.namespace, ref.name))
+    yield from found or (ref,)
+
+
 RULES = (
     Rule(
         "layers.machine",
         _judge_machine,
         {
-            VirtualMachine: machines_of_vm,
-            VirtualMachineInstance: machines_of_instance,
+            VirtualMachine: _machine_of_vm,
+            VirtualMachineInstance: _machine_of_instance,
             Pod: machines_of_pod,
             Migration: machines_of_migration,
             Domain: _machines_of_domain,

@@ -14,7 +14,7 @@ from kvtui.records.libvirt import Domain, DomainState, Host
 from kvtui.store import Put, Store
 from kvtui.triage.engine import Engine
 from kvtui.triage.layers import RULES, SETTLE
-from tests.machines import RECORDED, Object, read_machine, store_of
+from tests.machines import RECORDED, Object, read_machine, record_of, store_of
 
 UUID = "6695eb01-f6a4-8304-79aa-97f2502e193f"
 Edit = Callable[[dict[str, Object]], None]
@@ -164,6 +164,21 @@ def test_a_claim_that_is_bound_to_a_volume_that_is_not_its_own(status: Object, h
     assert only(found).cause == f"PVC {meta['namespace']}/{meta['name']} is Bound, and its volume pv-1 {state}"
     assert found[0].root is not None
     assert (found[0].root.kind, found[0].root.name) == ("PersistentVolume", "pv-1")
+
+
+@pytest.mark.parametrize("spoilt", [{"status": {"phase": "Failed"}}, {"spec": {"claimRef": {"name": "other"}}}])
+def test_a_claim_is_judged_anew_when_its_volume_changes_either_way(spoilt: Object) -> None:
+    items = read_machine("imported")
+    claim = bound(items)
+    meta = {key: claim["metadata"][key] for key in ("namespace", "name", "uid")}
+    well = volume(spec={"claimRef": meta}, status={"phase": "Bound"})
+    bad = {**well, **{key: {**well[key], **value} for key, value in spoilt.items()}}
+    store, engine = store_of([*items, well]), Engine(RULES)
+    for wait, item, count in ((0, well, 0), (100, bad, 1), (200, well, 0)):
+        store.post(Put("c", record_of(item)))
+        engine.update(store, store.drain(), RECORDED + wait)
+        engine.update(store, store.drain(), RECORDED + wait + SETTLE + 1)
+        assert len(engine.findings) == count
 
 
 def node(ready: str = "True") -> Node:
