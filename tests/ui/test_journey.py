@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -92,7 +93,10 @@ def test_migrate_stop_start_console_quit(screen: Program, tmp_path: Path) -> Non
     )
     assert children_of(screen.process.pid) == []
     log = (tmp_path / "kvtui" / "audit.jsonl").read_text()
-    assert re.findall(r'"verb":"(\w+)"[^\n]*"result":"accepted"', log) == ["migrate", "stop", "start", "console"]
+    entries = [json.loads(line) for line in log.splitlines()]
+    assert [(entry["verb"], entry.get("dry_run", False)) for entry in entries if entry["result"] == "accepted"] == [
+        ("migrate", True), ("migrate", False), ("stop", False), ("start", False), ("console", False),
+    ]  # fmt: skip
     assert "secret" not in log
 
 
