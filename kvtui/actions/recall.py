@@ -84,10 +84,7 @@ class Recall:
             backend = self._fleet.backends[ref.backend]
             if ref.kind in (Domain.KIND, Host.KIND) and isinstance(backend, Chronicle):
                 fresh += moments_of_happenings(backend.tell_happenings(ref), ref, layer)
-        # Names of events end in the nanoseconds of their first time: what came in one second comes in order.
-        for event, ref, layer in sorted(
-            self._events.values(), key=lambda item: item[0].metadata.name.rpartition(".")[2]
-        ):
+        for event, ref, layer in sorted(self._events.values(), key=_place_event):
             fresh += moments_of_event(event, ref, layer)
         for entry, ref in self._acts:
             fresh += moments_of_audit(entry, ref)
@@ -278,3 +275,10 @@ class Recall:
     def _complain(self, what: str, error: KvtuiError) -> None:
         why = "forbidden to this account" if isinstance(error, ForbiddenError) else str(error)
         self._troubles[what] = f"{what}: {why}"
+
+
+def _place_event(event_of: tuple[Event, Ref, Layer]) -> tuple[float, int]:
+    """When it first came; what came in one second stands as it was written, for versions grow."""
+    event = event_of[0]
+    version = event.metadata.resource_version
+    return event.first_seen or 0.0, int(version) if version.isdecimal() else 0

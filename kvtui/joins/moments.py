@@ -243,12 +243,13 @@ def moments_of_past(past: Past, record: Record | None, ref: Ref, layer: Layer) -
 
 def _of_container(container: ContainerPast, ref: Ref, layer: Layer, clock: str) -> Iterator[Moment]:
     count = f"restart {container.restart_count}" if container.restart_count else ""
-    states = (container.last_state.terminated, container.state.terminated, container.state.running)
-    for run in states:
+    before, ended_run, running = container.last_state.terminated, container.state.terminated, container.state.running
+    latest = running or ended_run or before
+    for run in (before, ended_run, running):
         if run is None:
             continue
         began, ended = parse_time(run.started_at), parse_time(run.finished_at)
-        again = count if run is not container.last_state.terminated else ""
+        again = count if run is latest else ""
         if began is not None:
             yield Moment(began, layer, ref, "container", f"container {container.name} started", again,
                          key=f"{container.name} started {began}", clock=clock)  # fmt: skip

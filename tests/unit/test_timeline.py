@@ -216,6 +216,19 @@ def test_a_container_that_was_killed_and_started_anew_tells_both_its_lives() -> 
     ]
 
 
+def test_a_container_that_waits_to_be_started_again_tells_how_often_it_was() -> None:
+    status = {
+        "name": "importer", "restartCount": 7, "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+        "lastState": {"terminated": {"startedAt": "2026-11-21T02:00:00Z", "finishedAt": "2026-11-21T02:04:00Z"}},
+    }  # fmt: skip
+    past = msgspec.convert({"status": {"containerStatuses": [status]}}, Past)
+    found = merge(moments_of_past(past, None, POD, Layer.POD))
+    assert [(one.what, one.detail) for one in found] == [
+        ("container importer started", "restart 7"),
+        ("container importer ended", "exit code 0"),
+    ]
+
+
 # What we know ourselves ----------------------------------------------------------------------------------------------
 
 
