@@ -6,7 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from kvtui.model import FeedState
 from kvtui.records.kubernetes import Claim
+from kvtui.records.networks import NetworkAttachment
+from kvtui.records.storage import CephCluster
+from kvtui.ui.panes.problems import quiet_words
 from kvtui.ui.panes.stack import StackTable
 from kvtui.ui.screens.detail import DetailScreen
 from tests.ui.backend import Stage, changed, recorded
@@ -109,3 +113,29 @@ async def test_slash_and_tab_do_no_harm_on_the_stack(stage: Stage, show: Show) -
         await screen.press("shift+tab", "down")
         assert "[stack]" in screen.lines[1]
         assert layers(screen)
+
+
+# The panes of layers -------------------------------------------------------------------------------------------------
+
+
+async def test_a_pane_of_what_is_not_installed_says_so_and_the_strip_claims_nothing_of_it(
+    stage: Stage, show: Show
+) -> None:
+    stage.feed(CephCluster, FeedState.ABSENT)
+    stage.feed(NetworkAttachment, FeedState.LIVE)
+    stage.fleet.step()
+    async with show(stage) as screen:
+        await screen.press("colon", *"ceph", "enter")
+        await until(screen, "cephclusters.ceph.rook.io is not installed on this cluster")
+    words = quiet_words(stage.fleet, stage.fleet.resources)
+    assert "Attachments" in words
+    assert "Ceph" not in words
+
+
+@pytest.mark.parametrize(
+    ("word", "title"), [("pv", "PVs"), ("sc", "Storage classes"), ("nad", "Attachments"), ("ceph", "Ceph")]
+)
+async def test_each_kind_of_layer_has_a_pane(stage: Stage, show: Show, word: str, title: str) -> None:
+    async with show(stage) as screen:
+        await screen.press("colon", *word, "enter")
+        await until(screen, f"loading {title} ...")
