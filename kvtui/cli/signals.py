@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 from collections.abc import Sequence
 from typing import Final
 
@@ -20,7 +21,8 @@ class Ending:
         assert task is not None
         self._task = task
         for number in numbers:
-            if signal.getsignal(number) != signal.SIG_IGN:
+            # Outside the main thread no signal arrives.
+            if threading.current_thread() is threading.main_thread() and signal.getsignal(number) != signal.SIG_IGN:
                 asyncio.get_running_loop().add_signal_handler(number, self._end, number)
 
     def _end(self, number: int) -> None:
