@@ -17,6 +17,7 @@ examples:
   kvtui get migrations --watch     and as they change
   kvtui problems                   all that is wrong now, and because of what
   kvtui why shop/db-2              why it does not run, not migrate, not import
+  kvtui timeline shop/db-2         what happened to it and all it stands on, and when
   kvtui screenshot shop/web-1      what the VM shows on its screen
   kvtui console db-1 --host qemu:///system   the console of a VM of this machine's libvirt
   kvtui stop web-1 web-2 -n shop --wait      what can be done on the screen, for scripts
