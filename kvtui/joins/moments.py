@@ -42,7 +42,6 @@ _NOISE: Final = frozenset(
     {"f:finalizers", "f:ownerReferences", "f:generateName", "f:managedFields", "f:creationTimestamp", "."}
 )
 _COPIES: Final = frozenset({"f:kubectl.kubernetes.io/last-applied-configuration"})
-_OUTCOMES: Final = {"accepted": "", "asked": "no answer was logged"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,10 +359,10 @@ def moments_of_audit(entry: Entry, ref: Ref) -> Iterator[Moment]:
     if at is None:
         return
     who = entry.user if entry.account in ("", entry.user) else f"{entry.user} as {entry.account}"
-    came = _OUTCOMES.get(entry.result, entry.result)
+    came = "" if entry.result == "accepted" else entry.result
     tried = "tried only" if entry.dry_run else ""
     told = ", ".join(filter(None, (f"by {who}", tried, came, entry.words)))
-    tone = Tone.WARN if entry.result in ("refused", "unknown") else None
+    tone = Tone.WARN if entry.result in ("refused", "unknown", "unsent") else None
     yield Moment(at, Layer.OURS, ref, "audit", clean_line(entry.verb), clean_line(told), tone,
                  key=entry.act or f"{entry.verb} {entry.time}", clock=OUR_CLOCK)  # fmt: skip
 

@@ -232,14 +232,22 @@ def test_a_container_that_waits_to_be_started_again_tells_how_often_it_was() -> 
 # What we know ourselves ----------------------------------------------------------------------------------------------
 
 
-def test_what_was_done_through_kvtui_is_told_with_who_and_what_came_of_it() -> None:
+@pytest.mark.parametrize(
+    ("result", "words", "told", "tone"),
+    [
+        ("accepted", "", "by root as jo@example.org", None),
+        ("refused", "no node fits", "by root as jo@example.org, refused, no node fits", Tone.WARN),
+        ("unknown", "no answer came", "by root as jo@example.org, unknown, no answer came", Tone.WARN),
+        ("unsent", "", "by root as jo@example.org, unsent", Tone.WARN),
+    ],
+)
+def test_what_was_done_through_kvtui_is_told_with_who_and_what_came_of_it(
+    result: str, words: str, told: str, tone: Tone | None
+) -> None:
     entry = Entry("2026-11-21T02:51:00Z", "root", "c", "jo@example.org", "migrate", VM.kind, "shop", "web-1", "1",
-                  "refused", "no node fits", act="a")  # fmt: skip
+                  result, words, act="a")  # fmt: skip
     (one,) = moments_of_audit(entry, VM)
-    assert (one.what, one.detail, one.tone) == (
-        "migrate", "by root as jo@example.org, refused, no node fits", Tone.WARN,
-    )  # fmt: skip
-    assert one.layer is Layer.OURS
+    assert (one.what, one.detail, one.tone, one.layer) == ("migrate", told, tone, Layer.OURS)
 
 
 def test_what_libvirt_told_keeps_its_words_and_tone() -> None:
