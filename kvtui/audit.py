@@ -59,7 +59,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
     act: str = ""
     """Which lines belong together."""
     action: str = ""
-    """What the user chose: ``vm.force_stop``; empty in older lines, and for what is no action."""
+    """What the user chose: ``vm.kill``; empty in older lines, and for what is no action."""
     command: str = ""
     """Its word on the command line: ``force-stop``."""
 

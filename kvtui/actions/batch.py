@@ -45,6 +45,7 @@ async def perform(fleet: Fleet, item: Item) -> None:
     backend = fleet.backends[item.ref.backend]
     run = item.action.run
     made = await (run(backend, item.row) if item.answers is None else run(backend, item.row, item.answers))
+    item.result = made
     item.made = made if item.action.makes is not None else None
 
 
@@ -229,7 +230,14 @@ class Batches:
             if reason:
                 self._set(item, State.LEFT_OUT, reason)
             else:
-                item.row, item.asked, item.made, item.seen, item.shown = row, None, None, False, False
+                item.row, item.asked, item.made, item.result, item.seen, item.shown = (
+                    row,
+                    None,
+                    None,
+                    None,
+                    False,
+                    False,
+                )
                 self._set(item, State.WAITING)
                 self._await(item)
                 again.append(item)
@@ -299,7 +307,7 @@ class Batches:
             faults.append(error)
             self._end(item, State.FAILED, f"a fault of kvtui: {error!r}")
         else:
-            words = ""
+            words = item.gain
             if item.made is not None and item.action.makes is not None:
                 self._made[item.made], item.shown = item, True
                 words = f"{item.action.makes.noun} {item.made.name}"
@@ -369,7 +377,8 @@ class Batches:
             self._end(item, State.FAILED, f"it went while {item.action.awaits}: did somebody delete it?")
         elif item.action.settled(before, now):
             failure = item.action.outcome(before, now)
-            self._end(item, State.FAILED if failure else State.DONE, failure)
+            said = failure or item.gain or item.action.remark(before, now)
+            self._end(item, State.FAILED if failure else State.DONE, said)
         elif not item.shown and item.state is State.ACCEPTED and item.action.shown(before, now):
             item.shown = True
             self._announce([item])

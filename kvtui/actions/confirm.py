@@ -268,7 +268,7 @@ class Confirmer:
         subjects = [*(self._spaces(resource, rows) if many else ()), *names]
         warnings = [*unseen, *self._warnings(action, resource, rows)]
         if left_out:
-            warnings.append(f"{left_out} are left out: there it is not possible")
+            warnings.append(f"{left_out} {'is' if left_out == 1 else 'are'} left out: there it is not possible")
         subject = f"{len(rows)} {resource.title}" if many else f"{resource.label} {names[0]}"
         word, production = self._word(action, resource, rows, hidden), self._production(resource, rows)
         return Question(f"{action.label} {subject}?", subjects, warnings, word, production)

@@ -66,6 +66,8 @@ class Item:
     """When the server was asked."""
     made: Ref | None = None
     """What was made that is looked at until its end."""
+    result: Ref | None = None
+    """What was made, whether its end is looked at or not."""
     seen: bool = False
     """Whether that was there."""
     already: bool = False
@@ -82,6 +84,11 @@ class Item:
     def carried(self) -> bool:
         """Whether the program itself carries it on until its end."""
         return self.answers is not None and self.action.carried(self.answers)
+
+    @property
+    def gain(self) -> str:
+        """What was made, in a clause: ``Service shop/web-1 is made``; empty when nothing."""
+        return f"{self.result.kind} {self.result.path} is made" if self.result is not None else ""
 
     def is_overdue(self, now: float) -> bool:
         """Whether the effect is not seen within the usual time of its verb."""

@@ -54,7 +54,9 @@ class Uploads(Backend, Protocol):
 def describe_upload(upload: Upload) -> str:
     """How far one is, in a line."""
     if upload.phase == "Waiting":
-        return clean_line(f"waiting until CDI takes an image: {upload.words or 'the DataVolume is made'}")
+        if not upload.words:
+            return "nothing is sent yet: the DataVolume is still to be made"
+        return clean_line(f"waiting until CDI takes an image: {upload.words}")
     done = f"{size(upload.sent)}B of {size(upload.total)}B"
     if upload.phase != "Sending":
         return clean_line(f"{done} sent; {upload.words}")

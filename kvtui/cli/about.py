@@ -118,7 +118,7 @@ examples:
 json: the lines of the log. One with the result "asked" is written before the server is asked, one with its answer
   after it, both with the same "act"; the table shows them as one. That one is "accepted", "refused", "unsent" (the
   connection was lost before it could be sent) or "unknown" (no answer came: look what came of it). "action" and
-  "command" are what was chosen: vm.force_stop, force-stop.
+  "command" are what was chosen: vm.kill, force-stop.
 
 {EXIT_CODES}"""
 

@@ -302,7 +302,9 @@ class _Run:
         late = sum(item.state is State.ACCEPTED and self._awaits(item) for item in batch.items)
         already = sum(item.already for item in batch.items)
         good = counts[State.DONE] + counts[State.ACCEPTED] - late + already
-        bad = counts[State.FAILED] + (counts[State.LEFT_OUT] - already if self._options.selector is None else 0)
+        # By labels one takes what there is, unless it is possible nowhere.
+        left_out = counts[State.LEFT_OUT] - already
+        bad = counts[State.FAILED] + (left_out if self._options.selector is None or not good + late else 0)
         if counts[State.UNKNOWN] + counts[State.UNSENT]:
             return PARTIAL
         if bad:
@@ -373,6 +375,8 @@ class _Run:
     def _print_json(self, items: Sequence[Item], error: str = "") -> None:
         now = self._fleet.clock()
         counts = items[0].batch.counts if items else Counter[State]()
+        # Of what was not sent, no row shows anything.
+        tried_only = self._options.dry_run
         told = {
             "verb": self._options.verb,
             "action": self._deed.action.id,
@@ -389,7 +393,8 @@ class _Run:
                     "name": item.ref.name or name_item(item).rpartition("/")[2],
                     "uid": item.ref.uid,
                     "state": item.state.value,
-                    "words": self._words(item) or clean_line(self._batches.tell_now(item)),
+                    "words": self._words(item) or ("" if tried_only else clean_line(self._batches.tell_now(item))),
+                    "made": None if item.result is None else _name_made(item.result),
                     "seconds": None if (seconds := item.seconds(now)) is None else round(seconds, 3),
                 }
                 for item in items
@@ -397,6 +402,11 @@ class _Run:
         }
         with printing():
             sys.stdout.write(msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n")
+
+
+def _name_made(ref: Ref) -> dict[str, str]:
+    """What was made, for scripts."""
+    return {"kind": ref.kind, "namespace": ref.namespace, "name": ref.name, "uid": ref.uid}
 
 
 async def _rehearse(fleet: Fleet, item: Item) -> None:

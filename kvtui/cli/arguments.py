@@ -183,7 +183,7 @@ def _add_audit(parser: ArgumentParser) -> None:
         "--verb",
         type=_named,
         metavar="TEXT",
-        help="only with this text in the verb, its word or its id: force-stop, vm.force_stop",
+        help="only with this text in the verb, its word or its id: force-stop, vm.kill",
     )
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="table, or json")
 

@@ -152,7 +152,8 @@ class Chooser:
             raise ForbiddenError(words, detail)
         if feed.state is FeedState.ABSENT:
             raise AbsentError(words, f"{feed.backend} has no {name_kind(feed.kind)}")
-        raise UnreachableError(words, detail)
+        # What is wrong comes first: the name may well be right.
+        raise UnreachableError(detail, f"so {words}")
 
     def _check_home(self, name: str) -> None:
         """Raise AbsentError when the namespace that was given for a name is not there at all."""

@@ -23,8 +23,8 @@ _HELP: Final = {
 _CODES: Final = """\
 exit codes:
   0    done; without --wait the server accepted it; or it is so already, as a VM that is off when it is to be stopped
-  1    failed or refused, or an object that was named is not there: nothing was changed; with --wait also: accepted, and
-       come to nothing
+  1    failed, refused or not possible now, or an object that was named is not there: nothing was changed; by -l it is
+       enough (0) that it was possible for one of them; with --wait also: accepted, and come to nothing
   2    the command line, the configuration or the kubeconfig makes no sense: nothing was sent
   3    done to some and not to others; nobody knows; or the cluster does not answer
   4    not confirmed: nothing was sent
@@ -41,8 +41,8 @@ fields: what the screen asks in a form are options here, --FIELD VALUE or --FIEL
   an option of kvtui.
 
 json: one object with the keys verb, action, dry_run, waited, error, counts (state to number) and items, each with
-  backend, kind, namespace, name, uid, state (done, accepted, failed, left out, not sent, nobody knows), words and
-  seconds."""
+  backend, kind, namespace, name, uid, state (done, accepted, failed, left out, not sent, nobody knows), words, seconds
+  and made: null, or kind, namespace, name and uid of what was made."""
 
 
 def take_verb(
@@ -65,6 +65,8 @@ def take_verb(
     if at is None:
         parser.epilog = f"{tell_verbs(verbs)}\n\n{parser.epilog}"
         return None
+    if words[at] == "edit":
+        parser.error("edit is on the screen alone: kvtui shows it, e edits the VM under the cursor in $EDITOR")
     if words[at] not in verbs:
         alike = get_close_matches(words[at], [*commands, *verbs], 1)
         parser.error(f"there is no command {words[at]!r}{f', did you mean {alike[0]}?' if alike else ''}")

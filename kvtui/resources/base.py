@@ -92,7 +92,7 @@ class Action(Generic[Row]):
     when: Callable[[Row], str]
     """Why it is not possible on this row; empty when it is. The user reads it when the key is pressed anyway."""
     run: Callable[Concatenate[Backend, Row, ...], Awaitable[Ref | None]]
-    """Does it to one row, and returns what it made where `makes` says so.
+    """Does it to one row, and returns what it made, if anything.
 
     Gets the `Answers` too where there is a form, the text and what it was where it is edited.
     """
@@ -104,6 +104,8 @@ class Action(Generic[Row]):
     """Whether the row, where it is not possible, is as it would be then: a command has nothing to do, and ends well."""
     outcome: Callable[[Row, Row], str] = lambda _before, _now: ""
     """Once it is settled, by the same two rows: why it came to nothing after all; empty when it did not."""
+    remark: Callable[[Row, Row], str] = lambda _before, _now: ""
+    """Once it is settled and came to something: what is to be said of that all the same; mostly nothing."""
     shown: Callable[[Row, Row], bool] = lambda _before, _now: False
     """Whether the row itself shows by now how it goes on: its mark ends, though the effect is still awaited."""
     makes: Product | None = None

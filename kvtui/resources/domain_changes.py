@@ -125,7 +125,7 @@ def _memory_form(_view: View, guests: Sequence[Guest]) -> Form:
             Number("most", "at most", unit="MiB", default=str(most // _MIB), least=1,
                    asked=lambda answers: answers.text("scope") == "stored", hint="that the balloon can leave it"),
             Number("memory", "memory", unit="MiB", default=str(guests[0].domain.memory // _MIB), least=1, check=check,
-                   hint=f"or 4G; up to {size(most)} while it runs"),
+                   hint=f"or 4Gi; up to {size(most)} while it runs"),
         ),
         warn=warn,
     )  # fmt: skip

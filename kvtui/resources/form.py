@@ -20,18 +20,25 @@ one row only says ``single=True``. The dialog is the confirmation, too: it shows
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final
 
 from kvtui.text import clean_line
 
 Answer = str | bool | int | None
 
-_SUFFIXES: Final = {"MiB": {"K": 2**-10, "M": 1.0, "G": 2.0**10, "T": 2.0**20},
-                    "GiB": {"M": 2**-10, "G": 1.0, "T": 2.0**10}}  # fmt: skip
-"""By the unit of a number: what it may be typed in instead, as in ``4G``."""
-_DIGITS: Final = 18
+_UNITS: Final = {"MiB": 2**20, "GiB": 2**30}
+"""Bytes of the units of amounts, which may be typed as quantities instead: ``4Gi``."""
+_SUFFIXES: Final = {
+    **{letter: 1000**power for power, letter in enumerate("KMGT", 1)},
+    **{f"{letter}I": 1024**power for power, letter in enumerate("KMGT", 1)},
+}
+"""Those of Kubernetes, where G is 10^9 and Gi 2^30; upper case, as they may be typed in any."""
+_AMOUNT: Final = re.compile(r"(-?\d{1,17})(\.\d{1,9})?\s*(?:([KMGT]I?)B?)?", re.ASCII | re.IGNORECASE)
 
 
 class Answers:
@@ -132,7 +139,7 @@ class Text(Field):
 
 @dataclass(frozen=True)
 class Number(Field):
-    """A whole number. Amounts may be typed in other units: ``4G`` where the unit is MiB."""
+    """A whole number. Amounts may be typed as quantities of Kubernetes, too: ``4Gi`` where the unit is MiB."""
 
     unit: str = ""
     default: str = ""
@@ -142,16 +149,16 @@ class Number(Field):
 
     def read(self, typed: str) -> int | None:
         """The number. Raises ValueError with a sentence."""
-        text = typed.strip().upper().removesuffix("IB").removesuffix("B").strip()
-        if not text:
+        if not typed.strip():
             if self.needed:
                 raise ValueError("a number is needed")
             return None
-        scale = _SUFFIXES.get(self.unit, {}).get(text[-1], 0.0)
-        digits = text[:-1].strip() if scale else text
-        if not (digits.isascii() and digits.isdecimal() and len(digits) < _DIGITS):
-            raise ValueError(f"{clean_line(typed.strip())!r} is no whole number{self._example}")
-        number = round(int(digits) * (scale or 1))
+        amount = self._read(typed)
+        if amount is None:
+            what = f"amount: as in {self._example}" if self.unit in _UNITS else "whole number"
+            raise ValueError(f"{clean_line(typed.strip())!r} is no {what}")
+        # What is wanted must have room.
+        number = math.ceil(amount)
         unit = f" {self.unit}" if self.unit else ""
         if number < self.least:
             raise ValueError(f"not less than {self.least}{unit}")
@@ -159,9 +166,28 @@ class Number(Field):
             raise ValueError(f"not more than {self.most}{unit}")
         return number
 
+    def tell_rounded(self, typed: str) -> str:
+        """What an amount comes to that is no whole number of units, in a sentence; empty for others."""
+        amount = self._read(typed)
+        if amount is None or amount.denominator == 1:
+            return ""
+        return f"{self.label}: {clean_line(typed.strip())} is taken as {math.ceil(amount)} {self.unit}"
+
+    def _read(self, typed: str) -> Fraction | None:
+        """How many units it is; None for anything else than a number."""
+        found = _AMOUNT.fullmatch(typed.strip())
+        if found is None:
+            return None
+        digits, fraction, suffix = found.groups()
+        if not suffix:
+            return None if fraction else Fraction(int(digits))
+        if self.unit not in _UNITS:
+            return None
+        return Fraction(f"{digits}{fraction or ''}") * Fraction(_SUFFIXES[suffix.upper()], _UNITS[self.unit])
+
     @property
     def _example(self) -> str:
-        return ": as in 4096 or 4G" if self.unit == "MiB" else ": as in 20 or 20G" if self.unit == "GiB" else ""
+        return "4096 or 4Gi" if self.unit == "MiB" else "20 or 20Gi"
 
 
 AnyField = Choice | Toggle | Text | Number
@@ -231,7 +257,11 @@ class Draft:
     @property
     def warnings(self) -> Sequence[str]:
         """What is to be said before it is sent."""
-        return self.form.warn(self.answers)
+        rounded = [
+            field.tell_rounded(str(self._typed[field.name])) for field in self._asked if isinstance(field, Number)
+        ]
+        said = self.form.warn(self.answers)
+        return [*filter(None, rounded), *said] if any(rounded) else said
 
     def _read(self) -> None:
         """Read the fields in their order: each may depend on those before it."""

@@ -62,7 +62,7 @@ def _suggest(name: str) -> str:
     return fitting if _NAME.fullmatch(fitting) else f"vm-{fitting}"[:63].strip("-")
 
 
-async def _expose(backend: Backend, machine: Machine, answers: Answers) -> None:
+async def _expose(backend: Backend, machine: Machine, answers: Answers) -> Ref:
     port = answers.number("port") or 22
     service = Ref(machine.backend, "Service", machine.ref.namespace, answers.text("name"))
     body = {
@@ -80,7 +80,7 @@ async def _expose(backend: Backend, machine: Machine, answers: Answers) -> None:
             ],
         }
     }
-    await objects(backend).create(service, body, verb=f"expose {machine.ref.name}", about=machine.ref)
+    return await objects(backend).create(service, body, verb=f"expose {machine.ref.name}", about=machine.ref)
 
 
 # Credentials -------------------------------------------------------------------------------------------------------

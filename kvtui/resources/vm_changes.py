@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from kvtui.backends.base import Backend, Permission
 from kvtui.backends.objects import Body
 from kvtui.joins.machine import Machine
 from kvtui.joins.rollout import tell_memory, tell_sockets
+from kvtui.records.base import is_true
+from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.resources import sources
 from kvtui.resources.base import Action, Danger, objects
 from kvtui.resources.form import Answers, Choice, Form, Number, Option
@@ -24,6 +27,8 @@ _LEAST: Final = 32
 _MOST: Final = 16 * 2**20
 """MiB that no node has."""
 _FEW: Final = 4
+_BLOCK: Final = 2 * _MIB
+"""Bytes by which what a guest has may differ from what it was given: memory is plugged in whole pages."""
 _STRATEGIES: Final = {
     "Always": "runs, and is started again whenever it ends",
     "RerunOnFailure": "runs, and is started again when it fails, not when the guest shuts down",
@@ -130,13 +135,56 @@ def _memory_form(view: View, machines: Sequence[Machine]) -> Form:
         return said
 
     memory = Number("memory", "memory", unit="MiB", default=str(_stored_memory(machines[0]) // _MIB), least=_LEAST,
-                    most=_MOST, hint="or 4G", named=True, check=check)  # fmt: skip
+                    most=_MOST, hint="MiB, or 4Gi", named=True, check=check)  # fmt: skip
     return Form(f"memory of {whom(machines)}", (memory,), warn=warn)
 
 
 async def _set_memory(backend: Backend, machine: Machine, answers: Answers) -> None:
     amount = f"{answers.number('memory')}Mi"
     await _patch(backend, machine, _in_template({"memory": {"guest": amount}}), f"set memory {amount}")
+
+
+# KubeVirt takes the spec at once; a running guest gets the size later, by a migration, or not before a restart.
+
+
+def _needs_restart(_before: Machine, now: Machine) -> str:
+    waits = now.live is not None and now.vm is not None and is_true(now.vm.status.conditions, "RestartRequired")
+    return "accepted; it comes with a restart" if waits else ""
+
+
+def _has_size(before: Machine, now: Machine, has: Callable[[VirtualMachineInstance], bool]) -> bool:
+    """Whether the guest has what the spec says, or will have it no sooner than with a restart."""
+    if not changed(before, now):
+        return False
+    return now.vm is None or now.live is None or bool(_needs_restart(before, now)) or has(now.live)
+
+
+def _has_cpus(before: Machine, now: Machine) -> bool:
+    def has(live: VirtualMachineInstance) -> bool:
+        topology = live.status.current_cpu_topology
+        # Older versions of KubeVirt tell nothing of what the guest has.
+        return topology is None or topology.count == _stored_cpus(now)[0]
+
+    return _has_size(before, now, has)
+
+
+def _has_memory(before: Machine, now: Machine) -> bool:
+    def has(live: VirtualMachineInstance) -> bool:
+        memory = live.status.memory
+        current = quantity(memory.guest_current) if memory is not None else None
+        return current is None or abs(current - _stored_memory(now)) <= _BLOCK
+
+    return _has_size(before, now, has)
+
+
+def _moves(_before: Machine, now: Machine) -> bool:
+    return now.moving is not None
+
+
+def _hold_size(_view: View, before: Machine, now: Machine, _clock: float) -> str:
+    if not changed(before, now) or now.live is None:
+        return ""
+    return "the migration that brings it is under way" if now.moving else "the guest has not got it yet"
 
 
 # Run strategy and labels -------------------------------------------------------------------------------------------
@@ -227,6 +275,11 @@ def _change(
     )
 
 
+def _sized(action: Action[Machine]) -> Action[Machine]:
+    """What reaches a running guest later than the spec."""
+    return replace(action, remark=_needs_restart, shown=_moves, holds=_hold_size, usual=120.0, lasts=600.0)
+
+
 CHANGES: tuple[Action[Machine], ...] = (
     Action(
         id="vm.edit",
@@ -242,8 +295,10 @@ CHANGES: tuple[Action[Machine], ...] = (
         awaits="changing",
         footer=False,
     ),
-    _change("cpus", "CPUs", "Give the VM more or fewer CPUs.", _cpus_form, _set_cpus, when=_own_size_when),
-    _change("memory", "memory", "Give the VM more or less memory.", _memory_form, _set_memory, when=_own_size_when),
+    _sized(_change("cpus", "CPUs", "Give the VM more or fewer CPUs.", _cpus_form, _set_cpus, when=_own_size_when,
+                   settled=_has_cpus)),
+    _sized(_change("memory", "memory", "Give the VM more or less memory.", _memory_form, _set_memory,
+                   when=_own_size_when, settled=_has_memory)),
     _change("run_strategy", "run strategy", "Say when the VM runs: always, on failure, by hand, never.",
             _strategy_form, _set_strategy),
     _change("labels", "labels", "Set and take away labels of the VM.", _labels_form, _set_labels,

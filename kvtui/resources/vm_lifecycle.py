@@ -80,7 +80,12 @@ def _stop_when(machine: Machine) -> str:
 
 
 def _kill_when(machine: Machine) -> str:
-    return why_no_verb(machine) or ("" if machine.live is not None else "not running")
+    reason = why_no_verb(machine)
+    if reason or machine.live is not None:
+        return reason
+    if machine.run_strategy in _OFF_AFTER_STOP:
+        return f"not running; stop keeps run strategy {machine.run_strategy} from starting it again"
+    return _NOT_RUNNING
 
 
 def _restart_when(machine: Machine) -> str:

@@ -23,6 +23,8 @@ from kvtui.text import fit, quantity, size
 _GONE: Final = 60.0
 """Seconds until a deleted VM is gone, beside the grace period of its guest."""
 _DISKS: Final = "disks"
+_ONE_BY_ONE: Final = 60
+"""Disks of several VMs that are offered one by one; who chooses among more than that reads no line of it."""
 _LABEL: Final = 22
 """Columns of a field's label."""
 
@@ -44,18 +46,29 @@ def _is_owned(machine: Machine, disk: DataVolume | Claim) -> bool:
     )
 
 
-def _field(disk: DataVolume | Claim) -> str:
-    return f"disk_{disk.metadata.name}"
+def _names(machine: Machine, disk: DataVolume | Claim) -> tuple[str, str, str, str]:
+    """The names of a disk: alone, with its VM, with the namespace, and with the backend too."""
+    ref, name = machine.ref, disk.metadata.name
+    return name, f"{ref.name}/{name}", f"{ref.path}/{name}", f"{ref.backend}/{ref.path}/{name}"
+
+
+def _field(name: str) -> str:
+    return f"disk_{name}"
+
+
+def _is_ticked(machine: Machine, disk: DataVolume | Claim, answers: Answers) -> bool:
+    """Whether it is to go, by whichever of its names the form has."""
+    return answers.flag(_DISKS) or any(answers.flag(_field(name)) for name in _names(machine, disk))
 
 
 def _form(view: View, machines: Sequence[Machine]) -> Form:
     if len(machines) > 1:
-        count = sum(len(disks_of(machine)) for machine in machines)
-        fields = [Toggle(_DISKS, "delete their disks", hint=f"{count} disks in all, with all data")] if count else []
-        return Form(f"delete {whom(machines)}", fields, warn=lambda answers: _warn_all(machines, answers))
+        return _form_of_several(view, machines)
     machine = machines[0]
     toggles = [
-        Toggle(_field(disk), fit(disk.metadata.name, _LABEL).rstrip(), hint=_describe(view, machine, disk))
+        Toggle(
+            _field(disk.metadata.name), fit(disk.metadata.name, _LABEL).rstrip(), hint=_describe(view, machine, disk)
+        )
         for disk in disks_of(machine)
     ]
     return Form(
@@ -66,6 +79,40 @@ def _form(view: View, machines: Sequence[Machine]) -> Form:
     )
 
 
+def _form_of_several(view: View, machines: Sequence[Machine]) -> Form:
+    disks = [(machine, disk) for machine in machines for disk in disks_of(machine)]
+    backends, spaces = {machine.backend for machine in machines}, {machine.ref.namespace for machine in machines}
+    which = 3 if len(backends) > 1 else 2 if len(spaces) > 1 else 1
+    fields: list[Toggle] = []
+    about = [] if disks else ["no disk of them is known here"]
+    if disks:
+        count = "1 disk" if len(disks) == 1 else f"{len(disks)} disks in all"
+        fields.append(Toggle(_DISKS, "delete all their disks", hint=f"{count}, with all data"))
+    if len(disks) > _ONE_BY_ONE:
+        about.append(f"their {len(disks)} disks are too many to choose from: all or none; mark fewer VMs to choose")
+    elif disks:
+        about.append("tick the disks to delete with them; the others stay")
+        for machine, disk in disks:
+            name = _names(machine, disk)[which]
+            hint = f"{_describe(view, machine, disk)}, of {machine.ref.path}"
+            fields.append(Toggle(_field(name), _cut(_names(machine, disk)[1]), hint=hint, asked=_not_all))
+    return Form(
+        f"delete {whom(machines)}",
+        fields,
+        about=about,
+        warn=lambda answers: _warn_several(view, disks, machines, answers),
+    )
+
+
+def _cut(name: str) -> str:
+    """The name, or as much of its end as a label has room for: there disks of one VM differ."""
+    return name if len(name) <= _LABEL else f"…{name[1 - _LABEL :]}"
+
+
+def _not_all(answers: Answers) -> bool:
+    return not answers.flag(_DISKS)
+
+
 def _describe(view: View, machine: Machine, disk: DataVolume | Claim) -> str:
     claim = view.get(Claim, machine.backend, disk.metadata.namespace, disk.metadata.name)
     amount = quantity(claim.status.capacity.get("storage")) if claim is not None else None
@@ -74,8 +121,8 @@ def _describe(view: View, machine: Machine, disk: DataVolume | Claim) -> str:
 
 
 def _warn_one(view: View, machine: Machine, answers: Answers) -> Sequence[str]:
-    gone = [disk for disk in disks_of(machine) if answers.flag(_field(disk))]
-    kept = [disk for disk in disks_of(machine) if not answers.flag(_field(disk))]
+    gone = [disk for disk in disks_of(machine) if _is_ticked(machine, disk, answers)]
+    kept = [disk for disk in disks_of(machine) if disk not in gone]
     said = []
     if gone:
         said.append(f"all data on {', '.join(disk.metadata.name for disk in gone)} is lost")
@@ -90,10 +137,23 @@ def _warn_one(view: View, machine: Machine, answers: Answers) -> Sequence[str]:
     return said
 
 
-def _warn_all(machines: Sequence[Machine], answers: Answers) -> Sequence[str]:
+def _warn_several(
+    view: View, disks: Sequence[tuple[Machine, DataVolume | Claim]], machines: Sequence[Machine], answers: Answers
+) -> Sequence[str]:
+    gone = [(machine, disk) for machine, disk in disks if _is_ticked(machine, disk, answers)]
+    if len(gone) == len(disks):
+        said = ["all data on their disks is lost"] if disks else []
+    elif gone:
+        said = [f"all data on {', '.join(_names(*one)[1] for one in gone)} is lost; their other disks stay"]
+    else:
+        said = ["their disks stay"]
+    chosen = {machine.ref.path for machine in machines}
+    for machine, disk in gone:
+        users = [name for name in _users(view, machine.backend, disk) if name not in chosen]
+        if users:
+            said.append(f"{disk.metadata.name} is used by {', '.join(users[:3])} too")
     running = sum(1 for machine in machines if machine.live is not None)
-    said = ["all data on their disks is lost"] if answers.flag(_DISKS) else ["their disks stay"]
-    return [*said, f"{running} of them are running"] if running else said
+    return [*said, f"{running} of them {'is' if running == 1 else 'are'} running"] if running else said
 
 
 def _users(view: View, backend: str, disk: DataVolume | Claim) -> list[str]:
@@ -116,7 +176,7 @@ async def _delete(backend: Backend, machine: Machine, answers: Answers) -> None:
     What the VM owns would go with it. Where a disk shall stay that it owns, all of it is orphaned, as
     ``kubectl delete --cascade=orphan`` has it, and the instance is deleted by itself.
     """
-    gone = [disk for disk in disks_of(machine) if answers.flag(_field(disk)) or answers.flag(_DISKS)]
+    gone = [disk for disk in disks_of(machine) if _is_ticked(machine, disk, answers)]
     kept = [disk for disk in disks_of(machine) if disk not in gone]
     plain = _is_plain(machine, kept)
     await objects(backend).delete(

@@ -57,7 +57,7 @@ CASES: Final[dict[str, Case]] = {
     "vm.cancel_migration": Case(before=("vm.migrate",), fleeting=True),
     "migration.cancel": Case(before=("vm.migrate",), fleeting=True),
     "vm.cpus": Case(("--cpus", "3"), waits=False),
-    "vm.memory": Case(("--memory", "5G"), waits=False),
+    "vm.memory": Case(("--memory", "5Gi"), waits=False),
     "vm.run_strategy": Case(("--strategy", "Manual"), suits=lambda row: row.run_strategy != "Manual"),
     "vm.labels": Case(("--labels", "tested=yes")),
     "vm.delete": Case(),

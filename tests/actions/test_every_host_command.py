@@ -79,7 +79,7 @@ CASES: Final[dict[str, Case]] = {
     "vm.save": Case("build-1"),
     "vm.nmi": Case("build-1"),
     "vm.cpus": Case("build-1", ("--cpus", "2")),
-    "vm.memory": Case("build-1", ("--memory", "1G")),
+    "vm.memory": Case("build-1", ("--memory", "1Gi")),
     "vm.snapshot": Case("build-1"),
     "vm.start": Case("old-erp-1"),
     "pool.start": Case("images", refusal="it is running"),

@@ -55,10 +55,10 @@ def test_a_dry_run_on_a_host_says_that_it_has_none(run: Run) -> None:
 
 
 def test_fields_of_a_host_are_options(run: Run) -> None:
-    assert run("set-memory", "build-1", "--memory", "1G", "--yes")[:2] == (codes.OK, "build-1 on kvm-1: accepted\n")
+    assert run("set-memory", "build-1", "--memory", "1Gi", "--yes")[:2] == (codes.OK, "build-1 on kvm-1: accepted\n")
     code, _, err = run("set-memory", "build-1", "--memory", "lots", "--yes")
     assert code == codes.USAGE
-    assert "'lots' is no whole number" in err
+    assert "'lots' is no amount" in err
 
 
 def test_a_verb_that_hosts_do_not_have_is_told(run: Run) -> None:

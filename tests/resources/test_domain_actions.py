@@ -140,11 +140,11 @@ def test_the_running_machine_has_only_room_for_its_maximum() -> None:
     assert "room for 4" in cpus.refusal
     cpus.put("scope", "stored")
     assert cpus.refusal == ""
-    memory = draft("memory", guest(), memory="2G")
+    memory = draft("memory", guest(), memory="2Gi")
     assert "at most 1Gi" in memory.refusal
     memory.put("scope", "stored")
     assert memory.refusal == "memory: more than it has at most"
-    memory.put("most", "4G")
+    memory.put("most", "4Gi")
     assert memory.refusal == ""
 
 

@@ -12,7 +12,20 @@ MEMORY = Number("memory", "memory", unit="MiB", least=16, most=65536, default="2
 
 
 @pytest.mark.parametrize(
-    ("typed", "number"), [("512", 512), (" 4G ", 4096), ("4GiB", 4096), ("4gb", 4096), ("512 M", 512), ("65536K", 64)]
+    ("typed", "number"),
+    [
+        ("512", 512),
+        (" 4Gi ", 4096),
+        ("4GiB", 4096),
+        ("4gi", 4096),
+        ("512 Mi", 512),
+        ("65536Ki", 64),
+        ("1.5Gi", 1536),
+        ("4G", 3815),
+        ("4gb", 3815),
+        ("512 M", 489),
+        ("0.064T", 61036),
+    ],
 )
 def test_an_amount_may_be_typed_in_another_unit(typed: str, number: int) -> None:
     assert MEMORY.read(typed) == number
@@ -20,13 +33,28 @@ def test_an_amount_may_be_typed_in_another_unit(typed: str, number: int) -> None
 
 @pytest.mark.parametrize(
     ("typed", "words"),
-    [("", "a number is needed"), ("much", "'much' is no whole number"), ("-1", "no whole number"),
-     ("8", "not less than 16 MiB"), ("1T", "not more than 65536 MiB"), ("1.5G", "no whole number"),
-     ("9" * 5000, "no whole number"), ("٣", "no whole number")],
+    [("", "a number is needed"), ("much", "'much' is no amount: as in 4096 or 4Gi"), ("-1", "not less than 16 MiB"),
+     ("8", "not less than 16 MiB"), ("1Ti", "not more than 65536 MiB"), ("1.5", "'1.5' is no amount"),
+     ("9" * 5000, "is no amount"), ("٣", "is no amount"), ("4Ei", "is no amount"), ("-4Gi", "not less than 16 MiB")],
 )  # fmt: skip
 def test_what_is_no_possible_amount_says_why(typed: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         MEMORY.read(typed)
+
+
+def test_an_amount_that_is_rounded_says_what_it_is_taken_as() -> None:
+    draft = Draft(Form("x", (Number("size", "size", unit="GiB", default="10"),)))
+    assert list(draft.warnings) == []
+    draft.put("size", "12G")
+    assert (draft.answers.number("size"), draft.warnings) == (12, ["size: 12G is taken as 12 GiB"])
+    draft.put("size", "12Gi")
+    assert (draft.answers.number("size"), list(draft.warnings)) == (12, [])
+
+
+@pytest.mark.parametrize("typed", ["4Gi", "1.5", "4G"])
+def test_a_count_is_no_amount(typed: str) -> None:
+    with pytest.raises(ValueError, match="is no whole number"):
+        Number("cpus", "CPUs").read(typed)
 
 
 @given(st.text(max_size=30))

@@ -66,11 +66,11 @@ def test_what_is_named_is_shown(capsys: pytest.CaptureFixture[str], words: list[
     assert [row[4] for row in rows[1:]] == verbs
 
 
-@pytest.mark.parametrize("text", ["force-stop", "vm.force_stop", "within 0"])
+@pytest.mark.parametrize("text", ["force-stop", "vm.kill", "within 0"])
 def test_an_action_is_found_by_its_word_its_id_and_what_was_sent(
     capsys: pytest.CaptureFixture[str], log: AuditLog, text: str
 ) -> None:
-    with chosen("vm.force_stop", "force-stop"):
+    with chosen("vm.kill", "force-stop"):
         log.write(Act("stop within 0 s", VM, "ada", Platform.KUBERNETES), "accepted")
     _, rows, _ = run(capsys, "--verb", text)
     assert [row[4] for row in rows[1:]] == ["force-stop: stop within 0 s"]

@@ -100,7 +100,7 @@ def cpus(found: dict[str, Any]) -> int:
     [
         ("cpus", {"cpus": "32"}, lambda found: cpus(found) == 32),
         ("cpus", {"cpus": "7"}, lambda found: cpus(found) == 7),
-        ("memory", {"memory": "3G"}, lambda found: template(found)["domain"]["memory"]["guest"] == "3072Mi"),
+        ("memory", {"memory": "3Gi"}, lambda found: template(found)["domain"]["memory"]["guest"] == "3072Mi"),
         ("run_strategy", {"strategy": "Once"}, lambda found: found["spec"]["runStrategy"] == "Once"),
         ("labels", {"labels": "tier=db, team=a"}, lambda found: found["metadata"]["labels"]["tier"] == "db"),
         (

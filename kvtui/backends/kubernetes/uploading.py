@@ -133,11 +133,12 @@ class Uploading:
         if image.backed:
             words = "it only holds what differs from another image; qemu-img convert makes a whole one"
             raise BackendError(f"{self._wanted.file} cannot be sent", words)
-        self._say(total=image.size)
+        self._state.total = image.size
         try:
             await self._find_target()
             if self._means.verbs.dry_run:
                 return self._ref
+            self._say(words="the DataVolume is made" if self._made else "the DataVolume is there")
             return await self._fill(image)
         except asyncio.CancelledError:
             await self._take_back()

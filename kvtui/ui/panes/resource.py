@@ -14,6 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
 
+from kvtui.backends.base import Permission
 from kvtui.backends.kubernetes.roles import explain_need
 from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
@@ -32,6 +33,8 @@ _STATUS = ("STATUS", "PHASE")
 """The column in which a row says that it awaits the effect of an action."""
 _RIGHTS = 30.0
 """Seconds between two questions for the rights in one place; the backend remembers answers for longer."""
+_MAY_CONSOLE = Permission("get", "subresources.kubevirt.io", "virtualmachineinstances", "console")
+_CONSOLE = "console"
 _NAME_MOST = 20
 """Columns that names of backends may take in a title."""
 _REASON = "REASON"
@@ -301,16 +304,30 @@ class ResourcePane(Vertical):
             lacks = await asyncio.gather(*(self._lack(action.of(row), *place) for action in self.resource.verbs))
             for action, lack in zip(self.resource.verbs, lacks, strict=True):
                 self._denied[action.id, place] = lack
+            if self.resource.label == "vm":
+                self._denied[_CONSOLE, place] = await self._lack_one(_MAY_CONSOLE, *place)
         self.post_message(self.Changed(self))
 
     async def _lack(self, action: AnyAction, backend: str, namespace: str) -> str:
         """Which right the account lacks for an action; empty when none."""
         for needs in (action.needs, *action.also):
-            with suppress(KvtuiError):
-                verdict = await self._fleet.backends[backend].may(needs, namespace)
-                if verdict.asked and not verdict.allowed:
-                    return explain_need(needs)
+            lack = await self._lack_one(needs, backend, namespace)
+            if lack:
+                return lack
         return ""
+
+    async def _lack_one(self, needs: Permission, backend: str, namespace: str) -> str:
+        with suppress(KvtuiError):
+            verdict = await self._fleet.backends[backend].may(needs, namespace)
+            if verdict.asked and not verdict.allowed:
+                return explain_need(needs)
+        return ""
+
+    @property
+    def why_no_console(self) -> str:
+        """Which right the account lacks for the console of the chosen rows; empty when none."""
+        denied = (self._denied.get((_CONSOLE, place), "") for place in self._places(self.chosen))
+        return next(filter(None, denied), "")
 
     def _places(self, rows: Sequence[Any]) -> dict[tuple[str, str], Any]:
         """Where the rows are, with one of them each."""

@@ -276,9 +276,12 @@ class PanesScreen(Screen[None]):
         open_it = entry("enter", "open", rank=40)
         if self._current.resource.sources[0].kind in CONSOLE_KINDS:
             # A boot log takes the console from nobody, and is what a read-only fleet can be asked for.
-            way = entry("L", "boot log", rank=2) if self._header.read_only else entry("c", "console", rank=2)
+            way = entry("L", "boot log", rank=2) if self._header.read_only else self._console_entry()
             return [*way, *entry("v", "screen", rank=30), *open_it]
         return [*entry("C", "shell", rank=2), *open_it] if self._has_shell(self._current.current) else open_it
+
+    def _console_entry(self) -> list[Piece]:
+        return entry("c", "console", rank=2, possible=not self._current.why_no_console)
 
     def _has_shell(self, ref: Ref | None) -> bool:
         """Whether it is a host that can be logged in to."""
