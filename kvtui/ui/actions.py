@@ -193,7 +193,8 @@ class ActionRunner:
             )
         elif accepted and batch.items[0].action.transfer is None and self.pending(batch.items[0].ref) is None:
             # Its row shows nothing of it.
-            self._surroundings.tell(f"{self._say(batch.items[0])}: accepted", Severity.INFO)
+            gain = batch.items[0].gain
+            self._surroundings.tell(f"{self._say(batch.items[0])}: {gain or 'accepted'}", Severity.INFO)
         elif counts[State.LEFT_OUT]:
             self._surroundings.tell(f"{self._say(batch.items[0])}: {batch.items[0].words}", Severity.WARN)
 

@@ -121,6 +121,17 @@ async def test_who_may_only_look_is_told_what_is_missing_before_anything_is_aske
         assert "new import" not in screen.text
 
 
+async def test_the_key_of_a_console_that_may_not_be_opened_stands_in_parentheses(on_cluster: On) -> None:
+    async with on_cluster() as (screen, _):
+        await screen.press("2")
+        await until(screen, lambda: "S stop" in screen.lines[-1])
+        assert " c console" in screen.lines[-1]
+    async with on_cluster("demo-view") as (screen, _):
+        await screen.press("2")
+        await until(screen, lambda: "(c console)" in screen.lines[-1])
+        assert "needs get on virtualmachineinstances/console" in screen.main.current.why_no_console
+
+
 async def test_a_pane_without_rows_offers_what_needs_none(on_cluster: On) -> None:
     async with on_cluster() as (screen, _):
         await screen.press("slash", *"nosuchdisk", "enter")
