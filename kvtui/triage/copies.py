@@ -1,6 +1,6 @@
 """Snapshots, restores, clones and exports that come to nothing: kubevirt-api.md 9.2, rows 29 to 33, and row 129.
 
-What failed is told until a later one of its kind has succeeded, or for a day.
+What failed is an alarm until a later one of its kind has succeeded, or for a day; then it is worth knowing still.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kvtui.triage.base import LINGER, WELL, Judgement, Related, Rule, itself
 from kvtui.triage.messages import read_message
 
 NEWS: Final = 86400.0
-"""Seconds for which it is news that one failed."""
+"""Seconds for which it is an alarm that one failed."""
 DEADLINE: Final = 360.0
 """Seconds that a snapshot may take: KubeVirt's own deadline of five minutes and one more."""
 WAIT_LIMIT: Final = 300.0
@@ -50,11 +50,16 @@ def _later(view: View, record: T, backend: str, well: Callable[[T], bool]) -> bo
     )
 
 
+def _weigh(since: float | None, now: float, later: bool) -> tuple[Severity, float | None]:
+    """How much it matters that one failed, and when that will be less."""
+    if later or (since is not None and now >= since + NEWS):
+        return Severity.INFO, None
+    return Severity.WARN, since + NEWS if since is not None else None
+
+
 def _judge_snapshot(view: View, ref: Ref, now: float) -> Judgement:
     snapshot = view.find(VmSnapshot, ref)
     if snapshot is None or snapshot.metadata.deletion_timestamp:
-        return WELL
-    if _later(view, snapshot, ref.backend, lambda other: other.status.ready_to_use):
         return WELL
     status, name = snapshot.status, f"VirtualMachineSnapshot {ref.name}"
     vm = f"VM {ref.namespace}/{snapshot.spec.source.name}"
@@ -67,8 +72,12 @@ def _judge_snapshot(view: View, ref: Ref, now: float) -> Judgement:
         if error:
             evidence.append(Evidence(name, "status.error.message", error))
         step = "see the CSI driver and its snapshotter, then take it again"
+        later = _later(view, snapshot, ref.backend, lambda other: other.status.ready_to_use)
+        severity = Severity.INFO if later else Severity.WARN
         cause = f"{vm}: {told or 'the server gives no reason'}"
-        return Judgement(_finding(ref, "snapshot", Severity.WARN, "has failed", cause, since, evidence, step))
+        if later:
+            cause, step = f"{cause}; a later one is ready", "delete it"
+        return Judgement(_finding(ref, "snapshot", severity, "has failed", cause, since, evidence, step))
     if status.phase in ("", "InProgress"):
         limit = (snapshot.created or now) + DEADLINE
         if now < limit:
@@ -109,22 +118,19 @@ def _judge_restore(view: View, ref: Ref, now: float) -> Judgement:
     restore = view.find(VmRestore, ref)
     if restore is None or restore.metadata.deletion_timestamp or restore.status.complete:
         return WELL
-    if _later(view, restore, ref.backend, lambda other: other.status.complete):
-        return WELL
     name, vm = f"VirtualMachineRestore {ref.name}", f"{ref.namespace}/{restore.spec.target.name}"
     target = view.get(VirtualMachine, ref.backend, ref.namespace, restore.spec.target.name)
     status = target.status.printable_status if target is not None else ""
     state = [Evidence(f"VM {restore.spec.target.name}", "status.printableStatus", status)] if status else []
     words, since = _said(restore.status.conditions, "Failure")
     if words:
-        if since is not None and now >= since + NEWS:
-            return WELL
+        later = _later(view, restore, ref.backend, lambda other: other.status.complete)
+        severity, again = _weigh(since, now, later)
         on = f"; VM {vm} is {status} and has to be off" if status and status != "Stopped" else ""
         evidence = [Evidence(name, "Failure=True", words, since), *state]
         reading = read_message(words)
         step = reading.step if reading is not None else "make it anew"
-        finding = _finding(ref, "restore", Severity.WARN, "has failed", f"{words}{on}", since, evidence, step)
-        return Judgement(finding, since + NEWS if since is not None else None)
+        return Judgement(_finding(ref, "restore", severity, "has failed", f"{words}{on}", since, evidence, step), again)
     words, since = _said(restore.status.conditions, "Progressing")
     began = since or restore.created or now
     if now < began + WAIT_LIMIT:
@@ -141,11 +147,9 @@ def _judge_clone(view: View, ref: Ref, now: float) -> Judgement:
     clone = view.find(VmClone, ref)
     if clone is None or clone.metadata.deletion_timestamp or clone.status.phase != "Failed":
         return WELL
-    if _later(view, clone, ref.backend, lambda other: other.status.phase == "Succeeded"):
-        return WELL
     words, since = _said(clone.status.conditions, "Ready")
-    if since is not None and now >= since + NEWS:
-        return WELL
+    later = _later(view, clone, ref.backend, lambda other: other.status.phase == "Succeeded")
+    severity, again = _weigh(since, now, later)
     name, source = f"VirtualMachineClone {ref.name}", clone.spec.source.name
     evidence = [Evidence(name, "Ready=False", words, since)]
     vm = view.get(VirtualMachine, ref.backend, ref.namespace, source)
@@ -157,8 +161,7 @@ def _judge_clone(view: View, ref: Ref, now: float) -> Judgement:
             words = f"volume {volume.name} of VM {ref.namespace}/{source} cannot be snapshotted: {volume.reason}"
             step = "create a VolumeSnapshotClass for its driver, or copy the disk with a DataVolume while the VM is off"
     cause = words or "the server gives no reason"
-    finding = _finding(ref, "clone", Severity.WARN, "has failed", cause, since, evidence, step)
-    return Judgement(finding, since + NEWS if since is not None else None)
+    return Judgement(_finding(ref, "clone", severity, "has failed", cause, since, evidence, step), again)
 
 
 def _judge_export(view: View, ref: Ref, now: float) -> Judgement:
