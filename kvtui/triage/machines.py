@@ -28,7 +28,7 @@ from kvtui.text import parse_time
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule
 from kvtui.triage.imports import explain_import
 from kvtui.triage.messages import read_message, step_for
-from kvtui.triage.scheduling import explain_refusal, explain_scheduling
+from kvtui.triage.scheduling import explain_refusal, explain_scheduling, unready
 from kvtui.triage.storage import BIND_LIMIT, IO_ERROR, explain_claim, explain_io_error, name_claim, tells
 
 SETTLE = 15.0
@@ -204,7 +204,7 @@ def _caused(machine: Machine, severity: Severity, trouble: str, cause: Cause, si
 
 def _explain(view: View, machine: Machine) -> Cause | None:
     """What explains that a machine does not run, down to the object at fault; None when nothing says why."""
-    told = find_cause(machine)
+    told = find_cause(machine) or _of_disk_event(view, machine)
     if told is None:
         return None
     match told.theme:
@@ -221,6 +221,23 @@ def _explain(view: View, machine: Machine) -> Cause | None:
         case Theme.VM:
             return _of_crash(view, machine, told)
     return replace(told, step=step_for(told.sentence))
+
+
+def _of_disk_event(view: View, machine: Machine) -> Cause | None:
+    """Why a disk of it is not even made, which only an event of the VM tells: rows 17 and 18."""
+    vm = machine.vm
+    about = view.linked(Event, machine.backend, "about", vm.metadata.uid) if vm is not None else ()
+    told = [event for _, event in about if event.reason in _DISK_EVENTS]
+    newest = max(told, key=lambda event: event.last_seen or 0.0, default=None)
+    if vm is None or newest is None or (newest.last_seen or 0.0) < (_start_since(machine) or 0.0):
+        return None
+    evidence = Evidence(f"Event of VM {vm.metadata.name}", newest.reason, newest.message, newest.first_seen)
+    reading = read_message(newest.message)
+    return Cause(Theme.VM, reading.sentence if reading is not None else newest.message, evidence)
+
+
+_DISK_EVENTS = frozenset({"SourcePVCNotAvailabe", "SourcePVCNotAvailable", "UnauthorizedDataVolumeCreate"})
+"""The first is spelt as KubeVirt spells it."""
 
 
 def _of_claim(view: View, machine: Machine, told: Cause) -> Cause:
@@ -247,8 +264,7 @@ def _of_lost_node(machine: Machine, told: Cause) -> Cause:
         return told
     name = node.metadata.name
     sentence = f"its instance ended when node {name} was lost"
-    evidence = Evidence(f"Node {name}", "Ready", "not True")
-    return replace(told, sentence=sentence, culprit=(Node.KIND, "", name), more=(evidence,))
+    return replace(told, sentence=sentence, culprit=(Node.KIND, "", name), more=(unready(node),))
 
 
 def _of_crash(view: View, machine: Machine, told: Cause) -> Cause:
@@ -257,7 +273,7 @@ def _of_crash(view: View, machine: Machine, told: Cause) -> Cause:
     about = f"{VirtualMachineInstance.KIND} {meta.namespace}/{meta.name}"
     warned = [event for _, event in view.linked(Event, machine.backend, "warns", about) if event.reason == _SYNC_FAILED]
     newest = max(warned, key=lambda event: event.last_seen or 0.0, default=None)
-    step = step_for(told.sentence)
+    step = step_for(told.evidence.value) or step_for(told.sentence)
     if newest is None or told.evidence.field != _FAILURES:
         return replace(told, step=step or "read the log of its last launcher pod and its console")
     reading = read_message(newest.message)
@@ -309,7 +325,9 @@ def _paused(view: View, ref: Ref, ceph: CephCluster) -> Iterable[Ref]:
 
 def _of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
     about = event.involved_object
-    if about.kind == VirtualMachineInstance.KIND and event.reason in (_SYNC_FAILED, IO_ERROR):
+    if event.reason in _DISK_EVENTS or (
+        about.kind == VirtualMachineInstance.KIND and event.reason in (_SYNC_FAILED, IO_ERROR)
+    ):
         return machines_named(view, ref.backend, about.namespace, about.name)
     if about.kind != Claim.KIND or not tells(event):
         return ()

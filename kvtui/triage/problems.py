@@ -75,14 +75,17 @@ def _root_name(finding: Finding, by_subject: dict[_Name, Finding]) -> _Name:
 
 def _make_problem(name: _Name, members: Sequence[Finding]) -> Problem:
     first = next((one for one in members if (*one.subject[:4], one.rule) == name), None)
+    nearest = [one for one in members if one.root is not None and one.root[:4] == name]
+    if first is None and len(nearest) == 1:
+        # Nothing is found in the root itself, be it that it does not exist: what alone rests on it speaks for itself.
+        first = nearest[0]
     if first is not None or len(members) == 1:
         first = first or members[0]
         return Problem(first, tuple(one for one in members if one is not first))
-    # Nothing is found in the root itself, be it that it does not exist: what rests on it directly stands for it.
-    nearest = next(one for one in members if one.root is not None and one.root[:4] == name)
-    assert nearest.root is not None
+    root = nearest[0].root
+    assert root is not None
     oldest = min((one.since for one in members if one.since is not None), default=None)
-    finding = replace(nearest, subject=nearest.root, label=_label(nearest.root), trouble="is at fault", since=oldest)
+    finding = replace(nearest[0], subject=root, label=_label(root), trouble="is at fault", since=oldest)
     return Problem(finding, tuple(members))
 
 

@@ -16,8 +16,8 @@ from kvtui.joins.landing import HOSTNAME
 from kvtui.joins.machine import Machine
 from kvtui.joins.room import requests_of, used_on
 from kvtui.model import Evidence
-from kvtui.records.base import is_true
-from kvtui.records.kubernetes import Namespace, Node, Pod
+from kvtui.records.base import find_condition, is_true
+from kvtui.records.kubernetes import Claim, Namespace, Node, Pod
 from kvtui.records.placement import fits
 from kvtui.records.storage import PersistentVolume
 from kvtui.store import View
@@ -80,7 +80,9 @@ def explain_refusal(view: View, machine: Machine, told: Cause) -> Cause:
         return replace(told, step=_SYNC_STEPS.get(told.evidence.field.partition(" ")[2], ""))
     namespace, culprit, more = machine.record.metadata.namespace, told.culprit, told.more
     sentence, step = reading.sentence, reading.step
-    if quota := reading.parts.get("quota"):
+    if claim := reading.parts.get("claim"):
+        culprit = (Claim.KIND, namespace, claim.rpartition("/")[2])
+    elif quota := reading.parts.get("quota"):
         culprit = (QUOTA, namespace, quota)
     elif level := reading.parts.get("level"):
         culprit = (Namespace.KIND, "", namespace)
@@ -215,7 +217,7 @@ def _block(view: View, machine: Machine, pod: Pod, node: Node) -> _Block | None:
     """The first filter that refuses a node, in the scheduler's order; None when nothing is known against it."""
     subject = f"Node {node.metadata.name}"
     if not is_true(node.status.conditions, "Ready"):
-        evidence = Evidence(subject, "Ready", "not True")
+        evidence = unready(node)
         return _Block("is not ready", "are not ready", "bring {} back", evidence, True)
     if node.spec.unschedulable:
         evidence = Evidence(subject, "spec.unschedulable", "true")
@@ -234,6 +236,13 @@ def _block(view: View, machine: Machine, pod: Pod, node: Node) -> _Block | None:
             step = f"take the taint away (kubectl taint node {{}} {taint.key}-), or give the VM a toleration"
             return _Block(f"has taint {taint.words}", f"have taint {taint.words}", step, evidence)
     return _of_room(view, machine.backend, pod, node)
+
+
+def unready(node: Node) -> Evidence:
+    """That a node is not ready, as the rule of nodes has it among its evidence too."""
+    ready = find_condition(node.status.conditions, "Ready")
+    words = (ready.message or ready.reason) if ready is not None else "the node has not reported yet"
+    return Evidence(f"Node {node.metadata.name}", f"Ready={ready.status if ready is not None else 'missing'}", words)
 
 
 def _of_room(view: View, backend: str, pod: Pod, node: Node) -> _Block | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+import pytest
 
 from kvtui.model import Finding, Severity
 from kvtui.triage.problems import group_problems
@@ -64,15 +67,23 @@ def _renamed(item: Object) -> Object:
     return found
 
 
-def test_a_class_that_does_not_exist_is_at_fault_though_there_is_no_object_of_it() -> None:
+def test_a_claim_of_a_class_that_does_not_exist_says_so_for_its_vm() -> None:
     items, _ = unbound(storageClassName="gone")
     found = judge([*items, storage_class("ceph-rbd", default=True)])
     claim = only(found, "claim")
     assert claim.cause == 'there is no StorageClass "gone", which it asks for'
     assert claim.step == "create StorageClass gone, or make the claim anew with one of ceph-rbd"
     ((label, name, cause),) = told(found)
-    assert (label, name) == ("class", "gone is at fault")
-    assert cause.startswith("stops VM shop/db-1: ")
+    assert (label, name) == ("claim", "db-1-data gets no volume")
+    assert cause == 'stops VM shop/db-1: there is no StorageClass "gone", which it asks for'
+
+
+def test_several_claims_of_a_class_that_does_not_exist_are_one_problem_of_the_class() -> None:
+    items = [item for item in read_machine("unbound") if item["kind"] == "PersistentVolumeClaim"]
+    found = judge([*items, *map(_renamed, items), storage_class("ceph-rbd", default=True)])
+    ((label, name, cause),) = told(found)
+    assert (label, name) == ("class", "rig-rwx is at fault")
+    assert cause == 'there is no StorageClass "rig-rwx", which it asks for'
 
 
 def test_a_claim_that_names_no_class_where_none_is_the_default() -> None:
@@ -185,3 +196,42 @@ def test_a_paused_vm_names_the_volume_that_failed_and_its_claim() -> None:
     space = vmi["metadata"]["namespace"]
     assert found.cause == f'IO error at its volume {disk} (PVC {space}/dv-1-root of StorageClass "rig-rwx")'
     assert words in [evidence.value for evidence in found.evidence]
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "cause", "step"),
+    [
+        (  # kv pkg/virt-controller/watch/vm/vm.go:479
+            "SourcePVCNotAvailabe",
+            "Source PVC golden not available: Target PVC root will remain unpopulated until source is created",
+            "its source PVC golden does not exist",
+            "bring golden back, or copy from another source",
+        ),
+        (  # kv pkg/virt-controller/watch/vm/vm.go:484
+            "UnauthorizedDataVolumeCreate",
+            "Not authorized to create DataVolume root: User system:serviceaccount:a:default has insufficient "
+            "permissions in clone source namespace images",
+            "Not authorized to create DataVolume root: User system:serviceaccount:a:default has insufficient "
+            "permissions in clone source namespace images",
+            "give its service account datavolumes/source in the source namespace: role cdi.kubevirt.io:clone-sourcer",
+        ),
+    ],
+)
+def test_a_disk_that_is_not_even_made_is_told_by_the_event_of_its_vm(
+    reason: str, message: str, cause: str, step: str
+) -> None:
+    vm = next(item for item in read_machine("stopped") if item["kind"] == "VirtualMachine")
+    vm["spec"]["runStrategy"], vm["status"]["printableStatus"] = "Always", "Provisioning"
+    found = only(judge([vm, event(vm, reason, message)]), "vm")
+    assert (found.severity, found.trouble, found.cause) == (Severity.BAD, "does not start", cause)
+    assert found.step == step
+
+
+def test_vms_that_name_the_same_missing_claim_are_one_problem() -> None:
+    others = [json.loads(json.dumps(item).replace('db-2"', 'db-3"')) for item in read_machine("missing_claim")]
+    for item in others:
+        item["metadata"]["uid"] = f"3-{item['metadata']['uid']}"
+    found = judge([*read_machine("missing_claim"), *others])
+    assert [(label, name) for label, name, _ in told([one for one in found if one.label == "vm"])] == [
+        ("claim", "db-2-missing is at fault")
+    ]

@@ -74,7 +74,7 @@ def test_the_cause_is_told_when_the_user_has_quit(tmp_path: Path) -> None:
     with Program(command, columns=120, lines=40, env={"XDG_STATE_HOME": str(tmp_path), "KUBECONFIG": ""}) as program:
         program.wait_for(r"any key begins", 60)
         program.answer("enter")
-        program.wait_for(r"x vm +shop/orders-db-1 +does not start", 60)
+        program.wait_for(r"x class nfs-archive +makes no volumes +stops VM shop/orders-db-1", 60)
         program.press("q")
         program.wait_for(r"what it was: Claim orders-db-1-data", 30)
 
