@@ -71,9 +71,10 @@ async def test_enter_on_what_has_no_row_tells_it_in_full_among_all_problems(
     async with show(stage, size) as screen:
         stage.fleet.store.post(Put("", bastion))
         await screen.settle()
-        await screen.press("0", "g")
+        await screen.press("0")
+        # It is the first, once it has been judged.
         while screen.main.problems.finding is None or screen.main.problems.finding.subject.name != "gate":
-            await screen.press("j")
+            await screen.press("g")
         await screen.press("enter")
         table, evidence = page(screen).table, page(screen).query_one("#problem-evidence")
         assert table.cursor == ("bastion.closed", *screen.main.problems.finding.subject)
