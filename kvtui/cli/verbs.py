@@ -38,7 +38,8 @@ there is no terminal it is needed. --dry-run has the cluster judge it and change
 
 fields: what the screen asks in a form are options here, --FIELD VALUE or --FIELD=VALUE; of yes and no --FIELD and
   --no-FIELD. --fields lists those that there are for these objects; --set FIELD=VALUE is for one that is called like
-  an option of kvtui.
+  an option of kvtui. Sizes are quantities of Kubernetes: 4Gi, 512Mi, 4G (10^9), rounded up where needed and said so; a
+  bare number is in the unit that --fields names.
 
 json: one object with the keys verb, action, dry_run, waited, error, counts (state to number) and items, each with
   backend, kind, namespace, name, uid, state (done, accepted, failed, left out, not sent, nobody knows), words, seconds

@@ -1,0 +1,89 @@
+"""When a changed size is there, and what is said where it is not: by the spec, the instance and its conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from kvtui.joins.machine import Machine
+from kvtui.resources import vm
+from kvtui.resources.base import Action
+from tests.machines import Object, machine_store
+
+ACTIONS = {action.id: action for action in vm.RESOURCE.actions}
+MEMORY, CPUS, KILL = ACTIONS["vm.memory"], ACTIONS["vm.cpus"], ACTIONS["vm.kill"]
+Edit = Callable[[dict[str, Object]], None]
+
+
+def machine(name: str, edit: Edit | None = None) -> Machine:
+    store = machine_store(name, edit)
+    (ref,) = vm.RESOURCE.refs(store)
+    row = vm.RESOURCE.row(store, ref)
+    assert row is not None
+    return row
+
+
+def sized(
+    *,
+    wants: str = "1Gi",
+    has: str | None = "1Gi",
+    sockets: int = 1,
+    given: int = 1,
+    generation: int = 100,
+    **vm_status: Any,
+) -> Edit:
+    """A spec of its size, a guest with another, and what else the VM says."""
+
+    def edit(items: dict[str, Object]) -> None:
+        spec = items["VirtualMachine"]["spec"]["template"]["spec"]["domain"]
+        spec["memory"] = {"guest": wants}
+        spec["cpu"] = {"cores": 1, "sockets": sockets, "threads": 1}
+        items["VirtualMachine"]["metadata"]["generation"] = generation
+        items["VirtualMachine"]["status"] |= vm_status
+        status = items["VirtualMachineInstance"]["status"]
+        status["memory"] = {"guestAtBoot": "1Gi", "guestCurrent": has} if has is not None else None
+        status["currentCPUTopology"] = {"cores": 1, "sockets": given, "threads": 1}
+
+    return edit
+
+
+RESTART = [{"type": "RestartRequired", "status": "True"}]
+
+
+@pytest.mark.parametrize(
+    ("action", "edit", "there", "remark"),
+    [
+        (MEMORY, sized(wants="2Gi", has="1Gi"), False, ""),
+        (MEMORY, sized(wants="2Gi", has="2Gi"), True, ""),
+        (MEMORY, sized(wants="2Gi", has="2049Mi"), True, ""),
+        (MEMORY, sized(wants="2Gi", has=None), True, ""),
+        (MEMORY, sized(wants="2Gi", conditions=RESTART), True, "accepted; it comes with a restart"),
+        (MEMORY, sized(wants="2Gi", has="2Gi", generation=1), False, ""),
+        (CPUS, sized(sockets=4, given=1), False, ""),
+        (CPUS, sized(sockets=4, given=4), True, ""),
+        (CPUS, sized(sockets=4, conditions=RESTART), True, "accepted; it comes with a restart"),
+    ],
+)
+def test_a_size_is_there_when_the_guest_has_it_or_waits_for_a_restart(
+    action: Action[Machine], edit: Edit, there: bool, remark: str
+) -> None:
+    before, now = machine("running", sized(generation=1)), machine("running", edit)
+    assert action.settled(before, now) is there
+    assert action.remark(before, now) == remark
+
+
+def test_a_vm_that_is_off_has_its_size_at_once() -> None:
+    def changed(items: dict[str, Object]) -> None:
+        items["VirtualMachine"]["metadata"]["generation"] = 1000
+
+    assert MEMORY.settled(machine("stopped"), machine("stopped", changed))
+
+
+def test_a_forced_stop_of_what_starts_again_by_itself_names_the_stop() -> None:
+    def always(items: dict[str, Object]) -> None:
+        items["VirtualMachine"]["spec"] |= {"runStrategy": "Always"}
+        items["VirtualMachine"]["spec"].pop("running", None)
+
+    assert KILL.when(machine("stopped", always)) == "not running; stop keeps run strategy Always from starting it again"
