@@ -181,16 +181,29 @@ class Pod(Record):
     status: PodStatus = msgspec.field(default_factory=PodStatus)
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """To its node, and a launcher to the uid of its VMI."""
+        """To its node; a launcher to the uid of its VMI, a pod of KubeVirt's own to its component."""
         if self.spec.node_name:
             yield "node", self.spec.node_name
-        if self.is_launcher and (vmi := self.metadata.labels.get("kubevirt.io/created-by")):
-            yield "vmi", vmi
+        if self.is_launcher:
+            if vmi := self.metadata.labels.get("kubevirt.io/created-by"):
+                yield "vmi", vmi
+        elif component := self.component:
+            yield "component", component
+            yield "components", self.metadata.namespace
 
     @property
     def is_launcher(self) -> bool:
         """Whether a VM runs, ran or will run in it."""
         return self.metadata.labels.get("kubevirt.io") == "virt-launcher"
+
+    @property
+    def component(self) -> str:
+        """Which part of KubeVirt itself runs in it (kubevirt-api.md 9.7); empty for pods of VMs and others."""
+        name = self.metadata.labels.get("kubevirt.io", "")
+        return name if name in _COMPONENTS else ""
+
+
+_COMPONENTS = frozenset({"virt-api", "virt-controller", "virt-exportproxy", "virt-handler", "virt-operator"})
 
 
 class EventSource(Struct):
@@ -301,3 +314,39 @@ class Namespace(Record):
     """A namespace."""
 
     KIND: ClassVar[str] = "Namespace"
+
+
+class ServedBy(Struct):
+    """``spec.service`` of an APIService."""
+
+    namespace: str = ""
+    name: str = ""
+
+
+class ApiServiceSpec(Struct):
+    """``spec`` of an APIService."""
+
+    group: str = ""
+    version: str = ""
+    service: ServedBy | None = None
+    """None for what the API server serves itself."""
+
+
+class ApiServiceStatus(Struct):
+    """``status`` of an APIService."""
+
+    conditions: tuple[Condition, ...] = ()
+
+
+class ApiService(Record):
+    """A group and version of the API, and who answers for it."""
+
+    KIND: ClassVar[str] = "APIService"
+
+    spec: ApiServiceSpec = msgspec.field(default_factory=ApiServiceSpec)
+    status: ApiServiceStatus = msgspec.field(default_factory=ApiServiceStatus)
+
+    def links(self) -> Iterator[tuple[str, str]]:
+        """To the service that answers for it."""
+        if self.spec.service is not None:
+            yield "service", self.spec.service.name

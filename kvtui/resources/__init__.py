@@ -8,6 +8,7 @@ from typing import Final
 
 from kvtui.model import Platform
 from kvtui.resources import (
+    apiservice,
     blockjob,
     cdi,
     ceph,
@@ -55,6 +56,7 @@ _OF: Final[dict[Platform, tuple[AnyResource, ...]]] = {
         namespace.RESOURCE,
         kubevirt.RESOURCE,
         cdi.RESOURCE,
+        apiservice.RESOURCE,
         vm_snapshot.RESOURCE,
         vm_restore.RESOURCE,
         vm_clone.RESOURCE,

@@ -13,7 +13,7 @@ from kvtui.model import Platform
 from kvtui.records.base import Record
 from kvtui.records.cdi import Cdi, DataVolume
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
-from kvtui.records.kubernetes import Claim, Event, Namespace, Node, Pod
+from kvtui.records.kubernetes import ApiService, Claim, Event, Namespace, Node, Pod
 from kvtui.records.kubevirt import KubeVirt, Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import (
     BlockJob,
@@ -40,6 +40,9 @@ CLASSES: Final = Source(StorageClass, "storage.k8s.io", ("v1",), "storageclasses
 CEPHS: Final = Source(CephCluster, "ceph.rook.io", ("v1",), "cephclusters", namespaced=False, polled=True)
 ATTACHMENTS: Final = Source(
     NetworkAttachment, "k8s.cni.cncf.io", ("v1",), "network-attachment-definitions", polled=True
+)
+API_SERVICES: Final = Source(
+    ApiService, "apiregistration.k8s.io", ("v1",), "apiservices", namespaced=False, polled=True
 )
 EVENTS: Final = Source(Event, "", ("v1",), "events")
 MACHINES: Final = Source(VirtualMachine, "kubevirt.io", _KUBEVIRT, "virtualmachines")

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from kvtui.joins.installation import judge_installation
 from kvtui.model import Evidence, Feed, FeedState, Finding, Ref, Severity, Tone
-from kvtui.records.base import find_condition
+from kvtui.records.base import find_condition, is_true
 from kvtui.records.bastion import Bastion
 from kvtui.records.cdi import Cdi
+from kvtui.records.kubernetes import Pod
 from kvtui.records.kubevirt import KubeVirt, VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import Host
 from kvtui.store import View
 from kvtui.text import parse_time
 from kvtui.triage.base import HIDDEN, LINGER, WELL, Judgement, Rule, backend_ref, itself
+from kvtui.triage.components import find_holdup
 
 STALE_LIMIT = 60.0
 """Seconds after which old data is no mere hiccup."""
@@ -102,9 +105,37 @@ def _name_kinds(feeds: Sequence[Feed]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
-def _kubevirt(view: View, ref: Ref, _now: float) -> Judgement:
+def _kubevirt(view: View, ref: Ref, now: float) -> Judgement:
     record = view.find(KubeVirt, ref)
-    return WELL if record is None else _of_installation(record, ref, "KubeVirt")
+    if record is None:
+        return WELL
+    judgement = _of_installation(record, ref, "KubeVirt")
+    finding = judgement.finding
+    if finding is None or not is_true(record.status.conditions, "Progressing"):
+        return judgement
+    held = find_holdup(view, ref.backend, ref.namespace, now)
+    if held is None:
+        return Judgement(finding, now + _LOOK_AGAIN)
+    pod, trouble = held
+    stuck = replace(
+        finding,
+        severity=Severity.WARN,
+        trouble="does not get on",
+        cause=f"its update waits for pod {pod.metadata.name}: {trouble.sentence}; {finding.cause}",
+        evidence=(trouble.evidence, *finding.evidence),
+        step=trouble.step,
+        root=pod.ref(ref.backend),
+    )
+    return Judgement(stuck, now + _LOOK_AGAIN)
+
+
+_LOOK_AGAIN = 30.0
+"""Seconds until a rollout that waits is looked at again."""
+
+
+def _kubevirts_of_pod(view: View, ref: Ref, pod: Pod) -> Iterator[Ref]:
+    if pod.component:
+        yield from (found for found, _ in view.items(KubeVirt, ref.backend) if found.namespace == ref.namespace)
 
 
 def _cdi(view: View, ref: Ref, _now: float) -> Judgement:
@@ -160,7 +191,7 @@ RULES = (
     Rule(
         "kubevirt.available",
         _kubevirt,
-        {KubeVirt: itself},
+        {KubeVirt: itself, Pod: _kubevirts_of_pod},
         linger=LINGER,
         detects="KubeVirt that is degraded, not available, or being changed",
     ),

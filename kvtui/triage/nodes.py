@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from kvtui.joins.footing import (
     footing_of,
     machine_trouble,
@@ -12,12 +15,13 @@ from kvtui.joins.footing import (
 )
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import find_condition
-from kvtui.records.kubernetes import Node
+from kvtui.records.kubernetes import Node, Pod
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import Domain, Host
 from kvtui.store import View
 from kvtui.text import parse_time, quantity
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
+from kvtui.triage.components import HANDLER, find_handler_trouble, handlers_of_node
 
 HEARTBEAT_LIMIT = 300.0
 """Seconds after which KubeVirt itself takes a node without heartbeat for lost."""
@@ -34,9 +38,12 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
         return Judgement(_not_ready(view, node, ref))
     beat = parse_time(node.metadata.annotations.heartbeat)
     if beat is not None and now - beat > HEARTBEAT_LIMIT:
-        return Judgement(_silent(node, ref, beat))
+        return Judgement(_by_handler(view, _silent(node, ref, beat)))
     again = beat + HEARTBEAT_LIMIT + 1 if beat is not None else None
-    return Judgement(_not_schedulable(node, ref) or _pressed(node, ref) or _without_kvm(node, ref), again)
+    closed = _not_schedulable(node, ref)
+    if closed is not None:
+        return Judgement(_by_handler(view, closed), again)
+    return Judgement(_pressed(node, ref) or _without_kvm(node, ref), again)
 
 
 def _not_ready(view: View, node: Node, ref: Ref) -> Finding:
@@ -89,6 +96,28 @@ def _silent(node: Node, ref: Ref, beat: float) -> Finding:
         evidence=(Evidence(f"Node {ref.name}", "kubevirt.io/heartbeat", node.metadata.annotations.heartbeat, beat),),
         step="see the virt-handler pod of the node and its log",
     )
+
+
+def _by_handler(view: View, finding: Finding) -> Finding:
+    """What is said of a node without virt-handler, with the pod that does not run, or that there is none."""
+    ref = finding.subject
+    found = find_handler_trouble(view, ref.backend, ref.name)
+    if found is not None:
+        pod, trouble = found
+        cause = f"pod {pod.metadata.namespace}/{pod.metadata.name}: {trouble.sentence}"
+        evidence = (trouble.evidence, *finding.evidence)
+        return replace(finding, cause=cause, evidence=evidence, step=trouble.step, root=pod.ref(ref.backend))
+    elsewhere = next(iter(view.linked(Pod, ref.backend, "component", HANDLER)), None)
+    if elsewhere is not None and not handlers_of_node(view, ref.backend, ref.name):
+        cause = f"no virt-handler pod runs on it; {finding.cause}"
+        return replace(finding, cause=cause, step="see the tolerations and node selector of DaemonSet virt-handler")
+    return finding
+
+
+def _nodes_of_handler(view: View, ref: Ref, pod: Pod) -> Iterator[Ref]:
+    node = view.get(Node, ref.backend, "", pod.spec.node_name) if pod.component == HANDLER else None
+    if node is not None:
+        yield node.ref(ref.backend)
 
 
 def _not_schedulable(node: Node, ref: Ref) -> Finding | None:
@@ -156,6 +185,7 @@ RULES = (
             Node: itself,
             Domain: nodes_of_domain,
             Host: nodes_of_host,
+            Pod: _nodes_of_handler,
             VirtualMachine: nodes_of_machine,
             VirtualMachineInstance: nodes_of_machine,
         },

@@ -106,16 +106,17 @@ _HARMS = (
     ("vm", "stops", "VM"),
     ("migration", "holds up", "migration"),
     ("import", "holds up", "import"),
+    ("kubevirt", "holds up", "rollout"),
 )
 """What a cause does to subjects of a label, and what those are called."""
-_PARTS = frozenset({"claim", "pod"})
+_PARTS = frozenset({"API service", "claim", "pod"})
 """Labels of what others are made of: it counts only where nothing else does."""
 
 
 def _harm(root: Finding, effects: Sequence[Finding]) -> str:
     """What a cause does to others, counted: ``stops 14 VMs, holds up 2 imports``; a single VM is named."""
     counted = [one for one in effects if one.label not in _PARTS]
-    if not counted and root.label not in {"class", "import", "node", "vm"}:
+    if not counted and root.label not in {"class", "deployment", "import", "node", "vm"}:
         counted = list(effects)
     counts = Counter(finding.label for finding in counted)
     words = []
@@ -123,6 +124,8 @@ def _harm(root: Finding, effects: Sequence[Finding]) -> str:
         count = counts.pop(label, 0)
         if label == "vm" and all(one.severity is not Severity.BAD for one in counted if one.label == label):
             verb = "troubles"
+        if label == "node" and root.label == "pod":
+            verb = "cuts off"
         if count == 1 and label == "vm":
             words.append(f"{verb} VM {next(one.subject.path for one in counted if one.label == label)}")
         elif count:

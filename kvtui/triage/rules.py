@@ -7,6 +7,7 @@ from typing import Final
 from kvtui.triage import (
     bastions,
     ceph,
+    components,
     control_plane,
     copies,
     domains,
@@ -28,6 +29,7 @@ from kvtui.triage.base import Rule
 RULES: Final[tuple[Rule, ...]] = (
     *bastions.RULES,
     *control_plane.RULES,
+    *components.RULES,
     *nodes.RULES,
     *hosts.RULES,
     *machines.RULES,

@@ -317,7 +317,6 @@ CASES: dict[str, Case] = {
             Says(kinds.DAEMON_SET, "kubevirt/virt-handler", ('"numberReady":9',)),
         ),
         ("worker-02", "virt-handler", "OOMKilled"),
-        unknown="the node and its virt-handler pod are two findings",
     ),
     "virt-controller-down": Case(
         (
@@ -326,7 +325,6 @@ CASES: dict[str, Case] = {
             _vm("web/banner-1", '"runStrategy":"Always"'),
         ),
         ("virt-controller", "OOMKilled"),
-        unknown="that no virt-controller is left is not said, and its pods are two findings",
     ),
     "virt-api-down": Case(
         (
@@ -338,7 +336,6 @@ CASES: dict[str, Case] = {
             ),
         ),
         ("virt-api", "quay.io/kubevirt/virt-api:v1.9.0"),
-        unknown="no rule judges APIServices",
     ),
     "stuck-rollout": Case(
         (
@@ -347,7 +344,6 @@ CASES: dict[str, Case] = {
             Says(kinds.DAEMON_SET, "kubevirt/virt-handler", ('"updatedNumberScheduled":1', '"numberReady":9')),
         ),
         ("quay.io/kubevirt/virt-handler:v1.9.1",),
-        unknown="what the rollout waits for is not named",
     ),
     "broken-customization": Case(
         (Says(kinds.KUBEVIRT, "kubevirt/kubevirt", ("DeploymentFailed", "An error occurred during deployment: ")),),

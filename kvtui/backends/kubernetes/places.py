@@ -40,6 +40,7 @@ PLACES: Final = {
     "CDIConfig": Place("cdi.kubevirt.io", ("v1beta1",), "cdiconfigs"),
     "StorageProfile": Place("cdi.kubevirt.io", ("v1beta1",), "storageprofiles"),
     "StorageClass": Place("storage.k8s.io", ("v1",), "storageclasses"),
+    "APIService": Place("apiregistration.k8s.io", ("v1",), "apiservices"),
     "CephCluster": Place("ceph.rook.io", ("v1",), "cephclusters"),
     "NetworkAttachmentDefinition": Place("k8s.cni.cncf.io", ("v1",), "network-attachment-definitions"),
     "UploadTokenRequest": Place("upload.cdi.kubevirt.io", ("v1beta1",), "uploadtokenrequests"),

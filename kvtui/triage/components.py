@@ -1,0 +1,298 @@
+"""The pods that KubeVirt itself is made of: which of them do not run, and what nobody does meanwhile.
+
+Evidence: kubevirt-api.md 9.7, rows 92, 93, 96, 98, 100.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from kvtui.model import Evidence, Finding, Ref, Severity
+from kvtui.records.base import find_condition, is_true
+from kvtui.records.kubernetes import ApiService, ContainerStatus, Node, Pod
+from kvtui.records.kubevirt import KubeVirt
+from kvtui.store import View
+from kvtui.text import parse_time
+from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
+from kvtui.triage.messages import read_message
+
+HANDLER: Final = "virt-handler"
+SETTLE: Final = 30.0
+"""Seconds that a pod may be down: it is started again, or another is made."""
+UNREADY_LIMIT: Final = 180.0
+"""Seconds that a pod may take to get ready while it complains of nothing."""
+_LINGER: Final = 30.0
+"""A container that crashes again and again is ready for moments."""
+_BENIGN_WAITS: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
+
+_WITHOUT: Final = {
+    "virt-api": (Severity.BAD, "no VM can be started, stopped or opened"),
+    "virt-controller": (Severity.BAD, "nothing that is asked for happens"),
+    "virt-operator": (Severity.WARN, "KubeVirt itself is neither mended nor updated"),
+}
+"""What is not done while no pod of a Deployment is ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodTrouble:
+    """Why a pod is not ready."""
+
+    sentence: str
+    evidence: Evidence
+    step: str
+    ripe: float
+    """From when on it is no ordinary start, in seconds since the epoch."""
+
+
+def read_pod(pod: Pod) -> PodTrouble | None:
+    """Why a pod is not ready; None while it is, and of one that is being deleted or has ended: others replace it."""
+    ready = find_condition(pod.status.conditions, "Ready")
+    if not _is_living(pod) or (ready is not None and ready.status == "True"):
+        return None
+    since = (parse_time(ready.last_transition_time) if ready is not None else None) or pod.created or 0.0
+    name = f"Pod {pod.metadata.name}"
+    for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
+        if (told := _read_container(name, status, since)) is not None:
+            return told
+    scheduled = find_condition(pod.status.conditions, "PodScheduled")
+    if scheduled is not None and scheduled.status == "False":
+        words = scheduled.message or scheduled.reason
+        evidence = Evidence(name, f"PodScheduled=False {scheduled.reason}".rstrip(), words, since)
+        return PodTrouble(f"no node takes it: {words}", evidence, "make room, or see its tolerations", since + SETTLE)
+    words = (ready.message or ready.reason if ready is not None else "") or f"its phase is {pod.status.phase}"
+    evidence = Evidence(name, f"Ready=False {ready.reason}".rstrip() if ready is not None else "phase", words, since)
+    return PodTrouble(words, evidence, "read its log", since + UNREADY_LIMIT)
+
+
+def _is_living(pod: Pod) -> bool:
+    return not pod.metadata.deletion_timestamp and pod.status.phase not in {"Failed", "Succeeded"}
+
+
+def _read_container(pod: str, status: ContainerStatus, since: float) -> PodTrouble | None:
+    waiting = status.state.waiting
+    last = status.state.terminated or (status.last_state.terminated if waiting is not None else None)
+    if waiting is not None and waiting.reason in _BENIGN_WAITS:
+        return None
+    if last is not None and (last.exit_code or last.reason == "OOMKilled"):
+        how = f"{last.reason or 'ended'}, exit code {last.exit_code}"
+        times = f", restarted {status.restart_count} times" if status.restart_count > 1 else ""
+        ended = parse_time(last.finished_at) or since
+        step = (
+            f"give {status.name} more memory" if last.reason == "OOMKilled" else f"read the last log of {status.name}"
+        )
+        state = "state" if status.state.terminated is not None else "lastState"
+        evidence = Evidence(pod, f"container {status.name} {state}.terminated", how, ended)
+        return PodTrouble(f"container {status.name} does not stay up ({how}{times})", evidence, step, since + SETTLE)
+    if waiting is None:
+        return None
+    reading = read_message(waiting.message)
+    words = reading.sentence if reading is not None else f"{waiting.reason}: {waiting.message}".rstrip(": ")
+    evidence = Evidence(pod, f"container {status.name} waiting {waiting.reason}", waiting.message, since)
+    step = reading.step if reading is not None else f"read the log of {status.name}"
+    return PodTrouble(f"container {status.name} waits: {words}", evidence, step, since + SETTLE)
+
+
+def handlers_of_node(view: View, backend: str, node: str) -> list[Pod]:
+    """The virt-handler pods on a node, those that are being deleted among them."""
+    return [pod for _, pod in view.linked(Pod, backend, "component", HANDLER) if pod.spec.node_name == node]
+
+
+def find_handler_trouble(view: View, backend: str, node: str) -> tuple[Pod, PodTrouble] | None:
+    """The virt-handler pod of a node that does not run."""
+    for pod in handlers_of_node(view, backend, node):
+        if (told := read_pod(pod)) is not None:
+            return pod, told
+    return None
+
+
+def find_holdup(view: View, backend: str, namespace: str, now: float) -> tuple[Pod, PodTrouble] | None:
+    """The pod of KubeVirt that is down for longest: an update waits for it."""
+    found = [
+        (told.ripe, pod.metadata.name, pod, told)
+        for _, pod in view.linked(Pod, backend, "components", namespace)
+        if (told := read_pod(pod)) is not None and told.ripe <= now
+    ]
+    _, _, pod, trouble = min(found, key=lambda item: item[:2], default=(0.0, "", None, None))
+    return (pod, trouble) if pod is not None and trouble is not None else None
+
+
+def deployment_ref(backend: str, namespace: str, component: str) -> Ref:
+    """A Deployment of KubeVirt as a subject: it is told of by its pods."""
+    return Ref(backend, "Deployment", namespace, component)
+
+
+def _judge_pod(view: View, ref: Ref, now: float) -> Judgement:
+    pod = view.find(Pod, ref)
+    if pod is None or not pod.component:
+        return WELL
+    trouble = read_pod(pod)
+    if trouble is None:
+        return WELL
+    if now < trouble.ripe:
+        return Judgement(again=trouble.ripe)
+    node, cause = pod.spec.node_name, trouble.sentence
+    if pod.component == HANDLER and node:
+        cause = f"KubeVirt does nothing on node {node}: {cause}"
+    finding = Finding(
+        "component.pod", Severity.WARN, ref, "pod", "does not run", cause, trouble.evidence.since,
+        (trouble.evidence,), trouble.step, _root_of_pod(view, ref, pod),
+    )  # fmt: skip
+    return Judgement(finding)
+
+
+def _root_of_pod(view: View, ref: Ref, pod: Pod) -> Ref | None:
+    """Its node where that is lost; its Deployment where no other pod does its work."""
+    node = view.get(Node, ref.backend, "", pod.spec.node_name) if pod.spec.node_name else None
+    if node is not None and not is_true(node.status.conditions, "Ready"):
+        return node.ref(ref.backend)
+    namespace = pod.metadata.namespace
+    if pod.component not in _WITHOUT or any(map(_is_ready, _pods_of(view, ref.backend, namespace, pod.component))):
+        return None
+    return deployment_ref(ref.backend, namespace, pod.component)
+
+
+def _is_ready(pod: Pod) -> bool:
+    return is_true(pod.status.conditions, "Ready") and _is_living(pod)
+
+
+def _pods_of(view: View, backend: str, namespace: str, component: str) -> list[Pod]:
+    linked = view.linked(Pod, backend, "component", component)
+    return [pod for _, pod in linked if pod.metadata.namespace == namespace]
+
+
+def _judge_deployment(view: View, ref: Ref, now: float) -> Judgement:
+    pods = _pods_of(view, ref.backend, ref.namespace, ref.name)
+    if any(map(_is_ready, pods)):
+        return WELL
+    severity, without = _WITHOUT[ref.name]
+    told = sorted((trouble for pod in pods if (trouble := read_pod(pod)) is not None), key=lambda one: one.ripe)
+    if not told:
+        if not _is_installed(view, ref):
+            return WELL
+        words = f"{without}: no pod of it is in namespace {ref.namespace}"
+        step = f"kubectl describe deployment -n {ref.namespace} {ref.name}"
+        return Judgement(Finding("component.ready", severity, ref, "deployment", _NONE_READY, words, step=step))
+    if now < told[0].ripe:
+        return Judgement(again=told[0].ripe)
+    since = max(trouble.evidence.since or 0.0 for trouble in told)
+    evidence = tuple(trouble.evidence for trouble in told)
+    cause = f"{without}: {told[0].sentence}"
+    return Judgement(
+        Finding(
+            "component.ready", severity, ref, "deployment", _NONE_READY, cause, since, evidence, told[0].step,
+            _common_node(view, ref.backend, pods),
+        )
+    )  # fmt: skip
+
+
+_NONE_READY: Final = "has no ready pod"
+
+
+def _common_node(view: View, backend: str, pods: Sequence[Pod]) -> Ref | None:
+    """The lost node that all of them are on."""
+    names = {pod.spec.node_name for pod in pods}
+    node = view.get(Node, backend, "", names.pop()) if len(names) == 1 else None
+    return node.ref(backend) if node is not None and not is_true(node.status.conditions, "Ready") else None
+
+
+def _is_installed(view: View, ref: Ref) -> bool:
+    """Whether KubeVirt is there to stay, and its pods are seen: an account may be bound to other namespaces."""
+    here = [record for found, record in view.items(KubeVirt, ref.backend) if found.namespace == ref.namespace]
+    whole = not any(one.metadata.deletion_timestamp or is_true(one.status.conditions, "Progressing") for one in here)
+    return bool(here) and whole and bool(view.linked(Pod, ref.backend, "components", ref.namespace))
+
+
+def _component_pod(_view: View, ref: Ref, pod: Pod) -> Iterator[Ref]:
+    if pod.component:
+        yield ref
+
+
+def _siblings(view: View, ref: Ref, pod: Pod) -> Iterator[Ref]:
+    """Whether a pod has a sibling that does its work decides what its own trouble stands for."""
+    if pod.component in _WITHOUT:
+        for found, other in view.linked(Pod, ref.backend, "component", pod.component):
+            if other.metadata.namespace == ref.namespace:
+                yield found
+
+
+def _pods_touched(view: View, ref: Ref, pod: Pod) -> Iterator[Ref]:
+    yield from dict.fromkeys((*_component_pod(view, ref, pod), *_siblings(view, ref, pod)))
+
+
+def _pods_on_node(view: View, ref: Ref, _node: Node) -> Iterator[Ref]:
+    for found, pod in view.linked(Pod, ref.backend, "node", ref.name):
+        if pod.component:
+            yield found
+
+
+def _deployments(_view: View, ref: Ref, pod: Pod) -> Iterator[Ref]:
+    if pod.component:
+        for component in _WITHOUT:
+            yield deployment_ref(ref.backend, ref.namespace, component)
+
+
+def _deployments_on_node(view: View, ref: Ref, _node: Node) -> Iterator[Ref]:
+    for _, pod in view.linked(Pod, ref.backend, "node", ref.name):
+        if pod.component in _WITHOUT:
+            yield deployment_ref(ref.backend, pod.metadata.namespace, pod.component)
+
+
+def _judge_service(view: View, ref: Ref, _now: float) -> Judgement:
+    """An API that is served by pods (KubeVirt's, CDI's, that of the metrics) and is not to be had."""
+    record = view.find(ApiService, ref)
+    available = find_condition(record.status.conditions, "Available") if record is not None else None
+    if record is None or available is None or available.status == "True" or record.metadata.deletion_timestamp:
+        return WELL
+    service, ours = record.spec.service, record.spec.group.endswith("kubevirt.io")
+    words = available.message or available.reason
+    root = None
+    if service is not None and service.name in _WITHOUT:
+        pods = _pods_of(view, ref.backend, service.namespace, service.name)
+        if pods and not any(map(_is_ready, pods)):
+            root = deployment_ref(ref.backend, service.namespace, service.name)
+    step = f"see the pods of service {service.namespace}/{service.name}" if service is not None else ""
+    since = parse_time(available.last_transition_time)
+    evidence = Evidence(
+        f"APIService {ref.name}", f"Available={available.status} {available.reason}".rstrip(), words, since
+    )
+    severity = Severity.BAD if ours and record.spec.group.startswith("subresources.") else Severity.WARN
+    return Judgement(
+        Finding(
+            "apiservice.available", severity, ref, "API service", "is not available", words, since, (evidence,), step,
+            root,
+        )
+    )  # fmt: skip
+
+
+def _services_of_pod(view: View, ref: Ref, pod: Pod) -> Iterator[Ref]:
+    if pod.component in _WITHOUT:
+        yield from (found for found, _ in view.linked(ApiService, ref.backend, "service", pod.component))
+
+
+RULES: Final = (
+    Rule(
+        "component.pod",
+        _judge_pod,
+        {Pod: _pods_touched, Node: _pods_on_node},
+        linger=_LINGER,
+        detects="a pod of KubeVirt itself that crashes, lacks its image, or does not get ready",
+    ),
+    Rule(
+        "component.ready",
+        _judge_deployment,
+        {Pod: _deployments, Node: _deployments_on_node},
+        settle=SETTLE,
+        linger=_LINGER,
+        detects="virt-api, virt-controller or virt-operator of which no pod is ready",
+    ),
+    Rule(
+        "apiservice.available",
+        _judge_service,
+        {ApiService: itself, Pod: _services_of_pod},
+        settle=SETTLE,
+        linger=LINGER,
+        detects="an aggregated API, that of VMs' starts and consoles before all, that does not answer",
+    ),
+)

@@ -1,0 +1,154 @@
+"""KubeVirt's own pods: what each is for, and whose fault it is that one does not run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeVar
+
+from kvtui.model import Finding, Severity
+from kvtui.records.base import Record
+from kvtui.records.decode import decode_record
+from kvtui.records.kubernetes import Node, Pod
+from kvtui.records.kubevirt import KubeVirt
+from kvtui.store import Put, Store
+from kvtui.text import parse_time
+from kvtui.triage.engine import Engine
+
+LATER = (parse_time("2026-11-21T02:00:00Z") or 0.0) + 600.0
+"""Ten minutes after what the objects tell of."""
+
+
+R = TypeVar("R", bound=Record)
+
+
+def _read(item: dict[str, Any], type_: type[R]) -> R:
+    return decode_record(json.dumps(item).encode(), type_)
+
+
+def pod(component: str, number: int = 1, node: str = "worker-01", **status: Any) -> Pod:
+    """As kubelet writes it: ready, unless told otherwise."""
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-11-21T02:00:00Z"}
+    return _read(
+        {
+            "kind": "Pod",
+            "metadata": {
+                "name": f"{component}-{number}",
+                "namespace": "kubevirt",
+                "uid": f"{component}-{number}",
+                "labels": {"kubevirt.io": component},
+                "creationTimestamp": "2026-11-01T00:00:00Z",
+            },
+            "spec": {"nodeName": node},
+            "status": {"phase": "Running", "conditions": [ready], **status},
+        },
+        Pod,
+    )
+
+
+def down(**container: Any) -> dict[str, Any]:
+    return {
+        "conditions": [
+            {
+                "type": "Ready",
+                "status": "False",
+                "reason": "ContainersNotReady",
+                "lastTransitionTime": "2026-11-21T02:00:00Z",
+            }
+        ],
+        "containerStatuses": [{"name": "it", "ready": False, **container}],
+    }
+
+
+CRASHES = down(
+    restartCount=7,
+    state={"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s restarting failed container=it"}},
+    lastState={"terminated": {"exitCode": 2, "reason": "Error", "finishedAt": "2026-11-21T02:00:00Z"}},
+)
+STARTS = down(state={"waiting": {"reason": "ContainerCreating"}})
+
+
+def node(ready: str = "True", schedulable: str = "true") -> Node:
+    return _read(
+        {
+            "kind": "Node",
+            "metadata": {"name": "worker-01", "uid": "n-1", "labels": {"kubevirt.io/schedulable": schedulable}},
+            "status": {"conditions": [{"type": "Ready", "status": ready, "message": "Kubelet stopped posting"}]},
+        },
+        Node,
+    )
+
+
+def kubevirt(**metadata: Any) -> KubeVirt:
+    conditions = [{"type": "Available", "status": "True"}, {"type": "Progressing", "status": "False"}]
+    return _read(
+        {
+            "kind": "KubeVirt",
+            "metadata": {"name": "kubevirt", "namespace": "kubevirt", "uid": "kv", **metadata},
+            "status": {"phase": "Deployed", "conditions": conditions},
+        },
+        KubeVirt,
+    )
+
+
+def judge(*records: Record, now: float = LATER) -> dict[str, Finding]:
+    """What is found, by subject: after an hour, and of nothing that has to settle any more."""
+    store, engine = Store(), Engine()
+    engine.update(store, store.apply([Put("site", record) for record in records]), now)
+    engine.update(store, store.apply([]), now + 60.0)
+    return {f"{finding.subject.kind} {finding.subject.name}": finding for finding in engine.findings}
+
+
+def test_one_of_two_controllers_that_crashes_is_a_warning_of_its_own() -> None:
+    found = judge(pod("virt-controller"), pod("virt-controller", 2, **CRASHES))
+    assert list(found) == ["Pod virt-controller-2"]
+    finding = found["Pod virt-controller-2"]
+    assert (finding.severity, finding.root) == (Severity.WARN, None)
+    assert finding.cause == "container it does not stay up (Error, exit code 2, restarted 7 times)"
+    assert finding.evidence[0].field == "container it lastState.terminated"
+
+
+def test_without_a_controller_nothing_that_is_asked_for_happens() -> None:
+    found = judge(pod("virt-controller", **CRASHES))
+    finding = found["Deployment virt-controller"]
+    assert (finding.severity, finding.trouble) == (Severity.BAD, "has no ready pod")
+    assert finding.cause.startswith("nothing that is asked for happens: container it does not stay up")
+    assert found["Pod virt-controller-1"].root == finding.subject
+
+
+def test_a_pod_that_starts_has_its_time() -> None:
+    begun = LATER - 600.0
+    assert judge(pod("virt-handler", **STARTS), now=begun + 60.0) == {}
+    assert "Pod virt-handler-1" in judge(pod("virt-handler", **STARTS))
+
+
+def test_pods_of_a_lost_node_are_its_effects() -> None:
+    found = judge(node("False"), pod("virt-handler", **CRASHES), pod("virt-api", **CRASHES))
+    assert {found[name].root for name in found if not name.startswith("Node")} == {found["Node worker-01"].subject}
+
+
+def test_a_handler_that_is_down_is_the_root_of_its_node() -> None:
+    handler = pod("virt-handler", **CRASHES)
+    found = judge(node(schedulable="false"), handler)
+    assert found["Node worker-01"].root == handler.ref("site")
+    assert found["Pod virt-handler-1"].cause.startswith("KubeVirt does nothing on node worker-01: container it")
+
+
+def test_a_node_that_no_handler_runs_on_says_so() -> None:
+    found = judge(node(schedulable="false"), pod("virt-handler", node="worker-02"))
+    assert found["Node worker-01"].cause.startswith("no virt-handler pod runs on it")
+
+
+def test_a_component_without_any_pod_is_missed_while_kubevirt_is_to_stay() -> None:
+    others = (pod("virt-handler"), pod("virt-operator"), pod("virt-api"))
+    found = judge(kubevirt(), *others)
+    assert found["Deployment virt-controller"].cause == (
+        "nothing that is asked for happens: no pod of it is in namespace kubevirt"
+    )
+    gone = judge(kubevirt(deletionTimestamp="2026-11-21T02:00:00Z"), *others)
+    assert "Deployment virt-controller" not in gone
+    assert judge(*others) == {}
+
+
+def test_an_evicted_pod_that_was_replaced_leaves_its_deployment_well() -> None:
+    found = judge(pod("virt-api", phase="Failed", reason="Evicted", conditions=[]), pod("virt-api", 2))
+    assert "Deployment virt-api" not in found
