@@ -193,8 +193,8 @@ class ActionRunner:
             )
         elif accepted and batch.items[0].action.transfer is None and self.pending(batch.items[0].ref) is None:
             # Its row shows nothing of it.
-            gain = batch.items[0].gain
-            self._surroundings.tell(f"{self._say(batch.items[0])}: {gain or 'accepted'}", Severity.INFO)
+            gain = f": {batch.items[0].gain}" if batch.items[0].gain else ""
+            self._surroundings.tell(f"{self._say(batch.items[0])}: accepted{gain}", Severity.INFO)
         elif counts[State.LEFT_OUT]:
             self._surroundings.tell(f"{self._say(batch.items[0])}: {batch.items[0].words}", Severity.WARN)
 

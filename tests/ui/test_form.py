@@ -203,7 +203,7 @@ async def test_escape_leaves_it(fill: Fill) -> None:
 
 async def test_keys_change_each_field(fill: Fill) -> None:
     async with fill(Sheet(FORM)) as form:
-        await form.press("2", "down", "down", "ctrl+u", "4", "G", "tab", "space", "enter")
+        await form.press("2", "down", "down", "ctrl+u", "4", "G", "i", "tab", "space", "enter")
         answers = form.answered
         assert (answers.text("name"), answers.number("memory"), answers.flag("start")) == ("web-clone2", 4096, True)
 
