@@ -1,4 +1,4 @@
-"""``make readme``: the tables of keys in README.md, from the declarations that the keys themselves are made from."""
+"""``make readme``: the tables of keys and of rules in README.md, from the program's own declarations."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from textual.binding import Binding
 
 from kvtui.resources import RESOURCES
+from kvtui.triage.rules import RULES
 from kvtui.ui.app import KvtuiApp
 from kvtui.ui.consoles.menu import MENU
 from kvtui.ui.keys import list_bindings
@@ -16,6 +17,8 @@ from kvtui.ui.screens.help import name_key
 README = Path(__file__).parent.parent / "README.md"
 BEGIN = "<!-- keys: made by `make readme` from the program's own declarations -->"
 END = "<!-- end of keys -->"
+RULES_BEGIN = "<!-- rules: made by `make readme` from the program's own declarations -->"
+RULES_END = "<!-- end of rules -->"
 MENU_BEGIN = "<!-- console menu: made by `make readme` from the program's own declarations -->"
 MENU_END = "<!-- end of console menu -->"
 
@@ -46,10 +49,19 @@ def menu_lines() -> Iterator[str]:
         yield f"| `{item.key}` | {item.label} | {item.help} |"
 
 
+def rule_lines() -> Iterator[str]:
+    """The table of rules."""
+    yield "| rule | what it detects | severity |"
+    yield "|---|---|---|"
+    for rule in RULES:
+        yield f"| `{rule.id}` | {rule.detects} | {rule.severities} |"
+
+
 def render(text: str) -> str:
     """The README with its tables renewed."""
     text = _replace(text, BEGIN, END, key_lines())
-    return _replace(text, MENU_BEGIN, MENU_END, menu_lines())
+    text = _replace(text, MENU_BEGIN, MENU_END, menu_lines())
+    return _replace(text, RULES_BEGIN, RULES_END, rule_lines())
 
 
 def _replace(text: str, begin: str, end: str, lines: Iterable[str]) -> str:

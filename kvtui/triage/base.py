@@ -57,6 +57,8 @@ class Rule:
     """Seconds that its subject must be well before a finding goes: what comes and goes stays in sight."""
     detects: str = ""
     """What it finds, in a sentence for the table of rules."""
+    severities: str = ""
+    """Those that its findings may have, the worst first, for the same table: ``bad, warn``."""
     fallback: bool = False
     """Whether its findings count only where no other rule finds anything in their subject."""
 

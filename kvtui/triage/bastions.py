@@ -63,5 +63,6 @@ RULES = (
         _judge,
         {Bastion: lambda _view, ref, _record: (ref,)},
         detects="an ssh server on the way that lets nobody through, and whom it keeps us from",
+        severities="bad",
     ),
 )

@@ -35,6 +35,11 @@ def _judge(view: View, ref: Ref, _now: float) -> Judgement:
 
 RULES: Final = (
     Rule(
-        "ceph.health", _judge, {CephCluster: itself}, linger=LINGER, detects="a Ceph cluster that complains of itself"
+        "ceph.health",
+        _judge,
+        {CephCluster: itself},
+        linger=LINGER,
+        detects="a Ceph cluster that complains of itself",
+        severities="bad, warn",
     ),
 )

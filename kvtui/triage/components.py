@@ -278,6 +278,7 @@ RULES: Final = (
         {Pod: _pods_touched, Node: _pods_on_node},
         linger=_LINGER,
         detects="a pod of KubeVirt itself that crashes, lacks its image, or does not get ready",
+        severities="warn",
     ),
     Rule(
         "component.ready",
@@ -286,6 +287,7 @@ RULES: Final = (
         settle=SETTLE,
         linger=_LINGER,
         detects="virt-api, virt-controller or virt-operator of which no pod is ready",
+        severities="bad, warn",
     ),
     Rule(
         "apiservice.available",
@@ -294,5 +296,6 @@ RULES: Final = (
         settle=SETTLE,
         linger=LINGER,
         detects="an aggregated API, that of VMs' starts and consoles before all, that does not answer",
+        severities="bad, warn",
     ),
 )

@@ -184,9 +184,15 @@ RULES = (
         {Bastion: _contexts_behind},
         feeds=True,
         detects="a cluster or host that does not answer, or in part only",
+        severities="bad, warn",
     ),
     Rule(
-        "backend.forbidden", _forbidden, {}, feeds=True, detects="what the account may not list, and so is not judged"
+        "backend.forbidden",
+        _forbidden,
+        {},
+        feeds=True,
+        detects="what the account may not list, and so is not judged",
+        severities="warn, info",
     ),
     Rule(
         "kubevirt.available",
@@ -194,6 +200,7 @@ RULES = (
         {KubeVirt: itself, Pod: _kubevirts_of_pod},
         linger=LINGER,
         detects="KubeVirt that is degraded, not available, or being changed",
+        severities="bad, warn, info",
     ),
     Rule(
         "cdi.available",
@@ -201,5 +208,6 @@ RULES = (
         {Cdi: itself},
         linger=LINGER,
         detects="CDI that is degraded, not available, or being changed",
+        severities="bad, warn, info",
     ),
 )

@@ -228,9 +228,13 @@ def _restores_of_vm(view: View, ref: Ref, vm: VirtualMachine) -> Iterator[Ref]:
 
 
 def _rule(
-    id_: str, judge: Callable[[View, Ref, float], Judgement], related: Mapping[type[Record], Related], detects: str
+    id_: str,
+    judge: Callable[[View, Ref, float], Judgement],
+    related: Mapping[type[Record], Related],
+    detects: str,
+    severities: str = "warn",
 ) -> Rule:
-    return Rule(id_, judge, related, linger=LINGER, detects=detects)
+    return Rule(id_, judge, related, linger=LINGER, detects=detects, severities=severities)
 
 
 RULES: Final = (
@@ -239,6 +243,7 @@ RULES: Final = (
         _judge_snapshot,
         {VmSnapshot: _same_vm(VmSnapshot)},
         "a snapshot that failed or does not end, leaves disks out, or was taken without the guest's agent",
+        "warn, info",
     ),
     _rule(
         "restore.state",

@@ -127,6 +127,7 @@ RULES = (
         {Domain: itself, Host: guests_of_host, Node: domains_of_node},
         linger=LINGER,
         detects="a VM of a host that crashed, hangs, or is paused by an I/O error, its watchdog or libvirt",
+        severities="bad, warn",
     ),
     Rule(
         "job.state",
@@ -134,5 +135,6 @@ RULES = (
         {DomainJob: transits_of_job},
         linger=LINGER,
         detects="a job of a host that failed, or a migration that does not converge",
+        severities="bad, warn",
     ),
 )

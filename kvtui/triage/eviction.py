@@ -85,6 +85,14 @@ RULES: Final = (
         {VirtualMachine: machines_of_vm, VirtualMachineInstance: machines_of_instance, Node: machines_of_node},
         linger=LINGER,
         detects="a VM that evictionStrategy LiveMigrate wants moved and that cannot be, and the drain that it blocks",
+        severities="warn, info",
     ),
-    Rule("node.cordon", _judge_cordon, {Node: itself}, linger=LINGER, detects="a node that was cordoned and forgotten"),
+    Rule(
+        "node.cordon",
+        _judge_cordon,
+        {Node: itself},
+        linger=LINGER,
+        detects="a node that was cordoned and forgotten",
+        severities="info",
+    ),
 )

@@ -243,8 +243,18 @@ def _rule(type_: type[Record], label: str, leave: Callable[[Record], bool] = lam
         return (record.ref(ref.backend),) if record is not None else ()
 
     related: Mapping[type[Record], Related] = {type_: itself, Event: of_event}
-    detects = f"a {label} whose conditions, phase or events say that something is wrong, in ways that no rule knows"
-    return Rule(f"unknown.{label}", judge, related, settle=SETTLE, linger=LINGER, detects=detects, fallback=True)
+    one = f"an {label}" if label[0] in "aeiou" else f"a {label}"
+    detects = f"{one} whose conditions, phase or events say that something is wrong, in ways that no rule knows"
+    return Rule(
+        f"unknown.{label}",
+        judge,
+        related,
+        settle=SETTLE,
+        linger=LINGER,
+        detects=detects,
+        severities="warn, info",
+        fallback=True,
+    )
 
 
 def _of_launcher(record: Record) -> bool:
@@ -264,6 +274,7 @@ RULES: Final = (
         settle=SETTLE,
         linger=LINGER,
         detects="a vm whose conditions, launcher or events say that something is wrong, in ways that no rule knows",
+        severities="warn, info",
         fallback=True,
     ),
     _rule(Node, "node"),

@@ -191,23 +191,25 @@ def _of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
 
 
 def _rules() -> Iterator[Rule]:
-    judges: tuple[tuple[str, Callable[[View, Ref, float], Judgement], str], ...] = (
-        ("vm.agent", _judge_agent, "a running VM whose guest agent does not answer, or is too old"),
-        ("vm.ready", _judge_ready, "a running VM whose readiness probe fails"),
-        ("vm.stop", _judge_stop, "a guest that does not heed a shutdown while its grace period is long"),
-        ("vm.restart", _judge_restart, "a VM whose changes wait for a restart"),
-        ("vm.pause", _judge_pause, "a VM that somebody paused long ago"),
-        ("vm.owner", _judge_owner, "an instance without a VM, which nothing would start again"),
+    judges: tuple[tuple[str, Callable[[View, Ref, float], Judgement], str, str], ...] = (
+        ("vm.agent", _judge_agent, "a running VM whose guest agent does not answer, or is too old", "info"),
+        ("vm.ready", _judge_ready, "a running VM whose readiness probe fails", "warn"),
+        ("vm.stop", _judge_stop, "a guest that does not heed a shutdown while its grace period is long", "warn"),
+        ("vm.restart", _judge_restart, "a VM whose changes wait for a restart", "info"),
+        ("vm.pause", _judge_pause, "a VM that somebody paused long ago", "info"),
+        ("vm.owner", _judge_owner, "an instance without a VM, which nothing would start again", "info"),
     )
     machines: dict[type[Record], Related] = {
         VirtualMachine: machines_of_vm,
         VirtualMachineInstance: machines_of_instance,
     }
-    for name, judge, detects in judges:
+    for name, judge, detects, grave in judges:
         settle = BOOT_LIMIT if name == "vm.agent" else 0.0
-        yield Rule(name, judge, machines, settle=settle, linger=LINGER, detects=detects)
+        yield Rule(name, judge, machines, settle=settle, linger=LINGER, detects=detects, severities=grave)
     detects = "a guest that crashed and that its run strategy does not start again"
-    yield Rule("vm.crashed", _judge_crash, {**machines, Event: _of_event}, linger=LINGER, detects=detects)
+    yield Rule(
+        "vm.crashed", _judge_crash, {**machines, Event: _of_event}, linger=LINGER, detects=detects, severities="bad"
+    )
 
 
 RULES: Final = tuple(_rules())

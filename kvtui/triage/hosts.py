@@ -113,6 +113,7 @@ RULES = (
         _judge_host,
         {Host: itself, Domain: _of_domain, Bastion: _hosts_behind, Node: hosts_of_node},
         detects="a host that does not answer, and what it takes along",
+        severities="bad, warn",
     ),
     Rule(
         "pool.state",
@@ -120,5 +121,6 @@ RULES = (
         {StoragePool: itself, Domain: pools_in_trouble},
         linger=LINGER,
         detects="a pool that is full, nearly full, inactive, degraded or cannot be reached",
+        severities="bad, warn",
     ),
 )

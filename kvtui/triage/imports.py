@@ -233,5 +233,6 @@ RULES = (
         {DataVolume: itself, Claim: _of_claim, Event: _of_event},
         linger=LINGER,
         detects="a DataVolume that failed, does not begin or fill, or whose worker crashes again and again",
+        severities="bad, warn",
     ),
 )

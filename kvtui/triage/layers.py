@@ -295,6 +295,7 @@ RULES = (
         settle=SETTLE,
         linger=LINGER,
         detects="a VM that is Running while its domain is not, or while its pod is on another node",
+        severities="bad",
     ),
     Rule(
         "layers.disk",
@@ -303,6 +304,7 @@ RULES = (
         settle=SETTLE,
         linger=LINGER,
         detects="a DataVolume that is Succeeded while its PVC is lost or gone",
+        severities="bad",
     ),
     Rule(
         "layers.claim",
@@ -311,6 +313,7 @@ RULES = (
         settle=SETTLE,
         linger=LINGER,
         detects="a PVC that is Bound to a volume that has failed, is released, or is another's",
+        severities="bad",
     ),
     Rule(
         "layers.node",
@@ -325,5 +328,6 @@ RULES = (
         settle=SETTLE,
         linger=LINGER,
         detects="a node that is Ready while the domain or VM that it runs in does not run",
+        severities="bad",
     ),
 )

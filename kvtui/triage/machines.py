@@ -349,5 +349,6 @@ RULES = (
         },
         linger=LINGER,
         detects="a VM that does not start, run, stop or keep in step as it should, or that its storage paused",
+        severities="bad, warn",
     ),
 )

@@ -216,5 +216,6 @@ RULES = (
         {Migration: _of_migration, VirtualMachineInstance: moves_of_instance, Pod: _of_pod, Event: _of_event},
         linger=LINGER,
         detects="a migration that failed, is held up, finds no target, or runs for long",
+        severities="bad, warn, info",
     ),
 )

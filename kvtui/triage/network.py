@@ -53,5 +53,6 @@ RULES: Final = (
         {VirtualMachine: machines_of_vm, VirtualMachineInstance: machines_of_instance},
         linger=LINGER,
         detects="an interface of a running VM that shows no address minutes after its start",
+        severities="warn, info",
     ),
 )

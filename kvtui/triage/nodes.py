@@ -191,5 +191,6 @@ RULES = (
         },
         linger=LINGER,
         detects="a node that is not ready, under pressure, takes no VMs, or lacks KVM or virt-handler's heartbeat",
+        severities="bad, warn",
     ),
 )

@@ -268,6 +268,7 @@ RULES: Final = (
         },
         linger=LINGER,
         detects="a claim that lost its volume or gets none: its class does not exist, is not named, or does not work",
+        severities="bad, warn",
     ),
     Rule(
         "class.state",
@@ -275,5 +276,6 @@ RULES: Final = (
         {StorageClass: itself, Claim: _classes_of_claim, Event: _classes_of_event},
         linger=LINGER,
         detects="a storage class whose provisioner makes no volumes",
+        severities="warn",
     ),
 )

@@ -65,5 +65,6 @@ RULES: Final = (
         settle=PLUG_LIMIT,
         linger=LINGER,
         detects="a running VM to which a disk was added that does not arrive in the guest",
+        severities="warn",
     ),
 )

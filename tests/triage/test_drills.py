@@ -16,6 +16,7 @@ from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.store import Delta, Put, Store
 from kvtui.triage.engine import Engine
 from kvtui.triage.problems import Problem
+from kvtui.triage.rules import RULES
 from tests.triage.drills import CASES, Says
 from tests.triage.worlds import BACKEND, Observer
 
@@ -71,6 +72,13 @@ def test_its_cause_is_found_first_and_nothing_else(name: str) -> None:
     assert [word for word in case.finds if word.lower() not in told.lower()] == [], told
     assert not case.rule or problems[0].finding.rule == case.rule
     assert [tell(problem) for problem in problems[1:] if problem.severity > Severity.INFO] == []
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_findings_are_as_grave_as_their_rules_declare(name: str) -> None:
+    declared = {rule.id: rule.severities.split(", ") for rule in RULES}
+    for finding in play(name).findings:
+        assert finding.severity.name.lower() in declared[finding.rule], finding
 
 
 def tell(problem: Problem) -> str:
