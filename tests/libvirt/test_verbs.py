@@ -148,7 +148,7 @@ async def test_a_host_that_is_not_connected_is_told_of(tmp_path: Path) -> None:
     backend = make_backend(host_file(tmp_path, "on"), tmp_path, name="kvm1")
     with pytest.raises(UnconnectedError, match="kvm1 is not connected: start of on was not sent"):
         await backend.start(Ref("kvm1", Domain.KIND, "", "on"))
-    assert [result for _, result in audited(tmp_path)] == ["asked", "refused"]
+    assert [result for _, result in audited(tmp_path)] == ["asked", "unsent"]
 
 
 async def test_what_was_sent_to_a_host_that_fell_silent_may_have_been_done(
