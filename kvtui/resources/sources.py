@@ -12,6 +12,7 @@ from kvtui.backends.base import Source
 from kvtui.model import Platform
 from kvtui.records.base import Record
 from kvtui.records.cdi import Cdi, DataVolume
+from kvtui.records.clusters import Cluster, KubeadmConfig, KubevirtCluster, KubevirtMachine
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
 from kvtui.records.kubernetes import ApiService, Claim, Event, Namespace, Node, Pod
 from kvtui.records.kubevirt import KubeVirt, Migration, VirtualMachine, VirtualMachineInstance
@@ -43,6 +44,16 @@ ATTACHMENTS: Final = Source(
 )
 API_SERVICES: Final = Source(
     ApiService, "apiregistration.k8s.io", ("v1",), "apiservices", namespaced=False, polled=True
+)
+CLUSTERS: Final = Source(Cluster, "cluster.x-k8s.io", ("v1beta2", "v1beta1"), "clusters", polled=True)
+CLUSTER_ADDRESSES: Final = Source(
+    KubevirtCluster, "infrastructure.cluster.x-k8s.io", ("v1alpha1",), "kubevirtclusters", polled=True
+)
+CLUSTER_MACHINES: Final = Source(
+    KubevirtMachine, "infrastructure.cluster.x-k8s.io", ("v1alpha1",), "kubevirtmachines", polled=True
+)
+KUBEADM_CONFIGS: Final = Source(
+    KubeadmConfig, "bootstrap.cluster.x-k8s.io", ("v1beta2", "v1beta1"), "kubeadmconfigs", polled=True
 )
 EVENTS: Final = Source(Event, "", ("v1",), "events")
 MACHINES: Final = Source(VirtualMachine, "kubevirt.io", _KUBEVIRT, "virtualmachines")

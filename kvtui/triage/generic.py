@@ -159,10 +159,15 @@ def _of_pod(pod: Pod, now: float) -> Iterator[_Complaint]:
     for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
         yield from _of_container(name, status, now)
     ready = find_condition(pod.status.conditions, "Ready")
-    if pod.status.phase == "Running" and ready is not None and ready.status == "False":
+    paused = ready is not None and _UNPAUSED in ready.message
+    if pod.status.phase == "Running" and ready is not None and ready.status == "False" and not paused:
         words = ready.message or ready.reason or "its condition Ready is False"
         evidence = Evidence(name, f"Ready=False {ready.reason}".rstrip(), words, parse_time(ready.last_transition_time))
         yield _Complaint(Severity.WARN, "is not ready", words, evidence, "read its log", settle=UNREADY_LIMIT)
+
+
+_UNPAUSED: Final = "kubevirt.io/virtual-machine-unpaused"
+"""The readiness gate of a launcher whose guest is paused: that is as it should be."""
 
 
 def _of_container(pod: str, status: ContainerStatus, now: float) -> Iterator[_Complaint]:

@@ -99,6 +99,7 @@ _LABELS = {
     "PersistentVolume": "volume",
     "ResourceQuota": "quota",
     "CephCluster": "ceph",
+    "VirtualMachine": "vm",
 }
 
 _HARMS = (

@@ -7,6 +7,7 @@ from typing import Final
 from kvtui.triage import (
     bastions,
     ceph,
+    clusters,
     components,
     control_plane,
     copies,
@@ -40,6 +41,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *migration.RULES,
     *eviction.RULES,
     *ceph.RULES,
+    *clusters.RULES,
     *imports.RULES,
     *storage.RULES,
     *copies.RULES,

@@ -359,7 +359,6 @@ CASES: dict[str, Case] = {
             _event("tenants", "AllocationFailed", "no available IPs"),
         ),
         ("tenants/tenant-b", "no available IPs"),
-        unknown="no rule judges clusters",
     ),
     "cluster-without-bootstrap": Case(
         (
@@ -367,7 +366,6 @@ CASES: dict[str, Case] = {
             Says(kinds.KUBEADM_CONFIG, "tenants/tenant-a-workers-1", ("secret not found: tenants/registry-ca",)),
         ),
         ("tenants/tenant-a-workers-1", "registry-ca"),
-        unknown="no rule judges clusters",
     ),
     "cluster-node-unschedulable": Case(
         (
@@ -382,7 +380,6 @@ CASES: dict[str, Case] = {
             _vm("tenants/k8s-node-1", '"printableStatus":"Paused"', "PausedByUser"),
         ),
         ("tenant-a", "paused"),
-        unknown="no rule judges clusters, and none tells that somebody paused a VM",
     ),
     # Storage, Git
     "ceph-nearly-full": Case(
