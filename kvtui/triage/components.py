@@ -61,7 +61,11 @@ def read_pod(pod: Pod) -> PodTrouble | None:
         words = scheduled.message or scheduled.reason
         evidence = Evidence(name, f"PodScheduled=False {scheduled.reason}".rstrip(), words, since)
         return PodTrouble(f"no node takes it: {words}", evidence, "make room, or see its tolerations", since + SETTLE)
-    words = (ready.message or ready.reason if ready is not None else "") or f"its phase is {pod.status.phase}"
+    words = (
+        (ready.message or ready.reason or "it is not ready")
+        if ready is not None
+        else f"its phase is {pod.status.phase}"
+    )
     evidence = Evidence(name, f"Ready=False {ready.reason}".rstrip() if ready is not None else "phase", words, since)
     return PodTrouble(words, evidence, "read its log", since + UNREADY_LIMIT)
 
