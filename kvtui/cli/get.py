@@ -6,8 +6,7 @@ import asyncio
 import shlex
 import sys
 from argparse import Namespace
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -15,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from kvtui.cli.connecting import make_fleet, read_settings
-from kvtui.cli.lists import pause, say_missing, wait_for_lists
+from kvtui.cli.lists import find_awaited, pause, say_awaited, say_missing, wait_for_figures, wait_for_lists
 from kvtui.cli.output import printing
 from kvtui.fleet import Fleet
 from kvtui.model import Feed, FeedState, Platform, Ref
@@ -28,8 +27,6 @@ from kvtui.text import cells, clean_line, fit
 
 _METRICS_WAIT: Final = 0.7
 """Seconds that measured usage may lag behind the lists before we go without."""
-_FIGURES_WAIT: Final = 10.0
-"""Seconds that figures of hosts and their VMs may: rates take two looks, and a QEMU that hangs is known after six."""
 _GAP: Final = "   "
 
 
@@ -50,11 +47,12 @@ def get(options: Namespace) -> int:
 
 
 async def _get(options: Namespace, resource: AnyResource, fleet: Fleet) -> int:
-    live, begun = asyncio.create_task(fleet.run(resource.sources)), asyncio.get_running_loop().time()
+    live = asyncio.create_task(fleet.run(resource.sources))
     try:
-        await wait_for_lists(options, resource.sources, fleet, live)
+        deadline = await wait_for_lists(options, resource.sources, fleet, live)
         if options.output != "name":
-            await _wait_for_figures(options, resource, fleet, live, begun + options.timeout)
+            await _wait_for_usage(options, resource, fleet, live)
+            await wait_for_figures(resource.measured, fleet, live, deadline, _names(options, resource))
         try:
             listing = _list(options, resource, fleet)
         except FilterError as error:
@@ -68,8 +66,8 @@ async def _get(options: Namespace, resource: AnyResource, fleet: Fleet) -> int:
         for words in say_missing(_troubles(resource, fleet), fleet):
             sys.stderr.write(f"kvtui: {words}\n")
         if options.output != "name":
-            for (backend, kind), count in _count_awaited(options, resource, fleet).items():
-                sys.stderr.write(f"kvtui: {backend}: figures of {count} {kind} not answered in time\n")
+            for words in say_awaited(find_awaited(resource.measured, fleet, _names(options, resource))):
+                sys.stderr.write(f"kvtui: {words}\n")
         if options.watch:
             await printer.follow(live)
         return 3 if not _complete(resource, fleet) else 1 if missing else 0
@@ -80,20 +78,19 @@ async def _get(options: Namespace, resource: AnyResource, fleet: Fleet) -> int:
         await fleet.close()
 
 
-async def _wait_for_figures(
-    options: Namespace, resource: AnyResource, fleet: Fleet, live: asyncio.Task[None], deadline: float
-) -> None:
-    """A moment for what is measured: of clusters, that of anything; of hosts, that of all rows asked for, until
-    `deadline` at most.
-    """
+async def _wait_for_usage(options: Namespace, resource: AnyResource, fleet: Fleet, live: asyncio.Task[None]) -> None:
+    """A moment for what a metrics server measured of anything."""
     loop = asyncio.get_running_loop()
     begun = loop.time()
     shown = [column for column in resource.columns if options.output != "table" or not column.wide]
     if any(column.measured for column in shown):
         while not _measured(resource, fleet) and loop.time() < begun + _METRICS_WAIT:
             await pause(live)
-    while _count_awaited(options, resource, fleet) and loop.time() < min(deadline, begun + _FIGURES_WAIT):
-        await pause(live)
+
+
+def _names(options: Namespace, resource: AnyResource) -> Container[str] | None:
+    """The names of those whose figures are shown; None for all."""
+    return options.names if options.names and set(resource.measured) <= set(resource.own) else None
 
 
 def _feeds(resource: AnyResource, fleet: Fleet) -> list[Feed]:
@@ -105,18 +102,6 @@ def _measured(resource: AnyResource, fleet: Fleet) -> bool:
     kinds = {source.kind for source in resource.sources}
     clusters = [name for name, backend in fleet.backends.items() if backend.info.platform is Platform.KUBERNETES]
     return not clusters or any(fleet.view.has_usage(backend, kind) for backend in clusters for kind in kinds)
-
-
-def _count_awaited(options: Namespace, resource: AnyResource, fleet: Fleet) -> Counter[tuple[str, str]]:
-    """Of how many records figures are still to come, by backend and kind; those of lists that are cut off are not."""
-    live = {(feed.backend, feed.kind) for feed in fleet.feeds(resource.measured) if feed.state is FeedState.LIVE}
-    names = options.names if set(resource.measured) <= set(resource.own) else ()
-    return Counter(
-        (ref.backend, ref.kind)
-        for source in resource.measured
-        for ref, record in fleet.view.items(source.type)
-        if record.awaited and (ref.backend, ref.kind) in live and (not names or ref.name in names or ref.path in names)
-    )
 
 
 def _complete(resource: AnyResource, fleet: Fleet) -> bool:

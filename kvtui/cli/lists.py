@@ -1,21 +1,27 @@
-"""Waiting until the lists of a fleet are there, and what is said of those that are not."""
+"""Waiting until the lists of a fleet and its figures are there, and what is said of those that are not."""
 
 from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Final
 
 from kvtui.backends.base import Source
 from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
-from kvtui.model import Feed, FeedState
+from kvtui.model import Feed, FeedState, Ref
 from kvtui.records.bastion import Bastion
+from kvtui.records.libvirt import Domain, Host
+from kvtui.resources.base import AnyResource
 from kvtui.resources.sources import name_kind
 from kvtui.triage.bastions import name_behind
 
 _TICK: Final = 0.05
+_FIGURES_WAIT: Final = 10.0
+"""Seconds that figures of hosts and their VMs may take: rates take two looks, a QEMU that hangs is known after six."""
+_NOUNS: Final = {Domain.KIND: "VM", Host.KIND: "host"}
 
 _STATES: Final = {
     FeedState.LOADING: "not answered in time",
@@ -26,16 +32,57 @@ _STATES: Final = {
 }
 
 
-async def wait_for_lists(options: Namespace, sources: Sequence[Source], fleet: Fleet, live: asyncio.Task[None]) -> None:
+async def wait_for_lists(
+    options: Namespace, sources: Sequence[Source], fleet: Fleet, live: asyncio.Task[None]
+) -> float:
     """Until every kind of every backend is known or known not to be had, `options.timeout` seconds at most; what the
-    user is asked on the way takes no time.
+    user is asked on the way takes no time. Returns when that time ends or would have, by the clock of the loop.
     """
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + options.timeout
+    deadline: float = loop.time() + options.timeout
     while any(feed.state is FeedState.LOADING for feed in fleet.feeds(sources)) and loop.time() < deadline:
         await pause(live)
         if fleet.asks:
             deadline = loop.time() + options.timeout
+    return deadline
+
+
+async def wait_for_figures(
+    sources: Sequence[Source],
+    fleet: Fleet,
+    live: asyncio.Task[None],
+    deadline: float,
+    names: Container[str] | None = None,
+) -> None:
+    """Until the figures of all records are there, or of those with `names`: until `deadline` at most."""
+    loop = asyncio.get_running_loop()
+    deadline = min(deadline, loop.time() + _FIGURES_WAIT)
+    while any(True for _ in find_awaited(sources, fleet, names)) and loop.time() < deadline:
+        await pause(live)
+
+
+def find_awaited(sources: Sequence[Source], fleet: Fleet, names: Container[str] | None = None) -> Iterator[Ref]:
+    """Those whose figures are still to come; lists that are cut off bring none."""
+    live = {(feed.backend, feed.kind) for feed in fleet.feeds(sources) if feed.state is FeedState.LIVE}
+    for source in sources:
+        for ref, record in fleet.view.items(source.type):
+            named = names is None or ref.name in names or ref.path in names
+            if record.awaited and named and (ref.backend, ref.kind) in live:
+                yield ref
+
+
+def say_awaited(awaited: Iterable[Ref]) -> list[str]:
+    """One sentence for all of a kind of a backend: ``kvm1: figures of 2 VMs not answered in time``."""
+    counts = Counter((ref.backend, ref.kind) for ref in awaited)
+    return [
+        f"{backend}: figures of {count} {_NOUNS.get(kind, kind)}{'s' if count > 1 else ''} not answered in time"
+        for (backend, kind), count in counts.items()
+    ]
+
+
+def all_measured(resources: Iterable[AnyResource]) -> tuple[Source, ...]:
+    """Every source whose records tell figures a moment after they are listed, each kind once."""
+    return tuple({source.kind: source for resource in resources for source in resource.measured}.values())
 
 
 async def pause(live: asyncio.Task[None]) -> None:

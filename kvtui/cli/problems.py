@@ -14,9 +14,9 @@ import msgspec
 from kvtui.cli.codes import FAILED, OK, PARTIAL
 from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.findings import describe_finding
-from kvtui.cli.lists import find_missing, say_missing, wait_for_lists
+from kvtui.cli.judging import judge_fleet
 from kvtui.cli.output import printing
-from kvtui.fleet import Fleet, all_sources
+from kvtui.fleet import Fleet
 from kvtui.model import Severity
 from kvtui.text import age, cells, clean_line, fit
 from kvtui.triage.problems import Problem
@@ -31,20 +31,17 @@ def problems(options: Namespace) -> int:
 
 
 async def _problems(options: Namespace, fleet: Fleet) -> int:
-    sources = all_sources(fleet.resources)
-    fleet.engine.waits = False
-    live = asyncio.create_task(fleet.run(sources))
+    live = asyncio.create_task(fleet.run())
     try:
-        await wait_for_lists(options, sources, fleet, live)
-        fleet.step()
-        found = [problem for problem in fleet.engine.problems if _is_in(problem, options.namespace)]
-        missing = find_missing(sources, fleet)
+        judged = await judge_fleet(options, fleet, live)
+        found = [problem for problem in judged.problems if _is_in(problem, options.namespace)]
+        missing = judged.missing
         with printing():
             if options.output == "json":
                 _print_json(found)
             else:
                 _print_table(found, fleet)
-        for words in say_missing(missing, fleet):
+        for words in missing:
             sys.stderr.write(f"kvtui: {clean_line(words)}\n")
         if not found and options.output != "json":
             sys.stderr.write("no problems found" + (" in what could be looked at\n" if missing else "\n"))

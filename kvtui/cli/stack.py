@@ -14,11 +14,11 @@ import msgspec
 from kvtui.cli.codes import OK, PARTIAL
 from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.findings import describe_finding, describe_ref
-from kvtui.cli.lists import find_missing, say_missing, wait_for_lists
+from kvtui.cli.judging import judge_fleet
 from kvtui.cli.naming import find_named, read_name
 from kvtui.cli.output import printing
 from kvtui.errors import AbsentError
-from kvtui.fleet import Fleet, all_sources
+from kvtui.fleet import Fleet
 from kvtui.stack import ToldLayer, tell_stack, text_lines
 from kvtui.text import clean_line
 
@@ -30,15 +30,12 @@ def stack(options: Namespace) -> int:
 
 async def _stack(options: Namespace, fleet: Fleet) -> int:
     kind, name = read_name(options.name, fleet)
-    sources = all_sources(fleet.resources)
-    fleet.engine.waits = False
-    live = asyncio.create_task(fleet.run(sources))
+    live = asyncio.create_task(fleet.run())
     try:
-        await wait_for_lists(options, sources, fleet, live)
-        fleet.step()
-        missing = say_missing(find_missing(sources, fleet), fleet)
+        judged = await judge_fleet(options, fleet, live)
+        missing = judged.missing
         resource, ref, _ = find_named(fleet, kind, name, options.namespace, missing)
-        told = tell_stack(fleet.view, ref, fleet.resources, fleet.engine.findings, fleet.clock())
+        told = tell_stack(fleet.view, ref, fleet.resources, judged.findings, fleet.clock())
         if told is None:
             raise AbsentError(
                 f"{resource.label} {clean_line(fleet.name(ref))} has no stack", "nothing is known below it"

@@ -15,10 +15,10 @@ import msgspec
 from kvtui.cli.codes import OK, PARTIAL
 from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.findings import describe_finding, describe_ref
-from kvtui.cli.lists import find_missing, say_missing, wait_for_lists
+from kvtui.cli.judging import Judged, judge_fleet
 from kvtui.cli.naming import Named, find_named, read_name
 from kvtui.cli.output import printing
-from kvtui.fleet import Fleet, all_sources
+from kvtui.fleet import Fleet
 from kvtui.joins.parts import parts_of
 from kvtui.model import Health, Ref
 from kvtui.records.bastion import Bastion
@@ -44,18 +44,17 @@ class _Answer:
     name: str
     health: Health
     stories: Sequence[Story]
+    awaited: bool
+    """Whether its figures did not come: what those would tell is not known."""
 
 
 async def _why(options: Namespace, fleet: Fleet) -> int:
     kind, name = read_name(options.name, fleet)
-    sources = all_sources(fleet.resources)
-    fleet.engine.waits = False
-    live = asyncio.create_task(fleet.run(sources))
+    live = asyncio.create_task(fleet.run())
     try:
-        await wait_for_lists(options, sources, fleet, live)
-        fleet.step()
-        missing = say_missing(find_missing(sources, fleet), fleet)
-        answer = _answer(fleet, find_named(fleet, kind, name, options.namespace, missing))
+        judged = await judge_fleet(options, fleet, live)
+        missing = judged.missing
+        answer = _answer(fleet, find_named(fleet, kind, name, options.namespace, missing), judged)
         with printing():
             match options.output:
                 case "json":
@@ -74,21 +73,25 @@ async def _why(options: Namespace, fleet: Fleet) -> int:
         await fleet.close()
 
 
-def _answer(fleet: Fleet, named: Named) -> _Answer:
+def _answer(fleet: Fleet, named: Named, judged: Judged) -> _Answer:
     resource, ref, row = named
     # Of what a bastion keeps us from, it is what is wrong.
     before = [one for one, bastion in fleet.view.items(Bastion) if ref.backend in (*bastion.contexts, *bastion.hosts)]
     subjects = [ref, *parts_of(row, ref.backend), *before]
-    stories = tell_stories(fleet.engine.problems, subjects)
-    return _Answer(resource, ref, fleet.name(ref), resource.health(row, fleet.clock()), stories)
+    stories = tell_stories(judged.problems, subjects)
+    health = resource.health(row, fleet.clock())
+    return _Answer(resource, ref, fleet.name(ref), health, stories, not judged.awaited.isdisjoint(subjects))
 
 
 def _well(answer: _Answer) -> str:
     """What is said where no rule finds anything."""
     reason = f" ({answer.health.reason})" if answer.health.reason else ""
-    return (
-        f"{answer.resource.label} {answer.name} is {answer.health.word}{reason}: nothing is known to be wrong with it"
+    known = (
+        "whether something is wrong with it is not known, for its figures did not come in time"
+        if answer.awaited
+        else "nothing is known to be wrong with it"
     )
+    return f"{answer.resource.label} {answer.name} is {answer.health.word}{reason}: {known}"
 
 
 def _names(story: Story) -> str:

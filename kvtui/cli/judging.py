@@ -1,0 +1,84 @@
+"""What is wrong with a fleet, for a command that looks but once."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from kvtui.cli.lists import (
+    all_measured,
+    find_awaited,
+    find_missing,
+    say_awaited,
+    say_missing,
+    wait_for_figures,
+    wait_for_lists,
+)
+from kvtui.fleet import Fleet, all_sources
+from kvtui.model import Evidence, FeedState, Finding, Platform, Ref, Severity
+from kvtui.records.bastion import Bastion
+from kvtui.records.libvirt import Host
+from kvtui.triage.base import backend_ref
+from kvtui.triage.control_plane import UNANSWERED
+from kvtui.triage.problems import Problem, group_problems, worst_first
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was found, and what could not be looked at."""
+
+    findings: Sequence[Finding]
+    problems: Sequence[Problem]
+    missing: Sequence[str]
+    """A sentence for each thing that is not known."""
+    awaited: frozenset[Ref]
+    """Objects whose figures did not come: what those would tell is not known."""
+
+
+async def judge_fleet(options: Namespace, fleet: Fleet, live: asyncio.Task[None]) -> Judged:
+    """Wait for lists and figures, `options.timeout` seconds at most, and judge them by all rules; `live` runs the
+    fleet with all its sources.
+    """
+    sources, measured = all_sources(fleet.resources), all_measured(fleet.resources)
+    fleet.engine.waits = False
+    deadline = await wait_for_lists(options, sources, fleet, live)
+    await wait_for_figures(measured, fleet, live, deadline)
+    fleet.step()
+    awaited = tuple(find_awaited(measured, fleet))
+    silent = tuple(_find_silent(options, fleet))
+    findings = tuple(sorted((*fleet.engine.findings, *silent), key=worst_first))
+    return Judged(
+        findings,
+        group_problems(findings) if silent else fleet.engine.problems,
+        [*say_missing(find_missing(sources, fleet), fleet), *say_awaited(awaited)],
+        frozenset(awaited),
+    )
+
+
+def _find_silent(options: Namespace, fleet: Fleet) -> Iterator[Finding]:
+    """Backends of which nothing came in time: the rules still wait. Of those behind a bastion, that is told."""
+    sources = all_sources(fleet.resources)
+    behind = {name for _, bastion in fleet.view.items(Bastion) for name in (*bastion.contexts, *bastion.hosts)}
+    for name, backend in fleet.backends.items():
+        feeds = [feed for feed in fleet.feeds(sources) if feed.backend == name and feed.state is not FeedState.ABSENT]
+        if name in behind or not feeds or any(feed.state is not FeedState.LOADING for feed in feeds):
+            continue
+        is_host = backend.info.platform is Platform.LIBVIRT
+        host, record = next(iter(fleet.view.items(Host, name)), (None, None))
+        said = (record.trouble if record is not None else "") or next((one.detail for one in feeds if one.detail), "")
+        words = said or f"nothing was answered within {options.timeout:g} s"
+        place = record.uri if record is not None else ""
+        yield Finding(
+            rule="backend.silent",
+            severity=Severity.BAD,
+            subject=host or backend_ref(name),
+            label="host" if is_host else "cluster",
+            trouble=UNANSWERED,
+            cause=words,
+            evidence=(Evidence(f"{'host' if is_host else 'cluster'} {name}", place or "lists", words),),
+            step="look at the machine and at libvirtd there"
+            if is_host
+            else "look at its API server and at the way there",
+        )
