@@ -278,6 +278,8 @@ class MoveCheck:
     copied: tuple[str, ...] = ()
     """Targets of the disks that do not lie on shared storage, and so have to be copied."""
     copied_bytes: int = 0
+    overwritten: tuple[str, ...] = ()
+    """Those of them that would be copied onto files which are there, and which no VM there has."""
 
     @property
     def possible(self) -> bool:
@@ -317,6 +319,8 @@ class MovePlan:
     """Where the source sends its memory to, where that is not the target's own name: ``tcp://10.0.0.2``."""
     unsafe: bool = False
     """Whether to move it though its disks are neither known to be shared nor copied."""
+    overwrite: bool = False
+    """Whether disks may be copied onto files that are there; never onto one that another VM has."""
 
 
 @runtime_checkable

@@ -75,6 +75,11 @@ class Target:
         return [f"{name}/{target}" for name, check in self.checks.items() for target in check.copied]
 
     @property
+    def overwritten(self) -> list[str]:
+        """Those of them for which a file is there already that no VM has."""
+        return [f"{name}/{target}" for name, check in self.checks.items() for target in check.overwritten]
+
+    @property
     def bytes(self) -> int:
         """How much that is."""
         return sum(check.copied_bytes for check in self.checks.values())
@@ -123,6 +128,17 @@ def _form(view: View, guests: Sequence[Guest], targets: Sequence[Target]) -> For
         target = by_name.get(answers.text("target"))
         return target is not None and bool(target.copied)
 
+    def overwritten(answers: Answers) -> list[str]:
+        target = by_name.get(answers.text("target"))
+        return target.overwritten if target is not None and answers.flag("copy") else []
+
+    def check_overwrite(answers: Answers) -> str:
+        disks = overwritten(answers)
+        if not disks or answers.flag("overwrite"):
+            return ""
+        return (f"{answers.text('target')} has files already where {', '.join(disks)} would be copied to: "
+                "answer yes to lose what is in them; if both hosts see the very same disk, copy none")  # fmt: skip
+
     def check_copy(answers: Answers) -> str:
         target = by_name.get(answers.text("target"))
         disks = [disk for disk in target.copied if disk.partition("/")[0] in off] if target is not None else []
@@ -169,6 +185,9 @@ def _form(view: View, guests: Sequence[Guest], targets: Sequence[Target]) -> For
                    hint="hosts that cannot take it say why"),
             Toggle("copy", "copy its disks", default=True, asked=copied, check=check_copy,
                    hint="over the network, while it runs; it takes as long as they are large"),
+            Toggle("overwrite", "overwrite files there",
+                   asked=lambda answers: copied(answers) and answers.flag("copy"),
+                   check=check_overwrite, hint="what is in them is lost; never one that another VM there has"),
             Choice("transport", "transport", options=transports),
             Toggle("auto_converge", "slow the guest", hint="auto-converge: takes CPU from a guest that writes too fast",
                    asked=lambda _: active),
@@ -222,6 +241,7 @@ async def _migrate(backend: Backend, guest: Guest, answers: Answers) -> None:
         downtime=answers.number("downtime"),
         uri=answers.text("uri"),
         unsafe=bool(check.copied) and not copy,
+        overwrite=copy and answers.flag("overwrite"),
     )
     await mover.move(guest.ref, plan)
 

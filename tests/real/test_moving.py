@@ -133,6 +133,45 @@ async def test_what_stands_in_the_way_is_told_before_anything_moves(pair: Pair, 
             namesake.undefine()
 
 
+async def test_a_disk_is_never_copied_onto_that_of_another_vm_there_be_it_off(
+    pair: Pair, image: Image, tmp_path: Path
+) -> None:
+    if not pair[1].has_namespaces:
+        pytest.skip("both hosts have the same files")
+    disk = pair[0].make_disk("db.qcow2")
+    assert pair[1].make_disk("db.qcow2", 24) == disk
+    file = pair[1].folder / "lib" / "images" / "db.qcow2"
+    before = file.read_bytes()
+    there = pair[1].open()
+    other = define_domain(there, pair[1], "other", image, disks=[disk])
+    try:
+        with running_guest(pair[0], "commanded", image, disks=[disk]):
+            for option in ("--wait", "--overwrite", "--dry-run"):
+                told = await _migrate(pair, tmp_path, option)
+                assert told.code != 0, told
+                assert "db.qcow2 there is the disk of VM other" in told.words, told
+            async with fleet_of(pair, tmp_path) as fleet:
+                await until(fleet, lambda: state(fleet, "kvm1", "commanded") is DomainState.RUNNING, 20)
+                # As one whose form was asked before the other came.
+                plan = MovePlan("kvm2", uri="tcp://127.0.0.1", copied=("vda",), overwrite=True)
+                with pytest.raises(BackendError, match="is the disk of VM other"):
+                    await source(fleet).move(ref_of(fleet, "commanded"), plan)
+                other.undefine()
+                # No pool of libvirt knows the file before it is looked for.
+                target = f"<target><path>{Path(disk).parent}</path></target>"
+                file.unlink()
+                own = there.storagePoolCreateXML(f"<pool type='dir'><name>images</name>{target}</pool>")
+                file.write_bytes(before)
+                plan = MovePlan("kvm2", uri="tcp://127.0.0.1", copied=("vda",))
+                with pytest.raises(BackendError, match="has a file already where vda would be copied to"):
+                    await source(fleet).move(ref_of(fleet, "commanded"), plan)
+                own.destroy()
+        assert file.read_bytes() == before
+    finally:
+        if _is_there(there, "other"):
+            other.undefine()
+
+
 async def test_nothing_moves_where_only_looking_is_allowed(pair: Pair, image: Image, tmp_path: Path) -> None:
     async with fleet_of(pair, tmp_path, read_only=True) as fleet:
         with running_guest(pair[0], "still", image):

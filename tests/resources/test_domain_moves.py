@@ -109,6 +109,20 @@ async def test_disks_that_are_not_shared_are_copied_unless_one_says_otherwise_an
     ]
 
 
+async def test_disks_are_copied_onto_files_that_are_there_only_when_that_is_said() -> None:
+    source = Hypervisor("kvm1", {"kvm2": MoveCheck(copied=("vda", "vdb"), overwritten=("vda",))})
+    draft = await draft_of(source, store_of(kvm1="connected", kvm2="connected"), guest())
+    assert "kvm2 has files already where web/vda would be copied to" in draft.refusal
+    draft.put("copy", False)
+    assert not draft.refusal
+    assert "overwrite" not in {field.name for field in draft.asked}
+    draft.put("copy", True)
+    draft.put("overwrite", True)
+    assert not draft.refusal
+    await MIGRATE.run(source, guest(), draft.answers)
+    assert source.plans == [MovePlan("kvm2", Transport.DIRECT, copied=("vda", "vdb"), overwrite=True)]
+
+
 async def test_what_is_chosen_is_what_the_host_is_told() -> None:
     source = Hypervisor("kvm1")
     draft = await draft_of(source, store_of(kvm1="connected", kvm2="connected"), guest())

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree as ET
 
-from kvtui.backends.base import MoveCheck, Obstacle
+from kvtui.backends.base import MoveCheck, MovePlan, Obstacle
+from kvtui.backends.libvirt.claims import find_claims
 from kvtui.backends.libvirt.describe import describe_domain, parse, text_at
 from kvtui.backends.libvirt.link import load
 from kvtui.backends.libvirt.words import is_unsupported
@@ -71,8 +72,22 @@ def look_at_target(connection: libvirt.virConnect, name: str, departure: Departu
         *_networks(connection, name, domain),
         *_pinned(domain),
     ]
-    copied, storage = _storage(connection, name, departure)
-    return MoveCheck(tuple(found + storage), copied, sum(departure.sizes.get(target, 0) for target in copied))
+    copied, overwritten, storage = _storage(connection, name, departure)
+    size_of_all = sum(departure.sizes.get(target, 0) for target in copied)
+    return MoveCheck(tuple(found + storage), copied, size_of_all, overwritten)
+
+
+def find_loss(connection: libvirt.virConnect, name: str, departure: Departure, plan: MovePlan) -> str:
+    """Whose data a move would destroy, as of now; empty when nobody's.
+
+    In a thread of the target; raises libvirtError.
+    """
+    claims = find_claims(connection, departure.domain.metadata.uid, _unshared(departure), refresh=True)
+    for claim in claims:
+        if claim.owner:
+            return f"{claim.owner}: nothing is moved onto it"
+    kept = [claim.disk for claim in claims if claim.there and claim.disk in plan.copied and not plan.overwrite]
+    return f"{name} has a file already where {', '.join(kept)} would be copied to" if kept else ""
 
 
 def _identity(
@@ -170,27 +185,44 @@ def _pinned(domain: Domain) -> list[Obstacle]:
     ]
 
 
-def _storage(connection: libvirt.virConnect, name: str, departure: Departure) -> tuple[tuple[str, ...], list[Obstacle]]:
-    """Which disks have to be copied, and what has to be known of them."""
+def _unshared(departure: Departure) -> list[Disk]:
+    """The disks that a guest writes and that no other host sees, as far as libvirt tells."""
+    return [
+        disk
+        for disk in departure.domain.disks
+        if disk.source and disk.source not in departure.shared and disk.kind != "network"
+        if not disk.read_only and disk.device == "disk"
+    ]
+
+
+def _storage(
+    connection: libvirt.virConnect, name: str, departure: Departure
+) -> tuple[tuple[str, ...], tuple[str, ...], list[Obstacle]]:
+    """Which disks have to be copied, which of them onto files that are there, and what has to be known of them."""
     copied: list[str] = []
+    overwritten: list[str] = []
     found = []
+    claims = {one.disk: one for one in find_claims(connection, departure.domain.metadata.uid, _unshared(departure))}
     for disk in departure.domain.disks:
         if not disk.source or disk.source in departure.shared or disk.kind == "network":
             continue
-        volume = _or(None, lambda path=disk.source: connection.storageVolLookupByPath(path))
-        if disk.read_only or disk.device != "disk":
-            if volume is None:
+        claim = claims.get(disk.target)
+        if claim is None:
+            if _or(None, lambda path=disk.source: connection.storageVolLookupByPath(path)) is None:
                 words = f"{disk.target} ({disk.source}) is read-only and is not copied: is it on {name}, too?"
                 found.append(Obstacle("storage", words))
             continue
         copied.append(disk.target)
-        if volume is not None:
+        if claim.owner:
+            found.append(Obstacle("storage", claim.owner, blocks=True))
+        elif claim.there:
+            overwritten.append(disk.target)
             words = f"{name} has {disk.source}: shared, or a file that the copy of {disk.target} overwrites"
             found.append(Obstacle("storage", words))
         elif disk.kind == "file" and not _has_pool_for(connection, disk.source):
             words = f"{name} has no pool for {disk.source}: the file for {disk.target} must be made there first"
             found.append(Obstacle("storage", words))
-    return tuple(copied), found
+    return tuple(copied), tuple(overwritten), found
 
 
 def _has_pool_for(connection: libvirt.virConnect, path: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from kvtui.backends.acting import Guard
 from kvtui.backends.base import MoveCheck, MovePlan, Transport
-from kvtui.backends.libvirt.checks import look_at_source, look_at_target
+from kvtui.backends.libvirt.checks import find_loss, look_at_source, look_at_target
 from kvtui.backends.libvirt.link import Link, load
 from kvtui.backends.libvirt.uri import is_simulated
 from kvtui.errors import AbsentError, BackendError, ConflictError, KvtuiError, UnreachableError
@@ -134,8 +134,9 @@ class Mover:
 
     async def _begin(self, ref: Ref, plan: MovePlan) -> None:
         peer = self._peer(plan.target)
-        source = await self._own.open_link()
         title = f"cannot migrate {ref.name} to {plan.target}"
+        await self._keep_data(peer, ref, plan, title)
+        source = await self._own.open_link()
         try:
             target = await peer.open_link() if plan.transport is Transport.DIRECT else None
         except BackendError:
@@ -162,6 +163,13 @@ class Mover:
         if plan.downtime is not None:
             await self._try_downtime(source, ref, plan.downtime)
         moving.add_done_callback(lambda task: self._tell_failure(task, ref, plan))
+
+    async def _keep_data(self, peer: Peer, ref: Ref, plan: MovePlan, title: str) -> None:
+        """Raises ConflictError when the move would destroy what is there: what was checked before may be old."""
+        departure = await self._own.call(lambda connection: look_at_source(connection, ref.uid), title)
+        loss = await peer.call(lambda connection: find_loss(connection, plan.target, departure, plan), title)
+        if loss:
+            raise ConflictError(title, loss)
 
     async def _wait_begun(self, moving: asyncio.Task[None], ref: Ref, title: str) -> None:
         """Until the source has a job for it, or it has ended already."""
