@@ -16,6 +16,9 @@ _NAMED: Final = 3
 _SHARED: Final = frozenset({"dir", "fs", "netfs"})
 """Types of pools whose volumes grow at the cost of each other: an image on a volume of others fills that alone."""
 
+_KEPT: Final = frozenset({"file", "block", "volume"})
+"""Kinds of disks whose source names one image of their host."""
+
 
 def starved_by(view: View, backend: str, pool: StoragePool) -> tuple[Domain, ...]:
     """The domains that stand still because they found no space in a pool, whatever its sizes say."""
@@ -130,12 +133,50 @@ def needed_by(view: View, backend: str, source: str, owner: str = "") -> Needed:
     return Needed(tuple(domains), tuple(volumes))
 
 
+def writers_of(view: View, backend: str, disk: Disk) -> list[tuple[Ref, Domain]]:
+    """The domains of a host that write the image of a disk, by name; none when it may be shared or is only read.
+
+    Of disks on a network libvirt's names do not tell which server has them: those are left out.
+    """
+    if not _writes(disk):
+        return []
+    named = [volume for _, volume in view.linked(StorageVolume, backend, "name", disk.source)]
+    names = {disk.source, *(name for volume in named for name in volume.names)}
+    found = {
+        ref: domain
+        for name in names
+        for ref, domain in view.linked(Domain, backend, "source", name)
+        if any(_writes(one) and one.source in names for one in domain.disks)
+    }
+    return sorted(found.items(), key=lambda item: item[0].name)
+
+
+def fellow_writers(view: View, ref: Ref, domain: Domain) -> Iterator[Ref]:
+    """For `related`: a domain, and those that write to the same images."""
+    yield ref
+    for disk in domain.disks:
+        for other, _ in writers_of(view, ref.backend, disk):
+            if other != ref:
+                yield other
+
+
+def writers_of_volume(view: View, ref: Ref, volume: StorageVolume) -> Iterator[Ref]:
+    """For `related`: the domains that have a volume, by whichever of its names."""
+    for name in volume.names:
+        for domain, _ in view.linked(Domain, ref.backend, "source", name):
+            yield domain
+
+
 def name_broken(view: View, backend: str, domain: Domain) -> tuple[str, ...]:
     """What breaks when the disks of a domain become other ones than they were: who stands on which."""
     written = [disk for disk in domain.disks if disk.source and not disk.shared and not disk.read_only]
     found = [(disk.target, needed_by(view, backend, disk.source, domain.metadata.name)) for disk in written]
     return tuple(f"{target} is the base of {', '.join(needed.domains or needed.volumes)}: broken by it"
                  for target, needed in found if needed)  # fmt: skip
+
+
+def _writes(disk: Disk) -> bool:
+    return bool(disk.source) and not disk.read_only and not disk.shared and disk.kind in _KEPT and disk.device == "disk"
 
 
 def _starved_disks(domain: Domain) -> Sequence[Disk]:

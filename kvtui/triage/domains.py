@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from kvtui.joins.domain import Guest, guests_of_host, join_guest
 from kvtui.joins.footing import domains_of_node
+from kvtui.joins.storage import fellow_writers, writers_of, writers_of_volume
 from kvtui.joins.transit import join_migration, transits_of_job
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.kubernetes import Node
-from kvtui.records.libvirt import Domain, DomainJob, DomainState, Host
+from kvtui.records.libvirt import Domain, DomainJob, DomainState, Host, StorageVolume
 from kvtui.store import View
 from kvtui.text import age, rate, size
 from kvtui.triage.base import HIDDEN, LINGER, WELL, Judgement, Rule, itself
@@ -86,6 +87,40 @@ def _finding(guest: Guest, ref: Ref, severity: Severity, trouble: str, cause: st
     )
 
 
+def _judge_disks(view: View, ref: Ref, _now: float) -> Judgement:
+    """Of those that write one image the first by name is the subject."""
+    guest = join_guest(view, ref)
+    if guest is None:
+        return WELL
+    if not guest.reachable:
+        return HIDDEN
+    found = []
+    for disk in guest.domain.disks:
+        writers = writers_of(view, ref.backend, disk)
+        active = sum(domain.active for _, domain in writers)
+        if len(writers) > 1 and active and writers[0][0] == ref:
+            found.append((active, disk.source, writers))
+    if not found:
+        return WELL
+    active, source, writers = max(found, key=lambda one: one[0])
+    names = [other.name for other, _ in writers]
+    several = ", ".join(names[:-1]) + f" and {names[-1]}"
+    return Judgement(
+        Finding(
+            rule="domain.disks",
+            severity=Severity.BAD if active > 1 else Severity.WARN,
+            subject=ref,
+            label="vm",
+            trouble="shares its disk",
+            cause=f"{several} have the same disk {source}: whichever writes second destroys it",
+            evidence=tuple(
+                Evidence(f"domain {other.name}", "disk", f"{source}, {domain.state.value}") for other, domain in writers
+            ),
+            step="let only one run and give the others their own disk, or make it shareable if the guests know of it",
+        )
+    )
+
+
 def _judge_job(view: View, ref: Ref, now: float) -> Judgement:
     job = view.find(DomainJob, ref)
     if job is None or (job.is_migration and join_migration(view, ref) is None):
@@ -127,6 +162,14 @@ RULES = (
         {Domain: itself, Host: guests_of_host, Node: domains_of_node},
         linger=LINGER,
         detects="a VM of a host that crashed, hangs, or is paused by an I/O error, its watchdog or libvirt",
+        severities="bad, warn",
+    ),
+    Rule(
+        "domain.disks",
+        _judge_disks,
+        {Domain: fellow_writers, StorageVolume: writers_of_volume, Host: guests_of_host},
+        linger=LINGER,
+        detects="VMs of a host that write the same disk, at least one of them running",
         severities="bad, warn",
     ),
     Rule(

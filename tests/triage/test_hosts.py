@@ -11,7 +11,7 @@ from kvtui.model import Feed, FeedState, Finding, Platform, Ref, Severity
 from kvtui.records.base import Condition, Meta, Record
 from kvtui.records.bastion import Bastion
 from kvtui.records.kubernetes import Node, NodeStatus, NodeSystem
-from kvtui.records.libvirt import Disk, Domain, DomainJob, DomainState, Host, StoragePool
+from kvtui.records.libvirt import Disk, Domain, DomainJob, DomainState, Host, StoragePool, StorageVolume
 from kvtui.resources import find, resources_for
 from kvtui.store import Drop, Put, Store
 from kvtui.triage.base import LINGER
@@ -300,3 +300,37 @@ def test_a_pool_is_as_full_as_its_volumes_grew_since_libvirt_looked() -> None:
     (finding,) = judge(fill(kvm1=[host(), pool]))
     assert finding.trouble == "is full"
     assert "39Gi of it since libvirt last looked" in finding.cause
+
+
+def test_vms_that_write_the_same_disk_are_a_problem_as_soon_as_one_of_them_runs() -> None:
+    def sharers(one: DomainState, other: DomainState, second: Disk, *more: Record) -> Sequence[Finding]:
+        disk = Disk(target="vda", source="/fast/db.qcow2", kind="file")
+        twin = domain(other, disks=(second,), metadata=Meta(name="w2", uid="w2"))
+        return judge(fill(kvm1=[host(), domain(one, disks=(disk,)), twin, *more]))
+
+    runs, off = DomainState.RUNNING, DomainState.SHUTOFF
+    same = Disk(target="vdb", source="/fast/db.qcow2", kind="file")
+    (finding,) = sharers(off, runs, same)
+    assert (finding.subject.name, finding.rule, finding.severity) == ("w1", "domain.disks", Severity.WARN)
+    assert finding.cause == "w1 and w2 have the same disk /fast/db.qcow2: whichever writes second destroys it"
+    (finding,) = sharers(runs, runs, same)
+    assert finding.severity is Severity.BAD
+    volume = StorageVolume(metadata=Meta(name="fast/db.qcow2"), path="/fast/db.qcow2", pool="fast")
+    (finding,) = sharers(runs, off, Disk(target="vda", source="fast/db.qcow2", kind="volume"), volume)
+    assert finding.severity is Severity.WARN
+    assert sharers(off, off, same) == ()
+    for harmless in ("read_only", "shared"):
+        disk = Disk(target="vdb", source="/fast/db.qcow2", kind="file", **{harmless: True})  # type: ignore[arg-type]
+        assert sharers(runs, runs, disk) == ()
+
+
+def test_a_shared_disk_is_no_problem_any_more_when_the_other_lets_go_of_it() -> None:
+    disk = Disk(target="vda", source="/fast/db.qcow2", kind="file")
+    store = fill(kvm1=[host(), domain(disks=(disk,)), domain(disks=(disk,), metadata=Meta(name="w2", uid="w2"))])
+    engine = Engine()
+    engine.update(store, store.drain(), NOW)
+    assert len(engine.findings) == 1
+    store.post(Drop("kvm1", Domain, "", "w2"))
+    engine.update(store, store.drain(), NOW + 1)
+    engine.update(store, store.drain(), NOW + 2 + LINGER)
+    assert engine.findings == ()
