@@ -172,6 +172,33 @@ async def test_a_disk_is_never_copied_onto_that_of_another_vm_there_be_it_off(
             other.undefine()
 
 
+async def test_a_disk_is_copied_onto_a_file_that_nobody_has_only_when_that_is_said(
+    pair: Pair, image: Image, tmp_path: Path
+) -> None:
+    if not pair[1].has_namespaces:
+        pytest.skip("both hosts have the same files")
+    disk = pair[0].make_disk("left.qcow2")
+    pair[1].make_disk("left.qcow2")
+    there = pair[1].open()
+    target = f"<target><path>{Path(disk).parent}</path></target>"
+    pool = there.storagePoolCreateXML(f"<pool type='dir'><name>images</name>{target}</pool>")
+    try:
+        with running_guest(pair[0], "commanded", image, disks=[disk]):
+            told = await _migrate(pair, tmp_path, "--wait")
+            assert told.code != 0, told
+            assert "kvm2 has files already where commanded/vda would be copied to" in told.words, told
+            assert pair[0].open().lookupByName("commanded").isActive()
+            told = await _migrate(pair, tmp_path, "--wait", "--overwrite")
+            assert told.code == 0, told
+            assert there.lookupByName("commanded").isActive()
+    finally:
+        pool.destroy()
+        if _is_there(there, "commanded"):
+            moved = there.lookupByName("commanded")
+            moved.destroy()
+            moved.undefine()
+
+
 async def test_nothing_moves_where_only_looking_is_allowed(pair: Pair, image: Image, tmp_path: Path) -> None:
     async with fleet_of(pair, tmp_path, read_only=True) as fleet:
         with running_guest(pair[0], "still", image):
