@@ -69,6 +69,13 @@ class Guard:
         """Keep in the audit log that something was taken from the server. Raises BackendError when that fails."""
         await self._note(self._plan(what, ref), "accepted")
 
+    def note_end(self, verb: str, ref: Ref, result: str, words: str = "") -> None:
+        """Keep in the audit log how something ended that was accepted long before, at once: whoever tells of it may be
+        about to end. One that cannot be kept is lost, for nothing is left to be stopped.
+        """
+        with suppress(BackendError):
+            self.audit.write(self._plan(verb, ref), result, words)
+
     async def note_opened(self, what: str, ref: Ref, stream: OpenedStream) -> OpenedStream:
         """Keep in the audit log that a way into a machine was opened; the stream. Raises BackendError, and closes the
         stream, when it cannot be kept. Attempts are not, for a VM that starts is asked five times a second.

@@ -155,14 +155,14 @@ class Mover:
             await self._wait_begun(moving, ref, title)
         except asyncio.CancelledError:
             # It may have begun; who asked looks at its job.
-            moving.add_done_callback(lambda task: self._tell_failure(task, ref, plan))
+            moving.add_done_callback(lambda task: self._tell_end(task, ref, plan))
             raise
         if moving.done():
             moving.result()
             return
         if plan.downtime is not None:
             await self._try_downtime(source, ref, plan.downtime)
-        moving.add_done_callback(lambda task: self._tell_failure(task, ref, plan))
+        moving.add_done_callback(lambda task: self._tell_end(task, ref, plan))
 
     async def _keep_data(self, peer: Peer, ref: Ref, plan: MovePlan, title: str) -> None:
         """Raises ConflictError when the move would destroy what is there: what was checked before may be old."""
@@ -224,13 +224,21 @@ class Mover:
         except BackendError:
             return
 
-    def _tell_failure(self, task: asyncio.Task[None], ref: Ref, plan: MovePlan) -> None:
+    def _tell_end(self, task: asyncio.Task[None], ref: Ref, plan: MovePlan) -> None:
+        """Tell of a move that had begun how it ended: the log always, who watches it of failures."""
         error = None if task.cancelled() else task.exception()
-        if isinstance(error, UnreachableError) and plan.transport is not Transport.DIRECT:
+        verb = f"migrate to {plan.target}"
+        if error is None:
+            self._guard.note_end(verb, ref, "unknown" if task.cancelled() else "done")
+        elif isinstance(error, UnreachableError) and plan.transport is not Transport.DIRECT:
             # The source carries it on: its job tells what comes of it.
-            return
-        if isinstance(error, KvtuiError):
-            self._on_failure(Failure(ref, plan.target, error.detail or str(error), _is_abort(error)))
+            self._guard.note_end(verb, ref, "unknown", error.detail)
+        elif isinstance(error, KvtuiError):
+            words = error.detail or str(error)
+            if plan.copied:
+                words += f"; what was copied of {', '.join(plan.copied)} may be left on {plan.target}"
+            self._guard.note_end(verb, ref, "failed", words)
+            self._on_failure(Failure(ref, plan.target, words, _is_abort(error)))
 
 
 def _is_abort(error: KvtuiError) -> bool:
