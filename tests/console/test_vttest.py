@@ -5,9 +5,12 @@ Its pictures of 132 columns are passed over, for that is not for the guest to de
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import string
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +26,13 @@ def vttest() -> Iterator[Program]:
     """At its menu. It wants a controlling terminal."""
     with Program(["setsid", "-cw", "vttest"], columns=80, lines=24, env={"TERM": "xterm"}) as program:
         program.wait_for("Enter choice number")
-        yield program
+        pid = program.process.pid
+        (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        try:
+            yield program
+        finally:
+            # In a session of its own it outlives setsid, and at the end of its input it would ask again for ever.
+            os.kill(int(child), signal.SIGKILL)
 
 
 def choose(vttest: Program, number: int) -> list[str]:
