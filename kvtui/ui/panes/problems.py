@@ -16,6 +16,7 @@ from kvtui.ui.acknowledged import Acknowledged
 from kvtui.ui.bar import Piece
 from kvtui.ui.feeds import state_words, unread_feed, worst_feed
 from kvtui.ui.panes.title import PaneTitle
+from kvtui.ui.rows import KeyedRows
 from kvtui.ui.table import LiveTable
 
 Key = tuple[str, Ref]
@@ -45,44 +46,6 @@ def _age(finding: Finding, now: float) -> str:
     return age(now - finding.since) if finding.since is not None else ""
 
 
-class _Problems:
-    """The rows of the strip."""
-
-    def __init__(self, fleet: Fleet, columns: Sequence[Column[Problem]]) -> None:
-        self._fleet = fleet
-        self._columns = columns
-        self._keys: list[Key] = []
-        self._found: dict[Key, Problem] = {}
-
-    @property
-    def keys(self) -> Sequence[Key]:
-        return self._keys
-
-    def index(self, key: Key) -> int | None:
-        return self._keys.index(key) if key in self._found else None
-
-    def has(self, key: Key) -> bool:
-        return key in self._found
-
-    def cell(self, key: Key, column: int, now: float) -> Cell:
-        return self._columns[column].cell(self._found[key], now)
-
-    def now(self) -> float:
-        return self._fleet.clock()
-
-    def find(self, key: Key | None) -> Problem | None:
-        return self._found.get(key) if key else None
-
-    def take(self, problems: Sequence[Problem]) -> tuple[set[Key], bool]:
-        """The problems of now; what is returned are those that read differently, and whether the order changed."""
-        found = {(problem.finding.rule, problem.finding.subject): problem for problem in problems}
-        changed = {key for key, problem in found.items() if self._found.get(key) != problem}
-        keys = list(found)
-        moved = keys != self._keys
-        self._found, self._keys = found, keys
-        return changed, moved
-
-
 class ProblemsPane(Vertical):
     """Problems, one a line. Enter leads to the row that a problem is about."""
 
@@ -92,7 +55,7 @@ class ProblemsPane(Vertical):
         self._fleet = fleet
         self._resources = resources
         columns = (*_COLUMNS[:2], _BACKEND, *_COLUMNS[2:]) if len(fleet.backends) > 1 else _COLUMNS
-        self._rows = _Problems(fleet, columns)
+        self._rows: KeyedRows[Key, Problem] = KeyedRows(columns, fleet.clock)
         self._title = PaneTitle()
         self.table: LiveTable[Key] = LiveTable(columns, self._rows, header=False, id="problems-table")
         self._most = 5
@@ -118,7 +81,8 @@ class ProblemsPane(Vertical):
     def redraw(self) -> None:
         """Show the problems of now."""
         self._shown = self._fresh()
-        changed, moved = self._rows.take(self._shown)
+        shown = {(problem.finding.rule, problem.finding.subject): problem for problem in self._shown}
+        changed, moved = self._rows.put(shown)
         self._say_nothing()
         self._fit_height()
         self.table.update_rows(changed, moved=moved)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Final
 
 from kvtui.fleet import Fleet
 from kvtui.model import Cell, Ref, Tone
 from kvtui.resources.base import Column
 from kvtui.stack import ToldLayer, tell_stack
+from kvtui.ui.rows import KeyedRows
 from kvtui.ui.table import LiveTable
 
 _Key = tuple[int, str, str, int]
@@ -37,46 +37,12 @@ COLUMNS: Final[tuple[Column[ToldLayer], ...]] = (
 )
 
 
-class _Rows:
-    """The layers in their order."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.keys: Sequence[_Key] = ()
-        self._clock = clock
-        self._told: dict[_Key, ToldLayer] = {}
-        self._places: dict[_Key, int] = {}
-
-    def put(self, told: dict[_Key, ToldLayer]) -> tuple[set[_Key], bool]:
-        """Other layers are there; those that read differently, and whether any came, went or changed places."""
-        changed = {key for key, one in told.items() if self._told.get(key) != one}
-        moved = list(told) != list(self.keys)
-        self._told, self.keys = told, tuple(told)
-        self._places = {key: index for index, key in enumerate(self.keys)}
-        return changed, moved
-
-    def index(self, key: _Key) -> int | None:
-        return self._places.get(key)
-
-    def has(self, key: _Key) -> bool:
-        return key in self._places
-
-    def cell(self, key: _Key, column: int, now: float) -> Cell:
-        return COLUMNS[column].cell(self._told[key], now)
-
-    def now(self) -> float:
-        return self._clock()
-
-    def find(self, key: _Key | None) -> ToldLayer | None:
-        """The layer of a key."""
-        return self._told.get(key) if key is not None else None
-
-
 class StackTable(LiveTable[_Key]):
     """The layers of an object; the cursor is on the object itself at first."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
-        self._layers = _Rows(fleet.clock)
+        self._layers: KeyedRows[_Key, ToldLayer] = KeyedRows(COLUMNS, fleet.clock)
         super().__init__(COLUMNS, self._layers, id="stack")
 
     def show(self, ref: Ref) -> None:

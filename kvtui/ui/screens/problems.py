@@ -23,6 +23,7 @@ from kvtui.triage.problems import Problem
 from kvtui.ui.acknowledged import Acknowledged
 from kvtui.ui.facts import problem_lines
 from kvtui.ui.lines import LinesView
+from kvtui.ui.rows import KeyedRows
 from kvtui.ui.table import LiveTable
 
 _GROUPS: Final = ("cause", "node", "namespace")
@@ -41,41 +42,6 @@ class _Entry:
     problem: Problem | None = None
     until: float | None = None
     """Until when the problem is acknowledged."""
-
-
-class _Rows:
-    """The lines in their order."""
-
-    def __init__(self, columns: Sequence[Column[_Entry]], clock: Callable[[], float]) -> None:
-        self.keys: Sequence[_Key] = ()
-        self._columns = columns
-        self._clock = clock
-        self._entries: dict[_Key, _Entry] = {}
-        self._places: dict[_Key, int] = {}
-
-    def put(self, entries: dict[_Key, _Entry]) -> tuple[set[_Key], bool]:
-        """Other lines are there; those that read differently, and whether any came, went or changed places."""
-        changed = {key for key, entry in entries.items() if self._entries.get(key) != entry}
-        moved = list(entries) != list(self.keys)
-        self._entries, self.keys = entries, tuple(entries)
-        self._places = {key: index for index, key in enumerate(self.keys)}
-        return changed, moved
-
-    def index(self, key: _Key) -> int | None:
-        return self._places.get(key)
-
-    def has(self, key: _Key) -> bool:
-        return key in self._places
-
-    def cell(self, key: _Key, column: int, now: float) -> Cell:
-        return self._columns[column].cell(self._entries[key], now)
-
-    def now(self) -> float:
-        return self._clock()
-
-    def find(self, key: _Key | None) -> _Entry | None:
-        """The line of a key."""
-        return self._entries.get(key) if key is not None else None
 
 
 class ProblemsScreen(Screen[Ref]):
@@ -105,7 +71,7 @@ class ProblemsScreen(Screen[Ref]):
         self._group = _GROUPS[0]
         self._title = Static(classes="detail-title", markup=False)
         columns = self._columns()
-        self._rows = _Rows(columns, fleet.clock)
+        self._rows: KeyedRows[_Key, _Entry] = KeyedRows(columns, fleet.clock)
         self.table: LiveTable[_Key] = LiveTable(columns, self._rows, id="all-problems")
         self._evidence = LinesView(id="problem-evidence")
         self._unlisten: Callable[[], None] = lambda: None
