@@ -26,6 +26,7 @@ from kvtui.demo.controllers.export import Exports
 from kvtui.demo.controllers.gitops import Applications, HelmReleases, Kustomizations
 from kvtui.demo.controllers.handler import Handler
 from kvtui.demo.controllers.importer import Importer
+from kvtui.demo.controllers.interfaces import Interfaces
 from kvtui.demo.controllers.kubelet import Kubelet
 from kvtui.demo.controllers.kubevirtmachine import KubevirtMachines
 from kvtui.demo.controllers.liveupdate import LiveUpdates
@@ -112,6 +113,7 @@ class World:
             Migrations(self),
             self.transfers,
             Evacuation(self),
+            Interfaces(self),
             LiveUpdates(self),
             DataVolumes(self),
             self.importer,

@@ -48,6 +48,8 @@ class Nic(Struct):
 
     name: str = ""
     mac_address: str = ""
+    state: str = ""
+    """``absent`` for one that is detached, ``down`` for one without a link."""
 
     def __post_init__(self) -> None:
         self.name = intern(self.name)
@@ -262,6 +264,7 @@ class Interface(Struct):
     ip_addresses: tuple[str, ...] = ()
     interface_name: str = ""
     info_source: str = ""
+    """Who tells of it: parts of ``domain, guest-agent, multus-status``."""
 
 
 class GuestOS(Struct):

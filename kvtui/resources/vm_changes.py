@@ -177,7 +177,8 @@ def _has_memory(before: Machine, now: Machine) -> bool:
     return _has_size(before, now, has)
 
 
-def _moves(_before: Machine, now: Machine) -> bool:
+def moves(_before: Machine, now: Machine) -> bool:
+    """Whether the migration that brings the change shows in its row."""
     return now.moving is not None
 
 
@@ -277,7 +278,7 @@ def _change(
 
 def _sized(action: Action[Machine]) -> Action[Machine]:
     """What reaches a running guest later than the spec."""
-    return replace(action, remark=_needs_restart, shown=_moves, holds=_hold_size, usual=120.0, lasts=600.0)
+    return replace(action, remark=_needs_restart, shown=moves, holds=_hold_size, usual=120.0, lasts=600.0)
 
 
 CHANGES: tuple[Action[Machine], ...] = (

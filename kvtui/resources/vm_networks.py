@@ -1,7 +1,8 @@
 """Network interfaces of a VM that are plugged in and out; kubevirt-api.md 2.2.
 
 Only those of secondary networks (Multus) with bridge or SR-IOV binding can be plugged while it runs: a live migration
-brings them in. They go by the state ``absent``, which keeps their place.
+brings them in. They go by the state ``absent``, which keeps their place: out of the guest at once, out of its pod with
+the next migration.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from typing import Final
 
 from kvtui.backends.base import Backend
 from kvtui.errors import AbsentError, BackendError, ConflictError, ForbiddenError
-from kvtui.joins.machine import Machine
+from kvtui.joins.machine import Machine, migratable
 from kvtui.model import Ref
+from kvtui.records.base import find_condition
+from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.resources.base import Action, Danger, objects
 from kvtui.resources.form import Answers, Choice, Form, Option, Text
 from kvtui.resources.spec import Whole, items, read_whole, text_of
-from kvtui.resources.vm_changes import PATCH, changed, whom, why_no_vm
+from kvtui.resources.vm_changes import PATCH, moves, whom, why_no_vm
 from kvtui.store import View
 
 _TEMPLATE: Final = "spec.template.spec"
@@ -28,6 +31,9 @@ _NETWORK: Final = re.compile(r"(?:[a-z0-9][-a-z0-9.]*/)?[a-z0-9][-a-z0-9.]*")
 _KIND: Final = "NetworkAttachmentDefinition"
 _SHARED: Final = "default"
 """Multus finds those of this namespace from every other, where namespaces are kept apart (``globalNamespaces``)."""
+_ABSENT: Final = "absent"
+_PLUGGED: Final = frozenset({"domain", "guest-agent"})
+"""Who tells of an interface that the guest has."""
 _BINDINGS: Final = {
     "bridge": "virtio, plugged by a live migration",
     "sriov": "a function of a card, plugged by a live migration",
@@ -94,7 +100,10 @@ def _add_form(_view: View, machines: Sequence[Machine], known: Networks) -> Form
         return f"namespace {own} has no NetworkAttachmentDefinition" if none_here else ""
 
     running = machines[0].live is not None
-    said = ("a live migration plugs it in: by hand, or by the cluster where it rolls changes out live",)
+    can, why = migratable(machines[0])
+    said = ("a live migration plugs it in: by hand, or by the cluster where it migrates what it updates",)
+    if can is False:
+        said = (f"the VM must restart to get it: a live migration would plug it in, and it cannot migrate ({why})",)
     return Form(
         f"add an interface to {whom(machines)}",
         (
@@ -141,7 +150,7 @@ def _remove_form(_view: View, machines: Sequence[Machine], vm: Whole) -> Form:
     secondary = {text_of(item, "name") for item in _networks(vm) if isinstance(item.get("multus"), Mapping)}
 
     def why_not(item: Whole) -> str:
-        if text_of(item, "state") == "absent":
+        if text_of(item, "state") == _ABSENT:
             return "it is being removed"
         return "" if text_of(item, "name") in secondary else "the pod's own network stays"
 
@@ -149,7 +158,7 @@ def _remove_form(_view: View, machines: Sequence[Machine], vm: Whole) -> Form:
     return Form(
         f"remove an interface of {whom(machines)}",
         (Choice("name", "interface", options=options),),
-        warn=lambda _answers: ("what goes through it ends",) if machines[0].running else (),
+        warn=lambda _answers: ("what goes through it ends at once",) if machines[0].running else (),
     )
 
 
@@ -159,10 +168,96 @@ async def _remove(backend: Backend, machine: Machine, answers: Answers) -> None:
     at = next((index for index, item in enumerate(_interfaces(vm)) if text_of(item, "name") == name), None)
     if at is None:
         raise BackendError(f"{machine.ref.path} has no interface {name} any more")
-    patch = [{"op": "add", "path": f"{_PATH}/domain/devices/interfaces/{at}/state", "value": "absent"}]
+    patch = [{"op": "add", "path": f"{_PATH}/domain/devices/interfaces/{at}/state", "value": _ABSENT}]
     await objects(backend).patch(
         machine.ref, patch, verb=f"remove interface {name}", version=text_of(vm, "metadata.resourceVersion")
     )
+
+
+# What the guest has by now -----------------------------------------------------------------------------------------
+
+
+def _wanted(machine: Machine) -> set[str]:
+    """The names of the interfaces that the VM is to have."""
+    nics = machine.vm.spec.template.spec.domain.devices.interfaces if machine.vm is not None else ()
+    return {nic.name for nic in nics if nic.state != _ABSENT}
+
+
+def _plugged(live: VirtualMachineInstance) -> set[str]:
+    """Of those, the ones that the guest has; one of which Multus alone tells is in its pod only."""
+    return {one.name for one in live.status.interfaces if not _PLUGGED.isdisjoint(one.info_source.split(", "))}
+
+
+def _is_attached(before: Machine, now: Machine) -> bool:
+    new = _wanted(now) - _wanted(before)
+    return bool(new) and (now.live is None or new <= _plugged(now.live))
+
+
+def _is_detached(before: Machine, now: Machine) -> bool:
+    gone = _wanted(before) - _wanted(now)
+    return bool(gone) and (now.live is None or gone.isdisjoint(_plugged(now.live)))
+
+
+def _tell_attached(before: Machine, now: Machine) -> str:
+    new = ", ".join(sorted(_wanted(now) - _wanted(before)))
+    return f"the guest has {new}" if now.live is not None else f"the VM has {new} at its next start"
+
+
+def _tell_detached(before: Machine, now: Machine) -> str:
+    gone = _wanted(before) - _wanted(now)
+    if now.live is None:
+        return f"the VM has no {', '.join(sorted(gone))} any more"
+    kept = gone & {one.name for one in now.live.status.interfaces}
+    more = "; its pod keeps it until a live migration" if kept else ""
+    return f"the guest has no {', '.join(sorted(gone))} any more{more}"
+
+
+def _hold_attaching(_view: View, before: Machine, now: Machine, _clock: float) -> str:
+    live, new = now.live, _wanted(now) - _wanted(before)
+    if not new or live is None:
+        return ""
+    if not new <= {nic.name for nic in live.spec.domain.devices.interfaces}:
+        return _tell_restart(now) or "virt-controller has not given it to the running instance yet"
+    if new <= {one.name for one in live.status.interfaces}:
+        return "its pod has it, the guest not yet"
+    return _tell_migration(now)
+
+
+def _hold_detaching(_view: View, before: Machine, now: Machine, _clock: float) -> str:
+    live, gone = now.live, _wanted(before) - _wanted(now)
+    if not gone or live is None:
+        return ""
+    if gone & {nic.name for nic in live.spec.domain.devices.interfaces if nic.state != _ABSENT}:
+        return _tell_restart(now) or "virt-controller has not taken it from the running instance yet"
+    return "the guest has it still"
+
+
+def _tell_restart(machine: Machine) -> str:
+    found = find_condition(machine.vm.status.conditions, "RestartRequired") if machine.vm is not None else None
+    if found is None or found.status != "True":
+        return ""
+    return f"the VM must restart: {found.message}" if found.message else "the VM must restart"
+
+
+def _tell_migration(machine: Machine) -> str:
+    """What the live migration waits for that plugs an interface in."""
+    if machine.moving is not None:
+        return "the live migration that plugs it in is under way"
+    if machine.migration is not None:
+        phase = machine.migration.status.phase or "Pending"
+        return f"a live migration plugs it in: {machine.migration.metadata.name} is {phase}"
+    can, why = migratable(machine)
+    if can is False:
+        return f"a live migration plugs it in, and it cannot migrate ({why}): the VM must restart"
+    live = machine.live
+    required = find_condition(live.status.conditions, "MigrationRequired") if live is not None else None
+    if required is None:
+        return "a live migration plugs it in: migrate it"
+    if required.status == "True":
+        return (
+            "a live migration plugs it in: KubeVirt is to begin it, where it migrates what it updates; else migrate it"
+        )
+    return "a live migration plugs it in: KubeVirt asks for one in a moment"
 
 
 NETWORKS: tuple[Action[Machine], ...] = (
@@ -177,10 +272,14 @@ NETWORKS: tuple[Action[Machine], ...] = (
         form=_add_form,
         run=_add,
         single=True,
-        settled=changed,
-        awaits="changing",
+        settled=_is_attached,
+        remark=_tell_attached,
+        holds=_hold_attaching,
+        shown=moves,
+        awaits="attaching",
         danger=Danger.ASK,
-        usual=20.0,
+        usual=120.0,
+        lasts=600.0,
         footer=False,
         command="attach-interface",
     ),
@@ -195,8 +294,10 @@ NETWORKS: tuple[Action[Machine], ...] = (
         form=_remove_form,
         run=_remove,
         single=True,
-        settled=changed,
-        awaits="changing",
+        settled=_is_detached,
+        remark=_tell_detached,
+        holds=_hold_detaching,
+        awaits="detaching",
         danger=Danger.ASK,
         usual=20.0,
         footer=False,

@@ -9,9 +9,10 @@ from kvtui.demo import kinds
 from kvtui.demo.behaviour import system_of
 from kvtui.demo.controllers.base import Controller
 from kvtui.demo.controllers.events import HANDLER
-from kvtui.demo.controllers.instance import enter_phase
+from kvtui.demo.controllers.instance import absent_interfaces, enter_phase
 from kvtui.demo.controllers.launcher import MACHINE_TYPE, claims_of
 from kvtui.demo.controllers.printable import FINAL
+from kvtui.demo.controllers.virtualmachineinstance import pod_interface
 from kvtui.demo.objects import condition, deleting, has_condition, remove_condition, set_condition
 from kvtui.demo.storage import Object
 
@@ -169,36 +170,71 @@ def run_guest(claims: Mapping[str, Object], vmi: Object, pod: Object | None, now
 def report_interfaces(vmi: Object, pod: Object | None, *, lease: bool = True) -> None:
     """``status.interfaces``: the pod's address, and one of its own for each further network."""
     address = (pod or {}).get("status", {}).get("podIP", "")
-    uid = vmi["metadata"]["uid"].replace("-", "")
     interfaces = []
     old = {item["name"]: item for item in vmi["status"].get("interfaces", ())}
+    detached = absent_interfaces(vmi["spec"])
+    runs = vmi["status"].get("phase") == "Running"
     for position, network in enumerate(vmi["spec"].get("networks", ())):
         name = network["name"]
-        present = old.get(name, {})
-        own = address if "pod" in network else present.get("ipAddress", "")
-        if not own and lease:
-            own = _secondary(address, position)
-        item: Object = {
-            "infoSource": present.get("infoSource", "domain"),
-            "interfaceName": f"eth{position}",
-            "linkState": "up",
-            "mac": present.get("mac") or f"02:{uid[0:2]}:{uid[2:4]}:{uid[4:6]}:{uid[6:8]}:{position:02x}",
-            "name": name,
-            "podInterfaceName": present.get("podInterfaceName", "eth0"),
-            "queueCount": 1,
-        }
-        if own:
-            item |= {"ipAddress": own, "ipAddresses": [own]}
-        interfaces.append(item)
+        if name in detached:
+            continue
+        if runs and name not in old:
+            # A running guest gets it once its new pod has it.
+            pod_name = pod_interface(name, position)
+            interfaces.append({"infoSource": "multus-status", "name": name, "podInterfaceName": pod_name})
+            continue
+        interfaces.append(_interface(vmi, position, old.get(name, {}), address, lease=lease))
     vmi["status"]["interfaces"] = interfaces
+
+
+def report_plugged(vmi: Object, name: str, *, lease: bool) -> None:
+    """A running guest was given an interface that its pod has already."""
+    statuses = vmi["status"]["interfaces"]
+    address = next((item.get("ipAddress", "") for item in statuses if item.get("podInterfaceName") == "eth0"), "")
+    position = next(at for at, network in enumerate(vmi["spec"]["networks"]) if network["name"] == name)
+    agent = ", guest-agent" if has_condition(vmi, "AgentConnected", "True") else ""
+    for at, item in enumerate(statuses):
+        if item["name"] == name:
+            plugged = _interface(vmi, position, item, address, lease=lease)
+            statuses[at] = plugged | {"infoSource": f"domain{agent}, multus-status"}
+
+
+def report_unplugged(vmi: Object, name: str) -> None:
+    """A running guest has lost an interface; its pod keeps it until a migration."""
+    for item in vmi["status"]["interfaces"]:
+        if item["name"] == name:
+            kept = {"infoSource": "multus-status", "name": name, "podInterfaceName": item["podInterfaceName"]}
+            item.clear()
+            item.update(kept)
+
+
+def _interface(vmi: Object, position: int, present: Object, address: str, *, lease: bool) -> Object:
+    """What is reported of an interface that the guest has; `address` is that of its pod."""
+    network, uid = vmi["spec"]["networks"][position], vmi["metadata"]["uid"].replace("-", "")
+    own = address if "pod" in network else present.get("ipAddress", "")
+    if not own and lease:
+        own = _secondary(address, position)
+    item: Object = {
+        "infoSource": present.get("infoSource", "domain"),
+        "interfaceName": f"eth{position}",
+        "linkState": "up",
+        "mac": present.get("mac") or f"02:{uid[0:2]}:{uid[2:4]}:{uid[4:6]}:{uid[6:8]}:{position:02x}",
+        "name": network["name"],
+        "podInterfaceName": present.get("podInterfaceName", "eth0"),
+        "queueCount": 1,
+    }
+    if own:
+        item |= {"ipAddress": own, "ipAddresses": [own]}
+    return item
 
 
 def report_agent(vmi: Object) -> None:
     """What the guest agent adds: the operating system, and its word on the interfaces."""
     vmi["status"]["guestOSInfo"] = system_of(vmi).info
     for interface in vmi["status"].get("interfaces", ()):
-        if "guest-agent" not in interface.get("infoSource", ""):
-            interface["infoSource"] = "domain, guest-agent"
+        told = interface.get("infoSource", "")
+        if "domain" in told and "guest-agent" not in told:
+            interface["infoSource"] = told.replace("domain", "domain, guest-agent")
 
 
 def report_volumes(claims: Mapping[str, Object], vmi: Object) -> None:

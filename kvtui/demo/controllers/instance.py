@@ -29,6 +29,7 @@ def new_instance(world: World, vm: Object) -> Object:
     """The instance for a VirtualMachine that is to run now, in phase Pending."""
     meta = vm["metadata"]
     template = copy_of(vm["spec"]["template"])
+    drop_interfaces(template["spec"], absent_interfaces(template["spec"]))
     from_template = template.get("metadata", {})
     generation = meta.get("generation", 1)
     vmi: Object = {
@@ -89,6 +90,25 @@ def complete_instance(world: World, vmi: Object, revision: str = "") -> Object:
     if revision:
         vmi["status"]["virtualMachineRevisionName"] = revision
     return vmi
+
+
+def interfaces_of(spec: Object) -> list[Object]:
+    """The interfaces of an instance's spec or of a template's."""
+    found: list[Object] = spec.get("domain", {}).get("devices", {}).get("interfaces", [])
+    return found
+
+
+def absent_interfaces(spec: Object) -> set[str]:
+    """The names of those that are detached: they keep their place by the state ``absent``."""
+    return {item["name"] for item in interfaces_of(spec) if item.get("state") == "absent"}
+
+
+def drop_interfaces(spec: Object, names: set[str]) -> None:
+    """Take interfaces and their networks out of a spec."""
+    if names:
+        left = [item for item in interfaces_of(spec) if item["name"] not in names]
+        spec["domain"]["devices"]["interfaces"] = left
+        spec["networks"] = [item for item in spec.get("networks", ()) if item["name"] not in names]
 
 
 def enter_phase(obj: Object, phase: str, now: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kvtui.demo.controllers.instance import absent_interfaces
 from kvtui.demo.objects import MI, amount, binary, owner_reference
 from kvtui.demo.storage import Object
 
@@ -148,10 +149,11 @@ def _annotations(vmi: Object, migration: Object | None) -> dict[str, str]:
     }
     if migration:
         found["kubevirt.io/migrationJobName"] = migration["metadata"]["name"]
+    detached = absent_interfaces(vmi["spec"])
     networks = [
         {"name": network["multus"]["networkName"].rpartition("/")[2], "namespace": meta["namespace"]}
         for network in vmi["spec"].get("networks", ())
-        if "multus" in network
+        if "multus" in network and network["name"] not in detached
     ]
     if networks:
         found["k8s.v1.cni.cncf.io/networks"] = ",".join(f"{item['namespace']}/{item['name']}" for item in networks)

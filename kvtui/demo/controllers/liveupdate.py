@@ -1,7 +1,8 @@
 """vmRolloutStrategy LiveUpdate: more sockets and memory reach a running guest, by a migration that is made for it.
 
-virt-controller writes the new size into the instance and marks it; the workload updater migrates it; on the target the
-guest has it (KubeVirt 1.9 ``pkg/virt-controller/watch/vm/vm.go``, ``workload-updater``; reference section 2.1 and 2.2).
+virt-controller writes the new size into the instance and marks it; the workload updater migrates it, and what must move
+for its interfaces; on the target the guest has it (KubeVirt 1.9 ``pkg/virt-controller/watch/vm/vm.go``,
+``workload-updater``; reference section 2.1 and 2.2).
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from kvtui.demo import kinds
 from kvtui.demo.controllers.base import Controller, Key
 from kvtui.demo.controllers.handler import is_migratable
 from kvtui.demo.controllers.instance import cluster_configuration
+from kvtui.demo.controllers.interfaces import MIGRATION_REQUIRED
 from kvtui.demo.controllers.migration import FINALIZER
 from kvtui.demo.controllers.printable import FINAL
 from kvtui.demo.objects import amount, condition, deleting, has_condition, remove_condition, set_condition
 from kvtui.demo.storage import Change, Object
 
 _MARKS = ("HotVCPUChange", "HotMemoryChange")
+_DUE = (*_MARKS, MIGRATION_REQUIRED)
+"""Conditions of an instance that the workload updater migrates."""
 _RETRY = 20.0
 
 
@@ -76,7 +80,7 @@ class LiveUpdates(Controller):
         if (more or larger) and not has_condition(vm, "RestartRequired", "True"):
             if not why_restart(vm, vmi, live=live):
                 self.storage.modify(kinds.VMI, namespace, name, lambda found: self._mark(found, wanted, more, larger))
-        elif any(has_condition(vmi, mark, "True") for mark in _MARKS):
+        elif any(has_condition(vmi, mark, "True") for mark in _DUE):
             self._carry_on(vmi)
 
     def _mark(self, vmi: Object, wanted: Object, more: bool, larger: bool) -> None:
@@ -92,7 +96,7 @@ class LiveUpdates(Controller):
     def _carry_on(self, vmi: Object) -> None:
         namespace, name = vmi["metadata"]["namespace"], vmi["metadata"]["name"]
         move = vmi["status"].get("migrationState", {})
-        marked = max(found.get("lastTransitionTime", "") for mark in _MARKS if (found := condition(vmi, mark)))
+        marked = max(found.get("lastTransitionTime", "") for mark in _DUE if (found := condition(vmi, mark)))
         if move.get("completed") and not move.get("failed") and move.get("startTimestamp", "") >= marked:
             self.storage.modify(kinds.VMI, namespace, name, _arrive)
             return
@@ -109,6 +113,8 @@ class LiveUpdates(Controller):
 def _arrive(vmi: Object) -> None:
     """On its target the guest has what the instance states."""
     domain, status = vmi["spec"]["domain"], vmi["status"]
+    if not any(condition(vmi, mark) for mark in _MARKS):
+        return
     cpu = domain.get("cpu", {})
     status["currentCPUTopology"] = {key: cpu[key] for key in ("cores", "sockets", "threads") if key in cpu}
     status.setdefault("memory", {})["guestCurrent"] = domain["memory"]["guest"]

@@ -12,6 +12,7 @@ from kvtui.demo.controllers.base import Controller, Key
 from kvtui.demo.controllers.datavolume import POPULATED_FOR
 from kvtui.demo.controllers.events import VM_CONTROLLER
 from kvtui.demo.controllers.instance import cluster_configuration, new_instance
+from kvtui.demo.controllers.interfaces import need_restart
 from kvtui.demo.controllers.launcher import claims_of
 from kvtui.demo.controllers.liveupdate import why_restart
 from kvtui.demo.controllers.printable import FINAL, Situation, data_volume_failed, printable_status, run_strategy
@@ -351,7 +352,8 @@ def _require_restart(vm: Object, vmi: Object | None, now: str, *, live: bool) ->
     keys = ("firmware", "machine")
     fixed = any(domain.get(key, running.get(key)) != running.get(key) for key in keys)
     cores = domain.get("cpu", {}).get("cores", 1) != running.get("cpu", {}).get("cores", 1)
-    words = "a non-live-updatable field was changed in the template spec" if fixed or cores else ""
+    changed = fixed or cores or need_restart(vm, vmi)
+    words = "a non-live-updatable field was changed in the template spec" if changed else ""
     if words := words or why_restart(vm, vmi, live=live):
         set_condition(vm, "RestartRequired", "True", now, "", words)
     else:
