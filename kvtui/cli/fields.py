@@ -32,9 +32,10 @@ def fill_form(form: Form, given: Mapping[str, str | None]) -> Draft:
 
 def _tell_open(field: AnyField, draft: Draft) -> str:
     """What a field that must be given may be."""
+    if isinstance(field, Toggle):
+        return f"--{option_name(field.name)} or --no-{option_name(field.name)}; {field.hint or field.label}"
     if not isinstance(field, Choice):
-        now = _show(field, draft)
-        return f"it is {now} now" if now else field.hint or field.label
+        return field.hint or field.label
     offered = ", ".join(one.value for one in field.offer(draft.answers) if not one.reason)
     return f"there is {clean_line(offered)}" if offered else "there is nothing to choose from"
 

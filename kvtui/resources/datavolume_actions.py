@@ -49,7 +49,7 @@ def _create_form(view: View, sites: Sequence[Site], facts: Facts) -> Form:
         (
             storage.name_field(taken_names(view, site.backend), "a DataVolume or PVC"),
             storage.namespace_field(view, site),
-            Choice("source", "source", options=(
+            Choice("source", "source", named=True, options=(
                 Option("http", note="an image behind a URL"),
                 Option("registry", note="a container image with a disk"),
                 Option("s3", note="an image in a bucket"),
@@ -67,7 +67,7 @@ def _create_form(view: View, sites: Sequence[Site], facts: Facts) -> Form:
             Text("ca", "CA config map", needed=False, hint="with the CA of the server; empty: the well-known ones",
                  asked=lambda answers: answers.text("source") in fetched),
             _copied_field(claims),
-            storage.size_field(asked=lambda answers: answers.text("source") != "pvc",
+            storage.size_field(named=True, asked=lambda answers: answers.text("source") != "pvc",
                                hint="of the disk as the guest sees it, not of a packed image"),
             storage.size_field("", name="grow_to", needed=False, hint="empty: as large as the source",
                                check=lambda answers: _check_larger(view, site, answers),
@@ -87,7 +87,7 @@ def _copied_field(claims: Sequence[str]) -> Choice | Text:
         return "" if answers.text("from").count("/") == 1 else "NAMESPACE/NAME"
 
     if claims:
-        return Choice("from", "copy of", options=[Option(path) for path in claims], asked=asked)
+        return Choice("from", "copy of", options=[Option(path) for path in claims], asked=asked, named=True)
     return Text("from", "copy of", hint="NAMESPACE/NAME", check=check, asked=asked)
 
 

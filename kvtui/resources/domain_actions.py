@@ -10,11 +10,12 @@ from kvtui.joins.domain import Guest
 from kvtui.joins.domain_holdups import hold_end, hold_job, hold_start, hold_stop
 from kvtui.joins.storage import name_broken
 from kvtui.records.libvirt import DomainState
+from kvtui.resources.autostart import autostart_form
 from kvtui.resources.base import Action, Danger, able, lifecycle
 from kvtui.resources.domain_changes import CHANGES, NEEDS, is_there, why_not
 from kvtui.resources.domain_copies import COPIES
 from kvtui.resources.domain_moves import MOVES
-from kvtui.resources.form import Answers, Form, Toggle
+from kvtui.resources.form import Answers, Form
 from kvtui.store import View
 
 _STILL = frozenset({DomainState.PAUSED, DomainState.SUSPENDED})
@@ -191,10 +192,8 @@ async def _set_autostart(backend: Backend, guest: Guest, answers: Answers) -> No
 
 def _autostart_form(_view: View, guests: Sequence[Guest]) -> Form:
     now = all(guest.domain.autostart for guest in guests)
-    return Form(
-        f"autostart of {guests[0].domain.metadata.name if len(guests) == 1 else f'{len(guests)} VMs'}",
-        (Toggle("autostart", "start with its host", default=not now, hint=f"it is {'on' if now else 'off'} now"),),
-    )
+    whom = guests[0].domain.metadata.name if len(guests) == 1 else f"{len(guests)} VMs"
+    return autostart_form(whom, now)
 
 
 def _power(backend: Backend) -> Power:

@@ -82,7 +82,7 @@ def _cpus_form(_view: View, guests: Sequence[Guest]) -> Form:
         (
             scope_field(guests),
             Number("cpus", "CPUs", default=str(guests[0].domain.vcpus or 1), least=1, most=4096, check=check,
-                   hint=f"up to {most} while it runs"),
+                   hint=f"up to {most} while it runs", named=True),
         ),
         warn=lambda answers: _warn_fewer(guests, answers),
     )  # fmt: skip
@@ -125,7 +125,7 @@ def _memory_form(_view: View, guests: Sequence[Guest]) -> Form:
             Number("most", "at most", unit="MiB", default=str(most // _MIB), least=1,
                    asked=lambda answers: answers.text("scope") == "stored", hint="that the balloon can leave it"),
             Number("memory", "memory", unit="MiB", default=str(guests[0].domain.memory // _MIB), least=1, check=check,
-                   hint=f"or 4Gi; up to {size(most)} while it runs"),
+                   hint=f"or 4Gi; up to {size(most)} while it runs", named=True),
         ),
         warn=warn,
     )  # fmt: skip
@@ -193,15 +193,16 @@ def _attach_form(view: View, guests: Sequence[Guest]) -> Form:
     return Form(
         f"attach a disk to {subject(guests)}",
         (
-            Choice("from", "disk", options=(
+            Choice("from", "disk", named=True, options=(
                 Option("new", "a new volume", reason=no_pool), Option("volume", "a volume", reason=no_pool),
                 Option("file", "a file or device", note="of the host"),
             )),
-            Choice("pool", "pool", options=pools, asked=in_pool),
-            Choice("volume", "volume", options=offer, asked=lambda answers: answers.text("from") == "volume"),
+            Choice("pool", "pool", options=pools, asked=in_pool, named=len(pools) > 1),
+            Choice("volume", "volume", options=offer, named=True,
+                   asked=lambda answers: answers.text("from") == "volume"),
             Text("name", "name of the volume", default=f"{guest.domain.metadata.name}-data.qcow2", asked=is_new,
                  check=check_name),
-            Number("size", "size", unit="GiB", default="10", least=1, asked=is_new),
+            Number("size", "size", unit="GiB", default="10", least=1, asked=is_new, named=True),
             Text("path", "path", asked=lambda answers: answers.text("from") == "file",
                  check=lambda answers: "" if answers.text("path").startswith("/") else "begins with /"),
             Choice("format", "format", options=(Option("qcow2"), Option("raw")),
@@ -242,7 +243,8 @@ def _detach_form(_view: View, guests: Sequence[Guest]) -> Form:
 
     return Form(
         f"detach a disk from {subject(guests)}",
-        (Choice("target", "disk", options=[Option(disk.target, note=disk.source) for disk in guest.domain.disks]),
+        (Choice("target", "disk", options=[Option(disk.target, note=disk.source) for disk in guest.domain.disks],
+                named=True),
          scope_field(guests)),
         about=("its volume stays where it is",),
         warn=warn,
@@ -303,15 +305,15 @@ def _medium_form(view: View, guests: Sequence[Guest]) -> Form:
     return Form(
         f"medium in a drive of {subject(guests)}",
         (
-            Choice("target", "drive", options=drives),
-            Choice("medium", "medium", options=(
+            Choice("target", "drive", options=drives, named=len(drives) > 1),
+            Choice("medium", "medium", named=True, options=(
                 Option("none", "none: eject"), Option("file", "a file of the host"),
                 Option("volume", "a volume", reason="" if pools else "no pool is known here"),
             )),
             Text("path", "path", asked=lambda answers: answers.text("medium") == "file",
                  check=lambda answers: "" if answers.text("path").startswith("/") else "begins with /"),
-            Choice("pool", "pool", options=pools, asked=from_pool),
-            Choice("volume", "volume", options=offer, asked=from_pool),
+            Choice("pool", "pool", options=pools, asked=from_pool, named=len(pools) > 1),
+            Choice("volume", "volume", options=offer, asked=from_pool, named=True),
             scope_field(guests),
             Toggle("force", "by force", hint="even if the guest has locked the drive, as it does what it has mounted",
                    asked=lambda answers: read_scope(answers).live),
@@ -348,12 +350,13 @@ def _attach_nic_form(view: View, guests: Sequence[Guest]) -> Form:
     return Form(
         f"attach an interface to {subject(guests)}",
         (
-            Choice("kind", "to", options=(
+            Choice("kind", "to", named=True, options=(
                 Option("network", "a virtual network", reason="" if networks else "none is known here"),
                 Option("bridge", "a bridge of the host"),
             )),
-            Choice("network", "network", options=networks, asked=lambda answers: answers.text("kind") == "network"),
-            Text("bridge", "bridge", default="br0", asked=lambda answers: answers.text("kind") == "bridge"),
+            Choice("network", "network", options=networks, asked=lambda answers: answers.text("kind") == "network",
+                   named=True),
+            Text("bridge", "bridge", default="br0", asked=lambda answers: answers.text("kind") == "bridge", named=True),
             Choice("model", "model", options=[Option(model) for model in ("virtio", "e1000e", "e1000", "rtl8139")]),
             Text("mac", "MAC address", needed=False, check=check_mac, hint="empty: one is made"),
             scope_field(guests),
@@ -370,7 +373,7 @@ async def _attach_nic(backend: Backend, guest: Guest, answers: Answers) -> None:
 def _detach_nic_form(_view: View, guests: Sequence[Guest]) -> Form:
     (guest,) = guests
     nics = [Option(nic.mac, note=f"{nic.kind} {nic.source} {nic.target}".strip()) for nic in guest.domain.nics]
-    fields = (Choice("mac", "interface", options=nics), scope_field(guests))
+    fields = (Choice("mac", "interface", options=nics, named=True), scope_field(guests))
     return Form(f"detach an interface from {subject(guests)}", fields)
 
 

@@ -30,7 +30,7 @@ def _snapshot_field(view: View, guest: Guest) -> Choice | Text:
         return Text("snapshot", "snapshot", hint="its name")
     options = [Option(one.snapshot, note=_note(one)) for one in known]
     current = next((one.snapshot for one in known if one.current), "")
-    return Choice("snapshot", "snapshot", options=options, default=current)
+    return Choice("snapshot", "snapshot", options=options, default=current, named=True)
 
 
 def _note(snapshot: DomainSnapshot) -> str:

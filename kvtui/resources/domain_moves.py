@@ -181,7 +181,7 @@ def _form(view: View, guests: Sequence[Guest], targets: Sequence[Target]) -> For
     return Form(
         f"migrate {name}",
         (
-            Choice("target", "to", options=options,
+            Choice("target", "to", options=options, named=len(options) > 1,
                    hint="hosts that cannot take it say why"),
             Toggle("copy", "copy its disks", default=True, asked=copied, check=check_copy,
                    hint="over the network, while it runs; it takes as long as they are large"),

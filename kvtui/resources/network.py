@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kvtui.backends.base import Backend, Permission
@@ -10,8 +10,10 @@ from kvtui.backends.domains import Upkeep
 from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.libvirt import Domain, VirtualNetwork
 from kvtui.resources import sources
+from kvtui.resources.autostart import autostart_form
 from kvtui.resources.base import Action, Column, Resource, able, itself
 from kvtui.resources.cells import NOTHING, health_cell, number_cell, reason_column, text_cell, yes_no
+from kvtui.resources.form import Answers, Form
 from kvtui.store import View
 
 
@@ -75,8 +77,13 @@ async def _start(backend: Backend, row: NetworkRow) -> None:
     await _upkeep(backend).start_network(row.network.ref(row.backend))
 
 
-async def _autostart(backend: Backend, row: NetworkRow) -> None:
-    await _upkeep(backend).set_network_autostart(row.network.ref(row.backend), not row.network.autostart)
+def _autostart_form(_view: View, rows: Sequence[NetworkRow]) -> Form:
+    whom = rows[0].network.metadata.name if len(rows) == 1 else f"{len(rows)} networks"
+    return autostart_form(whom, all(row.network.autostart for row in rows))
+
+
+async def _autostart(backend: Backend, row: NetworkRow, answers: Answers) -> None:
+    await _upkeep(backend).set_network_autostart(row.network.ref(row.backend), answers.flag("autostart"))
 
 
 _NEEDS = Permission("write", "libvirt", "networks")
@@ -101,8 +108,9 @@ _ACTIONS: tuple[Action[NetworkRow], ...] = (
         help="Have the network start with its host, or no longer.",
         needs=_NEEDS,
         when=lambda row: "" if row.network.persistent else "it is gone once it is not active",
+        form=_autostart_form,
         run=_autostart,
-        settled=lambda before, now: now.network.autostart != before.network.autostart,
+        settled=lambda _before, _now: True,
         awaits="autostart asked",
         footer=False,
     ),

@@ -12,6 +12,7 @@ from kvtui.joins.storage import hang_on, has_old_sizes, name_run, name_starved, 
 from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, Domain, StoragePool
 from kvtui.resources import sources
+from kvtui.resources.autostart import autostart_form
 from kvtui.resources.base import Action, Column, Resource, able, itself
 from kvtui.resources.cells import NOTHING, health_cell, number_cell, reason_column, text_cell, yes_no
 from kvtui.resources.form import Answers, Form
@@ -130,8 +131,13 @@ async def _refresh(backend: Backend, row: PoolRow) -> None:
     await _upkeep(backend).refresh_pool(row.pool.ref(row.backend))
 
 
-async def _autostart(backend: Backend, row: PoolRow) -> None:
-    await _upkeep(backend).set_pool_autostart(row.pool.ref(row.backend), not row.pool.autostart)
+def _autostart_form(_view: View, rows: Sequence[PoolRow]) -> Form:
+    whom = rows[0].pool.metadata.name if len(rows) == 1 else f"{len(rows)} pools"
+    return autostart_form(whom, all(row.pool.autostart for row in rows))
+
+
+async def _autostart(backend: Backend, row: PoolRow, answers: Answers) -> None:
+    await _upkeep(backend).set_pool_autostart(row.pool.ref(row.backend), answers.flag("autostart"))
 
 
 def _upload_form(view: View, rows: Sequence[PoolRow]) -> Form:
@@ -199,8 +205,9 @@ _ACTIONS: tuple[Action[PoolRow], ...] = (
         help="Have the pool start with its host, or no longer.",
         needs=_NEEDS,
         when=lambda row: "" if row.pool.persistent else "it is gone once it is not active",
+        form=_autostart_form,
         run=_autostart,
-        settled=lambda before, now: now.pool.autostart != before.pool.autostart,
+        settled=lambda _before, _now: True,
         awaits="autostart asked",
         footer=False,
     ),

@@ -45,7 +45,7 @@ def _create_form(view: View, sites: Sequence[Site], facts: Facts) -> Form:
         (
             storage.name_field({key: frozenset(names) for key, names in taken.items()}, "a PVC"),
             storage.namespace_field(view, site),
-            storage.size_field(),
+            storage.size_field(named=True, hint="GiB, or 20Gi"),
             storage.class_field(facts, virtual=False),
             Choice("access", "access mode", options=modes),
             Choice("mode", "volume mode", options=(
@@ -114,7 +114,7 @@ def _resize_form(_view: View, rows: Sequence[ClaimRow], _facts: Facts) -> Form:
 
     return Form(
         f"resize {row.ref.path}",
-        (Number("size", "size", unit="GiB", least=least, default=str(least), hint=f"now {size(asked)}"),),
+        (Number("size", "size", unit="GiB", least=least, default=str(least), hint=f"now {size(asked)}", named=True),),
         warn=warn,
     )
 

@@ -132,11 +132,14 @@ def size_field(
     name: str = "size",
     hint: str = "",
     needed: bool = True,
+    named: bool = False,
     asked: Callable[[Answers], bool] = lambda _answers: True,
     check: Callable[[Answers], str] = lambda _answers: "",
 ) -> Number:
     """How large, in GiB."""
-    return Number(name, "size", hint, check, asked, unit="GiB", least=1, most=_LARGEST, default=default, needed=needed)
+    return Number(
+        name, "size", hint, check, asked, named, unit="GiB", least=1, most=_LARGEST, default=default, needed=needed
+    )
 
 
 def class_field(

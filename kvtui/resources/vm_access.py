@@ -46,7 +46,7 @@ def _expose_form(_view: View, machines: Sequence[Machine]) -> Form:
     return Form(
         f"expose {whom(machines)}",
         (
-            Number("port", "port", default="22", least=1, most=65_535, hint="of the Service"),
+            Number("port", "port", default="22", least=1, most=65_535, hint="of the Service, as in 22", named=True),
             Number("target_port", "port of the VM", needed=False, least=1, most=65_535, hint="empty: the same"),
             Choice("protocol", "protocol", options=[Option("TCP"), Option("UDP")]),
             Choice("type", "reached", options=[Option(name, note=note) for name, note in _SERVICE_KINDS.items()]),
@@ -119,15 +119,11 @@ def _secrets(vm: Whole, kind: str) -> list[tuple[str, str]]:
 
 def _choose_secret(vm: Whole, kind: str) -> Choice:
     notes = {"qemuGuestAgent": "its agent takes it within a minute, if it is connected"}
-    return Choice(
-        "secret",
-        "credential",
-        options=[
-            Option(secret, note=notes.get(method, "the guest reads it when it boots"))
-            for secret, method in _secrets(vm, kind)
-        ],
-        hint="the Secret that the VM names",
-    )
+    options = [
+        Option(secret, note=notes.get(method, "the guest reads it when it boots"))
+        for secret, method in _secrets(vm, kind)
+    ]
+    return Choice("secret", "credential", options=options, named=len(options) > 1, hint="the Secret that the VM names")
 
 
 def _password_form(_view: View, machines: Sequence[Machine], vm: Whole) -> Form:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -66,6 +66,11 @@ async def _patch(backend: Backend, machine: Machine, patch: Body, verb: str) -> 
 # CPUs and memory ---------------------------------------------------------------------------------------------------
 
 
+def _tell_now(found: Collection[str]) -> list[str]:
+    """How it is now, where it is so of all."""
+    return [f"now {next(iter(found))}"] if len(found) == 1 else []
+
+
 def _own_size_when(machine: Machine) -> str:
     reason = why_no_vm(machine)
     if reason or machine.vm is None or machine.vm.spec.instancetype is None:
@@ -91,7 +96,8 @@ def _cpus_form(view: View, machines: Sequence[Machine]) -> Form:
         return tuple(dict.fromkeys(filter(None, said)))
 
     steps = {_stored_cpus(machine)[1] for machine in machines}
-    hint = f"a socket has {steps.pop()}; other numbers make it one socket" if len(steps) == 1 else ""
+    said = [f"a socket has {steps.pop()}; other numbers make it one socket"] if len(steps) == 1 else []
+    hint = "; ".join([*_tell_now({str(_stored_cpus(machine)[0]) for machine in machines}), *said])
     count = Number("cpus", "CPUs", default=str(_stored_cpus(machines[0])[0]), least=1, most=1024, hint=hint,
                    named=True)  # fmt: skip
     return Form(f"CPUs of {whom(machines)}", (count,), warn=warn)
@@ -134,8 +140,9 @@ def _memory_form(view: View, machines: Sequence[Machine]) -> Form:
             said.append(f"{size(max(used))} are in use now")
         return said
 
+    hint = "; ".join([*_tell_now({size(_stored_memory(machine)) for machine in machines}), "MiB, or 4Gi"])
     memory = Number("memory", "memory", unit="MiB", default=str(_stored_memory(machines[0]) // _MIB), least=_LEAST,
-                    most=_MOST, hint="MiB, or 4Gi", named=True, check=check)  # fmt: skip
+                    most=_MOST, hint=hint, named=True, check=check)  # fmt: skip
     return Form(f"memory of {whom(machines)}", (memory,), warn=warn)
 
 

@@ -205,7 +205,7 @@ def _detach_form(_view: View, machines: Sequence[Machine]) -> Form:
     (machine,) = machines
     return Form(
         f"detach a disk from {machine.record.metadata.name}",
-        (Choice("name", "disk", options=[Option(one.name, note=one.claim) for one in _plugged(machine)]),),
+        (Choice("name", "disk", options=[Option(one.name, note=one.claim) for one in _plugged(machine)], named=True),),
         about=("its volume stays, with all data",),
         warn=lambda _answers: ("unmount it in the guest first: what is not written is lost",) if machine.live else (),
     )

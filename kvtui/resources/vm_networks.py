@@ -157,7 +157,7 @@ def _remove_form(_view: View, machines: Sequence[Machine], vm: Whole) -> Form:
     options = [Option(text_of(item, "name"), reason=why_not(item)) for item in _interfaces(vm)]
     return Form(
         f"remove an interface of {whom(machines)}",
-        (Choice("name", "interface", options=options),),
+        (Choice("name", "interface", options=options, named=True),),
         warn=lambda _answers: ("what goes through it ends at once",) if machines[0].running else (),
     )
 

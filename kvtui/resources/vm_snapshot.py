@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from kvtui.backends.base import Backend, Permission
 from kvtui.model import Cell, Health, Ref, Tone
@@ -34,6 +35,9 @@ from kvtui.resources.copying import (
 from kvtui.resources.form import Answers, Choice, Form, Number, Option, Text, Toggle
 from kvtui.store import View
 from kvtui.text import parse_time
+
+_OFF_POLICY: Final = "WaitGracePeriod"
+"""What is to become of a VM that is started meanwhile: nobody was asked whether it may be shut down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +223,7 @@ def _restore_form(view: View, rows: Sequence[SnapshotOfVm]) -> Form:
     included = ", ".join(snapshot.status.snapshot_volumes.included_volumes) or "no disks"
 
     def in_place(answers: Answers) -> bool:
-        return answers.text("target") == "in place"
+        return answers.text("target") == "in-place"
 
     def warn(answers: Answers) -> Sequence[str]:
         if not in_place(answers):
@@ -237,17 +241,17 @@ def _restore_form(view: View, rows: Sequence[SnapshotOfVm]) -> Form:
     return Form(
         f"restore {snapshot.metadata.name}",
         (
-            Choice("target", "into", options=(
-                Option("in place", f"{name}, in place", reason=gone),
+            Choice("target", "into", named=True, options=(
+                Option("in-place", f"{name}, in place", reason=gone),
                 Option("new", "a new VM", note="which is not started"),
             )),
             Text("name", "name of the new VM", default=free_name(f"{name}-restored", taken),
                  check=fresh("name", taken, "a VM"), asked=lambda answers: not in_place(answers)),
-            Choice("policy", "while the VM runs", options=(
+            Choice("policy", "while the VM runs", named=True, options=(
                 Option("StopTarget", "shut it down", note="it stays off until it is started"),
                 Option("WaitEventually", "wait until it is off"),
                 Option("WaitGracePeriod", "wait 5 minutes for that"),
-            ), asked=lambda answers: running and in_place(answers)),
+            ), default="StopTarget" if running else _OFF_POLICY, asked=lambda answers: running and in_place(answers)),
         ),
         about=(f"taken {_when(row)}, holds {included}", *_rest(row)),
         warn=warn,
@@ -269,7 +273,7 @@ async def _restore(backend: Backend, row: SnapshotOfVm, answers: Answers) -> Ref
     snapshot = row.snapshot.metadata
     new = answers.text("target") == "new"
     vm = answers.text("name") if new else row.snapshot.spec.source.name
-    policy = "FailImmediate" if new else answers.text("policy") or "StopTarget"
+    policy = "FailImmediate" if new else answers.text("policy")
     ref = Ref(row.backend, VmRestore.KIND, snapshot.namespace, f"{snapshot.name[:40].rstrip('-')}-")
     body, about = restore_body(snapshot.name, vm, policy), row.snapshot.ref(row.backend)
     return await objects(backend).create(ref, body, verb=f"restore into {vm}", about=about)

@@ -252,6 +252,8 @@ def test_fields_are_options_and_are_checked_as_on_the_screen(run: Run) -> None:
     code, _, err = run(*new, "--source", "blank", "--size", "many")
     assert code == codes.USAGE
     assert "'many' is no amount: as in 20 or 20Gi" in err
+    code, _, err = run(*new, "--source", "blank")
+    assert (code, "needs --size: " in err) == (codes.USAGE, True)
     code, _, err = run(*new, "--source", "nowhere")
     assert code == codes.USAGE
     code, out, _ = run(*new, "--source", "nowhere", "-o", "json")
@@ -274,9 +276,9 @@ def test_fields_are_options_and_are_checked_as_on_the_screen(run: Run) -> None:
     [
         (["set-memory", "--memory", "1"], "memory: not less than 32 MiB"),
         (["set-memory", "--memory", "-5"], "not less than 32 MiB"),
-        (["set-memory"], "needs --memory: it is "),
+        (["set-memory"], "needs --memory: now "),
         (["set-cpus", "--cpus", "0"], "CPUs: not less than 1"),
-        (["set-cpus"], "needs --cpus: it is "),
+        (["set-cpus"], "needs --cpus: now "),
         (["attach-interface", "--network", "nowhere"], "--network is not 'nowhere': there is db-vlan120"),
         (["attach-disk"], "needs --volume: there is "),
     ],
@@ -300,7 +302,7 @@ def test_a_copy_that_is_smaller_than_its_source_is_refused_before_it_is_sent(run
 def test_fields_are_listed_for_the_objects(run: Run) -> None:
     code, out, _ = run("create", "dv", "fields-2", "-n", "shop", "--fields")
     assert code == codes.OK
-    assert "  --source VALUE   source (default: http)\n" in out
+    assert "  --source VALUE   source (needed)\n" in out
     assert "      blank  an empty disk\n" in out
     assert "  --bind yes|no   bind at once (default: no)\n" in out
     assert "fields-2" not in run("get", "dv", "-n", "shop", "-o", "name")[1]

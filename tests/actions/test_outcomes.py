@@ -58,13 +58,13 @@ def test_a_smaller_size_ends_with_the_restart_that_it_needs(run: Run, vm: Callab
 def test_what_was_made_is_told(run: Run, vm: Callable[[str], str]) -> None:
     path = vm("Running")
     namespace = path.partition("/")[0]
-    code, out, _ = run("expose", path, "--name", "way-in", "--yes", "-o", "json")
+    code, out, _ = run("expose", path, "--port", "22", "--name", "way-in", "--yes", "-o", "json")
     (item,) = json.loads(out)["items"]
     assert (code, item["words"]) == (codes.OK, f"Service {namespace}/way-in is made")
     made = item["made"]
     assert (made["kind"], made["namespace"], made["name"]) == ("Service", namespace, "way-in")
     assert made["uid"]
-    code, out, _ = run("expose", path, "--name", "another", "--yes")
+    code, out, _ = run("expose", path, "--port", "22", "--name", "another", "--yes")
     assert out == f"{path}: accepted: Service {namespace}/another is made\n"
 
 

@@ -10,14 +10,17 @@ from typing import Any
 import pytest
 
 from kvtui.backends.base import Backend
+from kvtui.cli.fields import fill_form
 from kvtui.demo import kinds
 from kvtui.demo.world import World
+from kvtui.errors import ConfigError
 from kvtui.joins.machine import Machine
 from kvtui.model import Cell, Platform, Ref, Tone
+from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.resources import pvc_export, resources_for, vm_clone, vm_copies, vm_export, vm_restore, vm_snapshot
 from kvtui.resources.base import AnyAction, AnyResource
 from kvtui.resources.form import Draft
-from kvtui.store import Store
+from kvtui.store import Drop, Store
 from kvtui.text import clean
 from tests.demo.worlds import START
 from tests.machines import Object, store_of
@@ -242,6 +245,27 @@ async def test_a_restore_in_place_says_what_is_lost_and_stops_the_vm() -> None:
         "virtualMachineSnapshotName": "checkout-2-nightly",
     }
     assert done == [("create", "VirtualMachineRestore", "shop/checkout-2-nightly-", {"spec": spec})]
+
+
+def test_a_command_has_to_say_what_a_restore_overwrites_and_what_becomes_of_the_running_vm() -> None:
+    store = copies()
+    row = row_of(vm_snapshot.RESOURCE, "checkout-2-nightly", store)
+    form = draft_of(SNAPSHOT_ACTIONS["snapshot.restore"], row, store).form
+    with pytest.raises(ConfigError, match="needs --target") as caught:
+        fill_form(form, {})
+    assert caught.value.detail == "there is in-place, new"
+    with pytest.raises(ConfigError, match="needs --policy") as caught:
+        fill_form(form, {"target": "in-place"})
+    assert caught.value.detail == "there is StopTarget, WaitEventually, WaitGracePeriod"
+
+
+async def test_a_vm_that_was_off_is_not_stopped_when_somebody_starts_it_before_it_is_taken_back() -> None:
+    store = copies()
+    store.apply([Drop(ref.backend, VirtualMachineInstance, ref.namespace, ref.name, ref.uid)
+                 for ref, _ in [*store.items(VirtualMachineInstance)]])  # fmt: skip
+    row = row_of(vm_snapshot.RESOURCE, "checkout-2-nightly", store)
+    (done,) = await run(SNAPSHOT_ACTIONS["snapshot.restore"], row, store)
+    assert done[3]["spec"]["targetReadinessPolicy"] == "WaitGracePeriod"
 
 
 async def test_a_restore_into_a_new_vm_warns_of_two_with_one_identity() -> None:

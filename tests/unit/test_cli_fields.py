@@ -6,6 +6,7 @@ import pytest
 
 from kvtui.cli.fields import describe_fields, fill_form
 from kvtui.errors import ConfigError
+from kvtui.resources.autostart import autostart_form
 from kvtui.resources.form import Choice, Form, Option, Toggle
 
 _DISKS = Form("delete shop/catalog-3", (Toggle("disk_catalog-3-root", "catalog-3-root"), Toggle("keep_all", "keep")))
@@ -35,3 +36,12 @@ def test_what_does_not_go_without_saying_has_to_be_named() -> None:
     assert caught.value.detail == "there is Manual"
     assert fill_form(_STRATEGY, {"strategy": "Manual"}).answers.text("strategy") == "Manual"
     assert "(needed)" in "".join(describe_fields(_STRATEGY))
+
+
+def test_yes_or_no_that_has_to_be_named_is_told_with_both_options() -> None:
+    form = autostart_form("mail-1", now=False)
+    with pytest.raises(ConfigError, match="autostart of mail-1 needs --autostart") as caught:
+        fill_form(form, {})
+    assert caught.value.detail == "--autostart or --no-autostart; it is off now"
+    assert fill_form(form, {"autostart": None}).answers.flag("autostart")
+    assert not fill_form(form, {"no-autostart": None}).answers.flag("autostart")
