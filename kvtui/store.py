@@ -173,12 +173,19 @@ class View:
         self.version = 0
         """Grows with every delta."""
         self.memo: dict[Ref, object] = {}
-        """What joins made of the present state, for several ask for the same; emptied with every delta."""
+        """What joins made of the present state, for several ask for the same; emptied with every delta. None where
+        there is nothing to join.
+        """
 
     def get(self, type_: type[R], backend: str, namespace: str, name: str) -> R | None:
         """The object of that name, whichever its uid."""
         entry = self._entries(type_).get((backend, namespace, name))
         return entry[1] if entry is not None and isinstance(entry[1], type_) else None
+
+    def ref_of(self, type_: type[Record], backend: str, namespace: str, name: str) -> Ref | None:
+        """The identity of the object of that name."""
+        entry = self._entries(type_).get((backend, namespace, name))
+        return entry[0] if entry is not None else None
 
     def find(self, type_: type[R], ref: Ref) -> R | None:
         """The very object that `ref` means: one of the same name and another uid is not it."""
@@ -207,7 +214,8 @@ class View:
     def linked(self, type_: type[R], backend: str, link: str, value: str) -> list[tuple[Ref, R]]:
         """The objects whose `links` hold that pair: ``linked(Pod, backend, "node", "n1")``."""
         table = self._tables.get(type_.KIND)
-        return self._collect(type_, table, table.links.get((backend, link, value), ()) if table else ())
+        keys = table.links.get((backend, link, value)) if table is not None else None
+        return self._collect(type_, table, keys) if keys else []
 
     def everywhere(self, type_: type[R], link: str, value: str) -> list[tuple[Ref, R]]:
         """The same in all backends: for what one backend knows of objects of another."""

@@ -103,13 +103,14 @@ class Machine:
 
 def join_machine(view: View, ref: Ref) -> Machine | None:
     """The machine that `ref` means: a VM, or an instance without VM. None where there is no such row."""
-    known = view.memo.get(ref)
-    if isinstance(known, Machine):
+    known = view.memo.get(ref, _UNKNOWN)
+    if known is None or isinstance(known, Machine):
         return known
-    machine = _join(view, ref)
-    if machine is not None:
-        view.memo[ref] = machine
+    machine = view.memo[ref] = _join(view, ref)
     return machine
+
+
+_UNKNOWN = object()
 
 
 def _join(view: View, ref: Ref) -> Machine | None:
@@ -203,28 +204,25 @@ def all_machines(view: View) -> Iterator[Ref]:
 
 
 def machines_named(view: View, backend: str, namespace: str, name: str) -> Iterator[Ref]:
-    """The VM and the instance of that name, as far as they exist."""
-    vm = view.get(VirtualMachine, backend, namespace, name)
-    if vm is not None:
-        yield vm.ref(backend)
-        return
-    vmi = view.get(VirtualMachineInstance, backend, namespace, name)
-    if vmi is not None:
-        yield vmi.ref(backend)
+    """The VM of that name, or the instance that has none."""
+    found = view.ref_of(VirtualMachine, backend, namespace, name) or view.ref_of(
+        VirtualMachineInstance, backend, namespace, name
+    )
+    if found is not None:
+        yield found
 
 
 def machines_of_vm(view: View, ref: Ref, _record: Record) -> Iterator[Ref]:
     """For `related`: the VM, and the instance that has or loses its own row because of it."""
     yield ref
-    vmi = view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
-    if vmi is not None:
-        yield vmi.ref(ref.backend)
+    instance = view.ref_of(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
+    if instance is not None:
+        yield instance
 
 
-def machines_of_instance(view: View, ref: Ref, _record: Record) -> Iterator[Ref]:
-    """For `related`: the instance's own row, or that of its VM."""
-    yield from machines_named(view, ref.backend, ref.namespace, ref.name)
-    yield ref
+def machines_of_instance(view: View, ref: Ref, _record: Record) -> tuple[Ref]:
+    """For `related`: its VM, or the instance that has none."""
+    return (view.ref_of(VirtualMachine, ref.backend, ref.namespace, ref.name) or ref,)
 
 
 def machines_of_pod(view: View, ref: Ref, pod: Pod) -> Iterable[Ref]:
@@ -242,16 +240,17 @@ def machines_of_migration(view: View, ref: Ref, migration: Migration) -> Iterabl
 
 def machines_of_node(view: View, ref: Ref, _record: Record) -> Iterator[Ref]:
     """For `related`: the machines on a node."""
-    for instance, _ in view.linked(VirtualMachineInstance, ref.backend, "node", ref.name):
-        yield from machines_named(view, instance.backend, instance.namespace, instance.name)
+    for instance, vmi in view.linked(VirtualMachineInstance, ref.backend, "node", ref.name):
+        yield from machines_of_instance(view, instance, vmi)
 
 
 def machines_of_volume(view: View, ref: Ref, _record: Record) -> Iterator[Ref]:
     """For `related`: the machines that use a DataVolume or the claim of that name."""
     for link in ("datavolume", "claim"):
-        for type_ in (VirtualMachine, VirtualMachineInstance):
-            for user, _ in view.linked(type_, ref.backend, link, ref.path):
-                yield from machines_named(view, user.backend, user.namespace, user.name)
+        for machine, _ in view.linked(VirtualMachine, ref.backend, link, ref.path):
+            yield machine
+        for instance, vmi in view.linked(VirtualMachineInstance, ref.backend, link, ref.path):
+            yield from machines_of_instance(view, instance, vmi)
 
 
 def migratable(machine: Machine) -> tuple[bool | None, str]:

@@ -5,19 +5,43 @@ from __future__ import annotations
 import heapq
 import math
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from kvtui.model import Finding, Ref, Severity
-from kvtui.store import Delta, View
+from kvtui.records.base import Record
+from kvtui.store import Change, Delta, View
 from kvtui.triage.base import WELL, Judgement, Related, Rule, backend_ref
 from kvtui.triage.problems import Problem, group_problems, worst_first
 from kvtui.triage.rules import RULES
 
-_NO_RULES: dict[Related, list[str]] = {}
+_Rules = frozenset[str]
+"""Rules by their ids."""
 
-_Key = tuple[str, Ref]
-"""Rule and subject."""
+
+@dataclass(slots=True)
+class _Case:
+    """What is kept of a rule and a subject where there is more to say than that all is well."""
+
+    told: Finding | None = None
+    hidden: Finding | None = None
+    """What was told before nobody could tell any more."""
+    first: float | None = None
+    """Since when there is something to find, told already or not yet."""
+    leaving: float | None = None
+    """When what is told and no longer so will go."""
+    due: float | None = None
+    """When the rule is to be asked again."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is left to be kept."""
+        return self.first is None and self.hidden is None and self.due is None
+
+
+_NO_RULES: Mapping[Related, _Rules] = {}
+_NO_CASES: Mapping[str, _Case] = {}
 
 
 class Engine:
@@ -25,26 +49,19 @@ class Engine:
 
     def __init__(self, rules: Sequence[Rule] = RULES) -> None:
         self._rules = {rule.id: rule for rule in rules}
-        self._of_feeds = [rule.id for rule in rules if rule.feeds]
-        self._by_type: dict[type, dict[Related, list[str]]] = {}
-        """By type of record, the rules of each way to their subjects."""
-        for rule in rules:
-            for type_, related in rule.related.items():
-                self._by_type.setdefault(type_, {}).setdefault(related, []).append(rule.id)
-        self._todo: dict[_Key, None] = {}
-        """What is still to be judged."""
+        self._of_feeds = frozenset(rule.id for rule in rules if rule.feeds)
+        self._by_type = _group_rules(rules)
+        self._changes: deque[Change[Record]] = deque()
+        """What changed, and nobody has asked yet whom it concerns."""
+        self._todo: dict[Ref, _Rules] = {}
+        """What is still to be judged: by subject, for its rules look at the same records."""
         self._changed = False
         self.waits = True
         """Whether what is found must stand for a while before it is told; who looks but once cannot wait."""
-        self._found: dict[_Key, Finding] = {}
-        self._hidden: dict[_Key, Finding] = {}
-        """What was found before nobody could tell any more."""
-        self._first: dict[_Key, float] = {}
-        """Since when there is something to find, told already or not yet."""
-        self._leaving: dict[_Key, float] = {}
-        """When what is told and no longer so will go."""
-        self._due: dict[_Key, float] = {}
-        self._queue: list[tuple[float, _Key]] = []
+        self._cases: dict[Ref, dict[str, _Case]] = {}
+        """By subject and rule."""
+        self._queue: list[tuple[float, str, Ref]] = []
+        """When to ask which rule of which subject again, the earliest first; obsolete where its case says otherwise."""
         self._sorted: tuple[Finding, ...] = ()
         self._problems: tuple[Problem, ...] = ()
 
@@ -61,7 +78,7 @@ class Engine:
     @property
     def behind(self) -> bool:
         """Whether something is still to be judged, for patience was at its end."""
-        return bool(self._todo)
+        return bool(self._changes or self._todo)
 
     def update(self, view: View, delta: Delta, now: float, patience: float = math.inf) -> bool:
         """Judge what the delta and the time have changed; whether the findings are others than before.
@@ -69,94 +86,141 @@ class Engine:
         `patience` is how many seconds it may take: the rest is judged by the next calls, and told when it is all done.
         """
         end = time.perf_counter() + patience
-        self._touch(view, delta)
-        self._todo.update(dict.fromkeys(self._overdue(now)))
-        while self._todo:
-            # The newest first: taking the oldest out of a large dict is slow.
-            key, _ = self._todo.popitem()
-            self._changed = self._judge(view, key, now) or self._changed
+        self._changes.extend(delta.changes)
+        for feed in delta.feeds:
+            self._note(backend_ref(feed.backend), self._of_feeds)
+        self._note_due(now)
+        while self._changes or self._todo:
+            if self._changes:
+                self._note_concerned(view, self._changes.popleft())
+            else:
+                # The newest first: taking the oldest out of a large dict is slow.
+                ref, rules = self._todo.popitem()
+                self._changed = self._judge(view, ref, rules, now) or self._changed
             if time.perf_counter() >= end:
                 break
-        if self._todo or not self._changed:
+        if self.behind or not self._changed:
             return False
         self._changed = False
         self._sorted = tuple(sorted(self._counted(), key=worst_first))
         self._problems = group_problems(self._sorted)
         return True
 
-    def _touch(self, view: View, delta: Delta) -> None:
-        todo = self._todo
-        for feed in delta.feeds:
-            ref = backend_ref(feed.backend)
-            todo.update(((rule, ref), None) for rule in self._of_feeds)
-        for change in delta.changes:
-            for related, rules in self._by_type.get(type(change.record), _NO_RULES).items():
-                for record in (change.old, change.new):
-                    if record is not None:
-                        for ref in related(view, change.ref, record):
-                            for rule in rules:
-                                todo[rule, ref] = None
+    def _note(self, ref: Ref, rules: _Rules) -> None:
+        """Have a subject judged by these rules."""
+        known = self._todo.get(ref)
+        if known is None:
+            self._todo[ref] = rules
+        elif not rules <= known:
+            self._todo[ref] = known | rules
 
-    def _overdue(self, now: float) -> list[_Key]:
-        found: list[_Key] = []
+    def _note_concerned(self, view: View, change: Change[Record]) -> None:
+        for related, rules in self._by_type.get(type(change.record), _NO_RULES).items():
+            for record in (change.old, change.new):
+                if record is not None:
+                    for ref in related(view, change.ref, record):
+                        self._note(ref, rules)
+
+    def _note_due(self, now: float) -> None:
         while self._queue and self._queue[0][0] <= now:
-            at, key = heapq.heappop(self._queue)
-            if self._due.get(key) == at:
-                found.append(key)
-        return found
+            at, rule, ref = heapq.heappop(self._queue)
+            case = self._cases.get(ref, _NO_CASES).get(rule)
+            if case is not None and case.due == at:
+                self._note(ref, frozenset((rule,)))
 
     def _counted(self) -> Iterator[Finding]:
         """All but what other rules tell better."""
-        told = {ref for (rule, ref) in self._found if not self._rules[rule].fallback}
-        for (rule, ref), finding in self._found.items():
-            if ref not in told or not self._rules[rule].fallback:
-                yield finding
+        for cases in self._cases.values():
+            told = [(self._rules[rule].fallback, case.told) for rule, case in cases.items() if case.told is not None]
+            known = any(not fallback for fallback, _ in told)
+            for fallback, finding in told:
+                if not (fallback and known):
+                    yield finding
 
-    def _judge(self, view: View, key: _Key, now: float) -> bool:
-        rule, ref = self._rules[key[0]], key[1]
-        try:
-            judgement = rule.judge(view, ref, now)
-        except Exception as error:  # noqa: BLE001 - boundary: a rule that fails must cost no more than its own word
-            judgement = Judgement(_own_fault(rule.id, ref, error))
-        if judgement is WELL and key not in self._first and key not in self._due and key not in self._hidden:
-            return False
-        before = self._found.get(key)
-        finding = judgement.finding
-        if judgement.hidden and before is not None:
-            self._hidden[key] = before
-        hidden = self._hidden.get(key) if judgement.hidden else self._hidden.pop(key, None)
-        if finding is None:
-            stays = before is not None and not judgement.hidden and view.record(ref) is not None
-            until = self._leaving.setdefault(key, now + rule.linger) if stays else now
-            self._remember(key, _earliest(judgement.again, until if now < until else None))
-            return now >= until and self._forget(key)
-        self._leaving.pop(key, None)
-        if finding.since is None:
-            same = before or (hidden if hidden is not None and hidden.trouble == finding.trouble else None)
-            first = self._first.get(key, now)
-            finding = replace(finding, since=same.since if same is not None else first)
-        ripe = self._first.setdefault(key, finding.since or now) + rule.settle
-        if before is None and self.waits and now < ripe:
-            self._remember(key, _earliest(judgement.again, ripe))
-            return False
-        self._remember(key, judgement.again)
-        if finding == before:
-            return False
-        self._found[key] = finding
-        return True
+    def _judge(self, view: View, ref: Ref, rules: _Rules, now: float) -> bool:
+        """Ask rules about a subject; whether other things are told of it than before."""
+        changed = False
+        cases = self._cases.get(ref, _NO_CASES)
+        for name in rules:
+            rule = self._rules[name]
+            try:
+                judgement = rule.judge(view, ref, now)
+            except Exception as error:  # noqa: BLE001 - boundary: a rule that fails must cost no more than its own word
+                judgement = Judgement(_own_fault(name, ref, error))
+            if judgement is not WELL or name in cases:
+                changed = self._follow(view, rule, ref, judgement, now) or changed
+        return changed
 
-    def _forget(self, key: _Key) -> bool:
-        """Let a finding go; whether it was told."""
-        self._leaving.pop(key, None)
-        self._first.pop(key, None)
-        return self._found.pop(key, None) is not None
+    def _follow(self, view: View, rule: Rule, ref: Ref, judgement: Judgement, now: float) -> bool:
+        """Go on with the case of a rule and its subject; whether something else is told of it than before."""
+        case = self._cases.setdefault(ref, {}).setdefault(rule.id, _Case())
+        before = case.told
+        if judgement.finding is None:
+            linger = rule.linger if view.record(ref) is not None else 0.0
+            due = _miss(case, judgement, linger, now)
+        else:
+            settle = rule.settle if self.waits else 0.0
+            due = _find(case, judgement, judgement.finding, settle, now)
+        if case.due != due:
+            case.due = due
+            if due is not None:
+                heapq.heappush(self._queue, (due, rule.id, ref))
+        if case.closed:
+            self._close(ref, rule.id)
+        return case.told is not before
 
-    def _remember(self, key: _Key, again: float | None) -> None:
-        if again is None:
-            self._due.pop(key, None)
-        elif self._due.get(key) != again:
-            self._due[key] = again
-            heapq.heappush(self._queue, (again, key))
+    def _close(self, ref: Ref, rule: str) -> None:
+        cases = self._cases[ref]
+        del cases[rule]
+        if not cases:
+            del self._cases[ref]
+
+
+def _group_rules(rules: Sequence[Rule]) -> Mapping[type[Record], Mapping[Related, _Rules]]:
+    """By type of record: the rules of each way to their subjects, so that each way is gone but once."""
+    found: dict[type[Record], dict[Related, _Rules]] = {}
+    for rule in rules:
+        for type_, related in rule.related.items():
+            ways = found.setdefault(type_, {})
+            ways[related] = ways.get(related, frozenset()) | {rule.id}
+    return found
+
+
+def _miss(case: _Case, judgement: Judgement, linger: float, now: float) -> float | None:
+    """Nothing is found. What was told is kept for a while, and forgotten then; when to ask again."""
+    if judgement.hidden:
+        case.hidden = case.told or case.hidden
+    else:
+        case.hidden = None
+        if case.told is not None and linger:
+            case.leaving = case.leaving if case.leaving is not None else now + linger
+            if now < case.leaving:
+                return _earliest(judgement.again, case.leaving)
+    case.told = case.first = case.leaving = None
+    return judgement.again
+
+
+def _find(case: _Case, judgement: Judgement, finding: Finding, settle: float, now: float) -> float | None:
+    """Something is found. It is told once it has settled, as old as it is known to be; when to ask again."""
+    if finding.since is None:
+        finding = replace(finding, since=_known_since(case, finding, now))
+    case.leaving = case.hidden = None
+    if case.first is None:
+        case.first = finding.since or now
+    if case.told is None and now < case.first + settle:
+        return _earliest(judgement.again, case.first + settle)
+    if finding != case.told:
+        case.told = finding
+    return judgement.again
+
+
+def _known_since(case: _Case, finding: Finding, now: float) -> float | None:
+    """Since when a finding stands that does not say so itself."""
+    if case.told is not None:
+        return case.told.since
+    if case.hidden is not None and case.hidden.trouble == finding.trouble:
+        return case.hidden.since
+    return case.first if case.first is not None else now
 
 
 def _earliest(one: float | None, other: float | None) -> float | None:

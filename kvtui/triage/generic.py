@@ -74,7 +74,7 @@ def _judge(view: View, ref: Ref, now: float, label: str, records: Sequence[Recor
             again.append(complaint.until)
     when = min(again, default=None)
     if not found:
-        return Judgement(again=when)
+        return Judgement(again=when) if when is not None else WELL
     found.sort(key=lambda complaint: -complaint.severity)
     worst = found[0]
     evidence = tuple(dict.fromkeys(complaint.evidence for complaint in found))

@@ -44,8 +44,7 @@ def running_since(machine: Machine) -> float | None:
 
 def _judge_agent(view: View, ref: Ref, _now: float) -> Judgement:
     machine = join_machine(view, ref)
-    since = running_since(machine) if machine is not None else None
-    if machine is None or machine.vmi is None or since is None or machine.paused:
+    if machine is None or machine.vmi is None or not machine.running or machine.paused:
         return WELL
     conditions, name = machine.vmi.status.conditions, f"VMI {machine.vmi.metadata.name}"
     old = find_condition(conditions, "AgentVersionNotSupported")
@@ -67,11 +66,11 @@ def _judge_agent(view: View, ref: Ref, _now: float) -> Judgement:
 def _judge_ready(view: View, ref: Ref, now: float) -> Judgement:
     """A guest that runs and whose probe fails."""
     machine = join_machine(view, ref)
-    since = running_since(machine) if machine is not None else None
-    if machine is None or machine.vmi is None or since is None or machine.paused or machine.moving:
+    if machine is None or machine.vmi is None or not machine.running or machine.vmi.metadata.deletion_timestamp:
         return WELL
     ready = find_condition(machine.vmi.status.conditions, "Ready")
-    if ready is None or ready.status != "False" or machine.vmi.metadata.deletion_timestamp:
+    since = running_since(machine) if ready is not None and ready.status == "False" else None
+    if ready is None or since is None or machine.paused or machine.moving:
         return WELL
     began = max(since, parse_time(ready.last_transition_time) or since)
     if now < began + READY_LIMIT:

@@ -15,8 +15,10 @@ from kvtui.joins.footing import (
 from kvtui.joins.machine import (
     join_machine,
     machines_named,
+    machines_of_instance,
     machines_of_migration,
     machines_of_pod,
+    machines_of_vm,
 )
 from kvtui.model import Evidence, FeedState, Finding, Ref, Severity
 from kvtui.records.base import Record, find_condition, is_true
@@ -37,20 +39,14 @@ _RUNS = frozenset({DomainState.RUNNING, DomainState.BLOCKED})
 
 def _judge_machine(view: View, ref: Ref, _now: float) -> Judgement:
     """A VM that is Running, and whose domain or pod says otherwise. One that moves is in two places rightly."""
-    vmi = view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
-    if vmi is None or not vmi.is_running:
-        return WELL
-    if (
-        ref.kind == VirtualMachineInstance.KIND
-        and view.get(VirtualMachine, ref.backend, ref.namespace, ref.name) is not None
-    ):
-        return WELL
-    finding = (_stopped_below(view, ref, vmi) if view.count(Domain) else None) or _elsewhere(view, ref, vmi)
-    if finding is None:
-        return WELL
-    # Rare enough to look closer.
     machine = join_machine(view, ref)
-    if machine is None or machine.paused or machine.migration is not None or machine.moving:
+    vmi = machine.vmi if machine is not None else None
+    if machine is None or vmi is None or not vmi.is_running:
+        return WELL
+    finding = (_stopped_below(view, ref, vmi) if view.count(Domain) else None) or _elsewhere(
+        view, ref, vmi, machine.launcher
+    )
+    if finding is None or machine.paused or machine.migration is not None or machine.moving:
         return WELL
     return Judgement(finding)
 
@@ -82,17 +78,13 @@ def _is_current(view: View, backend: str) -> bool:
     return all(host.connected for _, host in view.items(Host, backend))
 
 
-def _elsewhere(view: View, ref: Ref, vmi: VirtualMachineInstance) -> Finding | None:
-    """Its pod is on another node than the instance says."""
+def _elsewhere(view: View, ref: Ref, vmi: VirtualMachineInstance, launcher: Pod | None) -> Finding | None:
+    """Its pod is on another node than the instance says; `launcher` is the one on its node."""
     node = vmi.status.node_name
-    running = [
-        (at, pod)
-        for at, pod in view.linked(Pod, ref.backend, "vmi", vmi.metadata.uid)
-        if pod.status.phase == "Running"
-        and not pod.metadata.annotations.provisioning
-        and not pod.metadata.deletion_timestamp
-    ]
-    if not node or not running or any(pod.spec.node_name == node for _, pod in running):
+    if not node or (launcher is not None and _carries(launcher)):
+        return None
+    running = [(at, pod) for at, pod in view.linked(Pod, ref.backend, "vmi", vmi.metadata.uid) if _carries(pod)]
+    if not running or any(pod.spec.node_name == node for _, pod in running):
         return None
     at, pod = running[0]
     return _finding(
@@ -108,6 +100,12 @@ def _elsewhere(view: View, ref: Ref, vmi: VirtualMachineInstance) -> Finding | N
         ),
         "see the log of virt-controller and of virt-handler on both nodes before you start or stop it",
     )
+
+
+def _carries(pod: Pod) -> bool:
+    """Whether a guest may run in a launcher."""
+    meta = pod.metadata
+    return pod.status.phase == "Running" and not meta.annotations.provisioning and not meta.deletion_timestamp
 
 
 def _judge_disk(view: View, ref: Ref, _now: float) -> Judgement:
@@ -262,22 +260,9 @@ def _volumes_of_claim(view: View, ref: Ref, _claim: Claim) -> Iterator[Ref]:
 
 def _claim_of_volume(view: View, ref: Ref, volume: PersistentVolume) -> Iterator[Ref]:
     bound = volume.spec.claim_ref
-    claim = view.get(Claim, ref.backend, bound.namespace, bound.name) if bound is not None else None
+    claim = view.ref_of(Claim, ref.backend, bound.namespace, bound.name) if bound is not None else None
     if claim is not None:
-        yield claim.ref(ref.backend)
-
-
-def _machine_of_vm(view: View, ref: Ref, _vm: VirtualMachine) -> Iterator[Ref]:
-    """The VM, and an instance that was without one until now."""
-    yield ref
-    vmi = view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
-    if vmi is not None and vmi.controller is None:
-        yield vmi.ref(ref.backend)
-
-
-def _machine_of_instance(view: View, ref: Ref, _vmi: VirtualMachineInstance) -> Iterator[Ref]:
-    found = tuple(machines_named(view, ref.backend, ref.namespace, ref.name))
-    yield from found or (ref,)
+        yield claim
 
 
 RULES = (
@@ -285,8 +270,8 @@ RULES = (
         "layers.machine",
         _judge_machine,
         {
-            VirtualMachine: _machine_of_vm,
-            VirtualMachineInstance: _machine_of_instance,
+            VirtualMachine: machines_of_vm,
+            VirtualMachineInstance: machines_of_instance,
             Pod: machines_of_pod,
             Migration: machines_of_migration,
             Domain: _machines_of_domain,

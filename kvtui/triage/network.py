@@ -15,8 +15,7 @@ from kvtui.triage.guest import BOOT_LIMIT, running_since
 
 def _judge(view: View, ref: Ref, now: float) -> Judgement:
     machine = join_machine(view, ref)
-    since = running_since(machine) if machine is not None else None
-    if machine is None or machine.vmi is None or since is None or machine.paused:
+    if machine is None or machine.vmi is None or not machine.running or machine.paused:
         return WELL
     vmi = machine.vmi
     told = {interface.name: interface for interface in vmi.status.interfaces}
@@ -26,7 +25,8 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
         if network.multus is not None
         and (network.name not in told or not (told[network.name].ip_address or told[network.name].ip_addresses))
     ]
-    if not bare:
+    since = running_since(machine) if bare else None
+    if since is None:
         return WELL
     if now < since + BOOT_LIMIT:
         return Judgement(again=since + BOOT_LIMIT)
