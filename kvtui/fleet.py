@@ -90,7 +90,7 @@ class Fleet:
     def feeds(self, sources: Iterable[Source]) -> list[Feed]:
         """The feeds of some kinds, in every backend whose platform has them."""
         return [
-            self.store.feed(backend.name, source.kind)
+            self.store.feed(backend.name, source.feed)
             for source in sources
             for backend in self.backends.values()
             if backend.info.platform is source.platform
@@ -127,7 +127,7 @@ class Fleet:
         except Exception as error:  # noqa: BLE001 - boundary: one backend's fault must not end the others
             now, words = self.clock(), f"a fault of kvtui: {error!r}"
             for source in sources:
-                self.store.post(Feed(backend.name, source.kind, FeedState.FAILED, now, words))
+                self.store.post(Feed(backend.name, source.feed, FeedState.FAILED, now, words))
 
     @property
     def asks(self) -> bool:
@@ -160,6 +160,6 @@ class Fleet:
 
 
 def all_sources(resources: Iterable[AnyResource] = RESOURCES) -> tuple[Source, ...]:
-    """Every source that a resource names, each kind once."""
-    found = {source.kind: source for resource in resources for source in resource.sources}
+    """Every source that a resource names, each once."""
+    found = {source.feed: source for resource in resources for source in resource.sources}
     return tuple(found.values())

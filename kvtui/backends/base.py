@@ -32,13 +32,20 @@ class Source:
     polled: bool = False
     """Ask every now and then and do not watch: the kind is rare, or ordinary users may not watch it."""
     label_selector: str = ""
+    part: str = ""
+    """Which part of the kind it is, where several sources bring it: ``of CDI``."""
     platform: Platform = Platform.KUBERNETES
     """Which backends have the kind; for libvirt, group and versions say nothing."""
 
     @property
     def kind(self) -> str:
-        """The kind, which is also the name of the feed."""
+        """The kind."""
         return self.type.KIND
+
+    @property
+    def feed(self) -> str:
+        """The name of its feed: the kind, or what of the kind it brings."""
+        return f"{self.kind} {self.part}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)

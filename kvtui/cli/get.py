@@ -115,8 +115,8 @@ def _troubles(resource: AnyResource, fleet: Fleet) -> list[Feed]:
     Of joined kinds, one that is not installed has nothing to add, and one that has no namespace is forbidden to most.
     """
     joined = resource.joined
-    expected = {(source.kind, FeedState.ABSENT) for source in joined}
-    expected |= {(source.kind, FeedState.FORBIDDEN) for source in joined if not source.namespaced}
+    expected = {(source.feed, FeedState.ABSENT) for source in joined}
+    expected |= {(source.feed, FeedState.FORBIDDEN) for source in joined if not source.namespaced}
     return [
         feed
         for feed in _feeds(resource, fleet)

@@ -73,9 +73,11 @@ class DataVolume(Record):
     status: DataVolumeStatus = msgspec.field(default_factory=DataVolumeStatus)
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """To its claim, as ``namespace/name``."""
+        """To its claim, as ``namespace/name``; one that is not filled yet to CDI's controller, which works on it."""
         name = self.status.claim_name or self.metadata.name
         yield "claim", f"{self.metadata.namespace}/{name}"
+        if self.status.phase != "Succeeded":
+            yield "worker", "cdi-deployment"
 
 
 class CdiStatus(Struct):

@@ -181,7 +181,7 @@ class Pod(Record):
     status: PodStatus = msgspec.field(default_factory=PodStatus)
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """To its node; a launcher to the uid of its VMI, a pod of KubeVirt's own to its component."""
+        """To its node; a launcher to the uid of its VMI, a pod of KubeVirt's or CDI's own to its component."""
         if self.spec.node_name:
             yield "node", self.spec.node_name
         if self.is_launcher:
@@ -189,7 +189,8 @@ class Pod(Record):
                 yield "vmi", vmi
         elif component := self.component:
             yield "component", component
-            yield "components", self.metadata.namespace
+            if component in _COMPONENTS:
+                yield "components", self.metadata.namespace
 
     @property
     def is_launcher(self) -> bool:
@@ -198,12 +199,46 @@ class Pod(Record):
 
     @property
     def component(self) -> str:
-        """Which part of KubeVirt itself runs in it (kubevirt-api.md 9.7); empty for pods of VMs and others."""
-        name = self.metadata.labels.get("kubevirt.io", "")
-        return name if name in _COMPONENTS else ""
+        """Which part of KubeVirt or CDI itself runs in it (kubevirt-api.md 9.7); empty for pods of VMs and others.
+
+        CDI's labels: its ``pkg/operator/resources/namespaced``; that of its controller has no value.
+        """
+        labels = self.metadata.labels
+        name = labels.get("kubevirt.io", "")
+        if name in _COMPONENTS:
+            return name
+        part = labels.get("cdi.kubevirt.io")
+        if part == "" and labels.get("app") == "containerized-data-importer":
+            return "cdi-deployment"
+        return part if part in _CDI_COMPONENTS else ""
 
 
 _COMPONENTS = frozenset({"virt-api", "virt-controller", "virt-exportproxy", "virt-handler", "virt-operator"})
+_CDI_COMPONENTS = frozenset({"cdi-apiserver", "cdi-uploadproxy"})
+
+
+class DeploymentSpec(Struct):
+    """``spec`` of a Deployment."""
+
+    replicas: int = 1
+
+
+class DeploymentStatus(Struct):
+    """``status`` of a Deployment."""
+
+    replicas: int = 0
+    ready_replicas: int = 0
+    updated_replicas: int = 0
+    conditions: tuple[Condition, ...] = ()
+
+
+class Deployment(Record):
+    """A Deployment of KubeVirt's own or CDI's."""
+
+    KIND: ClassVar[str] = "Deployment"
+
+    spec: DeploymentSpec = msgspec.field(default_factory=DeploymentSpec)
+    status: DeploymentStatus = msgspec.field(default_factory=DeploymentStatus)
 
 
 class EventSource(Struct):

@@ -1,4 +1,4 @@
-"""Pods of KubeVirt: launchers of VMs, hot-plug pods and its own components."""
+"""Pods of KubeVirt and CDI: launchers of VMs, hot-plug pods, those that fill disks, and their own components."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ RESOURCE: Resource[PodRow] = Resource(
     title="KubeVirt pods",
     label="pod",
     row_type=PodRow,
-    sources=(sources.PODS,),
+    sources=(sources.PODS, sources.CDI_PODS),
     refs=_refs,
     row=_row,
     related={Pod: itself},

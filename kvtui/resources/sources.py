@@ -1,7 +1,8 @@
 """Where each kind is listed and watched; versions: kubevirt-api.md 1.
 
-Pods are limited to those that carry the label ``kubevirt.io``: launchers of VMs, hot-plug pods and KubeVirt's own
-components. A fleet may have ten times as many other pods, and no VM row or rule needs them.
+Pods are limited to those that carry the label ``kubevirt.io`` (launchers of VMs, hot-plug pods and KubeVirt's own
+components) or ``cdi.kubevirt.io`` (CDI's own, and those that fill disks). A fleet may have ten times as many other
+pods, and no VM row or rule needs them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from kvtui.records.base import Record
 from kvtui.records.cdi import Cdi, DataVolume
 from kvtui.records.clusters import Cluster, KubeadmConfig, KubevirtCluster, KubevirtMachine
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
-from kvtui.records.kubernetes import ApiService, Claim, Event, Namespace, Node, Pod
+from kvtui.records.kubernetes import ApiService, Claim, Deployment, Event, Namespace, Node, Pod
 from kvtui.records.kubevirt import KubeVirt, Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import (
     BlockJob,
@@ -34,6 +35,15 @@ _KUBEVIRT: Final = ("v1", "v1alpha3")
 NODES: Final = Source(Node, "", ("v1",), "nodes", namespaced=False)
 NAMESPACES: Final = Source(Namespace, "", ("v1",), "namespaces", namespaced=False)
 PODS: Final = Source(Pod, "", ("v1",), "pods", label_selector="kubevirt.io")
+CDI_PODS: Final = Source(Pod, "", ("v1",), "pods", label_selector="cdi.kubevirt.io", part="of CDI")
+# In a namespace of their own, whichever namespace the user looks at.
+DEPLOYMENTS: Final = Source(
+    Deployment, "apps", ("v1",), "deployments", namespaced=False, polled=True, label_selector="kubevirt.io"
+)
+CDI_DEPLOYMENTS: Final = Source(
+    Deployment, "apps", ("v1",), "deployments", namespaced=False, polled=True, label_selector="cdi.kubevirt.io",
+    part="of CDI",
+)  # fmt: skip
 CLAIMS: Final = Source(Claim, "", ("v1",), "persistentvolumeclaims")
 VOLUMES: Final = Source(PersistentVolume, "", ("v1",), "persistentvolumes", namespaced=False)
 CLASSES: Final = Source(StorageClass, "storage.k8s.io", ("v1",), "storageclasses", namespaced=False, polled=True)

@@ -1,4 +1,4 @@
-"""The pods that KubeVirt itself is made of: which of them do not run, and what nobody does meanwhile.
+"""The pods that KubeVirt and CDI are made of: which of them do not run, and what nobody does meanwhile.
 
 Evidence: kubevirt-api.md 9.7, rows 92, 93, 96, 98, 100.
 """
@@ -11,7 +11,7 @@ from typing import Final
 
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import find_condition, is_true
-from kvtui.records.kubernetes import ApiService, ContainerStatus, Node, Pod
+from kvtui.records.kubernetes import ApiService, ContainerStatus, Deployment, Node, Pod
 from kvtui.records.kubevirt import KubeVirt
 from kvtui.store import View
 from kvtui.text import parse_time
@@ -31,6 +31,9 @@ _WITHOUT: Final = {
     "virt-api": (Severity.BAD, "no VM can be started, stopped or opened"),
     "virt-controller": (Severity.BAD, "nothing that is asked for happens"),
     "virt-operator": (Severity.WARN, "KubeVirt itself is neither mended nor updated"),
+    "cdi-deployment": (Severity.WARN, "no disk is imported, copied or uploaded"),
+    "cdi-apiserver": (Severity.WARN, "no DataVolume can be made, and no upload begins"),
+    "cdi-uploadproxy": (Severity.WARN, "no image can be uploaded"),
 }
 """What is not done while no pod of a Deployment is ready."""
 
@@ -123,7 +126,7 @@ def find_holdup(view: View, backend: str, namespace: str, now: float) -> tuple[P
 
 
 def deployment_ref(backend: str, namespace: str, component: str) -> Ref:
-    """A Deployment of KubeVirt as a subject: it is told of by its pods."""
+    """A Deployment of KubeVirt or CDI as a subject, whether it is seen or only its pods are."""
     return Ref(backend, "Deployment", namespace, component)
 
 
@@ -171,13 +174,16 @@ def _judge_deployment(view: View, ref: Ref, now: float) -> Judgement:
     if any(map(_is_ready, pods)):
         return WELL
     severity, without = _WITHOUT[ref.name]
+    record = view.find(Deployment, ref)
+    subject = record.ref(ref.backend) if record is not None else ref
     told = sorted((trouble for pod in pods if (trouble := read_pod(pod)) is not None), key=lambda one: one.ripe)
     if not told:
-        if not _is_installed(view, ref):
+        unmade = _tell_unmade(view, ref, record)
+        if unmade is None:
             return WELL
-        words = f"{without}: no pod of it is in namespace {ref.namespace}"
-        step = f"kubectl describe deployment -n {ref.namespace} {ref.name}"
-        return Judgement(Finding("component.ready", severity, ref, "deployment", _NONE_READY, words, step=step))
+        words, step, more = unmade
+        cause = f"{without}: {words}"
+        return Judgement(Finding(_READY, severity, subject, "deployment", _NONE_READY, cause, None, more, step))
     if now < told[0].ripe:
         return Judgement(again=told[0].ripe)
     since = max(trouble.evidence.since or 0.0 for trouble in told)
@@ -185,13 +191,41 @@ def _judge_deployment(view: View, ref: Ref, now: float) -> Judgement:
     cause = f"{without}: {told[0].sentence}"
     return Judgement(
         Finding(
-            "component.ready", severity, ref, "deployment", _NONE_READY, cause, since, evidence, told[0].step,
+            _READY, severity, subject, "deployment", _NONE_READY, cause, since, evidence, told[0].step,
             _common_node(view, ref.backend, pods),
         )
     )  # fmt: skip
 
 
+_READY: Final = "component.ready"
 _NONE_READY: Final = "has no ready pod"
+
+
+def _tell_unmade(view: View, ref: Ref, record: Deployment | None) -> tuple[str, str, tuple[Evidence, ...]] | None:
+    """Why none of its pods is seen: sentence, step, evidence; None while it may have some that are not watched."""
+    name = f"Deployment {ref.name}"
+    describe = f"kubectl describe deployment -n {ref.namespace} {ref.name}"
+    if record is None or record.metadata.deletion_timestamp:
+        return (f"no pod of it is in namespace {ref.namespace}", describe, ()) if _is_installed(view, ref) else None
+    if record.status.ready_replicas:
+        return None
+    if not record.spec.replicas:
+        scale = f"kubectl scale deployment -n {ref.namespace} {ref.name} --replicas=1"
+        return "somebody scaled it to 0", scale, (Evidence(name, "spec.replicas", "0"),)
+    available = find_condition(record.status.conditions, "Available")
+    if available is None or available.status == "True":
+        return None
+    since = parse_time(available.last_transition_time)
+    words = available.message or available.reason
+    return words, describe, (Evidence(name, f"Available={available.status} {available.reason}".rstrip(), words, since),)
+
+
+def find_down(view: View, backend: str, component: str) -> Ref | None:
+    """The Deployment of a component of which no pod is ready."""
+    pods = [pod for _, pod in view.linked(Pod, backend, "component", component)]
+    if not pods or any(map(_is_ready, pods)):
+        return None
+    return deployment_ref(backend, pods[0].metadata.namespace, component)
 
 
 def _common_node(view: View, backend: str, pods: Sequence[Pod]) -> Ref | None:
@@ -202,7 +236,11 @@ def _common_node(view: View, backend: str, pods: Sequence[Pod]) -> Ref | None:
 
 
 def _is_installed(view: View, ref: Ref) -> bool:
-    """Whether KubeVirt is there to stay, and its pods are seen: an account may be bound to other namespaces."""
+    """Whether it is KubeVirt's, which is there to stay, and whose pods are seen: an account may be bound to other
+    namespaces.
+    """
+    if not ref.name.startswith("virt-"):
+        return False
     here = [record for found, record in view.items(KubeVirt, ref.backend) if found.namespace == ref.namespace]
     whole = not any(one.metadata.deletion_timestamp or is_true(one.status.conditions, "Progressing") for one in here)
     return bool(here) and whole and bool(view.linked(Pod, ref.backend, "components", ref.namespace))
@@ -237,6 +275,11 @@ def _deployments(_view: View, ref: Ref, pod: Pod) -> Iterator[Ref]:
             yield deployment_ref(ref.backend, ref.namespace, component)
 
 
+def _deployment_itself(_view: View, ref: Ref, _record: Deployment) -> Iterator[Ref]:
+    if ref.name in _WITHOUT:
+        yield deployment_ref(ref.backend, ref.namespace, ref.name)
+
+
 def _deployments_on_node(view: View, ref: Ref, _node: Node) -> Iterator[Ref]:
     for _, pod in view.linked(Pod, ref.backend, "node", ref.name):
         if pod.component in _WITHOUT:
@@ -252,10 +295,11 @@ def _judge_service(view: View, ref: Ref, _now: float) -> Judgement:
     service, ours = record.spec.service, record.spec.group.endswith("kubevirt.io")
     words = available.message or available.reason
     root = None
-    if service is not None and service.name in _WITHOUT:
-        pods = _pods_of(view, ref.backend, service.namespace, service.name)
+    behind = _BEHIND.get(service.name, service.name) if service is not None else ""
+    if service is not None and behind in _WITHOUT:
+        pods = _pods_of(view, ref.backend, service.namespace, behind)
         if pods and not any(map(_is_ready, pods)):
-            root = deployment_ref(ref.backend, service.namespace, service.name)
+            root = deployment_ref(ref.backend, service.namespace, behind)
     step = f"see the pods of service {service.namespace}/{service.name}" if service is not None else ""
     since = parse_time(available.last_transition_time)
     evidence = Evidence(
@@ -270,9 +314,15 @@ def _judge_service(view: View, ref: Ref, _now: float) -> Judgement:
     )  # fmt: skip
 
 
+_BEHIND: Final = {"cdi-api": "cdi-apiserver"}
+"""Services whose Deployment bears another name."""
+_SERVICES: Final = {component: service for service, component in _BEHIND.items()}
+
+
 def _services_of_pod(view: View, ref: Ref, pod: Pod) -> Iterator[Ref]:
-    if pod.component in _WITHOUT:
-        yield from (found for found, _ in view.linked(ApiService, ref.backend, "service", pod.component))
+    if component := pod.component:
+        name = _SERVICES.get(component, component)
+        yield from (found for found, _ in view.linked(ApiService, ref.backend, "service", name))
 
 
 RULES: Final = (
@@ -281,16 +331,16 @@ RULES: Final = (
         _judge_pod,
         {Pod: _pods_touched, Node: _pods_on_node},
         linger=_LINGER,
-        detects="a pod of KubeVirt itself that crashes, lacks its image, or does not get ready",
+        detects="a pod of KubeVirt or CDI itself that crashes, lacks its image, or does not get ready",
         severities="warn",
     ),
     Rule(
         "component.ready",
         _judge_deployment,
-        {Pod: _deployments, Node: _deployments_on_node},
+        {Deployment: _deployment_itself, Pod: _deployments, Node: _deployments_on_node},
         settle=SETTLE,
         linger=_LINGER,
-        detects="virt-api, virt-controller or virt-operator of which no pod is ready",
+        detects="a part of KubeVirt or CDI of which no pod is ready: virt-api, virt-controller, cdi-deployment ...",
         severities="bad, warn",
     ),
     Rule(

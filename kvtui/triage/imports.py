@@ -19,6 +19,7 @@ from kvtui.records.storage import StorageClass
 from kvtui.store import View
 from kvtui.text import parse_time
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
+from kvtui.triage.components import find_down
 from kvtui.triage.messages import Reading, read_message
 from kvtui.triage.storage import explain_claim, name_claim, root_of
 
@@ -152,7 +153,13 @@ def _judge_waiting(view: View, volume: DataVolume, ref: Ref, now: float) -> Judg
     event = _refusal(view, ref, volume)
     if event is not None and now >= since + REFUSED_LIMIT:
         return Judgement(_refused(view, volume, ref, event, since))
-    limit = since + (PATIENCE if cause is None and event is None else REFUSED_LIMIT)
+    down = find_down(view, ref.backend, _CONTROLLER)
+    if down is not None and now >= since + REFUSED_LIMIT:
+        words = f"nobody works on it: {_CONTROLLER} has no ready pod"
+        phase = Evidence(f"DataVolume {ref.name}", "status.phase", volume.status.phase or "not set", since)
+        finding = _finding(ref, Severity.WARN, "does not begin", words, since, (phase,))
+        return Judgement(replace(finding, root=down))
+    limit = since + (PATIENCE if cause is None and event is None and down is None else REFUSED_LIMIT)
     if now < limit:
         return Judgement(again=limit)
     evidence = ()
@@ -164,6 +171,9 @@ def _judge_waiting(view: View, volume: DataVolume, ref: Ref, now: float) -> Judg
     else:
         words = f"its phase is {volume.status.phase or 'not set'} and no condition says why"
     return Judgement(_finding(ref, Severity.WARN, "does not begin", words, since, evidence, "read its events"))
+
+
+_CONTROLLER: Final = "cdi-deployment"
 
 
 def _of_claims(view: View, volume: DataVolume, ref: Ref) -> Cause | None:
@@ -226,11 +236,17 @@ def _of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
     return (volume.ref(ref.backend),) if volume is not None else ()
 
 
+def _of_controller(view: View, ref: Ref, pod: Pod) -> Iterable[Ref]:
+    if pod.component != _CONTROLLER:
+        return ()
+    return (found for found, _ in view.linked(DataVolume, ref.backend, "worker", _CONTROLLER))
+
+
 RULES = (
     Rule(
         "import.state",
         _judge,
-        {DataVolume: itself, Claim: _of_claim, Event: _of_event},
+        {DataVolume: itself, Claim: _of_claim, Event: _of_event, Pod: _of_controller},
         linger=LINGER,
         detects="a DataVolume that failed, does not begin or fill, or whose worker crashes again and again",
         severities="bad, warn",

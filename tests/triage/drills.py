@@ -345,6 +345,15 @@ CASES: dict[str, Case] = {
         ),
         ("quay.io/kubevirt/virt-handler:v1.9.1",),
     ),
+    "cdi-crash-loop": Case(
+        (
+            Says(kinds.POD, "cdi/", ('"app":"containerized-data-importer"', '"OOMKilled"', '"CrashLoopBackOff"')),
+            Says(kinds.DEPLOYMENT, "cdi/cdi-deployment", ('"unavailableReplicas":1',)),
+            Says(kinds.DATA_VOLUME, "lab/golden-next", ('"url"',)),
+        ),
+        ("cdi-deployment", "no disk is imported", "OOMKilled", "holds up 1 import"),
+        rule="component.ready",
+    ),
     "broken-customization": Case(
         (Says(kinds.KUBEVIRT, "kubevirt/kubevirt", ("DeploymentFailed", "An error occurred during deployment: ")),),
         ("kubevirt", "unable to apply patch to Deployment virt-controller"),

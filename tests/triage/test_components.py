@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from kvtui.model import Finding, Severity
 from kvtui.records.base import Record
 from kvtui.records.decode import decode_record
-from kvtui.records.kubernetes import Node, Pod
+from kvtui.records.kubernetes import ApiService, Deployment, Node, Pod
 from kvtui.records.kubevirt import KubeVirt
 from kvtui.store import Put, Store
 from kvtui.text import parse_time
@@ -42,6 +42,26 @@ def pod(component: str, number: int = 1, node: str = "worker-01", **status: Any)
             "status": {"phase": "Running", "conditions": [ready], **status},
         },
         Pod,
+    )
+
+
+def cdi_pod(labels: dict[str, str], **status: Any) -> Pod:
+    """As CDI's operator labels its pods (pkg/operator/resources/namespaced)."""
+    made = pod("cdi", **status)
+    made.metadata.namespace = "cdi"
+    made.metadata.labels = labels
+    return made
+
+
+def deployment(name: str, namespace: str, replicas: int, **status: Any) -> Deployment:
+    return _read(
+        {
+            "kind": "Deployment",
+            "metadata": {"name": name, "namespace": namespace, "uid": f"uid-{name}", "labels": {"cdi.kubevirt.io": ""}},
+            "spec": {"replicas": replicas},
+            "status": status,
+        },
+        Deployment,
     )
 
 
@@ -152,3 +172,52 @@ def test_a_component_without_any_pod_is_missed_while_kubevirt_is_to_stay() -> No
 def test_an_evicted_pod_that_was_replaced_leaves_its_deployment_well() -> None:
     found = judge(pod("virt-api", phase="Failed", reason="Evicted", conditions=[]), pod("virt-api", 2))
     assert "Deployment virt-api" not in found
+
+
+def test_without_cdis_controller_no_disk_is_filled_and_its_deployment_stands_for_it() -> None:
+    labels = {"app": "containerized-data-importer", "cdi.kubevirt.io": ""}
+    whole = deployment("cdi-deployment", "cdi", 1)
+    finding = judge(whole, cdi_pod(labels, **CRASHES))["Deployment cdi-deployment"]
+    assert finding.cause.startswith("no disk is imported, copied or uploaded: container it does not stay up")
+    assert finding.subject == whole.ref("site")
+
+
+def test_an_importer_is_no_part_of_cdi_itself() -> None:
+    importer = cdi_pod({"app": "containerized-data-importer", "cdi.kubevirt.io": "importer"}, **CRASHES)
+    assert importer.component == ""
+
+
+def test_the_upload_api_rests_on_the_deployment_behind_its_service() -> None:
+    service = _read(
+        {
+            "kind": "APIService",
+            "metadata": {"name": "v1beta1.upload.cdi.kubevirt.io", "uid": "s"},
+            "spec": {"group": "upload.cdi.kubevirt.io", "service": {"namespace": "cdi", "name": "cdi-api"}},
+            "status": {"conditions": [{"type": "Available", "status": "False", "reason": "MissingEndpoints"}]},
+        },
+        ApiService,
+    )
+    found = judge(service, cdi_pod({"cdi.kubevirt.io": "cdi-apiserver"}, **CRASHES))
+    root = found["APIService v1beta1.upload.cdi.kubevirt.io"].root
+    assert root is not None
+    assert root[:4] == found["Deployment cdi-apiserver"].subject[:4]
+
+
+def test_a_deployment_that_was_scaled_to_nothing_says_so() -> None:
+    found = judge(deployment("cdi-deployment", "cdi", 0))["Deployment cdi-deployment"]
+    assert found.cause == "no disk is imported, copied or uploaded: somebody scaled it to 0"
+    assert found.step == "kubectl scale deployment -n cdi cdi-deployment --replicas=1"
+
+
+def test_a_deployment_whose_pods_are_not_seen_is_told_by_its_own_status() -> None:
+    lacks = {
+        "type": "Available",
+        "status": "False",
+        "reason": "MinimumReplicasUnavailable",
+        "message": "Deployment does not have minimum availability.",
+    }
+    assert (
+        "minimum availability"
+        in judge(deployment("cdi-deployment", "cdi", 1, conditions=[lacks]))["Deployment cdi-deployment"].cause
+    )
+    assert judge(deployment("cdi-deployment", "cdi", 1, readyReplicas=1)) == {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from kvtui.backends.base import Source
 from kvtui.demo.kinds import KINDS
 from kvtui.demo.storage import Change, Kind, Object
@@ -25,7 +27,9 @@ class Observer:
         self.store = Store()
         self.engine = Engine()
         self._inbox: list[Message] = []
-        self._sources = {(source.group, source.plural): source for source in _sources()}
+        self._sources: dict[tuple[str, str], list[Source]] = {}
+        for source in _sources():
+            self._sources.setdefault((source.group, source.plural), []).append(source)
         world.storage.subscribe(self._on_change)
         self._list()
         self._judge()
@@ -54,24 +58,25 @@ class Observer:
     def _list(self) -> None:
         by_place = {(kind.group, kind.plural): kind for kind in KINDS}
         now = self.world.clock.now.timestamp()
-        for place, source in self._sources.items():
+        for place, sources in self._sources.items():
             kind = by_place.get(place)
             state = FeedState.ABSENT if kind is None else FeedState.LIVE
             if kind is not None:
                 rows = self.world.storage.raw_list(kind)
-                records = [decode_record(row.raw, source.type) for row in rows]
-                seen = [record for record in records if _is_seen(source, record.metadata.labels)]
-                self._inbox.append(Replace(BACKEND, source.type, seen))
-            self._inbox.append(Feed(BACKEND, source.kind, state, now))
+                records = [decode_record(row.raw, sources[0].type) for row in rows]
+                seen = [record for record in records if _is_seen(sources, record.metadata.labels)]
+                self._inbox.append(Replace(BACKEND, sources[0].type, seen))
+            self._inbox += [Feed(BACKEND, source.feed, state, now) for source in sources]
 
     def _on_change(self, change: Change) -> None:
-        source = self._sources.get((change.kind.group, change.kind.plural))
-        if source is None:
+        sources = self._sources.get((change.kind.group, change.kind.plural))
+        if sources is None:
             return
+        type_ = sources[0].type
         if change.type == "DELETED":
-            self._inbox.append(Drop(BACKEND, source.type, change.namespace, change.name))
-        elif _is_seen(source, change.labels):
-            record: Record = decode_record(change.raw, source.type)
+            self._inbox.append(Drop(BACKEND, type_, change.namespace, change.name))
+        elif _is_seen(sources, change.labels):
+            record: Record = decode_record(change.raw, type_)
             self._inbox.append(Put(BACKEND, record))
 
 
@@ -80,9 +85,9 @@ def _sources() -> set[Source]:
     return {source for resource in found for source in resource.sources if source.platform is Platform.KUBERNETES}
 
 
-def _is_seen(source: Source, labels: dict[str, str]) -> bool:
-    """By a label selector, which is the name of a label that has to be there."""
-    return not source.label_selector or source.label_selector in labels
+def _is_seen(sources: Collection[Source], labels: dict[str, str]) -> bool:
+    """By the label selector of one of them, which is the name of a label that has to be there."""
+    return any(not source.label_selector or source.label_selector in labels for source in sources)
 
 
 def find(world: World, kind: Kind, namespace: str, name: str) -> Object:

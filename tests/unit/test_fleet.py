@@ -148,8 +148,8 @@ async def test_only_the_sources_asked_for_are_kept_live(clock: Clock) -> None:
     await asyncio.gather(running, return_exceptions=True)
 
 
-def test_each_kind_has_one_source() -> None:
-    kinds = [source.kind for source in all_sources()]
-    assert len(kinds) == len(set(kinds))
+def test_each_source_has_a_feed_of_its_own() -> None:
+    feeds = [source.feed for source in all_sources()]
+    assert len(feeds) == len(set(feeds))
     for resource in RESOURCES:
         assert set(resource.sources) <= set(all_sources()), f"{resource.name} wants a kind in another way"

@@ -184,9 +184,9 @@ class KubernetesBackend:
     async def run(self, sources: Sequence[Source], inbox: Inbox) -> None:
         """Keep every source live until cancelled. Trouble becomes the state of a feed and heals by itself."""
         self._inbox = inbox
-        self._sources = {source.kind: source for source in sources}
+        self._sources = {source.feed: source for source in sources}
         self._reflectors = {
-            source.kind: Reflector(self._name, source, self._server, self._discovery, self._scope, inbox)
+            source.feed: Reflector(self._name, source, self._server, self._discovery, self._scope, inbox)
             for source in sources
         }
         metrics = Metrics(self._name, self._server, self._discovery, self._scope, inbox)

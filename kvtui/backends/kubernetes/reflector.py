@@ -82,7 +82,7 @@ class Reflector:
         self._timings = server.timings
         self._backoff = Backoff(self._timings.retry_first, self._timings.retry_most)
         self._wake = asyncio.Event()
-        self._feed = Feed(backend, source.kind, FeedState.LOADING, time.time())
+        self._feed = Feed(backend, source.feed, FeedState.LOADING, time.time())
         self._heard = 0.0
         """When the server last said something of this kind; 0 before the first whole list."""
         self._keys: set[tuple[str, str]] = set()
@@ -184,7 +184,7 @@ class Reflector:
         else:
             since = self._feed.since
         retry_at = None if retry_in is None else now + retry_in
-        self._feed = Feed(self._backend, self._source.kind, state, since, detail, retry_at, polled)
+        self._feed = Feed(self._backend, self._source.feed, state, since, detail, retry_at, polled)
         self._inbox(self._feed)
 
     def _clear(self) -> None:

@@ -13,6 +13,8 @@ _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _EVERYWHERE = {"operator": "Exists"}
 REGISTRY = "quay.io/kubevirt"
 _KUBEVIRT = {"app.kubernetes.io/managed-by": "virt-operator", "app.kubernetes.io/version": "v1.9.0"}
+_SHARED = {"kubevirt": _KUBEVIRT, "cdi": {"cdi.kubevirt.io": ""}}
+_CDI_OPERATOR = {"operator.cdi.kubevirt.io": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,8 @@ def objects(
 def labels_of(workload: Workload) -> dict[str, str]:
     """The labels of its pods; by the first they are found."""
     key, value = workload.label if workload.label[0] else ("app", workload.name)
-    return {key: value, **(_KUBEVIRT if workload.namespace == "kubevirt" else {})}
+    shared = _CDI_OPERATOR if workload.name == "cdi-operator" else _SHARED.get(workload.namespace, {})
+    return {key: value, **{other: text for other, text in shared.items() if other != key}}
 
 
 def _owner(workload: Workload, count: int, created: str, uid: str) -> Object:

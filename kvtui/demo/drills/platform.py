@@ -8,7 +8,7 @@ from kvtui.demo import kinds
 from kvtui.demo.catalog.workloads import REGISTRY
 from kvtui.demo.controllers.components import HANDLER
 from kvtui.demo.drills.base import drill
-from kvtui.demo.drills.making import create, fail_again_and_again, small_machine, workers
+from kvtui.demo.drills.making import create, fail_again_and_again, import_of, small_machine, workers
 from kvtui.demo.storage import Object
 
 if TYPE_CHECKING:
@@ -76,6 +76,31 @@ def api_down(world: World) -> None:
             world.delete_pod("kubevirt", pod["metadata"]["name"])
 
     world.clock.call_later(180.0, lose)
+
+
+@drill(
+    "cdi-crash-loop",
+    "new disks stay empty",
+    briefing="Since half past one no new disk is filled: imports are ordered, and nothing happens. Old VMs run.",
+    debrief="The pod of Deployment cdi/cdi-deployment, CDI's controller, crashes again and again (OOMKilled): nobody "
+    "works on DataVolumes, so lab/golden-next has not even a phase. Give it more memory (the CDI resource's "
+    "customizeComponents), then the imports begin by themselves.",
+    develops=1200.0,
+)
+def cdi_crash_loop(world: World) -> None:
+    """CDI's controller is killed whenever it starts, and somebody orders an import meanwhile."""
+    labels = {"app": "containerized-data-importer"}
+
+    def kill() -> None:
+        for pod in world.storage.list(kinds.POD, "cdi", labels):
+            fail_again_and_again(world, pod, reason="OOMKilled")
+
+    def ask() -> None:
+        url = "https://images.example.org/fedora-43.qcow2"
+        create(world, kinds.DATA_VOLUME, import_of("lab", "golden-next", url))
+
+    world.clock.call_later(120.0, kill)
+    world.clock.call_later(300.0, ask)
 
 
 @drill(
