@@ -278,7 +278,7 @@ class _Run:
     async def _wait(self, batch: Batch, live: asyncio.Task[None], begun: float) -> None:
         """Until every effect is seen, or the time is up."""
         loop = asyncio.get_running_loop()
-        longest = max(max(item.action.usual, item.action.lasts) for item in batch.items)
+        longest = max(max(item.patience, item.action.usual, item.action.lasts) for item in batch.items)
         limit = self._options.timeout or _PATIENCE * longest
         deadline = (begun if self._options.timeout else loop.time()) + limit
         while any(item.open and self._awaits(item) for item in batch.items) and loop.time() < deadline:

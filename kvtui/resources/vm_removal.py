@@ -11,10 +11,11 @@ from kvtui.errors import AbsentError, KvtuiError, PartlyError
 from kvtui.joins.holdups import grace_left, grace_of, hold_machine_deletion
 from kvtui.joins.machine import Machine
 from kvtui.model import Ref
+from kvtui.records.base import Record
 from kvtui.records.cdi import DataVolume
-from kvtui.records.kubernetes import Claim
-from kvtui.records.kubevirt import VirtualMachine
-from kvtui.resources.base import Action, Danger, objects
+from kvtui.records.kubernetes import Claim, Pod
+from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
+from kvtui.resources.base import Action, Danger, Progress, objects
 from kvtui.resources.form import Answers, Form, Toggle
 from kvtui.resources.vm_changes import whom
 from kvtui.store import View
@@ -200,6 +201,38 @@ async def _delete(backend: Backend, machine: Machine, answers: Answers) -> None:
             raise PartlyError(f"{machine.ref.path} is deleted, but not {rest}", str(error)) from error
 
 
+def _follow(view: View, before: Machine, _answers: Answers, _asked: float) -> Progress:
+    """It is gone when nothing of it runs: a VM that leaves a disk behind goes at once, its instance only then."""
+    if view.record(before.ref) is not None:
+        return Progress("")
+    left = _left_of(view, before)
+    return Progress(f"it is gone, but not {', '.join(left)}") if left else Progress("it is gone", over=True)
+
+
+def _left_of(view: View, before: Machine) -> list[str]:
+    """Its instance and the launcher pods of that, as far as they are there, and what they do."""
+    vmi = view.get(VirtualMachineInstance, before.backend, before.ref.namespace, before.ref.name)
+    if vmi is not None and not _is_its_instance(before, vmi):
+        vmi = None
+    instance = vmi or before.vmi
+    if instance is None:
+        return []
+    pods = view.linked(Pod, before.backend, "vmi", instance.metadata.uid)
+    left = [f"launcher pod {pod.metadata.name} ({_tell_state(pod, pod.status.phase)})" for _, pod in pods]
+    return left if vmi is None else [f"its instance ({_tell_state(vmi, vmi.status.phase)})", *left]
+
+
+def _tell_state(record: Record, phase: str) -> str:
+    return "stopping" if record.metadata.deletion_timestamp else phase
+
+
+def _is_its_instance(before: Machine, vmi: VirtualMachineInstance) -> bool:
+    """Whether it is the one that was there, or one that the VM made since."""
+    if before.vmi is not None and before.vmi.metadata.uid == vmi.metadata.uid:
+        return True
+    return before.vm is not None and any(owner.uid == before.vm.metadata.uid for owner in vmi.metadata.owner_references)
+
+
 DELETE: Final = Permission("delete", "kubevirt.io", "virtualmachines")
 REMOVAL: tuple[Action[Machine], ...] = (
     Action(
@@ -212,6 +245,7 @@ REMOVAL: tuple[Action[Machine], ...] = (
         form=_form,
         run=_delete,
         settled=lambda _before, _now: False,
+        follow=_follow,
         vanishes=lambda _row: True,
         awaits="deleting",
         danger=Danger.TYPE,

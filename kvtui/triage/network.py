@@ -6,11 +6,21 @@ from typing import Final
 
 from kvtui.joins.machine import join_machine, machines_of_instance, machines_of_vm
 from kvtui.model import Evidence, Finding, Ref, Severity
-from kvtui.records.base import is_true
+from kvtui.records.base import find_condition, is_true
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.store import View
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule
 from kvtui.triage.guest import BOOT_LIMIT, running_since
+
+
+def _not_plugged(vmi: VirtualMachineInstance) -> set[str]:
+    """Interfaces that the guest is not to have: those that were detached, and that a migration has yet to plug in."""
+    nics = vmi.spec.domain.devices.interfaces
+    gone = {nic.name for nic in nics if nic.state == "absent"}
+    if find_condition(vmi.status.conditions, "MigrationRequired") is None:
+        return gone
+    has = {interface.name for interface in vmi.status.interfaces if "domain" in interface.info_source}
+    return gone | {nic.name for nic in nics if nic.name not in has}
 
 
 def _judge(view: View, ref: Ref, now: float) -> Judgement:
@@ -19,10 +29,12 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
         return WELL
     vmi = machine.vmi
     told = {interface.name: interface for interface in vmi.status.interfaces}
+    elsewhere = _not_plugged(vmi)
     bare = [
         network
         for network in vmi.spec.networks
         if network.multus is not None
+        and network.name not in elsewhere
         and (network.name not in told or not (told[network.name].ip_address or told[network.name].ip_addresses))
     ]
     since = running_since(machine) if bare else None

@@ -14,6 +14,7 @@ from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import Domain
 from kvtui.resources import RESOURCES, resources_for
 from kvtui.resources.base import AnyAction
+from kvtui.resources.form import Answers
 from kvtui.store import Drop
 from tests.actions.test_batch import VMS, action, add_stopped, batches, rows, stage
 from tests.ui.backend import NAME, Stage, changed
@@ -94,6 +95,24 @@ async def test_a_row_that_is_deleted_is_done_when_it_goes(stage: Stage, batches:
     assert batch.items[0].state is State.ACCEPTED
     delete(stage, name)
     assert (batch.items[0].state, batch.items[0].words) == (State.DONE, "it is gone")
+
+
+async def test_a_deleted_vm_is_gone_when_its_instance_is(stage: Stage, batches: Batches) -> None:
+    (row,) = rows(stage, RUNNING)
+
+    async def run(_backend: Any, _row: Any, _answers: Answers) -> None:
+        """Accepted."""
+
+    batch = batches.begin(replace(action("delete"), run=run, variants=()), VMS, [Task(row, Answers({}))])
+    await batches.carry_out(batch)
+    (item,) = batch.items
+    assert batches.explain(item) == "the server does not show that it is being deleted"
+    delete(stage, RUNNING)
+    assert item.state is State.ACCEPTED
+    assert batches.explain(item) == "it is gone, but not its instance (Running)"
+    stage.fleet.store.post(Drop(NAME, VirtualMachineInstance, row.ref.namespace, RUNNING))
+    stage.fleet.step()
+    assert (item.state, item.words) == (State.DONE, "it is gone")
 
 
 async def test_what_cannot_be_seen_is_done_when_it_is_accepted_whatever_goes_then(

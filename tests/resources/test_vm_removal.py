@@ -1,0 +1,70 @@
+"""When a deleted VM is gone: with its instance and the launcher pods of that, and not sooner."""
+
+from __future__ import annotations
+
+import pytest
+
+from kvtui.joins.machine import Machine
+from kvtui.resources import vm
+from kvtui.resources.base import Progress
+from kvtui.resources.form import Answers
+from tests.machines import Object, machine_store, read_machine, store_of
+
+DELETE = next(action for action in vm.RESOURCE.actions if action.id == "vm.delete")
+
+
+def machine(name: str) -> Machine:
+    store = machine_store(name)
+    (ref,) = vm.RESOURCE.refs(store)
+    row = vm.RESOURCE.row(store, ref)
+    assert row is not None
+    return row
+
+
+def follow(name: str, items: list[Object]) -> Progress:
+    """How far the deletion of a recorded machine is where these objects are left."""
+    store = store_of(items)
+    store.drain()
+    assert DELETE.follow is not None
+    return DELETE.follow(store, machine(name), Answers({}), 0.0)
+
+
+def left(name: str, *kinds: str) -> list[Object]:
+    return [item for item in read_machine(name) if item["kind"] in kinds]
+
+
+def stopping(items: list[Object]) -> list[Object]:
+    for item in items:
+        item["metadata"]["deletionTimestamp"] = "2026-11-21T01:56:00Z"
+    return items
+
+
+def test_it_is_not_gone_while_it_is_there() -> None:
+    assert follow("running", read_machine("running")) == Progress("")
+
+
+def test_its_instance_and_pods_are_told_while_they_are_there() -> None:
+    pods = sorted(item["metadata"]["name"] for item in left("running", "Pod"))
+    told = follow("running", left("running", "VirtualMachineInstance", "Pod"))
+    assert not told.over
+    assert told.words.startswith("it is gone, but not its instance (Running), launcher pod ")
+    assert all(name in told.words for name in pods)
+    assert "its instance (stopping)" in follow("running", stopping(left("running", "VirtualMachineInstance"))).words
+
+
+def test_a_launcher_pod_is_waited_for_when_its_instance_is_gone() -> None:
+    told = follow("running", stopping(left("running", "Pod")))
+    assert not told.over
+    assert "its instance" not in told.words
+    assert "(stopping)" in told.words
+
+
+@pytest.mark.parametrize("name", ["running", "stopped", "without_vm"])
+def test_it_is_gone_when_nothing_of_it_is_left(name: str) -> None:
+    assert follow(name, []) == Progress("it is gone", over=True)
+
+
+def test_an_instance_of_another_vm_of_that_name_is_none_of_its() -> None:
+    (other,) = left("running", "VirtualMachineInstance")
+    other["metadata"] |= {"uid": "another", "ownerReferences": []}
+    assert follow("running", [other]) == Progress("it is gone", over=True)
