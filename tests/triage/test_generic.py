@@ -179,3 +179,33 @@ def test_owners_that_form_a_ring_come_to_an_end() -> None:
     store = make_store("running")
     store.apply([Put("c", record_of(claim("a", "b"))), Put("c", record_of(claim("b", "a")))])
     assert {one.subject.name for problem in problems(store) for one in problem.findings} == {"a", "b"}
+
+
+def hotplugged(source: str | None, state: str = "", *, due: bool) -> Edit:
+    """An interface that was attached to a guest that runs for long; `due` while KubeVirt wants to migrate it."""
+
+    def edit(items: dict[str, Object]) -> None:
+        live = items["VirtualMachineInstance"]
+        live["spec"]["networks"].append({"name": "net2", "multus": {"networkName": "vlan"}})
+        live["spec"]["domain"]["devices"]["interfaces"].append({"name": "net2", "bridge": {}, "state": state})
+        if source is not None:
+            live["status"]["interfaces"].append({"name": "net2", "infoSource": source})
+        if due:
+            live["status"]["conditions"].append({"type": "MigrationRequired", "status": "True"})
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "bare"),
+    [
+        (hotplugged("domain, multus-status", due=False), True),
+        (hotplugged("domain, multus-status", due=True), True),
+        (hotplugged(None, due=True), False),
+        (hotplugged("multus-status", due=True), False),
+        (hotplugged("multus-status", "absent", due=False), False),
+    ],
+)
+def test_an_interface_that_is_not_plugged_yet_or_any_more_needs_no_address(edit: Edit, bare: bool) -> None:
+    found = {problem.finding.rule for problem in problems(make_store("running", edit), RECORDED + 3600)}
+    assert ("network.address" in found) is bare
