@@ -179,7 +179,8 @@ class View:
 
     def get(self, type_: type[R], backend: str, namespace: str, name: str) -> R | None:
         """The object of that name, whichever its uid."""
-        entry = self._entries(type_).get((backend, namespace, name))
+        table = self._tables.get(type_.KIND)
+        entry = table.entries.get((backend, namespace, name)) if table is not None else None
         return entry[1] if entry is not None and isinstance(entry[1], type_) else None
 
     def ref_of(self, type_: type[Record], backend: str, namespace: str, name: str) -> Ref | None:
@@ -252,8 +253,7 @@ class View:
     def _collect(type_: type[R], table: _Table | None, keys: Iterable[_Key]) -> list[tuple[Ref, R]]:
         if table is None:
             return []
-        found = (table.entries[key] for key in keys)
-        return [(ref, record) for ref, record in found if isinstance(record, type_)]
+        return [(ref, record) for ref, record in map(table.entries.__getitem__, keys) if isinstance(record, type_)]
 
 
 class Store(View):

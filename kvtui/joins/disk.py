@@ -91,11 +91,10 @@ class ClaimRow:
 def find_users(view: View, backend: str, path: str) -> tuple[User, ...]:
     """Who has the disk ``namespace/name``, be it a DataVolume or a claim; in the order of names."""
     found: dict[str, bool] = {}
-    for link in ("claim", "datavolume"):
-        for type_ in (VirtualMachine, VirtualMachineInstance):
-            for ref, _ in view.linked(type_, backend, link, path):
-                instance = view.get(VirtualMachineInstance, backend, ref.namespace, ref.name)
-                found[ref.name] = instance is not None and not instance.is_final
+    for type_ in (VirtualMachine, VirtualMachineInstance):
+        for ref, _ in view.linked(type_, backend, "disk", path):
+            instance = view.get(VirtualMachineInstance, backend, ref.namespace, ref.name)
+            found[ref.name] = instance is not None and not instance.is_final
     return tuple(User(name, found[name]) for name in sorted(found))
 
 

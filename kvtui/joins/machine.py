@@ -246,11 +246,10 @@ def machines_of_node(view: View, ref: Ref, _record: Record) -> Iterator[Ref]:
 
 def machines_of_volume(view: View, ref: Ref, _record: Record) -> Iterator[Ref]:
     """For `related`: the machines that use a DataVolume or the claim of that name."""
-    for link in ("datavolume", "claim"):
-        for machine, _ in view.linked(VirtualMachine, ref.backend, link, ref.path):
-            yield machine
-        for instance, vmi in view.linked(VirtualMachineInstance, ref.backend, link, ref.path):
-            yield from machines_of_instance(view, instance, vmi)
+    for machine, _ in view.linked(VirtualMachine, ref.backend, "disk", ref.path):
+        yield machine
+    for instance, vmi in view.linked(VirtualMachineInstance, ref.backend, "disk", ref.path):
+        yield from machines_of_instance(view, instance, vmi)
 
 
 def migratable(machine: Machine) -> tuple[bool | None, str]:

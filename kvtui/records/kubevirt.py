@@ -122,10 +122,8 @@ class Volume(Struct):
 
 def _disk_links(namespace: str, volumes: tuple[Volume, ...]) -> Iterator[tuple[str, str]]:
     for volume in volumes:
-        if volume.data_volume:
-            yield "datavolume", f"{namespace}/{volume.data_volume.name}"
-        if volume.persistent_volume_claim:
-            yield "claim", f"{namespace}/{volume.persistent_volume_claim.claim_name}"
+        if name := volume.claim:
+            yield "disk", f"{namespace}/{name}"
 
 
 class InstanceSpec(Struct):

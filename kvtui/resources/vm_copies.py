@@ -259,8 +259,7 @@ def _claims_for(view: View, machine: Machine, needed: int) -> list[Option]:
     for ref, claim in view.items(Claim, machine.backend):
         if ref.namespace != namespace or claim.metadata.deletion_timestamp or claim.spec.volume_mode == "Block":
             continue
-        if any(True for link in ("claim", "datavolume")
-               for _ in view.linked(VirtualMachine, ref.backend, link, ref.path)):  # fmt: skip
+        if view.linked(VirtualMachine, ref.backend, "disk", ref.path):
             continue
         room = quantity(claim.status.capacity.get("storage") or claim.spec.resources.requests.get("storage")) or 0.0
         reason = f"too small: {size(room)} of {size(needed)}" if room < needed else ""

@@ -160,10 +160,7 @@ def _warn_several(
 def _users(view: View, backend: str, disk: DataVolume | Claim) -> list[str]:
     """The VMs that name it."""
     path = f"{disk.metadata.namespace}/{disk.metadata.name}"
-    found = (
-        ref.path for link in ("datavolume", "claim") for ref, _ in view.linked(VirtualMachine, backend, link, path)
-    )
-    return sorted(set(found))
+    return sorted({ref.path for ref, _ in view.linked(VirtualMachine, backend, "disk", path)})
 
 
 def _is_plain(machine: Machine, kept: Sequence[DataVolume | Claim]) -> bool:

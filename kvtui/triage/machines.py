@@ -93,17 +93,18 @@ def _judge_running(view: View, machine: Machine) -> Judgement:
     vmi = machine.vmi
     assert vmi is not None
     for condition in vmi.status.conditions:
+        stands = condition.type == "Paused" and condition.status == "True" and condition.reason == "PausedIOError"
+        differs = condition.type == "Synchronized" and condition.status == "False" and not machine.moving
+        if not (stands or differs):
+            continue
         since = parse_time(condition.last_transition_time)
-        evidence = Evidence(
-            f"VMI {vmi.metadata.name}", f"{condition.type}={condition.status} {condition.reason}", condition.message
-        )
-        if condition.type == "Paused" and condition.status == "True" and condition.reason == "PausedIOError":
-            words = condition.message or condition.reason
+        said = f"{condition.type}={condition.status} {condition.reason}"
+        words = condition.message or condition.reason
+        evidence = Evidence(f"VMI {vmi.metadata.name}", said, condition.message)
+        if stands:
             cause = explain_io_error(view, machine, Cause(Theme.INSTANCE, words, replace(evidence, since=since)))
             return Judgement(_caused(machine, Severity.BAD, "is paused", cause, since))
-        if condition.type == "Synchronized" and condition.status == "False" and not machine.moving:
-            words = condition.message or condition.reason
-            return Judgement(_finding(machine, Severity.WARN, "is out of sync", words, since, (evidence,)))
+        return Judgement(_finding(machine, Severity.WARN, "is out of sync", words, since, (evidence,)))
     return _judge_recovery(machine)
 
 

@@ -119,7 +119,7 @@ DISKS = [
 
 def test_a_vm_points_at_its_disks() -> None:
     vm = make(VirtualMachine, spec={"template": {"spec": {"volumes": DISKS}}})
-    assert list(vm.links()) == [("datavolume", "shop/web-1-root"), ("claim", "shop/data")]
+    assert list(vm.links()) == [("disk", "shop/web-1-root"), ("disk", "shop/data")]
 
 
 def test_a_vmi_points_at_the_nodes_that_it_runs_on_and_moves_to() -> None:
@@ -135,7 +135,7 @@ def test_a_vmi_points_at_its_disks_whether_it_has_a_vm_or_not() -> None:
     owner = {"kind": "VirtualMachine", "name": "web-1", "uid": "u1", "controller": True}
     alone = make(VirtualMachineInstance, spec={"volumes": DISKS})
     owned = make(VirtualMachineInstance, spec={"volumes": DISKS}, metadata={"ownerReferences": [owner]})
-    assert list(alone.links()) == [("datavolume", "shop/web-1-root"), ("claim", "shop/data")]
+    assert list(alone.links()) == [("disk", "shop/web-1-root"), ("disk", "shop/data")]
     assert [value.rpartition("/")[2] for _, value in owned.links()] == ["web-1-root", "data"]
 
 
