@@ -210,6 +210,13 @@ def size(value: float | None) -> str:
     return digits.removesuffix(".0") + unit
 
 
+def tell_bytes(value: float) -> str:
+    """Bytes in a sentence: ``512 MiB``, ``5.6 GiB``."""
+    said = size(value)
+    number = said.rstrip("KMGTPi")
+    return f"{number} {said[len(number) :]}B"
+
+
 def rate(bytes_per_second: float | None) -> str:
     """Bytes a second, as ``12Mi/s``."""
     return "-" if bytes_per_second is None else f"{size(bytes_per_second)}/s"

@@ -6,24 +6,20 @@ import shlex
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any
 
 from kvtui.actions.commands import Deed
 from kvtui.backends.base import Finder
+from kvtui.cli.spaces import check_namespace
 from kvtui.config import NAMESPACE, Settings
 from kvtui.errors import AbsentError, BackendError, ConfigError, ForbiddenError, UnreachableError
 from kvtui.fleet import Fleet
 from kvtui.model import Feed, FeedState, Platform, Ref
-from kvtui.records.kubernetes import Namespace as Space
 from kvtui.resources.base import AnyResource, Site
 from kvtui.resources.filtering import FilterError
 from kvtui.resources.listing import Listing
 from kvtui.resources.sources import name_kind
 from kvtui.text import clean_line
-
-_NAMED: Final = 12
-"""How many namespaces are named where the one that was given is not there."""
 
 
 def confine(options: Namespace, settings: Settings, deed: Deed, names: Sequence[str]) -> Mapping[str, str]:
@@ -123,20 +119,8 @@ class Chooser:
             where = ", ".join(site.backend for site in possible)
             raise ConfigError("it is not clear where to make it", where, "give one --context or --host")
         if possible[0].platform is Platform.KUBERNETES:
-            self._check_namespace(possible[0].backend, possible[0].namespace)
+            check_namespace(self._fleet, possible[0].namespace, [possible[0].backend])
         return possible[0]
-
-    def _check_namespace(self, backend: str, name: str) -> None:
-        """Raise AbsentError, with those that there are, when it is known that there is no such namespace."""
-        view = self._fleet.view
-        if view.feed(backend, Space.KIND).state is not FeedState.LIVE:
-            return
-        known = sorted(ref.name for ref, _ in view.items(Space, backend))
-        if name not in known:
-            alike = get_close_matches(name, known, n=3) or known
-            more = f" and {len(alike) - _NAMED} more" if len(alike) > _NAMED else ""
-            there = f"there is {', '.join(alike[:_NAMED])}{more}" if alike else ""
-            raise AbsentError(f"there is no namespace {clean_line(name)} in {backend}", clean_line(there), code=404)
 
     def check_lists(self, words: str, *, all_of_them: bool = True) -> None:
         """Raise UnreachableError or ForbiddenError where a list is missing, of that nothing can be said; all lists must
@@ -160,7 +144,7 @@ class Chooser:
         given = name.rpartition("/")[0] or ("" if self._everywhere else self._options.namespace or "")
         backends = list(self._fleet.backends.values())
         if given and len(backends) == 1 and backends[0].info.platform is Platform.KUBERNETES:
-            self._check_namespace(backends[0].name, given)
+            check_namespace(self._fleet, given)
 
     def _stands_aside(self, ref: Ref) -> bool:
         """Whether it is only the other end of a move, which is shown in another row, or is yet to come."""

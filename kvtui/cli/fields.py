@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from kvtui.errors import ConfigError
-from kvtui.resources.form import AnyField, Choice, Draft, Form, Number, Text, Toggle
+from kvtui.errors import ConfigError, ConflictError
+from kvtui.resources.form import AnyField, Choice, Draft, Form, Number, Taken, Text, Toggle
 from kvtui.text import clean_line
 
 _YES: Final = frozenset({"yes", "y", "true", "on", "1"})
 _NO: Final = frozenset({"no", "n", "false", "off", "0"})
+_ANOTHER: Final = "choose another one, or delete what bears it"
 
 
 def fill_form(form: Form, given: Mapping[str, str | None]) -> Draft:
-    """The form with the answers that were given by options. Raises ConfigError when they will not do."""
+    """The form with the answers that were given by options. Raises ConfigError when they will not do,
+    ConflictError when they name what is there already.
+    """
     draft = Draft(form)
     options = {_field_name(name, form): (name, value) for name, value in given.items()}
     # In the order of the form, for what a field offers may depend on those before it.
@@ -25,6 +28,8 @@ def fill_form(form: Form, given: Mapping[str, str | None]) -> Draft:
             raise ConfigError(f"{form.title} needs --{option_name(field.name)}", _tell_open(field, draft))
     if draft.refusal:
         wrong = draft.troubles
+        if any(isinstance(trouble, Taken) for trouble in wrong.values()):
+            raise ConflictError(f"{form.title} is not possible now", draft.refusal, _ANOTHER)
         hint = f"--{option_name(next(iter(wrong)))}; --fields lists what can be given" if wrong else ""
         raise ConfigError(f"{form.title} is not possible so", draft.refusal, hint)
     return draft
@@ -136,5 +141,5 @@ def _show(field: AnyField, draft: Draft) -> str:
         return "yes" if answers.flag(field.name) else "no"
     if isinstance(field, Number):
         number = answers.number(field.name)
-        return "" if number is None else f"{number} {field.unit}".rstrip()
+        return "" if number is None else field.tell(number)
     return answers.text(field.name)

@@ -16,12 +16,14 @@ import msgspec
 from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.lists import find_awaited, pause, say_awaited, say_missing, wait_for_figures, wait_for_lists
 from kvtui.cli.output import printing
+from kvtui.cli.spaces import check_namespace
 from kvtui.fleet import Fleet
 from kvtui.model import Feed, FeedState, Platform, Ref
 from kvtui.resources import RESOURCES, find
 from kvtui.resources.base import AnyResource, show_backend
 from kvtui.resources.filtering import FilterError
 from kvtui.resources.listing import Listing
+from kvtui.resources.sources import NAMESPACES
 from kvtui.store import Delta
 from kvtui.text import cells, clean_line, fit
 
@@ -47,7 +49,8 @@ def get(options: Namespace) -> int:
 
 
 async def _get(options: Namespace, resource: AnyResource, fleet: Fleet) -> int:
-    live = asyncio.create_task(fleet.run(resource.sources))
+    spaces = (NAMESPACES,) if options.namespace else ()
+    live = asyncio.create_task(fleet.run((*resource.sources, *spaces)))
     try:
         deadline = await wait_for_lists(options, resource.sources, fleet, live)
         if options.output != "name":
@@ -58,6 +61,9 @@ async def _get(options: Namespace, resource: AnyResource, fleet: Fleet) -> int:
         except FilterError as error:
             sys.stderr.write(f"kvtui get: {error}\n")
             return 2
+        if options.namespace and not listing.refs:
+            await wait_for_lists(options, spaces, fleet, live)
+            check_namespace(fleet, options.namespace)
         printer = _Printer(options, listing, fleet)
         with printing():
             missing = printer.print_all()
@@ -224,7 +230,8 @@ class _Printer:
 
     def _print_table(self, refs: Sequence[Ref]) -> None:
         if not refs and all(feed.usable for feed in self._fleet.feeds(self._listing.resource.own)):
-            sys.stderr.write(f"no {self._listing.resource.title} found\n")
+            where = f" in namespace {self._options.namespace}" if self._options.namespace else ""
+            sys.stderr.write(f"no {self._listing.resource.title} found{where}\n")
         lines = [self._cells(ref) for ref in refs]
         titles = [column.title for column in self._columns]
         self._widths = [max([cells(titles[at]), *(cells(line[at]) for line in lines)]) for at in range(len(titles))]

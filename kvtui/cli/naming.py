@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+from kvtui.cli.spaces import check_namespace
 from kvtui.errors import AbsentError, ConfigError, UnreachableError
 from kvtui.fleet import Fleet
 from kvtui.model import Platform, Ref
@@ -52,10 +53,17 @@ def find_named(
         row = resource.row(fleet.view, refs[0]) if refs else None
         if row is not None:
             return Named(resource, refs[0], row)
+    check_namespace(fleet, namespace or _namespace_in(fleet, name))
     label = kind.label if kind is not None else "object"
     if missing:
         raise UnreachableError(f"no {label} named {clean_line(name)} is known", missing[0])
     raise AbsentError(f"there is no {label} named {clean_line(name)}", code=404)
+
+
+def _namespace_in(fleet: Fleet, name: str) -> str:
+    """The namespace that a name begins with; on hosts that may be a pool or a VM."""
+    platforms = {backend.info.platform for backend in fleet.backends.values()}
+    return name.rpartition("/")[0] if platforms == {Platform.KUBERNETES} else ""
 
 
 def _tell_choice(fleet: Fleet) -> str:

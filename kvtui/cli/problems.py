@@ -16,12 +16,18 @@ from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.findings import describe_finding
 from kvtui.cli.judging import judge_fleet
 from kvtui.cli.output import printing
+from kvtui.cli.spaces import check_namespace
 from kvtui.fleet import Fleet
 from kvtui.model import Severity
+from kvtui.records.bastion import Bastion
+from kvtui.records.libvirt import Host
 from kvtui.text import age, cells, clean_line, fit
+from kvtui.triage.base import BACKEND
 from kvtui.triage.problems import Problem
 
 _GAP: Final = "   "
+_WHOLE: Final = frozenset({BACKEND, Bastion.KIND, Host.KIND})
+"""What a whole backend depends on: nobody knows what in a namespace is wrong while it does not answer."""
 _LEVELS: Final = {"info": Severity.INFO, "warn": Severity.WARN, "bad": Severity.BAD}
 
 
@@ -34,6 +40,7 @@ async def _problems(options: Namespace, fleet: Fleet) -> int:
     live = asyncio.create_task(fleet.run())
     try:
         judged = await judge_fleet(options, fleet, live)
+        check_namespace(fleet, options.namespace or "")
         found = [problem for problem in judged.problems if _is_in(problem, options.namespace)]
         missing = judged.missing
         with printing():
@@ -57,8 +64,9 @@ async def _problems(options: Namespace, fleet: Fleet) -> int:
 
 
 def _is_in(problem: Problem, namespace: str | None) -> bool:
-    """Whether it is of a namespace, or touches it."""
-    return not namespace or any(finding.subject.namespace == namespace for finding in problem.findings)
+    """Whether it is of a namespace, or touches it, as what is wrong with a whole cluster or host does."""
+    subjects = [finding.subject for finding in problem.findings]
+    return not namespace or any(ref.namespace == namespace or ref.kind in _WHOLE for ref in subjects)
 
 
 def _print_json(found: Sequence[Problem]) -> None:

@@ -23,8 +23,9 @@ _HELP: Final = {
 _CODES: Final = """\
 exit codes:
   0    done; without --wait the server accepted it; or it is so already, as a VM that is off when it is to be stopped
-  1    failed, refused or not possible now, or an object that was named is not there: nothing was changed; by -l it is
-       enough (0) that it was possible for one of them; with --wait also: accepted, and come to nothing
+  1    failed, refused or not possible now, a name that is taken, or an object that was named is not there: nothing was
+       changed; by -l it is enough (0) that it was possible for one of them; with --wait also: accepted, and come to
+       nothing
   2    the command line, the configuration or the kubeconfig makes no sense: nothing was sent
   3    done to some and not to others; nobody knows; or the cluster does not answer
   4    not confirmed: nothing was sent

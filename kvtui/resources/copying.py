@@ -10,7 +10,7 @@ from kvtui.backends.base import Permission
 from kvtui.backends.objects import Body
 from kvtui.records.copies import VmSnapshot
 from kvtui.records.kubevirt import VirtualMachine
-from kvtui.resources.form import Answers
+from kvtui.resources.form import Answers, Taken
 
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _LONGEST: Final = 63
@@ -37,7 +37,7 @@ def fresh(field: str, taken: Collection[str], what: str) -> Callable[[Answers], 
 
     def check(answers: Answers) -> str:
         name = answers.text(field)
-        return check_name(name) or (f"there is {what} of that name" if name in taken else "")
+        return check_name(name) or (Taken(f"there is {what} of that name") if name in taken else "")
 
     return check
 

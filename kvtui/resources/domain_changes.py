@@ -11,7 +11,7 @@ from kvtui.backends.domains import Definitions, Devices, NewDisk, NewNic, Scope,
 from kvtui.joins.domain import Guest
 from kvtui.records.libvirt import Disk, Domain, StoragePool, StorageVolume, VirtualNetwork
 from kvtui.resources.base import Action, Danger, able
-from kvtui.resources.form import Answers, Choice, Form, Number, Option, Text, Toggle
+from kvtui.resources.form import Answers, Choice, Form, Number, Option, Taken, Text, Toggle
 from kvtui.resources.sources import NETWORKS, POOLS, STORAGE_VOLUMES
 from kvtui.store import View
 from kvtui.text import size
@@ -182,7 +182,7 @@ def _attach_form(view: View, guests: Sequence[Guest]) -> Form:
 
     def check_name(answers: Answers) -> str:
         taken = {option.value for option in _volumes(view, guest.backend, answers.text("pool"))}
-        return "the pool has one of that name" if answers.text("name") in taken else ""
+        return Taken("the pool has one of that name") if answers.text("name") in taken else ""
 
     def offer(answers: Answers) -> list[Option]:
         return _volumes(view, guest.backend, answers.text("pool"))

@@ -11,7 +11,7 @@ from kvtui.joins.storage import name_broken, needed_by
 from kvtui.records.libvirt import Disk, Domain, DomainSnapshot, StoragePool
 from kvtui.resources.base import Action, Danger, able
 from kvtui.resources.domain_changes import NEEDS, subject, why_not
-from kvtui.resources.form import Answers, Choice, Form, Option, Text, Toggle
+from kvtui.resources.form import Answers, Choice, Form, Option, Taken, Text, Toggle
 from kvtui.resources.sources import POOLS, SNAPSHOTS, STORAGE_VOLUMES
 from kvtui.store import View
 
@@ -54,7 +54,7 @@ def _take_form(view: View, guests: Sequence[Guest]) -> Form:
         f"snapshot of {subject(guests)}",
         (
             Text("name", "name", needed=False, hint="empty: made of the time",
-                 check=lambda answers: "there is one of that name" if answers.text("name") in taken else ""),
+                 check=lambda answers: Taken("there is one of that name") if answers.text("name") in taken else ""),
             Text("description", "description", needed=False),
             Choice("holds", "holds", options=(
                 Option("all", "memory and disks", note="inside the disks' images"),
@@ -154,7 +154,7 @@ def _clone_form(view: View, guests: Sequence[Guest]) -> Form:
     def check(answers: Answers) -> str:
         if "/" in answers.text("name"):
             return "may have no /"
-        return "there is a VM of that name" if answers.text("name") in taken else ""
+        return Taken("there is a VM of that name") if answers.text("name") in taken else ""
 
     def warn(answers: Answers) -> Sequence[str]:
         said = ["host name, keys and machine id inside are those of the original"]

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from kvtui.text import clean_line
+from kvtui.text import clean_line, tell_bytes
 
 Answer = str | bool | int | None
 
@@ -39,6 +39,10 @@ _SUFFIXES: Final = {
 }
 """Those of Kubernetes, where G is 10^9 and Gi 2^30; upper case, as they may be typed in any."""
 _AMOUNT: Final = re.compile(r"(-?\d{1,17})(\.\d{1,9})?\s*(?:([KMGT]I?)B?)?", re.ASCII | re.IGNORECASE)
+
+
+class Taken(str):
+    """Why an answer will not do now, though it is a right one: what it names is there already."""
 
 
 class Answers:
@@ -171,7 +175,15 @@ class Number(Field):
         amount = self._read(typed)
         if amount is None or amount.denominator == 1:
             return ""
-        return f"{self.label}: {clean_line(typed.strip())} is taken as {math.ceil(amount)} {self.unit}"
+        return f"{self.label}: {clean_line(typed.strip())} is taken as {self.tell(math.ceil(amount))}"
+
+    def tell(self, number: int) -> str:
+        """The number with its unit, and as people say it where that is shorter: ``5723 MiB (5.6 GiB)``."""
+        told = f"{number} {self.unit}".rstrip()
+        if self.unit not in _UNITS:
+            return told
+        said = tell_bytes(number * _UNITS[self.unit])
+        return told if said.endswith(f" {self.unit}") else f"{told} ({said})"
 
     def _read(self, typed: str) -> Fraction | None:
         """How many units it is; None for anything else than a number."""

@@ -17,7 +17,7 @@ from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim, Namespace
 from kvtui.records.storage import PropertySet, StorageClass, StorageProfile
 from kvtui.resources.base import Site, objects
-from kvtui.resources.form import Answers, AnyField, Choice, Number, Option, Text
+from kvtui.resources.form import Answers, AnyField, Choice, Number, Option, Taken, Text
 from kvtui.store import View
 
 MODES: Final = {
@@ -112,7 +112,7 @@ def name_field(taken: Mapping[str, frozenset[str]], what: str) -> Text:
         name = answers.text("name")
         if not _NAME.fullmatch(name) or len(name) > _LONGEST:
             return "small letters, digits, - and . only, a letter or digit at both ends"
-        return f"there is {what} of that name" if name in taken.get(answers.text("namespace"), ()) else ""
+        return Taken(f"there is {what} of that name") if name in taken.get(answers.text("namespace"), ()) else ""
 
     return Text("name", "name", check=check)
 

@@ -110,6 +110,11 @@ def _vm_in(view: View, backend: str, path: str) -> str:
     return f"{namespace}/{owner.name}" if owner is not None and owner.kind == VirtualMachineInstance.KIND else ""
 
 
+def _since(volume: DataVolume, told: float | None) -> float | None:
+    """Since when it is in trouble: what is told of it begins anew with each worker pod, the import does not."""
+    return volume.created if volume.status.restart_count else told
+
+
 def _judge(view: View, ref: Ref, now: float) -> Judgement:
     volume = view.find(DataVolume, ref)
     if volume is None or volume.metadata.deletion_timestamp or volume.status.phase == "Succeeded":
@@ -121,9 +126,8 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
         again = f" (restarted {_times(restarts)})" if restarts else ""
         trouble = "has failed" if volume.status.phase == "Failed" else "does not fill"
         evidence = (cause.evidence, *cause.more)
-        return Judgement(
-            _finding(ref, Severity.BAD, trouble, words + again, cause.evidence.since, evidence, cause.step)
-        )
+        since = _since(volume, cause.evidence.since)
+        return Judgement(_finding(ref, Severity.BAD, trouble, words + again, since, evidence, cause.step))
     if volume.status.phase in _WAITS:
         return WELL
     if restarts >= RESTARTS:
@@ -131,7 +135,7 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
         words = f"its worker was restarted {_times(restarts)} and runs again"
         step = "read the previous log of its importer pod"
         running = find_condition(volume.status.conditions, "Running")
-        since = parse_time(running.last_transition_time) if running is not None else None
+        since = _since(volume, parse_time(running.last_transition_time) if running is not None else None)
         return Judgement(_finding(ref, Severity.WARN, "crashes again and again", words, since, evidence, step))
     if volume.status.phase in _NOT_BEGUN:
         return _judge_waiting(view, volume, ref, now)

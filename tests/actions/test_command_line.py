@@ -292,6 +292,12 @@ def test_a_value_that_cannot_be_right_names_its_field_and_what_would_do(
     assert told in err
 
 
+def test_a_name_that_is_taken_is_refused_and_no_wrong_command_line(run: Run) -> None:
+    code, out, err = run("create", "pvc", "shop/postgres-1-data", "--size", "5Gi", "--yes")
+    assert (code, out) == (codes.FAILED, "")
+    assert "name: there is a PVC of that name\nhint: choose another one, or delete what bears it" in err
+
+
 def test_a_copy_that_is_smaller_than_its_source_is_refused_before_it_is_sent(run: Run) -> None:
     copy = ["create", "dv", "copy-1", "-n", "shop", "--source", "pvc", "--from", "shop/postgres-1-data", "--yes"]
     code, _, err = run(*copy, "--grow-to", "5")

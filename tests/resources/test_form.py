@@ -51,6 +51,14 @@ def test_an_amount_that_is_rounded_says_what_it_is_taken_as() -> None:
     assert (draft.answers.number("size"), list(draft.warnings)) == (12, [])
 
 
+@pytest.mark.parametrize(
+    ("number", "unit", "told"),
+    [(5723, "MiB", "5723 MiB (5.6 GiB)"), (512, "MiB", "512 MiB"), (2048, "GiB", "2048 GiB (2 TiB)"), (3, "s", "3 s")],
+)
+def test_an_amount_is_told_as_people_say_it(number: int, unit: str, told: str) -> None:
+    assert Number("amount", "amount", unit=unit).tell(number) == told
+
+
 @pytest.mark.parametrize("typed", ["4Gi", "1.5", "4G"])
 def test_a_count_is_no_amount(typed: str) -> None:
     with pytest.raises(ValueError, match="is no whole number"):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kvtui.model import Finding, Severity
+from kvtui.text import parse_time
 from tests.machines import RECORDED, Object, read_machine
 from tests.triage.judging import event, judge, storage_class
 from tests.triage.test_scheduling import running_pod
@@ -104,6 +105,22 @@ def test_what_cdi_says_is_put_into_a_sentence_and_a_step(reason: str, message: s
     assert found.step.startswith(step)
     assert found.evidence[0].field == f"Running=False {reason}"
     assert found.since is not None
+
+
+def test_an_import_that_crashes_again_is_no_younger_for_it() -> None:
+    first = failing("Error", "the moon is in the way")
+    (found,) = of(first)
+    assert found.since == parse_time("2026-11-21T01:50:00Z")
+    again = failing("Error", "the moon is in the way")
+    again["status"]["restartCount"] = 4
+    (found,) = of(again)
+    assert found.since == parse_time(again["metadata"]["creationTimestamp"])
+    running = {"type": "Running", "status": "True", "lastTransitionTime": "2026-11-21T01:50:00Z"}
+    again["status"]["conditions"] = [running]
+    (found,) = of(again)
+    assert (found.trouble, found.since) == (
+        "crashes again and again", parse_time(again["metadata"]["creationTimestamp"])
+    )  # fmt: skip
 
 
 def test_a_message_that_nobody_knows_is_told_as_it_is() -> None:

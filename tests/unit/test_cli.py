@@ -116,6 +116,21 @@ def test_an_alias_a_name_a_namespace_and_filters(
     assert names("-l", "no-such-label") == []
 
 
+def test_where_nothing_is_found_the_namespace_is_told_and_one_that_is_not_there_is_an_error(
+    serve: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    spaces = [{"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}} for name in ("empty", "shop")]
+    serve(RecordedBackend([*everything(), *spaces]))
+    assert main(["get", "vms", "-n", "empty"]) == 0
+    assert capsys.readouterr().err == "no VMs found in namespace empty\n"
+    serve(RecordedBackend([*everything(), *spaces]))
+    assert main(["get", "vms", "-n", "shp"]) == 1
+    assert capsys.readouterr() == ("", "kvtui: there is no namespace shp in prod: there is shop\n")
+    serve(RecordedBackend(everything(), states={"Namespace": FeedState.FORBIDDEN}))
+    assert main(["get", "vms", "-n", "shp"]) == 0
+    assert capsys.readouterr().err == "no VMs found in namespace shp\n"
+
+
 def test_wide_shows_more_than_the_table(serve: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
     serve(RecordedBackend(everything()))
     assert main(["get", "vms", "web-1", "-o", "wide"]) == 0

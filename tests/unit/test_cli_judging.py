@@ -13,6 +13,7 @@ from kvtui.cli import main
 from kvtui.fleet import Fleet
 from kvtui.model import BackendInfo, Feed, FeedState, Platform
 from kvtui.records.base import Meta
+from kvtui.records.kubernetes import Namespace
 from kvtui.records.libvirt import Domain, DomainState, Host
 from kvtui.store import Put
 
@@ -129,6 +130,27 @@ def test_a_cluster_that_does_not_answer_is_a_problem(run: Run) -> None:
     code, out, _ = run([CLUSTER], "problems", "--fail-on", "bad")
     assert code == 1
     assert out == "x   cluster   demo   does not answer   -   nothing was answered within 1 s\n"
+
+
+def test_a_cluster_or_host_that_does_not_answer_is_a_problem_of_every_namespace(run: Run) -> None:
+    code, out, _ = run([CLUSTER], "problems", "-n", "shop", "--fail-on", "bad")
+    assert code == 1
+    assert out == "x   cluster   demo   does not answer   -   nothing was answered within 1 s\n"
+    assert run([WELL, FROZEN], "problems", "-n", "shop")[1].startswith("x   host   kvm-b   kvm-b   does not answer")
+
+
+@pytest.mark.parametrize("words", [("problems",), ("why", "db-1"), ("stack", "db-1")])
+def test_a_namespace_that_is_not_there_is_told_with_the_one_that_is_meant(run: Run, words: tuple[str, ...]) -> None:
+    cluster = Place("demo", Platform.KUBERNETES, FeedState.LIVE, Put("demo", Namespace(metadata=Meta(name="shop"))))
+    code, out, err = run([cluster], *words, "-n", "shp")
+    assert (code, out, err) == (1, "", "kvtui: there is no namespace shp in demo: there is shop\n")
+    code, _, err = run([cluster], *words, "-n", "shop")
+    assert "namespace" not in err
+
+
+def test_where_namespaces_may_not_be_listed_none_is_said_to_be_missing(run: Run) -> None:
+    code, _, err = run([Place("demo", Platform.KUBERNETES, FeedState.FORBIDDEN)], "problems", "-n", "shp")
+    assert (code, "there is no namespace" in err) == (3, False)
 
 
 def test_words_of_a_server_that_puts_us_off_are_its_cause(run: Run) -> None:
