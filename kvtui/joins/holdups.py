@@ -8,6 +8,7 @@ from __future__ import annotations
 from kvtui.joins.causes import find_cause
 from kvtui.joins.machine import Machine
 from kvtui.joins.move import join_move
+from kvtui.joins.queue import find_limit
 from kvtui.joins.targets import find_target_pod
 from kvtui.records.base import Record, find_condition, is_true
 from kvtui.records.kubernetes import Claim, Pod
@@ -88,8 +89,11 @@ def hold_migration(view: View, machine: Machine, now: float) -> str:
         return f"{head}: somebody asked to end it"
     if move.reason:
         return f"{head}: {move.reason}"
-    if move.ahead:
-        return f"{head}: {move.ahead} are ahead of it, and the cluster moves few at a time"
+    if phase == "Pending" and (limit := find_limit(view, move)) is not None:
+        where = f"from {limit.node}" if limit.node else "in the cluster"
+        first = limit.holders[0].migration
+        who = f"{first.metadata.namespace}/{first.spec.vmi_name}"
+        return f"{head}: only {limit.value} may move at a time {where} ({limit.field}); first comes {who}"
     pod = find_target_pod(view, move)
     if pod is None or phase == "Running":
         return f"{head}{f', to {move.target}' if move.target else ''}"

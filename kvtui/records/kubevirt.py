@@ -281,12 +281,17 @@ class GuestOS(Struct):
 
 
 class MigrationConfiguration(Struct):
-    """The limits in force for one migration."""
+    """The limits in force for one migration, or those that the installation states (kubevirt-api.md 5.2)."""
 
+    parallel_migrations_per_cluster: int | None = None
+    parallel_outbound_migrations_per_node: int | None = None
+    bandwidth_per_migration: str | int | None = None
+    """Bytes a second as a quantity; 0 for no limit."""
     completion_timeout_per_gi_b: int | None = None
     progress_timeout: int | None = None
     allow_post_copy: bool | None = None
     allow_auto_converge: bool | None = None
+    allow_workload_disruption: bool | None = None
 
 
 class MigrationState(Struct):
@@ -407,6 +412,8 @@ class MigrationSpec(Struct):
 
     vmi_name: str = ""
     added_node_selector: dict[str, str] = {}
+    priority: str = ""
+    """``system-critical``, ``user-triggered``, ``system-maintenance``; empty where nobody set it."""
 
 
 class MigrationStatus(Struct):
@@ -445,6 +452,7 @@ class KubeVirtConfiguration(Struct):
 
     vm_rollout_strategy: str = ""
     """``LiveUpdate``, ``Stage``; empty for what that version does by itself."""
+    migrations: MigrationConfiguration = msgspec.field(default_factory=MigrationConfiguration)
 
 
 class KubeVirtSpec(Struct):

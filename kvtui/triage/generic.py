@@ -190,7 +190,11 @@ def _of_container(pod: str, status: ContainerStatus, now: float) -> Iterator[_Co
 def _of_events(view: View, backend: str, record: Record, now: float) -> Iterator[_Complaint]:
     """The newest warning about an object, while it is news."""
     about = view.linked(Event, backend, "about", record.metadata.uid) if record.metadata.uid else ()
-    warnings = [(event.last_seen or 0.0, event) for _, event in about if event.type == "Warning"]
+    warnings = [
+        (event.last_seen or 0.0, event)
+        for _, event in about
+        if event.type == "Warning" and not _is_of_migration(view, backend, event)
+    ]
     if not warnings:
         return
     seen, event = max(warnings, key=lambda item: item[0])
@@ -200,6 +204,15 @@ def _of_events(view: View, backend: str, record: Record, now: float) -> Iterator
     words = f"{event.message or event.reason}{f' ({_times(event.times)})' if event.times > 1 else ''}"
     evidence = Evidence(f"Event of {_name(record)}", event.reason, event.message, event.first_seen)
     yield _Complaint(severity, f"warns {event.reason}", words, evidence, "", seen + EVENT_RECENT)
+
+
+def _is_of_migration(view: View, backend: str, event: Event) -> bool:
+    """Whether it repeats of an instance what a migration of it says of itself (kubevirt-api.md 5.4)."""
+    about = event.involved_object
+    if event.reason != "Migrated" or about.kind != VirtualMachineInstance.KIND:
+        return False
+    moves = view.linked(Migration, backend, "vmi", f"{about.namespace}/{about.name}")
+    return any(move.uid and move.uid in event.message for move, _ in moves)
 
 
 def _name(record: Record) -> str:

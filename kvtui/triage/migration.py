@@ -6,14 +6,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from kvtui.joins.move import Move, join_move, last_step_of_queue, moves_of_instance
+from kvtui.joins.queue import Limit, find_limit, installation_of, list_waiting
 from kvtui.joins.targets import find_target_pod
 from kvtui.model import Evidence, Finding, Ref, Severity
-from kvtui.records.base import find_condition
 from kvtui.records.kubernetes import Event, Pod
 from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.store import View
-from kvtui.text import parse_time, quantity
+from kvtui.text import age, parse_time
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule
+from kvtui.triage.convergence import copy_of
+from kvtui.triage.messages import step_for
+from kvtui.triage.pace import PREPARATION, pace_of
+from kvtui.triage.targets import UNSCHEDULABLE_LIMIT, explain_found_no_node, explain_no_node, found_no_node
 
 RECENT = 3600.0
 """Seconds for which a failure is news."""
@@ -21,11 +25,10 @@ PENDING_LIMIT = 120.0
 """Seconds that a migration may wait without a reason."""
 QUEUE_LIMIT = 600.0
 """Seconds that none of those before a waiting migration may take to get on."""
-PREPARE_LIMIT = 60.0
-"""Seconds that the target may take to get ready."""
-PER_GIB = 150
-"""Seconds per GiB of memory that a migration may take, unless the cluster or a policy says otherwise (5.2)."""
-_GIB = 2.0**30
+_LOOK_AGAIN = 15.0
+"""Seconds after which a sentence that counts time is told anew."""
+_NAMED = 3
+"""Migrations that hold a queue up and are named among the evidence."""
 
 
 def _judge(view: View, ref: Ref, now: float) -> Judgement:
@@ -43,7 +46,7 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     if move.migration.status.phase in {"", "Pending"}:
         return _judge_pending(view, move, ref, now)
     if move.migration.status.phase == "Running":
-        return _judge_running(move, ref, now)
+        return _judge_running(view, move, ref, now)
     return _judge_preparing(view, move, ref, now)
 
 
@@ -52,12 +55,23 @@ def _judge_failed(view: View, move: Move, ref: Ref, now: float) -> Judgement:
     aborted = move.state is not None and move.state.abort_requested
     if aborted or now >= ended + RECENT or move.vmi is None or _superseded(view, move, ref):
         return WELL
+    if found_no_node(view, move):
+        return Judgement(_without_target(view, move, ref, ended), ended + RECENT)
     words = move.reason or _told_by_events(view, ref) or "the server gives no reason; see the events of the VM"
     evidence = (Evidence(f"migration {ref.name}", "failureReason", words, ended),)
     route = f"from {move.source} to {move.target or '?'}" if move.source else ""
     cause = f"{words} ({route})" if route else words
     finding = _finding(move, ref, Severity.BAD, "failed", cause, ended, evidence, _step(words))
     return Judgement(finding, ended + RECENT)
+
+
+def _without_target(view: View, move: Move, ref: Ref, ended: float) -> Finding:
+    """It was given up because no node took its target pod."""
+    why = explain_found_no_node(view, move)
+    sentence = why.sentence if why.sentence.startswith("no ") else f"no node took its target pod: {why.sentence}"
+    step = why.step or "free capacity on another node, then migrate it again"
+    evidence = (why.evidence, *why.more)
+    return _finding(move, ref, Severity.BAD, "found no target", sentence, ended, evidence, step)
 
 
 def _told_by_events(view: View, ref: Ref) -> str:
@@ -68,8 +82,6 @@ def _told_by_events(view: View, ref: Ref) -> str:
 
 
 def _step(words: str) -> str:
-    if "unschedulable" in words:
-        return "see what keeps other nodes from taking it: capacity, CPU model, affinity, taints"
     if "Target pod is down" in words:
         return "see why the target pod ended: its node and its events"
     if "aborted" in words:
@@ -86,78 +98,116 @@ def _superseded(view: View, move: Move, ref: Ref) -> bool:
 
 def _judge_pending(view: View, move: Move, ref: Ref, now: float) -> Judgement:
     created = move.migration.created or now
-    limit = created + PENDING_LIMIT
-    if move.ahead:
-        # Its turn comes, as long as those before it get on.
-        limit = max(created, last_step_of_queue(view, ref.backend) or created) + QUEUE_LIMIT
-    if now < limit:
-        return Judgement(again=limit)
     if move.vmi is not None and not move.vmi.is_running:
-        words = f"its VM is not running: phase {move.vmi.status.phase or 'not set'}"
-    elif move.ahead:
-        words = f"{move.ahead} migrations are ahead of it; the cluster moves few at a time"
-    else:
-        words = "no condition says why it does not begin; see virt-controller"
-    severity = Severity.INFO if move.ahead else Severity.WARN
-    finding = _finding(move, ref, severity, "waits", words, created)
-    if move.vmi is not None and not move.vmi.is_running:
-        return Judgement(
-            replace(finding, root=Ref(ref.backend, VirtualMachine.KIND, ref.namespace, move.vmi.metadata.name))
-        )
-    return Judgement(finding)
+        return _behind_its_vm(move, ref, now, created)
+    limit = find_limit(view, move)
+    if limit is None:
+        if now < created + PENDING_LIMIT:
+            return Judgement(again=created + PENDING_LIMIT)
+        words = "no condition says why it does not begin, and no limit on migrations is reached"
+        step = f"read the log of virt-controller for {ref.name}"
+        return Judgement(_finding(move, ref, Severity.WARN, "waits", words, created, (), step))
+    # Its turn comes, as long as those before it get on.
+    stands = max(created, last_step_of_queue(view, ref.backend) or created) + QUEUE_LIMIT
+    if now < stands:
+        return Judgement(again=stands)
+    return Judgement(_queued(view, move, ref, limit, now), now + _LOOK_AGAIN)
+
+
+def _behind_its_vm(move: Move, ref: Ref, now: float, created: float) -> Judgement:
+    """virt-controller begins no migration of an instance that does not run."""
+    vmi = move.vmi
+    if vmi is None or now < created + PENDING_LIMIT:
+        return Judgement(again=created + PENDING_LIMIT)
+    phase = vmi.status.phase or "not set"
+    evidence = (Evidence(f"VMI {vmi.metadata.name}", "phase", phase),)
+    finding = _finding(move, ref, Severity.WARN, "waits", f"its VM is not running: phase {phase}", created, evidence)
+    return Judgement(replace(finding, root=Ref(ref.backend, VirtualMachine.KIND, ref.namespace, vmi.metadata.name)))
+
+
+def _queued(view: View, move: Move, ref: Ref, limit: Limit, now: float) -> Finding:
+    """It waits for its turn, and none of those that are under way gets on: the oldest of them is at fault."""
+    oldest = limit.holders[0]
+    who = oldest.migration.metadata.namespace + "/" + oldest.migration.spec.vmi_name
+    others = len(limit.holders) - 1
+    more = f" and {others} other{'s' if others > 1 else ''}" if others else ""
+    running = age(now - oldest.began) if oldest.began is not None else "some time"
+    where = f"from {limit.node}" if limit.node else "in the cluster"
+    words = f"only {limit.value} may move at a time {where}; {who} has been moving for {running}{more}"
+    installation = installation_of(view, ref.backend)
+    name = f"KubeVirt {installation.name}" if installation is not None and limit.stated else "KubeVirt's default"
+    evidence = (
+        Evidence(name, f"spec.configuration.migrations.{limit.field}", str(limit.value)),
+        *(
+            Evidence(f"migration {one.migration.metadata.name}", f"phase of {one.migration.spec.vmi_name}",
+                     one.migration.status.phase, one.began)
+            for one in limit.holders[:_NAMED]
+        ),
+    )  # fmt: skip
+    step = f"cancel the migration of {who}, or raise {limit.field}"
+    finding = _finding(move, ref, Severity.INFO, "waits", words, move.migration.created, evidence, step)
+    return replace(finding, root=oldest.migration.ref(ref.backend))
 
 
 def _judge_preparing(view: View, move: Move, ref: Ref, now: float) -> Judgement:
     since = _phase_since(move) or move.migration.created or now
+    refused = explain_no_node(view, move)
+    if refused is not None:
+        gives_up = since + UNSCHEDULABLE_LIMIT
+        left = f"it gives up in {age(gives_up - now)}" if now < gives_up else "it is about to be given up"
+        step = f"{refused.step or 'free capacity on another node'}; {left}"
+        evidence = (refused.evidence, *refused.more)
+        finding = _finding(move, ref, Severity.WARN, "finds no target", refused.sentence, since, evidence, step)
+        return Judgement(finding, now + _LOOK_AGAIN)
+    pace = pace_of(view, ref.backend, PREPARATION, now)
+    if now < since + pace.limit:
+        return Judgement(again=since + pace.limit)
     pod = find_target_pod(view, move)
-    scheduled = find_condition(pod.status.conditions, "PodScheduled") if pod is not None else None
-    if pod is not None and scheduled is not None and scheduled.status == "False":
-        words = scheduled.message or scheduled.reason
-        told = Evidence(f"Pod {pod.metadata.name}", f"PodScheduled=False {scheduled.reason}", words)
-        cause = f"no node takes its target pod: {words}"
-        step = "free capacity on another node; it fails by itself after five minutes"
-        return Judgement(_finding(move, ref, Severity.WARN, "finds no target", cause, since, (told,), step))
-    limit = since + PREPARE_LIMIT
-    if now < limit:
-        return Judgement(again=limit)
     words = f"its target {move.target or 'pod'} is not ready: phase {move.migration.status.phase}"
-    evidence: tuple[Evidence, ...] = ()
+    evidence = (pace.evidence(f"migration {ref.name}", f"phase {move.migration.status.phase}", now - since),)
+    step = ""
     if pod is not None:
+        step = f"kubectl describe pod -n {ref.namespace} {pod.metadata.name}"
         for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
             if status.state.waiting is not None and status.state.waiting.message:
-                words = f"container {status.name} of its target pod waits: {status.state.waiting.message}"
-        evidence = (Evidence(f"Pod {pod.metadata.name}", "phase", pod.status.phase),)
-    return Judgement(_finding(move, ref, Severity.WARN, "prepares for long", words, since, evidence))
+                told = status.state.waiting.message
+                words = f"container {status.name} of its target pod waits: {told}"
+                step = step_for(told) or step
+        evidence = (Evidence(f"Pod {pod.metadata.name}", "phase", pod.status.phase), *evidence)
+        event = _newest_warning(view, ref.backend, pod)
+        if event is not None:
+            words = f"its target pod does not get on: {event.message}"
+            told_by = Evidence(f"Event of Pod {pod.metadata.name}", event.reason, event.message, event.first_seen)
+            evidence = (*evidence, told_by)
+            step = step_for(event.message) or step
+    return Judgement(_finding(move, ref, Severity.WARN, "prepares for long", words, since, evidence, step))
 
 
-def _judge_running(move: Move, ref: Ref, now: float) -> Judgement:
-    began, limit = move.began, _time_limit(move)
-    if began is None or limit is None:
+def _newest_warning(view: View, backend: str, pod: Pod) -> Event | None:
+    """What last went wrong with a pod: an image, a mount, a network."""
+    about = view.linked(Event, backend, "about", pod.metadata.uid)
+    warnings = [event for _, event in about if event.type == "Warning"]
+    return max(warnings, key=lambda event: event.last_seen or 0.0, default=None)
+
+
+def _judge_running(view: View, move: Move, ref: Ref, now: float) -> Judgement:
+    copy = copy_of(view, move, now)
+    if copy is None or (move.state is not None and move.state.mode == "PostCopy"):
         return WELL
-    half = began + limit / 2
-    if now < half:
-        return Judgement(again=half)
-    words = f"more than half of its limit of {limit:.0f}s has passed; at the limit it is aborted"
-    if _may_post_copy(move):
-        words = f"more than half of its limit of {limit:.0f}s has passed; at the limit it goes on in post-copy"
-    return Judgement(_finding(move, ref, Severity.WARN, "runs for long", words, began))
+    if now < copy.told_at:
+        return Judgement(again=copy.told_at)
+    evidence, step = tuple(copy.evidence(now)), copy.step
+    if _holds_up(view, move):
+        step = f"cancel it to let the others go on; {step}"
+    finding = _finding(move, ref, Severity.WARN, "runs for long", copy.tell(now), copy.began, evidence, step)
+    return Judgement(finding, now + _LOOK_AGAIN)
 
 
-def _time_limit(move: Move) -> float | None:
-    """Seconds that it may take: a number for each GiB of the guest's memory."""
-    if move.vmi is None:
-        return None
-    told = move.vmi.status.memory.guest_current if move.vmi.status.memory is not None else None
-    domain = move.vmi.spec.domain
-    memory = quantity(told or domain.memory.guest or domain.resources.requests.get("memory"))
-    configuration = move.state.migration_configuration if move.state is not None else None
-    per_gib = configuration.completion_timeout_per_gi_b if configuration is not None else None
-    return (per_gib or PER_GIB) * max(1.0, memory / _GIB) if memory else None
-
-
-def _may_post_copy(move: Move) -> bool:
-    configuration = move.state.migration_configuration if move.state is not None else None
-    return configuration is not None and bool(configuration.allow_post_copy)
+def _holds_up(view: View, move: Move) -> bool:
+    """Whether others wait for its end."""
+    waiting = (join_move(view, ref) for ref in list_waiting(view, move.backend)[:_NAMED])
+    limits = (find_limit(view, one) for one in waiting if one is not None)
+    return any(limit is not None and move in limit.holders for limit in limits)
 
 
 def _phase_since(move: Move) -> float | None:

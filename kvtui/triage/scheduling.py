@@ -106,8 +106,11 @@ _SYNC_STEPS: Final = {
 }
 
 
-def explain_scheduling(view: View, machine: Machine, told: Cause) -> Cause:
-    """The cause as the nodes tell it; `told`, in the scheduler's words, with a step where they do not."""
+def explain_scheduling(view: View, machine: Machine, told: Cause, leaving: str = "") -> Cause:
+    """The cause as the nodes tell it; `told`, in the scheduler's words, with a step where they do not.
+
+    `leaving` is the node on which it runs: for the target of a migration that one is out of the question.
+    """
     nodes = {ref.name: node for ref, node in view.items(Node, machine.backend)}
     pod = machine.launcher
     fallback = replace(told, step=step_for(next(iter(list_refusals(told.evidence.value)), told.evidence.value)))
@@ -117,16 +120,20 @@ def explain_scheduling(view: View, machine: Machine, told: Cause) -> Cause:
     for demand in demands:
         if not demand.nodes:
             return replace(told, sentence=demand.nobody, step=demand.step, more=(demand.evidence,))
-    for_vms = frozenset(name for name, node in nodes.items() if _SCHEDULABLE in node.metadata.labels)
+        if demand.nodes == {leaving}:
+            sentence = f"only {leaving}, where it runs, {_verb(demand.has, 1)}"
+            return replace(told, sentence=sentence, step=demand.step, more=(demand.evidence,))
+    for_vms = frozenset(name for name, node in nodes.items() if _SCHEDULABLE in node.metadata.labels) - {leaving}
     narrow = [demand for demand in demands if not demand.nodes >= for_vms]
     left = for_vms.intersection(*(demand.nodes for demand in narrow))
     if not left:
-        return _nowhere(told, narrow) if narrow else fallback
+        return _nowhere(told, narrow, leaving) if narrow else fallback
     blocks = {name: _block(view, machine, pod, nodes[name]) for name in sorted(left)}
     found = {name: block for name, block in blocks.items() if block is not None}
     if len(found) < len(blocks):
         return fallback
-    return _blocked(view, machine, pod, told, narrow, {name: (nodes[name], block) for name, block in found.items()})
+    blocked = {name: (nodes[name], block) for name, block in found.items()}
+    return _blocked(view, machine, pod, told, narrow, blocked, leaving)
 
 
 # What it demands ---------------------------------------------------------------------------------------------------
@@ -202,12 +209,13 @@ def _offered(nodes: _Nodes, prefix: str) -> list[str]:
     return sorted(counts, key=lambda name: (-counts[name], name))[:_NAMED]
 
 
-def _nowhere(told: Cause, narrow: Sequence[_Demand]) -> Cause:
+def _nowhere(told: Cause, narrow: Sequence[_Demand], leaving: str) -> Cause:
     """Each demand has its nodes, and none has them all."""
     pieces = (f"{_enumerate(sorted(demand.nodes))} {_verb(demand.has, len(demand.nodes))}" for demand in narrow)
     more = tuple(demand.evidence for demand in narrow)
     step = narrow[0].step
-    return replace(told, sentence=f"no node has all that it needs: {'; '.join(pieces)}", step=step, more=more)
+    nobody = "no other node" if leaving else "no node"
+    return replace(told, sentence=f"{nobody} has all that it needs: {'; '.join(pieces)}", step=step, more=more)
 
 
 # What keeps it off -------------------------------------------------------------------------------------------------
@@ -279,6 +287,7 @@ def _blocked(
     told: Cause,
     narrow: Sequence[_Demand],
     blocks: Mapping[str, tuple[Node, _Block]],
+    leaving: str,
 ) -> Cause:
     """The nodes by what keeps the VM off them, most of them first."""
     groups: dict[str, list[str]] = {}
@@ -291,13 +300,15 @@ def _blocked(
         if block.amount:
             words, step, evidence = _tell_amount(view, machine, pod, block.amount, [blocks[one][0] for one in names])
             alone = len(ordered) == 1
-            pieces.append(words if alone else f"{_count(names, len(blocks))} {_say(block, names)} ({words})")
+            pieces.append(words if alone else f"{_count(names, len(blocks), leaving)} {_say(block, names)} ({words})")
             more += evidence
         else:
             step = _for_nodes(block, names)
-            pieces.append(f"{_count(names, len(blocks))} {_say(block, names)}")
+            pieces.append(f"{_count(names, len(blocks), leaving)} {_say(block, names)}")
             more.append(block.evidence)
         steps.append(step)
+    if leaving:
+        pieces.append(f"{leaving} is where it runs")
     sentence = _join(narrow, list(blocks), pieces)
     culprit = None
     if len(blocks) == 1:
@@ -366,11 +377,12 @@ def _say(block: _Block, names: Sequence[str]) -> str:
     return block.one if len(names) == 1 else block.many
 
 
-def _count(names: Sequence[str], of: int) -> str:
+def _count(names: Sequence[str], of: int, leaving: str = "") -> str:
     """The nodes by name, or how many of them."""
     if len(names) <= _NAMED:
         return _enumerate(names)
-    return f"all {of} nodes that take VMs" if len(names) == of else f"{len(names)} nodes"
+    every = f"all {of}{' other' if leaving else ''} nodes that take VMs"
+    return every if len(names) == of else f"{len(names)} nodes"
 
 
 def _enumerate(names: Sequence[str]) -> str:

@@ -211,8 +211,8 @@ CASES: dict[str, Case] = {
             _move("shop/payment-hsm-1", '"phase":"Failed"', "example.org/hsm"),
             _event("shop", "migrationTargetPodUnschedulable"),
         ),
-        ("payment-hsm-1", "example.org/hsm"),
-        unknown="what the target pod waited for is not told when it is gone",
+        ("payment-hsm-1", "no node has the label example.org/hsm=true"),
+        rule="migration.state",
     ),
     "private-disk": Case(
         (
@@ -241,8 +241,8 @@ CASES: dict[str, Case] = {
             _move("data/hot-cache-1", '"phase":"Running"'),
             Says(kinds.KUBEVIRT, "kubevirt/kubevirt", ('"parallelMigrationsPerCluster":1',)),
         ),
-        ("hot-cache-1",),
-        unknown="what the queue waits for is not named",
+        ("hot-cache-1", "holds up 3 migrations"),
+        rule="migration.state",
     ),
     "blocked-drain": Case(
         (

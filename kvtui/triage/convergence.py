@@ -1,0 +1,131 @@
+"""Whether the memory copy of a migration comes to an end: kubevirt-api.md 5.1 and 5.2, and 9.4, row 67.
+
+It ends when what is left can be sent within the permitted downtime. A guest that changes its memory as fast as that can
+be sent never gets there; then its time runs out, and what happens is a matter of the configuration in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from kvtui.joins.move import Move
+from kvtui.joins.queue import configuration_of
+from kvtui.model import Evidence
+from kvtui.records.kubevirt import MigrationConfiguration
+from kvtui.store import View
+from kvtui.text import age, quantity, size
+from kvtui.triage.pace import COPY, Pace, pace_of
+
+PER_GIB: Final = 150
+"""Seconds per GiB that a copy may take, unless the cluster or a policy says otherwise (5.2)."""
+_SLOW_PER_GIB: Final = 30.0
+"""Seconds per GiB from which a copy is slow: some 35 MiB/s, a third of what a gigabit carries."""
+_GIB: Final = 2.0**30
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A memory copy under way."""
+
+    move: Move
+    began: float
+    """In seconds since the epoch."""
+    memory: float
+    """Bytes of the guest's memory."""
+    configuration: MigrationConfiguration
+    """In force for it; where it does not tell, that of the installation."""
+    pace: Pace
+
+    @property
+    def per_gib(self) -> int:
+        """Seconds that it has for each GiB."""
+        return self.configuration.completion_timeout_per_gi_b or PER_GIB
+
+    @property
+    def time_limit(self) -> float:
+        """Seconds that it has."""
+        return self.per_gib * max(1.0, self.memory / _GIB)
+
+    @property
+    def told_at(self) -> float:
+        """When it is worth a word: half of its time is over, or it takes far longer than others."""
+        slow = max(self.pace.limit, _SLOW_PER_GIB * self.memory / _GIB)
+        return self.began + min(self.time_limit / 2, slow)
+
+    @property
+    def name(self) -> str:
+        """Of the instance, which is the subject of its evidence."""
+        return f"VMI {self.move.migration.spec.vmi_name}"
+
+    def tell(self, now: float) -> str:
+        """How long it runs, what is usual, and what happens when."""
+        usual = self.pace.tell()
+        long = f"the copy of its {size(self.memory)} of memory runs for {age(now - self.began)}"
+        return f"{long}{f' ({usual})' if usual else ''}; {self.tell_end(now)}"
+
+    def tell_end(self, now: float) -> str:
+        """What happens to it when its time is up."""
+        left = self.began + self.time_limit - now
+        when = f"in {age(left)}" if left > 0 else "now"
+        return f"{_END[self._end]} {when} if it does not end before"
+
+    @property
+    def _end(self) -> str:
+        if self.configuration.allow_post_copy:
+            return "post-copy"
+        return "pause" if self.configuration.allow_workload_disruption else "abort"
+
+    def evidence(self, now: float) -> Iterator[Evidence]:
+        """Where the numbers stand."""
+        state = "migrationState"
+        policy = self.move.state.migration_policy_name if self.move.state is not None else ""
+        by = f" (MigrationPolicy {policy})" if policy else ""
+        yield self.pace.evidence(self.name, f"{state}.startTimestamp", now - self.began)
+        field = f"{state}.migrationConfiguration.completionTimeoutPerGiB"
+        yield Evidence(self.name, field, f"{self.per_gib} s, for {size(self.memory)} {age(self.time_limit)}{by}")
+        if bandwidth := quantity(self.configuration.bandwidth_per_migration):
+            field = f"{state}.migrationConfiguration.bandwidthPerMigration"
+            yield Evidence(self.name, field, f"{size(bandwidth)}/s")
+
+    @property
+    def step(self) -> str:
+        """What lets the next try come to an end: a copy keeps the configuration that it began with."""
+        ways = []
+        if not self.configuration.allow_auto_converge and not self.configuration.allow_post_copy:
+            ways.append("allow auto-converge or post-copy in a MigrationPolicy")
+        if quantity(self.configuration.bandwidth_per_migration):
+            ways.append("raise bandwidthPerMigration")
+        ways.append("wait until the guest is quieter")
+        return f"for the next try {', or '.join(ways)}"
+
+
+_END: Final = {
+    "post-copy": "it goes on in post-copy",
+    "pause": "the guest is paused to let it end",
+    "abort": "it is aborted",
+}
+
+
+def copy_of(view: View, move: Move, now: float) -> Copy | None:
+    """The copy of a migration that runs; None where its begin or the memory of its guest is not known."""
+    if move.vmi is None or move.began is None:
+        return None
+    memory = _memory(move)
+    if not memory:
+        return None
+    state = move.state
+    stated = state.migration_configuration if state is not None else None
+    configuration = stated or configuration_of(view, move.backend)
+    return Copy(move, move.began, memory, configuration, pace_of(view, move.backend, COPY, now))
+
+
+def _memory(move: Move) -> float | None:
+    """Bytes of the guest's memory, as it is now."""
+    vmi = move.vmi
+    if vmi is None:
+        return None
+    told = vmi.status.memory.guest_current if vmi.status.memory is not None else None
+    domain = vmi.spec.domain
+    return quantity(told or domain.memory.guest or domain.resources.requests.get("memory"))

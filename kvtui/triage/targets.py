@@ -1,0 +1,139 @@
+"""Why a migration finds no node to go to, taken apart by node: kubevirt-api.md 5.4 and 9.4, row 63.
+
+While its target pod waits, that pod tells what it asks for. Afterwards it is gone: then what the present launcher asks
+for and what the migration added is held against the nodes as they are now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import msgspec
+
+from kvtui.joins.causes import Cause, Theme
+from kvtui.joins.landing import Wants, judge_nodes
+from kvtui.joins.machine import Machine, join_machine, machines_named
+from kvtui.joins.move import Move
+from kvtui.joins.targets import find_target_pod
+from kvtui.model import Evidence, Ref
+from kvtui.records.base import find_condition
+from kvtui.records.kubernetes import Event, Pod
+from kvtui.store import View
+from kvtui.text import parse_time
+from kvtui.triage.scheduling import explain_scheduling
+
+UNSCHEDULABLE: Final = "migrationTargetPodUnschedulable"
+"""Reason of the event by which virt-controller says that no node takes the target pod."""
+UNSCHEDULABLE_LIMIT: Final = 300.0
+"""Seconds after which virt-controller gives a target pod up that no node takes (5.4)."""
+_CREATED: Final = "SuccessfulCreate"
+
+
+def explain_no_node(view: View, move: Move) -> Cause | None:
+    """Why no node takes the target pod that waits now; None where it does not wait for a node."""
+    pod = find_target_pod(view, move)
+    scheduled = find_condition(pod.status.conditions, "PodScheduled") if pod is not None else None
+    if pod is None or scheduled is None or scheduled.status != "False":
+        return None
+    words = scheduled.message or scheduled.reason
+    evidence = Evidence(
+        f"Pod {pod.metadata.name}",
+        f"PodScheduled=False {scheduled.reason}",
+        words,
+        parse_time(scheduled.last_transition_time),
+    )
+    told = Cause(Theme.SCHEDULING, words, evidence)
+    machine = _machine(view, move)
+    return told if machine is None else _of_nodes(view, move, replace(machine, launcher=pod), told)
+
+
+def found_no_node(view: View, move: Move) -> bool:
+    """Whether a migration failed for want of a node: its target pod never came to one and waited until it was given up.
+
+    Other target pods that end this early do so at once, or after the fifteen minutes of ``Pending``.
+    """
+    entered = {
+        step.phase: parse_time(step.phase_transition_timestamp)
+        for step in move.migration.status.phase_transition_timestamps
+    }
+    if "Scheduling" not in entered or entered.keys() & {"Scheduled", "PreparingTarget", "TargetReady", "Running"}:
+        return False
+    return any(event.reason == UNSCHEDULABLE for event in _events(view, move))
+
+
+def explain_found_no_node(view: View, move: Move) -> Cause:
+    """What kept all nodes from taking the target pod of a migration that failed so, as far as it can still be told."""
+    words, evidence = _last_words(view, move)
+    told = Cause(Theme.SCHEDULING, words, evidence)
+    machine = _machine(view, move)
+    if machine is None or machine.launcher is None:
+        return told
+    pod = _with_selector(machine.launcher, move)
+    cause = _of_nodes(view, move, replace(machine, launcher=pod), told)
+    if cause.sentence != told.sentence:
+        return cause
+    wants = (_wants_of(pod),)
+    able = [one.node.metadata.name for one in judge_nodes(view, move.backend, move.source, wants) if not one.reason]
+    if not able:
+        return cause
+    more = f" and {len(able) - 1} more" if len(able) > 1 else ""
+    return replace(cause, sentence=f"{words}; now {able[0]}{more} could take it", step="migrate it again")
+
+
+def _of_nodes(view: View, move: Move, machine: Machine, told: Cause) -> Cause:
+    """The cause as the nodes tell it; of what the migration itself asks for, it is the migration that is named."""
+    here = move.source or (machine.vmi.status.node_name if machine.vmi is not None else "")
+    cause = explain_scheduling(view, machine, told, here)
+    added = move.migration.spec.added_node_selector
+    asked = [f"{key}={value}" for key, value in added.items()]
+    if not any(one.field == "spec.nodeSelector" and one.value in asked for one in cause.more):
+        return cause
+    subject = f"migration {move.migration.metadata.name}"
+    more = tuple(
+        replace(one, subject=subject, field="spec.addedNodeSelector") if one.value in asked else one
+        for one in cause.more
+    )
+    sentence = cause.sentence.replace("its nodeSelector", "its addedNodeSelector")
+    if "addedNodeSelector" not in sentence:
+        sentence = f"{sentence}, which its addedNodeSelector asks for"
+    step = cause.step.replace("correct its nodeSelector", "migrate it without that selector")
+    return replace(cause, sentence=sentence, step=step, more=more)
+
+
+def _last_words(view: View, move: Move) -> tuple[str, Evidence]:
+    """What is told of the wait of a pod that is gone: the scheduler's last warning, else virt-controller's event."""
+    events = _events(view, move)
+    for event in events:
+        pod = event.message.rpartition(" ")[2] if event.reason == _CREATED else ""
+        about = f"{Pod.KIND} {move.migration.metadata.namespace}/{pod}"
+        refused = [one for _, one in view.linked(Event, move.backend, "warns", about) if one.reason == _REFUSED]
+        if pod and refused:
+            last = max(refused, key=lambda one: one.last_seen or 0.0)
+            return last.message, Evidence(f"Event of Pod {pod}", last.reason, last.message, last.first_seen)
+    last = max(events, key=lambda one: (one.reason == UNSCHEDULABLE, one.last_seen or 0.0))
+    subject = f"Event of migration {move.migration.metadata.name}"
+    return "no node took its target pod", Evidence(subject, last.reason, last.message, last.first_seen)
+
+
+_REFUSED: Final = "FailedScheduling"
+
+
+def _events(view: View, move: Move) -> list[Event]:
+    return [event for _, event in view.linked(Event, move.backend, "about", move.migration.metadata.uid)]
+
+
+def _machine(view: View, move: Move) -> Machine | None:
+    meta = move.migration.metadata
+    named: Ref | None = next(machines_named(view, move.backend, meta.namespace, move.migration.spec.vmi_name), None)
+    return join_machine(view, named) if named is not None else None
+
+
+def _with_selector(launcher: Pod, move: Move) -> Pod:
+    """The launcher as virt-controller makes it for the target: what the migration adds to its selector."""
+    selector = launcher.spec.node_selector | move.migration.spec.added_node_selector
+    return msgspec.structs.replace(launcher, spec=msgspec.structs.replace(launcher.spec, node_selector=selector))
+
+
+def _wants_of(pod: Pod) -> Wants:
+    return msgspec.convert(msgspec.to_builtins(pod.spec), Wants)
