@@ -76,17 +76,40 @@ class Entry(msgspec.Struct, omit_defaults=True):
         return f"{self.command}: {self.verb}"
 
 
-_chosen: ContextVar[tuple[str, str]] = ContextVar("chosen", default=("", ""))
+@dataclass(slots=True)
+class _Choice:
+    """An action that is under way."""
+
+    action: str = ""
+    command: str = ""
+    asked: bool = False
+    """Whether a backend was asked for a change by now."""
+
+
+_chosen: ContextVar[_Choice | None] = ContextVar("chosen", default=None)
 
 
 @contextmanager
 def chosen(action: str, command: str) -> Iterator[None]:
     """Have what is done meanwhile bear the id of the action that was chosen, and its word on the command line."""
-    token = _chosen.set((action, command))
+    token = _chosen.set(_Choice(action, command))
     try:
         yield
     finally:
         _chosen.reset(token)
+
+
+def mark_asked() -> None:
+    """Note that the action that is under way asks a backend for a change now."""
+    choice = _chosen.get()
+    if choice is not None:
+        choice.asked = True
+
+
+def is_untouched() -> bool:
+    """Whether an action is under way that has asked for no change yet."""
+    choice = _chosen.get()
+    return choice is not None and not choice.asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +134,7 @@ class AuditLog:
     def write(self, act: Act, result: str, words: str = "") -> None:
         """Append one line. Raises BackendError when that fails: an action that cannot be logged must not be done."""
         ref = act.ref
-        action, command = _chosen.get()
+        choice = _chosen.get() or _Choice()
         entry = Entry(
             time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             user=_login(),
@@ -127,8 +150,8 @@ class AuditLog:
             dry_run=act.dry_run,
             platform=act.platform,
             act=act.id,
-            action=action,
-            command=command,
+            action=choice.action,
+            command=choice.command,
         )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -147,7 +147,8 @@ class Batches:
         """How the row of an item that was accepted or is done stands now: what keeps it, or ``it is Running``."""
         if item.state is State.ACCEPTED:
             return self.tell_row(item)
-        row = item.batch.resource.row(self._fleet.view, item.ref) if item.state is State.DONE else None
+        shows = item.state is State.DONE and not item.unseen
+        row = item.batch.resource.row(self._fleet.view, item.ref) if shows else None
         health = None if row is None else item.batch.resource.health(row, self._fleet.clock())
         return "" if health is None else f"it is {': '.join(part for part in (health.word, health.reason) if part)}"
 
@@ -367,7 +368,7 @@ class Batches:
         if item.made is not None and item.action.makes is not None:
             self._look_at(item, item.made, item.action.makes)
             return
-        untold = item.action.settled(before, before)
+        item.unseen = untold = item.action.settled(before, before)
         if item.state is State.UNKNOWN and untold:
             # Its effect cannot be told from what was there before.
             self._end(item, State.UNKNOWN, item.words)

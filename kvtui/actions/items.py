@@ -68,6 +68,8 @@ class Item:
     """What was made that is looked at until its end."""
     result: Ref | None = None
     """What was made, whether its end is looked at or not."""
+    unseen: bool = False
+    """Whether its row cannot show the effect: it was done when the server had accepted it."""
     seen: bool = False
     """Whether that was there."""
     already: bool = False

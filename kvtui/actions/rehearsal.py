@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from kvtui.audit import chosen
 from kvtui.backends.base import Backend
 from kvtui.backends.objects import Rehearser
 from kvtui.errors import KvtuiError, UnreachableError, UntriableError
@@ -27,8 +28,9 @@ def rehearsal(backend: Backend, action: AnyAction, row: Any) -> Callable[[Answer
 
     async def rehearse(answers: Answers) -> str:
         try:
-            async with asyncio.timeout(PATIENCE):
-                await action.run(stage, row, answers)
+            with chosen(action.id, action.command):
+                async with asyncio.timeout(PATIENCE):
+                    await action.run(stage, row, answers)
         except TimeoutError as error:
             raise UnreachableError(f"{backend.name} did not answer within {PATIENCE:.0f}s") from error
         except UnreachableError:

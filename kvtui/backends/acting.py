@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from kvtui.audit import Act, AuditLog
+from kvtui.audit import Act, AuditLog, is_untouched, mark_asked
 from kvtui.backends.base import ByteStream
 from kvtui.errors import BackendError, ForbiddenError, KvtuiError, ReadOnlyError, UnconnectedError, UnreachableError
 from kvtui.model import Platform, Ref
@@ -52,6 +52,7 @@ class Guard:
         self.refuse_read_only(ref, f"{verb} of {ref.path} was not sent")
         act = self._plan(verb, ref)
         await self._note(act, "asked")
+        mark_asked()
         try:
             done = await self._send(act, ask, about)
         except KvtuiError as failure:
@@ -111,18 +112,34 @@ class Guard:
         """Raise ConflictError when it is another object by now; UnconnectedError when nobody says, for then nothing is
         sent.
         """
-        try:
+        with unsent(f"not sent, for nobody said whether it still is the same {ref.path}"):
             await self.check_same(ref)
-        except UnreachableError as error:
-            raise UnconnectedError(
-                f"not sent, for nobody said whether it still is the same {ref.path}",
-                f"{error.title}: {error.detail}" if error.detail else error.title,
-                error.hint,
-                error.code,
-            ) from error
 
     async def _note(self, act: Act, result: str, words: str = "") -> None:
         await asyncio.to_thread(self.audit.write, act, result, words)
+
+
+@contextmanager
+def unsent(words: str) -> Iterator[None]:
+    """Around what is asked before a change is: where nobody answers that, nothing was sent. Raises UnconnectedError."""
+    try:
+        yield
+    except UnreachableError as error:
+        told = f"{error.title}: {error.detail}" if error.detail else error.title
+        raise UnconnectedError(words, told, error.hint, error.code) from error
+
+
+@contextmanager
+def reading(ref: Ref) -> Iterator[None]:
+    """Around what is read of the server, for an action perhaps: as long as that has changed nothing, nobody need wonder
+    whether it has. Raises UnconnectedError then.
+    """
+    if not is_untouched():
+        yield
+        return
+    what = f"{ref.kind} {ref.path}" if ref.name else f"the list of {ref.kind}"
+    with unsent(f"nothing was changed, for {what} could not be read"):
+        yield
 
 
 def _judge(failure: KvtuiError) -> str:

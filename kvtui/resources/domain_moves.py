@@ -331,6 +331,7 @@ MOVES: tuple[Action[Guest], ...] = (
         when=_abort_when,
         run=_abort,
         settled=lambda _before, now: now.job is None,
+        remark=lambda _before, _now: "no job runs on it any more",
         holds=lambda _view, _before, now, _clock: hold_job(now),
         awaits="cancelling migration",
         danger=Danger.ASK,

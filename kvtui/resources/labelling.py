@@ -71,3 +71,11 @@ def describe_labels(answers: Answers) -> str:
     """For the audit log."""
     wanted = parse_labels(answers.text("labels"))
     return "label " + ", ".join(f"{key}-" if value is None else f"{key}={value}" for key, value in wanted.items())
+
+
+def tell_labels(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """What has changed, in a clause: ``it has app=web, and no tier any more``."""
+    new = ", ".join(f"{key}={value}" for key, value in sorted(now.items()) if before.get(key) != value)
+    gone = ", ".join(sorted(before.keys() - now.keys()))
+    told = [new] if new else []
+    return f"it has {', and '.join([*told, f'no {gone} any more'] if gone else told)}" if new or gone else ""

@@ -10,7 +10,7 @@ from kvtui.backends.objects import Body
 from kvtui.joins.node import NodeRow
 from kvtui.resources.base import Action, Danger, objects
 from kvtui.resources.form import Answers, Form
-from kvtui.resources.labelling import describe_labels, label_form, label_patch
+from kvtui.resources.labelling import describe_labels, label_form, label_patch, tell_labels
 from kvtui.store import View
 
 _NEEDS: Final = Permission("patch", "", "nodes")
@@ -91,6 +91,7 @@ ACTIONS: tuple[Action[NodeRow], ...] = (
         form=_labels_form,
         run=_set_labels,
         settled=lambda before, now: now.node.metadata.labels != before.node.metadata.labels,
+        remark=lambda before, now: tell_labels(before.node.metadata.labels, now.node.metadata.labels),
         awaits="changing",
         danger=Danger.ASK,
         usual=10.0,

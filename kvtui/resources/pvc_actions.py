@@ -131,6 +131,12 @@ def _has_grown(before: ClaimRow, now: ClaimRow) -> bool:
     return now.claim.status.capacity.get("storage") != before.claim.status.capacity.get("storage")
 
 
+def _tell_growth(_before: ClaimRow, now: ClaimRow) -> str:
+    if is_true(now.claim.status.conditions, FILE_SYSTEM_PENDING):
+        return hold_growth(now.claim)
+    return f"it has {now.claim.status.capacity.get('storage', '?')}"
+
+
 ACTIONS: tuple[Action[ClaimRow], ...] = (
     Action(
         id="pvc.resize",
@@ -144,6 +150,7 @@ ACTIONS: tuple[Action[ClaimRow], ...] = (
         form=_resize_form,
         run=_resize,
         settled=_has_grown,
+        remark=_tell_growth,
         awaits="growing",
         danger=Danger.ASK,
         single=True,

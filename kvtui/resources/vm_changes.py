@@ -15,7 +15,7 @@ from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.resources import sources
 from kvtui.resources.base import Action, Danger, objects
 from kvtui.resources.form import Answers, Choice, Form, Number, Option
-from kvtui.resources.labelling import describe_labels, label_form, label_patch
+from kvtui.resources.labelling import describe_labels, label_form, label_patch, tell_labels
 from kvtui.resources.manifest import read_manifest, write_manifest
 from kvtui.store import View
 from kvtui.text import quantity, size
@@ -154,7 +154,7 @@ async def _set_memory(backend: Backend, machine: Machine, answers: Answers) -> N
 # KubeVirt takes the spec at once; a running guest gets the size later, by a migration, or not before a restart.
 
 
-def _needs_restart(_before: Machine, now: Machine) -> str:
+def _needs_restart(now: Machine) -> str:
     waits = now.live is not None and now.vm is not None and is_true(now.vm.status.conditions, "RestartRequired")
     return "accepted; it comes with a restart" if waits else ""
 
@@ -163,7 +163,7 @@ def _has_size(before: Machine, now: Machine, has: Callable[[VirtualMachineInstan
     """Whether the guest has what the spec says, or will have it no sooner than with a restart."""
     if not changed(before, now):
         return False
-    return now.vm is None or now.live is None or bool(_needs_restart(before, now)) or has(now.live)
+    return now.vm is None or now.live is None or bool(_needs_restart(now)) or has(now.live)
 
 
 def _has_cpus(before: Machine, now: Machine) -> bool:
@@ -182,6 +182,20 @@ def _has_memory(before: Machine, now: Machine) -> bool:
         return current is None or abs(current - _stored_memory(now)) <= _BLOCK
 
     return _has_size(before, now, has)
+
+
+def _tell_cpus(_before: Machine, now: Machine) -> str:
+    return _tell_size(now, "1 CPU" if _stored_cpus(now)[0] == 1 else f"{_stored_cpus(now)[0]} CPUs")
+
+
+def _tell_memory(_before: Machine, now: Machine) -> str:
+    return _tell_size(now, f"{size(_stored_memory(now))} of memory")
+
+
+def _tell_size(now: Machine, amount: str) -> str:
+    if now.live is None:
+        return f"the VM has {amount} at its next start"
+    return _needs_restart(now) or f"the guest has {amount}"
 
 
 def moves(_before: Machine, now: Machine) -> bool:
@@ -240,7 +254,11 @@ async def _set_labels(backend: Backend, machine: Machine, answers: Answers) -> N
 
 
 def _relabelled(before: Machine, now: Machine) -> bool:
-    return now.record.metadata.resource_version != before.record.metadata.resource_version
+    return now.record.metadata.labels != before.record.metadata.labels
+
+
+def _tell_labels(before: Machine, now: Machine) -> str:
+    return tell_labels(before.record.metadata.labels, now.record.metadata.labels)
 
 
 # The whole ---------------------------------------------------------------------------------------------------------
@@ -263,6 +281,7 @@ def _change(
     *,
     when: Callable[[Machine], str] = why_no_vm,
     settled: Callable[[Machine, Machine], bool] = changed,
+    remark: Callable[[Machine, Machine], str],
 ) -> Action[Machine]:
     return Action(
         id=f"vm.{name}",
@@ -274,6 +293,7 @@ def _change(
         form=form,
         run=run,
         settled=settled,
+        remark=remark,
         awaits="changing",
         danger=Danger.ASK,
         usual=20.0,
@@ -285,7 +305,7 @@ def _change(
 
 def _sized(action: Action[Machine]) -> Action[Machine]:
     """What reaches a running guest later than the spec."""
-    return replace(action, remark=_needs_restart, shown=moves, holds=_hold_size, usual=120.0, lasts=600.0)
+    return replace(action, shown=moves, holds=_hold_size, usual=120.0, lasts=600.0)
 
 
 CHANGES: tuple[Action[Machine], ...] = (
@@ -304,11 +324,12 @@ CHANGES: tuple[Action[Machine], ...] = (
         footer=False,
     ),
     _sized(_change("cpus", "CPUs", "Give the VM more or fewer CPUs.", _cpus_form, _set_cpus, when=_own_size_when,
-                   settled=_has_cpus)),
+                   settled=_has_cpus, remark=_tell_cpus)),
     _sized(_change("memory", "memory", "Give the VM more or less memory.", _memory_form, _set_memory,
-                   when=_own_size_when, settled=_has_memory)),
+                   when=_own_size_when, settled=_has_memory, remark=_tell_memory)),
     _change("run_strategy", "run strategy", "Say when the VM runs: always, on failure, by hand, never.",
-            _strategy_form, _set_strategy),
+            _strategy_form, _set_strategy,
+            remark=lambda _before, now: f"its run strategy is {now.run_strategy}"),
     _change("labels", "labels", "Set and take away labels of the VM.", _labels_form, _set_labels,
-            settled=_relabelled),
+            settled=_relabelled, remark=_tell_labels),
 )  # fmt: skip

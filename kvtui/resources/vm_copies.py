@@ -296,6 +296,11 @@ def _dumped(before: Machine, now: Machine) -> bool:
     return old is None or (new.end_timestamp, new.phase) != (old.end_timestamp, old.phase)
 
 
+def _tell_dump(_before: Machine, now: Machine) -> str:
+    request = now.vm.status.memory_dump_request if now.vm is not None else None
+    return f"its memory is on claim {request.claim_name}" if request is not None else ""
+
+
 def _dump_failure(_before: Machine, now: Machine) -> str:
     request = now.vm.status.memory_dump_request if now.vm is not None else None
     if request is None or request.phase != "Failed":
@@ -399,6 +404,7 @@ ACTIONS: tuple[Action[Machine], ...] = (
         run=_dump,
         single=True,
         settled=_dumped,
+        remark=_tell_dump,
         outcome=_dump_failure,
         awaits="dumping memory",
         danger=Danger.ASK,
@@ -416,6 +422,7 @@ ACTIONS: tuple[Action[Machine], ...] = (
         warn=_undump_warn,
         run=_undump,
         settled=lambda _before, now: now.vm is None or now.vm.status.memory_dump_request is None,
+        remark=lambda _before, _now: "the claim of memory dumps is off it",
         awaits="taking the memory dump off",
         danger=Danger.ASK,
         usual=60.0,

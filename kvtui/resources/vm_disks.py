@@ -191,11 +191,19 @@ def _states(machine: Machine) -> dict[str, str]:
     return {status.name: status.phase for status in live.status.volume_status} if live is not None else {}
 
 
-def _is_attached(before: Machine, now: Machine) -> bool:
+def _new(before: Machine, now: Machine) -> set[str]:
     had = {volume.name for volume in (*_own(before), *before.spec.volumes)}
-    new = {volume.name for volume in (*_own(now), *now.spec.volumes)} - had
+    return {volume.name for volume in (*_own(now), *now.spec.volumes)} - had
+
+
+def _is_attached(before: Machine, now: Machine) -> bool:
+    new = _new(before, now)
     states = _states(now)
     return bool(new) and (now.live is None or all(states.get(name) == _READY for name in new))
+
+
+def _tell_attached(before: Machine, now: Machine) -> str:
+    return f"the {'VM' if now.live is None else 'guest'} has {', '.join(sorted(_new(before, now)))}"
 
 
 # Detach ------------------------------------------------------------------------------------------------------------
@@ -216,9 +224,17 @@ async def _detach(backend: Backend, machine: Machine, answers: Answers) -> None:
     await objects(backend).call(machine.ref, "removevolume", {"name": name}, verb=f"detach disk {name}")
 
 
+def _gone(before: Machine, now: Machine) -> set[str]:
+    return {volume.name for volume in _own(before)} - {volume.name for volume in _own(now)}
+
+
 def _is_detached(before: Machine, now: Machine) -> bool:
-    gone = {volume.name for volume in _own(before)} - {volume.name for volume in _own(now)}
+    gone = _gone(before, now)
     return bool(gone) and not gone & _states(now).keys()
+
+
+def _tell_detached(before: Machine, now: Machine) -> str:
+    return f"the {'VM' if now.live is None else 'guest'} has no {', '.join(sorted(_gone(before, now)))} any more"
 
 
 DISKS: tuple[Action[Machine], ...] = (
@@ -232,6 +248,7 @@ DISKS: tuple[Action[Machine], ...] = (
         form=_attach_form,
         run=_attach,
         settled=_is_attached,
+        remark=_tell_attached,
         awaits="attaching",
         danger=Danger.ASK,
         single=True,
@@ -249,6 +266,7 @@ DISKS: tuple[Action[Machine], ...] = (
         form=_detach_form,
         run=_detach,
         settled=_is_detached,
+        remark=_tell_detached,
         awaits="detaching",
         danger=Danger.ASK,
         single=True,

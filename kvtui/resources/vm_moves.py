@@ -172,6 +172,10 @@ def _why_not_cancelled(before: Machine, now: Machine) -> str:
     return "too late, it has moved" if late and moved is not None and moved.status.phase == "Succeeded" else ""
 
 
+def _tell_place(_before: Machine, now: Machine) -> str:
+    return f"it runs on {now.live.status.node_name}" if now.live is not None else ""
+
+
 MOVES: tuple[Action[Machine], ...] = (
     Action(
         id="vm.migrate",
@@ -185,6 +189,7 @@ MOVES: tuple[Action[Machine], ...] = (
         run=_migrate,
         shown=_migrating,
         settled=_moved,
+        remark=_tell_place,
         lasts=900.0,
         holds=lambda view, _before, now, clock: hold_migration(view, now, clock),
         outcome=_migration_failure,
@@ -202,6 +207,7 @@ MOVES: tuple[Action[Machine], ...] = (
         when=_cancel_when,
         run=_cancel,
         settled=_cancelled,
+        remark=_tell_place,
         outcome=_why_not_cancelled,
         awaits="cancelling migration",
         danger=Danger.ASK,
@@ -220,6 +226,7 @@ MOVES: tuple[Action[Machine], ...] = (
         when=_stay_when,
         run=_stay,
         settled=lambda _before, now: not _evacuated(now),
+        remark=lambda before, _now: f"it need not leave {_evacuated(before)} any more",
         outcome=lambda _before, now: _OFF if now.live is None else "",
         awaits="cancelling evacuation",
         danger=Danger.ASK,

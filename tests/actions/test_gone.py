@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from kvtui.model import Platform
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import Domain
 from kvtui.resources import RESOURCES, resources_for
-from kvtui.resources.base import AnyAction
+from kvtui.resources.base import Action, AnyAction
 from kvtui.resources.form import Answers
 from kvtui.store import Drop
 from tests.actions.test_batch import VMS, action, add_stopped, batches, rows, stage
@@ -52,6 +52,31 @@ def test_only_what_deletes_or_ends_a_row_is_done_when_it_goes() -> None:
     assert {one.id for one in all_actions() if one.vanishes(row)} - PASSING == ENDS
     passing.persistent = True
     assert {one.id for one in all_actions() if one.vanishes(row)} == ENDS
+
+
+STATES = {
+    "network.start", "node.cordon", "node.uncordon", "pool.start", "snapshot.revert", "vm.drop_save",
+    "vm.force_restart", "vm.kill", "vm.pause", "vm.restart", "vm.save", "vm.start", "vm.start_afresh",
+    "vm.start_paused", "vm.stop", "vm.unpause",
+}  # fmt: skip
+"""What is told once it is done by the word for the state of its row: ``it is Running``."""
+
+
+def test_what_is_no_change_of_state_says_what_is_so_once_it_is_done() -> None:
+    row: Any = object()
+    silent = next(field.default for field in fields(Action) if field.name == "remark")
+
+    def is_told(one: AnyAction) -> bool:
+        own = one.remark is not silent or one.makes is not None or one.follow is not None
+        return own or bool(one.variants) or one.id in ENDS or not one.command
+
+    def is_seen(one: AnyAction) -> bool:
+        try:
+            return not one.settled(row, row)
+        except AttributeError:
+            return True
+
+    assert {one.id for one in all_actions() if is_seen(one) and not is_told(one)} - ENDS == STATES
 
 
 def delete(stage: Stage, name: str) -> None:
@@ -126,6 +151,18 @@ async def test_what_cannot_be_seen_is_done_when_it_is_accepted_whatever_goes_the
     batch = batches.begin(replace(action("reset"), run=run, variants=()), VMS, [Task(row)])
     await batches.carry_out(batch)
     assert batch.items[0].state is State.DONE
+
+
+async def test_what_cannot_be_seen_is_not_told_by_how_its_row_stands(stage: Stage, batches: Batches) -> None:
+    (row,) = rows(stage, RUNNING)
+
+    async def run(_backend: Any, _row: Any) -> None:
+        """Accepted."""
+
+    batch = batches.begin(replace(action("reset"), run=run, variants=()), VMS, [Task(row)])
+    await batches.carry_out(batch)
+    (item,) = batch.items
+    assert (item.state, batches.tell_now(item)) == (State.DONE, "")
 
 
 @pytest.mark.parametrize("verb", ["pause", "migrate", "freeze"])

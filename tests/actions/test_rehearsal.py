@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -14,7 +15,9 @@ from kvtui.actions.batch import Batches
 from kvtui.actions.confirm import Confirmer, Question, Sheet
 from kvtui.actions.items import Batch, State, Task
 from kvtui.actions.rehearsal import rehearsal
+from kvtui.audit import Act, AuditLog, Entry
 from kvtui.errors import BackendError, ConflictError, UnreachableError, UntriableError
+from kvtui.model import Platform, Ref
 from kvtui.resources import RESOURCES
 from kvtui.resources.base import AnyAction, Danger
 from kvtui.resources.form import Answers, Draft
@@ -98,6 +101,21 @@ class Reader:
     async def fill_in(self, sheet: Sheet) -> Answers | None:
         self.sheets.append(sheet)
         return None
+
+
+async def test_what_is_tried_out_is_logged_as_the_action_that_was_chosen(tmp_path: Path) -> None:
+    log = AuditLog(tmp_path / "audit.jsonl")
+
+    async def run(_backend: Any, _row: Any, _answers: Answers) -> None:
+        act = Act("label", Ref("c", "VirtualMachine", "shop", "a"), "ada", Platform.KUBERNETES, dry_run=True)
+        log.write(act, "asked")
+
+    rehearse = rehearsal(Rehearsing(), replace(action("labels"), run=run), None)
+    assert rehearse is not None
+    assert await rehearse(Answers({})) == ""
+    (entry,) = log.read()
+    assert isinstance(entry, Entry)
+    assert (entry.action, entry.command, entry.dry_run) == ("vm.labels", "set-labels", True)
 
 
 async def show_form(stage: Stage, batches: Batches, meant: AnyAction, found: Sequence[Any]) -> Sheet:

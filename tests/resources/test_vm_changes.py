@@ -13,7 +13,7 @@ from kvtui.resources.base import Action
 from tests.machines import Object, machine_store
 
 ACTIONS = {action.id: action for action in vm.RESOURCE.actions}
-MEMORY, CPUS, KILL = ACTIONS["vm.memory"], ACTIONS["vm.cpus"], ACTIONS["vm.kill"]
+MEMORY, CPUS, KILL, LABELS = (ACTIONS[f"vm.{name}"] for name in ("memory", "cpus", "kill", "labels"))
 Edit = Callable[[dict[str, Object]], None]
 
 
@@ -53,32 +53,54 @@ RESTART = [{"type": "RestartRequired", "status": "True"}]
 
 
 @pytest.mark.parametrize(
-    ("action", "edit", "there", "remark"),
+    ("action", "edit", "remark"),
     [
-        (MEMORY, sized(wants="2Gi", has="1Gi"), False, ""),
-        (MEMORY, sized(wants="2Gi", has="2Gi"), True, ""),
-        (MEMORY, sized(wants="2Gi", has="2049Mi"), True, ""),
-        (MEMORY, sized(wants="2Gi", has=None), True, ""),
-        (MEMORY, sized(wants="2Gi", conditions=RESTART), True, "accepted; it comes with a restart"),
-        (MEMORY, sized(wants="2Gi", has="2Gi", generation=1), False, ""),
-        (CPUS, sized(sockets=4, given=1), False, ""),
-        (CPUS, sized(sockets=4, given=4), True, ""),
-        (CPUS, sized(sockets=4, conditions=RESTART), True, "accepted; it comes with a restart"),
+        (MEMORY, sized(wants="2Gi", has="1Gi"), None),
+        (MEMORY, sized(wants="2Gi", has="2Gi"), "the guest has 2Gi of memory"),
+        (MEMORY, sized(wants="2Gi", has="2049Mi"), "the guest has 2Gi of memory"),
+        (MEMORY, sized(wants="2Gi", has=None), "the guest has 2Gi of memory"),
+        (MEMORY, sized(wants="2Gi", conditions=RESTART), "accepted; it comes with a restart"),
+        (MEMORY, sized(wants="2Gi", has="2Gi", generation=1), None),
+        (CPUS, sized(sockets=4, given=1), None),
+        (CPUS, sized(sockets=4, given=4), "the guest has 4 CPUs"),
+        (CPUS, sized(sockets=4, conditions=RESTART), "accepted; it comes with a restart"),
     ],
 )
 def test_a_size_is_there_when_the_guest_has_it_or_waits_for_a_restart(
-    action: Action[Machine], edit: Edit, there: bool, remark: str
+    action: Action[Machine], edit: Edit, remark: str | None
 ) -> None:
     before, now = machine("running", sized(generation=1)), machine("running", edit)
-    assert action.settled(before, now) is there
-    assert action.remark(before, now) == remark
+    assert action.settled(before, now) is (remark is not None)
+    assert remark is None or action.remark(before, now) == remark
 
 
 def test_a_vm_that_is_off_has_its_size_at_once() -> None:
     def changed(items: dict[str, Object]) -> None:
         items["VirtualMachine"]["metadata"]["generation"] = 1000
 
-    assert MEMORY.settled(machine("stopped"), machine("stopped", changed))
+    before, now = machine("stopped"), machine("stopped", changed)
+    assert MEMORY.settled(before, now)
+    assert MEMORY.remark(before, now).endswith(" of memory at its next start")
+
+
+def labelled(**labels: str) -> Edit:
+    def edit(items: dict[str, Object]) -> None:
+        items["VirtualMachine"]["metadata"]["labels"] = labels
+
+    return edit
+
+
+def test_labels_are_changed_when_they_are_others_and_not_when_only_the_vm_is() -> None:
+    before = machine("running", labelled(app="web", tier="db"))
+    now = machine("running", labelled(app="shop"))
+    assert LABELS.settled(before, now)
+    assert LABELS.remark(before, now) == "it has app=shop, and no tier any more"
+
+    def newer(items: dict[str, Object]) -> None:
+        labelled(app="web", tier="db")(items)
+        items["VirtualMachine"]["metadata"]["resourceVersion"] = "999999"
+
+    assert not LABELS.settled(before, machine("running", newer))
 
 
 def test_a_forced_stop_of_what_starts_again_by_itself_names_the_stop() -> None:

@@ -224,3 +224,20 @@ async def test_jobs_have_room_on_every_screen(stage: Stage, show: Show, size: tu
         await until(screen, lambda: "40 accepted" in screen.text)
         assert "shop/many-0000" in screen.text
         assert "esc back" in screen.lines[-1]
+
+
+async def test_what_cannot_be_cancelled_or_tried_again_has_its_key_in_parentheses(stage: Stage, show: Show) -> None:
+    names = add_stopped(stage, 10)
+    stage.backend.refusals = {names[0]: ConflictError("no room")}
+    stage.backend.answering.clear()
+    async with show(stage, (80, 24)) as screen:
+        await screen.press("J")
+        assert "(x cancel)  (r retry)" in screen.lines[-1]
+        assert "? help" in screen.lines[-1]
+        await screen.press("escape")
+        await start_all(screen, 10)
+        await until(screen, lambda: len(stage.backend.waiting) == 8)
+        await screen.press("J")
+        await until(screen, lambda: " x cancel  (r retry)" in screen.lines[-1])
+        stage.backend.answering.set()
+        await until(screen, lambda: "(x cancel)  r retry" in screen.lines[-1])

@@ -121,7 +121,7 @@ async def test_who_may_only_look_is_told_what_is_missing_before_anything_is_aske
         assert "new import" not in screen.text
 
 
-async def test_the_key_of_a_console_that_may_not_be_opened_stands_in_parentheses(on_cluster: On) -> None:
+async def test_a_console_that_may_not_be_opened_says_so_and_is_not_opened(on_cluster: On) -> None:
     async with on_cluster() as (screen, _):
         await screen.press("2")
         await until(screen, lambda: "S stop" in screen.lines[-1])
@@ -130,6 +130,10 @@ async def test_the_key_of_a_console_that_may_not_be_opened_stands_in_parentheses
         await screen.press("2")
         await until(screen, lambda: "(c console)" in screen.lines[-1])
         assert "needs get on virtualmachineinstances/console" in screen.main.current.why_no_console
+        await screen.press("c")
+        assert screen.main.consoles.current is None
+        toasts = [toast.message for toast in screen.app._notifications]
+        assert any(toast.startswith("console ") and "virtualmachineinstances/console" in toast for toast in toasts)
 
 
 async def test_a_pane_without_rows_offers_what_needs_none(on_cluster: On) -> None:

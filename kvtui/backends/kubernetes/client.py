@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 
 from kvtui.audit import AuditLog
-from kvtui.backends.acting import Guard
+from kvtui.backends.acting import Guard, reading
 from kvtui.backends.base import ByteStream, Dialer, Inbox, Permission, Source, Verdict
 from kvtui.backends.downloads import Download
 from kvtui.backends.kubernetes.answers import refuse_other_answers
@@ -313,13 +313,15 @@ class KubernetesBackend:
 
     async def read(self, ref: Ref) -> dict[str, object]:
         """The whole object as the server has it. Raises BackendError."""
-        _, path = await find_path(self._discovery, ref)
-        return await asyncio.to_thread(_whole, await self._server.request_patiently("GET", path))
+        with reading(ref):
+            _, path = await find_path(self._discovery, ref)
+            return await asyncio.to_thread(_whole, await self._server.request_patiently("GET", path))
 
     async def read_all(self, ref: Ref) -> list[dict[str, object]]:
         """All objects of a kind. Raises BackendError."""
-        _, path = await find_path(self._discovery, ref._replace(name=""))
-        return (await self._server.get(path, _Items)).items or []
+        with reading(ref._replace(name="")):
+            _, path = await find_path(self._discovery, ref._replace(name=""))
+            return (await self._server.get(path, _Items)).items or []
 
     async def create(self, ref: Ref, body: Body, *, verb: str = "create", about: Ref | None = None) -> Ref:
         """Create an object; it with its uid."""

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from kvtui.backends.acting import Guard
+from kvtui.backends.acting import Guard, unsent
 from kvtui.backends.kubernetes.discovery import Discovery
 from kvtui.backends.kubernetes.places import find_path, find_subresource
 from kvtui.backends.kubernetes.server import ANY, JSON, Server, decode
@@ -152,13 +152,18 @@ class Verbs:
         await self.call(ref, subresource, options, verb=verb)
 
     async def _call(self, ref: Ref, subresource: str, options: Body | None) -> None:
-        path = await find_subresource(self.discovery, ref, subresource)
+        with unsent(f"not sent, for nobody said where {subresource} is served"):
+            path = await find_subresource(self.discovery, ref, subresource)
         body = {**(options or {}), **({"dryRun": ["All"]} if self.dry_run else {})}
         await self._request("PUT", ref, path, body, accept=ANY)
 
     async def _send(self, method: str, ref: Ref, body: object) -> None:
-        _, path = await find_path(self.discovery, ref)
+        _, path = await self._find(ref)
         await self._request(method, ref, path, body, self._query)
+
+    async def _find(self, ref: Ref) -> tuple[str, str]:
+        with unsent(f"not sent, for nobody said where {ref.kind} is served"):
+            return await find_path(self.discovery, ref)
 
     async def _request(
         self,
@@ -178,7 +183,7 @@ class Verbs:
             raise
 
     async def _create(self, ref: Ref, body: Body) -> Ref:
-        api_version, path = await find_path(self.discovery, ref._replace(name=""))
+        api_version, path = await self._find(ref._replace(name=""))
         given = body.get("metadata")
         metadata = dict(given) if isinstance(given, Mapping) else {}
         metadata["generateName" if ref.name.endswith("-") else "name"] = ref.name

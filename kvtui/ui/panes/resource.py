@@ -329,6 +329,10 @@ class ResourcePane(Vertical):
         denied = (self._denied.get((_CONSOLE, place), "") for place in self._places(self.chosen))
         return next(filter(None, denied), "")
 
+    def why_no_console_of(self, ref: Ref) -> str:
+        """The same for one machine, wherever it is chosen; empty too while nobody knows."""
+        return self._denied.get((_CONSOLE, (ref.backend, ref.namespace)), "")
+
     def _places(self, rows: Sequence[Any]) -> dict[tuple[str, str], Any]:
         """Where the rows are, with one of them each."""
         places = {}

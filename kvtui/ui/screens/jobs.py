@@ -82,6 +82,7 @@ class JobsScreen(Screen[None]):
         self._faults = False
         self._title = Static(classes="detail-title", markup=False)
         self._heading = Static(classes="detail-title", markup=False)
+        self._keys = Static(classes="detail-keys", markup=False)
         batch_columns, item_columns = _batch_columns(), self._item_columns()
         self._batches: _Rows[Batch] = _Rows(batch_columns, fleet.clock)
         self._items: _Rows[Item] = _Rows(item_columns, fleet.clock)
@@ -94,8 +95,7 @@ class JobsScreen(Screen[None]):
         yield self.batch_table
         yield self._heading
         yield self.item_table
-        keys = "esc back  tab other table  enter open  x cancel  r retry  ! faults  ? help"
-        yield Static(keys, classes="detail-keys", markup=False)
+        yield self._keys
 
     def on_mount(self) -> None:
         """Follow what goes on."""
@@ -123,6 +123,7 @@ class JobsScreen(Screen[None]):
 
     def _redraw_items(self) -> None:
         batch, now = self.chosen, self._fleet.clock()
+        self._keys.update(Text(_name_keys(batch)))
         items = [] if batch is None else [item for item in batch.items if not self._faults or _is_faulty(item, now)]
         moved = self._items.put(tuple(items))
         if batch is not None:
@@ -174,7 +175,7 @@ class JobsScreen(Screen[None]):
         batch = self.chosen
         if batch is None:
             return
-        if batch.unsent or not any(item.state in AGAIN for item in batch.items):
+        if not _is_retriable(batch):
             why = "it goes on still" if batch.unsent else "nothing of it failed"
             self.notify(f"{batch.action.label}: {why}", severity="warning", timeout=4)
             return
@@ -200,6 +201,21 @@ class JobsScreen(Screen[None]):
             self.notify(f"{self._name_item(item)} is not there", severity="warning", timeout=4)
             return
         self.app.push_screen(DetailScreen(self._fleet, self._runner.batches, resource, item.ref))
+
+
+def _is_cancellable(batch: Batch) -> bool:
+    return any(item.state is State.WAITING for item in batch.items)
+
+
+def _is_retriable(batch: Batch) -> bool:
+    return not batch.unsent and any(item.state in AGAIN for item in batch.items)
+
+
+def _name_keys(batch: Batch | None) -> str:
+    """The keys, those in parentheses that come to nothing on the chosen action."""
+    cancel = "x cancel" if batch is not None and _is_cancellable(batch) else "(x cancel)"
+    retry = "r retry" if batch is not None and _is_retriable(batch) else "(r retry)"
+    return f"esc back  tab other table  enter open  {cancel}  {retry}  ! faults  ? help"
 
 
 def _show(table: LiveTable[Any], keys: Collection[Any], *, moved: bool) -> None:

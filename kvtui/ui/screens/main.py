@@ -272,7 +272,18 @@ class MainScreen(PanesScreen):
             }
             self.notify(words[stream], severity="warning")
             return
-        self.consoles.open(Channel(ref, Stream[stream]))
+        if stream == "SERIAL":
+            self._open_console(ref)
+        else:
+            self.consoles.open(Channel(ref, Stream[stream]))
+
+    def _open_console(self, ref: Ref) -> None:
+        """Open it at once, so that what is typed next reaches the guest; not where that is known to be forbidden."""
+        lack = next(filter(None, (pane.why_no_console_of(ref) for pane in self.panes)), "")
+        if lack:
+            self.notify(f"console {self._fleet.name(ref)}: {lack}", severity="warning")
+        else:
+            self.consoles.open(Channel(ref))
 
     def open_alone(self, channel: Channel) -> None:
         """Open a way into a machine and give it the whole screen, until it is left."""
@@ -295,7 +306,7 @@ class MainScreen(PanesScreen):
 
     def _enter(self, ref: Ref | None) -> None:
         if ref is not None:
-            self.consoles.open(Channel(ref))
+            self._open_console(ref)
 
     def action_console_menu(self) -> None:
         """Choose what to do with the shown console; the keyboard is in it again if it was before the chord."""
