@@ -130,6 +130,8 @@ class Outside:
 
     free_addresses: list[str] = field(default_factory=lambda: [f"203.0.113.{number}" for number in range(10, 30)])
     """What the load balancer has left."""
+    strange_hostnames: set[str] = field(default_factory=set)
+    """Machines of clusters whose guests call themselves otherwise, so that their nodes bear another name."""
     ceph_taken: float = 0.61
     """The share of Ceph's room that is taken."""
 

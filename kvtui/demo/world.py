@@ -17,6 +17,7 @@ from kvtui.demo.controllers.binder import VolumeBinder
 from kvtui.demo.controllers.ceph import Ceph
 from kvtui.demo.controllers.claimcopies import ClaimCopies
 from kvtui.demo.controllers.clone import Clones
+from kvtui.demo.controllers.clustermachines import ControlPlanes, Machines, Pauses
 from kvtui.demo.controllers.clusters import Clusters, KubeadmConfigs, KubevirtClusters, LoadBalancers
 from kvtui.demo.controllers.components import Components
 from kvtui.demo.controllers.datavolume import DataVolumes
@@ -102,6 +103,7 @@ class World:
         self.nodes = Nodes(self)
         self.importer = Importer(self)
         self.uploader = Uploader(self)
+        self.control_planes = ControlPlanes(self)
         self.ceph = Ceph(self)
         controllers: tuple[Controller, ...] = (
             self.scheduler,
@@ -135,6 +137,9 @@ class World:
             KubevirtClusters(self),
             KubeadmConfigs(self),
             Clusters(self),
+            Machines(self),
+            self.control_planes,
+            Pauses(self),
             LoadBalancers(self),
             self.ceph,
             Applications(self),

@@ -61,6 +61,8 @@ class Annotations(Struct):
     """Of Argo CD: ``APPLICATION:GROUP/KIND:NAMESPACE/NAME``."""
     helm_release: str = msgspec.field(default="", name="meta.helm.sh/release-name")
     """Of Helm, on what it installed itself."""
+    paused: str | None = msgspec.field(default=None, name="cluster.x-k8s.io/paused")
+    """On an object of Cluster API that its controllers leave alone, with whatever value."""
     default_class: str = msgspec.field(default="", name="storageclass.kubernetes.io/is-default-class")
     """``true`` on the storage class of claims that name none."""
     default_virt_class: str = msgspec.field(default="", name="storageclass.kubevirt.io/is-default-virt-class")

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import msgspec
 
-from kvtui.records.base import Condition, Record, Struct
+from kvtui.records.base import Condition, Record, Struct, find_condition
 
 CLUSTER_LABEL = "cluster.x-k8s.io/cluster-name"
 """On every object of a cluster, VMs among them: whose it is."""
@@ -14,12 +14,30 @@ ROLE_LABEL = "cluster.x-k8s.io/role"
 """On a VM of a cluster: ``control-plane`` or ``worker``."""
 
 
+class NewStatus(Struct):
+    """``status.v1beta2``: where an object of v1beta1 has the conditions of the version after it."""
+
+    conditions: tuple[Condition, ...] = ()
+
+
 class ClusterStatus(Struct):
     """``status`` of the kinds of Cluster API."""
 
     phase: str = ""
     failure_message: str = ""
+    replicas: int = 0
     conditions: tuple[Condition, ...] = ()
+    v1beta2: NewStatus = msgspec.field(default_factory=NewStatus)
+
+    def find(self, type_: str) -> Condition | None:
+        """The condition of that type, in the words of v1beta2 where the object has them."""
+        return find_condition(self.v1beta2.conditions, type_) or find_condition(self.conditions, type_)
+
+
+class ClusterSpec(Struct):
+    """``spec`` of a cluster."""
+
+    paused: bool = False
 
 
 class Cluster(Record):
@@ -27,7 +45,67 @@ class Cluster(Record):
 
     KIND: ClassVar[str] = "Cluster"
 
+    spec: ClusterSpec = msgspec.field(default_factory=ClusterSpec)
     status: ClusterStatus = msgspec.field(default_factory=ClusterStatus)
+
+
+class ScaledSpec(Struct):
+    """``spec`` of what makes machines."""
+
+    replicas: int = 1
+
+
+class ControlPlane(Record):
+    """A KubeadmControlPlane: makes the machines of a cluster's control plane."""
+
+    KIND: ClassVar[str] = "KubeadmControlPlane"
+
+    spec: ScaledSpec = msgspec.field(default_factory=ScaledSpec)
+    status: ClusterStatus = msgspec.field(default_factory=ClusterStatus)
+
+
+class MachineDeployment(Record):
+    """Makes the other machines of a cluster."""
+
+    KIND: ClassVar[str] = "MachineDeployment"
+
+    spec: ScaledSpec = msgspec.field(default_factory=ScaledSpec)
+    status: ClusterStatus = msgspec.field(default_factory=ClusterStatus)
+
+
+class NodeRef(Struct):
+    """``status.nodeRef`` of a machine."""
+
+    name: str = ""
+
+
+class MachineSpec(Struct):
+    """``spec`` of a machine."""
+
+    cluster_name: str = ""
+    provider_id: str = msgspec.field(default="", name="providerID")
+    version: str = ""
+
+
+class MachineStatus(ClusterStatus):
+    """``status`` of a machine."""
+
+    node_ref: NodeRef | None = None
+    """Its node in the cluster that it belongs to; None before it has joined."""
+
+
+class ClusterMachine(Record):
+    """A Machine: one node of a cluster, as Cluster API keeps it; its KubevirtMachine and VM bear its name."""
+
+    KIND: ClassVar[str] = "Machine"
+
+    spec: MachineSpec = msgspec.field(default_factory=MachineSpec)
+    status: MachineStatus = msgspec.field(default_factory=MachineStatus)
+
+    @property
+    def node(self) -> str:
+        """The name of its node in its own cluster; empty before it has joined."""
+        return self.status.node_ref.name if self.status.node_ref is not None else ""
 
 
 class KubevirtCluster(Record):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kvtui.model import Cell, Health, Ref, Tone
-from kvtui.records.base import Record, find_condition
+from kvtui.records.base import Record
 from kvtui.records.clusters import CLUSTER_LABEL, Cluster, KubevirtMachine
 from kvtui.resources import sources
 from kvtui.resources.base import Column, Resource, itself
@@ -38,7 +38,7 @@ def _row(view: View, ref: Ref) -> ClusterRow | None:
 
 
 def _waits(machine: KubevirtMachine) -> bool:
-    provisioned = find_condition(machine.status.conditions, "VMProvisioned")
+    provisioned = machine.status.find("VMProvisioned")
     return provisioned is not None and provisioned.status == "False"
 
 
@@ -55,9 +55,11 @@ def _refs(view: View) -> Iterable[Ref]:
 def _health(row: ClusterRow, _now: float) -> Health:
     if row.record.fault:
         return Health(Tone.BAD, "Unreadable", f"cannot be read in full: {row.record.fault}")
-    probe = find_condition(row.record.status.conditions, "RemoteConnectionProbe")
+    probe = row.record.status.find("RemoteConnectionProbe")
     if probe is not None and probe.status == "False":
         return Health(Tone.BAD, "Unreachable", probe.message or probe.reason)
+    if row.record.spec.paused:
+        return Health(Tone.WARN, "Paused", "spec.paused is set: Cluster API does nothing for it")
     phase = row.record.status.phase or "Unknown"
     return Health(_TONES.get(phase, Tone.BUSY), phase)
 
@@ -75,7 +77,14 @@ RESOURCE: Resource[ClusterRow] = Resource(
     title="Clusters",
     label="cluster",
     row_type=ClusterRow,
-    sources=(sources.CLUSTERS, sources.CLUSTER_ADDRESSES, sources.CLUSTER_MACHINES, sources.KUBEADM_CONFIGS),
+    sources=(
+        sources.CLUSTERS,
+        sources.CLUSTER_ADDRESSES,
+        sources.CLUSTER_MACHINES,
+        sources.KUBEADM_CONFIGS,
+        sources.CONTROL_PLANES,
+        sources.MACHINE_DEPLOYMENTS,
+    ),
     refs=_refs,
     row=_row,
     related={Cluster: itself, KubevirtMachine: _of_part},

@@ -13,7 +13,15 @@ from kvtui.backends.base import Source
 from kvtui.model import Platform
 from kvtui.records.base import Record
 from kvtui.records.cdi import Cdi, DataVolume
-from kvtui.records.clusters import Cluster, KubeadmConfig, KubevirtCluster, KubevirtMachine
+from kvtui.records.clusters import (
+    Cluster,
+    ClusterMachine,
+    ControlPlane,
+    KubeadmConfig,
+    KubevirtCluster,
+    KubevirtMachine,
+    MachineDeployment,
+)
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
 from kvtui.records.kubernetes import ApiService, Claim, Deployment, Event, Namespace, Node, Pod
 from kvtui.records.kubevirt import KubeVirt, Migration, VirtualMachine, VirtualMachineInstance
@@ -61,6 +69,13 @@ CLUSTER_ADDRESSES: Final = Source(
 )
 CLUSTER_MACHINES: Final = Source(
     KubevirtMachine, "infrastructure.cluster.x-k8s.io", ("v1alpha1",), "kubevirtmachines", polled=True
+)
+CAPI_MACHINES: Final = Source(ClusterMachine, "cluster.x-k8s.io", ("v1beta2", "v1beta1"), "machines", polled=True)
+CONTROL_PLANES: Final = Source(
+    ControlPlane, "controlplane.cluster.x-k8s.io", ("v1beta2", "v1beta1"), "kubeadmcontrolplanes", polled=True
+)
+MACHINE_DEPLOYMENTS: Final = Source(
+    MachineDeployment, "cluster.x-k8s.io", ("v1beta2", "v1beta1"), "machinedeployments", polled=True
 )
 KUBEADM_CONFIGS: Final = Source(
     KubeadmConfig, "bootstrap.cluster.x-k8s.io", ("v1beta2", "v1beta1"), "kubeadmconfigs", polled=True

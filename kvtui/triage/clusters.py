@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from kvtui.model import Evidence, Finding, Ref, Severity
-from kvtui.records.base import Record, find_condition
+from kvtui.records.base import Record
 from kvtui.records.clusters import (
     CLUSTER_LABEL,
     ROLE_LABEL,
@@ -26,12 +26,13 @@ WAIT_LIMIT: Final = 300.0
 BOOTSTRAP_LIMIT: Final = 900.0
 """Seconds that cloud-init and kubeadm may take in the guest."""
 
-_DOWN: Final = frozenset({"Paused", "Stopped", "Stopping", "CrashLoopBackOff", "ErrorUnschedulable"})
+DOWN: Final = frozenset({"Paused", "Stopped", "Stopping", "CrashLoopBackOff", "ErrorUnschedulable"})
+"""States of a VM in which no node runs in it."""
 
 
 def _judge_cluster(view: View, ref: Ref, _now: float) -> Judgement:
     cluster = view.find(Cluster, ref)
-    probe = find_condition(cluster.status.conditions, "RemoteConnectionProbe") if cluster is not None else None
+    probe = cluster.status.find("RemoteConnectionProbe") if cluster is not None else None
     if cluster is None or probe is None or probe.status != "False" or cluster.metadata.deletion_timestamp:
         return WELL
     since = parse_time(probe.last_transition_time)
@@ -56,7 +57,7 @@ def _judge_cluster(view: View, ref: Ref, _now: float) -> Judgement:
 
 
 def _find_down(view: View, ref: Ref) -> list[tuple[Ref, VirtualMachine]]:
-    return [(found, vm) for found, vm in _machines_of(view, ref) if vm.status.printable_status in _DOWN]
+    return [(found, vm) for found, vm in _machines_of(view, ref) if vm.status.printable_status in DOWN]
 
 
 def _machines_of(view: View, ref: Ref) -> list[tuple[Ref, VirtualMachine]]:
@@ -71,7 +72,7 @@ def _machines_of(view: View, ref: Ref) -> list[tuple[Ref, VirtualMachine]]:
 
 def _judge_address(view: View, ref: Ref, now: float) -> Judgement:
     record = view.find(KubevirtCluster, ref)
-    lost = find_condition(record.status.conditions, "LoadBalancerAvailable") if record is not None else None
+    lost = record.status.find("LoadBalancerAvailable") if record is not None else None
     if record is None or lost is None or lost.status != "False" or record.metadata.deletion_timestamp:
         return WELL
     since = parse_time(lost.last_transition_time)
@@ -104,7 +105,7 @@ def _judge_machine(view: View, ref: Ref, now: float) -> Judgement:
             Finding("cluster.machine", Severity.WARN, ref, "machine", "has failed", words, None, (evidence,), step)
         )
     for type_, limit, trouble in _STEPS:
-        condition = find_condition(record.status.conditions, type_)
+        condition = record.status.find(type_)
         if condition is None or condition.status != "False":
             continue
         since = parse_time(condition.last_transition_time) or record.created or 0.0
@@ -148,14 +149,15 @@ def _root(view: View, ref: Ref, record: KubevirtMachine, reason: str) -> tuple[R
         return None, ()
     found = vm.ref(ref.backend)
     for whole in _cluster_of(view, ref, record):
-        if _is_unreachable(view, whole) and any(at == found for at, _ in _find_down(view, whole)):
+        if is_unreachable(view, whole) and any(at == found for at, _ in _find_down(view, whole)):
             return whole, ()
     return found, ()
 
 
-def _is_unreachable(view: View, ref: Ref) -> bool:
+def is_unreachable(view: View, ref: Ref) -> bool:
+    """Whether the API of a cluster does not answer: then nobody knows of its nodes."""
     cluster = view.find(Cluster, ref)
-    probe = find_condition(cluster.status.conditions, "RemoteConnectionProbe") if cluster is not None else None
+    probe = cluster.status.find("RemoteConnectionProbe") if cluster is not None else None
     return probe is not None and probe.status == "False"
 
 

@@ -278,6 +278,14 @@ MESSAGES: Final = (
              "cdi pvc-clone-controller.go CloneWithoutSource; kv vm.go:479",
              "bring {name} back, or copy from another source",
              "its source {kind} {name} does not exist"),
+    # Machines of clusters that are to go: row 119.
+    _message(
+        r"Pods? (?P<pod>[^:\n]+): cannot evict pod as it would violate the pod's disruption budget\. "
+        r"The disruption budget (?P<budget>\S+) needs (?P<needs>\d+) healthy pods? and has (?P<has>\d+)",
+        "capi internal/controllers/machine/drain/drain.go; kubernetes eviction API",
+        "in the cluster, give what {budget} guards another replica, or loosen the budget",
+        "Pod {pod} cannot be evicted: PodDisruptionBudget {budget} needs {needs} healthy and has {has}",
+    ),
     # Copies: rows 30 to 33.
     _message(r"VolumeSnapshot \S+-volume-(?P<volume>\S+) error: (?:Failed to check and update snapshot content: )?"
              r"(?:failed to take snapshot of the volume: )?\"?(?P<words>[^\"]+)",

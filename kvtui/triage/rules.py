@@ -23,6 +23,7 @@ from kvtui.triage import (
     network,
     nodes,
     storage,
+    tenants,
     volumes,
 )
 from kvtui.triage.base import Rule
@@ -42,6 +43,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *eviction.RULES,
     *ceph.RULES,
     *clusters.RULES,
+    *tenants.RULES,
     *imports.RULES,
     *storage.RULES,
     *copies.RULES,

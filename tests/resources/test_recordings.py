@@ -18,7 +18,16 @@ COPIES = {"VirtualMachineSnapshot", "VirtualMachineRestore", "VirtualMachineClon
 """The recorded cluster had none of them; tests/resources/test_copies.py has those of the demo cluster."""
 STORAGE = {"PersistentVolume", "CephCluster"}
 """Nor of these; see tests/resources/test_provisioning.py."""
-SERVED = {"APIService", "Cluster", "KubevirtCluster", "KubevirtMachine", "KubeadmConfig"}
+SERVED = {
+    "APIService",
+    "Cluster",
+    "KubeadmConfig",
+    "KubeadmControlPlane",
+    "KubevirtCluster",
+    "KubevirtMachine",
+    "Machine",
+    "MachineDeployment",
+}
 """Nor were these asked for; see test_apiservices.py and tests/triage/test_drills.py."""
 FILES = sorted((DATA / "recordings").glob("*/*.json*")) + sorted((DATA / "machines").glob("*.json"))
 

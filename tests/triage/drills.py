@@ -390,6 +390,33 @@ CASES: dict[str, Case] = {
         ),
         ("tenant-a", "paused"),
     ),
+    "cluster-machine-without-node": Case(
+        (
+            Says(kinds.MACHINE, "tenants/tenant-a-extra-1", ('"phase":"Provisioned"', "InspectionFailed")),
+            Says(kinds.KUBEVIRT_MACHINE, "tenants/tenant-a-extra-1", ('"BootstrapExecSucceeded"', '"ready":true')),
+            _vm("tenants/tenant-a-extra-1", '"printableStatus":"Running"'),
+        ),
+        ("tenants/tenant-a-extra-1", "does not join", "kubevirt://tenant-a-extra-1"),
+        rule="cluster.node",
+    ),
+    "cluster-etcd-member-lost": Case(
+        (
+            Says(
+                kinds.CONTROL_PLANE, "tenants/tenant-a-cp", ("EtcdClusterHealthy", "NotHealthy", "Machine k8s-node-2")
+            ),
+            Says(kinds.MACHINE, "tenants/k8s-node-2", ("EtcdMemberHealthy", "Etcd doesn't have an etcd member")),
+        ),
+        ("tenants/tenant-a-cp", "Etcd doesn't have an etcd member for Node k8s-node-2"),
+        rule="cluster.control-plane",
+    ),
+    "cluster-paused": Case(
+        (
+            Says(kinds.CLUSTER, "tenants/tenant-a", ('"paused":true', "Cluster spec.paused is set to true")),
+            Says(kinds.MACHINE_DEPLOYMENT, "tenants/tenant-a-workers", ('"Paused"',)),
+        ),
+        ("tenants/tenant-a", "spec.paused is true", "MachineDeployment tenant-a-workers wants"),
+        rule="cluster.paused",
+    ),
     # Storage, Git
     "ceph-nearly-full": Case(
         (Says(kinds.CEPH_CLUSTER, "rook-ceph/rook-ceph", ('"health":"HEALTH_WARN"', "OSD_NEARFULL")),),

@@ -107,3 +107,55 @@ def unreachable(world: World) -> None:
             world.handler.pause_guest(_SPACE, vmi["metadata"]["name"], "PausedByUser", "VMI was paused by user")
 
     world.clock.call_later(180.0, pause)
+
+
+@drill(
+    "cluster-machine-without-node",
+    "a new node of a cluster runs, and is not one",
+    briefing="tenant-a's new worker has been running for half an hour, and kubectl get nodes there does not show it.",
+    debrief="The guest of VM tenants/tenant-a-extra-1 calls itself localhost, for its image sets its own hostname: its "
+    "node has another name than the machine and gets no providerID, so Machine tenant-a-extra-1 stays "
+    "Provisioned. Put the hostname right in the image or in the KubeadmConfigTemplate, and delete the Machine.",
+    develops=1800.0,
+)
+def machine_without_node(world: World) -> None:
+    """The node joins under another name than its machine's."""
+    world.outside.strange_hostnames.add("tenant-a-extra-1")
+    _add_machine(world, TENANT, "tenant-a-extra-1")
+
+
+@drill(
+    "cluster-etcd-member-lost",
+    "a cluster works, and is one fault from its end",
+    briefing="The monitoring of tenant-a complains of etcd. kubectl works there, as if nothing had happened.",
+    debrief="Somebody took the etcd member of node k8s-node-2 out of the cluster (etcdctl member remove) and nobody "
+    "put it back: two of three members are left, and the next fault stops tenant-a. Delete Machine k8s-node-2: "
+    "KubeadmControlPlane makes another, whose member joins.",
+)
+def etcd_member_lost(world: World) -> None:
+    """One of three members of an etcd is gone."""
+    world.clock.call_later(120.0, lambda: world.control_planes.lose_member(_SPACE, f"{TENANT}-cp", "k8s-node-2"))
+
+
+@drill(
+    "cluster-paused",
+    "a cluster was scaled up, and nothing comes",
+    briefing="tenant-a wants two workers more, and asked for them an hour ago. There is no sign of them, nor an error.",
+    debrief="Cluster tenants/tenant-a is paused: somebody set spec.paused for a backup of the management cluster and "
+    "forgot it. Cluster API does nothing for it meanwhile, neither scale nor replace. Set spec.paused to false.",
+)
+def paused(world: World) -> None:
+    """Cluster API leaves the cluster alone, and somebody scales it."""
+
+    def pause(cluster: Object) -> None:
+        cluster["spec"]["paused"] = True
+
+    def scale(deployment: Object) -> None:
+        deployment["spec"]["replicas"] += 2
+
+    world.storage.modify(kinds.CLUSTER, _SPACE, TENANT, pause)
+
+    def ask() -> None:
+        world.storage.modify(kinds.MACHINE_DEPLOYMENT, _SPACE, f"{TENANT}-workers", scale)
+
+    world.clock.call_later(120.0, ask)
