@@ -9,7 +9,8 @@ from kvtui.joins.domain import host_of
 from kvtui.joins.layers import SHOWN_ABOVE, Layer, Walk, missing, told_once
 from kvtui.joins.storage import pool_of_file
 from kvtui.model import Health, Ref, Tone
-from kvtui.records.libvirt import Disk, Domain, Host, Nic, StoragePool, StorageVolume, VirtualNetwork
+from kvtui.records.libvirt import Disk, Domain, Host, Nic, StoragePool, StorageVolume
+from kvtui.records.virtual_networks import VirtualNetwork
 
 
 def domain_layer(walk: Walk, ref: Ref, domain: Domain, *, whole: bool = False, role: str = "domain") -> Layer:

@@ -23,9 +23,10 @@ from kvtui.records.kubevirt import (
     VirtualMachine,
     VirtualMachineInstance,
 )
-from kvtui.records.libvirt import BlockJob, Domain, DomainJob, Host, StoragePool, StorageVolume, VirtualNetwork
+from kvtui.records.libvirt import BlockJob, Domain, DomainJob, Host, StoragePool, StorageVolume
 from kvtui.records.networks import Network, NetworkAttachment
 from kvtui.records.storage import CephCluster, PersistentVolume, StorageClass
+from kvtui.records.virtual_networks import VirtualNetwork
 from kvtui.store import View
 
 _ENDED: Final = frozenset({"Succeeded", "Failed"})

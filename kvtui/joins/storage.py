@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
-from kvtui.model import Ref
+from kvtui.model import FeedState, Ref
 from kvtui.records.libvirt import Disk, Domain, StoragePool, StorageVolume
 from kvtui.store import View
 
@@ -36,6 +36,33 @@ def has_old_sizes(pool: StoragePool, starved: Iterable[Domain]) -> bool:
     return any(pool.looked is None or pool.looked < (domain.since or 0.0) for domain in starved)
 
 
+def promised_in(view: View, backend: str, pool: StoragePool) -> int:
+    """By how many bytes the volumes of a pool may still grow, as far as they are described."""
+    volumes = (volume for _, volume in view.linked(StorageVolume, backend, "pool", pool.metadata.name))
+    return sum(max(0, (volume.capacity or 0) - (volume.allocation or 0)) for volume in volumes)
+
+
+def absent_images(view: View, backend: str, domain: Domain) -> tuple[tuple[Disk, str], ...]:
+    """The disks of a domain whose image its pool does not have, each with the pool, as libvirt last looked into it."""
+    if view.feed(backend, StorageVolume.KIND).state is not FeedState.LIVE:
+        return ()
+    found = []
+    for disk in domain.disks:
+        name, pool = _pool_of(view, backend, disk)
+        known = next(iter(view.linked(StorageVolume, backend, "name", disk.source)), None)
+        if pool is not None and pool.state == "running" and known is None:
+            found.append((disk, name))
+    return tuple(found)
+
+
+def _pool_of(view: View, backend: str, disk: Disk) -> tuple[str, StoragePool | None]:
+    """The pool in which the image of a disk is."""
+    if disk.kind not in ("file", "volume") or not disk.source:
+        return "", None
+    found = ((ref.name, pool) for ref, pool in view.items(StoragePool, backend) if _holds(pool, disk))
+    return next(found, ("", None))
+
+
 def hang_on(view: View, backend: str, pool: StoragePool) -> tuple[Domain, ...]:
     """The domains with disks in a pool, when all of them that run hang: then it may be the pool that does.
 
@@ -60,9 +87,7 @@ def pools_in_trouble(view: View, ref: Ref, domain: Domain) -> Iterator[Ref]:
 
 def pool_of_file(view: View, backend: str, path: str) -> tuple[str, StoragePool | None]:
     """The pool in whose folder a file lies, with its name: libvirt may not have looked into it since the file came."""
-    disk = Disk(kind="file", source=path)
-    found = ((ref.name, pool) for ref, pool in view.items(StoragePool, backend) if _holds(pool, disk))
-    return next(found, ("", None))
+    return _pool_of(view, backend, Disk(kind="file", source=path))
 
 
 def runs_from(view: View, backend: str, pool: StoragePool) -> list[tuple[str, str]]:

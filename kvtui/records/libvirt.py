@@ -62,6 +62,8 @@ class Host(Record):
     cpu_model: str = ""
     cpus: int = 0
     memory: int = 0
+    huge_pages: int = 0
+    """Bytes of it that are set aside for huge pages: only domains that ask for those get any."""
     read_only: bool = False
     """Whether the connection itself allows only to look."""
     measured: bool = False
@@ -214,11 +216,15 @@ class Domain(Record):
     cpu_mode: str = ""
     cpu_model: str = ""
     firmware: str = ""
+    boot: tuple[str, ...] = ()
+    """What it boots from, in turn: ``hd``, or the disks and interfaces themselves."""
     vcpus: int = 0
     vcpus_most: int = 0
     memory: int = 0
     """That the balloon leaves the guest now."""
     memory_most: int = 0
+    huge_pages: bool = False
+    """Whether its memory is of the huge pages of the host."""
     resident: int | None = None
     """That the process holds on the host."""
     used: int | None = None
@@ -228,6 +234,12 @@ class Domain(Record):
     guest: Guest | None = None
     agent: bool | None = None
     """Whether the guest agent is connected; None without a channel for it."""
+    agent_lost: float | None = None
+    """When it was seen to go while the guest ran on."""
+    agent_mute: float | None = None
+    """Since when it is connected and does not answer."""
+    clock: float | None = None
+    """By how many seconds its clock was ahead of ours when its agent was asked last; to the second."""
     disks: tuple[Disk, ...] = ()
     nics: tuple[Nic, ...] = ()
     addresses: tuple[Address, ...] = ()
@@ -310,6 +322,8 @@ class DomainJob(Record):
     throttle: float | None = None
     """Share of its CPUs that auto-converge takes from the guest."""
     reason: str = ""
+    advanced: float | None = None
+    """When more was seen to be done."""
 
     @property
     def is_final(self) -> bool:
@@ -379,6 +393,8 @@ POOL_NEARLY_FULL = 0.90
 """Share of a pool in use from which it is worth a word."""
 POOL_FULL = 0.97
 """From which the next write may pause a VM."""
+_HANDED_OUT = frozenset({"logical", "disk", "iscsi", "iscsi-direct", "scsi", "mpath"})
+"""Types of pools whose volumes have all of their space from the start: when it is all given away, nobody starves."""
 
 
 class StoragePool(Record):
@@ -414,6 +430,11 @@ class StoragePool(Record):
         return 1 - self.left / self.capacity if self.capacity else None
 
     @property
+    def strain(self) -> float:
+        """The same where volumes take their space as they are written to; 0 where that harms nobody."""
+        return 0.0 if self.type in _HANDED_OUT else self.used or 0.0
+
+    @property
     def left(self) -> int:
         """Bytes that are free, at most: what libvirt saw, without what its volumes took since."""
         return max(0, self.free - self.grown)
@@ -447,33 +468,6 @@ class StorageVolume(Record):
             yield "name", name
         if self.backing:
             yield "backing", self.backing
-
-
-class Lease(Struct):
-    """An address that a network's DHCP gave."""
-
-    mac: str = ""
-    address: str = ""
-    hostname: str = ""
-    expires: float | None = None
-
-
-class VirtualNetwork(Record):
-    """A virtual network of a host."""
-
-    KIND: ClassVar[str] = "VirtualNetwork"
-
-    active: bool = False
-    autostart: bool = False
-    persistent: bool = True
-    bridge: str = ""
-    forward: str = ""
-    """``nat``, ``route``, ``bridge`` ...; empty for an isolated one."""
-    addresses: tuple[str, ...] = ()
-    """Of the host in it, each with its prefix: ``192.168.122.1/24``."""
-    dhcp: bool = False
-    """Whether libvirt gives addresses in it."""
-    leases: tuple[Lease, ...] = ()
 
 
 class DomainSnapshot(Record):

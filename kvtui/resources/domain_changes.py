@@ -9,7 +9,8 @@ from typing import Final
 from kvtui.backends.base import Backend, Permission, Source
 from kvtui.backends.domains import Definitions, Devices, NewDisk, NewNic, Scope, Tuning
 from kvtui.joins.domain import Guest
-from kvtui.records.libvirt import Disk, Domain, StoragePool, StorageVolume, VirtualNetwork
+from kvtui.records.libvirt import Disk, Domain, StoragePool, StorageVolume
+from kvtui.records.virtual_networks import VirtualNetwork
 from kvtui.resources.base import Action, Danger, able
 from kvtui.resources.form import Answers, Choice, Form, Number, Option, Taken, Text, Toggle
 from kvtui.resources.sources import NETWORKS, POOLS, STORAGE_VOLUMES

@@ -69,7 +69,7 @@ def _row(view: View, ref: Ref) -> HostRow | None:
 def _trouble(view: View, backend: str, pool: StoragePool) -> str:
     """What is wrong with a pool, in a word or two."""
     if pool.state == "running":
-        return "full" if (pool.used or 0.0) >= POOL_FULL or starved_by(view, backend, pool) else ""
+        return "full" if pool.strain >= POOL_FULL or starved_by(view, backend, pool) else ""
     return pool.state if pool.autostart or pool.state != "inactive" or runs_from(view, backend, pool) else ""
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kvtui.model import Cell, Health, Ref, Tone
-from kvtui.records.libvirt import Domain, Lease, VirtualNetwork
+from kvtui.records.libvirt import Domain
+from kvtui.records.virtual_networks import Lease, VirtualNetwork
 from kvtui.resources import sources
 from kvtui.resources.base import Column, Resource
 from kvtui.resources.cells import text_cell

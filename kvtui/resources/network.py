@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from kvtui.backends.base import Backend, Permission
 from kvtui.backends.domains import Upkeep
 from kvtui.model import Cell, Health, Ref, Tone
-from kvtui.records.libvirt import Domain, VirtualNetwork
+from kvtui.records.libvirt import Domain
+from kvtui.records.virtual_networks import VirtualNetwork
 from kvtui.resources import sources
 from kvtui.resources.autostart import autostart_form
 from kvtui.resources.base import Action, Column, Resource, able, itself

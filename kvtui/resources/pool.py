@@ -73,7 +73,7 @@ def _health(row: PoolRow, _now: float) -> Health:
             pass
         case _:
             return Health(Tone.WARN, word)
-    used = pool.used or 0.0
+    used = pool.strain
     if row.starved:
         return Health(Tone.BAD, "Full", name_starved(row.starved))
     if row.hanging:
@@ -91,7 +91,8 @@ def _used(row: PoolRow, _now: float) -> Cell:
     used = row.pool.used
     if used is None or row.pool.state == "inactive":
         return NOTHING
-    tone = Tone.BAD if used >= POOL_FULL else Tone.WARN if used >= POOL_NEARLY_FULL else None
+    strain = row.pool.strain
+    tone = Tone.BAD if strain >= POOL_FULL else Tone.WARN if strain >= POOL_NEARLY_FULL else None
     return Cell(percent(used, 1.0) + row.doubt, tone, used)
 
 

@@ -33,10 +33,10 @@ from kvtui.records.libvirt import (
     Host,
     StoragePool,
     StorageVolume,
-    VirtualNetwork,
 )
 from kvtui.records.networks import NetworkAttachment
 from kvtui.records.storage import CephCluster, PersistentVolume, StorageClass
+from kvtui.records.virtual_networks import VirtualNetwork
 
 _KUBEVIRT: Final = ("v1", "v1alpha3")
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from kvtui.joins.domain import Guest, guests_of_host, join_guest
 from kvtui.joins.footing import domains_of_node
-from kvtui.joins.storage import fellow_writers, writers_of, writers_of_volume
+from kvtui.joins.storage import absent_images, fellow_writers, writers_of, writers_of_volume
 from kvtui.joins.transit import join_migration, transits_of_job
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.kubernetes import Node
-from kvtui.records.libvirt import Domain, DomainJob, DomainState, Host, StorageVolume
+from kvtui.records.libvirt import Disk, Domain, DomainJob, DomainState, Host, StorageVolume
 from kvtui.store import View
-from kvtui.text import age, rate, size
+from kvtui.text import age, percent, rate, size
 from kvtui.triage.base import HIDDEN, LINGER, WELL, Judgement, Rule, itself
 
 JOB_RECENT = 600.0
 """Seconds for which a failed job is news."""
+STANDSTILL = 60.0
+"""Seconds in which a job must get on."""
+ROUNDS = 20
+"""Rounds after which a migration does not end by itself: each copies what was written during the one before."""
+
+DIFFERS = 30.0
+"""Seconds for which the running machine may differ from the stored one: whoever changes both does so one by one."""
 
 _STEPS = {
     "I/O error": "make room or mend the disk, then resume it: the guest goes on where it stood",
@@ -46,9 +54,9 @@ def _judge(view: View, ref: Ref, _now: float) -> Judgement:
         return HIDDEN
     domain = guest.domain
     if domain.state is DomainState.CRASHED and domain.reason not in _TROUBLES:
-        return Judgement(_stopped(guest, ref, "crashed"))
+        return Judgement(_stopped(view, guest, ref, "crashed"))
     if domain.state in _STANDS and domain.reason in _TROUBLES:
-        return Judgement(_stopped(guest, ref, domain.reason))
+        return Judgement(_stopped(view, guest, ref, domain.reason))
     if domain.hung:
         words = "its QEMU does not answer: no figures, and actions on it wait up to 30 s"
         step = "look at the process and its storage on the host"
@@ -57,19 +65,31 @@ def _judge(view: View, ref: Ref, _now: float) -> Judgement:
     return WELL
 
 
-def _stopped(guest: Guest, ref: Ref, reason: str) -> Finding:
+def _stopped(view: View, guest: Guest, ref: Ref, reason: str) -> Finding:
     domain = guest.domain
+    absent = absent_images(view, ref.backend, domain) if reason == "failed" else ()
     broken = [f"{disk.target} ({disk.error}): {disk.source}" for disk in domain.disks if disk.error]
     if reason == "I/O error":
         words = f"I/O error on {', '.join(broken)}" if broken else "I/O error on a disk; libvirt does not say on which"
     elif reason == "panicked":
         words = "its kernel panicked"
     else:
-        words = f"libvirt says {domain.state.value}, {reason}"
+        words = _tell_absent(absent) or f"libvirt says {domain.state.value}, {reason}"
     carried = f"; node {', '.join(guest.nodes)} runs in it" if guest.nodes else ""
     return _finding(
         guest, ref, Severity.BAD, _TROUBLES.get(reason, "has crashed"), words + carried, _STEPS.get(reason, "")
     )
+
+
+def _tell_absent(absent: Sequence[tuple[Disk, str]]) -> str:
+    """``pool images has no /pool/web.qcow2, its disk vda``; empty when none is absent."""
+    return "; ".join(
+        f"pool {pool} has no {disk.source}, its {_NOUNS.get(disk.device, 'disk')} {disk.target}"
+        for disk, pool in absent
+    )
+
+
+_NOUNS = {"cdrom": "CD-ROM", "floppy": "floppy"}
 
 
 def _finding(guest: Guest, ref: Ref, severity: Severity, trouble: str, cause: str, step: str) -> Finding:
@@ -121,6 +141,26 @@ def _judge_disks(view: View, ref: Ref, _now: float) -> Judgement:
     )
 
 
+def _judge_difference(view: View, ref: Ref, _now: float) -> Judgement:
+    guest = join_guest(view, ref)
+    if guest is None or not guest.domain.differs or not guest.domain.active:
+        return WELL
+    if not guest.reachable:
+        return HIDDEN
+    return Judgement(
+        Finding(
+            rule="domain.differs",
+            severity=Severity.INFO,
+            subject=ref,
+            label="vm",
+            trouble="changes at its next start",
+            cause=f"it is stored with {', '.join(guest.domain.differs)}",
+            evidence=tuple(Evidence(f"domain {ref.name}", "stored XML", one) for one in guest.domain.differs),
+            step="restart it when that is wished for, or store what runs; a restart in the guest changes nothing",
+        )
+    )
+
+
 def _judge_job(view: View, ref: Ref, now: float) -> Judgement:
     job = view.find(DomainJob, ref)
     if job is None or (job.is_migration and join_migration(view, ref) is None):
@@ -133,12 +173,29 @@ def _judge_job(view: View, ref: Ref, now: float) -> Judgement:
         words = job.reason or "libvirt gives no reason"
         finding = _of_job(ref, job, Severity.BAD, f"{job.operation} failed", words, "")
         return Judgement(finding, ended + JOB_RECENT)
-    if not job.is_stuck:
+    if job.is_stuck or job.iteration >= ROUNDS:
+        step = "give it more bandwidth, switch to post-copy, let auto-converge slow the guest, or abort it"
+        return Judgement(_of_job(ref, job, Severity.WARN, "does not converge", _tell_rounds(job), step))
+    if job.is_final or not job.total or job.advanced is None:
         return WELL
-    words = f"dirty {rate(job.dirty_rate)} >= transfer {rate(job.rate)}, {size(job.left)} left in round {job.iteration}"
-    took = f" after {age(job.elapsed)}" if job.elapsed else ""
-    step = "give it more bandwidth, switch to post-copy, let auto-converge slow the guest, or abort it"
-    return Judgement(_of_job(ref, job, Severity.WARN, "does not converge", words + took, step))
+    ripe = job.advanced + STANDSTILL
+    if now < ripe:
+        return Judgement(again=ripe)
+    words = f"nothing more was copied for {age(now - job.advanced)}: {size(job.left)} of {size(job.total)} are left"
+    step = f"see the network and the storage that it goes to; virsh domjobabort {job.domain} ends it"
+    return Judgement(_of_job(ref, job, Severity.WARN, "stands still", words, step), now + STANDSTILL)
+
+
+def _tell_rounds(job: DomainJob) -> str:
+    """``dirty 57Mi/s >= transfer 9.5Mi/s, 64Mi left in round 5 after 90s``."""
+    compared = ">=" if job.is_stuck else "<"
+    words = f"dirty {rate(job.dirty_rate)} {compared} transfer {rate(job.rate)}, "
+    words += f"{size(job.left)} left in round {job.iteration}"
+    if job.elapsed:
+        words += f" after {age(job.elapsed)}"
+    if job.throttle:
+        words += f"; auto-converge takes {percent(job.throttle, 1.0)} of its CPUs"
+    return words
 
 
 def _of_job(ref: Ref, job: DomainJob, severity: Severity, trouble: str, cause: str, step: str) -> Finding:
@@ -173,11 +230,20 @@ RULES = (
         severities="bad, warn",
     ),
     Rule(
+        "domain.differs",
+        _judge_difference,
+        {Domain: itself, Host: guests_of_host},
+        settle=DIFFERS,
+        linger=LINGER,
+        detects="a VM of a host that runs with other memory, CPUs, disks or interfaces than it is stored with",
+        severities="info",
+    ),
+    Rule(
         "job.state",
         _judge_job,
         {DomainJob: transits_of_job},
         linger=LINGER,
-        detects="a job of a host that failed, or a migration that does not converge",
+        detects="a job of a host that failed or stands still, or a migration that does not converge",
         severities="bad, warn",
     ),
 )

@@ -1,22 +1,30 @@
-"""Hosts of libvirt that are lost, and pools that are not as they should be. Evidence: libvirt.md 4."""
+"""Hosts of libvirt that are lost, whose memory is running out, or whose clock is off. Evidence: libvirt.md 4."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kvtui.joins.clocks import OFF, clocks_of, common_offset, tell_offset
 from kvtui.joins.footing import hosts_of_node, name_nodes, nodes_on
-from kvtui.joins.storage import has_old_sizes, name_run, name_starved, pools_in_trouble, runs_from, starved_by
+from kvtui.joins.memory import MemoryUse, use_memory
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.bastion import Bastion
 from kvtui.records.kubernetes import Node
-from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, Domain, Host, StoragePool
+from kvtui.records.libvirt import Domain, Host
 from kvtui.store import View
-from kvtui.text import percent, size
+from kvtui.text import size
 from kvtui.triage.base import HIDDEN, LINGER, WELL, Judgement, Rule, itself
 
-_WORTH = 0.01
-"""Share of a pool from which it is worth a word that its volumes grew."""
-_REVIVE = "start the pool: until then these disks cannot be copied, snapshot or grown, and the VMs may not start again"
+SETTLE = 30.0
+"""Seconds for which a host may be short of memory: a VM that starts or arrives takes it at once, caches let go."""
+SHORT = 0.05
+"""Share of its memory that a host needs for itself."""
+TIGHT = 0.15
+"""Share that has to be left where more is promised than there is."""
+_MEASURED = 15.0
+"""Seconds between two looks at what is left: it changes without an object's change."""
+_NAMED = 4
+"""Guests that are named as evidence."""
 _LOST = frozenset({"silent", "lost", "unreachable"})
 
 
@@ -49,49 +57,73 @@ def _judge_host(view: View, ref: Ref, _now: float) -> Judgement:
     )
 
 
-def _judge_pool(view: View, ref: Ref, _now: float) -> Judgement:
-    pool = view.find(StoragePool, ref)
-    if pool is None:
+def _judge_memory(view: View, ref: Ref, now: float) -> Judgement:
+    host = view.find(Host, ref)
+    if host is None:
         return WELL
-    if pool.state in ("degraded", "inaccessible"):
-        return Judgement(_of_pool(ref, pool, Severity.BAD, f"is {pool.state}", f"libvirt says {pool.state}"))
-    if pool.state == "inactive":
-        runs = runs_from(view, ref.backend, pool)
-        if runs:
-            return Judgement(_of_pool(ref, pool, Severity.WARN, "is inactive", name_run(pool, runs), _REVIVE))
-        if not pool.autostart:
-            return WELL
-        words = "it is to start with its host; its volumes cannot be used until then"
-        return Judgement(
-            _of_pool(ref, pool, Severity.WARN, "is inactive", words, "start the pool, and see why it did not")
-        )
-    starved = starved_by(view, ref.backend, pool)
-    if starved:
-        words = name_starved(starved)
-        if has_old_sizes(pool, starved):
-            words += f"; the {size(pool.free)} free are of libvirt's last look into it, before that"
-        step = "make room, resume what is paused, and refresh the pool to see how much is free"
-        return Judgement(_of_pool(ref, pool, Severity.BAD, "is full", words, step))
-    taken = pool.used or 0.0
-    if taken < POOL_NEARLY_FULL:
+    if not host.connected:
+        return HIDDEN
+    use = use_memory(view, ref)
+    if use is None:
         return WELL
-    words = f"{percent(taken, 1.0)} of {size(pool.capacity)} taken, {size(pool.left)} left"
-    if pool.grown >= _WORTH * pool.capacity:
-        words += f"; {size(pool.grown)} of it since libvirt last looked into it"
-    severity, trouble = (Severity.BAD, "is full") if taken >= POOL_FULL else (Severity.WARN, "is nearly full")
-    return Judgement(_of_pool(ref, pool, severity, trouble, words, "remove volumes or snapshots, or let the pool grow"))
-
-
-def _of_pool(ref: Ref, pool: StoragePool, severity: Severity, trouble: str, cause: str, step: str = "") -> Finding:
-    return Finding(
-        rule="pool.state",
-        severity=severity,
+    again = now + _MEASURED
+    short = not use.is_left(SHORT)
+    if not short and not use.overcommitted:
+        return Judgement(again=again)
+    if not use.overcommitted:
+        trouble, cause = "is short of memory", f"{_tell_left(use)} of its {size(use.room)}"
+    else:
+        trouble = "has promised too much memory"
+        cause = f"{_tell_promise(use)}; {_tell_left(use)}"
+    finding = Finding(
+        rule="host.memory",
+        severity=Severity.WARN if short or not use.is_left(TIGHT) else Severity.INFO,
         subject=ref,
-        label="pool",
+        label="host",
         trouble=trouble,
         cause=cause,
-        evidence=(Evidence(f"pool {ref.name}", "state", pool.state),),
-        step=step,
+        evidence=(
+            Evidence(f"host {ref.name}", "memory", f"{size(host.memory)}, {size(host.huge_pages)} of it huge pages"),
+            Evidence(f"domains of {ref.name}", "memory", f"{size(use.promised)} promised, {size(use.held)} held"),
+        ),
+        step="shut VMs down, move some away or give them less, before it swaps or its kernel kills one",
+    )
+    return Judgement(finding, again)
+
+
+def _tell_promise(use: MemoryUse) -> str:
+    who = f"its {use.domains} VMs" if use.domains != 1 else "its VM"
+    return f"{who} may use {size(use.promised)} of the {size(use.room)} that it has"
+
+
+def _tell_left(use: MemoryUse) -> str:
+    """What is left; where that is not measured, what is held."""
+    return f"{size(use.held)} are held now" if use.left is None else f"{size(use.left)} are free now"
+
+
+def _judge_clock(view: View, ref: Ref, _now: float) -> Judgement:
+    """All its guests are off by the same: nobody tells the clock of a host itself."""
+    host = view.find(Host, ref)
+    if host is None:
+        return WELL
+    if not host.connected:
+        return HIDDEN
+    off = common_offset(view, ref.backend)
+    if abs(off) < OFF:
+        return WELL
+    guests = clocks_of(view, ref.backend)
+    words = f"the clocks of its {len(guests)} guests are all {tell_offset(off)}"
+    return Judgement(
+        Finding(
+            rule="host.clock",
+            severity=Severity.WARN,
+            subject=ref,
+            label="host",
+            trouble="has another time",
+            cause=f"{words}: its clock is wrong, or ours is",
+            evidence=tuple(Evidence(f"domain {name}", "clock", tell_offset(clock)) for name, clock in guests[:_NAMED]),
+            step=f"compare date on {ref.name} and here, and mend the one that is wrong (chronyc tracking)",
+        )
     )
 
 
@@ -99,6 +131,11 @@ def _hosts_behind(view: View, _ref: Ref, bastion: Bastion) -> Iterator[Ref]:
     for name in bastion.hosts:
         for host, _ in view.items(Host, name):
             yield host
+
+
+def _host_of(view: View, ref: Ref, _domain: Domain) -> Iterator[Ref]:
+    for host, _ in view.items(Host, ref.backend):
+        yield host
 
 
 def _of_domain(view: View, ref: Ref, _domain: Domain) -> Iterator[Ref]:
@@ -116,11 +153,20 @@ RULES = (
         severities="bad, warn",
     ),
     Rule(
-        "pool.state",
-        _judge_pool,
-        {StoragePool: itself, Domain: pools_in_trouble},
+        "host.memory",
+        _judge_memory,
+        {Host: itself, Domain: _host_of},
+        settle=SETTLE,
         linger=LINGER,
-        detects="a pool that is full, nearly full, inactive, degraded or cannot be reached",
-        severities="bad, warn",
+        detects="a host whose VMs may use more memory than it has, or that has next to none left",
+        severities="warn, info",
+    ),
+    Rule(
+        "host.clock",
+        _judge_clock,
+        {Host: itself, Domain: _host_of},
+        linger=LINGER,
+        detects="a host whose guests all have another time than we",
+        severities="warn",
     ),
 )

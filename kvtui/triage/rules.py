@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from kvtui.triage import (
+    agents,
+    autostart,
     bastions,
     ceph,
     clusters,
@@ -22,8 +24,10 @@ from kvtui.triage import (
     migration,
     network,
     nodes,
+    pools,
     storage,
     tenants,
+    virtual_networks,
     volumes,
 )
 from kvtui.triage.base import Rule
@@ -34,9 +38,13 @@ RULES: Final[tuple[Rule, ...]] = (
     *components.RULES,
     *nodes.RULES,
     *hosts.RULES,
+    *pools.RULES,
+    *virtual_networks.RULES,
     *machines.RULES,
     *volumes.RULES,
     *domains.RULES,
+    *autostart.RULES,
+    *agents.RULES,
     *guest.RULES,
     *network.RULES,
     *migration.RULES,

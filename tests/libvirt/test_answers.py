@@ -20,7 +20,8 @@ from kvtui.backends.libvirt.snapshots import describe_snapshot
 from kvtui.backends.libvirt.survey import Survey
 from kvtui.backends.libvirt.transfers import Transfers
 from kvtui.records.base import Meta
-from kvtui.records.libvirt import Address, Disk, Domain, DomainState, Lease
+from kvtui.records.libvirt import Address, Disk, Domain, DomainState
+from kvtui.records.virtual_networks import Lease
 
 DATA = Path(__file__).parents[1] / "data" / "libvirt"
 NUMBERS: dict[str, Any] = json.loads((DATA / "numbers.json").read_text(encoding="utf-8"))

@@ -65,7 +65,7 @@ def test_a_domain_is_told_with_all_that_rows_and_rules_read() -> None:
 def test_what_differs_from_the_stored_machine_is_named() -> None:
     live = describe_domain(XML)
     changed = describe_domain(XML.replace(">4</vcpu>", ">8</vcpu>").replace("volume='wal'", "volume='wal2'"))
-    assert tell_differences(live, changed) == ("CPUs 2 of 4 > 2 of 8", "disk vdb")
+    assert tell_differences(live, changed) == ("CPUs 2 of 8 (now 2 of 4)", "disk vdb fast/wal2 (now fast/wal)")
     assert tell_differences(live, live) == ()
 
 

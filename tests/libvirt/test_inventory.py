@@ -18,8 +18,8 @@ from kvtui.records.libvirt import (
     Host,
     StoragePool,
     StorageVolume,
-    VirtualNetwork,
 )
+from kvtui.records.virtual_networks import VirtualNetwork
 from kvtui.resources import find
 from kvtui.resources.listing import Listing
 from kvtui.store import Message, Put

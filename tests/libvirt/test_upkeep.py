@@ -14,7 +14,8 @@ from kvtui.backends.volumes import VolumeUpload
 from kvtui.errors import BackendError, ReadOnlyError
 from kvtui.model import Ref
 from kvtui.records.base import Record
-from kvtui.records.libvirt import StoragePool, VirtualNetwork
+from kvtui.records.libvirt import StoragePool
+from kvtui.records.virtual_networks import VirtualNetwork
 from tests.libvirt.conftest import live, make_backend, until
 from tests.testdriver import host_xml
 

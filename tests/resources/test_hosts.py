@@ -16,11 +16,10 @@ from kvtui.records.libvirt import (
     DomainJob,
     DomainState,
     Host,
-    Lease,
     Nic,
     StoragePool,
-    VirtualNetwork,
 )
+from kvtui.records.virtual_networks import Lease, VirtualNetwork
 from kvtui.resources import find, resources_for
 from kvtui.resources.base import AnyResource, show_backend
 from kvtui.resources.listing import Listing

@@ -21,8 +21,8 @@ from kvtui.records.libvirt import (
     Nic,
     StoragePool,
     StorageVolume,
-    VirtualNetwork,
 )
+from kvtui.records.virtual_networks import VirtualNetwork
 from kvtui.resources import RESOURCES, resources_for
 from kvtui.stack import tell_stack, text_lines
 from kvtui.store import Drop, Put, Store

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import pytest
 
@@ -13,28 +13,10 @@ from kvtui.records.bastion import Bastion
 from kvtui.records.kubernetes import Node, NodeStatus, NodeSystem
 from kvtui.records.libvirt import Disk, Domain, DomainJob, DomainState, Host, StoragePool, StorageVolume
 from kvtui.resources import find, resources_for
-from kvtui.store import Drop, Put, Store
+from kvtui.store import Drop, Put
 from kvtui.triage.base import LINGER
 from kvtui.triage.engine import Engine
-
-UUID = "6695eb01-f6a4-8304-79aa-97f2502e193f"
-NOW = 1_000_000.0
-
-
-def host(link: str = "connected", trouble: str = "") -> Host:
-    known = Host(metadata=Meta(name="kvm1"), uri="qemu:///system", cpus=8, memory=2**34)
-    known.link, known.link_since, known.trouble = link, NOW - 60, trouble
-    return known
-
-
-def domain(state: DomainState = DomainState.RUNNING, reason: str = "", **more: object) -> Domain:
-    active = state is not DomainState.SHUTOFF
-    made = Domain(
-        metadata=Meta(name="w1", uid=UUID), state=state, reason=reason, id=3 if active else None, since=NOW - 5
-    )
-    for name, value in more.items():
-        setattr(made, name, value)
-    return made
+from tests.triage.hosts import NOW, UUID, domain, fill, host, judge
 
 
 def node(ready: str = "True", uuid: str = UUID, name: str = "node-1") -> Node:
@@ -43,20 +25,6 @@ def node(ready: str = "True", uuid: str = UUID, name: str = "node-1") -> Node:
         metadata=Meta(name=name, uid=name),
         status=NodeStatus(conditions=(condition,), node_info=NodeSystem(system_uuid=uuid)),
     )
-
-
-def fill(**backends: Iterable[Record]) -> Store:
-    store = Store()
-    for backend, records in backends.items():
-        for record in records:
-            store.post(Put(backend, record))
-    return store
-
-
-def judge(store: Store) -> Sequence[Finding]:
-    engine = Engine()
-    engine.update(store, store.drain(), NOW)
-    return engine.findings
 
 
 def test_what_is_well_is_left_alone() -> None:

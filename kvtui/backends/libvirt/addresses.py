@@ -39,6 +39,8 @@ _KNOWN, _UNKNOWN = 60.0, 30.0
 """Seconds between two questions to a domain: with an address, and while it has none."""
 _SULK: Final = 300.0
 """Seconds for which an agent that did not answer, or a table that cannot be read, is left alone."""
+_CLOCK: Final = 600.0
+"""Seconds between two looks at a guest's clock."""
 
 
 def read_addresses(told: Mapping[str, Any], source: str, macs: Iterable[str]) -> list[Address]:
@@ -109,6 +111,8 @@ class AddressCollector:
         self._ids: dict[str, int | None] = {}
         self._sulking: dict[str, float] = {}
         """Until when an agent, by its domain's UUID, or the ARP table is left alone."""
+        self._clock_due: dict[str, float] = {}
+        """By UUID, when to ask for the guest's clock next, on the monotonic clock."""
 
     def attach(self, events: Events, wake: Callable[[], None]) -> None:
         """An agent that connects can be asked at once."""
@@ -131,6 +135,7 @@ class AddressCollector:
         for uuid in self._due.keys() - actives.keys():
             del self._due[uuid]
             self._ids.pop(uuid, None)
+            self._clock_due.pop(uuid, None)
         ready = [uuid for uuid in actives if self._is_due(actives[uuid], now)]
         due = sorted(ready, key=lambda uuid: self._due[uuid])
         for uuid in due[:_PORTION]:
@@ -177,6 +182,8 @@ class AddressCollector:
             told = self._asker.ask("addresses", lambda: handle.interfaceAddresses(source, 0))
             leased = read_addresses(told or {}, "lease", macs)
         said = self._ask_wayward(domain.metadata.uid, handle, "agent", macs, now) if domain.agent else []
+        if said and now >= self._clock_due.get(domain.metadata.uid, 0.0):
+            self._ask_clock(domain.metadata.uid, handle, now)
         seen = self._ask_wayward("", handle, "arp", macs, now) if not leased and not said else []
         return merge(leased, said, seen)
 
@@ -189,10 +196,24 @@ class AddressCollector:
         module = load()
         source = getattr(module, f"VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_{name.upper()}")
         try:
-            return read_addresses(handle.interfaceAddresses(source, 0), name, macs)
-        except module.libvirtError:
+            found = read_addresses(handle.interfaceAddresses(source, 0), name, macs)
+        except module.libvirtError as error:
             self._sulking[who] = now + _SULK
+            if error.get_error_code() == module.VIR_ERR_AGENT_UNRESPONSIVE:
+                self._survey.note_agent(who, answers=False)
             return []
+        if who:
+            self._survey.note_agent(who, answers=True)
+        return found
+
+    def _ask_clock(self, uuid: str, handle: libvirt.virDomain, now: float) -> None:
+        """What time it is in a guest whose agent has just answered; half of the way there and back is taken off."""
+        self._clock_due[uuid] = now + _CLOCK
+        asked = time.time()
+        with suppress(load().libvirtError):
+            told: Any = handle.getTime()
+            ahead = told["seconds"] + told["nseconds"] / 1e9 - (asked + time.time()) / 2
+            self._survey.note_clock(uuid, float(round(ahead)))
 
 
 def _may_ask(connection: libvirt.virConnect, networks: Iterable[str]) -> bool:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from kvtui.records.base import Meta
 from kvtui.records.libvirt import Disk, Domain, Nic
-from kvtui.text import clean_line
+from kvtui.text import clean_line, size
 
 _UNITS: Final = {
     "b": 1, "bytes": 1, "kb": 10**3, "k": 2**10, "kib": 2**10, "mb": 10**6, "m": 2**20, "mib": 2**20, "gb": 10**9,
@@ -36,10 +36,12 @@ def describe_domain(xml: str) -> Domain:
         cpu_mode=_attribute(root.find("cpu"), "mode"),
         cpu_model=_text(root, "cpu/model"),
         firmware=_attribute(root.find("os"), "firmware") or ("efi" if root.find("os/loader") is not None else ""),
+        boot=_boot(root),
         vcpus=_number(vcpu.get("current")) or most if vcpu is not None else 0,
         vcpus_most=most,
         memory=_amount(root.find("currentMemory")) or _amount(root.find("memory")),
         memory_most=_amount(root.find("memory")),
+        huge_pages=root.find("memoryBacking/hugepages") is not None,
         os=_os(root),
         agent=_agent(root),
         disks=tuple(map(_disk, root.iterfind("devices/disk"))),
@@ -53,21 +55,38 @@ def describe_domain(xml: str) -> Domain:
 
 
 def tell_differences(live: Domain, stored: Domain) -> tuple[str, ...]:
-    """In what a running domain differs from what is stored for its next start."""
-    found = []
-    if live.vcpus != stored.vcpus or live.vcpus_most != stored.vcpus_most:
-        found.append(f"CPUs {live.vcpus} of {live.vcpus_most} > {stored.vcpus} of {stored.vcpus_most}")
-    if live.memory_most != stored.memory_most:
-        found.append(f"memory {live.memory_most >> 20} > {stored.memory_most >> 20} MiB")
+    """In what a running domain differs from what is stored for its next start: ``memory 8Gi (now 4Gi)``."""
+    pairs = [
+        ("CPUs", _cpus(stored), _cpus(live)),
+        ("memory", size(stored.memory_most), size(live.memory_most)),
+        ("boot from", ", ".join(stored.boot), ", ".join(live.boot)),
+    ]
+    if not _leaves_cpu_to_libvirt(stored, live):
+        pairs.append(("CPU", _cpu(stored), _cpu(live)))
     if (live.machine and stored.machine) and live.machine.split("-")[0] != stored.machine.split("-")[0]:
-        found.append(f"machine {live.machine} > {stored.machine}")
+        pairs.append(("machine", stored.machine, live.machine))
+    found = [_tell_change(noun, then, now) for noun, then, now in pairs if then != now]
     disks = ({disk.target: disk.source for disk in live.disks}, {disk.target: disk.source for disk in stored.disks})
-    found += [f"disk {target}" for target in sorted(_changed(*disks))]
+    found += _changed("disk", *disks)
     nics = ({nic.mac: nic.source for nic in live.nics}, {nic.mac: nic.source for nic in stored.nics})
-    found += [f"interface {mac}" for mac in sorted(_changed(*nics))]
+    found += _changed("interface", *nics)
     if live.title != stored.title:
         found.append("title")
     return tuple(found)
+
+
+def _tell_change(noun: str, then: str, now: str) -> str:
+    return f"{noun} {then or 'nothing'} (now {now or 'nothing'})"
+
+
+def read_huge_pages(capabilities: ET.Element) -> int:
+    """Bytes that a host sets aside for pages larger than its smallest ones, from its capabilities."""
+    pages = [
+        (_number(element.get("size")) * _UNITS.get((element.get("unit") or "KiB").lower(), 1), _number(element.text))
+        for element in capabilities.iterfind("host/topology/cells/cell/pages")
+    ]
+    smallest = min((size for size, _ in pages), default=0)
+    return sum(size * count for size, count in pages if size > smallest)
 
 
 def parse(xml: str) -> ET.Element:
@@ -93,8 +112,38 @@ def amount_at(root: ET.Element, path: str) -> int:
     return _amount(root.find(path))
 
 
-def _changed(one: dict[str, str], other: dict[str, str]) -> set[str]:
-    return {key for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
+def _changed(noun: str, live: dict[str, str], stored: dict[str, str]) -> list[str]:
+    """``no disk vdb``, ``new disk vdc``, ``disk vda /b (now /a)``."""
+    gone = [f"no {noun} {key}" for key in sorted(live.keys() - stored.keys())]
+    new = [f"new {noun} {key}" for key in sorted(stored.keys() - live.keys())]
+    both = sorted(live.keys() & stored.keys())
+    other = [_tell_change(f"{noun} {key}", stored[key], live[key]) for key in both if stored[key] != live[key]]
+    return [*other, *gone, *new]
+
+
+def _cpus(domain: Domain) -> str:
+    return str(domain.vcpus) if domain.vcpus == domain.vcpus_most else f"{domain.vcpus} of {domain.vcpus_most}"
+
+
+def _cpu(domain: Domain) -> str:
+    return " ".join(filter(None, (domain.cpu_mode, domain.cpu_model)))
+
+
+def _leaves_cpu_to_libvirt(stored: Domain, live: Domain) -> bool:
+    """Whether nobody chose the CPU: libvirt writes what it made of that into the running machine."""
+    return stored.cpu_mode in ("", "host-model", "maximum") and live.cpu_mode != "host-passthrough"
+
+
+def _boot(root: ET.Element) -> tuple[str, ...]:
+    """The order of kinds of devices, or that of devices."""
+    ordered = []
+    for device in root.iterfind("devices/*"):
+        boot, target, mac = device.find("boot"), device.find("target"), device.find("mac")
+        if boot is not None:
+            name = _attribute(mac, "address") or _attribute(target, "dev") or device.tag
+            ordered.append((_number(boot.get("order")), name))
+    kinds = tuple(_attribute(kind, "dev") for kind in root.iterfind("os/boot"))
+    return kinds or tuple(name for _, name in sorted(ordered))
 
 
 def _text(root: ET.Element, path: str) -> str:

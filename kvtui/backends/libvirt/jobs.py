@@ -226,9 +226,11 @@ class JobCollector:
         job = describe_job(domain, self._host, stats, now)
         if known is not None and not known.is_final and known.operation == job.operation:
             job.metadata, job.began, job.target = known.metadata, known.began, known.target
+            job.advanced = now if job.done > known.done else known.advanced
         else:
             self._notes.ends.pop(uuid, None)
             self._name_target(job)
+            job.advanced = now
         self._jobs[uuid] = job
 
     def _name_target(self, job: DomainJob) -> None:

@@ -14,7 +14,7 @@ from kvtui.backends.libvirt.describe import attribute_at, parse, text_at
 from kvtui.backends.libvirt.events import Events
 from kvtui.backends.libvirt.link import Lane, load
 from kvtui.records.base import Meta, Record
-from kvtui.records.libvirt import Lease, VirtualNetwork
+from kvtui.records.virtual_networks import Lease, VirtualNetwork
 from kvtui.text import clean_line
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from kvtui.backends.libvirt.describe import describe_domain, parse, tell_differences, text_at
+from kvtui.backends.libvirt.describe import describe_domain, parse, read_huge_pages, tell_differences, text_at
 from kvtui.backends.libvirt.figures import Counters, Sample, compare, take_sample, with_errors, with_figures
 from kvtui.backends.libvirt.link import load
 from kvtui.backends.libvirt.words import PASSING, disk_error, is_unsupported, reason_of, state_of
@@ -55,6 +55,9 @@ class Survey:
         self._samples: dict[str, Sample] = {}
         self._uses: dict[str, Use | None] = {}
         self._addresses: dict[str, tuple[Address, ...]] = {}
+        self._mute: dict[str, float] = {}
+        """Since when agents that are connected do not answer."""
+        self._clocks: dict[str, float] = {}
         self._snapshots: dict[str, int] | None = None
         """Of domains that have some; None while nobody counts them."""
         self._errors: dict[str, Mapping[str, str]] = {}
@@ -127,6 +130,17 @@ class Survey:
         """The addresses that a domain has."""
         self._addresses[uuid] = addresses
 
+    def note_agent(self, uuid: str, *, answers: bool) -> None:
+        """Whether the agent of a domain, which is connected, answered just now."""
+        if answers:
+            self._mute.pop(uuid, None)
+        else:
+            self._mute.setdefault(uuid, time.time())
+
+    def note_clock(self, uuid: str, ahead: float) -> None:
+        """By how many seconds the clock of a guest is ahead of ours."""
+        self._clocks[uuid] = ahead
+
     def settle_addresses(self) -> None:
         """Everybody was asked for addresses who can be."""
         self._has_addresses = True
@@ -189,6 +203,7 @@ class Survey:
             cpu_model=text_at(capabilities, "host/cpu/model"),
             cpus=cpus,
             memory=total or mebibytes * 2**20,
+            huge_pages=read_huge_pages(capabilities),
             read_only=read_only,
         )
 
@@ -262,7 +277,7 @@ class Survey:
         alive = {domain.metadata.uid for domain in domains}
         remembering: tuple[dict[str, Any], ...] = (
             self._shapes, self._known, self._counters, self._samples, self._uses, self._addresses, self._errors,
-            self._silent, self._answered,
+            self._silent, self._answered, self._mute, self._clocks,
         )  # fmt: skip
         for remembered in remembering:
             for uuid in remembered.keys() - alive:
@@ -300,12 +315,25 @@ class Survey:
             domain.addresses = self._addresses.get(uuid, ())
             domain.hung = self._is_hung(uuid)
             domain.measured = self._is_measured(domain)
+            self._judge_agent(domain, known or self._earlier.get(uuid), now)
         if self._snapshots is not None:
             domain.snapshots = self._snapshots.get(uuid, 0)
         if uuid in self._errors and domain.reason == _IO_ERROR:
             domain.disks = with_errors(domain.disks, self._errors[uuid])
         self._known[uuid] = domain
         return domain
+
+    def _judge_agent(self, domain: Domain, before: Domain | None, now: float) -> None:
+        """Since when its agent is gone or mute, and what it said of the guest's clock."""
+        uuid = domain.metadata.uid
+        if not domain.agent:
+            self._mute.pop(uuid, None)
+            self._clocks.pop(uuid, None)
+            same = before is not None and before.id == domain.id
+            if domain.agent is False and same and before is not None:
+                domain.agent_lost = now if before.agent else before.agent_lost
+        domain.agent_mute = self._mute.get(uuid)
+        domain.clock = self._clocks.get(uuid)
 
     def _describe(self, handle: libvirt.virDomain, has_snapshots: bool) -> Domain | None:
         """What the XML tells; None for a domain that has gone meanwhile."""

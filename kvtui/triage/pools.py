@@ -1,0 +1,114 @@
+"""Pools of hosts that are not active, have no room left, or promised more than they have. Evidence: libvirt.md 4."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kvtui.joins.storage import (
+    has_old_sizes,
+    name_run,
+    name_starved,
+    pools_in_trouble,
+    promised_in,
+    runs_from,
+    starved_by,
+)
+from kvtui.model import Evidence, Finding, Ref, Severity
+from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, Domain, StoragePool, StorageVolume
+from kvtui.store import View
+from kvtui.text import percent, size
+from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
+
+TIGHT = 0.85
+"""Share of a pool in use from which it counts what its volumes may grow by: thin volumes alone are no trouble."""
+_WORTH = 0.01
+"""Share of a pool from which it is worth a word that its volumes grew."""
+_REVIVE = "start the pool: until then these disks cannot be copied, snapshot or grown, and the VMs may not start again"
+
+
+def _judge_pool(view: View, ref: Ref, _now: float) -> Judgement:
+    pool = view.find(StoragePool, ref)
+    if pool is None:
+        return WELL
+    if pool.state in ("degraded", "inaccessible"):
+        return Judgement(_of_pool(ref, pool, Severity.BAD, f"is {pool.state}", f"libvirt says {pool.state}"))
+    if pool.state == "inactive":
+        runs = runs_from(view, ref.backend, pool)
+        if runs:
+            return Judgement(_of_pool(ref, pool, Severity.WARN, "is inactive", name_run(pool, runs), _REVIVE))
+        if not pool.autostart:
+            return WELL
+        words = "it is to start with its host; its volumes cannot be used until then"
+        return Judgement(
+            _of_pool(ref, pool, Severity.WARN, "is inactive", words, "start the pool, and see why it did not")
+        )
+    starved = starved_by(view, ref.backend, pool)
+    if starved:
+        words = name_starved(starved)
+        if has_old_sizes(pool, starved):
+            words += f"; the {size(pool.free)} free are of libvirt's last look into it, before that"
+        step = "make room, resume what is paused, and refresh the pool to see how much is free"
+        return Judgement(_of_pool(ref, pool, Severity.BAD, "is full", words, step))
+    return _judge_room(view, ref, pool)
+
+
+def _judge_room(view: View, ref: Ref, pool: StoragePool) -> Judgement:
+    taken = pool.strain
+    promised = promised_in(view, ref.backend, pool) if taken >= TIGHT else 0
+    overcommitted = promised > pool.left
+    if taken < POOL_NEARLY_FULL and not overcommitted:
+        return WELL
+    words = f"{percent(taken, 1.0)} of {size(pool.capacity)} taken, {size(pool.left)} left"
+    if overcommitted:
+        words += f", and its volumes may grow by {size(promised)}"
+    if pool.grown >= _WORTH * pool.capacity:
+        words += f"; {size(pool.grown)} of it since libvirt last looked into it"
+    severity, trouble = _grade(taken)
+    return Judgement(_of_pool(ref, pool, severity, trouble, words, "remove volumes or snapshots, or let the pool grow"))
+
+
+def _grade(taken: float) -> tuple[Severity, str]:
+    if taken >= POOL_FULL:
+        return Severity.BAD, "is full"
+    return Severity.WARN, "is nearly full" if taken >= POOL_NEARLY_FULL else "is promised beyond its size"
+
+
+def _of_pool(ref: Ref, pool: StoragePool, severity: Severity, trouble: str, cause: str, step: str = "") -> Finding:
+    return Finding(
+        rule="pool.state",
+        severity=severity,
+        subject=ref,
+        label="pool",
+        trouble=trouble,
+        cause=cause,
+        evidence=_evidence(ref, pool),
+        step=step,
+    )
+
+
+def _evidence(ref: Ref, pool: StoragePool) -> tuple[Evidence, ...]:
+    name = f"pool {ref.name}"
+    state = Evidence(name, "state", pool.state)
+    if pool.state == "inactive" or not pool.capacity:
+        return (state,)
+    sizes = f"{size(pool.allocation)} of {size(pool.capacity)}, {size(pool.free)} free"
+    return (state, Evidence(name, "allocation", sizes, pool.looked))
+
+
+def _of_volume(view: View, ref: Ref, volume: StorageVolume) -> Iterator[Ref]:
+    """Its pool, while that has little left."""
+    pool = view.get(StoragePool, ref.backend, "", volume.pool)
+    if pool is not None and pool.strain >= TIGHT:
+        yield pool.ref(ref.backend)
+
+
+RULES = (
+    Rule(
+        "pool.state",
+        _judge_pool,
+        {StoragePool: itself, Domain: pools_in_trouble, StorageVolume: _of_volume},
+        linger=LINGER,
+        detects="a pool that is full or nearly, promised beyond its size, inactive, degraded or cannot be reached",
+        severities="bad, warn",
+    ),
+)
