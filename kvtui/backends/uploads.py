@@ -47,7 +47,8 @@ class Uploads(Backend, Protocol):
     async def upload(self, wanted: ImageUpload) -> Ref:
         """Send an image, and wait until it can be used; the DataVolume. Raises BackendError, with what is left.
 
-        One that is left off before all was sent takes a DataVolume that it made with it.
+        One that is left off before all was sent takes a DataVolume that it made with it. Where it is rehearsed, the
+        server tries to make the DataVolume, and the proxy is asked whether it answers; nothing is sent.
         """
 
 

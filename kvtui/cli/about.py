@@ -36,6 +36,19 @@ exit codes:
   4    asked and not confirmed: nothing was sent
   130  interrupted; 128 and the number of any other signal, 129 also where the terminal went away"""
 
+TRANSFER_CODES = """\
+json: one object with the keys of a verb (kvtui stop --help); its one item says in state what came of it, and in bytes
+how much came or went; of a download also the file.
+
+exit codes:
+  0    done; with --dry-run: as far as can be tried, it would be
+  1    failed, refused or not possible now, a name that is taken, or an object or a file that is not there
+  2    the command line, the configuration or the kubeconfig makes no sense: nothing was sent
+  3    the cluster, or the upload proxy, does not answer
+  4    not confirmed: nothing was sent
+  5    all was sent, but its end was not seen in time (--timeout)
+  130  interrupted; what is left is told. 128 and the number of any other signal"""
+
 GET_ABOUT = """\
 Print the rows of a resource: the same records and columns as on the screen.
 
@@ -138,10 +151,12 @@ examples:
   kvtui upload win.img.xz --name win --size 64Gi --class ceph-rbd
   kvtui upload debian.qcow2 --host kvm1 --name images/debian.qcow2
 
-ctrl+c deletes the DataVolume again unless all was sent; what is left is said. Where the settings say production, or
-protect the namespace, it is asked first whether it is meant.
+ctrl+c, and --timeout, delete the DataVolume again unless all was sent; what is left is said. Where the settings say
+production, or protect the namespace, it is asked first whether it is meant. --dry-run looks at the file, has the
+server try to make the DataVolume, and asks the upload proxy whether it answers. A host has no dry run: kvtui checks
+what it can.
 
-{EXIT_CODES}"""
+{TRANSFER_CODES}"""
 
 
 DOWNLOAD_ABOUT = """\
@@ -151,13 +166,13 @@ off or is interrupted leaves nothing."""
 
 DOWNLOAD_MORE = f"""\
 examples:
-  kvtui download shop/db-1-export --volume db-1-data -o /backup/db-1.img.gz
+  kvtui download shop/db-1-export --volume db-1-data --to /backup/db-1.img.gz
   kvtui download shop/db-1-export --format raw
 
 standard output: the name of the file, once all of it is there. Where the settings say production, or protect the
-namespace, it is asked first whether it is meant.
+namespace, it is asked first whether it is meant. --dry-run asks for the volume, and takes nothing of it.
 
-{EXIT_CODES}"""
+{TRANSFER_CODES}"""
 
 WHY_ABOUT = """\
 Say what is wrong with an object, because of what, how that is known, and what to do: the same as w on the screen. A

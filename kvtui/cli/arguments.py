@@ -274,7 +274,9 @@ def _add_upload(parser: ArgumentParser) -> None:
                         help="how often it is sent again when the connection breaks (default: 5)")  # fmt: skip
     parser.add_argument("--proxy-url", default="", metavar="URL", help="CDI's upload proxy (default: the one it tells)")
     parser.add_argument("--insecure", action="store_true", help="do not check the certificate of the proxy")
-    parser.add_argument("-y", "--yes", action="store_true", help="do not ask where it is production or protected")
+    parser.add_argument("--timeout", type=read_seconds, metavar="SECONDS",
+                        help="until the disk can be used, at most (default: as long as it takes)")  # fmt: skip
+    _add_transfer(parser)
 
 
 def _add_download(parser: ArgumentParser) -> None:
@@ -283,12 +285,19 @@ def _add_download(parser: ArgumentParser) -> None:
     parser.add_argument("--format", choices=("gzip", "raw", "tar.gz"), default="gzip",
                         help="gzip as it comes, raw unpacked here, tar.gz of a volume with files "
                         "(default: %(default)s)")  # fmt: skip
-    parser.add_argument("-o", "--output", type=_named, metavar="FILE",
+    parser.add_argument("--to", type=_named, metavar="FILE",
                         help="where to (default: named as the volume, in this folder)")  # fmt: skip
     parser.add_argument("--force", action="store_true", help="write over a file that exists")
-    parser.add_argument("-y", "--yes", action="store_true", help="do not ask where it is production or protected")
     parser.add_argument("--timeout", type=read_seconds, default=300.0, metavar="SECONDS",
                         help="how long to wait until the export is ready (default: %(default)g)")  # fmt: skip
+    _add_transfer(parser)
+
+
+def _add_transfer(parser: ArgumentParser) -> None:
+    """What uploads and downloads have in common with the verbs."""
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask where it is production or protected")
+    parser.add_argument("--dry-run", action="store_true", help="try all that can be tried, and send and write nothing")
+    parser.add_argument("-o", "--output", type=_form, metavar="{text,json}", default="text", help="a line, or json")
 
 
 def _add_screenshot(parser: ArgumentParser) -> None:
@@ -332,6 +341,12 @@ def _add_replay(parser: ArgumentParser) -> None:
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--text", action="store_true", help="print what the guest said as plain text")
     instead.add_argument("--info", action="store_true", help="print whose recording it is, how long, and its markers")
+
+
+def _form(text: str) -> str:
+    if text not in ("text", "json"):
+        raise ArgumentTypeError(f"{text!r} is neither text nor json; the file of a download is named by --to")
+    return text
 
 
 def _named(text: str) -> str:

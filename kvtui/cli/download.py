@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import math
-import signal
 import sys
 import time
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from kvtui.actions.items import State
 from kvtui.backends.downloads import RAW, SUFFIXES, Downloads, check_target
 from kvtui.backends.transfer import DownloadTransfer
 from kvtui.cli.confirming import confirm_where_careful
 from kvtui.cli.connecting import list_hosts, read_settings
 from kvtui.cli.machine import capable, find_object
-from kvtui.cli.output import printing
+from kvtui.cli.signals import Ending
+from kvtui.cli.transfers import Outcome
 from kvtui.errors import BackendError, BusyError, ConfigError, PendingError
 from kvtui.model import Ref
 from kvtui.text import age, clean_line, rate, size
@@ -24,7 +25,6 @@ from kvtui.text import age, clean_line, rate, size
 if TYPE_CHECKING:
     from kvtui.fleet import Fleet
 
-_TERMINATED: Final = 128 + signal.SIGTERM
 _KIND: Final = "VirtualMachineExport"
 _LOOK: Final = 2.0
 """Seconds between two looks at an export that is not ready, and at most between two lines of progress."""
@@ -33,32 +33,54 @@ _DRAW: Final = 0.5
 
 def download(options: Namespace) -> int:
     """Download what was named; the exit code."""
+    outcome = Outcome(options, "export.download")
+    with outcome.telling():
+        fleet, ref, target = _prepare(options)
+        return asyncio.run(_download(options, fleet, ref, target, outcome))
+
+
+def _prepare(options: Namespace) -> tuple[Fleet, Ref, Path]:
+    """What is brought where. Raises ConfigError, and BackendError where no file may be written."""
     if options.host:
         hosts = list_hosts(options, read_settings(options))
         uri = next(host.uri for name, host in hosts.items() if options.host[0] in (name, host.uri))
         raise ConfigError("only exports of a cluster are downloaded", "a host has none",
                           f"virsh -c {clean_line(uri)!r} vol-download --pool POOL VOLUME FILE does it")  # fmt: skip
     fleet, ref = find_object(options, read_settings(options), options.export, _KIND, "export")
-    target = Path(options.output or f"{options.volume or ref.name}{SUFFIXES[options.format]}").absolute()
+    target = Path(options.to or f"{options.volume or ref.name}{SUFFIXES[options.format]}").absolute()
     check_target(target, overwrite=options.force)
-    try:
-        return asyncio.run(_download(options, fleet, ref, target))
-    except asyncio.CancelledError:
-        return _TERMINATED
+    return fleet, ref, target
 
 
-async def _download(options: Namespace, fleet: Fleet, ref: Ref, target: Path) -> int:
-    _end_on_signals()
+async def _download(options: Namespace, fleet: Fleet, ref: Ref, target: Path, outcome: Outcome) -> int:
+    ending = Ending()
     try:
         backend = capable(fleet, ref, Downloads, "exports")  # type: ignore[type-abstract]
         await confirm_where_careful(fleet, ref, options, f"download export {ref.path} to {target}?")
+        outcome.begin(ref)
+        if options.dry_run:
+            return await _rehearse(backend, ref, options, target, outcome)
         transfer = await _run(backend, ref, options, target)
+    except asyncio.CancelledError:
+        words = f"interrupted; {target} is not written, the export {ref.path} stays: once more begins anew"
+        sys.stderr.write(f"kvtui: {clean_line(words)}\n")
+        outcome.end(State.FAILED, words, file=str(target), bytes=0)
+        return ending.status
     finally:
         await fleet.close()
-    with printing():
-        sys.stdout.write(f"{clean_line(str(target))}\n")
+    words = f"{target} is there, checked"
+    outcome.end(State.DONE, words, line=str(target), file=str(target), bytes=transfer.figures.received)
     kept = f", {size(transfer.figures.written)}B unpacked" if options.format != RAW else ""
     sys.stderr.write(f"kvtui: {size(transfer.figures.received)}B came {transfer.figures.way}{kept}, checked\n")
+    return 0
+
+
+async def _rehearse(backend: Downloads, ref: Ref, options: Namespace, target: Path, outcome: Outcome) -> int:
+    """Ask for the volume, and take nothing of it."""
+    async with backend.open_download(ref, options.volume or "", options.format) as found:
+        room = f", {size(found.size)}B unpacked" if found.size else ""
+    words = f"it would come {found.way} to {target}{room}"
+    outcome.end(State.ACCEPTED, words, line=f"{ref.path}: {words}", file=str(target), bytes=0)
     return 0
 
 
@@ -110,11 +132,3 @@ async def _show(transfer: DownloadTransfer) -> None:
         if figures.received:
             sys.stderr.write(f"\r\x1b[K{transfer.words}   {rate(figures.rate)}   {size(figures.received)}B")
             sys.stderr.flush()
-
-
-def _end_on_signals() -> None:
-    """Let the system end this task as ctrl+c does."""
-    task = asyncio.current_task()
-    assert task is not None
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)

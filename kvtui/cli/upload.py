@@ -8,19 +8,22 @@ import time
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
+from kvtui.actions.items import State
+from kvtui.backends.objects import Rehearser
+from kvtui.cli.codes import FAILED, OK, UNSEEN
 from kvtui.cli.confirming import confirm_where_careful
 from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.machine import own_namespace
-from kvtui.cli.output import printing
 from kvtui.cli.signals import Ending
+from kvtui.cli.transfers import Outcome
 from kvtui.errors import ConfigError
 from kvtui.model import Platform, Ref
 from kvtui.records.cdi import DataVolume, Upload
-from kvtui.text import clean_line, fit, quantity, size
+from kvtui.text import age, clean_line, fit, quantity, size
 
 if TYPE_CHECKING:
     from kvtui.backends.base import Backend
-    from kvtui.backends.uploads import ImageUpload, Uploads
+    from kvtui.backends.uploads import ImageUpload
     from kvtui.config import Settings
 
 _BAR = 20
@@ -30,16 +33,18 @@ _LINE_EVERY = 10.0
 
 def upload(options: Namespace) -> int:
     """Send the image; the exit code."""
-    return asyncio.run(_upload(options))
+    outcome = Outcome(options, "pool.upload" if options.host else "datavolume.upload")
+    with outcome.telling():
+        settings = read_settings(options)
+        if options.host:
+            return asyncio.run(_upload_to_host(options, settings, outcome))
+        return asyncio.run(_upload(options, settings, outcome))
 
 
-async def _upload(options: Namespace) -> int:
+async def _upload(options: Namespace, settings: Settings, outcome: Outcome) -> int:
     from kvtui.backends.uploads import Uploads
     from kvtui.resources.base import able
 
-    settings = read_settings(options)
-    if options.host:
-        return await _upload_to_host(options, settings)
     if len(options.context) > 1 or options.all_namespaces:
         raise ConfigError("an image goes to one namespace of one cluster", hint="give one --context, and -n NAMESPACE")
     options.namespace = options.namespace or own_namespace(options, settings)
@@ -48,32 +53,56 @@ async def _upload(options: Namespace) -> int:
     shown, ending = _Shown(), Ending()
     try:
         await fleet.prepare()
-        uploads: Uploads = able(backend, Uploads)  # type: ignore[type-abstract]
-        wanted = _wanted(options, backend.name, shown)
+        wanted = _wanted(options, backend.name, shown, outcome)
         await _check_class(backend, options)
         await confirm_where_careful(fleet, wanted.ref, options, f"upload {options.file.name} to {wanted.ref.path}?")
-        ref = await uploads.upload(wanted)
+        meant = backend.rehearse() if options.dry_run and isinstance(backend, Rehearser) else backend
+        outcome.begin(wanted.ref)
+        async with asyncio.timeout(options.timeout):
+            ref = await able(meant, Uploads).upload(wanted)  # type: ignore[type-abstract]
+    except TimeoutError:
+        return _tell_left(outcome, shown, f"--timeout is over after {age(options.timeout)}", FAILED)
     except asyncio.CancelledError:
-        shown.end()
-        return ending.status
+        return _tell_left(outcome, shown, "interrupted", ending.status)
     finally:
         shown.clear()
         await fleet.close()
-    with printing():
-        sys.stdout.write(f"DataVolume {clean_line(ref.path)} has got {clean_line(options.file.name)}\n")
-    return 0
+    if options.dry_run:
+        words = "the server would make the DataVolume, and the upload proxy answers"
+        outcome.end(State.ACCEPTED, words, line=f"{ref.path}: would be sent: {words}", bytes=0)
+    else:
+        outcome.begin(ref)
+        words = f"DataVolume {ref.path} has got {options.file.name}"
+        outcome.end(State.DONE, words, line=words, bytes=shown.size)
+    return OK
 
 
-async def _upload_to_host(options: Namespace, settings: Settings) -> int:
+def _tell_left(outcome: Outcome, shown: _Shown, why: str, code: int) -> int:
+    """It was left off: what is left is told; the exit code."""
+    shown.end(why)
+    if shown.is_sent:
+        outcome.end(State.ACCEPTED, f"{why}; {shown.left}", bytes=shown.size)
+        return UNSEEN if code == FAILED else code
+    outcome.end(State.FAILED, f"{why}; {shown.left}", bytes=0)
+    return code
+
+
+async def _upload_to_host(options: Namespace, settings: Settings, outcome: Outcome) -> int:
     from kvtui.cli.volume_upload import upload_to_host
 
-    ending = Ending()
+    ending, why, code = Ending(), "interrupted", 0
     try:
-        await upload_to_host(options, settings)
+        async with asyncio.timeout(options.timeout):
+            await upload_to_host(options, settings, outcome)
+        return OK
+    except TimeoutError:
+        why, code = f"--timeout is over after {age(options.timeout)}", FAILED
     except asyncio.CancelledError:
-        sys.stderr.write(f"kvtui: volume {clean_line(options.name)} is deleted again\n")
-        return ending.status
-    return 0
+        code = ending.status
+    words = f"{why}; volume {options.name} is deleted again" if outcome.begun else f"{why}; nothing was sent"
+    sys.stderr.write(f"kvtui: {clean_line(words)}\n")
+    outcome.end(State.FAILED, words, bytes=0)
+    return code
 
 
 async def _check_class(backend: Backend, options: Namespace) -> None:
@@ -87,7 +116,7 @@ async def _check_class(backend: Backend, options: Namespace) -> None:
         raise ConfigError(f"--class is not {clean_line(options.storage_class)!r}", f"there is {', '.join(known)}")
 
 
-def _wanted(options: Namespace, backend: str, shown: _Shown) -> ImageUpload:
+def _wanted(options: Namespace, backend: str, shown: _Shown, outcome: Outcome) -> ImageUpload:
     from kvtui.backends.images import read_image
     from kvtui.backends.uploads import ImageUpload
     from kvtui.resources.datavolume_upload import upload_body
@@ -95,9 +124,9 @@ def _wanted(options: Namespace, backend: str, shown: _Shown) -> ImageUpload:
 
     file = options.file.expanduser()
     if options.insecure:
-        sys.stderr.write(
-            "kvtui: WARNING: --insecure: nobody checks that the upload proxy is the one that it says it is; "
-            "whoever stands between sees the image, and may change it\n"
+        outcome.warn(
+            "WARNING: --insecure: nobody checks that the upload proxy is the one that it says it is; "
+            "whoever stands between sees the image, and may change it"
         )
     image = read_image(file)
     gibibytes = _gibibytes(options.size) if options.size else max(1, -(-(image.disk or 0) // 2**30))
@@ -110,7 +139,7 @@ def _wanted(options: Namespace, backend: str, shown: _Shown) -> ImageUpload:
             f"give --size {-(-image.disk // 2**30)}Gi, or none",
         )
     if options.size and (quantity(options.size) or 0.0) >= 2**20 and quantity(options.size) != gibibytes * 2**30:
-        sys.stderr.write(f"kvtui: the disk gets {gibibytes}Gi, not {clean_line(options.size)}: whole GiB\n")
+        outcome.warn(f"the disk gets {gibibytes}Gi, not {options.size}: whole GiB")
     answers: dict[str, Any] = {
         "size": gibibytes, "class": options.storage_class, "access": options.access, "mode": options.mode,
     }  # fmt: skip
@@ -140,13 +169,18 @@ class _Shown:
         self._live = sys.stderr.isatty()
         self._last = ""
         self._next = 0.0
-        self._final = ""
+        self.left = "nothing was sent"
+        """What is left of one that was left off."""
+        self.size = 0
+        """Bytes of the file."""
+        self.is_sent = False
 
     def tell(self, upload: Upload) -> None:
         """It has gone on."""
         if upload.phase == "Left off":
-            self._final = upload.words
+            self.left = upload.words
             return
+        self.size, self.is_sent = upload.total, upload.phase == "Processing"
         text = _line(upload)
         news = f"{upload.phase} {upload.words}"
         if self._live:
@@ -163,11 +197,10 @@ class _Shown:
             sys.stderr.write(f"\r{' ' * (_columns() - 1)}\r")
         self._last = ""
 
-    def end(self) -> None:
-        """It was left off: say what is left."""
+    def end(self, why: str) -> None:
+        """It was left off: say why, and what is left."""
         self.clear()
-        if self._final:
-            sys.stderr.write(f"kvtui: {clean_line(self._final)}\n")
+        sys.stderr.write(f"kvtui: {why}; {clean_line(self.left)}\n")
 
 
 def _line(upload: Upload) -> str:

@@ -8,11 +8,13 @@ from argparse import Namespace
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from kvtui.cli.confirming import confirm_where_careful, print_lines
+from kvtui.actions.items import State
+from kvtui.cli.confirming import confirm_where_careful
 from kvtui.cli.connecting import make_fleet
-from kvtui.cli.output import printing
-from kvtui.errors import AbsentError, BackendError, ConfigError, UnreachableError
-from kvtui.model import FeedState
+from kvtui.cli.transfers import Outcome
+from kvtui.errors import AbsentError, BackendError, ConfigError, ReadOnlyError, UnreachableError
+from kvtui.model import FeedState, Ref
+from kvtui.records.libvirt import StorageVolume
 from kvtui.text import clean_line, fit
 
 if TYPE_CHECKING:
@@ -34,9 +36,9 @@ _OF_CLUSTERS: Final = {
 """Options that say something of a DataVolume."""
 
 
-async def upload_to_host(options: Namespace, settings: Settings) -> None:
-    """Send ``options.file`` into the volume ``POOL/VOLUME`` that ``options.name`` says. Raises KvtuiError; no volume is
-    left then, nor when it is cancelled.
+async def upload_to_host(options: Namespace, settings: Settings, outcome: Outcome) -> None:
+    """Send ``options.file`` into the volume ``POOL/VOLUME`` that ``options.name`` says, or only check that it may be.
+    Raises KvtuiError; no volume is left then, nor when it is cancelled.
     """
     idle = next((word for name, word in _OF_CLUSTERS.items() if getattr(options, name)), "")
     if idle:
@@ -53,12 +55,21 @@ async def upload_to_host(options: Namespace, settings: Settings) -> None:
         from kvtui.resources.sources import POOLS, STORAGE_VOLUMES
 
         live = asyncio.create_task(fleet.run((POOLS, STORAGE_VOLUMES)), name="fleet")
-        pool, answers = await _choose(fleet, live, options, title, volume)
+        pool, answers = await _choose(fleet, live, options, title, volume, outcome)
         (backend,) = fleet.backends.values()
         from kvtui.resources.pool_upload import begin_upload
 
         ref = pool.ref(backend.name)
         await confirm_where_careful(fleet, ref, options, f"upload {options.file.name} to {options.name}?")
+        target = Ref(backend.name, StorageVolume.KIND, "", options.name)
+        if options.dry_run:
+            if backend.info.read_only:
+                raise ReadOnlyError(f"{backend.name} is read-only", "upload was not sent")
+            outcome.begin(target)
+            words = "a host has no dry run: all that kvtui checks is well"
+            outcome.end(State.ACCEPTED, words, line=f"{options.name}: would be sent: {words}", bytes=0)
+            return
+        outcome.begin(target)
         transfer = begin_upload(backend, ref, answers)
         showing = asyncio.create_task(_show(transfer), name="progress")
         try:
@@ -72,12 +83,11 @@ async def upload_to_host(options: Namespace, settings: Settings) -> None:
             with suppress(asyncio.CancelledError):
                 await live
         await fleet.close()
-    with printing():
-        sys.stdout.write(f"{transfer.result}\n")
+    outcome.end(State.DONE, transfer.result, line=transfer.result, bytes=options.file.expanduser().stat().st_size)
 
 
 async def _choose(
-    fleet: Fleet, live: asyncio.Task[None], options: Namespace, title: str, volume: str
+    fleet: Fleet, live: asyncio.Task[None], options: Namespace, title: str, volume: str, outcome: Outcome
 ) -> tuple[StoragePool, Answers]:
     """The pool, and what its form would be answered, with the same checks and warnings as on the screen."""
     from kvtui.records.libvirt import StoragePool
@@ -107,7 +117,8 @@ async def _choose(
     draft.put("name", volume)
     if draft.refusal:
         raise ConfigError(f"{options.file} cannot be sent to {options.name}", draft.refusal)
-    print_lines(f"! {warning}" for warning in draft.warnings)
+    for warning in draft.warnings:
+        outcome.warn(warning)
     return pool, draft.answers
 
 

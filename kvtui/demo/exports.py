@@ -1,4 +1,4 @@
-"""The export server behind the API server's service proxy: real bytes of disks that nobody has ever written to.
+"""The export server behind the API server's service proxy: what was uploaded, and of other disks a few real bytes.
 
 Source: KubeVirt ``pkg/storage/export/virt-exportserver``. The header ``x-kubevirt-export-token``, or a query of that
 name, must bear the token of the export's secret.
@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from kvtui.demo import kinds
+from kvtui.demo.contents import Contents
 from kvtui.demo.metadata import not_found
 from kvtui.demo.objects import MI, amount, has_condition
 from kvtui.demo.paths import Target
@@ -34,8 +35,9 @@ _SECTOR = 512
 class ExportServer:
     """Answers what comes through ``services/https:virt-export-NAME:443/proxy``."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, contents: Contents) -> None:
         self._world = world
+        self._contents = contents
 
     async def respond(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
         """One request. Raises StorageError 404 and 503 as the API server's proxy does."""
@@ -80,7 +82,9 @@ class ExportServer:
         if not packed:
             answer.content_length = size
         await answer.prepare(request)
-        for piece in pack(pieces(claim, size)) if packed else pieces(claim, size):
+        content = self._contents.find(claim["metadata"]["uid"])
+        raw = pieces(claim, size) if content is None else content.pieces(size)
+        for piece in pack(raw) if packed else raw:
             try:
                 await answer.write(piece)
             except ConnectionError:
@@ -110,7 +114,10 @@ def pack(raw: Iterator[bytes]) -> Iterator[bytes]:
     """The same as a gzip file: pieces without anything in them are packed once, for a disk has thousands of them."""
     kept: dict[bytes, bytes] = {}
     for piece in raw:
-        if piece not in kept:
+        packed = kept.get(piece)
+        if packed is None:
             packer = zlib.compressobj(6, wbits=31)
-            kept[piece] = packer.compress(piece) + packer.flush()
-        yield kept[piece]
+            packed = packer.compress(piece) + packer.flush()
+            if not piece.strip(b"\0"):
+                kept[piece] = packed
+        yield packed

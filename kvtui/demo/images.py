@@ -6,8 +6,12 @@ import hashlib
 import struct
 import zlib
 
+from kvtui.demo.contents import Content
+
 QCOW2 = b"QFI\xfb"
 _GZIP = b"\x1f\x8b"
+_CONVERTED = (QCOW2, b"KDMV", b"vhdxfile", b"<<< ", b"conectix", b"\xfd7zXZ")
+"""How images begin that CDI would turn into the bytes of a disk."""
 _HEADER = struct.Struct(">4sIQIIQ")
 """Magic, version, offset and length of the backing file's name, cluster bits, virtual size (qcow2.txt)."""
 
@@ -23,6 +27,7 @@ class Intake:
         self._unpacker: zlib._Decompress | None = None
         self._is_packed: bool | None = None
         self._unpacked = 0
+        self.content = Content()
 
     def feed(self, data: bytes) -> None:
         """The next bytes. Raises ValueError when they cannot be unpacked."""
@@ -37,6 +42,7 @@ class Intake:
             except zlib.error as error:
                 raise ValueError("could not create gzip reader: gzip: invalid header") from error
         self._unpacked += len(data)
+        self.content.write(data)
         if len(self._head) < _HEADER.size:
             self._head += data[: _HEADER.size]
 
@@ -46,6 +52,11 @@ class Intake:
         if self._head[:4] == QCOW2 and len(self._head) >= _HEADER.size:
             return int(_HEADER.unpack_from(self._head)[5])
         return self._unpacked
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether it holds the very bytes of the disk, once unpacked."""
+        return not self._head.startswith(_CONVERTED)
 
     @property
     def has_backing_file(self) -> bool:

@@ -12,6 +12,7 @@ from kvtui.demo.bodies import is_dry_run, media_type, parse, read_eviction_optio
 from kvtui.demo.certificate import make_certificate
 from kvtui.demo.churn import Churn
 from kvtui.demo.console import Consoles
+from kvtui.demo.contents import Contents
 from kvtui.demo.controls import Controls
 from kvtui.demo.discovery import AGGREGATED, VERSION, Discovery
 from kvtui.demo.eviction import evict
@@ -74,10 +75,11 @@ class Server:
         self._writes = Writes(world)
         self._logs = Logs(world, self.consoles.machines, self.faults)
         self._ports = Ports(world.storage, self.consoles.machines)
-        self._exports = ExportServer(world)
+        self._contents = Contents()
+        self._exports = ExportServer(world, self._contents)
         self._subresources = Subresources(world, self.access, self.consoles, self._ports)
         self._controls = Controls(self)
-        self.uploads = Uploads(world, self.certificate)
+        self.uploads = Uploads(world, self.certificate, self._contents)
         self._runner: web.ServerRunner | None = None
         self.port = 0
 
@@ -107,6 +109,7 @@ class Server:
         await self.ticker.stop()
         await self.churn.stop()
         await self.uploads.stop()
+        self._contents.close()
         self.faults.release()
         self.watches.close()
         self._logs.close()

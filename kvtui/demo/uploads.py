@@ -21,6 +21,7 @@ from aiohttp import ClientError, WSMsgType, web
 from kvtui.demo import kinds
 from kvtui.demo.bodies import media_type, parse
 from kvtui.demo.certificate import Certificate
+from kvtui.demo.contents import Contents
 from kvtui.demo.controllers.populator import PREFIX, prime_name
 from kvtui.demo.controllers.uploader import UPLOAD_TARGET
 from kvtui.demo.images import Intake
@@ -63,8 +64,9 @@ class Received:
 class Uploads:
     """Gives tokens out, and takes images of those who have one."""
 
-    def __init__(self, world: World, certificate: Certificate) -> None:
+    def __init__(self, world: World, certificate: Certificate, contents: Contents) -> None:
         self._world = world
+        self._contents = contents
         self._certificate = certificate
         self._secret = secrets.token_bytes(32)
         self._busy: set[str] = set()
@@ -227,6 +229,8 @@ class Uploads:
             self._busy.discard(uid)
         meta = claim["metadata"]
         self.received[meta["namespace"], meta["name"]] = Received(intake.size, intake.digest.hexdigest())
+        if intake.is_raw and intake.content.is_whole:
+            self._contents.keep(uid, intake.content)
         failure = ""
         if intake.has_backing_file:
             failure = "Unable to process data: image is invalid because it has invalid backing file"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -42,9 +43,10 @@ def fetch(cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fetc
         (("data/nope",), 1, '"nope" not found'),
         ((EXPORT, "--volume", "other"), 1, "has no volume other: it has spark-5-root"),
         ((EXPORT, "--format", "tar.gz"), 1, "it is offered as raw, gzip"),
-        ((EXPORT, "-o", "no/such/file"), 1, "there is no folder"),
+        ((EXPORT, "--to", "no/such/file"), 1, "there is no folder"),
         (("web/frontend-2-offsite", "--timeout", "0.1"), 1, "Virtual Machine web/frontend-2 is running"),
         ((EXPORT, "--read-only"), 1, "is read-only"),
+        ((EXPORT, "--dry-run", "--volume", "other"), 1, "has no volume other"),
         ((EXPORT, "-A"), 2, "the command is about one export"),
     ],
 )
@@ -59,6 +61,25 @@ def test_what_is_in_the_way_is_said_and_no_file_is_left(
     assert fetch(*arguments) == code
     assert words in capsys.readouterr().err
     assert [path for path in tmp_path.iterdir() if path.is_file()] == []
+
+
+def test_a_download_that_is_only_tried_writes_nothing(
+    fetch: Fetch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fetch(EXPORT, "--dry-run", "-o", "json") == 0
+    told = json.loads(capsys.readouterr().out)
+    (item,) = told["items"]
+    assert (told["dry_run"], item["state"], item["bytes"]) == (True, "accepted", 0)
+    assert item["words"].startswith("it would come through the API server to ")
+    assert [path for path in tmp_path.iterdir() if path.is_file()] == []
+
+
+def test_who_names_the_file_as_the_form_of_the_answer_is_told_how_to_name_it(
+    fetch: Fetch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        fetch(EXPORT, "-o", "disk.img.gz")
+    assert "'disk.img.gz' is neither text nor json; the file of a download is named by --to" in capsys.readouterr().err
 
 
 def test_who_waits_for_an_export_is_told_for_what_since_when_and_how_long(
@@ -99,14 +120,20 @@ def test_in_production_a_download_is_asked_about(
     assert '"nope" not found' in capsys.readouterr().err
 
 
-def test_a_download_that_is_interrupted_ends_with_its_signal_and_leaves_nothing(cluster: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "kvtui", "download", EXPORT, "--kubeconfig", cluster, "-o", str(tmp_path / "d.gz")]
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_download_that_is_interrupted_ends_with_its_signal_says_so_and_leaves_nothing(
+    cluster: str, tmp_path: Path, number: int
+) -> None:
+    target = str(tmp_path / "d.gz")
+    command = [sys.executable, "-m", "kvtui", "download", EXPORT, "--kubeconfig", cluster, "--to", target]
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         part = _wait_for_part(tmp_path, process)
         assert zlib.decompressobj(wbits=31).decompress(part[:1024], 16).startswith(b"\xfaKVTUI DEMO DISK")
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 128 + signal.SIGTERM
+        process.send_signal(number)
+        _, err = process.communicate(timeout=20)
+        assert process.returncode == 128 + number
+    assert f"interrupted; {target} is not written, the export {EXPORT} stays" in err.decode()
     assert [path for path in tmp_path.iterdir() if path.is_file()] == []
 
 

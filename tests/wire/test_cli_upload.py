@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import signal
 import sys
@@ -33,16 +34,20 @@ def image(tmp_path: Path) -> Path:
     return path
 
 
-async def start(cluster: RunningCluster, tmp_path: Path, *arguments: str) -> asyncio.subprocess.Process:
+async def start(
+    cluster: RunningCluster, tmp_path: Path, *arguments: str, command: str = "upload"
+) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "kvtui", "--kubeconfig", str(cluster.kubeconfig), "upload", *arguments,
+        sys.executable, "-m", "kvtui", "--kubeconfig", str(cluster.kubeconfig), command, *arguments,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "XDG_STATE_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)},
     )  # fmt: skip
 
 
-async def run(cluster: RunningCluster, tmp_path: Path, *arguments: str) -> tuple[int | None, str, str]:
-    process = await start(cluster, tmp_path, *arguments)
+async def run(
+    cluster: RunningCluster, tmp_path: Path, *arguments: str, command: str = "upload"
+) -> tuple[int | None, str, str]:
+    process = await start(cluster, tmp_path, *arguments, command=command)
     out, err = await process.communicate()
     return process.returncode, out.decode(), err.decode()
 
@@ -59,6 +64,64 @@ async def test_an_image_is_sent_and_can_be_used(cluster: RunningCluster, image: 
     assert phase(cluster) == "Succeeded"
     received = cluster.server.uploads.received["shop", "mine"]
     assert received.sha256 == await asyncio.to_thread(lambda: hashlib.sha256(image.read_bytes()).hexdigest())
+
+
+async def test_what_is_only_tried_is_judged_by_server_and_proxy_and_changes_nothing(
+    cluster: RunningCluster, image: Path, tmp_path: Path
+) -> None:
+    words = (str(image), "--name", "mine", "-n", "shop", "--dry-run")
+    code, out, _ = await run(cluster, tmp_path, *words)
+    assert code == 0
+    assert out == "shop/mine: would be sent: the server would make the DataVolume, and the upload proxy answers\n"
+    code, _, err = await run(cluster, tmp_path, *words, "--proxy-url", "https://127.0.0.1:1")
+    assert (code, "cannot connect to https://127.0.0.1:1" in err) == (3, True)
+    assert (phase(cluster), cluster.server.uploads.received) == ("none", {})
+    (taken, *_) = cluster.world.storage.list(kinds.PVC, "shop")
+    code, out, err = await run(cluster, tmp_path, str(image), "--name", taken["metadata"]["name"], *words[3:])
+    assert (code, out, "the name is taken" in err) == (1, "", True)
+
+
+async def test_json_tells_what_verbs_tell_and_how_much_was_sent(
+    cluster: RunningCluster, image: Path, tmp_path: Path
+) -> None:
+    words = (str(image), "--name", "mine", "-n", "shop", "-o", "json")
+    code, out, _ = await run(cluster, tmp_path, *words)
+    told = json.loads(out)
+    (item,) = told["items"]
+    assert (code, told["verb"], told["action"], told["error"]) == (0, "upload", "datavolume.upload", "")
+    assert (item["name"], item["state"], item["bytes"]) == ("mine", "done", 3_000_000)
+    code, out, _ = await run(cluster, tmp_path, *words)
+    (item,) = json.loads(out)["items"]
+    assert (code, item["state"], "the name is taken" in item["words"]) == (1, "failed", True)
+    code, out, _ = await run(cluster, tmp_path, "no-such-file", *words[1:])
+    assert (code, json.loads(out)["items"]) == (1, [])
+    assert "there is no such file" in json.loads(out)["error"]
+
+
+async def test_what_was_uploaded_is_downloaded_byte_for_byte(
+    cluster: RunningCluster, image: Path, tmp_path: Path
+) -> None:
+    assert (await run(cluster, tmp_path, str(image), "--name", "mine", "-n", "shop"))[0] == 0
+    made = await run(cluster, tmp_path, "pvc", "shop/mine", "--yes", "--wait", command="export")
+    assert made[0] == 0, made
+    back = tmp_path / "back.img"
+    code, out, err = await run(
+        cluster, tmp_path, "shop/mine", "--format", "raw", "--to", str(back), "-o", "json", command="download"
+    )
+    assert code == 0, err
+    (item,) = json.loads(out)["items"]
+    assert (item["state"], item["file"]) == ("done", str(back))
+    sent, came = await asyncio.gather(*(asyncio.to_thread(path.read_bytes) for path in (image, back)))
+    assert came[: len(sent)] == sent
+    assert not came[len(sent) :].strip(b"\0")
+
+
+async def test_what_is_not_sent_in_time_is_deleted_again(cluster: RunningCluster, image: Path, tmp_path: Path) -> None:
+    cluster.server.uploads.rate = 200_000.0
+    code, out, err = await run(cluster, tmp_path, str(image), "--name", "mine", "-n", "shop", "--timeout", "3")
+    assert (code, out) == (1, "")
+    assert "--timeout is over after 3s; DataVolume shop/mine was deleted again" in err
+    await eventually(lambda: phase(cluster) == "none")
 
 
 async def test_an_interrupt_deletes_the_disk_again_and_says_so(

@@ -137,6 +137,7 @@ class Uploading:
         try:
             await self._find_target()
             if self._means.verbs.dry_run:
+                await self._try_proxy()
                 return self._ref
             self._say(words="the DataVolume is made" if self._made else "the DataVolume is there")
             return await self._fill(image)
@@ -155,7 +156,7 @@ class Uploading:
             await self._means.verbs.guard.act(verb, self._ref, lambda: self._send(image))
             await self._await_end()
         except KvtuiError as error:
-            left = f"DataVolume {self._ref.path} is left"
+            left = f"DataVolume {self._ref.path} is left: {self._tell_ways()}"
             raise _with_hint(error, f"{error.hint}; {left}" if error.hint else left) from error
         return self._ref
 
@@ -236,6 +237,19 @@ class Uploading:
     # The image -----------------------------------------------------------------------------------------------------
 
     async def _send(self, image: Image) -> None:
+        async with self._proxy() as proxy:
+            await self._send_somehow(proxy, image)
+
+    async def _try_proxy(self) -> None:
+        """Whether the proxy answers; what it says of an image, only one that is sent can tell."""
+        async with self._proxy() as proxy:
+            try:
+                await proxy.find_path()
+            except UnreachableError as error:
+                raise (self._refusal or error) from error
+
+    @asynccontextmanager
+    async def _proxy(self) -> AsyncIterator[UploadProxy]:
         module = await asyncio.to_thread(importlib.import_module, "kvtui.backends.kubernetes.uploadproxy")
         async with self._way() as way:
             proxy: UploadProxy = module.UploadProxy(
@@ -245,7 +259,7 @@ class Uploading:
                 dialer=None if way.name else self._means.dialer,
             )
             async with proxy:
-                await self._send_somehow(proxy, image)
+                yield proxy
 
     async def _send_somehow(self, proxy: UploadProxy, image: Image) -> None:
         """Send it, again and again where that may help."""
@@ -343,17 +357,22 @@ class Uploading:
     async def _take_back(self) -> None:
         """The user leaves off: what was made for nothing goes again, and what is left is said."""
         if not self._made or self._is_sent:
-            left = "and CDI goes on with it" if self._is_sent else "and waits for an upload"
+            left = "and CDI goes on with it" if self._is_sent else f"and waits for an upload: {self._tell_ways()}"
             self._say(phase="Left off", words=f"DataVolume {self._ref.path} is left, {left}")
             return
         try:
             async with asyncio.timeout(_CLEAN_UP):
                 await self._means.verbs.delete(self._ref, verb="delete after an upload that was left off")
         except (KvtuiError, TimeoutError) as error:
-            words = f"DataVolume {self._ref.path} is left: it could not be deleted: {clean_line(str(error))}"
+            why = clean_line(str(error))
+            words = f"DataVolume {self._ref.path} is left, for it could not be deleted ({why}): {self._tell_ways()}"
         else:
             words = f"DataVolume {self._ref.path} was deleted again"
         self._say(phase="Left off", words=words)
+
+    def _tell_ways(self) -> str:
+        """What to do with a DataVolume that is left without its image."""
+        return f"--reuse sends into it again, kvtui delete dv {self._ref.path} removes it"
 
     # What is told --------------------------------------------------------------------------------------------------
 
