@@ -29,9 +29,12 @@ def _judge(view: View, ref: Ref, _now: float) -> Judgement:
     severity = Severity.BAD if health.tone is Tone.BAD else Severity.WARN
     step = "run ceph health detail in its toolbox"
     if any("FULL" in code for code, _ in complaints):
-        step = "add OSDs or delete what is not needed; then unpause the VMs that it stopped"
+        full = "then unpause the VMs that it stopped"
+        step = f"add OSDs or delete what is not needed; {full if severity is Severity.BAD else _BEFORE}"
     return Judgement(Finding("ceph.health", severity, ref, "ceph", f"says {health.word}", words, since, evidence, step))
 
+
+_BEFORE: Final = "VMs are paused once it is full"
 
 RULES: Final = (
     Rule(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from kvtui.model import Evidence, Finding, Ref, Severity
@@ -20,6 +20,7 @@ from kvtui.records.kubevirt import VirtualMachine
 from kvtui.store import View
 from kvtui.text import parse_time
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
+from kvtui.triage.messages import read_message
 
 WAIT_LIMIT: Final = 300.0
 """Seconds that a machine or a load balancer may take."""
@@ -44,8 +45,7 @@ def _judge_cluster(view: View, ref: Ref, _now: float) -> Judgement:
         first = down[0][1]
         # Of several that are down none is the cause of the others: the cluster stands for them.
         root = down[0][0] if len(down) == 1 else None
-        named = ", ".join(f"VM {found.name} is {vm.status.printable_status.lower()}" for found, vm in down)
-        words = f"{named}; {words}"
+        words = _name_down(down)
         evidence += [Evidence(f"VM {at.path}", "printableStatus", vm.status.printable_status) for at, vm in down]
         step = "unpause them" if first.status.printable_status == "Paused" else "start them"
     return Judgement(
@@ -54,6 +54,18 @@ def _judge_cluster(view: View, ref: Ref, _now: float) -> Judgement:
             root,
         )
     )  # fmt: skip
+
+
+def _name_down(down: Sequence[tuple[Ref, VirtualMachine]]) -> str:
+    """``its VMs k8s-1 and k8s-2 are Paused``."""
+    states: dict[str, list[str]] = {}
+    for at, vm in down:
+        states.setdefault(vm.status.printable_status, []).append(at.name)
+    told = []
+    for state, names in states.items():
+        listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+        told.append(f"VM{'s' if len(names) > 1 else ''} {listed} {'are' if len(names) > 1 else 'is'} {state}")
+    return "its control plane does not run: " + "; ".join(told)
 
 
 def _find_down(view: View, ref: Ref) -> list[tuple[Ref, VirtualMachine]]:
@@ -116,8 +128,13 @@ def _judge_machine(view: View, ref: Ref, now: float) -> Judgement:
         root, more = _root(view, ref, record, condition.reason)
         of_vm = root is not None and root.kind in (VirtualMachine.KIND, Cluster.KIND)
         what = "does not run" if of_vm else trouble
-        cause = f"{words}: {more[0].value}" if more else words
-        step = "" if root is not None or more else "read its cloud-init log in the guest's console"
+        reading = read_message(more[0].value) if more else None
+        cause = reading.sentence if reading is not None else f"{words}: {more[0].value}" if more else words
+        if condition.reason == "WaitingForClusterInfrastructure" and root is not None:
+            cause = f"it waits for KubevirtCluster {root.name}"
+        step = reading.step if reading is not None else ""
+        if root is None and not more:
+            step = "read its cloud-init log in the guest's console"
         return Judgement(
             Finding("cluster.machine", Severity.WARN, ref, "machine", what, cause, since, (told, *more), step, root)
         )

@@ -18,6 +18,7 @@ from kvtui.store import View
 from kvtui.text import parse_time
 from kvtui.triage.base import HIDDEN, LINGER, WELL, Judgement, Rule, backend_ref, itself
 from kvtui.triage.components import find_holdup
+from kvtui.triage.messages import step_for
 
 STALE_LIMIT = 60.0
 """Seconds after which old data is no mere hiccup."""
@@ -121,12 +122,17 @@ def _kubevirt(view: View, ref: Ref, now: float) -> Judgement:
         finding,
         severity=Severity.WARN,
         trouble="does not get on",
-        cause=f"its update waits for pod {pod.metadata.name}: {trouble.sentence}; {finding.cause}",
+        cause=f"{_name_update(record)} waits for pod {pod.metadata.name}: {trouble.sentence}",
         evidence=(trouble.evidence, *finding.evidence),
         step=trouble.step,
         root=pod.ref(ref.backend),
     )
     return Judgement(stuck, now + _LOOK_AGAIN)
+
+
+def _name_update(record: KubeVirt) -> str:
+    old, new = record.status.observed_kube_virt_version, record.status.target_kube_virt_version
+    return f"its update from {old} to {new}" if old and new and old != new else "its rollout"
 
 
 _LOOK_AGAIN = 30.0
@@ -163,7 +169,7 @@ def _of_installation(record: KubeVirt | Cdi, ref: Ref, product: str) -> Judgemen
                 for item in record.status.conditions
                 if item.type in {"Available", "Progressing", "Degraded"}
             ),
-            step="see the pods of its operator" if severity is not Severity.INFO else "",
+            step=(step_for(health.reason) or "see the pods of its operator") if severity is not Severity.INFO else "",
         )
     )
 

@@ -12,6 +12,7 @@ from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.store import View
 from kvtui.text import parse_time
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
+from kvtui.triage.messages import read_message
 
 CORDON_LIMIT: Final = 3600.0
 """Seconds after which a cordon may be forgotten: maintenance takes less."""
@@ -32,21 +33,24 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     if now < since + _LIMIT:
         return Judgement(again=since + _LIMIT)
     words = condition.message or condition.reason
+    reading = read_message(words)
+    why = reading.sentence if reading is not None else words.removeprefix("cannot migrate VMI: ")
     evidence = (
         Evidence(f"VMI {vmi.metadata.name}", f"LiveMigratable=False {condition.reason}", words, since),
         Evidence(f"VMI {vmi.metadata.name}", "spec.evictionStrategy", "LiveMigrate"),
     )
     node = machine.node
     if node is not None and node.spec.unschedulable:
-        cause = f"{node.metadata.name} is cordoned and cannot get empty: it must be moved and cannot be: {words}"
+        cause = f"{node.metadata.name} is cordoned, and it cannot be moved away: {why}"
         step = "stop it in agreement with its owner, or change its evictionStrategy"
         began = _cordoned_since(node)
         finding = Finding(
             "vm.eviction", Severity.WARN, machine.ref, "vm", "blocks the drain", cause, began or since, evidence, step
         )
         return Judgement(finding)
-    cause = f"its evictionStrategy LiveMigrate wants it moved, and it cannot be: {words}"
-    step = "put that right, or set evictionStrategy LiveMigrateIfPossible: a drain of its node will not end until then"
+    cause = f"its evictionStrategy is LiveMigrate, and {why}"
+    right = reading.step if reading is not None and reading.step else "put that right"
+    step = f"{right}, or set evictionStrategy LiveMigrateIfPossible: a drain of its node does not end until then"
     return Judgement(
         Finding("vm.eviction", Severity.INFO, machine.ref, "vm", "cannot be moved", cause, since, evidence, step)
     )

@@ -57,11 +57,13 @@ def step_for(words: str) -> str:
 
 
 def _tell_quota(parts: Mapping[str, str]) -> str:
-    """``quota small is too small: 8513Mi of requests.memory are asked for, 0 of 4Gi are used``."""
+    """``quota small allows 6Gi of requests.memory, of which 4Gi are used; it needs 3Gi``."""
     asked, used, allowed = (_amounts(parts[name]) for name in ("requested", "used", "limited"))
-    told = [f"it needs {amount} of {name}, {used.get(name, '?')} of {allowed.get(name, '?')} are used"
-            for name, amount in asked.items()]  # fmt: skip
-    return f"quota {parts['quota']} has no room: {'; '.join(told)}"
+    told = []
+    for name, amount in asked.items():
+        taken = f", of which {used[name]} are used" if used.get(name, "0") != "0" else ""
+        told.append(f"{allowed.get(name, '?')} of {name}{taken}; it needs {amount}")
+    return f"quota {parts['quota']} allows {', and '.join(told)}"
 
 
 def _amounts(listed: str) -> dict[str, str]:
@@ -139,6 +141,18 @@ MESSAGES: Final = (
         r'(?:Back-off pulling image "|Failed to pull image "|failed to pull and unpack image ")(?P<image>[^"]+)"',
         "kubernetes kubelet images (general)",
         _REGISTRY,
+    ),
+    _message(
+        r"failed to locate network attachment definition (?P<network>\S+)",
+        "kv pkg/network/multus/nad.go:66",
+        "create it, or correct networkName in the VM: one without a namespace is looked for in the VM's own",
+        "there is no NetworkAttachmentDefinition {network}",
+    ),
+    _message(
+        r"cannot find a network-attachment-definition \((?P<name>[^)]+)\) in namespace \((?P<space>[^)]+)\)",
+        "multus pkg/k8sclient/k8sclient.go:302",
+        "create it anew: the pod starts by itself then",
+        "there is no NetworkAttachmentDefinition {space}/{name} any more",
     ),
     # Running and starting QEMU: states of containers, event SyncFailed, events of the VMI; rows 10, 23, 24.
     _message(
@@ -278,7 +292,32 @@ MESSAGES: Final = (
              "cdi pvc-clone-controller.go CloneWithoutSource; kv vm.go:479",
              "bring {name} back, or copy from another source",
              "its source {kind} {name} does not exist"),
-    # Machines of clusters that are to go: row 119.
+    # What a VM lacks for a live migration: rows 58 to 60.
+    _message(
+        r"cannot migrate VMI: PVC (?P<claim>\S+) is not shared",
+        "kv pkg/virt-handler/vm.go:1788",
+        "move PVC {claim} to a class with ReadWriteMany",
+        "its PVC {claim} is not ReadWriteMany",
+    ),
+    _message(
+        r"cannot migrate VMI which does not use masquerade",
+        "kv pkg/network/vmispec/interface.go:87",
+        "use masquerade on the pod network",
+        "its interface on the pod network is a bridge, not masquerade",
+    ),
+    # KubeVirt's own rollout: row 97.
+    _message(
+        r"(?P<words>unable to apply patch.*)",
+        "kv pkg/virt-operator/resource/generate/components; util/client.go:94",
+        "correct the patch in spec.customizeComponents of the KubeVirt resource, or take it out",
+    ),
+    # Machines of clusters that do not begin, and that are to go: rows 108 and 119.
+    _message(
+        r"secret not found: (?P<secret>[^:\s]+)",
+        "capi bootstrap/kubeadm/internal/controllers/kubeadmconfig_controller.go",
+        "create Secret {secret}: the rest follows by itself",
+        "its KubeadmConfig needs Secret {secret}, which does not exist",
+    ),
     _message(
         r"Pods? (?P<pod>[^:\n]+): cannot evict pod as it would violate the pod's disruption budget\. "
         r"The disruption budget (?P<budget>\S+) needs (?P<needs>\d+) healthy pods? and has (?P<has>\d+)",

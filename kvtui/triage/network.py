@@ -47,7 +47,7 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     more = f" (and {len(bare) - 1} more)" if len(bare) > 1 else ""
     seen = is_true(vmi.status.conditions, "AgentConnected")
     how = "the agent tells none" if seen else "no guest agent answers that could tell one"
-    cause = f"its interface {network.name}{more} on network {named} shows no address: {how}"
+    cause = f"on interface {network.name}{more} of network {named}: {how}"
     evidence = Evidence(f"VMI {vmi.metadata.name}", f"interfaces[{network.name}].ipAddress", "not there", since)
     step = "see on its console whether the interface is up and whether DHCP answers there"
     if not seen:

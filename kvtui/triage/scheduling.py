@@ -18,6 +18,7 @@ from kvtui.joins.room import requests_of, used_on
 from kvtui.model import Evidence
 from kvtui.records.base import find_condition, is_true
 from kvtui.records.kubernetes import Claim, Namespace, Node, Pod
+from kvtui.records.networks import NetworkAttachment
 from kvtui.records.placement import fits
 from kvtui.records.storage import PersistentVolume
 from kvtui.store import View
@@ -84,6 +85,9 @@ def explain_refusal(view: View, machine: Machine, told: Cause) -> Cause:
         culprit = (Claim.KIND, namespace, claim.rpartition("/")[2])
     elif quota := reading.parts.get("quota"):
         culprit = (QUOTA, namespace, quota)
+    elif network := reading.parts.get("network"):
+        space, _, name = network.rpartition("/")
+        culprit = (NetworkAttachment.KIND, space or namespace, name)
     elif level := reading.parts.get("level"):
         culprit = (Namespace.KIND, "", namespace)
         found = view.get(Namespace, machine.backend, "", namespace)
@@ -364,8 +368,10 @@ def _tell_amount(
         return words, f"give it less {noun}, or add a node that has {wanted}", [needs, evidence]
     name, room, all_ = freest.metadata.name, _amount(resource, free(freest)), _amount(resource, has(freest))
     where = f"the largest free node, {name}," if len(nodes) > 1 else name
-    words = f"it needs {wanted} of {noun}, and {where} has {room} of {all_} left"
-    evidence = Evidence(f"Node {name}", f"allocatable {resource} left", f"{room} of {all_}")
+    words = f"it needs {wanted} of {noun}, and {where} has at most {room} of {all_} left"
+    evidence = Evidence(
+        f"Node {name}", f"allocatable {resource} left", f"{room} of {all_} beside the pods of KubeVirt and CDI"
+    )
     return words, f"free {noun} on a node, give the VM less, or add a node", [needs, evidence]
 
 

@@ -179,8 +179,12 @@ def _judge_control_plane(view: View, ref: Ref, now: float) -> Judgement:
             again.append(since + limit)
             continue
         cause = _flat(condition.message) or condition.reason
-        evidence = (_evidence(f"KubeadmControlPlane {ref.name}", condition), *_members(view, ref, record))
-        step = f"see {part} on that node of cluster {_name_of(record)}; one of several that is lost is no outage yet"
+        members = dict(_members(view, ref, record))
+        evidence = (_evidence(f"KubeadmControlPlane {ref.name}", condition), *members.values())
+        step = f"see {part} in cluster {_name_of(record)}"
+        if len(members) == 1:
+            (name,) = members
+            step = f"see {part} on the node of Machine {name}, or delete that Machine: another takes its place"
         return Judgement(
             Finding("cluster.control-plane", Severity.WARN, ref, "control plane", trouble, cause, since, evidence, step)
         )
@@ -193,13 +197,13 @@ _HEALTH: Final = (
 )
 
 
-def _members(view: View, ref: Ref, record: ControlPlane) -> Iterator[Evidence]:
-    """What its machines say of themselves."""
+def _members(view: View, ref: Ref, record: ControlPlane) -> Iterator[tuple[str, Evidence]]:
+    """Its machines that are not whole, and what they say of themselves."""
     for at, machine in view.items(ClusterMachine, ref.backend):
         if at.namespace == ref.namespace and machine.controller and machine.controller.uid == record.metadata.uid:
             for condition in machine.status.conditions:
                 if condition.type in _OF_MEMBERS and condition.status == "False":
-                    yield _evidence(f"Machine {at.name}", condition)
+                    yield at.name, _evidence(f"Machine {at.name}", condition)
 
 
 _OF_MEMBERS: Final = frozenset(

@@ -88,7 +88,7 @@ def of(*items: Object, now: float = RECORDED) -> list[Finding]:
             "ErrExceededQuota",
             'pods "importer-x" is forbidden: exceeded quota: small, requested: limits.memory=600M, '
             "used: limits.memory=0, limited: limits.memory=512Mi",
-            "quota small has no room: it needs 600M of limits.memory, 0 of 512Mi are used",
+            "quota small allows 512Mi of limits.memory; it needs 600M",
             "enlarge quota small",
         ),
         (

@@ -56,8 +56,7 @@ def test_an_instance_without_a_vm_is_a_note() -> None:
         ),
         (
             "quota",
-            "quota small has no room: it needs 4.6Gi of limits.memory, 0 of 1Gi are used; "
-            "it needs 2.3Gi of requests.memory, 0 of 512Mi are used",
+            "quota small allows 1Gi of limits.memory; it needs 4.6Gi, and 512Mi of requests.memory; it needs 2.3Gi",
         ),
     ],
 )

@@ -46,7 +46,7 @@ def test_a_vm_that_would_fit_an_empty_node_is_told_where_most_is_free() -> None:
     nodes = [node("a", allocatable={"memory": "2Gi"}), node("b", allocatable={"memory": "2Gi"})]
     pods = [running_pod(name, place, room) for name, place, room in (("x", "a", "1536Mi"), ("y", "b", "1Gi"))]
     found = small("too_big", *nodes, *pods)
-    assert found.cause == "it needs 1.3Gi of memory, and the largest free node, b, has 1Gi of 2Gi left"
+    assert found.cause == "it needs 1.3Gi of memory, and the largest free node, b, has at most 1Gi of 2Gi left"
 
 
 def running_pod(name: str, place: str, memory: str) -> Object:
@@ -174,7 +174,7 @@ def test_without_a_node_that_virt_handler_has_labelled_that_is_the_cause() -> No
 
 def test_a_quota_that_has_no_room_is_the_root_of_all_that_it_stops() -> None:
     found = only(judge(read_machine("quota")), "vm")
-    assert found.cause.startswith("quota small has no room: it needs 4.6Gi of limits.memory, 0 of 1Gi are used")
+    assert found.cause.startswith("quota small allows 1Gi of limits.memory; it needs 4.6Gi")
     assert found.step == "enlarge quota small, or ask for less"
     assert found.root is not None
     assert (found.root.kind, found.root.name) == ("ResourceQuota", "small")
