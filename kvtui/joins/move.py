@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kvtui.model import Ref
 from kvtui.records.base import Record, is_true
-from kvtui.records.kubevirt import Migration, MigrationState, VirtualMachineInstance
+from kvtui.records.kubevirt import Migration, MigrationProgress, MigrationState, VirtualMachineInstance
 from kvtui.store import View
 from kvtui.text import parse_time
 
@@ -21,6 +21,8 @@ class Move:
     vmi: VirtualMachineInstance | None
     ahead: int | None = None
     """How many others of the cluster are under way or older in the queue, while it waits."""
+    progress: MigrationProgress | None = None
+    """How far its copy is; None where none runs or the server does not tell."""
 
     @property
     def state(self) -> MigrationState | None:
@@ -108,7 +110,9 @@ def join_move(view: View, ref: Ref) -> Move | None:
     if migration is None:
         return None
     vmi = view.get(VirtualMachineInstance, ref.backend, ref.namespace, migration.spec.vmi_name)
-    return Move(ref.backend, migration, vmi, _ahead(view, ref.backend, migration))
+    runs = migration.status.phase == "Running"
+    progress = view.get(MigrationProgress, ref.backend, ref.namespace, migration.spec.vmi_name) if runs else None
+    return Move(ref.backend, migration, vmi, _ahead(view, ref.backend, migration), progress)
 
 
 def _ahead(view: View, backend: str, migration: Migration) -> int | None:

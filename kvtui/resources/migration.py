@@ -1,6 +1,6 @@
 """Migrations of running VMs. Phases and where the state stands: kubevirt-api.md 2.3, 2.4 and 5.
 
-No object tells a percentage; while it runs, the time that it takes is what can be said.
+No object tells a percentage: how far it is comes from virt-handler's metrics, where those may be read.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 from kvtui.backends.base import Backend, Permission
 from kvtui.joins.move import Move, join_move, moves_of_instance, moves_of_migration
 from kvtui.model import Cell, Health, Ref, Tone
-from kvtui.records.kubevirt import Migration, VirtualMachineInstance
+from kvtui.records.kubevirt import Migration, MigrationProgress, VirtualMachineInstance
 from kvtui.resources import sources
 from kvtui.resources.base import Action, Column, Danger, Resource, migrations
-from kvtui.resources.cells import ACTIVE_FIRST, NOTHING, age_column, reason_column, text_cell, urgency_cell
+from kvtui.resources.cells import ACTIVE_FIRST, NOTHING, age_column, number_cell, reason_column, text_cell, urgency_cell
 from kvtui.store import View
-from kvtui.text import age
+from kvtui.text import age, rate, size
 
 
 def _health(row: Move, _now: float) -> Health:
@@ -29,6 +29,10 @@ def _health(row: Move, _now: float) -> Health:
         return Health(Tone.OK, phase)
     if row.aborting:
         return Health(Tone.WARN, f"{phase},aborting", "its end was asked for")
+    progress = row.progress
+    if progress is not None and progress.is_stuck:
+        words = f"does not converge: dirty {rate(progress.dirty_rate)} >= transfer {rate(progress.transfer_rate)}"
+        return Health(Tone.WARN, phase, words)
     return Health(Tone.WARN if row.reason else Tone.BUSY, phase, row.reason)
 
 
@@ -53,6 +57,23 @@ def _elapsed(row: Move, now: float) -> Cell:
     if row.migration.is_final:
         return NOTHING if row.ended is None else Cell(age(row.ended - row.began), None, row.ended - row.began)
     return Cell(age(now - row.began), None, now - row.began)
+
+
+def _left(row: Move, _now: float) -> Cell:
+    return NOTHING if row.progress is None else number_cell(row.progress.remaining, size(row.progress.remaining))
+
+
+def _rate(row: Move, _now: float) -> Cell:
+    return (
+        NOTHING if row.progress is None else number_cell(row.progress.transfer_rate, rate(row.progress.transfer_rate))
+    )
+
+
+def _dirty(row: Move, _now: float) -> Cell:
+    progress = row.progress
+    if progress is None:
+        return NOTHING
+    return number_cell(progress.dirty_rate, rate(progress.dirty_rate), Tone.WARN if progress.is_stuck else None)
 
 
 def _mode(row: Move, _now: float) -> Cell:
@@ -112,7 +133,11 @@ RESOURCE: Resource[Move] = Resource(
     sources=(sources.MIGRATIONS, sources.INSTANCES),
     refs=_refs,
     row=join_move,
-    related={Migration: moves_of_migration, VirtualMachineInstance: moves_of_instance},
+    related={
+        Migration: moves_of_migration,
+        VirtualMachineInstance: moves_of_instance,
+        MigrationProgress: moves_of_instance,
+    },
     ref=lambda row: row.migration.ref(row.backend),
     health=_health,
     columns=(
@@ -121,6 +146,9 @@ RESOURCE: Resource[Move] = Resource(
         Column("FROM > TO", _route, 15, rank=1, grow=2),
         Column("PHASE", _phase, 14, rank=0, order=ACTIVE_FIRST),
         Column("ELAPSED", _elapsed, 8, rank=2, right=True, ticks=True),
+        Column("LEFT", _left, 6, rank=4, right=True, drifts=True),
+        Column("RATE", _rate, 8, rank=4, right=True, drifts=True),
+        Column("DIRTY", _dirty, 8, rank=5, right=True, drifts=True),
         Column("MODE", _mode, 8, rank=5),
         reason_column(_health, rank=3),
         age_column(lambda row: row.migration.created),

@@ -15,13 +15,15 @@ from kvtui.joins.queue import configuration_of
 from kvtui.model import Evidence
 from kvtui.records.kubevirt import MigrationConfiguration
 from kvtui.store import View
-from kvtui.text import age, quantity, size
+from kvtui.text import age, quantity, rate, size
 from kvtui.triage.pace import COPY, Pace, pace_of
 
 PER_GIB: Final = 150
 """Seconds per GiB that a copy may take, unless the cluster or a policy says otherwise (5.2)."""
 _SLOW_PER_GIB: Final = 30.0
 """Seconds per GiB from which a copy is slow: some 35 MiB/s, a third of what a gigabit carries."""
+_STUCK: Final = 30.0
+"""Seconds for which a guest may be busier than the network: applications have peaks."""
 _GIB: Final = 2.0**30
 
 
@@ -49,8 +51,15 @@ class Copy:
         return self.per_gib * max(1.0, self.memory / _GIB)
 
     @property
+    def stuck(self) -> bool:
+        """Whether the guest changes its memory at least as fast as that is sent, as far as the server tells."""
+        return self.move.progress is not None and self.move.progress.is_stuck
+
+    @property
     def told_at(self) -> float:
-        """When it is worth a word: half of its time is over, or it takes far longer than others."""
+        """When it is worth a word: half of its time is over, it takes far longer than others, or it cannot end."""
+        if self.stuck:
+            return self.began + min(self.time_limit / 2, _STUCK)
         slow = max(self.pace.limit, _SLOW_PER_GIB * self.memory / _GIB)
         return self.began + min(self.time_limit / 2, slow)
 
@@ -60,7 +69,14 @@ class Copy:
         return f"VMI {self.move.migration.spec.vmi_name}"
 
     def tell(self, now: float) -> str:
-        """How long it runs, what is usual, and what happens when."""
+        """The rates where they are known, else how long it runs and what is usual; and what happens when."""
+        progress = self.move.progress
+        if progress is not None:
+            dirty, sent = rate(progress.dirty_rate), rate(progress.transfer_rate)
+            if self.stuck:
+                return f"its guest dirties {dirty}, {sent} can be sent; {self.tell_end(now)}"
+            left = f"{size(progress.remaining)} are left after {age(now - self.began)}"
+            return f"{left}: {sent} are sent, {dirty} dirtied meanwhile; {self.tell_end(now)}"
         usual = self.pace.tell()
         long = f"the copy of its {size(self.memory)} of memory runs for {age(now - self.began)}"
         return f"{long}{f' ({usual})' if usual else ''}; {self.tell_end(now)}"
@@ -68,8 +84,7 @@ class Copy:
     def tell_end(self, now: float) -> str:
         """What happens to it when its time is up."""
         left = self.began + self.time_limit - now
-        when = f"in {age(left)}" if left > 0 else "now"
-        return f"{_END[self._end]} {when} if it does not end before"
+        return f"{_END[self._end]} {f'in {age(left)}' if left > 0 else 'now'}"
 
     @property
     def _end(self) -> str:
@@ -79,6 +94,10 @@ class Copy:
 
     def evidence(self, now: float) -> Iterator[Evidence]:
         """Where the numbers stand."""
+        progress = self.move.progress
+        if progress is not None:
+            rates = f"dirty {rate(progress.dirty_rate)}, transfer {rate(progress.transfer_rate)}"
+            yield Evidence(self.name, "virt-handler metrics", f"{rates}, {size(progress.remaining)} left")
         state = "migrationState"
         policy = self.move.state.migration_policy_name if self.move.state is not None else ""
         by = f" (MigrationPolicy {policy})" if policy else ""
@@ -87,7 +106,7 @@ class Copy:
         yield Evidence(self.name, field, f"{self.per_gib} s, for {size(self.memory)} {age(self.time_limit)}{by}")
         if bandwidth := quantity(self.configuration.bandwidth_per_migration):
             field = f"{state}.migrationConfiguration.bandwidthPerMigration"
-            yield Evidence(self.name, field, f"{size(bandwidth)}/s")
+            yield Evidence(self.name, field, rate(bandwidth))
 
     @property
     def step(self) -> str:
@@ -103,7 +122,7 @@ class Copy:
 
 _END: Final = {
     "post-copy": "it goes on in post-copy",
-    "pause": "the guest is paused to let it end",
+    "pause": "the guest is paused for it",
     "abort": "it is aborted",
 }
 

@@ -10,7 +10,7 @@ from kvtui.joins.queue import Limit, find_limit, installation_of, list_waiting
 from kvtui.joins.targets import find_target_pod
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.kubernetes import Event, Pod
-from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
+from kvtui.records.kubevirt import Migration, MigrationProgress, VirtualMachine, VirtualMachineInstance
 from kvtui.store import View
 from kvtui.text import age, parse_time
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule
@@ -199,7 +199,8 @@ def _judge_running(view: View, move: Move, ref: Ref, now: float) -> Judgement:
     evidence, step = tuple(copy.evidence(now)), copy.step
     if _holds_up(view, move):
         step = f"cancel it to let the others go on; {step}"
-    finding = _finding(move, ref, Severity.WARN, "runs for long", copy.tell(now), copy.began, evidence, step)
+    trouble = "does not converge" if copy.stuck else "runs for long"
+    finding = _finding(move, ref, Severity.WARN, trouble, copy.tell(now), copy.began, evidence, step)
     return Judgement(finding, now + _LOOK_AGAIN)
 
 
@@ -263,9 +264,15 @@ RULES = (
     Rule(
         "migration.state",
         _judge,
-        {Migration: _of_migration, VirtualMachineInstance: moves_of_instance, Pod: _of_pod, Event: _of_event},
+        {
+            Migration: _of_migration,
+            MigrationProgress: moves_of_instance,
+            VirtualMachineInstance: moves_of_instance,
+            Pod: _of_pod,
+            Event: _of_event,
+        },
         linger=LINGER,
-        detects="a migration that failed, is held up, finds no target, or runs for long",
+        detects="a migration that failed, is held up, waits in the queue, finds no target, or does not converge",
         severities="bad, warn, info",
     ),
 )

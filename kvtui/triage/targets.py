@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from kvtui.joins.causes import Cause, Theme
+from kvtui.joins.causes import Cause, Theme, list_refusals
 from kvtui.joins.landing import Wants, judge_nodes
 from kvtui.joins.machine import Machine, join_machine, machines_named
 from kvtui.joins.move import Move
@@ -43,7 +43,7 @@ def explain_no_node(view: View, move: Move) -> Cause | None:
         words,
         parse_time(scheduled.last_transition_time),
     )
-    told = Cause(Theme.SCHEDULING, words, evidence)
+    told = Cause(Theme.SCHEDULING, _shorten(words), evidence)
     machine = _machine(view, move)
     return told if machine is None else _of_nodes(view, move, replace(machine, launcher=pod), told)
 
@@ -74,17 +74,16 @@ def explain_found_no_node(view: View, move: Move) -> Cause:
     if cause.sentence != told.sentence:
         return cause
     wants = (_wants_of(pod),)
-    able = [one.node.metadata.name for one in judge_nodes(view, move.backend, move.source, wants) if not one.reason]
+    able = [one.node.metadata.name for one in judge_nodes(view, move.backend, _here(machine), wants) if not one.reason]
     if not able:
         return cause
     more = f" and {len(able) - 1} more" if len(able) > 1 else ""
-    return replace(cause, sentence=f"{words}; now {able[0]}{more} could take it", step="migrate it again")
+    return replace(cause, sentence=f"{cause.sentence}; now {able[0]}{more} could take it", step="migrate it again")
 
 
 def _of_nodes(view: View, move: Move, machine: Machine, told: Cause) -> Cause:
     """The cause as the nodes tell it; of what the migration itself asks for, it is the migration that is named."""
-    here = move.source or (machine.vmi.status.node_name if machine.vmi is not None else "")
-    cause = explain_scheduling(view, machine, told, here)
+    cause = explain_scheduling(view, machine, told, _here(machine))
     added = move.migration.spec.added_node_selector
     asked = [f"{key}={value}" for key, value in added.items()]
     if not any(one.field == "spec.nodeSelector" and one.value in asked for one in cause.more):
@@ -110,13 +109,23 @@ def _last_words(view: View, move: Move) -> tuple[str, Evidence]:
         refused = [one for _, one in view.linked(Event, move.backend, "warns", about) if one.reason == _REFUSED]
         if pod and refused:
             last = max(refused, key=lambda one: one.last_seen or 0.0)
-            return last.message, Evidence(f"Event of Pod {pod}", last.reason, last.message, last.first_seen)
+            return _shorten(last.message), Evidence(f"Event of Pod {pod}", last.reason, last.message, last.first_seen)
     last = max(events, key=lambda one: (one.reason == UNSCHEDULABLE, one.last_seen or 0.0))
     subject = f"Event of migration {move.migration.metadata.name}"
     return "no node took its target pod", Evidence(subject, last.reason, last.message, last.first_seen)
 
 
 _REFUSED: Final = "FailedScheduling"
+
+
+def _shorten(words: str) -> str:
+    """What the scheduler says of the nodes, without what it says of preemption."""
+    return ", ".join(list_refusals(words)) or words
+
+
+def _here(machine: Machine) -> str:
+    """The node on which it runs."""
+    return machine.vmi.status.node_name if machine.vmi is not None else ""
 
 
 def _events(view: View, move: Move) -> list[Event]:

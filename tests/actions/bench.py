@@ -35,7 +35,7 @@ _NUMBERS: Final = count(1)
 NEVER: Final = 1e6
 TIMINGS: Final = Timings(
     watch_silence=NEVER, poll=NEVER, pulse=NEVER, metrics=NEVER, metrics_many=NEVER, metrics_absent=NEVER,
-    permission=NEVER, retry_first=0.05, retry_most=0.05, absent=0.5,
+    progress=NEVER, permission=NEVER, retry_first=0.05, retry_most=0.05, absent=0.5,
 )  # fmt: skip
 """Nothing but what is waited for happens when the clock of the loop is put forward."""
 

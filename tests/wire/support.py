@@ -44,6 +44,7 @@ QUICK = Timings(
     metrics_many=0.1,
     metrics_absent=0.1,
     metrics_kept=0.3,
+    progress=0.1,
     permission=60.0,
     denial=60.0,
     plugin=5.0,

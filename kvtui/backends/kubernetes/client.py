@@ -33,6 +33,7 @@ from kvtui.backends.kubernetes.masking import masked
 from kvtui.backends.kubernetes.metrics import Metrics
 from kvtui.backends.kubernetes.permissions import Permissions
 from kvtui.backends.kubernetes.places import Place, find_path, find_place
+from kvtui.backends.kubernetes.progress import Progress
 from kvtui.backends.kubernetes.pulse import Pulse
 from kvtui.backends.kubernetes.reflector import Reflector, Scope
 from kvtui.backends.kubernetes.server import Server, Target, decode
@@ -185,8 +186,9 @@ class KubernetesBackend:
         """Keep every source live until cancelled. Trouble becomes the state of a feed and heals by itself."""
         self._inbox = inbox
         self._sources = {source.feed: source for source in sources}
+        progress = Progress(self._name, self._server, inbox)
         self._reflectors = {
-            source.feed: Reflector(self._name, source, self._server, self._discovery, self._scope, inbox)
+            source.feed: Reflector(self._name, source, self._server, self._discovery, self._scope, progress.note)
             for source in sources
         }
         metrics = Metrics(self._name, self._server, self._discovery, self._scope, inbox)
@@ -201,6 +203,7 @@ class KubernetesBackend:
                 tasks.create_task(reflector.run(), name=f"{self._name} {kind}")
             tasks.create_task(self._introduce(), name=f"{self._name} introduction")
             tasks.create_task(metrics.run(), name=f"{self._name} metrics")
+            tasks.create_task(progress.run(), name=f"{self._name} progress")
             tasks.create_task(pulse.run(), name=f"{self._name} pulse")
 
     def retry(self, kind: str = "") -> None:

@@ -49,6 +49,8 @@ class Timings:
     """Until usage that is not measured, or not for us, is asked for again."""
     metrics_kept: float = 60.0
     """How long usage is shown that can no longer be measured."""
+    progress: float = 5.0
+    """Between two questions how far migrations are: virt-handler looks as often."""
     permission: float = 60.0
     """How long an answer to "may I?" is believed."""
     denial: float = 1.0

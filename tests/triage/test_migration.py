@@ -1,0 +1,259 @@
+"""Migrations that wait, find no node, or do not come to an end: a recorded machine and what a server writes (9.4)."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from kvtui.model import Finding, Severity
+from kvtui.records.kubevirt import MigrationProgress
+from kvtui.store import Put
+from kvtui.text import parse_time
+from kvtui.triage.engine import Engine
+from tests.machines import Object, read_machine, record_of, store_of
+from tests.triage.judging import event, judge, node, only
+
+BEGAN = parse_time("2026-11-21T01:50:14Z") or 0.0
+"""When the recorded machine began to move."""
+SOURCE, TARGET = "node02", "node01"
+_PHASES = ("Pending", "Scheduling", "Scheduled", "PreparingTarget", "TargetReady", "Running")
+
+
+def moving(phase: str, vm: str = "web-1", **spec: Any) -> list[Object]:
+    """The recorded machine while it moves, as it was at the source: its migration has come to a phase."""
+    items = deepcopy(read_machine("running"))
+    of_kind = {item["kind"]: item for item in items}
+    job, vmi = of_kind["VirtualMachineInstanceMigration"], of_kind["VirtualMachineInstance"]
+    job["spec"] |= spec
+    state = job["status"].pop("migrationState")
+    job["status"]["phase"] = phase
+    steps = job["status"]["phaseTransitionTimestamps"]
+    job["status"]["phaseTransitionTimestamps"] = [one for one in steps if one["phase"] in upto(phase)]
+    vmi["status"]["nodeName"] = SOURCE
+    del vmi["status"]["migrationState"]
+    if phase == "Running":
+        del state["endTimestamp"], state["completed"]
+        vmi["status"]["migrationState"] = state
+    launchers = [item for item in items if item["kind"] == "Pod"]
+    target, source = launchers
+    source["status"]["phase"] = "Running"
+    found = [item for item in items if item["kind"] != "Pod"] + [source]
+    if phase not in ("Pending", "Failed"):
+        found.append(target)
+    return [_renamed(item, vm) for item in found]
+
+
+def upto(phase: str) -> tuple[str, ...]:
+    return _PHASES[: _PHASES.index(phase) + 1] if phase in _PHASES else ("Pending", "Scheduling", phase)
+
+
+def _renamed(item: Object, vm: str) -> Object:
+    """Another machine of the same kind."""
+    if vm == "web-1":
+        return item
+    item["metadata"]["name"] = item["metadata"]["name"].replace("web-1", vm).replace("9ksb9", vm)
+    item["metadata"]["uid"] = f"{item['metadata']['uid']}-{vm}"
+    if item["kind"] == "VirtualMachineInstanceMigration":
+        item["spec"]["vmiName"] = vm
+    if state := item["status"].get("migrationState"):
+        state["migrationUid"] = f"{state['migrationUid']}-{vm}"
+    return item
+
+
+def unschedulable(
+    items: list[Object], message: str = "0/3 nodes are available: 3 Insufficient memory."
+) -> list[Object]:
+    """The target pod waits for a node."""
+    pod = next(one for one in items if "kubevirt.io/migrationJobUID" in one["metadata"].get("labels", {}))
+    del pod["spec"]["nodeName"]
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    pod["status"] = {"phase": "Pending", "conditions": [condition]}
+    return items
+
+
+def installation(**migrations: int) -> Object:
+    return {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "KubeVirt",
+        "metadata": {"name": "kubevirt", "namespace": "kubevirt", "uid": "kv"},
+        "spec": {"configuration": {"migrations": migrations}},
+        "status": {"phase": "Deployed"},
+    }
+
+
+def without_others(items: list[Object]) -> list[Object]:
+    return [item for item in items if item["kind"] != "Node"]
+
+
+def of_vm(findings: list[Finding], vm: str) -> Finding:
+    return next(one for one in findings if one.label == "migration" and one.cause.startswith(f"{vm}: "))
+
+
+# The queue
+
+
+def test_a_migration_that_waits_for_its_turn_names_the_limit_and_who_uses_it_up() -> None:
+    items = [*moving("Running"), *moving("Pending", "web-2"), installation(parallelMigrationsPerCluster=1)]
+    found = judge(items, BEGAN + 700)
+    waits, first = of_vm(found, "web-2"), of_vm(found, "web-1")
+    assert waits.cause == "web-2: only 1 may move at a time in the cluster; shop/web-1 has been moving for 11m"
+    assert waits.evidence[0].subject == "KubeVirt kubevirt"
+    assert waits.evidence[0].field == "spec.configuration.migrations.parallelMigrationsPerCluster"
+    assert (waits.severity, waits.root) == (Severity.INFO, first.subject)
+    assert waits.step == "cancel the migration of shop/web-1, or raise parallelMigrationsPerCluster"
+    assert first.step.startswith("cancel it to let the others go on; ")
+
+
+def test_two_that_leave_one_node_hold_up_a_third_where_nobody_states_a_limit() -> None:
+    items = [*moving("Running"), *moving("Running", "web-2"), *moving("Pending", "web-3")]
+    found = of_vm(judge(items, BEGAN + 700), "web-3")
+    assert found.cause == (
+        f"web-3: only 2 may move at a time from {SOURCE}; shop/web-1 has been moving for 11m and 1 other"
+    )
+    assert found.evidence[0].subject == "KubeVirt's default"
+    assert found.evidence[0].value == "2"
+
+
+def test_a_queue_that_gets_on_is_no_finding() -> None:
+    items = [*moving("Running"), *moving("Pending", "web-2"), installation(parallelMigrationsPerCluster=1)]
+    assert [one for one in judge(items, BEGAN + 500) if one.cause.startswith("web-2")] == []
+
+
+def test_a_migration_that_no_limit_holds_back_is_virt_controllers_matter() -> None:
+    found = only(judge(moving("Pending"), BEGAN + 130), "migration")
+    assert found.cause == "web-1: no condition says why it does not begin, and no limit on migrations is reached"
+
+
+# The target
+
+
+def test_of_the_nodes_each_is_told_with_what_keeps_the_target_off() -> None:
+    offers = {"cpu-model-migration.node.kubevirt.io/Cascadelake-Server": "true"}
+    offers |= {"cpu-vendor.node.kubevirt.io/Intel": "true", "machine-type.node.kubevirt.io/pc-q35-rhel9.8.0": "true"}
+    nodes = [
+        node(SOURCE, labels=offers),
+        node("w1", labels=offers, unschedulable=True),
+        node("w2", labels=offers, unschedulable=True),
+        node("w3", labels=offers, allocatable={"memory": "1Gi"}),
+    ]
+    items = [*without_others(unschedulable(moving("Scheduling"))), *nodes]
+    found = only(judge(items, BEGAN + 60), "migration")
+    assert found.trouble == "finds no target"
+    assert found.cause == (
+        "web-1: w1 and w2 are cordoned; w3 has too little memory (it needs 1.3Gi of memory, and the largest node, w3, "
+        f"has 1Gi); {SOURCE} is where it runs"
+    )
+    assert found.step.startswith("uncordon w1 w2, or give it less memory")
+    assert found.step.endswith("; it gives up in 3m59s")
+    assert found.evidence[0].field == "PodScheduled=False Unschedulable"
+
+
+def test_what_only_its_own_node_has_is_named() -> None:
+    waits = unschedulable(moving("Scheduling"))
+    waits[-1]["spec"]["nodeSelector"] = {"disk": "ssd", "kubevirt.io/schedulable": "true"}
+    items = [*without_others(waits), node(SOURCE, labels={"disk": "ssd"}), node("w1")]
+    found = only(judge(items, BEGAN + 60), "migration")
+    assert found.cause == f"web-1: only {SOURCE}, where it runs, has the label disk=ssd"
+
+
+def failed_without_target(**spec: Any) -> list[Object]:
+    """It was given up after five minutes, and its target pod is gone (kubevirt-api.md 5.4)."""
+    items = without_others(moving("Failed", **spec))
+    job = next(item for item in items if item["kind"] == "VirtualMachineInstanceMigration")
+    told = "Migration target pod for VMI [shop/web-1] is currently unschedulable."
+    made = event(job, "SuccessfulCreate", "Created migration target pod virt-launcher-web-1-zzzzz", "Normal")
+    pod = {"kind": "Pod", "metadata": {"name": "virt-launcher-web-1-zzzzz", "namespace": "shop", "uid": "gone"}}
+    refused = event(pod, "FailedScheduling", "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity.")
+    return [*items, event(job, "migrationTargetPodUnschedulable", told), made, refused]
+
+
+def test_a_target_that_is_gone_is_held_against_the_nodes_as_they_are() -> None:
+    items = failed_without_target(addedNodeSelector={"example.org/rack": "b"})
+    found = only(judge([*items, node(SOURCE), node("w1")]), "migration")
+    assert (found.severity, found.trouble) == (Severity.BAD, "found no target")
+    assert found.cause == "web-1: no node has the label example.org/rack=b, which its addedNodeSelector asks for"
+    assert found.step.startswith("migrate it without that selector, or label a node")
+    assert found.evidence[0].subject == "Event of Pod virt-launcher-web-1-zzzzz"
+    assert found.evidence[1].field == "spec.addedNodeSelector"
+
+
+def test_a_target_that_would_be_found_by_now_says_so() -> None:
+    found = only(judge([*failed_without_target(), node(SOURCE), node("w1")]), "migration")
+    assert found.cause == (
+        "web-1: no node took its target pod: 3 node(s) didn't match Pod's node affinity; now w1 could take it"
+    )
+    assert found.step == "migrate it again"
+
+
+def test_a_target_that_does_not_start_is_told_by_the_events_of_its_pod() -> None:
+    items = moving("Scheduling")
+    pod = items[-1]
+    pod["status"] = {"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "True"}]}
+    told = 'Multi-Attach error for volume "pvc-1" Volume is already used by pod(s) virt-launcher-web-1-bnq6t'
+    found = only(judge([*items, event(pod, "FailedAttachVolume", told)], BEGAN + 70), "migration")
+    assert found.trouble == "prepares for long"
+    assert "Multi-Attach error" in found.cause
+
+
+# The copy
+
+
+def copying(now: float, progress: MigrationProgress | None = None, **configuration: Any) -> Finding | None:
+    """What is said of a copy that runs with this configuration."""
+    items = moving("Running")
+    vmi = next(item for item in items if item["kind"] == "VirtualMachineInstance")
+    vmi["status"]["migrationState"]["migrationConfiguration"] |= configuration
+    store, engine = store_of(items), Engine()
+    if progress is not None:
+        store.post(Put("c", progress))
+    engine.update(store, store.drain(), now)
+    return next((one for one in engine.findings if one.label == "migration"), None)
+
+
+def figures(dirty: int, sent: int) -> MigrationProgress:
+    meta = record_of(read_machine("running")[0]).metadata
+    return MigrationProgress(
+        metadata=meta, processed=3e9, remaining=2**29, dirty_rate=dirty * 2**20, transfer_rate=sent * 2**20
+    )
+
+
+def test_a_guest_that_is_busier_than_the_network_does_not_converge() -> None:
+    found = copying(BEGAN + 40, figures(412, 380))
+    assert found is not None
+    assert found.trouble == "does not converge"
+    assert found.cause == "web-1: its guest dirties 412Mi/s, 380Mi/s can be sent; it is aborted in 2m40s"
+    assert found.evidence[0].value == "dirty 412Mi/s, transfer 380Mi/s, 512Mi left"
+    assert copying(BEGAN + 40, figures(12, 380)) is None
+
+
+@pytest.mark.parametrize(
+    ("configuration", "end"),
+    [
+        ({}, "it is aborted in 50s"),
+        ({"allowWorkloadDisruption": True}, "the guest is paused for it in 50s"),
+        ({"allowWorkloadDisruption": True, "allowPostCopy": True}, "it goes on in post-copy in 50s"),
+    ],
+)
+def test_what_happens_at_the_end_of_its_time_is_as_configured(configuration: dict[str, Any], end: str) -> None:
+    found = copying(BEGAN + 150, **configuration)
+    assert found is not None
+    assert found.cause.endswith(end)
+
+
+def test_what_is_allowed_already_is_not_advised() -> None:
+    found = copying(BEGAN + 150, allowAutoConverge=False, bandwidthPerMigration="0")
+    assert found is not None
+    assert found.step == (
+        "for the next try allow auto-converge or post-copy in a MigrationPolicy, or wait until the guest is quieter"
+    )
+    found = copying(BEGAN + 150, allowAutoConverge=True, bandwidthPerMigration="64Mi")
+    assert found is not None
+    assert found.step == "for the next try raise bandwidthPerMigration, or wait until the guest is quieter"
+
+
+def test_the_policy_that_gave_a_copy_its_time_is_named() -> None:
+    found = copying(BEGAN + 150)
+    assert found is not None
+    assert "200 s, for 1Gi 3m20s (MigrationPolicy shop-fast)" in [one.value for one in found.evidence]
