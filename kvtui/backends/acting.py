@@ -41,7 +41,9 @@ class Guard:
     def refuse_read_only(self, ref: Ref, consequence: str) -> None:
         """Raise ReadOnlyError, with what was not done, when nothing may be changed here."""
         if self.read_only():
-            raise ReadOnlyError(f"{ref.backend} is read-only", consequence, "start kvtui without --read-only")
+            raise ReadOnlyError(
+                f"{ref.backend} is read-only", consequence, "by --read-only, or by read_only in the settings"
+            )
 
     async def act(self, verb: str, ref: Ref, ask: Callable[[], Awaitable[T]], *, about: Ref | None = None) -> T:
         """What `ask` returns, done between its two audit lines, on the very object that was meant; `about` is another

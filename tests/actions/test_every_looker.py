@@ -49,7 +49,7 @@ async def test_who_may_only_look_changes_nothing(site: Bench, deed: Deed, looker
     log = [(entry.result, entry.account.partition(" as ")[2]) for entry in site.read_log()]
     if reading:
         assert item.words.startswith("ill is read-only: ")
-        assert item.words.endswith(" was not sent (start kvtui without --read-only)")
+        assert item.words.endswith(" was not sent (by --read-only, or by read_only in the settings)")
         assert log == []
     else:
         assert item.words.startswith("not allowed: ")

@@ -200,3 +200,25 @@ async def test_watches_that_fail_in_a_row_mean_a_new_list(tmp_path: Path) -> Non
         assert fake.counts[WATCH] >= 5
         assert state.names(VirtualMachine) == {"shop/a"}
         assert FeedState.STALE in state.states(VirtualMachine)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            'persistentvolumeclaims "x" is forbidden: exceeded quota: small, requested: requests.storage=10Gi, '
+            "used: requests.storage=95Gi, limited: requests.storage=100Gi",
+            "quota small, requests.storage: 10Gi more wanted, 95Gi of 100Gi in use",
+        ),
+        (
+            'pods "x" is forbidden: exceeded quota: small, requested: limits.memory=4958947072,pods=1, '
+            "used: limits.memory=0,pods=5, limited: limits.memory=1Gi,pods=5",
+            "quota small, limits.memory: 4.6Gi more wanted, 0 of 1Gi in use; pods: 1 more wanted, 5 of 5 in use",
+        ),
+        ("exceeded quota: small, whatever follows", "exceeded quota: small, whatever follows"),
+    ],
+)
+def test_a_quota_that_is_exceeded_is_told_by_its_name_and_fields(words: str, told: str) -> None:
+    found = error_from_answer(403, words.encode(), {})
+    assert isinstance(found, ForbiddenError)
+    assert str(found) == f"over the quota of the namespace: {told} (free some of it, or have it raised)"

@@ -241,9 +241,6 @@ async def test_the_last_line_of_the_command_line_tells_the_same(
          "that is not turned on in this cluster", "its administrators turn it on in the KubeVirt object"),
         (400, 'admission webhook "datavolume-validate.cdi.kubevirt.io" denied the request: Destination PVC a/b already '
          "exists", "the name is taken", "choose another one, or delete what bears it"),
-        (403, 'persistentvolumeclaims "a" is forbidden: exceeded quota: q, requested: requests.storage=5Gi, used: '
-         "requests.storage=9Gi, limited: requests.storage=10Gi", "over the quota of the namespace",
-         "free some of it, or have it raised"),
         (403, 'virtualmachinesnapshots.snapshot.kubevirt.io "a" is forbidden: unable to create new content in '
          "namespace shop because it is being terminated", "the namespace is being deleted", "use another one"),
         (429, "VMI a is configured with an eviction strategy but is not live-migratable", "it cannot be moved",

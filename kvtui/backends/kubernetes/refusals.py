@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from kvtui.backends.base import Permission
 from kvtui.backends.kubernetes.roles import find_role
 from kvtui.errors import AbsentError, BackendError, ConflictError, GoneError
+from kvtui.text import size
 
 
 class Meaning(NamedTuple):
@@ -144,6 +145,10 @@ _OF_CODES: Final = {
     504: Meaning("the server gave up", "it may have been done all the same: look before you repeat it"),
 }
 
+_QUOTA: Final = re.compile(
+    r"exceeded quota: (?P<quota>[^,\s]+), requested: (?P<requested>\S+), "
+    r"used: (?P<used>\S+), limited: (?P<limited>\S+)"
+)
 _WEBHOOK: Final = re.compile(r"admission webhook \"([^\"]*)\" denied the request")
 _OWN: Final = (".kubevirt.io", ".kubernetes.io")
 _RIGHT: Final = re.compile(
@@ -161,11 +166,38 @@ def explain(code: int, reason: str, words: str) -> Meaning:
     if code == 403 and (lacking := _RIGHT.search(words)):
         right = Permission(lacking["verb"], lacking["group"], lacking["resource"], lacking["subresource"] or "")
         return Meaning("not allowed", tell_role(right))
+    if over := _tell_quota(words):
+        meaning = meaning._replace(detail=over)
     usual = _OF_CODES.get(code) or Meaning("the server failed" if code >= 500 else "the server refused")
     denier = _WEBHOOK.search(words)
     if denier is not None:
         usual = _tell_webhook(denier[1], usual)
     return meaning._replace(title=meaning.title or usual.title, hint=meaning.hint or usual.hint)
+
+
+def _tell_quota(words: str) -> str:
+    """Which quota is exceeded in what, and by how much; empty for other words. The API server's own:
+    ``exceeded quota: NAME, requested: FIELD=AMOUNT,..., used: ..., limited: ...``.
+    """
+    found = _QUOTA.search(words)
+    if found is None:
+        return ""
+    wanted, used, most = (_read_amounts(found[name]) for name in ("requested", "used", "limited"))
+    told = [
+        f"{field}: {_tell_amount(amount)} more wanted, {_tell_amount(used.get(field, '0'))} of "
+        f"{_tell_amount(most.get(field, '?'))} in use"
+        for field, amount in wanted.items()
+    ]
+    return f"quota {found['quota']}, {'; '.join(told)}"
+
+
+def _read_amounts(text: str) -> dict[str, str]:
+    return dict(pair.split("=", 1) for pair in text.split(",") if "=" in pair)
+
+
+def _tell_amount(text: str) -> str:
+    """Bytes that are written out, as people say them."""
+    return size(int(text)) if text.isdecimal() and int(text) >= 2**20 else text
 
 
 def _tell_webhook(name: str, usual: Meaning) -> Meaning:
