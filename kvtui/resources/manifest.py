@@ -10,6 +10,7 @@ from kvtui.errors import BackendError, ChangedError, ConflictError
 from kvtui.model import Ref
 from kvtui.resources.base import objects
 from kvtui.resources.spec import find_part
+from kvtui.text import clean_line
 
 _SERVERS: Final = ("status",)
 _SAME: Final = ("kind", "metadata.name", "metadata.namespace")
@@ -63,9 +64,18 @@ def parse_manifest(text: str) -> dict[str, Any]:
     try:
         found = yaml.load(text, Loader)
     except yaml.YAMLError as error:
-        raise BackendError("the text is no YAML", " ".join(str(error).split())) from error
+        raise BackendError("the text is no YAML", _tell_fault(error, text)) from error
     except RecursionError as error:
         raise BackendError("the text is no YAML that can be read", "it is nested too deeply") from error
     if not isinstance(found, dict) or not isinstance(found.get("metadata"), dict):
         raise BackendError("the text is no object of Kubernetes", "it has no metadata")
     return found
+
+
+def _tell_fault(error: Exception, text: str) -> str:
+    """What is wrong, with the line itself: an editor may show it under another number."""
+    mark = getattr(error, "problem_mark", None)
+    lines = text.splitlines()
+    if mark is None or mark.line >= len(lines):
+        return " ".join(str(error).split())
+    return clean_line(f"{getattr(error, 'problem', '') or 'it ends too early'}, at: {lines[mark.line].strip()}")
