@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kvtui.model import Ref
 from kvtui.records.base import find_condition
 from kvtui.records.cdi import DataVolume, Upload
 from kvtui.records.kubernetes import Claim
-from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
+from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance, Volume
 from kvtui.store import View
 from kvtui.text import parse_time, quantity
 
@@ -102,3 +102,12 @@ def disks_of(machine: VirtualMachine | VirtualMachineInstance) -> Iterator[str]:
     """The names of the DataVolumes and claims of a VM's disks."""
     spec = machine.spec.template.spec if isinstance(machine, VirtualMachine) else machine.spec
     return (volume.claim for volume in spec.volumes if volume.claim)
+
+
+def tell_lost(volumes: Sequence[Volume]) -> Iterator[str]:
+    """What ends with an instance that has these volumes, in sentences: what was written to disks that do not last."""
+    image = [volume.name for volume in volumes if volume.container_disk is not None]
+    empty = [volume.name for volume in volumes if volume.empty_disk is not None]
+    for names, kind in ((image, "a container disk"), (empty, "an empty disk")):
+        if names:
+            yield f"what the guest wrote to {', '.join(names)} is lost: {kind} does not last"

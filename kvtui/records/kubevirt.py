@@ -106,6 +106,7 @@ class Volume(Struct):
     data_volume: VolumeName | None = None
     persistent_volume_claim: VolumeName | None = None
     container_disk: ContainerDisk | None = None
+    empty_disk: Struct | None = None
 
     @property
     def hotpluggable(self) -> bool:

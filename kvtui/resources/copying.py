@@ -10,7 +10,7 @@ from kvtui.backends.base import Permission
 from kvtui.backends.objects import Body
 from kvtui.records.copies import VmSnapshot
 from kvtui.records.kubevirt import VirtualMachine
-from kvtui.resources.form import Answers, Taken
+from kvtui.resources.form import Answers, Choice, Option, Taken
 
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _LONGEST: Final = 63
@@ -21,6 +21,8 @@ MAY_RESTORE: Final = Permission("create", SNAPSHOTS, "virtualmachinerestores")
 MAY_CLONE: Final = Permission("create", "clone.kubevirt.io", "virtualmachineclones")
 MAY_EXPORT: Final = Permission("create", "export.kubevirt.io", "virtualmachineexports")
 _GROUPS: Final = {VirtualMachine.KIND: CORE, VmSnapshot.KIND: SNAPSHOTS, "PersistentVolumeClaim": ""}
+_OFF_POLICY: Final = "WaitGracePeriod"
+"""What is to become of a VM that is started meanwhile: nobody was asked whether it may be shut down."""
 LABELS_HINT: Final = "a Service that chooses by them chooses the clone too"
 SAME_INSIDE: Final = "host name, keys and machine id inside are those of the original"
 
@@ -73,6 +75,15 @@ def restore_body(snapshot: str, vm: str, policy: str) -> Body:
             "virtualMachineSnapshotName": snapshot,
         }
     }
+
+
+def policy_field(*, running: bool, asked: Callable[[Answers], bool] = lambda _answers: True) -> Choice:
+    """What a restore in place does while the VM runs; asked only of one that does."""
+    return Choice("policy", "while the VM runs", named=True, options=(
+        Option("StopTarget", "shut it down", note="it stays off until it is started"),
+        Option("WaitEventually", "wait until it is off"),
+        Option("WaitGracePeriod", "wait 5 minutes for that"),
+    ), default="StopTarget" if running else _OFF_POLICY, asked=lambda answers: running and asked(answers))  # fmt: skip
 
 
 def clone_body(source: Body, target: str, *, labels: bool, macs: dict[str, str], serial: str) -> Body:

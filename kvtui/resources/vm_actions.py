@@ -12,5 +12,16 @@ from kvtui.resources.vm_lifecycle import LIFECYCLE
 from kvtui.resources.vm_moves import MOVES
 from kvtui.resources.vm_networks import NETWORKS
 from kvtui.resources.vm_removal import REMOVAL
+from kvtui.resources.vm_revert import REVERT
 
-ACTIONS: tuple[Action[Machine], ...] = (*LIFECYCLE, *GUEST, *MOVES, *CHANGES, *DISKS, *NETWORKS, *ACCESS, *REMOVAL)
+ACTIONS: tuple[Action[Machine], ...] = (
+    *LIFECYCLE,
+    *GUEST,
+    *MOVES,
+    *CHANGES,
+    *DISKS,
+    *NETWORKS,
+    *ACCESS,
+    *REVERT,
+    *REMOVAL,
+)

@@ -6,6 +6,7 @@ from typing import Final
 
 from kvtui.backends.base import Backend, Permission
 from kvtui.joins.causes import find_cause
+from kvtui.joins.disk import tell_lost
 from kvtui.joins.holdups import grace_left, grace_of, hold_start, hold_stop
 from kvtui.joins.machine import Machine
 from kvtui.records.base import is_true
@@ -142,10 +143,7 @@ def _warn_force_restart(machine: Machine) -> tuple[str, ...]:
 
 def _warn_end(machine: Machine) -> tuple[str, ...]:
     """What ends with the instance."""
-    said = []
-    lost = [volume.name for volume in machine.spec.volumes if volume.container_disk]
-    if lost:
-        said.append(f"what the guest wrote to {', '.join(lost)} is lost: a container disk does not last")
+    said = [*tell_lost(machine.spec.volumes)]
     if machine.moving is not None:
         said.append(f"its migration to {machine.moving.target_node or 'another node'} ends too")
     if machine.running:

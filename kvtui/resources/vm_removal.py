@@ -8,6 +8,7 @@ from typing import Final
 from kvtui.backends.base import Backend, Permission
 from kvtui.backends.objects import Rehearser
 from kvtui.errors import AbsentError, KvtuiError, PartlyError
+from kvtui.joins.disk import tell_lost
 from kvtui.joins.holdups import grace_left, grace_of, hold_machine_deletion
 from kvtui.joins.machine import Machine
 from kvtui.model import Ref
@@ -75,9 +76,16 @@ def _form(view: View, machines: Sequence[Machine]) -> Form:
     return Form(
         f"delete {whom(machines)}",
         toggles,
-        about=["tick the disks to delete with it; the others stay"] if toggles else ["no disk of it is known here"],
+        about=["tick the disks to delete with it; the others stay"] if toggles else [_tell_none(machine)],
         warn=lambda answers: _warn_one(view, machine, answers),
     )
+
+
+def _tell_none(machine: Machine) -> str:
+    fleeting = [volume.name for volume in machine.spec.volumes if volume.container_disk or volume.empty_disk]
+    if not fleeting:
+        return "no disk of it is known here"
+    return f"no disk of it lasts: what is on {', '.join(fleeting)} goes with it"
 
 
 def _form_of_several(view: View, machines: Sequence[Machine]) -> Form:
@@ -136,6 +144,10 @@ def _warn_one(view: View, machine: Machine, answers: Answers) -> Sequence[str]:
     if machine.live is not None:
         said.append("it is running: it is shut down first" if _is_plain(machine, kept) else "it is running: it ends")
     return said
+
+
+def _warn_lost(machine: Machine) -> tuple[str, ...]:
+    return tuple(tell_lost(machine.live.spec.volumes)) if machine.live is not None else ()
 
 
 def _warn_several(
@@ -246,6 +258,7 @@ REMOVAL: tuple[Action[Machine], ...] = (
         vanishes=lambda _row: True,
         awaits="deleting",
         danger=Danger.TYPE,
+        warn=_warn_lost,
         patience=lambda before: _GONE + (grace_of(before) if before.live is not None else 0),
         left=grace_left,
         holds=lambda _view, _before, now, clock: hold_machine_deletion(now, clock),

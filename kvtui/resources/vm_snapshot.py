@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from kvtui.backends.base import Backend, Permission
 from kvtui.model import Cell, Health, Ref, Tone
@@ -29,15 +28,13 @@ from kvtui.resources.copying import (
     export_body,
     free_name,
     fresh,
+    policy_field,
     reference,
     restore_body,
 )
 from kvtui.resources.form import Answers, Choice, Form, Number, Option, Text, Toggle
 from kvtui.store import View
 from kvtui.text import parse_time
-
-_OFF_POLICY: Final = "WaitGracePeriod"
-"""What is to become of a VM that is started meanwhile: nobody was asked whether it may be shut down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,11 +244,7 @@ def _restore_form(view: View, rows: Sequence[SnapshotOfVm]) -> Form:
             )),
             Text("name", "name of the new VM", default=free_name(f"{name}-restored", taken),
                  check=fresh("name", taken, "a VM"), asked=lambda answers: not in_place(answers)),
-            Choice("policy", "while the VM runs", named=True, options=(
-                Option("StopTarget", "shut it down", note="it stays off until it is started"),
-                Option("WaitEventually", "wait until it is off"),
-                Option("WaitGracePeriod", "wait 5 minutes for that"),
-            ), default="StopTarget" if running else _OFF_POLICY, asked=lambda answers: running and in_place(answers)),
+            policy_field(running=running, asked=in_place),
         ),
         about=(f"taken {_when(row)}, holds {included}", *_rest(row)),
         warn=warn,

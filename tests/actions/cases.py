@@ -102,6 +102,7 @@ CASES: Final[dict[str, Case]] = {
 
 VERBLESS: Final = {
     "vm.edit": "in an editor: tests/ui/test_editing.py, tests/wire/test_operations.py",
+    "vm.revert": "kvtui restore SNAPSHOT does it: tests/resources/test_vm_revert.py",
     "datavolume.upload": "kvtui upload: tests/wire/test_upload.py, tests/wire/test_cli_upload.py",
     "export.download": "kvtui download: tests/wire/test_downloads.py, tests/unit/test_cli_download.py",
 }

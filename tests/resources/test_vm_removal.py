@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from kvtui.joins.machine import Machine
 from kvtui.resources import vm
 from kvtui.resources.base import Progress
 from kvtui.resources.form import Answers
+from kvtui.store import Store
 from tests.machines import Object, machine_store, read_machine, store_of
 
 DELETE = next(action for action in vm.RESOURCE.actions if action.id == "vm.delete")
 
 
-def machine(name: str) -> Machine:
-    store = machine_store(name)
+def machine(name: str, edit: Callable[[dict[str, Object]], None] | None = None) -> Machine:
+    store = machine_store(name, edit)
     (ref,) = vm.RESOURCE.refs(store)
     row = vm.RESOURCE.row(store, ref)
     assert row is not None
@@ -37,6 +40,25 @@ def stopping(items: list[Object]) -> list[Object]:
     for item in items:
         item["metadata"]["deletionTimestamp"] = "2026-11-21T01:56:00Z"
     return items
+
+
+def fleeting(items: dict[str, Object]) -> None:
+    for item in (items["VirtualMachine"]["spec"]["template"], items["VirtualMachineInstance"]):
+        item["spec"]["volumes"] = [
+            {"name": "root", "containerDisk": {"image": "quay.io/os:1"}},
+            {"name": "scratch", "emptyDisk": {"capacity": "1Gi"}},
+        ]
+
+
+def test_what_is_on_disks_that_do_not_last_is_said_to_be_lost() -> None:
+    row = machine("running", fleeting)
+    assert DELETE.warn(row) == (
+        "what the guest wrote to root is lost: a container disk does not last",
+        "what the guest wrote to scratch is lost: an empty disk does not last",
+    )
+    assert DELETE.form is not None
+    assert "no disk of it lasts: what is on root, scratch goes with it" in DELETE.form(Store(), [row]).about
+    assert DELETE.warn(machine("stopped")) == ()
 
 
 def test_it_is_not_gone_while_it_is_there() -> None:
