@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kvtui.model import Ref
-from kvtui.records.base import Record, is_true
+from kvtui.records.base import Condition, Record, is_true
 from kvtui.records.kubevirt import Migration, MigrationProgress, MigrationState, VirtualMachineInstance
 from kvtui.store import View
 from kvtui.text import parse_time
@@ -87,10 +87,16 @@ class Move:
         state = self.state
         if state is not None and state.failure_reason and self.migration.status.phase != "Succeeded":
             return state.failure_reason
-        for condition in self.migration.status.conditions:
-            if condition.status == "True" and condition.type in _HOLD_UPS and not self.migration.is_final:
-                return condition.message or condition.reason or condition.type
-        return ""
+        held = self.hold_up
+        return (held.message or held.reason or held.type) if held is not None else ""
+
+    @property
+    def hold_up(self) -> Condition | None:
+        """The condition that says why it does not go on."""
+        if self.migration.is_final:
+            return None
+        held = (one for one in self.migration.status.conditions if one.status == "True" and one.type in _HOLD_UPS)
+        return next(held, None)
 
 
 _HOLD_UPS = frozenset(

@@ -92,7 +92,11 @@ class Copy:
             return "post-copy"
         return "pause" if self.configuration.allow_workload_disruption else "abort"
 
-    def evidence(self, now: float) -> Iterator[Evidence]:
+    def tell_failure(self, ended: float) -> str:
+        """That it did not come to an end in its time."""
+        return f"the copy of its {size(self.memory)} of memory did not end in {age(ended - self.began)}"
+
+    def evidence(self) -> Iterator[Evidence]:
         """Where the numbers stand."""
         progress = self.move.progress
         if progress is not None:
@@ -101,9 +105,11 @@ class Copy:
         state = "migrationState"
         policy = self.move.state.migration_policy_name if self.move.state is not None else ""
         by = f" (MigrationPolicy {policy})" if policy else ""
-        yield self.pace.evidence(self.name, f"{state}.startTimestamp", now - self.began)
+        yield self.pace.evidence(self.name, f"{state}.startTimestamp", self.began)
         field = f"{state}.migrationConfiguration.completionTimeoutPerGiB"
         yield Evidence(self.name, field, f"{self.per_gib} s, for {size(self.memory)} {age(self.time_limit)}{by}")
+        if stands := self.configuration.progress_timeout:
+            yield Evidence(self.name, f"{state}.migrationConfiguration.progressTimeout", f"{stands} s without progress")
         if bandwidth := quantity(self.configuration.bandwidth_per_migration):
             field = f"{state}.migrationConfiguration.bandwidthPerMigration"
             yield Evidence(self.name, field, rate(bandwidth))

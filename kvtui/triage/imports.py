@@ -17,14 +17,15 @@ from kvtui.records.kubernetes import Claim, Event, Pod
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.records.storage import StorageClass
 from kvtui.store import View
-from kvtui.text import parse_time
+from kvtui.text import parse_time, quantity
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
 from kvtui.triage.components import find_down
 from kvtui.triage.messages import Reading, read_message
+from kvtui.triage.pace import BEGIN_LIMIT, IMPORT, pace_of
 from kvtui.triage.storage import explain_claim, name_claim, root_of
 
-PATIENCE: Final = 600.0
-"""Seconds that a transfer may take to begin."""
+_SLOW_PER_GIB: Final = 60.0
+"""Seconds per GiB from which a transfer is slow: some 17 MiB/s."""
 RESTARTS: Final = 3
 """From how many restarts of its worker on a transfer is in trouble even while the worker runs again."""
 REFUSED_LIMIT: Final = 60.0
@@ -139,7 +140,22 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
         return Judgement(_finding(ref, Severity.WARN, "crashes again and again", words, since, evidence, step))
     if volume.status.phase in _NOT_BEGUN:
         return _judge_waiting(view, volume, ref, now)
-    return WELL
+    return _judge_filling(view, volume, ref, now)
+
+
+def _judge_filling(view: View, volume: DataVolume, ref: Ref, now: float) -> Judgement:
+    """One that fills: for large disks that is a matter of hours, and still of no more than so many for each GiB."""
+    pace, began = pace_of(view, ref.backend, IMPORT, now), volume.created or now
+    asked = volume.spec.storage or volume.spec.pvc
+    size = quantity(asked.resources.requests.get("storage")) if asked is not None else None
+    slow = began + max(pace.limit, _SLOW_PER_GIB * (size or 0.0) / 2**30)
+    if now < slow:
+        return Judgement(again=slow)
+    done = f", {volume.status.progress}" if "%" in volume.status.progress else ""
+    usual = f", {pace.tell()}" if pace.usual is not None else ""
+    words = f"it is still in {volume.status.phase}{done}{usual}"
+    evidence = (pace.evidence(f"DataVolume {ref.name}", f"phase {volume.status.phase}", began),)
+    return Judgement(_finding(ref, Severity.INFO, "fills slowly", words, began, evidence, _LOG))
 
 
 def _times(count: int) -> str:
@@ -163,7 +179,7 @@ def _judge_waiting(view: View, volume: DataVolume, ref: Ref, now: float) -> Judg
         phase = Evidence(f"DataVolume {ref.name}", "status.phase", volume.status.phase or "not set", since)
         finding = _finding(ref, Severity.WARN, "does not begin", words, since, (phase,))
         return Judgement(replace(finding, root=down))
-    limit = since + (PATIENCE if cause is None and event is None and down is None else REFUSED_LIMIT)
+    limit = since + (BEGIN_LIMIT if cause is None and event is None and down is None else REFUSED_LIMIT)
     if now < limit:
         return Judgement(again=limit)
     evidence = ()
@@ -252,7 +268,7 @@ RULES = (
         _judge,
         {DataVolume: itself, Claim: _of_claim, Event: _of_event, Pod: _of_controller},
         linger=LINGER,
-        detects="a DataVolume that failed, does not begin or fill, or whose worker crashes again and again",
-        severities="bad, warn",
+        detects="a DataVolume that failed, does not begin or fill, fills slowly, or whose worker crashes on and on",
+        severities="bad, warn, info",
     ),
 )

@@ -28,17 +28,14 @@ from kvtui.text import parse_time
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule
 from kvtui.triage.imports import explain_import
 from kvtui.triage.messages import read_message, step_for
+from kvtui.triage.pace import START, STOP_GRACE, pace_of
 from kvtui.triage.scheduling import explain_refusal, explain_scheduling, unready
 from kvtui.triage.storage import BIND_LIMIT, IO_ERROR, explain_claim, explain_io_error, name_claim, tells
 
 SETTLE = 15.0
 """Seconds that a complaint must stand before it counts: controllers retry."""
-START_LIMIT = 300.0
-"""Seconds that a start may take without a word of complaint."""
 STOPPED_LIMIT = 60.0
 """Seconds that a VM may be off which its run strategy wants on: the controller needs a moment."""
-STOP_LIMIT = 60.0
-"""Seconds beyond the grace period."""
 
 _LOADING = 1.0
 """Seconds between two looks at whether all VMs are listed."""
@@ -125,7 +122,7 @@ def _judge_stopping(machine: Machine, now: float) -> Judgement:
     if live is None or asked is None:
         return WELL
     grace = grace_of(machine)
-    limit = asked + grace + STOP_LIMIT
+    limit = asked + grace + STOP_GRACE
     evidence = Evidence(f"VMI {live.metadata.name}", "deletionTimestamp", live.metadata.deletion_timestamp or "", asked)
     if now < limit:
         return Judgement(again=limit)
@@ -158,7 +155,7 @@ def _judge_starting(view: View, machine: Machine, now: float) -> Judgement:
     """Complaints count after a moment, silence after a while."""
     began = _start_since(machine)
     cause = _explain(view, machine)
-    limit = (began or now) + START_LIMIT
+    limit = (began or now) + pace_of(view, machine.backend, START, now).limit
     if cause is not None and cause.theme is not Theme.FILLING:
         since = cause.evidence.since if cause.evidence.since is not None else began
         patience = BIND_LIMIT if cause.theme is Theme.CLAIM else SETTLE
@@ -168,7 +165,18 @@ def _judge_starting(view: View, machine: Machine, now: float) -> Judgement:
         return WELL
     if now < limit:
         return Judgement(again=limit)
-    return Judgement(_not_starting(view, machine, Severity.BAD if cause is not None else Severity.WARN))
+    if cause is None:
+        return Judgement(_slow(view, machine, now))
+    return Judgement(_not_starting(view, machine, Severity.BAD))
+
+
+def _slow(view: View, machine: Machine, now: float) -> Finding:
+    """It starts for far longer than others did, and nothing complains."""
+    began, pace = _start_since(machine), pace_of(view, machine.backend, START, now)
+    finding = _not_starting(view, machine, Severity.WARN)
+    subject = f"{'VMI' if machine.vmi is not None else 'VM'} {machine.record.metadata.name}"
+    usual = pace.evidence(subject, "metadata.creationTimestamp", began)
+    return replace(finding, evidence=(*finding.evidence, usual))
 
 
 def _judge_stopped(view: View, machine: Machine, now: float) -> Judgement:

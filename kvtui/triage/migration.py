@@ -15,9 +15,17 @@ from kvtui.store import View
 from kvtui.text import age, parse_time
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule
 from kvtui.triage.convergence import copy_of
-from kvtui.triage.messages import step_for
+from kvtui.triage.messages import read_message, step_for
 from kvtui.triage.pace import PREPARATION, pace_of
-from kvtui.triage.targets import UNSCHEDULABLE_LIMIT, explain_found_no_node, explain_no_node, found_no_node
+from kvtui.triage.scheduling import QUOTA
+from kvtui.triage.targets import (
+    UNSCHEDULABLE_LIMIT,
+    explain_found_no_node,
+    explain_lost_target,
+    explain_no_node,
+    found_no_node,
+    newest_warning,
+)
 
 RECENT = 3600.0
 """Seconds for which a failure is news."""
@@ -42,7 +50,7 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     if move.aborting:
         return WELL
     if move.reason:
-        return Judgement(_finding(move, ref, Severity.WARN, "is held up", move.reason, move.migration.created))
+        return Judgement(_held_up(move, ref))
     if move.migration.status.phase in {"", "Pending"}:
         return _judge_pending(view, move, ref, now)
     if move.migration.status.phase == "Running":
@@ -58,11 +66,48 @@ def _judge_failed(view: View, move: Move, ref: Ref, now: float) -> Judgement:
     if found_no_node(view, move):
         return Judgement(_without_target(view, move, ref, ended), ended + RECENT)
     words = move.reason or _told_by_events(view, ref) or "the server gives no reason; see the events of the VM"
-    evidence = (Evidence(f"migration {ref.name}", "failureReason", words, ended),)
+    evidence: tuple[Evidence, ...] = (Evidence(f"migration {ref.name}", "failureReason", words, ended),)
+    step, root = "migrate it again, and follow the log of both launcher pods", None
+    if _ABORTED in words and (copy := copy_of(view, move, now)) is not None:
+        words = f"{copy.tell_failure(ended)}: {words}"
+        evidence, step = (*evidence, *copy.evidence()), copy.step
+    elif _TARGET_DOWN in words:
+        lost = explain_lost_target(view, move)
+        words, root = f"{words}{lost.sentence}", lost.root
+        evidence, step = (*evidence, *lost.evidence), lost.step
     route = f"from {move.source} to {move.target or '?'}" if move.source else ""
     cause = f"{words} ({route})" if route else words
-    finding = _finding(move, ref, Severity.BAD, "failed", cause, ended, evidence, _step(words))
-    return Judgement(finding, ended + RECENT)
+    finding = _finding(move, ref, Severity.BAD, "failed", cause, ended, evidence, step)
+    return Judgement(replace(finding, root=root), ended + RECENT)
+
+
+_ABORTED = "Live migration has been aborted"
+"""What virt-launcher says when the time of a copy is up (row 67)."""
+_TARGET_DOWN = "Target pod is down"
+"""What virt-controller says when the pod at the target has ended (row 66)."""
+
+
+def _held_up(move: Move, ref: Ref) -> Finding:
+    """A condition of it says why it does not go on (2.3, rows 64 and 70)."""
+    reading = read_message(move.reason)
+    words, step = (reading.sentence, reading.step) if reading is not None else (move.reason, "")
+    condition = move.hold_up
+    evidence: tuple[Evidence, ...] = ()
+    if condition is not None:
+        since = parse_time(condition.last_transition_time)
+        told = f"{condition.type}=True {condition.reason}".rstrip()
+        evidence = (Evidence(f"migration {ref.name}", told, condition.message, since),)
+        step = _HOLD_UP_STEPS.get(condition.type, step)
+    finding = _finding(move, ref, Severity.WARN, "is held up", words, move.migration.created, evidence, step)
+    quota = reading.parts.get("quota") if reading is not None else ""
+    return replace(finding, root=Ref(ref.backend, QUOTA, ref.namespace, quota)) if quota else finding
+
+
+_HOLD_UP_STEPS = {
+    "migrationRejectedByResourceQuota": "enlarge the quota, for a move needs a second pod; it goes on by itself",
+    "migrationBlockedByUtilityVolumes": "wait for the backup to end, or detach the utility volume",
+    "migrationBlockedByBackup": "wait for the backup to end, or cancel it",
+}
 
 
 def _without_target(view: View, move: Move, ref: Ref, ended: float) -> Finding:
@@ -79,14 +124,6 @@ def _told_by_events(view: View, ref: Ref) -> str:
     warnings = [event for _, event in view.linked(Event, ref.backend, "about", ref.uid) if event.type == "Warning"]
     newest = max(warnings, key=lambda event: event.last_seen or 0.0, default=None)
     return newest.message if newest is not None else ""
-
-
-def _step(words: str) -> str:
-    if "Target pod is down" in words:
-        return "see why the target pod ended: its node and its events"
-    if "aborted" in words:
-        return "it did not converge: allow post-copy or auto-converge, or try when the guest is quieter"
-    return "migrate it again, and follow the log of both launcher pods"
 
 
 def _superseded(view: View, move: Move, ref: Ref) -> bool:
@@ -164,7 +201,7 @@ def _judge_preparing(view: View, move: Move, ref: Ref, now: float) -> Judgement:
         return Judgement(again=since + pace.limit)
     pod = find_target_pod(view, move)
     words = f"its target {move.target or 'pod'} is not ready: phase {move.migration.status.phase}"
-    evidence = (pace.evidence(f"migration {ref.name}", f"phase {move.migration.status.phase}", now - since),)
+    evidence = (pace.evidence(f"migration {ref.name}", f"phase {move.migration.status.phase}", since),)
     step = ""
     if pod is not None:
         step = f"kubectl describe pod -n {ref.namespace} {pod.metadata.name}"
@@ -174,7 +211,7 @@ def _judge_preparing(view: View, move: Move, ref: Ref, now: float) -> Judgement:
                 words = f"container {status.name} of its target pod waits: {told}"
                 step = step_for(told) or step
         evidence = (Evidence(f"Pod {pod.metadata.name}", "phase", pod.status.phase), *evidence)
-        event = _newest_warning(view, ref.backend, pod)
+        event = newest_warning(view, ref.backend, ref.namespace, pod.metadata.name)
         if event is not None:
             words = f"its target pod does not get on: {event.message}"
             told_by = Evidence(f"Event of Pod {pod.metadata.name}", event.reason, event.message, event.first_seen)
@@ -183,20 +220,13 @@ def _judge_preparing(view: View, move: Move, ref: Ref, now: float) -> Judgement:
     return Judgement(_finding(move, ref, Severity.WARN, "prepares for long", words, since, evidence, step))
 
 
-def _newest_warning(view: View, backend: str, pod: Pod) -> Event | None:
-    """What last went wrong with a pod: an image, a mount, a network."""
-    about = view.linked(Event, backend, "about", pod.metadata.uid)
-    warnings = [event for _, event in about if event.type == "Warning"]
-    return max(warnings, key=lambda event: event.last_seen or 0.0, default=None)
-
-
 def _judge_running(view: View, move: Move, ref: Ref, now: float) -> Judgement:
     copy = copy_of(view, move, now)
     if copy is None or (move.state is not None and move.state.mode == "PostCopy"):
         return WELL
     if now < copy.told_at:
         return Judgement(again=copy.told_at)
-    evidence, step = tuple(copy.evidence(now)), copy.step
+    evidence, step = tuple(copy.evidence()), copy.step
     if _holds_up(view, move):
         step = f"cancel it to let the others go on; {step}"
     trouble = "does not converge" if copy.stuck else "runs for long"

@@ -57,10 +57,9 @@ class Pace:
         """``usually 40s here, 21 of them``; where that is not known, nothing."""
         return "" if self.usual is None else f"usually {age(self.usual)} here, {self.seen} of them"
 
-    def evidence(self, subject: str, field: str, taken: float) -> Evidence:
-        """How long it has taken, against what is usual."""
-        known = self.tell() or f"at most {age(self.limit)} is expected"
-        return Evidence(subject, field, f"{known}; now {age(taken)}")
+    def evidence(self, subject: str, field: str, began: float | None) -> Evidence:
+        """What is usual, beside how long it takes now."""
+        return Evidence(subject, field, self.tell() or f"more than {age(self.limit)} is slow", began)
 
 
 _Known = dict[tuple[str, str], tuple[float, Pace]]
@@ -139,5 +138,7 @@ COPY: Final = Stage("copy", 300.0, Migration, _copies)
 """The copy of a guest's memory; a large one may take longer."""
 IMPORT: Final = Stage("import", 3600.0, DataVolume, _fillings)
 """Until a disk is filled."""
+BEGIN_LIMIT: Final = 600.0
+"""Seconds until an import, a clone or an upload has begun: what went on before is not dated."""
 STOP_GRACE: Final = 60.0
 """Seconds beyond its grace period that an end may take."""

@@ -6,7 +6,7 @@ for and what the migration added is held against the nodes as they are now.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -17,17 +17,19 @@ from kvtui.joins.machine import Machine, join_machine, machines_named
 from kvtui.joins.move import Move
 from kvtui.joins.targets import find_target_pod
 from kvtui.model import Evidence, Ref
-from kvtui.records.base import find_condition
-from kvtui.records.kubernetes import Event, Pod
+from kvtui.records.base import find_condition, is_true
+from kvtui.records.kubernetes import Event, Node, Pod
 from kvtui.store import View
 from kvtui.text import parse_time
-from kvtui.triage.scheduling import explain_scheduling
+from kvtui.triage.messages import step_for
+from kvtui.triage.scheduling import explain_scheduling, unready
 
 UNSCHEDULABLE: Final = "migrationTargetPodUnschedulable"
 """Reason of the event by which virt-controller says that no node takes the target pod."""
 UNSCHEDULABLE_LIMIT: Final = 300.0
 """Seconds after which virt-controller gives a target pod up that no node takes (5.4)."""
 _CREATED: Final = "SuccessfulCreate"
+_AGAIN: Final = "the guest runs on where it was: see the events of the node that it went to, then migrate it again"
 
 
 def explain_no_node(view: View, move: Move) -> Cause | None:
@@ -79,6 +81,47 @@ def explain_found_no_node(view: View, move: Move) -> Cause:
         return cause
     more = f" and {len(able) - 1} more" if len(able) > 1 else ""
     return replace(cause, sentence=f"{cause.sentence}; now {able[0]}{more} could take it", step="migrate it again")
+
+
+@dataclass(frozen=True, slots=True)
+class LostTarget:
+    """Why the pod at the target ended, as far as anything still tells."""
+
+    sentence: str = ""
+    """What follows on the server's words, with what joins them."""
+    evidence: tuple[Evidence, ...] = ()
+    step: str = _AGAIN
+    root: Ref | None = None
+
+
+def explain_lost_target(view: View, move: Move) -> LostTarget:
+    """The node that it went to first, then how its containers ended, then what was last warned of."""
+    node = view.get(Node, move.backend, "", move.target) if move.target else None
+    if node is not None and not is_true(node.status.conditions, "Ready"):
+        words = f", for node {move.target} was lost"
+        return LostTarget(words, (unready(node),), "migrate it to another node", node.ref(move.backend))
+    name = move.state.target_pod if move.state is not None else ""
+    namespace = move.migration.metadata.namespace
+    pod = view.get(Pod, move.backend, namespace, name) if name else None
+    for status in pod.status.container_statuses if pod is not None else ():
+        ended = status.state.terminated
+        if ended is not None and ended.exit_code:
+            how = f"{ended.reason or 'Error'}, exit code {ended.exit_code}"
+            evidence = Evidence(
+                f"Pod {name}", f"container {status.name} terminated", how, parse_time(ended.finished_at)
+            )
+            return LostTarget(f": container {status.name} ended with {how}", (evidence,), f"read the log of pod {name}")
+    event = newest_warning(view, move.backend, namespace, name) if name else None
+    if event is None:
+        return LostTarget()
+    evidence = Evidence(f"Event of Pod {name}", event.reason, event.message, event.first_seen)
+    return LostTarget(f": {event.message}", (evidence,), step_for(event.message) or _AGAIN)
+
+
+def newest_warning(view: View, backend: str, namespace: str, pod: str) -> Event | None:
+    """What last went wrong with a pod, be it gone: an image, a mount, a network."""
+    warnings = (event for _, event in view.linked(Event, backend, "warns", f"{Pod.KIND} {namespace}/{pod}"))
+    return max(warnings, key=lambda event: event.last_seen or 0.0, default=None)
 
 
 def _of_nodes(view: View, move: Move, machine: Machine, told: Cause) -> Cause:

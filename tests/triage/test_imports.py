@@ -142,7 +142,16 @@ def test_what_waits_for_somebody_is_well_however_long(phase: str) -> None:
 
 
 def test_progress_that_is_not_known_is_no_trouble() -> None:
-    assert of(volume(phase="ImportInProgress", progress="N/A"), now=RECORDED + 7200) == []
+    assert of(volume(phase="ImportInProgress", progress="N/A"), now=RECORDED + 1800) == []
+
+
+def test_an_import_that_takes_far_longer_than_others_fills_slowly() -> None:
+    slow = volume(phase="ImportInProgress", progress="12.50%")
+    assert of(slow, now=RECORDED + 3000) == []
+    (found,) = of(slow, now=RECORDED + 7200)
+    assert (found.severity, found.trouble) == (Severity.INFO, "fills slowly")
+    assert found.cause == "it is still in ImportInProgress, 12.50%"
+    assert found.evidence[0].value == "more than 60m is slow"
 
 
 def test_a_secret_that_is_named_and_refused_is_named() -> None:

@@ -126,6 +126,39 @@ def test_a_migration_that_no_limit_holds_back_is_virt_controllers_matter() -> No
     assert found.cause == "web-1: no condition says why it does not begin, and no limit on migrations is reached"
 
 
+@pytest.mark.parametrize(
+    ("type_", "reason", "message", "cause", "step"),
+    [
+        (  # kv pkg/virt-controller/watch/migration/migration.go:766
+            "migrationRejectedByResourceQuota",
+            "",
+            'pods "virt-launcher-web-1-x" is forbidden: exceeded quota: pair, requested: requests.memory=1312Mi, used: '
+            "requests.memory=1312Mi, limited: requests.memory=2Gi",
+            "quota pair allows 2Gi of requests.memory, of which 1312Mi are used; it needs 1312Mi",
+            "enlarge the quota, for a move needs a second pod; it goes on by itself",
+        ),
+        (  # kv migration.go:1680
+            "migrationBlockedByUtilityVolumes",
+            "UtilityVolumesPresent",
+            "Migration is blocked: VMI has utility volumes attached",
+            "Migration is blocked: VMI has utility volumes attached",
+            "wait for the backup to end, or detach the utility volume",
+        ),
+    ],
+)
+def test_a_condition_that_holds_it_up_is_its_cause(
+    type_: str, reason: str, message: str, cause: str, step: str
+) -> None:
+    items = moving("Pending")
+    job = next(item for item in items if item["kind"] == "VirtualMachineInstanceMigration")
+    condition = {"type": type_, "status": "True", "reason": reason, "message": message}
+    job["status"]["conditions"] = [{**condition, "lastTransitionTime": "2026-11-21T01:50:14Z"}]
+    found = only(judge(items, BEGAN + 60), "migration")
+    assert (found.trouble, found.cause) == ("is held up", f"web-1: {cause}")
+    assert found.evidence[0].field == f"{type_}=True {reason}".rstrip()
+    assert found.step == step
+
+
 # The target
 
 
@@ -195,6 +228,43 @@ def test_a_target_that_does_not_start_is_told_by_the_events_of_its_pod() -> None
     found = only(judge([*items, event(pod, "FailedAttachVolume", told)], BEGAN + 70), "migration")
     assert found.trouble == "prepares for long"
     assert "Multi-Attach error" in found.cause
+
+
+def lost(**state: Any) -> list[Object]:
+    items = moving("Running")
+    job = next(item for item in items if item["kind"] == "VirtualMachineInstanceMigration")
+    vmi = next(item for item in items if item["kind"] == "VirtualMachineInstance")
+    ended = {"completed": True, "endTimestamp": "2026-11-21T01:54:14Z", "failed": True, **state}
+    job["status"] |= {"phase": "Failed", "migrationState": vmi["status"]["migrationState"] | ended}
+    vmi["status"]["migrationState"] |= ended
+    return items
+
+
+def test_a_target_whose_node_was_lost_rests_on_the_node() -> None:
+    items = [*without_others(lost(failureReason="Target pod is down")), node(TARGET, lost=True)]
+    found = only(judge(items), "migration")
+    assert found.cause == f"web-1: Target pod is down, for node {TARGET} was lost (from {SOURCE} to {TARGET})"
+    assert found.root is not None
+    assert found.root[1:4] == ("Node", "", TARGET)
+
+
+def test_a_target_whose_container_ended_says_how() -> None:
+    items = lost(failureReason="Target pod is down")
+    pod = next(one for one in items if "kubevirt.io/migrationJobUID" in one["metadata"].get("labels", {}))
+    ended = {"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-11-21T01:54:10Z"}
+    pod["status"] = {"phase": "Failed", "containerStatuses": [{"name": "compute", "state": {"terminated": ended}}]}
+    found = only(judge(items), "migration")
+    assert "Target pod is down: container compute ended with OOMKilled, exit code 137" in found.cause
+
+
+def test_a_copy_that_was_given_up_tells_how_long_it_took_and_what_it_had() -> None:
+    found = only(judge(lost(failureReason="Live migration has been aborted")), "migration")
+    assert found.cause == (
+        "web-1: the copy of its 1Gi of memory did not end in 4m: Live migration has been aborted "
+        f"(from {SOURCE} to {TARGET})"
+    )
+    assert "200 s, for 1Gi 3m20s (MigrationPolicy shop-fast)" in [one.value for one in found.evidence]
+    assert found.step == "for the next try raise bandwidthPerMigration, or wait until the guest is quieter"
 
 
 # The copy

@@ -9,6 +9,7 @@ from kvtui.records.decode import decode_record
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.store import Put, Store
 from kvtui.triage.pace import START, pace_of
+from kvtui.triage.telling import evidence_line
 
 NOW = 1_800_000_000.0
 
@@ -38,7 +39,8 @@ def test_what_is_usual_is_the_middle_of_what_is_seen() -> None:
     pace = pace_of(fleet(30, 40, 50, 35, 3000), "c", START, NOW)
     assert (pace.usual, pace.seen) == (40.0, 5)
     assert pace.tell() == "usually 40s here, 5 of them"
-    assert pace.evidence("VMI a", "phase Scheduling", 540).value == "usually 40s here, 5 of them; now 9m"
+    told = evidence_line(pace.evidence("VMI a", "phase Scheduling", NOW - 540), NOW)
+    assert told == "VMI a phase Scheduling: usually 40s here, 5 of them (9m)"
 
 
 def test_slow_is_beyond_the_default_however_quick_the_fleet_is() -> None:
@@ -52,7 +54,7 @@ def test_slow_is_beyond_several_times_what_a_slow_fleet_takes() -> None:
 def test_of_a_few_nothing_is_usual() -> None:
     pace = pace_of(fleet(900, 900), "c", START, NOW)
     assert (pace.limit, pace.usual, pace.tell()) == (START.default, None, "")
-    assert pace.evidence("VMI a", "phase Scheduling", 400).value == "at most 5m is expected; now 6m40s"
+    assert pace.evidence("VMI a", "phase Scheduling", NOW).value == "more than 5m is slow"
 
 
 def test_each_backend_has_a_pace_of_its_own() -> None:
