@@ -10,6 +10,7 @@ from kvtui.joins.layers import Layer, lines_of
 from kvtui.joins.machine import machines_named
 from kvtui.joins.stack import stack_of
 from kvtui.model import Finding, Health, Ref, Tone
+from kvtui.records.clusters import KubevirtCluster, KubevirtMachine
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.resources.base import AnyResource
 from kvtui.store import View
@@ -78,17 +79,26 @@ def find_judge(ref: Ref, resources: Iterable[AnyResource]) -> AnyResource | None
     return next(own, None) or next((one for one in resources if ref.kind in _TOLD_BY.get(one.name, ())), None)
 
 
-_TOLD_BY: Final = {"vms": (VirtualMachineInstance.KIND,)}
+_TOLD_BY: Final = {
+    "vms": (VirtualMachineInstance.KIND,),
+    "clusters": (KubevirtCluster.KIND, KubevirtMachine.KIND),
+}
 
 
 def find_row(view: View, ref: Ref, resources: Iterable[AnyResource]) -> tuple[AnyResource, Ref] | None:
-    """The row that tells of an object, with its resource: an instance is told by its VM where it has one."""
+    """The row that tells of an object, with its resource: an instance is told by its VM if it has one, a machine of a
+    cluster by that.
+    """
     resource = find_judge(ref, resources)
     if resource is None:
         return None
     if ref.kind == VirtualMachineInstance.KIND:
-        ref = next(machines_named(view, ref.backend, ref.namespace, ref.name), ref)
-    return resource, ref
+        return resource, next(machines_named(view, ref.backend, ref.namespace, ref.name), ref)
+    record = view.record(ref)
+    related = resource.related.get(type(record)) if record is not None else None
+    if related is None or any(source.kind == ref.kind for source in resource.own):
+        return resource, ref
+    return resource, next(iter(related(view, ref, record)), ref)
 
 
 def _judge(view: View, ref: Ref | None, resources: Iterable[AnyResource], now: float) -> Health | None:

@@ -17,7 +17,7 @@ from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.lists import find_awaited, pause, say_awaited, say_missing, wait_for_figures, wait_for_lists
 from kvtui.cli.output import printing
 from kvtui.cli.spaces import check_namespace
-from kvtui.fleet import Fleet
+from kvtui.fleet import Fleet, all_sources
 from kvtui.model import Feed, FeedState, Platform, Ref
 from kvtui.resources import RESOURCES, find
 from kvtui.resources.base import AnyResource, show_backend
@@ -29,6 +29,8 @@ from kvtui.text import cells, clean_line, fit
 
 _METRICS_WAIT: Final = 0.7
 """Seconds that measured usage may lag behind the lists before we go without."""
+_RULES_WAIT: Final = 3.0
+"""Seconds that lists which only the rules look at may lag behind those of the rows."""
 _GAP: Final = "   "
 
 
@@ -50,9 +52,14 @@ def get(options: Namespace) -> int:
 
 async def _get(options: Namespace, resource: AnyResource, fleet: Fleet) -> int:
     spaces = (NAMESPACES,) if options.namespace else ()
-    live = asyncio.create_task(fleet.run((*resource.sources, *spaces)))
+    judges = options.output != "name" or bool(options.filter or options.faults)
+    fleet.engine.waits = False
+    wanted = all_sources(fleet.resources) if judges else resource.sources
+    live = asyncio.create_task(fleet.run(tuple(dict.fromkeys((*wanted, *spaces)))))
     try:
         deadline = await wait_for_lists(options, resource.sources, fleet, live)
+        if judges:
+            await _judge(options, fleet, live)
         if options.output != "name":
             await _wait_for_usage(options, resource, fleet, live)
             await wait_for_figures(resource.measured, fleet, live, deadline, _names(options, resource))
@@ -82,6 +89,18 @@ async def _get(options: Namespace, resource: AnyResource, fleet: Fleet) -> int:
         with suppress(asyncio.CancelledError):
             await live
         await fleet.close()
+
+
+async def _judge(options: Namespace, fleet: Fleet, live: asyncio.Task[None]) -> None:
+    """A moment for all that the rules look at, and their judgement: rows show what they find."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + min(options.timeout, _RULES_WAIT)
+    sources = all_sources(fleet.resources)
+    while any(feed.state is FeedState.LOADING for feed in fleet.feeds(sources)) and loop.time() < until:
+        await pause(live)
+    fleet.step()
+    # Of what comes from now on there is time to see whether it stands.
+    fleet.engine.waits = True
 
 
 async def _wait_for_usage(options: Namespace, resource: AnyResource, fleet: Fleet, live: asyncio.Task[None]) -> None:
@@ -132,7 +151,8 @@ def _troubles(resource: AnyResource, fleet: Fleet) -> list[Feed]:
 
 def _list(options: Namespace, resource: AnyResource, fleet: Fleet) -> Listing:
     now = fleet.clock()
-    listing = Listing(show_backend(resource) if len(fleet.backends) > 1 else resource, fleet.view, now)
+    shown = show_backend(resource) if len(fleet.backends) > 1 else resource
+    listing = Listing(shown, fleet.view, now, lambda: fleet.engine.worst)
     if options.namespace:
         listing.set_namespace(options.namespace, now)
     if options.faults:
@@ -150,7 +170,8 @@ class _Printer:
         self._listing = listing
         self._fleet = fleet
         wide = options.output in ("wide", "json")
-        self._columns = [column for column in listing.resource.columns if wide or not column.wide]
+        self._columns = [(at, one) for at, one in enumerate(listing.resource.columns) if wide or not one.wide]
+        """Those that are printed, with their places."""
         self._widths: list[int] = []
         self._known: dict[Ref, object] = {}
         self._awake = asyncio.Event()
@@ -216,24 +237,24 @@ class _Printer:
         """What a row says but for its ages and figures: lines are printed when this changes."""
         row, now = self._listing.row(ref), self._fleet.clock()
         still = [
-            column.cell(row, now).text
-            for column in self._columns
+            self._listing.cell(ref, row, at, now).text
+            for at, column in self._columns
             if not (column.ticks or column.measured or column.drifts)
         ]
         # The word of a status that counts down beside it.
-        health = self._listing.resource.health(row, now)
+        health = self._listing.health(ref, row, now)
         return [health.word, health.tone, *still]
 
     def _cells(self, ref: Ref) -> list[str]:
         row, now = self._listing.row(ref), self._fleet.clock()
-        return [clean_line(column.cell(row, now).text) or "-" for column in self._columns]
+        return [clean_line(self._listing.cell(ref, row, at, now).text) or "-" for at, _ in self._columns]
 
     def _print_table(self, refs: Sequence[Ref]) -> None:
         if not refs and all(feed.usable for feed in self._fleet.feeds(self._listing.resource.own)):
             where = f" in namespace {self._options.namespace}" if self._options.namespace else ""
             sys.stderr.write(f"no {self._listing.resource.title} found{where}\n")
         lines = [self._cells(ref) for ref in refs]
-        titles = [column.title for column in self._columns]
+        titles = [column.title for _, column in self._columns]
         self._widths = [max([cells(titles[at]), *(cells(line[at]) for line in lines)]) for at in range(len(titles))]
         if refs or self._options.watch:
             self._write([titles])
@@ -258,7 +279,7 @@ class _Printer:
             sys.stdout.write(f"{ref.path} is gone\n")
 
     def _write(self, lines: Iterable[Sequence[str]]) -> None:
-        sides = [column.right for column in self._columns]
+        sides = [column.right for _, column in self._columns]
         for line in lines:
             padded = [
                 fit(text, max(width, cells(text)), right=right)
@@ -269,7 +290,7 @@ class _Printer:
     def _object(self, ref: Ref) -> dict[str, Any]:
         resource, now = self._listing.resource, self._fleet.clock()
         row = self._listing.row(ref)
-        health = resource.health(row, now)
+        health = self._listing.health(ref, row, now)
         return {
             "backend": ref.backend,
             "kind": ref.kind,
@@ -279,7 +300,8 @@ class _Printer:
             "created": self._created(ref),
             "health": {"tone": health.tone.value, "word": health.word, "reason": health.reason},
             "columns": {
-                column.title.lower().replace(" ", "_"): column.cell(row, now).text for column in resource.columns
+                column.title.lower().replace(" ", "_"): self._listing.cell(ref, row, at, now).text
+                for at, column in enumerate(resource.columns)
             },
             "fields": dict(resource.fields(row)),
             "labels": dict(resource.labels(row)),

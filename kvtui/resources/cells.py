@@ -15,7 +15,9 @@ Row = TypeVar("Row")
 NOTHING = Cell("-", Tone.MUTED)
 """Not known, or does not apply."""
 ACTIVE_FIRST = "active first"
-"""The order of `urgency_cell` with 0 for what goes on, 1 for what failed and 2 for the rest."""
+"""The order of `urgency_cell` with 0 for what goes on, 1 for what failed and 2 for the rest, all of them after rows in
+which the rules found trouble.
+"""
 MODES: Final = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
 """Access modes as kubectl shortens them."""
 _BAR = 10

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kvtui.model import Ref, Tone
+from kvtui.model import Cell, FeedState, Health, Ref, Tone
 from kvtui.resources.base import AnyResource, Column
 from kvtui.resources.filtering import Filter, Subject, parse_filter
 from kvtui.resources.ordering import Key, sort_key
+from kvtui.resources.verdicts import NOTHING_FOUND, Found, Verdicts, doubt, show_health, worsen
 from kvtui.store import Delta, View
 
 _MANY = 64
 """From how many changed rows on, sorting anew is cheaper than placing each."""
 _FAULTY = frozenset({Tone.WARN, Tone.BAD})
+_STATUS = ("STATUS", "PHASE")
+"""Titles of the column that tells how a row fares."""
+_REASON = "REASON"
+_RANKS = {Tone.BAD: 0, Tone.WARN: 1}
+"""In the order of a status, trouble comes first."""
+_RANK_OF_REST = 2
+_UNJUDGED = Health(Tone.MUTED, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +39,15 @@ class ListingChange:
 class Listing:
     """The rows of one resource in a view. Nothing here is read from a clock: `now` is given."""
 
-    def __init__(self, resource: AnyResource, view: View, now: float) -> None:
+    def __init__(
+        self, resource: AnyResource, view: View, now: float, found: Callable[[], Found] = lambda: NOTHING_FOUND
+    ) -> None:
+        """`found` is what the rules found by now, which the rows show."""
         self.resource = resource
         self._view = view
+        self._verdicts = Verdicts(resource, view, found)
+        self._cut_off: frozenset[tuple[str, str]] = frozenset()
+        """(backend, kind) of rows of which nobody knows whether they are as they were."""
         self._rows: dict[Ref, Any] = {}
         self._texts: dict[Ref, str] = {}
         self._places: dict[Ref, Key] = {}
@@ -47,6 +61,8 @@ class Listing:
         self.faults = False
         self.namespace = ""
         titles = [column.title for column in resource.columns]
+        self.status_column = next((titles.index(title) for title in _STATUS if title in titles), None)
+        self.reason_column = titles.index(_REASON) if _REASON in titles and self.status_column is not None else None
         self.sort_column = titles.index(resource.sort)
         self.descending = resource.descending
         self._columns = _columns_by_name(resource)
@@ -72,6 +88,24 @@ class Listing:
         if found is None and ref in self._rows:
             found = self._rows[ref] = self.resource.row(self._view, ref)
         return found
+
+    def health(self, ref: Ref, row: Any, now: float) -> Health:
+        """How a row fares, by its own word and by what the rules found."""
+        health = worsen(self.resource.health(row, now), self._verdicts.of(ref), ref)
+        return doubt(health) if (ref.backend, ref.kind) in self._cut_off else health
+
+    def cell(self, ref: Ref, row: Any, column: int, now: float) -> Cell:
+        """The cell of one of the columns, as it is shown, filtered and sorted."""
+        cell: Cell = self.resource.columns[column].cell(row, now)
+        if column not in (self.status_column, self.reason_column):
+            return cell
+        finding = self._verdicts.of(ref)
+        if finding is None and (ref.backend, ref.kind) not in self._cut_off:
+            return cell
+        shown = self.health(ref, row, now)
+        if column == self.reason_column:
+            return Cell(shown.reason, shown.tone)
+        return show_health(cell, self.resource.health(row, now), shown, finding)
 
     def index(self, ref: Ref) -> int | None:
         """Where a row stands; None while it is not shown."""
@@ -113,15 +147,21 @@ class Listing:
             for ref in self.resource.refs(self._view)
             if (row := self.resource.row(self._view, ref)) is not None
         }
+        self._cut_off = self._find_cut_off()
+        self._verdicts.renew()
+        for ref, row in self._rows.items():
+            self._verdicts.judge(ref, row)
         self._select(now)
 
     def apply(self, delta: Delta, now: float) -> ListingChange:
         """Follow the store: only rows that the delta has a part in are made anew."""
-        touched = find_touched(self.resource, self._view, delta)
-        if not touched and not delta.usage:
+        touched = find_touched(self.resource, self._view, delta) | self._verdicts.renew()
+        doubted = self._doubt(now) if delta.feeds else set()
+        if not touched and not doubted and not delta.usage:
             return ListingChange()
         moved = self._renew(touched, now) if touched else False
-        changed = {ref for ref in touched if ref in self._keys}
+        changed = {ref for ref in touched if ref in self._keys} | doubted
+        moved = moved or bool(doubted)
         if delta.usage:
             measured, resorted = self._measure(delta, now)
             changed |= measured
@@ -135,6 +175,7 @@ class Listing:
         for ref in touched:
             row = self.resource.row(self._view, ref)
             self._forget(ref)
+            self._verdicts.judge(ref, row)
             if row is None:
                 self._rows.pop(ref, None)
             else:
@@ -195,6 +236,26 @@ class Listing:
             self._select(now)
         return {ref for ref in self._refs if ref.backend in backends}, resorted
 
+    def _doubt(self, now: float) -> set[Ref]:
+        """Lists were cut off or are followed again: the rows that are shown and read otherwise for it."""
+        before, self._cut_off = self._cut_off, self._find_cut_off()
+        others = before ^ self._cut_off
+        if not others:
+            return set()
+        for ref in self._rows:
+            if (ref.backend, ref.kind) in others:
+                self._forget(ref)
+        self._select(now)
+        return {ref for ref in self._refs if (ref.backend, ref.kind) in others}
+
+    def _find_cut_off(self) -> frozenset[tuple[str, str]]:
+        kinds = {source.kind for source in self.resource.sources}
+        return frozenset(
+            (feed.backend, feed.kind)
+            for feed in self._view.feeds()
+            if feed.kind in kinds and feed.state is FeedState.STALE
+        )
+
     # One row -------------------------------------------------------------------------------------------------------
 
     @property
@@ -218,20 +279,32 @@ class Listing:
     def _key(self, ref: Ref, row: Any, now: float) -> Key:
         key = self._places.get(ref)
         if key is None:
-            key = self._places[ref] = sort_key(self._sorted_by.cell(row, now), ref, self.descending)
+            cell = self.cell(ref, row, self.sort_column, now)
+            key = (self._rank(ref, row, cell, now), *sort_key(cell, ref, self.descending))
+            self._places[ref] = key
         return key
+
+    def _rank(self, ref: Ref, row: Any, cell: Cell, now: float) -> int:
+        """Trouble comes first in the order of a status; where that is of what goes on, only what the rules found."""
+        if self.sort_column != self.status_column or isinstance(cell.sort, tuple):
+            return 0
+        finding = self._verdicts.of(ref)
+        ordered_by_word = self.resource.columns[self.sort_column].cell(row, now).sort is None
+        health = self.health(ref, row, now) if ordered_by_word else worsen(_UNJUDGED, finding, ref)
+        rank = _RANKS.get(health.tone, _RANK_OF_REST)
+        return -rank if self.descending else rank
 
     def _shows(self, ref: Ref, row: Any, now: float) -> bool:
         if self.namespace and ref.namespace and ref.namespace != self.namespace:
             return False
-        if self.faults and self.resource.health(row, now).tone not in _FAULTY:
+        if self.faults and self.health(ref, row, now).tone not in _FAULTY:
             return False
         return not self._filter or self._filter.matches(self._subject(ref, row, now))
 
     def _subject(self, ref: Ref, row: Any, now: float) -> Subject:
         return Subject(
             text=lambda: self._text(ref, row, now),
-            field=lambda name: self._field(row, name, now),
+            field=lambda name: self._field(ref, row, name, now),
             labels=lambda: self.resource.labels(row),
         )
 
@@ -239,8 +312,10 @@ class Listing:
         """What plain words are looked for in: all columns but those that change by themselves."""
         text = self._texts.get(ref)
         if text is None:
-            cells = (column.cell(row, now) for column in self.resource.columns if not column.ticks)
-            text = self._texts[ref] = "\n".join(cell.text for cell in cells).lower()
+            columns = enumerate(self.resource.columns)
+            cells = [self.cell(ref, row, at, now).text for at, column in columns if not column.ticks]
+            # The word of a status that counts down beside it.
+            text = self._texts[ref] = "\n".join((*cells, self.health(ref, row, now).word)).lower()
         return text
 
     def _field_names(self) -> set[str] | None:
@@ -248,10 +323,11 @@ class Listing:
         row = next((row for row in map(self.row, self._rows) if row is not None), None)
         return None if row is None else {*self._columns, *self.resource.fields(row)}
 
-    def _field(self, row: Any, name: str, now: float) -> str | None:
+    def _field(self, ref: Ref, row: Any, name: str, now: float) -> str | None:
         column = self._columns.get(name)
-        text: str | None = column.cell(row, now).text if column is not None else self.resource.fields(row).get(name)
-        return text
+        if column is None:
+            return self.resource.fields(row).get(name)
+        return self.cell(ref, row, column, now).text
 
 
 def find_touched(resource: AnyResource, view: View, delta: Delta) -> dict[Ref, None]:
@@ -267,10 +343,10 @@ def find_touched(resource: AnyResource, view: View, delta: Delta) -> dict[Ref, N
     return touched
 
 
-def _columns_by_name(resource: AnyResource) -> dict[str, Column[Any]]:
-    """Columns by lower-case title, with and without its spaces."""
+def _columns_by_name(resource: AnyResource) -> dict[str, int]:
+    """The places of columns by lower-case title, with and without its spaces."""
     return {
-        spelling: column
-        for column in resource.columns
+        spelling: at
+        for at, column in enumerate(resource.columns)
         for spelling in (column.title.lower(), column.title.lower().replace(" ", ""))
     }

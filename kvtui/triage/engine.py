@@ -64,6 +64,7 @@ class Engine:
         """When to ask which rule of which subject again, the earliest first; obsolete where its case says otherwise."""
         self._sorted: tuple[Finding, ...] = ()
         self._problems: tuple[Problem, ...] = ()
+        self._worst: Mapping[tuple[str, ...], Finding] = {}
 
     @property
     def findings(self) -> Sequence[Finding]:
@@ -74,6 +75,11 @@ class Engine:
     def problems(self) -> Sequence[Problem]:
         """The same by causes: each cause once, with what it brings about."""
         return self._problems
+
+    @property
+    def worst(self) -> Mapping[tuple[str, ...], Finding]:
+        """By the names of each subject, the worst that is to alarm; another mapping whenever the findings change."""
+        return self._worst
 
     @property
     def behind(self) -> bool:
@@ -104,6 +110,8 @@ class Engine:
         self._changed = False
         self._sorted = tuple(sorted(self._counted(), key=worst_first))
         self._problems = group_problems(self._sorted)
+        alarming = (one for one in reversed(self._sorted) if one.severity > Severity.INFO)
+        self._worst = {one.subject[:4]: one for one in alarming}
         return True
 
     def _note(self, ref: Ref, rules: _Rules) -> None:

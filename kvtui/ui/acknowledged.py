@@ -1,7 +1,8 @@
-"""Problems that somebody knows of: out of the strip for an hour, unless they get worse."""
+"""Problems that somebody knows of: out of the strip for an hour, unless they get worse or have another cause."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,8 @@ class _Note(msgspec.Struct, frozen=True):
     subject: tuple[str, ...]
     severity: int
     until: float
+    cause: str = ""
+    """What it was because of; empty in files of older programs."""
 
 
 class Acknowledged:
@@ -38,9 +41,13 @@ class Acknowledged:
                 self._notes[note.rule, note.subject] = note
 
     def until(self, finding: Finding, severity: Severity) -> float | None:
-        """Until when a problem is acknowledged, in seconds since the epoch; None when it is not, or got worse."""
+        """Until when a problem is acknowledged, in seconds since the epoch; None when it is not, got worse, or comes of
+        something else by now.
+        """
         note = self._notes.get(_key(finding))
         if note is None or note.until <= self._clock() or note.severity < severity:
+            return None
+        if note.cause and note.cause != _cause(finding):
             return None
         return note.until
 
@@ -53,7 +60,7 @@ class Acknowledged:
         known = self.until(finding, severity) is not None
         self._notes = {name: note for name, note in self._notes.items() if note.until > now and name != key}
         if not known:
-            self._notes[key] = _Note(*key, int(severity), now + SPAN)
+            self._notes[key] = _Note(*key, int(severity), now + SPAN, _cause(finding))
         self._write()
         return not known
 
@@ -71,3 +78,13 @@ class Acknowledged:
 def _key(finding: Finding) -> tuple[str, tuple[str, ...]]:
     """A problem stays the same while its words change, and another object of that name has another."""
     return finding.rule, tuple(finding.subject)
+
+
+def _cause(finding: Finding) -> str:
+    """What a problem is because of, but for its figures: those change while the cause stays."""
+    root = finding.root.path if finding.root is not None else ""
+    return "\n".join((finding.trouble, root, _FIGURES.sub("0", finding.cause)))
+
+
+_FIGURES: Final = re.compile(r"(?<![\w.-])\d[\d.,]*\w*")
+"""Numbers with their units, not those within names."""

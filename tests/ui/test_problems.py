@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,15 @@ from kvtui.model import Finding, Ref, Severity
 from kvtui.records.base import Meta
 from kvtui.records.bastion import Bastion
 from kvtui.records.kubevirt import Migration
+from kvtui.records.storage import CephCluster, CephHealth, CephStatus
+from kvtui.resources import RESOURCES
+from kvtui.stack import find_judge
 from kvtui.store import Put
+from kvtui.triage.rules import RULES
 from kvtui.ui.acknowledged import SPAN, Acknowledged
+from kvtui.ui.screens.detail import DetailScreen
 from kvtui.ui.screens.problems import ProblemsScreen
-from tests.ui.backend import Clock, Stage
+from tests.ui.backend import NAME, Clock, Stage
 from tests.ui.conftest import Screen, Show
 from tests.ui.test_main import cursor_name
 
@@ -143,6 +149,16 @@ def test_what_gets_worse_is_acknowledged_no_longer(tmp_path: Path) -> None:
     assert Acknowledged(tmp_path / "a.json", clock).until(FOUND, Severity.INFO) == clock.now + SPAN
 
 
+def test_what_has_another_cause_is_acknowledged_no_longer_and_figures_are_none(tmp_path: Path) -> None:
+    clock = Clock("2026-11-21T01:00:00Z")
+    known = Acknowledged(tmp_path / "a.json", clock)
+    slow = replace(FOUND, cause="dirty 412 MiB/s on worker-3")
+    known.toggle(slow, Severity.WARN)
+    assert known.until(replace(slow, cause="dirty 98.5 MiB/s on worker-3"), Severity.WARN) is not None
+    assert known.until(replace(slow, cause="dirty 412 MiB/s on worker-4"), Severity.WARN) is None
+    assert known.until(replace(slow, root=Ref("c", "Node", "", "worker-3")), Severity.WARN) is None
+
+
 def test_a_file_that_makes_no_sense_acknowledges_nothing(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     file.write_text('[{"rule": 7}]')
@@ -157,6 +173,46 @@ def test_where_nothing_can_be_kept_it_holds_in_this_program_and_that_is_said(tmp
     with pytest.raises(KvtuiError, match="in this program alone"):
         known.toggle(FOUND, Severity.WARN)
     assert known.until(FOUND, Severity.WARN) is not None
+
+
+async def test_enter_shows_a_row_that_another_namespace_hides(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        screen.main.show_namespace("data")
+        await screen.press("P", "enter")
+        assert cursor_name(screen) == "shop/db-2"
+
+
+@pytest.mark.parametrize("keys", [("P",), ("0",)], ids=["all problems", "strip"])
+async def test_w_on_a_problem_shows_its_object_in_full(stage: Stage, show: Show, keys: tuple[str, ...]) -> None:
+    async with show(stage) as screen:
+        await screen.press(*keys, "w")
+        assert isinstance(screen.app.screen, DetailScreen)
+        assert "shop/db-2" in screen.lines[0]
+        assert "next: create the claim, or correct claimName in the VM" in screen.text
+
+
+async def test_enter_leads_to_the_row_of_a_kind_that_has_no_pane(stage: Stage, show: Show) -> None:
+    async with show(stage) as screen:
+        status = CephStatus(ceph=CephHealth(health="HEALTH_ERR"))
+        ceph = CephCluster(metadata=Meta(name="rook-ceph", namespace="rook-ceph", uid="ceph"), status=status)
+        stage.fleet.store.post(Put(NAME, ceph))
+        ref = ceph.ref(NAME)
+        while stage.fleet.engine.worst.get(ref[:4]) is None:
+            await screen.settle()
+        await screen.press("P")
+        page(screen).table.move_to((stage.fleet.engine.worst[ref[:4]].rule, *ref))
+        await screen.press("enter")
+        await screen.settle()
+        assert screen.main._current.resource.name == "cephclusters"
+        assert screen.main._current.current == ref
+
+
+def test_each_kind_that_rules_judge_has_a_row_to_go_to() -> None:
+    parts = {"KubeadmConfig", "KubeadmControlPlane", "MachineDeployment", "MigrationProgress", "Event"}
+    """What others are judged by."""
+    judged = {type_.KIND for rule in RULES for type_ in rule.related} - parts
+    lost = {kind for kind in judged if find_judge(Ref("c", kind, "a", "b"), RESOURCES) is None}
+    assert lost == {Bastion.KIND}, "a bastion is told in full where all problems are"
 
 
 async def test_w_follows_the_chain_down_to_the_root(stage: Stage, show: Show) -> None:

@@ -53,7 +53,7 @@ class RecordedBackend:
         for item in self._items:
             if item["kind"] in wanted:
                 inbox(Put(self.name, record_of(item)))
-        for kind in wanted:
+        for kind in {source.feed for source in sources}:
             state = self._states.get(kind, FeedState.LIVE)
             inbox(Feed(self.name, kind, state, detail="" if state is FeedState.LIVE else "words of the server"))
         for message in self._later:
@@ -238,7 +238,7 @@ def test_watching_prints_what_changes_and_what_goes(
     serve(RecordedBackend([machine], later=(starting, gone, interrupt)))
     assert main(["get", "vms", "--watch"]) == 130
     lines = table(capsys.readouterr().out)
-    assert [line[2] for line in lines] == ["STATUS", "Stopped", "Starting", "gone"]
+    assert [" ".join(line[2:4]) for line in lines] == ["STATUS NODE", "Stopped -", "! Starting", "gone"]
 
 
 def test_watching_tells_of_states_of_hosts_vms_and_not_of_their_figures(

@@ -29,16 +29,12 @@ from kvtui.ui.feeds import empty_lines, kind_words, name_backends, state_words, 
 from kvtui.ui.panes.title import PaneTitle
 from kvtui.ui.table import LiveTable
 
-_STATUS = ("STATUS", "PHASE")
-"""The column in which a row says that it awaits the effect of an action."""
 _RIGHTS = 30.0
 """Seconds between two questions for the rights in one place; the backend remembers answers for longer."""
 _MAY_CONSOLE = Permission("get", "subresources.kubevirt.io", "virtualmachineinstances", "console")
 _CONSOLE = "console"
 _NAME_MOST = 20
 """Columns that names of backends may take in a title."""
-_REASON = "REASON"
-"""The column that explains the status: not the one that is written over."""
 
 
 UNBOUND = "unbound"
@@ -52,10 +48,6 @@ class _ListedRows:
         self._listing = listing
         self._fleet = fleet
         self._runner = runner
-        self._columns = listing.resource.columns
-        titles = [column.title for column in self._columns]
-        self._status = next((titles.index(title) for title in _STATUS if title in titles), -1)
-        self._reason = titles.index(_REASON) if _REASON in titles else -1
 
     @property
     def keys(self) -> Sequence[Ref]:
@@ -68,16 +60,16 @@ class _ListedRows:
         return self._listing.row(key) is not None
 
     def cell(self, key: Ref, column: int, now: float) -> Cell:
-        if column in (self._status, self._reason):
+        if column in (self._listing.status_column, self._listing.reason_column):
             pending = self._runner.pending(key)
             overdue = pending is not None and self._runner.is_overdue(key)
-            if pending is not None and column == self._status:
+            if pending is not None and column == self._listing.status_column:
                 return Cell(pending, Tone.WARN if overdue else Tone.BUSY)
             # What it says of the state that it leaves is of no use, until it should have left it.
             if pending is not None and not overdue:
                 return Cell("")
         row = self._listing.row(key)
-        return Cell("") if row is None else self._columns[column].cell(row, now)
+        return Cell("") if row is None else self._listing.cell(key, row, column, now)
 
     def now(self) -> float:
         return self._fleet.clock()
@@ -125,7 +117,7 @@ class ResourcePane(Vertical):
         self.resource = resource
         self._fleet = fleet
         self._runner = runner
-        self.listing = Listing(resource, fleet.view, fleet.clock())
+        self.listing = Listing(resource, fleet.view, fleet.clock(), lambda: fleet.engine.worst)
         self._neighbours: tuple[Piece, ...] = ()
         self._asked: dict[tuple[str, str], float] = {}
         """When the rights in which backend and namespace were asked for."""

@@ -12,7 +12,7 @@ from kvtui.console.state import Stream
 from kvtui.model import Finding, Ref
 from kvtui.records.kubernetes import Namespace
 from kvtui.resources.base import AnyResource
-from kvtui.stack import find_judge
+from kvtui.stack import find_row
 from kvtui.ui.consoles.channels import Channel
 from kvtui.ui.consoles.menu import Console, open_menu
 from kvtui.ui.dialogs.ask import DialogAsker
@@ -26,7 +26,7 @@ from kvtui.ui.screens.help import name_key
 from kvtui.ui.screens.jobs import JobsScreen
 from kvtui.ui.screens.panes import BESIDE, CONSOLE_KINDS, SHELL_KINDS, PanesScreen
 from kvtui.ui.screens.pictures import PicturesScreen
-from kvtui.ui.screens.problems import ProblemsScreen
+from kvtui.ui.screens.problems import Choice, ProblemsScreen
 from kvtui.ui.table import LiveTable
 
 
@@ -82,6 +82,9 @@ class MainScreen(PanesScreen):
             show=False,
             tooltip="all problems: by cause, node or namespace, with their evidence; acknowledge",
             id="main.problems",
+        ),
+        Binding(
+            "w", "why", "why", show=False, tooltip="from a problem: what is wrong with its row, and why", id="pane.why"
         ),
         Binding("a", "offer", "actions", tooltip="all that can be done to the row, by name", id="main.actions"),
         Binding(
@@ -212,30 +215,42 @@ class MainScreen(PanesScreen):
         else:
             self._show_problems(finding)
 
+    def _find_row(self, ref: Ref) -> tuple[AnyResource, Ref] | None:
+        return find_row(self._fleet.view, ref, self._resources.values())
+
     def _has_row(self, ref: Ref) -> bool:
-        return find_rows(self.panes, ref) is not None or find_pane(self.panes, ref.kind) is not None
+        return self._find_row(ref) is not None or find_pane(self.panes, ref.kind) is not None
 
     def jump(self, ref: Ref) -> None:
-        """Put the cursor on a row, taking back a filter that hides it."""
+        """Put the cursor on a row, taking back what hides it."""
         pane = find_rows(self.panes, ref)
-        if pane is None:
-            resource = find_judge(ref, self._resources.values())
-            if resource is not None and all(one.resource is not resource for one in self.panes):
+        found = self._find_row(ref) if pane is None else None
+        if found is not None:
+            resource, ref = found
+            pane = next((one for one in self.panes if one.resource.name == resource.name), None)
+            if pane is None:
                 self.call_later(self._invite_row, resource, ref)
                 return
-            pane = find_pane(self.panes, ref.kind)
-            if pane is None:
-                self.notify(f"{self._fleet.name(ref)} is on none of the panes", severity="warning")
-                return
-            pane.filter("")
-            pane.show_faults(False)
-        self._choose(pane)
-        pane.table.move_to(ref)
+        pane = pane or find_pane(self.panes, ref.kind)
+        if pane is None:
+            self.notify(f"{self._fleet.name(ref)} is on none of the panes", severity="warning")
+            return
+        self._reveal(pane, ref)
 
     async def _invite_row(self, resource: AnyResource, ref: Ref) -> None:
         """Show a resource without a pane of its own, with the cursor on a row."""
         await self.invite(resource, "")
-        self._current.table.move_to(ref)
+        self._reveal(self._current, ref)
+
+    def _reveal(self, pane: ResourcePane, ref: Ref) -> None:
+        """Put the cursor on a row of a pane, taking back what hides it."""
+        if pane.listing.index(ref) is None:
+            pane.filter("")
+            pane.show_faults(False)
+        if self._namespace and ref.namespace not in ("", self._namespace):
+            self.show_namespace("")
+        self._choose(pane)
+        pane.table.move_to(ref)
 
     def on_resource_pane_opened(self, event: ResourcePane.Opened) -> None:
         """Show a row in full; of a namespace, what is in it."""
@@ -244,12 +259,26 @@ class MainScreen(PanesScreen):
             self.show_namespace(event.ref.name)
             self._choose(self._home)
             return
+        self._open(event.resource, event.ref, event.tab)
 
-        def go(ref: Ref | None) -> None:
-            if ref is not None:
-                self.jump(ref)
+    def _open(self, resource: AnyResource, ref: Ref, tab: str = "overview") -> None:
 
-        self.app.push_screen(DetailScreen(self._fleet, self._runner.batches, event.resource, event.ref, event.tab), go)
+        def go(chosen: Ref | None) -> None:
+            if chosen is not None:
+                self.jump(chosen)
+
+        self.app.push_screen(DetailScreen(self._fleet, self._runner.batches, resource, ref, tab), go)
+
+    def action_why(self) -> None:
+        """From a problem, show what it is about in full, and why it fares so."""
+        finding = self.problems.finding if self.problems.table.has_focus else None
+        if finding is None:
+            return
+        found = self._find_row(finding.subject)
+        if found is not None:
+            self._open(*found)
+        else:
+            self._show_problems(finding)
 
     # Consoles ------------------------------------------------------------------------------------------------------
 
@@ -333,10 +362,13 @@ class MainScreen(PanesScreen):
 
     def _show_problems(self, chosen: Finding | None = None) -> None:
 
-        def go(ref: Ref | None) -> None:
+        def go(choice: Choice | None) -> None:
             self.problems.redraw()
-            if ref is not None:
-                self.jump(ref)
+            found = self._find_row(choice.ref) if choice is not None else None
+            if choice is not None and choice.why and found is not None:
+                self._open(*found)
+            elif choice is not None:
+                self.jump(choice.ref)
 
         self.app.push_screen(ProblemsScreen(self._fleet, self._acknowledged, self._has_row, chosen), go)
 

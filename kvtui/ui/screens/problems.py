@@ -44,12 +44,22 @@ class _Entry:
     """Until when the problem is acknowledged."""
 
 
-class ProblemsScreen(Screen[Ref]):
-    """Ends with the object whose row is to be shown."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The object whose row is to be shown."""
+
+    ref: Ref
+    why: bool = False
+    """In full, with what is wrong with it."""
+
+
+class ProblemsScreen(Screen[Choice]):
+    """Ends with the object that was chosen."""
 
     TITLE = "All problems"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "leave", "back", tooltip="back to the list"),
+        Binding("w", "why", "why", tooltip="what is wrong with the object, in full"),
         Binding("o", "group", "group", tooltip="by cause, by node, by namespace"),
         Binding("x", "acknowledge", "acknowledge", tooltip="out of the strip for an hour, or back into it"),
         Binding("tab,shift+tab", "step", "other part", tooltip="from the list to the evidence, and back"),
@@ -81,7 +91,7 @@ class ProblemsScreen(Screen[Ref]):
         yield self._title
         yield self.table
         yield self._evidence
-        keys = "esc back  enter its row  o group  x acknowledge  tab evidence  ? help"
+        keys = "esc back  enter its row  w why  o group  x acknowledge  tab evidence  ? help"
         yield Static(keys, classes="detail-keys", markup=False)
 
     def on_mount(self) -> None:
@@ -205,11 +215,18 @@ class ProblemsScreen(Screen[Ref]):
     def on_live_table_activated(self, event: LiveTable.Activated) -> None:
         """Leave for the row of the chosen one; of what has none, all that there is to read is below."""
         event.stop()
+        self._end()
+
+    def action_why(self) -> None:
+        """Leave for all that is to be said of the chosen one."""
+        self._end(why=True)
+
+    def _end(self, *, why: bool = False) -> None:
         entry = self._rows.find(self.table.cursor)
         if entry is None or entry.finding is None:
             return
         if self._has_row(entry.finding.subject):
-            self.dismiss(entry.finding.subject)
+            self.dismiss(Choice(entry.finding.subject, why))
         else:
             self.set_focus(self._evidence)
 
