@@ -151,7 +151,7 @@ def test_what_is_not_possible_is_a_sentence(
 def test_a_form_of_a_verb_offers_what_is_on_the_host(kvtui: Kvtui, tmp_path: Path) -> None:
     (tmp_path / "kept.xml").write_text(HOST.replace("</domain>", f"{SNAPSHOT}</domain>"))
     told = kvtui("revert", "web", "--host", f"test://{tmp_path}/kept.xml", "--fields")
-    assert b"--snapshot VALUE   snapshot (default: clean)" in told.stdout, told.stderr
+    assert b"--snapshot VALUE   snapshot (needed)" in told.stdout, told.stderr
     medium = kvtui("change-medium", "web", "--host", f"test://{tmp_path}/kept.xml", "--medium", "volume", "--fields")
     assert b"--pool VALUE   pool (default: pool)" in medium.stdout
     assert b"not possible: web writes to it" in medium.stdout

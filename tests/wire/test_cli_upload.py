@@ -124,6 +124,18 @@ async def test_what_is_not_sent_in_time_is_deleted_again(cluster: RunningCluster
     await eventually(lambda: phase(cluster) == "none")
 
 
+async def test_what_was_sent_and_is_not_seen_to_its_end_in_time_is_left_and_told(
+    cluster: RunningCluster, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kvtui.demo.controllers.uploader._FIRST", 1e9)
+    words = (str(image), "--name", "mine", "-n", "shop", "--timeout", "6", "-o", "json")
+    code, out, err = await run(cluster, tmp_path, *words)
+    (item,) = json.loads(out)["items"]
+    assert (code, item["state"], item["bytes"]) == (5, "accepted", 3_000_000)
+    assert "--timeout is over after 6s; DataVolume shop/mine is left, and CDI goes on with it" in err
+    assert phase(cluster) != "none"
+
+
 async def test_an_interrupt_deletes_the_disk_again_and_says_so(
     cluster: RunningCluster, image: Path, tmp_path: Path
 ) -> None:
