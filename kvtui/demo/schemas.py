@@ -463,8 +463,8 @@ KINDS: dict[Kind, dict[str, Shape]] = {
     },
     kinds.STORAGE_CLASS: _texts("provisioner", "reclaimPolicy", "volumeBindingMode")
     | {"allowVolumeExpansion": _BOOLEAN, "parameters": _TEXTS},
-    kinds.DEPLOYMENT: {"spec": _WORKLOAD, "status": _WORKLOAD_STATUS},
-    kinds.DAEMON_SET: {"spec": _WORKLOAD, "status": _WORKLOAD_STATUS},
+    kinds.CSI_DRIVER: {"spec": Struct("CSIDriverSpec", {"attachRequired": _BOOLEAN, "podInfoOnMount": _BOOLEAN})},
+    **{kind: {"spec": _WORKLOAD, "status": _WORKLOAD_STATUS} for kind in (kinds.DEPLOYMENT, kinds.DAEMON_SET)},
     kinds.API_SERVICE: {
         "spec": Struct(
             "APIServiceSpec",

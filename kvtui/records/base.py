@@ -61,6 +61,8 @@ class Annotations(Struct):
     """Of Argo CD: ``APPLICATION:GROUP/KIND:NAMESPACE/NAME``."""
     helm_release: str = msgspec.field(default="", name="meta.helm.sh/release-name")
     """Of Helm, on what it installed itself."""
+    clone_fallback: str = msgspec.field(default="", name="cdi.kubevirt.io/cloneFallbackReason")
+    """Of CDI, on a claim that it fills: why it copies the source in full."""
     paused: str | None = msgspec.field(default=None, name="cluster.x-k8s.io/paused")
     """On an object of Cluster API that its controllers leave alone, with whatever value."""
     default_class: str = msgspec.field(default="", name="storageclass.kubernetes.io/is-default-class")
@@ -72,6 +74,7 @@ class Annotations(Struct):
 
     def __post_init__(self) -> None:
         self.default_container = intern(self.default_container)
+        self.clone_fallback = intern(self.clone_fallback)
         self.helm_release = intern(self.helm_release)
 
 

@@ -78,6 +78,45 @@ class DataVolume(Record):
         yield "claim", f"{self.metadata.namespace}/{name}"
         if self.status.phase != "Succeeded":
             yield "worker", "cdi-deployment"
+            if self.source_path:
+                yield "source", self.source_path
+
+    @property
+    def source_path(self) -> str:
+        """The DataSource that it is copied from, as ``namespace/name``; empty for any other source."""
+        named = self.spec.source_ref
+        if named is None or named.kind != "DataSource":
+            return ""
+        return f"{named.namespace or self.metadata.namespace}/{named.name}"
+
+
+class DataSourceSpec(Struct):
+    """``spec`` of a DataSource."""
+
+    source: DataSources = msgspec.field(default_factory=DataSources)
+
+
+class DataSourceStatus(Struct):
+    """``status`` of a DataSource."""
+
+    conditions: tuple[Condition, ...] = ()
+
+
+class DataSource(Record):
+    """A name for a claim or snapshot that disks of VMs are copied from."""
+
+    KIND: ClassVar[str] = "DataSource"
+
+    spec: DataSourceSpec = msgspec.field(default_factory=DataSourceSpec)
+    status: DataSourceStatus = msgspec.field(default_factory=DataSourceStatus)
+
+    @property
+    def origin(self) -> str:
+        """What it stands for: ``PVC images/fedora``; empty where it names nothing."""
+        for word, named in (("PVC", self.spec.source.pvc), ("VolumeSnapshot", self.spec.source.snapshot)):
+            if named is not None:
+                return f"{word} {named.namespace or self.metadata.namespace}/{named.name}"
+        return ""
 
 
 class CdiStatus(Struct):

@@ -38,6 +38,12 @@ class StorageClass(Record):
         return self.metadata.annotations.default_virt_class == "true"
 
 
+class CsiDriver(Record):
+    """A CSI driver that is installed; it bears the name by which classes call it."""
+
+    KIND: ClassVar[str] = "CSIDriver"
+
+
 class ClaimRef(Struct):
     """``spec.claimRef`` of a volume: the claim that has it, or had it."""
 

@@ -12,7 +12,7 @@ from typing import Final
 from kvtui.backends.base import Source
 from kvtui.model import Platform
 from kvtui.records.base import Record
-from kvtui.records.cdi import Cdi, DataVolume
+from kvtui.records.cdi import Cdi, DataSource, DataVolume
 from kvtui.records.clusters import (
     Cluster,
     ClusterMachine,
@@ -35,7 +35,7 @@ from kvtui.records.libvirt import (
     StorageVolume,
 )
 from kvtui.records.networks import NetworkAttachment
-from kvtui.records.storage import CephCluster, PersistentVolume, StorageClass
+from kvtui.records.storage import CephCluster, CsiDriver, PersistentVolume, StorageClass
 from kvtui.records.virtual_networks import VirtualNetwork
 
 _KUBEVIRT: Final = ("v1", "v1alpha3")
@@ -55,6 +55,7 @@ CDI_DEPLOYMENTS: Final = Source(
 CLAIMS: Final = Source(Claim, "", ("v1",), "persistentvolumeclaims")
 VOLUMES: Final = Source(PersistentVolume, "", ("v1",), "persistentvolumes", namespaced=False)
 CLASSES: Final = Source(StorageClass, "storage.k8s.io", ("v1",), "storageclasses", namespaced=False, polled=True)
+CSI_DRIVERS: Final = Source(CsiDriver, "storage.k8s.io", ("v1",), "csidrivers", namespaced=False, polled=True)
 # In a namespace of its own, whichever namespace the user looks at.
 CEPHS: Final = Source(CephCluster, "ceph.rook.io", ("v1",), "cephclusters", namespaced=False, polled=True)
 ATTACHMENTS: Final = Source(
@@ -87,6 +88,7 @@ MIGRATIONS: Final = Source(Migration, "kubevirt.io", _KUBEVIRT, "virtualmachinei
 # In a namespace of its own, whichever namespace the user looks at.
 KUBEVIRTS: Final = Source(KubeVirt, "kubevirt.io", _KUBEVIRT, "kubevirts", namespaced=False, polled=True)
 DATA_VOLUMES: Final = Source(DataVolume, "cdi.kubevirt.io", ("v1beta1",), "datavolumes")
+DATA_SOURCES: Final = Source(DataSource, "cdi.kubevirt.io", ("v1beta1",), "datasources", polled=True)
 CDIS: Final = Source(Cdi, "cdi.kubevirt.io", ("v1beta1",), "cdis", namespaced=False, polled=True)
 VM_SNAPSHOTS: Final = Source(VmSnapshot, "snapshot.kubevirt.io", ("v1beta1", "v1alpha1"), "virtualmachinesnapshots")
 VM_RESTORES: Final = Source(VmRestore, "snapshot.kubevirt.io", ("v1beta1", "v1alpha1"), "virtualmachinerestores")

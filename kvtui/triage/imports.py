@@ -12,7 +12,7 @@ from typing import Final
 from kvtui.joins.causes import Cause, find_import_cause
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import find_condition
-from kvtui.records.cdi import DataVolume
+from kvtui.records.cdi import DataSource, DataVolume
 from kvtui.records.kubernetes import Claim, Event, Pod
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.records.storage import StorageClass
@@ -20,6 +20,7 @@ from kvtui.store import View
 from kvtui.text import parse_time, quantity
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
 from kvtui.triage.components import find_down
+from kvtui.triage.datasources import find_missing, tell_missing
 from kvtui.triage.messages import Reading, read_message
 from kvtui.triage.pace import BEGIN_LIMIT, IMPORT, pace_of
 from kvtui.triage.storage import explain_claim, name_claim, root_of
@@ -140,7 +141,7 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
         return Judgement(_finding(ref, Severity.WARN, "crashes again and again", words, since, evidence, step))
     if volume.status.phase in _NOT_BEGUN:
         return _judge_waiting(view, volume, ref, now)
-    return _judge_filling(view, volume, ref, now)
+    return _judge_copy(view, volume, ref, now) or _judge_filling(view, volume, ref, now)
 
 
 def _judge_filling(view: View, volume: DataVolume, ref: Ref, now: float) -> Judgement:
@@ -158,6 +159,30 @@ def _judge_filling(view: View, volume: DataVolume, ref: Ref, now: float) -> Judg
     return Judgement(_finding(ref, Severity.INFO, "fills slowly", words, began, evidence, _LOG))
 
 
+def _judge_copy(view: View, volume: DataVolume, ref: Ref, now: float) -> Judgement | None:
+    """A copy that takes long because the storage does not copy by itself (row 48)."""
+    claim = view.get(Claim, ref.backend, ref.namespace, volume.status.claim_name or ref.name)
+    reason = claim.metadata.annotations.clone_fallback if claim is not None else ""
+    if volume.status.phase != "CloneInProgress" or not reason:
+        return None
+    running = find_condition(volume.status.conditions, "Running")
+    since = (parse_time(running.last_transition_time) if running is not None else None) or volume.created or now
+    if now < since + COPY_LIMIT:
+        return Judgement(again=since + COPY_LIMIT)
+    evidence = (Evidence(f"PVC {ref.name}", "cdi.kubevirt.io/cloneFallbackReason", reason, since),)
+    words = f"it is copied byte by byte, for the storage does not do it: {reason}"
+    step = _COPY_STEPS.get(reason, "let source and target be of one storage class, with the same volumeMode")
+    return Judgement(_finding(ref, Severity.INFO, "fills slowly", words, since, evidence, step))
+
+
+COPY_LIMIT: Final = 300.0
+"""Seconds after which a copy is slow that the storage itself would have made at once."""
+_COPY_STEPS: Final = {
+    "No compatible volumesnapshotclass found": "create a VolumeSnapshotClass of the same driver for the next one",
+}
+"""By CDI's words: pkg/controller/clone/planner.go."""
+
+
 def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
@@ -170,6 +195,14 @@ def _judge_waiting(view: View, volume: DataVolume, ref: Ref, now: float) -> Judg
         evidence = (cause.evidence, *cause.more)
         finding = _finding(ref, Severity.WARN, "does not begin", cause.sentence, since, evidence, cause.step)
         return Judgement(replace(finding, root=root_of(ref, cause)))
+    source = _missing_source(view, volume, ref)
+    if source is not None and now >= since + REFUSED_LIMIT:
+        words = (
+            f"its DataSource {source.metadata.namespace}/{source.metadata.name} has no image: {tell_missing(source)}"
+        )
+        named = Evidence(f"DataVolume {ref.name}", "spec.sourceRef", volume.source_path)
+        finding = _finding(ref, Severity.WARN, "does not begin", words, since, (named,), "import the image anew")
+        return Judgement(replace(finding, root=source.ref(ref.backend)))
     event = _refusal(view, ref, volume)
     if event is not None and now >= since + REFUSED_LIMIT:
         return Judgement(_refused(view, volume, ref, event, since))
@@ -194,6 +227,13 @@ def _judge_waiting(view: View, volume: DataVolume, ref: Ref, now: float) -> Judg
 
 
 _CONTROLLER: Final = "cdi-deployment"
+
+
+def _missing_source(view: View, volume: DataVolume, ref: Ref) -> DataSource | None:
+    """The DataSource that it is to be copied from, where there is no image behind that."""
+    namespace, _, name = volume.source_path.partition("/")
+    record = view.get(DataSource, ref.backend, namespace, name) if name else None
+    return record if record is not None and find_missing(record) is not None else None
 
 
 def _of_claims(view: View, volume: DataVolume, ref: Ref) -> Cause | None:
@@ -262,11 +302,15 @@ def _of_controller(view: View, ref: Ref, pod: Pod) -> Iterable[Ref]:
     return (found for found, _ in view.linked(DataVolume, ref.backend, "worker", _CONTROLLER))
 
 
+def _of_source(view: View, ref: Ref, _record: DataSource) -> Iterable[Ref]:
+    return (found for found, _ in view.linked(DataVolume, ref.backend, "source", ref.path))
+
+
 RULES = (
     Rule(
         "import.state",
         _judge,
-        {DataVolume: itself, Claim: _of_claim, Event: _of_event, Pod: _of_controller},
+        {DataVolume: itself, Claim: _of_claim, Event: _of_event, Pod: _of_controller, DataSource: _of_source},
         linger=LINGER,
         detects="a DataVolume that failed, does not begin or fill, fills slowly, or whose worker crashes on and on",
         severities="bad, warn, info",

@@ -12,10 +12,10 @@ from typing import Final
 from kvtui.joins.causes import Cause, Theme
 from kvtui.joins.ceph import ceph_behind, judge_ceph
 from kvtui.joins.machine import Machine
-from kvtui.model import Evidence, Finding, Ref, Severity, Tone
+from kvtui.model import Evidence, FeedState, Finding, Ref, Severity, Tone
 from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim, Event
-from kvtui.records.storage import PersistentVolume, StorageClass
+from kvtui.records.storage import CsiDriver, PersistentVolume, StorageClass
 from kvtui.store import View
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
 from kvtui.triage.messages import Reading, read_message
@@ -205,6 +205,7 @@ def _judge_class(view: View, ref: Ref, now: float) -> Judgement:
         return Judgement(again=min(again, default=None))
     since, oldest, event = min(waiting, key=lambda item: (item[0], item[1].metadata.name))
     name = f"PVC {oldest.metadata.namespace}/{oldest.metadata.name}"
+    lacks = _is_missing(view, ref.backend, found.provisioner)
     others = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
     finding = Finding(
         "class.state",
@@ -212,12 +213,28 @@ def _judge_class(view: View, ref: Ref, now: float) -> Judgement:
         ref,
         "class",
         "makes no volumes",
-        f"its provisioner {found.provisioner} has made none for {name}{others}",
+        f"there is no CSIDriver {found.provisioner}, so nobody makes a volume for {name}{others}"
+        if lacks
+        else f"its provisioner {found.provisioner} has made none for {name}{others}",
         since,
         (Evidence(f"StorageClass {ref.name}", "provisioner", found.provisioner), _evidence_of(oldest, event)),
-        f"see whether the CSI driver {found.provisioner} is installed and its pods run, or use another class",
+        f"install the CSI driver {found.provisioner}, or use another class"
+        if lacks
+        else f"see whether the pods of {found.provisioner} run, or use another class",
     )
     return Judgement(finding, min(again, default=None))
+
+
+def _is_missing(view: View, backend: str, provisioner: str) -> bool:
+    """Whether a CSI driver is not installed. Provisioners that are none need no CSIDriver."""
+    whole = view.feed(backend, CsiDriver.KIND).state is FeedState.LIVE
+    return whole and "csi" in provisioner and view.get(CsiDriver, backend, "", provisioner) is None
+
+
+def _classes_of_driver(view: View, ref: Ref, _driver: CsiDriver) -> Iterator[Ref]:
+    for found, record in view.items(StorageClass, ref.backend):
+        if record.provisioner == ref.name:
+            yield found
 
 
 def _classes_of_claim(view: View, ref: Ref, claim: Claim) -> Iterator[Ref]:
@@ -273,9 +290,14 @@ RULES: Final = (
     Rule(
         "class.state",
         _judge_class,
-        {StorageClass: itself, Claim: _classes_of_claim, Event: _classes_of_event},
+        {
+            StorageClass: itself,
+            Claim: _classes_of_claim,
+            Event: _classes_of_event,
+            CsiDriver: _classes_of_driver,
+        },
         linger=LINGER,
-        detects="a storage class whose provisioner makes no volumes",
+        detects="a storage class whose provisioner makes no volumes, or is not installed",
         severities="warn",
     ),
 )

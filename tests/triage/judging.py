@@ -50,6 +50,16 @@ def storage_class(name: str, *, default: bool = False, waits: bool = False) -> O
     }
 
 
+def csi_driver(class_name: str) -> Object:
+    """The CSIDriver of such a class, as its driver's installation makes it."""
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "CSIDriver",
+        "metadata": {"name": f"{class_name}.csi.example.org", "uid": f"uid-driver-{class_name}"},
+        "spec": {"attachRequired": True, "podInfoOnMount": False},
+    }
+
+
 def event(about: Object, reason: str, message: str, type_: str = "Warning") -> Object:
     """An event as a controller writes it of an object."""
     meta = about["metadata"]

@@ -10,7 +10,7 @@ import pytest
 from kvtui.model import Finding, Severity
 from kvtui.triage.problems import group_problems
 from tests.machines import RECORDED, Object, read_machine
-from tests.triage.judging import event, judge, only, storage_class
+from tests.triage.judging import csi_driver, event, judge, only, storage_class
 
 
 def unbound(**spec: Any) -> tuple[list[Object], Object]:
@@ -30,7 +30,7 @@ def told(findings: list[Finding]) -> list[tuple[str, str, str]]:
 
 
 def test_a_vm_that_waits_for_a_claim_that_waits_for_a_provisioner_is_one_problem_at_the_class() -> None:
-    found = judge([*read_machine("unbound"), storage_class("rig-rwx")])
+    found = judge([*read_machine("unbound"), storage_class("rig-rwx"), csi_driver("rig-rwx")])
     assert told(found) == [
         (
             "class",
@@ -235,3 +235,12 @@ def test_vms_that_name_the_same_missing_claim_are_one_problem() -> None:
     assert [(label, name) for label, name, _ in told([one for one in found if one.label == "vm"])] == [
         ("claim", "db-2-missing is at fault")
     ]
+
+
+def test_a_class_whose_driver_is_not_installed_says_so() -> None:
+    found = judge([*read_machine("unbound"), storage_class("rig-rwx")])
+    ((_, _, cause),) = told(found)
+    assert cause == (
+        "stops VM shop/db-1: there is no CSIDriver rig-rwx.csi.example.org, so nobody makes a volume for "
+        "PVC shop/db-1-data"
+    )

@@ -49,6 +49,20 @@ def storage_classes(created: str) -> list[Object]:
     ]
 
 
+def csi_drivers(created: str) -> list[Object]:
+    """The CSIDrivers, as the installation of each driver makes them: that of one class is missing."""
+    drivers = dict.fromkeys(provisioner for name, provisioner, _, _ in _CLASSES if name != BROKEN)
+    return [
+        {
+            "apiVersion": "storage.k8s.io/v1",
+            "kind": "CSIDriver",
+            "metadata": {"name": driver, "creationTimestamp": created},
+            "spec": {"attachRequired": True, "podInfoOnMount": False},
+        }
+        for driver in drivers
+    ]
+
+
 SNAPSHOT_CLASSES = {
     "rook-ceph.rbd.csi.ceph.com": "ceph-rbd-snapshots",
     "rook-ceph.cephfs.csi.ceph.com": "cephfs-snapshots",
