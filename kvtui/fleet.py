@@ -18,7 +18,7 @@ from kvtui.triage.engine import Engine
 
 TICK = 0.1
 """Seconds between two steps of the store."""
-_SLICE = 0.015
+SLICE = 0.003
 """Seconds that rules may take at a time: between two slices the keyboard has its turn."""
 
 _NO_CARE = Care()
@@ -104,11 +104,14 @@ class Fleet:
     def step(self, patience: float = math.inf) -> Delta:
         """Apply what is in the inbox, judge it, for `patience` seconds at most, and tell the listeners."""
         delta = self.store.drain()
+        self._judge(delta, patience)
+        return delta
+
+    def _judge(self, delta: Delta, patience: float) -> None:
         judged = self.engine.update(self.store, delta, self.clock(), patience)
         if delta or judged:
             for listener in tuple(self._listeners):
                 listener(delta)
-        return delta
 
     async def run(self, sources: Sequence[Source] | None = None) -> None:
         """Keep all backends live until cancelled. A backend that fails for good is a feed in trouble, not an end."""
@@ -117,8 +120,16 @@ class Fleet:
             for backend in self.backends.values():
                 tasks.create_task(self._keep_live(backend, wanted), name=f"backend {backend.name}")
             while True:
-                self.step(_SLICE)
-                await asyncio.sleep(0 if self.engine.behind else TICK)
+                await self._tick()
+
+    async def _tick(self) -> None:
+        """One step, and the rest of the judging as far as the time to the next one suffices."""
+        end = time.monotonic() + TICK
+        self.step(SLICE)
+        while self.engine.behind and time.monotonic() < end:
+            await asyncio.sleep(0)
+            self._judge(Delta(), SLICE)
+        await asyncio.sleep(max(0.0, end - time.monotonic()))
 
     async def _keep_live(self, backend: Backend, wanted: Sequence[Source]) -> None:
         sources = [source for source in wanted if source.platform is backend.info.platform]

@@ -88,7 +88,10 @@ class Delta:
 class _Table:
     """The objects of one kind over all backends, with their indexes."""
 
-    def __init__(self) -> None:
+    def __init__(self, type_: type[Record]) -> None:
+        self._counted = type_.COUNTED
+        self.editions: dict[tuple[str, str, str], int] = {}
+        """Of the links that are counted: how often what bears them has changed."""
         self.entries: dict[_Key, tuple[Ref, Record]] = {}
         self.backends: dict[str, None] = {}
         """Those that had objects of the kind, in the order in which they came."""
@@ -128,6 +131,10 @@ class _Table:
             _forget(self.links, (key[0], link, value), key)
         for link, value in after.keys() - before.keys():
             _remember(self.links, (key[0], link, value), key)
+        for link, value in before | after if self._counted else ():
+            if link in self._counted:
+                at = (key[0], link, value)
+                self.editions[at] = self.editions.get(at, 0) + 1
         owned = set() if old is None else {owner.uid for owner in old.metadata.owner_references}
         owns = set() if new is None else {owner.uid for owner in new.metadata.owner_references}
         for uid in owned - owns:
@@ -217,6 +224,12 @@ class View:
         table = self._tables.get(type_.KIND)
         keys = table.links.get((backend, link, value)) if table is not None else None
         return self._collect(type_, table, keys) if keys else []
+
+    def edition(self, type_: type[Record], backend: str, link: str, value: str) -> int:
+        """Grows when one of those objects comes, changes or goes. Only of links that the type counts (`COUNTED`)."""
+        assert link in type_.COUNTED
+        table = self._tables.get(type_.KIND)
+        return table.editions.get((backend, link, value), 0) if table is not None else 0
 
     def everywhere(self, type_: type[R], link: str, value: str) -> list[tuple[Ref, R]]:
         """The same in all backends: for what one backend knows of objects of another."""
@@ -327,5 +340,5 @@ class Store(View):
     def _table(self, type_: type[Record]) -> _Table:
         table = self._tables.get(type_.KIND)
         if table is None:
-            table = self._tables[type_.KIND] = _Table()
+            table = self._tables[type_.KIND] = _Table(type_)
         return table

@@ -9,9 +9,9 @@ from kvtui.records.kubernetes import Container, Pod
 from kvtui.store import View
 from kvtui.text import quantity
 
-_Used = dict[tuple[str, str], Mapping[str, float]]
-_known: WeakKeyDictionary[View, tuple[int, _Used]] = WeakKeyDictionary()
-"""By the version of the view: a full cluster has many VMs that ask about the same nodes."""
+_Loads = dict[tuple[str, str], tuple[int, Mapping[str, float]]]
+_known: WeakKeyDictionary[View, _Loads] = WeakKeyDictionary()
+"""By backend and node, as of which edition of its pods: a VM that fits nowhere asks about all nodes."""
 
 
 def requests_of(containers: Iterable[Container]) -> dict[str, float]:
@@ -25,13 +25,12 @@ def requests_of(containers: Iterable[Container]) -> dict[str, float]:
 
 def used_on(view: View, backend: str, node: str) -> Mapping[str, float]:
     """Of each resource, what the pods on a node ask for together."""
-    version, used = _known.get(view, (-1, {}))
-    if version != view.version:
-        used = {}
-        _known[view] = (view.version, used)
-    found = used.get((backend, node))
-    if found is None:
+    loads = _known.setdefault(view, {})
+    edition = view.edition(Pod, backend, "node", node)
+    known, used = loads.get((backend, node), (None, {}))
+    if known != edition:
         pods = (pod for _, pod in view.linked(Pod, backend, "node", node))
         on_it = (pod for pod in pods if pod.status.phase not in ("Succeeded", "Failed"))
-        found = used[backend, node] = requests_of(container for pod in on_it for container in pod.spec.containers)
-    return found
+        used = requests_of(container for pod in on_it for container in pod.spec.containers)
+        loads[backend, node] = (edition, used)
+    return used

@@ -121,6 +121,8 @@ class Record(Struct):
     """One object as the API serves it."""
 
     KIND: ClassVar[str] = ""
+    COUNTED: ClassVar[frozenset[str]] = frozenset()
+    """The links of which the store counts the changes, for what is made of all objects that bear one."""
 
     metadata: Meta = msgspec.field(default_factory=Meta)
     fault: str = msgspec.field(default="", name="kvtui.dev/fault")

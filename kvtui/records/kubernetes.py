@@ -176,6 +176,7 @@ class Pod(Record):
     """
 
     KIND: ClassVar[str] = "Pod"
+    COUNTED: ClassVar[frozenset[str]] = frozenset({"node"})
 
     spec: PodSpec = msgspec.field(default_factory=PodSpec)
     status: PodStatus = msgspec.field(default_factory=PodStatus)

@@ -55,11 +55,18 @@ def group_problems(findings: Sequence[Finding]) -> tuple[Problem, ...]:
     for finding in findings:
         groups.setdefault(_root_name(finding, by_subject), []).append(finding)
     problems = [_make_problem(name, members) for name, members in groups.items()]
-    return tuple(sorted(problems, key=lambda problem: (-problem.severity, *worst_first(problem.finding)[1:])))
+    return tuple(sorted(problems, key=_worst_problem_first))
+
+
+def _worst_problem_first(problem: Problem) -> tuple[int, bool, float, str, str]:
+    order = worst_first(problem.finding)
+    return (-problem.severity, *order[1:]) if problem.effects else order
 
 
 def _root_name(finding: Finding, by_subject: dict[_Name, Finding]) -> _Name:
     """What to group by: the last root on the way down, or the finding itself where there is none."""
+    if finding.root is None:
+        return (*finding.subject[:4], finding.rule)
     seen = {finding.subject[:4]}
     while finding.root is not None:
         name = finding.root[:4]
@@ -74,13 +81,14 @@ def _root_name(finding: Finding, by_subject: dict[_Name, Finding]) -> _Name:
 
 
 def _make_problem(name: _Name, members: Sequence[Finding]) -> Problem:
+    if len(members) == 1:
+        return Problem(members[0])
     first = next((one for one in members if (*one.subject[:4], one.rule) == name), None)
     nearest = [one for one in members if one.root is not None and one.root[:4] == name]
     if first is None and len(nearest) == 1:
         # Nothing is found in the root itself, be it that it does not exist: what alone rests on it speaks for itself.
         first = nearest[0]
-    if first is not None or len(members) == 1:
-        first = first or members[0]
+    if first is not None:
         return Problem(first, tuple(one for one in members if one is not first))
     root = nearest[0].root
     assert root is not None

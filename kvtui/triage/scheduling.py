@@ -132,7 +132,8 @@ def explain_scheduling(view: View, machine: Machine, told: Cause, leaving: str =
     left = for_vms.intersection(*(demand.nodes for demand in narrow))
     if not left:
         return _nowhere(told, narrow, leaving) if narrow else fallback
-    blocks = {name: _block(view, machine, pod, nodes[name]) for name in sorted(left)}
+    asked = _devices_first(requests_of(pod.spec.containers))
+    blocks = {name: _block(view, machine.backend, pod, asked, nodes[name]) for name in sorted(left)}
     found = {name: block for name, block in blocks.items() if block is not None}
     if len(found) < len(blocks):
         return fallback
@@ -225,7 +226,7 @@ def _nowhere(told: Cause, narrow: Sequence[_Demand], leaving: str) -> Cause:
 # What keeps it off -------------------------------------------------------------------------------------------------
 
 
-def _block(view: View, machine: Machine, pod: Pod, node: Node) -> _Block | None:
+def _block(view: View, backend: str, pod: Pod, asked: Mapping[str, float], node: Node) -> _Block | None:
     """The first filter that refuses a node, in the scheduler's order; None when nothing is known against it."""
     subject = f"Node {node.metadata.name}"
     if not is_true(node.status.conditions, "Ready"):
@@ -247,7 +248,7 @@ def _block(view: View, machine: Machine, pod: Pod, node: Node) -> _Block | None:
                 return _Block("is being drained", "are being drained", "uncordon {} when it is done", evidence)
             step = f"take the taint away (kubectl taint node {{}} {taint.key}-), or give the VM a toleration"
             return _Block(f"has taint {taint.words}", f"have taint {taint.words}", step, evidence)
-    return _of_room(view, machine.backend, pod, node)
+    return _of_room(view, backend, asked, node)
 
 
 def unready(node: Node) -> Evidence:
@@ -257,11 +258,15 @@ def unready(node: Node) -> Evidence:
     return Evidence(f"Node {node.metadata.name}", f"Ready={ready.status if ready is not None else 'missing'}", words)
 
 
-def _of_room(view: View, backend: str, pod: Pod, node: Node) -> _Block | None:
-    asked = requests_of(pod.spec.containers)
+def _devices_first(asked: Mapping[str, float]) -> Mapping[str, float]:
+    """A node that lacks a device is told as that, be it full as well."""
+    return dict(sorted(asked.items(), key=lambda item: item[0] in _AMOUNTS))
+
+
+def _of_room(view: View, backend: str, asked: Mapping[str, float], node: Node) -> _Block | None:
     used = used_on(view, backend, node.metadata.name)
     allocatable = node.status.allocatable
-    for resource, amount in sorted(asked.items(), key=lambda item: item[0] in _AMOUNTS):
+    for resource, amount in asked.items():
         if resource not in allocatable and resource == "ephemeral-storage":
             continue
         has = quantity(allocatable.get(resource)) or 0.0
@@ -351,22 +356,19 @@ def _tell_amount(
     """What would have to fit, and where it comes nearest to that: words, step, evidence."""
     asked = requests_of(pod.spec.containers)[resource]
     wanted, noun = _amount(resource, asked), _NAMES[resource]
-
-    def has(node: Node) -> float:
-        return quantity(node.status.allocatable.get(resource)) or 0.0
-
-    def free(node: Node) -> float:
-        return max(0.0, has(node) - used_on(view, machine.backend, node.metadata.name).get(resource, 0.0))
-
-    largest = max(nodes, key=lambda node: (has(node), free(node)))
-    freest = max(nodes, key=lambda node: (free(node), has(node)))
+    rooms = []
+    for node in nodes:
+        name, has = node.metadata.name, quantity(node.status.allocatable.get(resource)) or 0.0
+        rooms.append((has, max(0.0, has - used_on(view, machine.backend, name).get(resource, 0.0)), name))
+    largest, _, name = max(rooms, key=lambda room: room[:2])
     needs = Evidence(f"Pod {pod.metadata.name}", f"requests.{resource}", wanted)
-    if asked > has(largest):
-        name, room = largest.metadata.name, _amount(resource, has(largest))
+    if asked > largest:
+        room = _amount(resource, largest)
         words = f"it needs {wanted} of {noun}, and the largest node, {name}, has {room}"
         evidence = Evidence(f"Node {name}", f"allocatable {resource}", room)
         return words, f"give it less {noun}, or add a node that has {wanted}", [needs, evidence]
-    name, room, all_ = freest.metadata.name, _amount(resource, free(freest)), _amount(resource, has(freest))
+    has, free, name = max(rooms, key=lambda room: (room[1], room[0]))
+    room, all_ = _amount(resource, free), _amount(resource, has)
     where = f"the largest free node, {name}," if len(nodes) > 1 else name
     words = f"it needs {wanted} of {noun}, and {where} has at most {room} of {all_} left"
     evidence = Evidence(

@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 from tests.bench.control import Control
 from tests.bench.emulator import speeds
 from tests.bench.ssh import floods
+from tests.bench.triage import time_triage
 from tests.bench.tunnel import tunnels
 from tests.real.hosts import Host, missing
 from tests.terminal import Program
@@ -136,6 +137,17 @@ def _storm(screen: Program, control: Control) -> Iterator[Figure]:
     yield Figure("1,000 events/s: key to paint, p95", 1000 * _p95(delays), "ms", 50)
     screen.settle(3)
     yield Figure("memory after the storm", screen.memory(), "MiB", 300 * 1e6 / 2**20)
+
+
+def measure_triage() -> Iterator[Figure]:
+    """All rules over a fleet of ten thousand, and after one changed object: what the CPU does, without a screen."""
+    times = time_triage(BIG)
+    yield Figure(f"all rules over {BIG} VMs, {times.findings} findings", times.whole, "s", 1.5)
+    yield Figure("the same in slices: the longest that the keyboard waits", 1000 * max(times.slices), "ms", 5)
+    every = [seconds for changes in times.changes.values() for seconds in changes]
+    yield Figure("one changed object: median", 1000 * statistics.median(every), "ms", 5)
+    for what, changes in sorted(times.changes.items(), key=lambda item: -max(item[1], default=0.0))[:4]:
+        yield Figure(f"one changed object, the longest: {what}", 1000 * max(changes), "ms", 5)
 
 
 def measure_hosts() -> Iterator[Figure]:
@@ -277,6 +289,7 @@ def _p95(values: list[float]) -> float:
 MEASURES: dict[str, Callable[[], Iterator[Figure]]] = {
     "start": measure_start,
     "fleet": measure_fleet,
+    "triage": measure_triage,
     "hosts": measure_hosts,
     "bulk": measure_bulk,
     "console": measure_console,

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from kvtui.joins.room import used_on
 from kvtui.model import Feed, FeedState, Ref, Usage
 from kvtui.records.base import Meta, Owner, Record
-from kvtui.records.kubernetes import Node, Pod, PodSpec
+from kvtui.records.kubernetes import Container, Node, Pod, PodSpec, Requests
 from kvtui.store import Change, Delta, Drop, Message, Put, Replace, SetUsage, Store
 
 BACKENDS = ("prod", "lab")
@@ -19,10 +20,13 @@ NODES = ("", "n1", "n2")
 Key = tuple[str, type[Record], str, str]
 
 
+ONE_CPU = Container(resources=Requests(requests={"cpu": "1"}))
+
+
 def pod(name: str, *, uid: str = "1", version: str = "1", node: str = "", owners: Iterable[str] = ()) -> Pod:
     owned = tuple(Owner(kind="ReplicaSet", name=owner, uid=owner) for owner in owners)
     meta = Meta(name=name, namespace="shop", uid=uid, resource_version=version, owner_references=owned)
-    return Pod(metadata=meta, spec=PodSpec(node_name=node))
+    return Pod(metadata=meta, spec=PodSpec(node_name=node, containers=(ONE_CPU,)))
 
 
 # An object's version says which one it is: equal uid and version mean an equal object.
@@ -161,6 +165,7 @@ class StoreMachine(RuleBasedStateMachine):
                 }
                 found = [ref for ref, _ in self.store.linked(Pod, backend, "node", node)]
                 assert sorted(found) == sorted(linked if node else ())
+                assert used_on(self.store, backend, node).get("cpu", 0) == (len(linked) if node else 0)
         for uid in UIDS:
             owned = [
                 ref for ref, record in pods.items() if uid in {owner.uid for owner in record.metadata.owner_references}
