@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -93,8 +93,8 @@ class _Table:
         self.editions: dict[tuple[str, str, str], int] = {}
         """Of the links that are counted: how often what bears them has changed."""
         self.entries: dict[_Key, tuple[Ref, Record]] = {}
-        self.backends: dict[str, None] = {}
-        """Those that had objects of the kind, in the order in which they came."""
+        self.backends: dict[str, dict[_Key, None]] = {}
+        """The objects of each that has had some, in the order in which they came."""
         self.links: dict[tuple[str, str, str], _Keys] = {}
         self.owned: dict[str, _Keys] = {}
 
@@ -110,7 +110,7 @@ class _Table:
         if old is not None and meta.resource_version and old.metadata.resource_version == meta.resource_version:
             return None
         self.entries[key] = (ref, record)
-        self.backends[backend] = None
+        self.backends.setdefault(backend, {})[key] = None
         self._relink(key, old, record)
         return Change(ref, old, record)
 
@@ -120,8 +120,13 @@ class _Table:
         if entry is None or (uid and entry[0].uid != uid):
             return None
         del self.entries[key]
+        del self.backends[key[0]][key]
         self._relink(key, entry[1], None)
         return Change(entry[0], entry[1], None)
+
+    def keys_of(self, backend: str) -> Mapping[_Key, None]:
+        """The objects of one backend."""
+        return self.backends.get(backend, _NOTHING)
 
     def _relink(self, key: _Key, old: Record | None, new: Record | None) -> None:
         """Bring the indexes from what `old` pointed at to what `new` points at; mostly that is the same."""
@@ -146,6 +151,7 @@ class _Table:
 _Keys = tuple[_Key, ...] | dict[_Key, None]
 """What an index holds for one value: a few keys mostly, for which a dict would be four times the memory."""
 _FEW = 8
+_NOTHING: Mapping[_Key, None] = {}
 
 K = TypeVar("K")
 
@@ -210,14 +216,20 @@ class View:
 
     def items(self, type_: type[R], backend: str | None = None) -> Iterator[tuple[Ref, R]]:
         """All objects of a kind, of one backend or all."""
-        for ref, record in self._entries(type_).values():
-            if (backend is None or ref.backend == backend) and isinstance(record, type_):
+        table = self._tables.get(type_.KIND)
+        if table is None:
+            return
+        found = table.entries.values() if backend is None else map(table.entries.__getitem__, table.keys_of(backend))
+        for ref, record in found:
+            if isinstance(record, type_):
                 yield ref, record
 
     def count(self, type_: type[Record], backend: str | None = None) -> int:
         """How many objects of a kind there are."""
-        entries = self._entries(type_)
-        return len(entries) if backend is None else sum(key[0] == backend for key in entries)
+        table = self._tables.get(type_.KIND)
+        if table is None:
+            return 0
+        return len(table.entries if backend is None else table.keys_of(backend))
 
     def linked(self, type_: type[R], backend: str, link: str, value: str) -> list[tuple[Ref, R]]:
         """The objects whose `links` hold that pair: ``linked(Pod, backend, "node", "n1")``."""
@@ -324,7 +336,7 @@ class Store(View):
     def _replace(self, message: Replace, changes: dict[Ref, Change[Record]]) -> None:
         table = self._table(message.type)
         kept = {(message.backend, record.metadata.namespace, record.metadata.name) for record in message.records}
-        gone = [key for key in table.entries if key[0] == message.backend and key not in kept]
+        gone = [key for key in table.keys_of(message.backend) if key not in kept]
         for key in gone:
             self._note(changes, table.drop(key, ""))
         for record in message.records:

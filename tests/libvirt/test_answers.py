@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kvtui.backends.libvirt.addresses import merge, read_addresses
 from kvtui.backends.libvirt.blockjobs import describe_block_job
 from kvtui.backends.libvirt.describe import describe_domain
-from kvtui.backends.libvirt.jobs import complete, describe_job
+from kvtui.backends.libvirt.jobs import carry_on, complete, describe_job
 from kvtui.backends.libvirt.networks import describe_leases, describe_network
 from kvtui.backends.libvirt.pools import describe_pool, describe_volume
 from kvtui.backends.libvirt.snapshots import describe_snapshot
@@ -49,6 +49,17 @@ def test_a_migration_whose_guest_writes_faster_than_is_copied_is_stuck_from_the_
     stats = {**NUMBERS["migration"][-1], "memory_dirty_rate": 4000}
     assert describe_job(MOVER, "kvm1", stats, 0.0).is_stuck
     assert not describe_job(MOVER, "kvm1", {**stats, "memory_iteration": 2}, 0.0).is_stuck
+
+
+def test_a_job_gets_on_as_long_as_more_of_it_is_done() -> None:
+    first, running, last = (describe_job(MOVER, "kvm1", stats, 1000.0) for stats in NUMBERS["migration"])
+    carry_on(running, first, 1002.0)
+    assert (running.advanced, running.metadata) == (1002.0, first.metadata)
+    again = describe_job(MOVER, "kvm1", NUMBERS["migration"][1], 1004.0)
+    carry_on(again, running, 1004.0)
+    assert again.advanced == 1002.0
+    carry_on(last, again, 1006.0)
+    assert last.advanced == 1006.0
 
 
 def test_the_end_of_a_job_keeps_its_numbers() -> None:

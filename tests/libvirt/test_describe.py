@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvtui.backends.libvirt.describe import describe_domain, tell_differences
+from kvtui.backends.libvirt.describe import describe_domain, parse, read_huge_pages, tell_differences
 from kvtui.backends.libvirt.figures import Counters, compare, round_rate, take_sample
 from kvtui.records.libvirt import Disk
 
@@ -67,6 +67,38 @@ def test_what_differs_from_the_stored_machine_is_named() -> None:
     changed = describe_domain(XML.replace(">4</vcpu>", ">8</vcpu>").replace("volume='wal'", "volume='wal2'"))
     assert tell_differences(live, changed) == ("CPUs 2 of 8 (now 2 of 4)", "disk vdb fast/wal2 (now fast/wal)")
     assert tell_differences(live, live) == ()
+
+
+def test_what_comes_goes_or_is_chosen_anew_is_named() -> None:
+    live = describe_domain(XML)
+    without = describe_domain(
+        XML.replace("dev='vdb'", "dev='vdc'").replace("<memory unit='MiB'>512", "<memory unit='GiB'>2")
+    )
+    assert tell_differences(live, without) == ("memory 2Gi (now 512Mi)", "no disk vdb", "new disk vdc")
+    booted = describe_domain(XML.replace("</type></os>", "</type><boot dev='network'/><boot dev='hd'/></os>"))
+    assert tell_differences(live, booted) == ("boot from network, hd (now nothing)",)
+    ordered = XML.replace("<target dev='vda' bus='virtio'/>", "<target dev='vda' bus='virtio'/><boot order='2'/>")
+    ordered = ordered.replace("<target dev='sda'", "<boot order='1'/><target dev='sda'")
+    assert describe_domain(ordered).boot == ("sda", "vda")
+
+
+def test_a_cpu_that_is_left_to_libvirt_is_no_difference() -> None:
+    live = describe_domain(XML)
+    chosen = "<cpu mode='custom'><model fallback='forbid'>qemu64</model></cpu>"
+    assert tell_differences(live, describe_domain(XML.replace(chosen, "<cpu mode='host-model'/>"))) == ()
+    passed = describe_domain(XML.replace(chosen, "<cpu mode='host-passthrough'/>"))
+    assert tell_differences(live, passed) == ("CPU host-passthrough (now custom qemu64)",)
+    assert tell_differences(passed, live) == ("CPU custom qemu64 (now host-passthrough)",)
+
+
+def test_huge_pages_are_what_a_host_sets_aside_beside_its_smallest_pages() -> None:
+    cell = """<cell id='{}'><memory unit='KiB'>16777216</memory><pages unit='KiB' size='4'>3145728</pages>
+      <pages unit='KiB' size='2048'>1024</pages><pages unit='KiB' size='1048576'>1</pages></cell>"""
+    cells = "".join(cell.format(number) for number in range(2))
+    told = f"<capabilities><host><topology><cells>{cells}</cells></topology></host></capabilities>"
+    assert read_huge_pages(parse(told)) == 2 * (2 + 1) * 2**30
+    assert read_huge_pages(parse("<capabilities><host/></capabilities>")) == 0
+    assert describe_domain("<domain><memoryBacking><hugepages/></memoryBacking></domain>").huge_pages
 
 
 @given(st.text(max_size=200))

@@ -76,6 +76,29 @@ async def test_addresses_are_those_that_the_agent_tells(host: Host, image: Image
             assert Address(card.mac, "10.0.2.15", "agent") in found(fleet).addresses
 
 
+async def test_a_guest_whose_clock_is_off_says_by_how_much(host: Host, image: Image, tmp_path: Path) -> None:
+    guest = running_guest(host, NAME, image, agent=True, network="user")
+    with guest, Line(host.open(), NAME) as line:
+        line.wake()
+        line.run("date -s @$(($(date +%s) - 3600))")
+        async with live(make_backend(host.uri, tmp_path, name="kvm1")) as fleet:
+            await until(fleet, lambda: found(fleet).clock is not None, 60)
+            assert found(fleet).clock == pytest.approx(-3600, abs=30)
+
+
+async def test_an_agent_that_stands_still_is_mute_until_it_goes_on(host: Host, image: Image, tmp_path: Path) -> None:
+    guest = running_guest(host, NAME, image, agent=True, network="user")
+    with guest, Line(host.open(), NAME) as line:
+        line.wake()
+        line.run("killall -STOP qemu-guest-agent")
+        async with live(make_backend(host.uri, tmp_path, name="kvm1")) as fleet:
+            await until(fleet, lambda: found(fleet).agent_mute, 60)
+            assert found(fleet).agent
+            line.run("killall -9 qemu-guest-agent")
+            await until(fleet, lambda: found(fleet).agent_mute is None, 30)
+            assert found(fleet).agent_lost
+
+
 @pytest.mark.parametrize("quiesce", [True, False])
 async def test_only_a_quiesced_snapshot_has_file_systems_at_rest(
     host: Host, image: Image, disk: tuple[str, Path], tmp_path: Path, *, quiesce: bool
@@ -104,6 +127,7 @@ async def test_an_agent_that_went_away_is_told_and_nothing_is_taken(
             ref = await ref_of(fleet, lambda domain: domain.agent)
             line.run("killall -9 qemu-guest-agent")
             await until(fleet, lambda: found(fleet).agent is False, 20)
+            assert found(fleet).agent_lost
             with pytest.raises(BackendError, match="guest agent is not connected"):
                 await backend.take_snapshot(ref, NewSnapshot("none", disks_only=True, quiesce=True))
             assert found(fleet).snapshots == 0

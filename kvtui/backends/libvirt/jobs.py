@@ -89,6 +89,12 @@ def fill(job: DomainJob, stats: Stats) -> DomainJob:
     )
 
 
+def carry_on(job: DomainJob, known: DomainJob, now: float) -> None:
+    """Give a job that was seen before what is known of it, and when it last got on."""
+    job.metadata, job.began, job.target = known.metadata, known.began, known.target
+    job.advanced = now if job.done > known.done else known.advanced
+
+
 def complete(job: DomainJob, stats: Stats, now: float) -> DomainJob:
     """The job at its end, with the numbers that libvirt tells then."""
     words = clean_line(str(stats.get("errmsg") or ""))
@@ -225,8 +231,7 @@ class JobCollector:
         self._vanished.pop(uuid, None)
         job = describe_job(domain, self._host, stats, now)
         if known is not None and not known.is_final and known.operation == job.operation:
-            job.metadata, job.began, job.target = known.metadata, known.began, known.target
-            job.advanced = now if job.done > known.done else known.advanced
+            carry_on(job, known, now)
         else:
             self._notes.ends.pop(uuid, None)
             self._name_target(job)
