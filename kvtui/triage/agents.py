@@ -29,7 +29,7 @@ def _judge_agent(view: View, ref: Ref, _now: float) -> Judgement:
         return WELL
     domain = guest.domain
     if domain.agent_mute is not None:
-        words = f"it is connected and does not answer: {_WITHOUT}"
+        words = f"its guest agent is connected and does not answer: {_WITHOUT}"
         step = "restart qemu-guest-agent in the guest; if that does not help, see whether the guest itself hangs"
         return Judgement(_of_agent(ref, Severity.WARN, "has an agent that hangs", words, step, domain.agent_mute))
     if domain.agent:

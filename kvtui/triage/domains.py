@@ -67,22 +67,24 @@ def _judge(view: View, ref: Ref, _now: float) -> Judgement:
 
 def _stopped(view: View, guest: Guest, ref: Ref, reason: str) -> Finding:
     domain = guest.domain
-    absent = absent_images(view, ref.backend, domain) if reason == "failed" else ()
     broken = [f"{disk.target} ({disk.error}): {disk.source}" for disk in domain.disks if disk.error]
+    absent = absent_images(view, ref.backend, domain) if reason == "failed" else ()
+    step = _STEPS.get(reason, "")
     if reason == "I/O error":
         words = f"I/O error on {', '.join(broken)}" if broken else "I/O error on a disk; libvirt does not say on which"
     elif reason == "panicked":
         words = "its kernel panicked"
+    elif absent:
+        words = _tell_absent(absent)
+        step = "bring the image back, or give it another one or none; then start it"
     else:
-        words = _tell_absent(absent) or f"libvirt says {domain.state.value}, {reason}"
+        words = f"libvirt says {domain.state.value}, {reason}"
     carried = f"; node {', '.join(guest.nodes)} runs in it" if guest.nodes else ""
-    return _finding(
-        guest, ref, Severity.BAD, _TROUBLES.get(reason, "has crashed"), words + carried, _STEPS.get(reason, "")
-    )
+    return _finding(guest, ref, Severity.BAD, _TROUBLES.get(reason, "has crashed"), words + carried, step)
 
 
 def _tell_absent(absent: Sequence[tuple[Disk, str]]) -> str:
-    """``pool images has no /pool/web.qcow2, its disk vda``; empty when none is absent."""
+    """``pool images has no /pool/web.qcow2, its disk vda``."""
     return "; ".join(
         f"pool {pool} has no {disk.source}, its {_NOUNS.get(disk.device, 'disk')} {disk.target}"
         for disk, pool in absent

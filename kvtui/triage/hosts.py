@@ -75,6 +75,7 @@ def _judge_memory(view: View, ref: Ref, now: float) -> Judgement:
     else:
         trouble = "has promised too much memory"
         cause = f"{_tell_promise(use)}; {_tell_left(use)}"
+    huge = f", {size(host.huge_pages)} of it huge pages" if host.huge_pages else ""
     finding = Finding(
         rule="host.memory",
         severity=Severity.WARN if short or not use.is_left(TIGHT) else Severity.INFO,
@@ -83,7 +84,7 @@ def _judge_memory(view: View, ref: Ref, now: float) -> Judgement:
         trouble=trouble,
         cause=cause,
         evidence=(
-            Evidence(f"host {ref.name}", "memory", f"{size(host.memory)}, {size(host.huge_pages)} of it huge pages"),
+            Evidence(f"host {ref.name}", "memory", f"{size(host.memory)}{huge}"),
             Evidence(f"domains of {ref.name}", "memory", f"{size(use.promised)} promised, {size(use.held)} held"),
         ),
         step="shut VMs down, move some away or give them less, before it swaps or its kernel kills one",

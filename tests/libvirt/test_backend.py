@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -122,10 +123,10 @@ async def test_a_network_without_addresses_does_not_crash_the_test_driver(tmp_pa
     backend = make_backend(uri, tmp_path, name="kvm1")
     async with live(backend) as fleet:
         await until(fleet, lambda: fleet.view.count(Domain) == 1)
-        collector = AddressCollector(Survey("kvm1"))
+        collector = AddressCollector(Survey("kvm1"), cast("Any", None))
         domain = fleet.view.get(Domain, "kvm1", "", "web")
         assert domain is not None
-        assert await backend.call(lambda connection: collector._ask(connection, domain, 0.0), "addresses") == ()
+        assert await backend.call(lambda connection: collector._ask(connection, domain, [], 0.0), "addresses") == ()
 
 
 def rewrite(path: Path, change: Callable[[str], str]) -> str:

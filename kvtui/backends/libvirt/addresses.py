@@ -1,7 +1,7 @@
 """The addresses of domains: what DHCP leased, what the guest agent says, and who was seen in the ARP table.
 
-Source: libvirt's virDomainInterfaceAddresses. A guest agent that hangs lets the question wait, so it is asked seldom,
-in a loop of its own, and one that did not answer is left alone for a while.
+Source: libvirt's virDomainInterfaceAddresses. A guest agent that hangs lets the question wait, perhaps for ever, so it
+is asked seldom, apart from all others, and one that did not answer is left alone for a while.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from kvtui.backends.libvirt.collector import Found
 from kvtui.backends.libvirt.describe import describe_domain
 from kvtui.backends.libvirt.events import Events
 from kvtui.backends.libvirt.link import Lane, load
+from kvtui.backends.libvirt.prober import Prober
 from kvtui.backends.libvirt.survey import Survey
 from kvtui.errors import ConflictError
 from kvtui.model import Ref
@@ -101,9 +102,12 @@ class AddressCollector:
     serves: tuple[type[Record], ...] = (Domain,)
     lane = Lane.GUESTS
 
-    def __init__(self, survey: Survey) -> None:
+    def __init__(self, survey: Survey, agents: Prober) -> None:
         self.period = _SOON
         self._survey = survey
+        self._agents = agents
+        self._waiting: set[str] = set()
+        """UUIDs of domains whose agent is being asked."""
         self._is_settled = False
         self._asker = Asker()
         self._due: dict[str, float] = {}
@@ -137,9 +141,10 @@ class AddressCollector:
             self._ids.pop(uuid, None)
             self._clock_due.pop(uuid, None)
         ready = [uuid for uuid in actives if self._is_due(actives[uuid], now)]
-        due = sorted(ready, key=lambda uuid: self._due[uuid])
-        for uuid in due[:_PORTION]:
-            found = self._ask(connection, actives[uuid], now)
+        due = sorted(ready, key=lambda uuid: self._due[uuid])[:_PORTION]
+        said = self._ask_agents(connection, {uuid: actives[uuid] for uuid in due if actives[uuid].agent}, now)
+        for uuid in due:
+            found = self._ask(connection, actives[uuid], said.get(uuid, []), now)
             if not self._asker.can("addresses"):
                 break
             self._survey.place_addresses(uuid, found)
@@ -166,7 +171,38 @@ class AddressCollector:
         self._due.setdefault(uuid, now + _BOOT if begun else 0.0)
         return now >= self._due[uuid] and self._survey.answers(domain)
 
-    def _ask(self, connection: libvirt.virConnect, domain: Domain, now: float) -> tuple[Address, ...]:
+    def _ask_agents(
+        self, connection: libvirt.virConnect, domains: Mapping[str, Domain], now: float
+    ) -> dict[str, list[Address]]:
+        """What the agents of these domains say, by UUID; one that lets its question wait is not waited for."""
+        if not domains or not self._asker.can("agent"):
+            return {}
+        said = self._agents.ask_each(
+            connection, domains, lambda other, uuid: self._ask_agent(other, domains[uuid], now)
+        )
+        for uuid in self._waiting & domains.keys() - said.keys():
+            self._survey.note_agent(uuid, answers=False)
+        return said
+
+    def _ask_agent(self, connection: libvirt.virConnect, domain: Domain, now: float) -> list[Address]:
+        uuid = domain.metadata.uid
+        self._waiting.add(uuid)
+        try:
+            handle = connection.lookupByUUIDString(uuid)
+            said = self._ask_wayward(uuid, handle, "agent", [nic.mac for nic in domain.nics], now)
+            if said and now >= self._clock_due.get(uuid, 0.0):
+                self._ask_clock(uuid, handle, now)
+        except load().libvirtError:
+            # It has gone meanwhile.
+            return []
+        finally:
+            self._waiting.discard(uuid)
+        return said
+
+    def _ask(
+        self, connection: libvirt.virConnect, domain: Domain, said: list[Address], now: float
+    ) -> tuple[Address, ...]:
+        """All addresses of a domain; `said` are those that its agent told."""
         module = load()
         try:
             handle = connection.lookupByUUIDString(domain.metadata.uid)
@@ -181,9 +217,6 @@ class AddressCollector:
             source = module.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE
             told = self._asker.ask("addresses", lambda: handle.interfaceAddresses(source, 0))
             leased = read_addresses(told or {}, "lease", macs)
-        said = self._ask_wayward(domain.metadata.uid, handle, "agent", macs, now) if domain.agent else []
-        if said and now >= self._clock_due.get(domain.metadata.uid, 0.0):
-            self._ask_clock(domain.metadata.uid, handle, now)
         seen = self._ask_wayward("", handle, "arp", macs, now) if not leased and not said else []
         return merge(leased, said, seen)
 
@@ -199,7 +232,8 @@ class AddressCollector:
             found = read_addresses(handle.interfaceAddresses(source, 0), name, macs)
         except module.libvirtError as error:
             self._sulking[who] = now + _SULK
-            if error.get_error_code() == module.VIR_ERR_AGENT_UNRESPONSIVE:
+            # What times out has waited for an agent that somebody else's question hangs in.
+            if who and error.get_error_code() in (module.VIR_ERR_AGENT_UNRESPONSIVE, module.VIR_ERR_OPERATION_TIMEOUT):
                 self._survey.note_agent(who, answers=False)
             return []
         if who:

@@ -270,7 +270,8 @@ class LibvirtBackend(
         events = self._events = Events()
         self._history.attach(events)
         self._history.note("", "connected", link.uri)
-        everything = make_collectors(survey, self._host, self.transfers, self.job_notes, LinkProber(link))
+        probers = LinkProber(link), LinkProber(link, Lane.AGENTS)
+        everything = make_collectors(survey, self._host, self.transfers, self.job_notes, *probers)
         collectors = [one for one in everything if wanted & set(one.serves)]
         tasks: set[asyncio.Task[None]] = set()
 

@@ -139,16 +139,16 @@ class StragglerCollector:
 
 
 def make_collectors(
-    survey: Survey, host: Host, transfers: Transfers, notes: JobNotes, prober: Prober
+    survey: Survey, host: Host, transfers: Transfers, notes: JobNotes, prober: Prober, agents: Prober
 ) -> list[Collector]:
-    """All of them, for one connection; `transfers` and `notes` outlive it."""
+    """All of them, for one connection; `transfers` and `notes` outlive it. `agents` asks the agents of guests."""
     growth = Growth()
     return [
         HostCollector(survey, host),
         DomainCollector(survey),
         FigureCollector(survey),
         StragglerCollector(survey),
-        AddressCollector(survey),
+        AddressCollector(survey, agents),
         JobCollector(survey, host.metadata.name, notes, prober),
         BlockJobCollector(survey, transfers, prober),
         SnapshotCollector(survey),

@@ -48,13 +48,19 @@ class Lane(Enum):
     STORAGE = "storage"
     """Pools and volumes, which wait for storage that hangs."""
     GUESTS = "guests"
-    """What agents tell, which may take their time."""
+    """Where guests are reached, which may take its time."""
+    AGENTS = "agents"
+    """Questions to agents, which wait without end for one that hangs."""
     LOOKS = "looks"
     """Screens and agents that somebody wants to see, which wait for a QEMU that hangs."""
     CALLS = "calls"
     """What the user asks."""
     ERRANDS = "errands"
     """What the user asks and lasts: what is written to disk or copied."""
+
+
+_SEVERAL: Final = frozenset({Lane.CALLS, Lane.ERRANDS, Lane.LOOKS, Lane.PROBES, Lane.AGENTS})
+"""Those of which one call may hang while others go on."""
 
 
 def load() -> Any:
@@ -286,7 +292,7 @@ class Link:
         """The connection to use: of several the one that has least to do."""
         if self.is_alone:
             lane = Lane.STATES
-        most = _CALLS if lane in (Lane.CALLS, Lane.ERRANDS, Lane.LOOKS, Lane.PROBES) else 1
+        most = _CALLS if lane in _SEVERAL else 1
         for number in range(most):
             found = self._lanes.get((lane, number))
             if found is None:

@@ -36,8 +36,9 @@ class Prober(Protocol):
 class LinkProber:
     """Asks through connections of their own: a question that is held up keeps its connection, others get the next."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, lane: Lane = Lane.PROBES) -> None:
         self._link = link
+        self._lane = lane
         self._lock = threading.Lock()
         self._held: set[str] = set()
         """Whose question has not been answered yet, and is not waited for any more."""
@@ -51,7 +52,7 @@ class LinkProber:
             left = [uuid for uuid in uuids if uuid not in self._held]
         while left:
             turn = _Turn(left, ask, self._release)
-            self._wait(turn, self._link.begin(turn.run, _TITLE, Lane.PROBES))
+            self._wait(turn, self._link.begin(turn.run, _TITLE, self._lane))
             with self._lock:
                 left = turn.give_up(self._held) if not turn.ended else []
             answers.update(turn.answers)

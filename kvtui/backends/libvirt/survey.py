@@ -28,6 +28,8 @@ _HUNG: Final = 6.0
 """Seconds without an answer after which a QEMU counts as hung."""
 _HELD: Final = 2.0
 """Seconds after which a question for figures counts as held up, and is asked again beside it."""
+_MUTE: Final = 3.5
+"""Seconds without an answer after which an agent counts as mute: a guest that is busy takes its time."""
 _FIRST: Final = 2.0
 """Seconds that others wait for the first figures."""
 _IO_ERROR: Final = "I/O error"
@@ -173,8 +175,12 @@ class Survey:
         silent = self._silent.get(uuid)
         return silent is not None and time.monotonic() - silent > _HUNG
 
-    def _is_measured(self, domain: Domain) -> bool:
-        if domain.nics and not self._has_addresses:
+    def _is_waited_for(self, uuid: str, now: float) -> bool:
+        """Whether its agent may still answer."""
+        return uuid in self._mute and now - self._mute[uuid] < _MUTE
+
+    def _is_measured(self, domain: Domain, now: float) -> bool:
+        if domain.nics and (not self._has_addresses or self._is_waited_for(domain.metadata.uid, now)):
             return False
         if domain.hung or domain.reason in PASSING:
             return True
@@ -314,7 +320,7 @@ class Survey:
         if domain.active:
             domain.addresses = self._addresses.get(uuid, ())
             domain.hung = self._is_hung(uuid)
-            domain.measured = self._is_measured(domain)
+            domain.measured = self._is_measured(domain, now)
             self._judge_agent(domain, known or self._earlier.get(uuid), now)
         if self._snapshots is not None:
             domain.snapshots = self._snapshots.get(uuid, 0)
@@ -332,7 +338,7 @@ class Survey:
             same = before is not None and before.id == domain.id
             if domain.agent is False and same and before is not None:
                 domain.agent_lost = now if before.agent else before.agent_lost
-        domain.agent_mute = self._mute.get(uuid)
+        domain.agent_mute = self._mute.get(uuid) if not self._is_waited_for(uuid, now) else None
         domain.clock = self._clocks.get(uuid)
 
     def _describe(self, handle: libvirt.virDomain, has_snapshots: bool) -> Domain | None:
