@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from kvtui.model import Ref
 from kvtui.records.base import Condition, Record, is_true
-from kvtui.records.kubevirt import Migration, MigrationProgress, MigrationState, VirtualMachineInstance
+from kvtui.records.kubevirt import Migration, MigrationState, VirtualMachineInstance
+from kvtui.records.progress import MigrationProgress
 from kvtui.store import View
 from kvtui.text import parse_time
 

@@ -448,25 +448,6 @@ class Migration(Record):
         return self.status.phase in self.FINAL
 
 
-class MigrationProgress(Record):
-    """The memory copy of an instance, whose name it bears: told by virt-handler's metrics, and by no object."""
-
-    KIND: ClassVar[str] = "MigrationProgress"
-
-    processed: float = 0.0
-    """Bytes that were sent."""
-    remaining: float = 0.0
-    dirty_rate: float = 0.0
-    """Bytes a second that the guest changes."""
-    transfer_rate: float = 0.0
-    """Bytes a second that are sent."""
-
-    @property
-    def is_stuck(self) -> bool:
-        """Whether the guest changes its memory at least as fast as that is sent."""
-        return 0 < self.transfer_rate <= self.dirty_rate
-
-
 class KubeVirtConfiguration(Struct):
     """``spec.configuration`` of the KubeVirt installation."""
 
@@ -475,9 +456,17 @@ class KubeVirtConfiguration(Struct):
     migrations: MigrationConfiguration = msgspec.field(default_factory=MigrationConfiguration)
 
 
+class WorkloadUpdateStrategy(Struct):
+    """How VMs come to the launcher of a new version."""
+
+    workload_update_methods: tuple[str, ...] = ()
+    """``LiveMigrate``, ``Evict``; with none they stay as they are."""
+
+
 class KubeVirtSpec(Struct):
     """``spec`` of the KubeVirt installation."""
 
+    workload_update_strategy: WorkloadUpdateStrategy = msgspec.field(default_factory=WorkloadUpdateStrategy)
     configuration: KubeVirtConfiguration = msgspec.field(default_factory=KubeVirtConfiguration)
 
 

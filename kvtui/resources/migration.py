@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from kvtui.backends.base import Backend, Permission
 from kvtui.joins.move import Move, join_move, moves_of_instance, moves_of_migration
 from kvtui.model import Cell, Health, Ref, Tone
-from kvtui.records.kubevirt import Migration, MigrationProgress, VirtualMachineInstance
+from kvtui.records.kubevirt import Migration, VirtualMachineInstance
+from kvtui.records.progress import MigrationProgress
 from kvtui.resources import sources
 from kvtui.resources.base import Action, Column, Danger, Resource, migrations
 from kvtui.resources.cells import ACTIVE_FIRST, NOTHING, age_column, number_cell, reason_column, text_cell, urgency_cell

@@ -101,6 +101,12 @@ _URL_STEP: Final = "correct the URL: delete the DataVolume and make it anew"
 _LARGER: Final = "ask for a larger volume: delete the DataVolume and make it anew"
 
 MESSAGES: Final = (
+    # Migrations: row 70.
+    _message(
+        r"timeout waiting for utility volumes",
+        "kv pkg/virt-controller/watch/migration/migration.go:1680",
+        "let the backup end that has attached them (or detach them), then migrate it again",
+    ),
     # Making the launcher pod: VMI Synchronized=False FailedCreate, rows 8, 9, 17.
     _message(
         r"exceeded quota: (?P<quota>[^,\s]+), requested: (?P<requested>\S+), used: (?P<used>\S+), "

@@ -10,7 +10,8 @@ from kvtui.joins.queue import Limit, find_limit, installation_of, list_waiting
 from kvtui.joins.targets import find_target_pod
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.kubernetes import Event, Pod
-from kvtui.records.kubevirt import Migration, MigrationProgress, VirtualMachine, VirtualMachineInstance
+from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
+from kvtui.records.progress import MigrationProgress
 from kvtui.store import View
 from kvtui.text import age, parse_time
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule
@@ -61,13 +62,17 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
 def _judge_failed(view: View, move: Move, ref: Ref, now: float) -> Judgement:
     ended = move.ended or move.migration.created or now
     aborted = move.state is not None and move.state.abort_requested
-    if aborted or now >= ended + RECENT or move.vmi is None or _superseded(view, move, ref):
+    if aborted or now >= ended + RECENT or _superseded(view, move, ref):
+        return WELL
+    if move.state is not None and move.state.mode == "PostCopy":
+        return Judgement(_lost_in_post_copy(move, ref, ended), ended + RECENT)
+    if move.vmi is None:
         return WELL
     if found_no_node(view, move):
         return Judgement(_without_target(view, move, ref, ended), ended + RECENT)
     words = move.reason or _told_by_events(view, ref) or "the server gives no reason; see the events of the VM"
     evidence: tuple[Evidence, ...] = (Evidence(f"migration {ref.name}", "failureReason", words, ended),)
-    step, root = "migrate it again, and follow the log of both launcher pods", None
+    step, root = step_for(words) or "migrate it again, and follow the log of both launcher pods", None
     if _ABORTED in words and (copy := copy_of(view, move, now)) is not None:
         words = f"{copy.tell_failure(ended)}: {words}"
         evidence, step = (*evidence, *copy.evidence()), copy.step
@@ -79,6 +84,18 @@ def _judge_failed(view: View, move: Move, ref: Ref, now: float) -> Judgement:
     cause = f"{words} ({route})" if route else words
     finding = _finding(move, ref, Severity.BAD, "failed", cause, ended, evidence, step)
     return Judgement(replace(finding, root=root), ended + RECENT)
+
+
+def _lost_in_post_copy(move: Move, ref: Ref, ended: float) -> Finding:
+    """The guest ran at the target already, and part of its memory was at the source still: row 68."""
+    words = f"its guest is lost: in post-copy the copy from {move.source or '?'} to {move.target or '?'} broke off"
+    told = move.reason or "the server gives no reason"
+    evidence = (
+        Evidence(f"migration {ref.name}", "migrationState.mode", "PostCopy"),
+        Evidence(f"migration {ref.name}", "failureReason", told, ended),
+    )
+    step = "start the VM again if nobody has; look at the network between the two nodes before the next move"
+    return _finding(move, ref, Severity.BAD, "failed", words, ended, evidence, step)
 
 
 _ABORTED = "Live migration has been aborted"

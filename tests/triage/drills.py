@@ -435,6 +435,6 @@ CASES: dict[str, Case] = {
             _event("argocd", "Updated sync status: OutOfSync -> Synced", '"count":'),
         ),
         ("data/kafka-1", "streaming"),
-        unknown="no rule tells of changes that an owner takes back",
+        unknown="no object tells which field an owner took back, once it is back",
     ),
 }

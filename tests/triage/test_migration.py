@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kvtui.model import Finding, Severity
-from kvtui.records.kubevirt import MigrationProgress
+from kvtui.records.progress import MigrationProgress
 from kvtui.store import Put
 from kvtui.text import parse_time
 from kvtui.triage.engine import Engine
@@ -191,6 +191,16 @@ def test_what_only_its_own_node_has_is_named() -> None:
     assert found.cause == f"web-1: only {SOURCE}, where it runs, has the label disk=ssd"
 
 
+def test_a_guest_with_the_cpu_of_its_host_names_that_cpu_where_no_other_node_can_take_it() -> None:
+    key = "cpu-model-migration.node.kubevirt.io/SapphireRapids"
+    waits = unschedulable(moving("Scheduling"))
+    waits[-1]["spec"]["nodeSelector"] = {key: "true", "kubevirt.io/schedulable": "true"}
+    items = [*without_others(waits), node(SOURCE, labels={key: "true"}), node("w1")]
+    found = only(judge(items, BEGAN + 60), "migration")
+    assert found.cause == f"web-1: only {SOURCE}, where it runs, can take a guest of CPU SapphireRapids"
+    assert found.step.startswith("set a domain.cpu.model that all nodes offer instead of host-model")
+
+
 def failed_without_target(**spec: Any) -> list[Object]:
     """It was given up after five minutes, and its target pod is gone (kubevirt-api.md 5.4)."""
     items = without_others(moving("Failed", **spec))
@@ -255,6 +265,22 @@ def test_a_target_whose_container_ended_says_how() -> None:
     pod["status"] = {"phase": "Failed", "containerStatuses": [{"name": "compute", "state": {"terminated": ended}}]}
     found = only(judge(items), "migration")
     assert "Target pod is down: container compute ended with OOMKilled, exit code 137" in found.cause
+
+
+def test_a_guest_that_is_lost_in_post_copy_says_so_though_its_instance_is_gone() -> None:
+    items = [item for item in lost(mode="PostCopy") if item["kind"] == "VirtualMachineInstanceMigration"]
+    found = only(judge(items), "migration")
+    assert (found.severity, found.trouble) == (Severity.BAD, "failed")
+    assert found.cause == (f"web-1: its guest is lost: in post-copy the copy from {SOURCE} to {TARGET} broke off")
+
+
+def test_utility_volumes_that_did_not_go_have_their_own_way_out() -> None:
+    items = lost()
+    job = next(item for item in items if item["kind"] == "VirtualMachineInstanceMigration")
+    told = "Migration timeout waiting for utility volumes to detach"
+    found = only(judge([*items, event(job, "FailedMigration", told)]), "migration")
+    assert found.cause.startswith(f"web-1: {told}")
+    assert found.step.startswith("let the backup end")
 
 
 def test_a_copy_that_was_given_up_tells_how_long_it_took_and_what_it_had() -> None:
@@ -327,3 +353,52 @@ def test_the_policy_that_gave_a_copy_its_time_is_named() -> None:
     found = copying(BEGAN + 150)
     assert found is not None
     assert "200 s, for 1Gi 3m20s (MigrationPolicy shop-fast)" in [one.value for one in found.evidence]
+
+
+# What is to be moved and is not
+
+
+def marked(**edits: Any) -> list[Object]:
+    """The recorded machine, marked to leave its node by a drain (kubevirt-api.md 5.5)."""
+    items = [item for item in moving("Pending") if item["kind"] != "VirtualMachineInstanceMigration"]
+    vmi = next(item for item in items if item["kind"] == "VirtualMachineInstance")
+    vmi["status"]["evacuationNodeName"] = SOURCE
+    asked = {"type": "EvictionRequested", "status": "True", "lastTransitionTime": "2026-11-21T01:50:14Z"}
+    vmi["status"]["conditions"] = [*vmi["status"]["conditions"], asked]
+    vmi["spec"] |= edits
+    return items
+
+
+def test_a_vm_that_is_to_leave_and_gets_no_migration_is_told_after_a_while() -> None:
+    assert judge(marked(), BEGAN + 119) == []
+    found = only(judge(marked(), BEGAN + 121), "vm")
+    assert (found.trouble, found.severity) == ("is not moved", Severity.WARN)
+    assert found.cause == f"it is to leave {SOURCE} and no migration is made: no limit is reached"
+
+
+def test_a_vm_that_others_keep_from_leaving_names_the_limit() -> None:
+    items = [*marked(), *moving("Running", "web-2"), installation(parallelMigrationsPerCluster=1)]
+    (found,) = [one for one in judge_at_once(items, BEGAN + 121) if one.trouble == "is not moved"]
+    assert found.severity is Severity.INFO
+    assert found.cause.endswith("1 other moves, and parallelMigrationsPerCluster is 1")
+
+
+def test_a_vm_that_somebody_else_moves_is_no_matter_of_virt_controllers() -> None:
+    assert judge_at_once(marked(evictionStrategy="External"), BEGAN + 121) == []
+
+
+def judge_at_once(items: list[Object], now: float) -> list[Finding]:
+    """As who looks but once."""
+    store, engine = store_of(items), Engine()
+    engine.waits = False
+    engine.update(store, store.drain(), now)
+    return list(engine.findings)
+
+
+def test_vms_in_old_launchers_that_nothing_moves_are_told() -> None:
+    kubevirt = installation()
+    kubevirt["status"] |= {"outdatedVirtualMachineInstanceWorkloads": 14, "observedKubeVirtVersion": "v1.9.0"}
+    (found,) = judge_at_once([kubevirt], BEGAN)
+    assert found.cause == "14 VMs still run in a launcher from before v1.9.0, and nothing moves them"
+    kubevirt["status"]["conditions"] = [{"type": "Progressing", "status": "True"}]
+    assert [one for one in judge_at_once([kubevirt], BEGAN) if one.rule == "kubevirt.outdated"] == []

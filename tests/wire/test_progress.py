@@ -15,7 +15,8 @@ from kvtui.backends.kubernetes.progress import Progress, read_figures
 from kvtui.errors import ForbiddenError, KvtuiError
 from kvtui.records.decode import decode_record
 from kvtui.records.kubernetes import Pod
-from kvtui.records.kubevirt import MigrationProgress, VirtualMachineInstance
+from kvtui.records.kubevirt import VirtualMachineInstance
+from kvtui.records.progress import MigrationProgress
 from kvtui.store import Drop, Message, Put, Replace
 from tests.wire.support import QUICK, eventually
 

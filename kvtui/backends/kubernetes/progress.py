@@ -18,7 +18,8 @@ from kvtui.backends.kubernetes.server import Server
 from kvtui.errors import AbsentError, ForbiddenError, KvtuiError
 from kvtui.records.base import Meta, Record
 from kvtui.records.kubernetes import Pod
-from kvtui.records.kubevirt import MigrationProgress, VirtualMachineInstance
+from kvtui.records.kubevirt import VirtualMachineInstance
+from kvtui.records.progress import MigrationProgress
 from kvtui.store import Drop, Message, Put, Replace
 
 _PORT: Final = 8443
