@@ -111,6 +111,8 @@ def _kubevirt(view: View, ref: Ref, now: float) -> Judgement:
     if record is None:
         return WELL
     judgement = _of_installation(record, ref, "KubeVirt")
+    if judgement is WELL:
+        return Judgement(_outdated(record, ref))
     finding = judgement.finding
     if finding is None or not is_true(record.status.conditions, "Progressing"):
         return judgement
@@ -128,6 +130,19 @@ def _kubevirt(view: View, ref: Ref, now: float) -> Judgement:
         root=pod.ref(ref.backend),
     )
     return Judgement(stuck, now + _LOOK_AGAIN)
+
+
+def _outdated(record: KubeVirt, ref: Ref) -> Finding | None:
+    """VMs whose launchers are of the version before: KubeVirt moves them only where it is told to (row 75)."""
+    count = record.status.outdated_virtual_machine_instance_workloads
+    if not count:
+        return None
+    evidence = Evidence(f"KubeVirt {ref.name}", "status.outdatedVirtualMachineInstanceWorkloads", str(count))
+    cause = f"{count} VM{'s run in launchers' if count > 1 else ' runs in a launcher'} of an older version"
+    step = "migrate them, or let spec.workloadUpdateStrategy of the KubeVirt resource name LiveMigrate"
+    return Finding(
+        "kubevirt.available", Severity.INFO, ref, "kubevirt", "has outdated launchers", cause, None, (evidence,), step
+    )
 
 
 def _name_update(record: KubeVirt) -> str:
@@ -205,7 +220,7 @@ RULES = (
         _kubevirt,
         {KubeVirt: itself, Pod: _kubevirts_of_pod},
         linger=LINGER,
-        detects="KubeVirt that is degraded, not available, or being changed",
+        detects="KubeVirt that is degraded, not available, being changed, or whose VMs run in outdated launchers",
         severities="bad, warn, info",
     ),
     Rule(

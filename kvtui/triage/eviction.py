@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from kvtui.joins.machine import join_machine, machines_of_instance, machines_of_node, machines_of_vm
+from kvtui.joins.machine import (
+    join_machine,
+    machines_of_instance,
+    machines_of_migration,
+    machines_of_node,
+    machines_of_vm,
+)
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import find_condition
 from kvtui.records.kubernetes import Node
-from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
+from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.store import View
 from kvtui.text import parse_time
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
@@ -16,6 +22,9 @@ from kvtui.triage.messages import read_message
 
 CORDON_LIMIT: Final = 3600.0
 """Seconds after which a cordon may be forgotten: maintenance takes less."""
+EVACUATION_LIMIT: Final = 300.0
+"""Seconds that an evacuation may wait for its migration while no other goes on."""
+_LOOK_AGAIN: Final = 60.0
 _CORDON: Final = "node.kubernetes.io/unschedulable"
 _LIMIT: Final = 120.0
 """Seconds after its start in which a VM may still become migratable: virt-handler looks at it by and by."""
@@ -56,6 +65,29 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     )
 
 
+def _judge_evacuation(view: View, ref: Ref, now: float) -> Judgement:
+    """A VM that is to leave its node and for which no migration is made (row 74). It has no time of its own."""
+    machine = join_machine(view, ref)
+    if machine is None or machine.vmi is None or not machine.running or machine.migration is not None:
+        return WELL
+    vmi = machine.vmi
+    if vmi.metadata.deletion_timestamp:
+        return WELL
+    name = vmi.status.evacuation_node_name
+    # Of strategy External somebody else takes care.
+    if not name or name != vmi.status.node_name or vmi.spec.eviction_strategy == "External":
+        return WELL
+    if view.linked(Migration, ref.backend, "unfinished", "true"):
+        # Only a few are made at a time: it may wait for its turn.
+        return Judgement(again=now + _LOOK_AGAIN)
+    evidence = Evidence(f"VMI {vmi.metadata.name}", "status.evacuationNodeName", name)
+    cause = f"it is to leave {name}, and virt-controller makes no migration for it"
+    step = "see the log of virt-controller and the migrations of that node; or cancel the evacuation"
+    return Judgement(
+        Finding("vm.evacuation", Severity.WARN, machine.ref, "vm", "is not evacuated", cause, None, (evidence,), step)
+    )
+
+
 def _judge_cordon(view: View, ref: Ref, now: float) -> Judgement:
     node = view.find(Node, ref)
     if node is None or not node.spec.unschedulable:
@@ -90,6 +122,19 @@ RULES: Final = (
         linger=LINGER,
         detects="a VM that evictionStrategy LiveMigrate wants moved and that cannot be, and the drain that it blocks",
         severities="warn, info",
+    ),
+    Rule(
+        "vm.evacuation",
+        _judge_evacuation,
+        {
+            VirtualMachine: machines_of_vm,
+            VirtualMachineInstance: machines_of_instance,
+            Migration: machines_of_migration,
+        },
+        settle=EVACUATION_LIMIT,
+        linger=LINGER,
+        detects="a VM that is to leave its node and for which no migration is made",
+        severities="warn",
     ),
     Rule(
         "node.cordon",

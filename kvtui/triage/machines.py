@@ -31,6 +31,7 @@ from kvtui.triage.messages import read_message, step_for
 from kvtui.triage.pace import START, STOP_GRACE, pace_of
 from kvtui.triage.scheduling import explain_refusal, explain_scheduling, unready
 from kvtui.triage.storage import BIND_LIMIT, IO_ERROR, explain_claim, explain_io_error, name_claim, tells
+from kvtui.triage.targets import newest_warning
 
 SETTLE = 15.0
 """Seconds that a complaint must stand before it counts: controllers retry."""
@@ -215,7 +216,7 @@ def _explain(view: View, machine: Machine) -> Cause | None:
     """What explains that a machine does not run, down to the object at fault; None when nothing says why."""
     told = find_cause(machine) or _of_disk_event(view, machine)
     if told is None:
-        return None
+        return _of_pod_event(view, machine)
     match told.theme:
         case Theme.SCHEDULING:
             return explain_scheduling(view, machine, told)
@@ -247,6 +248,27 @@ def _of_disk_event(view: View, machine: Machine) -> Cause | None:
 
 _DISK_EVENTS = frozenset({"SourcePVCNotAvailabe", "SourcePVCNotAvailable", "UnauthorizedDataVolumeCreate"})
 """The first is spelt as KubeVirt spells it."""
+
+
+def _of_pod_event(view: View, machine: Machine) -> Cause | None:
+    """Why its launcher, which has a node, is not begun there: networks, volumes, runtimes; rows 78, 79 and 105."""
+    pod = machine.launcher
+    if pod is None or pod.status.phase != "Pending" or not pod.spec.node_name:
+        return None
+    meta = pod.metadata
+    event = newest_warning(view, machine.backend, meta.namespace, meta.name)
+    if event is None or event.reason not in _POD_EVENTS:
+        return None
+    evidence = Evidence(f"Event of Pod {meta.name}", event.reason, event.message, event.first_seen)
+    reading = read_message(event.message)
+    if reading is None:
+        return Cause(Theme.VM, event.message, evidence, step=f"kubectl describe pod -n {meta.namespace} {meta.name}")
+    sentence = f"on {pod.spec.node_name}: {reading.sentence}"
+    return Cause(Theme.VM, sentence, evidence, step=reading.step)
+
+
+_POD_EVENTS = frozenset({"FailedCreatePodSandBox", "FailedMount", "FailedMapVolume", "FailedAttachVolume"})
+"""Of kubelet and of the attach-detach controller."""
 
 
 def _of_claim(view: View, machine: Machine, told: Cause) -> Cause:
@@ -338,6 +360,9 @@ def _of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
         about.kind == VirtualMachineInstance.KIND and event.reason in (_SYNC_FAILED, IO_ERROR)
     ):
         return machines_named(view, ref.backend, about.namespace, about.name)
+    if event.reason in _POD_EVENTS:
+        pod = view.get(Pod, ref.backend, about.namespace, about.name)
+        return machines_of_pod(view, pod.ref(ref.backend), pod) if pod is not None else ()
     if about.kind != Claim.KIND or not tells(event):
         return ()
     return machines_of_volume(view, Ref(ref.backend, Claim.KIND, about.namespace, about.name), event)

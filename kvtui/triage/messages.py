@@ -160,6 +160,32 @@ MESSAGES: Final = (
         "create it anew: the pod starts by itself then",
         "there is no NetworkAttachmentDefinition {space}/{name} any more",
     ),
+    # Beginning a pod on its node: events of kubelet and of the attach-detach controller, rows 65, 79 and 105.
+    _message(
+        r'error adding container to network "(?P<net>[^"]+)": (?P<words>.+)',
+        "multus, CNI plugins (general)",
+        "see the network's plugin on that node: its bridge, VLAN or addresses",
+        "its network {net} cannot be set up: {words}",
+    ),
+    _message(
+        r'no runtime for "(?P<runtime>[^"]+)" is configured',
+        "containerd (general)",
+        "see kata-deploy on that node, and the handler of its RuntimeClass",
+        "the node has no runtime {runtime}",
+    ),
+    _message(
+        r'Multi-Attach error for volume "(?P<volume>[^"]+)" (?P<words>.+)',
+        "kubernetes pkg/controller/volume/attachdetach/reconciler",
+        "stop what uses it there; where that node is lost, make sure that it is off first",
+        "volume {volume} is attached to another node: {words}",
+    ),
+    # Webhooks of KubeVirt and CDI: row 101.
+    _message(
+        r'failed calling webhook "(?P<hook>[^"]+)": (?:failed to call webhook: )?(?P<words>.+)',
+        "kubernetes apiserver/pkg/admission/plugin/webhook/errors; kv components/secrets.go",
+        "see the pods behind webhook {hook}, and their certificates",
+        "webhook {hook} does not answer: {words}",
+    ),
     # Running and starting QEMU: states of containers, event SyncFailed, events of the VMI; rows 10, 23, 24.
     _message(
         r"container (?P<container>\S+) of the launcher ended: OOMKilled",

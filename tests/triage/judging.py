@@ -77,14 +77,15 @@ def event(about: Object, reason: str, message: str, type_: str = "Warning") -> O
     }
 
 
-def judge(items: Sequence[Object], now: float = RECORDED) -> list[Finding]:
-    """What all rules find in these objects, and in nothing else."""
+def judge(items: Sequence[Object], now: float = RECORDED, *, waits: bool = True) -> list[Finding]:
+    """What all rules find in these objects, and in nothing else; `waits` for what has to stand for a while."""
     store = Store()
     for kind in TYPES:
         store.post(Feed("c", kind, FeedState.LIVE))
     for item in items:
         store.post(Put("c", record_of(item)))
     engine = Engine()
+    engine.waits = waits
     engine.update(store, store.drain(), now)
     return list(engine.findings)
 
