@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 from kvtui.actions.batch import Batches
 from kvtui.actions.care import count_left, interrupts, name_managers, raise_level, why_protected
+from kvtui.actions.foresight import foresee
 from kvtui.actions.items import Task
 from kvtui.actions.rehearsal import rehearsal
 from kvtui.backends.base import Permission, Verdict
@@ -296,14 +297,16 @@ class Confirmer:
         """What must be said of the rows; what is not true of all of them names those it is true of."""
         about: dict[str, list[str]] = {}
         together: dict[Permission, list[Ref]] = {}
+        refs_of_all = {resource.ref(row) for row in rows}
         for row in rows:
             variant, ref = action.of(row), resource.ref(row)
             together.setdefault(variant.needs, []).append(ref)
+            foreseen = foresee(self._fleet.view, self._fleet.engine.worst, variant.id, row, ref, refs_of_all)
             record = self._fleet.view.record(ref)
             asks = variant.danger is not Danger.NONE
             carried = tell_carried(self._fleet.view, record) if isinstance(record, Domain) and asks else ()
             broken = variant.breaks(self._fleet.view, row)
-            for warning in (*carried, *self._objections(variant.needs, ref), *broken, *variant.warn(row)):
+            for warning in (*foreseen, *carried, *self._objections(variant.needs, ref), *broken, *variant.warn(row)):
                 about.setdefault(warning, []).append(self._fleet.name(ref))
         left = [words for needs, refs in together.items() for words in count_left(self._fleet.view, needs, refs)]
         return left + [

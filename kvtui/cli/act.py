@@ -34,7 +34,7 @@ from kvtui.fleet import Fleet
 from kvtui.model import FeedState, Platform, Ref
 from kvtui.resources import RESOURCES
 from kvtui.resources.form import Answers
-from kvtui.resources.sources import DOMAINS, INSTANCES, NAMESPACES, NODES, name_kind
+from kvtui.resources.sources import CLUSTER_MACHINES, CLUSTERS, DOMAINS, INSTANCES, NAMESPACES, NODES, name_kind
 from kvtui.text import age, clean_line
 
 _LISTS: Final = 15.0
@@ -157,7 +157,9 @@ class _Run:
         made = [one.makes.source for one in actions if one.makes is not None and self._waits]
         # What a domain carries is said before it is stopped or moved.
         carried = (NODES, INSTANCES) if DOMAINS in self._deed.resource.own else ()
-        return tuple(dict.fromkeys((*self._deed.resource.sources, *reads, *made, *carried, NAMESPACES)))
+        # A VM may be a machine of a cluster that is in trouble.
+        tenants = (CLUSTERS, CLUSTER_MACHINES) if INSTANCES in self._deed.resource.sources else ()
+        return tuple(dict.fromkeys((*self._deed.resource.sources, *reads, *made, *carried, *tenants, NAMESPACES)))
 
     # What is meant --------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,8 +20,8 @@ from kvtui.cli.judging import Judged, judge_fleet
 from kvtui.cli.naming import Named, find_named, read_name
 from kvtui.cli.output import printing
 from kvtui.fleet import Fleet
-from kvtui.joins.parts import parts_of
-from kvtui.model import Health, Ref
+from kvtui.joins.parts import parts_of, records_of
+from kvtui.model import Health, Ref, Tone
 from kvtui.records.bastion import Bastion
 from kvtui.resources.base import AnyResource
 from kvtui.text import clean_line, escape_markdown
@@ -44,6 +45,8 @@ class _Answer:
     name: str
     health: Health
     stories: Sequence[Story]
+    kinds: Sequence[str]
+    """Of it and of the parts that were looked at with it."""
     awaited: bool
     """Whether its figures did not come: what those would tell is not known."""
 
@@ -60,7 +63,7 @@ async def _why(options: Namespace, fleet: Fleet) -> int:
                 case "json":
                     _print_json(answer, missing)
                 case "markdown":
-                    sys.stdout.write("\n".join(_markdown(answer, fleet.clock())) + "\n")
+                    sys.stdout.write("\n".join(_markdown(answer, missing, fleet.clock())) + "\n")
                 case _:
                     sys.stdout.write("\n".join(_text(answer, fleet.clock())) + "\n")
         for words in missing:
@@ -80,18 +83,25 @@ def _answer(fleet: Fleet, named: Named, judged: Judged) -> _Answer:
     subjects = [ref, *parts_of(row, ref.backend), *before]
     stories = tell_stories(judged.problems, subjects)
     health = resource.health(row, fleet.clock())
-    return _Answer(resource, ref, fleet.name(ref), health, stories, not judged.awaited.isdisjoint(subjects))
+    kinds = [record.KIND for record in records_of(row)] or [ref.kind]
+    return _Answer(resource, ref, fleet.name(ref), health, stories, kinds, not judged.awaited.isdisjoint(subjects))
 
 
-def _well(answer: _Answer) -> str:
-    """What is said where no rule finds anything."""
-    reason = f" ({answer.health.reason})" if answer.health.reason else ""
-    known = (
-        "whether something is wrong with it is not known, for its figures did not come in time"
-        if answer.awaited
-        else "nothing is known to be wrong with it"
-    )
-    return f"{answer.resource.label} {answer.name} is {answer.health.word}{reason}: {known}"
+def _plain(answer: _Answer) -> str:
+    """What is said where no rule finds anything: never more than what was looked at."""
+    health = answer.health
+    state = f"{answer.resource.label} {answer.name} is {health.word}{f' ({health.reason})' if health.reason else ''}"
+    if health.tone in (Tone.WARN, Tone.BAD):
+        return f"{state}: no rule says why; what it says itself is all that is known"
+    if answer.awaited:
+        return f"{state}: whether something is wrong with it is not known, for its figures did not come in time"
+    return f"{state}: nothing is known to be wrong with it; looked at: {_looked_at(answer.kinds)}"
+
+
+def _looked_at(kinds: Sequence[str]) -> str:
+    """Kinds of objects, counted: ``VirtualMachine, Pod, 2 PersistentVolumeClaims``."""
+    counts = Counter(kinds)
+    return ", ".join(kind if count == 1 else f"{count} {kind}s" for kind, count in counts.items())
 
 
 def _names(story: Story) -> str:
@@ -102,7 +112,7 @@ def _names(story: Story) -> str:
 
 def _text(answer: _Answer, now: float) -> Iterator[str]:
     if not answer.stories:
-        yield clean_line(_well(answer))
+        yield clean_line(_plain(answer))
     for number, story in enumerate(answer.stories):
         if number:
             yield ""
@@ -119,9 +129,9 @@ def _text(answer: _Answer, now: float) -> Iterator[str]:
             yield clean_line(f"  the same cause troubles {_names(story)}")
 
 
-def _markdown(answer: _Answer, now: float) -> Iterator[str]:
+def _markdown(answer: _Answer, missing: Sequence[str], now: float) -> Iterator[str]:
     if not answer.stories:
-        yield escape_markdown(_well(answer))
+        yield escape_markdown(_plain(answer))
     for number, story in enumerate(answer.stories):
         if number:
             yield ""
@@ -141,6 +151,11 @@ def _markdown(answer: _Answer, now: float) -> Iterator[str]:
         if story.effects:
             yield ""
             yield f"The same cause troubles {escape_markdown(_names(story))}"
+    if missing:
+        yield ""
+        yield "Not known:"
+        yield ""
+        yield from (f"- {escape_markdown(words)}" for words in missing)
 
 
 def _print_json(answer: _Answer, missing: Sequence[str]) -> None:

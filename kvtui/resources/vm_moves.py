@@ -17,6 +17,8 @@ from kvtui.store import View
 
 _ASKED: Final = 20
 """Launchers that are looked at before many VMs move; more of them go where the scheduler wants."""
+_NAMED: Final = 3
+"""Nodes that a warning names before it counts them."""
 _UPDATE: Final = "update"
 _SUBRESOURCES: Final = "subresources.kubevirt.io"
 _OFF = "it does not run any more"
@@ -66,8 +68,6 @@ def _migrate_form(view: View, machines: Sequence[Machine], wants: Sequence[Wants
     about = [f"from {here}"] if here else []
     if isinstance(wants, str):
         about.append(wants)
-    elif not good:
-        about.append("no other node could take it now, as far as kvtui sees: it would wait for one")
     count = f"{len(good)} of {len(landings)} other nodes could take it" if known and len(machines) == 1 else ""
     return Form(
         f"migrate {whom}",
@@ -78,7 +78,16 @@ def _migrate_form(view: View, machines: Sequence[Machine], wants: Sequence[Wants
             ),
         ),
         about=about,
+        warn=lambda _answers: _warn_nowhere(landings) if known and not good else (),
     )  # fmt: skip
+
+
+def _warn_nowhere(landings: Sequence[Landing]) -> tuple[str, ...]:
+    """Why no node takes it: the first few of them with their reasons."""
+    named = "; ".join(f"{landing.node.metadata.name}: {landing.reason}" for landing in landings[:_NAMED])
+    more = f"; and {len(landings) - _NAMED} more" if len(landings) > _NAMED else ""
+    told = f"{named}{more}" if landings else "there is none"
+    return (f"no other node takes it now, so it would wait for one ({told})",)
 
 
 def _option(landing: Landing) -> Option:

@@ -55,7 +55,7 @@ def test_what_is_well_is_said_to_be_so_as_far_as_is_known(run: Run) -> None:
     row = next(row for row in rows if row["name"] not in troubled)
     code, out, _ = run("why", f"{row['namespace']}/{row['name']}")
     assert code == codes.OK
-    assert out.endswith("is Running: nothing is known to be wrong with it\n")
+    assert "is Running: nothing is known to be wrong with it; looked at: VirtualMachine, VirtualMachineInstance" in out
 
 
 def test_an_object_that_is_not_there_and_a_kind_that_is_none(run: Run) -> None:

@@ -19,6 +19,7 @@ from kvtui import __version__
 from kvtui.backends.base import Inbox, Permission, Source, Verdict
 from kvtui.cli import get as get_module
 from kvtui.cli import main
+from kvtui.cli import why as why_module
 from kvtui.cli.arguments import parse_arguments
 from kvtui.cli.demo import DemoCluster
 from kvtui.errors import ConfigError, KvtuiError
@@ -75,11 +76,12 @@ def everything() -> list[Object]:
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
-    """Let `kvtui get` find these backends instead of a kubeconfig's contexts."""
+    """Let `kvtui get` and `why` find these backends instead of a kubeconfig's contexts."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
 
     def install(*backends: RecordedBackend) -> None:
-        monkeypatch.setattr(get_module, "make_fleet", lambda _options, _settings: Fleet(backends))
+        for module in (get_module, why_module):
+            monkeypatch.setattr(module, "make_fleet", lambda _options, _settings: Fleet(backends))
 
     return install
 
@@ -472,3 +474,27 @@ def test_names_that_cannot_be(arguments: list[str], words: str, capsys: pytest.C
 def test_what_stands_behind_two_dashes_is_a_name_whatever_it_looks_like(words: list[str]) -> None:
     options = parse_arguments(words)
     assert (options.words if options.command == "act" else options.names) == ["a", "--yes", "-x"]
+
+
+# Why ---------------------------------------------------------------------------------------------------------------
+
+
+def test_of_an_object_that_is_not_well_nobody_says_that_it_is(
+    serve: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = read_machine("stopped")[0]
+    machine["status"]["printableStatus"] = "Dreaming"
+    serve(RecordedBackend([machine]))
+    assert main(["why", "batch-1"]) == 0
+    words = "vm shop/batch-1 is Dreaming: no rule says why; what it says itself is all that is known\n"
+    assert capsys.readouterr().out == words
+
+
+def test_what_could_not_be_judged_is_part_of_what_goes_into_the_chat(
+    serve: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    serve(RecordedBackend([read_machine("stopped")[0]], states={"Pod": FeedState.FORBIDDEN}))
+    main(["why", "batch-1", "-o", "markdown"])
+    told = capsys.readouterr().out
+    assert "Not known:" in told
+    assert "forbidden" in told

@@ -106,7 +106,7 @@ def test_figures_that_do_not_come_leave_open_whether_something_is_wrong(run: Run
     )
     code, out, err = run([AWAITED], "why", "web")
     assert (code, err) == (3, complaint)
-    assert out == "vm web is Running: nothing is known to be wrong with it\n"
+    assert out == "vm web is Running: nothing is known to be wrong with it; looked at: Domain, Host\n"
     assert json.loads(run([AWAITED], "why", "db", "-o", "json")[1])["not_checked"] == [
         "kvm-c: figures of 1 VM not answered in time"
     ]
@@ -161,5 +161,5 @@ def test_words_of_a_server_that_puts_us_off_are_its_cause(run: Run) -> None:
 def test_why_of_a_vm_says_which_other_host_was_not_looked_at(run: Run) -> None:
     code, out, err = run([WELL, FROZEN], "why", "web")
     assert code == 3
-    assert out == "vm web on kvm-a is Running: nothing is known to be wrong with it\n"
+    assert out == "vm web on kvm-a is Running: nothing is known to be wrong with it; looked at: Domain, Host\n"
     assert err.startswith("kvtui: kvm-b: ")

@@ -1,0 +1,194 @@
+"""What the rules know that an action would run into: said before it is confirmed, the cause first. Pure.
+
+Only what may change the decision: a VM that would not start again, a cluster that is in trouble already, a disk that is
+being copied, the last node with room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from msgspec.structs import replace as alter
+
+from kvtui.joins.causes import Cause, Theme
+from kvtui.joins.footing import nodes_in, nodes_of_machine
+from kvtui.joins.machine import Machine
+from kvtui.joins.room import requests_of, used_on
+from kvtui.model import Evidence, FeedState, Finding, Ref, Severity
+from kvtui.records.base import Record, is_true
+from kvtui.records.cdi import DataVolume
+from kvtui.records.clusters import CLUSTER_LABEL, Cluster, KubevirtCluster, KubevirtMachine
+from kvtui.records.kubernetes import Claim, Node, Pod
+from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
+from kvtui.records.libvirt import Domain
+from kvtui.store import View
+from kvtui.text import quantity, size
+from kvtui.triage.scheduling import explain_scheduling
+from kvtui.triage.storage import explain_claim
+
+_STARTS: Final = frozenset({"vm.start", "vm.start_paused", "vm.restart", "vm.force_restart"})
+_ENDS: Final = frozenset({"stop", "kill", "restart", "force_restart", "delete", "reset", "pause"})
+"""Names of actions that make a guest stand still or end, without their resource."""
+_ERASES: Final = frozenset({"pvc.delete", "datavolume.delete"})
+_COPIED: Final = frozenset({"Succeeded", "Failed", ""})
+_NAMED: Final = 3
+
+Found = Mapping[tuple[str, ...], Finding]
+
+
+def foresee(view: View, found: Found, action: str, row: Any, ref: Ref, together: Collection[Ref]) -> Iterator[str]:
+    """A sentence for each thing that the action with that id would run into on a row. `found` is the worst of each
+    subject, `together` are all rows that it is done to.
+    """
+    if action in _STARTS and isinstance(row, Machine):
+        yield from _tell_no_start(view, row)
+    if action.partition(".")[2] in _ENDS:
+        yield from _tell_tenants(view, found, ref)
+    if action in _ERASES:
+        yield from _tell_copies(view, ref)
+    if action == "node.cordon":
+        yield from _tell_last_room(view, together, ref)
+
+
+# A start -------------------------------------------------------------------------------------------------------------
+
+
+def _tell_no_start(view: View, machine: Machine) -> Iterator[str]:
+    """Why the VM would not run with what its next instance is made of."""
+    again = " again" if machine.live is not None else ""
+    cause = next(_why_no_disk(view, machine), "") or _why_no_node(view, machine)
+    if cause:
+        yield f"the rules say it will not start{again}: {cause}"
+
+
+def _why_no_disk(view: View, machine: Machine) -> Iterator[str]:
+    if machine.vm is None or view.feed(machine.backend, Claim.KIND).state is not FeedState.LIVE:
+        return
+    namespace = machine.vm.metadata.namespace
+    for volume in machine.vm.spec.template.spec.volumes:
+        if not volume.claim:
+            continue
+        claim = view.get(Claim, machine.backend, namespace, volume.claim)
+        if claim is None:
+            made = view.get(DataVolume, machine.backend, namespace, volume.claim)
+            if made is None and not _is_made(machine, volume.claim):
+                yield f"there is no PVC {volume.claim}"
+        elif claim.metadata.deletion_timestamp:
+            yield f"its PVC {volume.claim} is being deleted, and goes once nothing uses it"
+        elif (cause := explain_claim(view, machine.backend, claim)) is not None:
+            yield f"its PVC {volume.claim}: {cause.sentence}"
+
+
+def _is_made(machine: Machine, claim: str) -> bool:
+    """Whether the VM makes that disk by itself."""
+    templates = machine.vm.spec.data_volume_templates if machine.vm is not None else ()
+    return any(template.metadata.name == claim for template in templates)
+
+
+def _why_no_node(view: View, machine: Machine) -> str:
+    """Judged as its next launcher pod would be: with the node selector of now, and as much room as it has."""
+    pod = machine.launcher
+    if pod is None or machine.vm is None or machine.vmi is None:
+        return ""
+    kept = {key: value for key, value in pod.spec.node_selector.items() if key not in machine.vmi.spec.node_selector}
+    wanted = {**kept, **machine.vm.spec.template.spec.node_selector}
+    next_pod = alter(pod, spec=alter(pod.spec, node_selector=wanted, containers=()))
+    unknown = Cause(Theme.SCHEDULING, "", Evidence("", "", ""))
+    return explain_scheduling(view, replace(machine, launcher=next_pod), unknown).sentence
+
+
+# An end --------------------------------------------------------------------------------------------------------------
+
+
+def _tell_tenants(view: View, found: Found, ref: Ref) -> Iterator[str]:
+    """The trouble of clusters whose node a machine is."""
+    record = view.record(ref)
+    if record is None or not found:
+        return
+    alarming = [finding for finding in found.values() if finding.severity is Severity.BAD]
+    for node, cluster in _nodes_inside(view, ref, record):
+        troubled = [one for one in alarming if one.subject.backend == cluster and one.subject.kind == Node.KIND]
+        others = [one for one in troubled if one.subject.name != node]
+        if others:
+            yield f"{_name(others)}: cluster {cluster} is in trouble already, and its node {node} runs in it"
+    cluster = record.metadata.labels.get(CLUSTER_LABEL, "")
+    for finding in found.values() if cluster else ():
+        if finding.subject[:3:2] == ref[:3:2] and _is_of_cluster(view, finding.subject, cluster):
+            yield f"cluster {cluster} is in trouble already: {finding.subject.name} {finding.trouble}: {finding.cause}"
+            return
+
+
+def _nodes_inside(view: View, ref: Ref, record: Record) -> Iterator[tuple[str, str]]:
+    """Name and backend of the nodes that run in a machine."""
+    if isinstance(record, Domain):
+        yield from ((node.name, node.backend) for node, _ in nodes_in(view, record))
+    elif isinstance(record, VirtualMachine | VirtualMachineInstance):
+        yield from ((node.name, node.backend) for node in nodes_of_machine(view, ref, record))
+
+
+def _is_of_cluster(view: View, subject: Ref, cluster: str) -> bool:
+    if subject.kind in (Cluster.KIND, KubevirtCluster.KIND):
+        return subject.name == cluster
+    record = view.record(subject) if subject.kind == KubevirtMachine.KIND else None
+    return record is not None and record.metadata.labels.get(CLUSTER_LABEL) == cluster
+
+
+def _name(findings: Collection[Finding]) -> str:
+    named = sorted(f"node {one.subject.name} {one.trouble}" for one in findings)
+    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    return ", ".join(named[:_NAMED]) + more
+
+
+# A disk --------------------------------------------------------------------------------------------------------------
+
+
+def _tell_copies(view: View, ref: Ref) -> Iterator[str]:
+    """The copies of a disk that are under way."""
+    for at, volume in view.items(DataVolume, ref.backend):
+        source = volume.spec.source.pvc if volume.spec.source is not None else None
+        if source is None or volume.status.phase in _COPIED:
+            continue
+        if (source.namespace or at.namespace, source.name) == (ref.namespace, ref.name):
+            yield f"DataVolume {at.path} is being copied from it ({volume.status.phase}): that copy comes to nothing"
+
+
+# A node --------------------------------------------------------------------------------------------------------------
+
+
+def _tell_last_room(view: View, together: Collection[Ref], ref: Ref) -> Iterator[str]:
+    """Whether no node is left that takes VMs, or none with room for the smallest of those that run."""
+    left = [node for at, node in view.items(Node, ref.backend) if at not in together and _takes_vms(node)]
+    if not left:
+        yield "it is the last node that takes VMs: none starts or moves until one does again"
+        return
+    asked = _least_memory(view, ref.backend)
+    free = {node.metadata.name: _free_memory(view, ref.backend, node) for node in left}
+    freest = max(free, key=lambda name: free[name])
+    if asked and free[freest] < asked:
+        yield (
+            f"no other node has room: {freest}, the freest, has {size(free[freest])} of memory left, "
+            f"and the smallest VM asks for {size(asked)}"
+        )
+
+
+def _takes_vms(node: Node) -> bool:
+    labels = node.metadata.labels
+    return (
+        is_true(node.status.conditions, "Ready")
+        and not node.spec.unschedulable
+        and labels.get("kubevirt.io/schedulable") == "true"
+    )
+
+
+def _least_memory(view: View, backend: str) -> float:
+    asked = (
+        requests_of(pod.spec.containers).get("memory", 0.0) for _, pod in view.items(Pod, backend) if pod.is_launcher
+    )
+    return min((amount for amount in asked if amount), default=0.0)
+
+
+def _free_memory(view: View, backend: str, node: Node) -> float:
+    has = quantity(node.status.allocatable.get("memory")) or 0.0
+    return max(0.0, has - used_on(view, backend, node.metadata.name).get("memory", 0.0))

@@ -1,0 +1,145 @@
+"""What the rules know is said before an action runs into it, and nothing that changes no decision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kvtui.actions.foresight import Found, foresee
+from kvtui.joins.machine import join_machine
+from kvtui.model import Finding, Ref, Severity
+from kvtui.records.base import Condition, Meta
+from kvtui.records.cdi import DataSources, DataVolume, DataVolumeSpec, DataVolumeStatus, SourceAddress
+from kvtui.records.clusters import CLUSTER_LABEL
+from kvtui.records.kubernetes import Claim, Container, Node, NodeSpec, NodeStatus, Pod, PodSpec, Requests
+from kvtui.records.kubevirt import VirtualMachine
+from kvtui.store import Put, Store
+from tests.machines import Object, machine_store
+
+
+def told(
+    store: Store, action: str, ref: Ref, found: Found | None = None, together: set[Ref] | None = None
+) -> list[str]:
+    return list(foresee(store, found or {}, action, join_machine(store, ref), ref, together or {ref}))
+
+
+def first_vm(store: Store) -> Ref:
+    return next(ref for ref, _ in store.items(VirtualMachine))
+
+
+# A start -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", ["vm.restart", "vm.stop", "vm.kill", "vm.migrate"])
+def test_of_a_vm_that_is_well_nothing_is_foreseen(action: str) -> None:
+    store = machine_store("running", _on_a_good_node)
+    assert told(store, action, first_vm(store)) == []
+
+
+def _on_a_good_node(objects: dict[str, Object]) -> None:
+    labels = objects["Node"]["metadata"]["labels"]
+    labels["kubevirt.io/schedulable"] = "true"
+
+
+def test_a_restart_that_no_node_would_take_is_said_not_to_start_again() -> None:
+    def ask_for_ssd(objects: dict[str, Object]) -> None:
+        _on_a_good_node(objects)
+        objects["VirtualMachine"]["spec"]["template"]["spec"]["nodeSelector"] = {"disk": "ssd"}
+
+    store = machine_store("running", ask_for_ssd)
+    words = "the rules say it will not start again: no node has the label disk=ssd"
+    assert told(store, "vm.restart", first_vm(store)) == [words]
+    assert told(store, "vm.stop", first_vm(store)) == [], "a stop is meant to end it"
+
+
+@pytest.mark.parametrize(
+    ("claim", "words"),
+    [
+        (None, "there is no PVC data"),
+        ({"deletionTimestamp": "2026-11-21T01:00:00Z"}, "its PVC data is being deleted, and goes once nothing uses it"),
+    ],
+    ids=["gone", "going"],
+)
+def test_a_disk_that_will_not_be_there_is_named_before_a_restart(claim: dict[str, Any] | None, words: str) -> None:
+    def add_disk(objects: dict[str, Object]) -> None:
+        _on_a_good_node(objects)
+        volumes = objects["VirtualMachine"]["spec"]["template"]["spec"].setdefault("volumes", [])
+        volumes.append({"name": "data", "persistentVolumeClaim": {"claimName": "data"}})
+
+    store = machine_store("running", add_disk)
+    ref = first_vm(store)
+    if claim is not None:
+        meta = Meta(name="data", namespace=ref.namespace, uid="d", deletion_timestamp=claim["deletionTimestamp"])
+        store.apply([Put(ref.backend, Claim(metadata=meta))])
+    assert told(store, "vm.restart", ref) == [f"the rules say it will not start again: {words}"]
+
+
+# A cluster -----------------------------------------------------------------------------------------------------------
+
+
+def test_of_a_cluster_that_is_in_trouble_the_stop_of_another_machine_is_warned_of() -> None:
+    store = machine_store("running", lambda objects: objects["VirtualMachine"]["metadata"].update(
+        labels={CLUSTER_LABEL: "team-a"}))  # fmt: skip
+    ref = first_vm(store)
+    subject = Ref(ref.backend, "Cluster", ref.namespace, "team-a")
+    bad = Finding("cluster.state", Severity.BAD, subject, "cluster", "cannot be reached", "no route to 10.0.0.9:6443")
+    words = "cluster team-a is in trouble already: team-a cannot be reached: no route to 10.0.0.9:6443"
+    assert told(store, "vm.stop", ref, {subject[:4]: bad}) == [words]
+    assert told(store, "vm.migrate", ref, {subject[:4]: bad}) == []
+
+
+# A disk --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("phase", "warns"), [("CloneInProgress", True), ("Succeeded", False)])
+def test_a_disk_that_is_being_copied_is_not_deleted_without_a_word(phase: str, warns: bool) -> None:
+    source = DataSources(pvc=SourceAddress(namespace="shop", name="golden"))
+    copy = DataVolume(
+        metadata=Meta(name="copy", namespace="lab", uid="c"),
+        spec=DataVolumeSpec(source=source),
+        status=DataVolumeStatus(phase=phase),
+    )
+    store = Store()
+    store.apply([Put("c", copy)])
+    said = list(foresee(store, {}, "pvc.delete", None, Ref("c", Claim.KIND, "shop", "golden"), ()))
+    words = f"DataVolume lab/copy is being copied from it ({phase}): that copy comes to nothing"
+    assert said == ([words] if warns else [])
+
+
+# A node --------------------------------------------------------------------------------------------------------------
+
+
+def node(name: str, memory: str = "64Gi", *, cordoned: bool = False) -> Put:
+    ready = Condition(type="Ready", status="True")
+    meta = Meta(name=name, uid=name, labels={"kubevirt.io/schedulable": "true"})
+    status = NodeStatus(conditions=(ready,), allocatable={"memory": memory})
+    return Put("c", Node(metadata=meta, spec=NodeSpec(unschedulable=cordoned), status=status))
+
+
+def launcher(name: str, at: str, memory: str) -> Put:
+    meta = Meta(name=name, namespace="a", uid=name, labels={"kubevirt.io": "virt-launcher"})
+    container = Container(name="compute", resources=Requests(requests={"memory": memory}))
+    return Put("c", Pod(metadata=meta, spec=PodSpec(node_name=at, containers=(container,))))
+
+
+def cordon(store: Store, *names: str) -> list[str]:
+    refs = {ref for ref, _ in store.items(Node) if ref.name in names}
+    return list(foresee(store, {}, "node.cordon", None, min(refs), refs))
+
+
+def test_the_last_node_that_takes_vms_is_not_cordoned_without_a_word() -> None:
+    store = Store()
+    store.apply([node("one"), node("two", cordoned=True), node("three")])
+    assert cordon(store, "one") == []
+    assert cordon(store, "one", "three") == [
+        "it is the last node that takes VMs: none starts or moves until one does again"
+    ]
+
+
+def test_the_last_node_with_room_is_said_to_be_that() -> None:
+    store = Store()
+    store.apply([node("one"), node("two", "8Gi"), launcher("a", "two", "7Gi"), launcher("b", "one", "2Gi")])
+    words = "no other node has room: two, the freest, has 1Gi of memory left, and the smallest VM asks for 2Gi"
+    assert cordon(store, "one") == [words]
+    assert cordon(store, "two") == []
