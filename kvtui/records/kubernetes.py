@@ -78,6 +78,7 @@ class Terminated(Struct):
     exit_code: int = 0
     reason: str = ""
     message: str = ""
+    started_at: str | None = None
     finished_at: str | None = None
 
 

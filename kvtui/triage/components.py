@@ -11,7 +11,7 @@ from typing import Final
 
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import find_condition, is_true
-from kvtui.records.kubernetes import ApiService, ContainerStatus, Deployment, Node, Pod
+from kvtui.records.kubernetes import ApiService, ContainerStatus, Deployment, Node, Pod, Terminated
 from kvtui.records.kubevirt import KubeVirt
 from kvtui.store import View
 from kvtui.text import parse_time
@@ -26,6 +26,12 @@ UNREADY_LIMIT: Final = 180.0
 _LINGER: Final = 30.0
 """A container that crashes again and again is ready for moments."""
 _BENIGN_WAITS: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
+_CRASHES: Final = 2
+"""Restarts from which on a container that crashed does so again and again: no history is needed to tell."""
+_STABLE: Final = 600.0
+"""Seconds of running after which the kubelet forgets that a container crashed."""
+_PROOF: Final = 60.0
+"""Seconds that a container which crashed again and again must be ready at the least before it is believed."""
 
 _WITHOUT: Final = {
     "virt-api": (Severity.BAD, "no VM can be started, stopped or opened"),
@@ -49,10 +55,12 @@ class PodTrouble:
     """From when on it is no ordinary start, in seconds since the epoch."""
 
 
-def read_pod(pod: Pod) -> PodTrouble | None:
-    """Why a pod is not ready; None while it is, and of one that is being deleted or has ended: others replace it."""
+def read_pod(pod: Pod, now: float) -> PodTrouble | None:
+    """Why a pod is not ready, or will not be for long; None of one that is, and of one that is being deleted or has
+    ended: others replace it.
+    """
     ready = find_condition(pod.status.conditions, "Ready")
-    if not _is_living(pod) or (ready is not None and ready.status == "True"):
+    if not _is_living(pod) or _is_ready(pod, now):
         return None
     since = (parse_time(ready.last_transition_time) if ready is not None else None) or pod.created or 0.0
     name = f"Pod {pod.metadata.name}"
@@ -77,12 +85,41 @@ def _is_living(pod: Pod) -> bool:
     return not pod.metadata.deletion_timestamp and pod.status.phase not in {"Failed", "Succeeded"}
 
 
+def _is_ready(pod: Pod, now: float) -> bool:
+    return is_true(pod.status.conditions, "Ready") and _is_living(pod) and proven_at(pod) <= now
+
+
+def proven_at(pod: Pod) -> float:
+    """When a pod whose containers crash again and again is to be believed that it is ready: once it has been so for as
+    long as the last run lasted. Seconds since the epoch; 0 of one that does not crash.
+    """
+    ready = find_condition(pod.status.conditions, "Ready")
+    since = parse_time(ready.last_transition_time) if ready is not None and ready.status == "True" else None
+    runs = [run for status in pod.status.container_statuses if (run := _short_run(status)) is not None]
+    return since + max(_PROOF, *runs) if since is not None and runs else 0.0
+
+
+def _short_run(status: ContainerStatus) -> float | None:
+    """How long a container that crashes again and again ran before it crashed last, in seconds."""
+    last = status.last_state.terminated
+    if status.restart_count < _CRASHES or last is None or not _is_crash(last):
+        return None
+    began, ended = parse_time(last.started_at), parse_time(last.finished_at)
+    return ended - began if began is not None and ended is not None and ended - began < _STABLE else None
+
+
+def _is_crash(ended: Terminated) -> bool:
+    return bool(ended.exit_code) or ended.reason == "OOMKilled"
+
+
 def _read_container(pod: str, status: ContainerStatus, since: float) -> PodTrouble | None:
     waiting = status.state.waiting
-    last = status.state.terminated or (status.last_state.terminated if waiting is not None else None)
+    again = _short_run(status) is not None or (waiting is not None and status.restart_count >= _CRASHES)
+    last = status.state.terminated or (status.last_state.terminated if again or waiting is not None else None)
     if waiting is not None and waiting.reason in _BENIGN_WAITS:
         return None
-    if last is not None and (last.exit_code or last.reason == "OOMKilled"):
+    ripe = 0.0 if again else since + SETTLE
+    if last is not None and _is_crash(last):
         how = f"{last.reason or 'ended'}, exit code {last.exit_code}"
         times = f", restarted {status.restart_count} times" if status.restart_count > 1 else ""
         ended = parse_time(last.finished_at) or since
@@ -91,14 +128,14 @@ def _read_container(pod: str, status: ContainerStatus, since: float) -> PodTroub
         )
         state = "state" if status.state.terminated is not None else "lastState"
         evidence = Evidence(pod, f"container {status.name} {state}.terminated", how, ended)
-        return PodTrouble(f"container {status.name} does not stay up ({how}{times})", evidence, step, since + SETTLE)
+        return PodTrouble(f"container {status.name} does not stay up ({how}{times})", evidence, step, ripe)
     if waiting is None:
         return None
     reading = read_message(waiting.message)
     words = reading.sentence if reading is not None else f"{waiting.reason}: {waiting.message}".rstrip(": ")
     evidence = Evidence(pod, f"container {status.name} waiting {waiting.reason}", waiting.message, since)
     step = reading.step if reading is not None else f"read the log of {status.name}"
-    return PodTrouble(f"container {status.name} waits: {words}", evidence, step, since + SETTLE)
+    return PodTrouble(f"container {status.name} waits: {words}", evidence, step, ripe)
 
 
 def handlers_of_node(view: View, backend: str, node: str) -> list[Pod]:
@@ -106,10 +143,10 @@ def handlers_of_node(view: View, backend: str, node: str) -> list[Pod]:
     return [pod for _, pod in view.linked(Pod, backend, "component", HANDLER) if pod.spec.node_name == node]
 
 
-def find_handler_trouble(view: View, backend: str, node: str) -> tuple[Pod, PodTrouble] | None:
+def find_handler_trouble(view: View, backend: str, node: str, now: float) -> tuple[Pod, PodTrouble] | None:
     """The virt-handler pod of a node that does not run."""
     for pod in handlers_of_node(view, backend, node):
-        if (told := read_pod(pod)) is not None:
+        if (told := read_pod(pod, now)) is not None:
             return pod, told
     return None
 
@@ -119,7 +156,7 @@ def find_holdup(view: View, backend: str, namespace: str, now: float) -> tuple[P
     found = [
         (told.ripe, pod.metadata.name, pod, told)
         for _, pod in view.linked(Pod, backend, "components", namespace)
-        if (told := read_pod(pod)) is not None and told.ripe <= now
+        if (told := read_pod(pod, now)) is not None and told.ripe <= now
     ]
     _, _, pod, trouble = min(found, key=lambda item: item[:2], default=(0.0, "", None, None))
     return (pod, trouble) if pod is not None and trouble is not None else None
@@ -134,7 +171,7 @@ def _judge_pod(view: View, ref: Ref, now: float) -> Judgement:
     pod = view.find(Pod, ref)
     if pod is None or not pod.component:
         return WELL
-    trouble = read_pod(pod)
+    trouble = read_pod(pod, now)
     if trouble is None:
         return WELL
     if now < trouble.ripe:
@@ -144,24 +181,22 @@ def _judge_pod(view: View, ref: Ref, now: float) -> Judgement:
         cause = f"KubeVirt does nothing on node {node}: {cause}"
     finding = Finding(
         "component.pod", Severity.WARN, ref, "pod", "does not run", cause, trouble.evidence.since,
-        (trouble.evidence,), trouble.step, _root_of_pod(view, ref, pod),
+        (trouble.evidence,), trouble.step, _root_of_pod(view, ref, pod, now),
     )  # fmt: skip
-    return Judgement(finding)
+    proven = proven_at(pod)
+    return Judgement(finding, proven if proven > now else None)
 
 
-def _root_of_pod(view: View, ref: Ref, pod: Pod) -> Ref | None:
+def _root_of_pod(view: View, ref: Ref, pod: Pod, now: float) -> Ref | None:
     """Its node where that is lost; its Deployment where no other pod does its work."""
     node = view.get(Node, ref.backend, "", pod.spec.node_name) if pod.spec.node_name else None
     if node is not None and not is_true(node.status.conditions, "Ready"):
         return node.ref(ref.backend)
     namespace = pod.metadata.namespace
-    if pod.component not in _WITHOUT or any(map(_is_ready, _pods_of(view, ref.backend, namespace, pod.component))):
+    pods = _pods_of(view, ref.backend, namespace, pod.component)
+    if pod.component not in _WITHOUT or any(_is_ready(one, now) for one in pods):
         return None
     return deployment_ref(ref.backend, namespace, pod.component)
-
-
-def _is_ready(pod: Pod) -> bool:
-    return is_true(pod.status.conditions, "Ready") and _is_living(pod)
 
 
 def _pods_of(view: View, backend: str, namespace: str, component: str) -> list[Pod]:
@@ -171,12 +206,12 @@ def _pods_of(view: View, backend: str, namespace: str, component: str) -> list[P
 
 def _judge_deployment(view: View, ref: Ref, now: float) -> Judgement:
     pods = _pods_of(view, ref.backend, ref.namespace, ref.name)
-    if any(map(_is_ready, pods)):
+    if any(_is_ready(pod, now) for pod in pods):
         return WELL
     severity, without = _WITHOUT[ref.name]
     record = view.find(Deployment, ref)
     subject = record.ref(ref.backend) if record is not None else ref
-    told = sorted((trouble for pod in pods if (trouble := read_pod(pod)) is not None), key=lambda one: one.ripe)
+    told = sorted((trouble for pod in pods if (trouble := read_pod(pod, now)) is not None), key=lambda one: one.ripe)
     if not told:
         unmade = _tell_unmade(view, ref, record)
         if unmade is None:
@@ -193,7 +228,8 @@ def _judge_deployment(view: View, ref: Ref, now: float) -> Judgement:
         Finding(
             _READY, severity, subject, "deployment", _NONE_READY, cause, since, evidence, told[0].step,
             _common_node(view, ref.backend, pods),
-        )
+        ),
+        min((at for at in map(proven_at, pods) if at > now), default=None),
     )  # fmt: skip
 
 
@@ -220,12 +256,14 @@ def _tell_unmade(view: View, ref: Ref, record: Deployment | None) -> tuple[str, 
     return words, describe, (Evidence(name, f"Available={available.status} {available.reason}".rstrip(), words, since),)
 
 
-def find_down(view: View, backend: str, component: str) -> Ref | None:
+def find_down(view: View, backend: str, component: str, now: float) -> Ref | None:
     """The Deployment of a component of which no pod is ready."""
     pods = [pod for _, pod in view.linked(Pod, backend, "component", component)]
-    if not pods or any(map(_is_ready, pods)):
+    if any(_is_ready(pod, now) for pod in pods):
         return None
-    return deployment_ref(backend, pods[0].metadata.namespace, component)
+    spaces = [pod.metadata.namespace for pod in pods]
+    spaces += [ref.namespace for ref, _ in view.items(Deployment, backend) if ref.name == component]
+    return deployment_ref(backend, spaces[0], component) if spaces else None
 
 
 def _common_node(view: View, backend: str, pods: Sequence[Pod]) -> Ref | None:
@@ -286,7 +324,7 @@ def _deployments_on_node(view: View, ref: Ref, _node: Node) -> Iterator[Ref]:
             yield deployment_ref(ref.backend, pod.metadata.namespace, pod.component)
 
 
-def _judge_service(view: View, ref: Ref, _now: float) -> Judgement:
+def _judge_service(view: View, ref: Ref, now: float) -> Judgement:
     """An API that is served by pods (KubeVirt's, CDI's, that of the metrics) and is not to be had."""
     record = view.find(ApiService, ref)
     available = find_condition(record.status.conditions, "Available") if record is not None else None
@@ -298,7 +336,7 @@ def _judge_service(view: View, ref: Ref, _now: float) -> Judgement:
     behind = _BEHIND.get(service.name, service.name) if service is not None else ""
     if service is not None and behind in _WITHOUT:
         pods = _pods_of(view, ref.backend, service.namespace, behind)
-        if pods and not any(map(_is_ready, pods)):
+        if pods and not any(_is_ready(pod, now) for pod in pods):
             root = deployment_ref(ref.backend, service.namespace, behind)
     step = f"see the pods of service {service.namespace}/{service.name}" if service is not None else ""
     since = parse_time(available.last_transition_time)

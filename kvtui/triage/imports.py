@@ -206,7 +206,7 @@ def _judge_waiting(view: View, volume: DataVolume, ref: Ref, now: float) -> Judg
     event = _refusal(view, ref, volume)
     if event is not None and now >= since + REFUSED_LIMIT:
         return Judgement(_refused(view, volume, ref, event, since))
-    down = find_down(view, ref.backend, _CONTROLLER)
+    down = find_down(view, ref.backend, _CONTROLLER, now)
     if down is not None and now >= since + REFUSED_LIMIT:
         words = f"nobody works on it: {_CONTROLLER} has no ready pod"
         phase = Evidence(f"DataVolume {ref.name}", "status.phase", volume.status.phase or "not set", since)

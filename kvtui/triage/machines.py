@@ -26,6 +26,7 @@ from kvtui.records.storage import CephCluster
 from kvtui.store import View
 from kvtui.text import parse_time
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule
+from kvtui.triage.components import find_down
 from kvtui.triage.imports import explain_import
 from kvtui.triage.messages import read_message, step_for
 from kvtui.triage.pace import START, STOP_GRACE, pace_of
@@ -70,6 +71,8 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     if machine.vm.metadata.deletion_timestamp:
         return WELL
     status = machine.vm.status.printable_status
+    if not status:
+        return _judge_untouched(view, machine, now)
     if status in _ERRORS:
         return Judgement(_not_starting(view, machine, Severity.BAD))
     if machine.live is not None or status in {"Starting", "Provisioning", "WaitingForVolumeBinding"}:
@@ -192,6 +195,25 @@ def _judge_stopped(view: View, machine: Machine, now: float) -> Judgement:
         return Judgement(_caused(machine, Severity.BAD, "does not run", cause, off))
     words = "no instance is made for it; see virt-controller"
     return Judgement(_finding(machine, Severity.BAD, "does not run", words, off))
+
+
+def _judge_untouched(view: View, machine: Machine, now: float) -> Judgement:
+    """A VM that nobody has looked at yet: virt-controller writes a status within moments."""
+    made = machine.record.created
+    if made is None or now < made + STOPPED_LIMIT:
+        return Judgement(again=made + STOPPED_LIMIT if made is not None else None)
+    down = find_down(view, machine.backend, _CONTROLLER, now)
+    why = "has no ready pod" if down is not None else "has not taken it up"
+    words = f"nobody works on it: Deployment {_CONTROLLER} {why}"
+    told = Evidence(f"VM {machine.record.metadata.name}", "status.printableStatus", "not set", made)
+    step = "" if down is not None else f"read the log of {_CONTROLLER}"
+    finding = _finding(machine, Severity.BAD, "has no status", words, made, (told,), step)
+    return Judgement(replace(finding, root=down), now + _LOOK_AGAIN)
+
+
+_CONTROLLER = "virt-controller"
+_LOOK_AGAIN = 15.0
+"""Seconds between two looks at whether virt-controller is back."""
 
 
 def _not_starting(view: View, machine: Machine, severity: Severity) -> Finding:

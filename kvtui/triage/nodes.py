@@ -38,11 +38,11 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
         return Judgement(_not_ready(view, node, ref))
     beat = parse_time(node.metadata.annotations.heartbeat)
     if beat is not None and now - beat > HEARTBEAT_LIMIT:
-        return Judgement(_by_handler(view, _silent(node, ref, beat)))
+        return Judgement(_by_handler(view, _silent(node, ref, beat), now))
     again = beat + HEARTBEAT_LIMIT + 1 if beat is not None else None
     closed = _not_schedulable(node, ref)
     if closed is not None:
-        return Judgement(_by_handler(view, closed), again)
+        return Judgement(_by_handler(view, closed, now), again)
     return Judgement(_pressed(node, ref) or _without_kvm(node, ref), again)
 
 
@@ -98,10 +98,10 @@ def _silent(node: Node, ref: Ref, beat: float) -> Finding:
     )
 
 
-def _by_handler(view: View, finding: Finding) -> Finding:
+def _by_handler(view: View, finding: Finding, now: float) -> Finding:
     """What is said of a node without virt-handler, with the pod that does not run, or that there is none."""
     ref = finding.subject
-    found = find_handler_trouble(view, ref.backend, ref.name)
+    found = find_handler_trouble(view, ref.backend, ref.name, now)
     if found is not None:
         pod, trouble = found
         cause = f"pod {pod.metadata.namespace}/{pod.metadata.name}: {trouble.sentence}"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any, TypeVar
 
+import pytest
+
 from kvtui.model import Finding, Severity
 from kvtui.records.base import Record
 from kvtui.records.decode import decode_record
 from kvtui.records.kubernetes import ApiService, Deployment, Node, Pod
-from kvtui.records.kubevirt import KubeVirt
+from kvtui.records.kubevirt import KubeVirt, VirtualMachine
 from kvtui.store import Put, Store
 from kvtui.text import parse_time
 from kvtui.triage.engine import Engine
@@ -221,3 +223,77 @@ def test_a_deployment_whose_pods_are_not_seen_is_told_by_its_own_status() -> Non
         in judge(deployment("cdi-deployment", "cdi", 1, conditions=[lacks]))["Deployment cdi-deployment"].cause
     )
     assert judge(deployment("cdi-deployment", "cdi", 1, readyReplicas=1)) == {}
+
+
+def crashing(*, ready: str, since: str, **state: Any) -> dict[str, Any]:
+    """A container that was killed after 40 seconds of its last run, for the seventh time."""
+    killed = {
+        "exitCode": 137,
+        "reason": "OOMKilled",
+        "startedAt": "2026-11-21T02:08:00Z",
+        "finishedAt": "2026-11-21T02:08:40Z",
+    }
+    container = {"name": "it", "restartCount": 7, "state": state, "lastState": {"terminated": killed}}
+    condition = {"type": "Ready", "status": ready, "lastTransitionTime": since}
+    return {"conditions": [condition], "containerStatuses": [container]}
+
+
+BACKS_OFF = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s restarting failed container=it"}}
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        crashing(ready="True", since="2026-11-21T02:09:50Z", running={}),
+        crashing(ready="False", since="2026-11-21T02:09:59Z", **BACKS_OFF),
+        crashing(ready="False", since="2026-11-21T02:19:00Z", **BACKS_OFF),
+    ],
+    ids=["it runs again for ten seconds", "it crashed a second ago", "the server's clock is ahead of ours"],
+)
+def test_who_looks_but_once_sees_that_containers_crash_again_and_again(status: dict[str, Any]) -> None:
+    store, engine = Store(), Engine()
+    engine.waits = False
+    pods = [pod("virt-controller", number, **status) for number in (1, 2)]
+    engine.update(store, store.apply([Put("site", record) for record in pods]), LATER)
+    first = engine.problems[0].finding
+    assert (first.rule, first.severity, len(engine.problems)) == ("component.ready", Severity.BAD, 1)
+    assert "restarted 7 times" in first.cause
+
+
+def test_what_is_ready_for_longer_than_its_last_run_lasted_is_believed() -> None:
+    status = crashing(ready="True", since="2026-11-21T02:08:50Z", running={})
+    assert judge(pod("virt-controller", **status)).get("Deployment virt-controller") is None
+
+
+def test_a_container_that_ran_for_days_before_its_node_rebooted_is_no_crash_loop() -> None:
+    status = crashing(ready="True", since="2026-11-21T02:09:50Z", running={})
+    status["containerStatuses"][0]["lastState"]["terminated"]["startedAt"] = "2026-11-01T00:00:00Z"
+    assert judge(pod("virt-controller", **status)).get("Deployment virt-controller") is None
+
+
+def untouched() -> VirtualMachine:
+    return _read(
+        {
+            "kind": "VirtualMachine",
+            "metadata": {
+                "name": "banner-1",
+                "namespace": "web",
+                "uid": "vm",
+                "creationTimestamp": "2026-11-21T02:00:00Z",
+            },
+            "spec": {"runStrategy": "Always"},
+        },
+        VirtualMachine,
+    )
+
+
+def test_a_vm_without_a_status_rests_on_the_controller_that_is_down() -> None:
+    found = judge(untouched(), pod("virt-controller", **CRASHES))
+    root = found["VirtualMachine banner-1"].root
+    assert root is not None
+    assert root[1:4] == ("Deployment", "kubevirt", "virt-controller")
+
+
+def test_a_vm_without_a_status_is_told_of_where_the_controller_runs() -> None:
+    finding = judge(untouched(), pod("virt-controller"))["VirtualMachine banner-1"]
+    assert (finding.trouble, finding.root) == ("has no status", None)
