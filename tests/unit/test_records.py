@@ -156,5 +156,10 @@ def test_a_migration_points_at_its_vmi_and_is_unfinished_until_it_ends() -> None
 
 
 def test_a_data_volume_fills_the_claim_of_its_name_unless_it_says_another() -> None:
-    assert list(make(DataVolume).links()) == [("claim", "shop/web-1")]
-    assert list(make(DataVolume, status={"claimName": "prime"}).links()) == [("claim", "shop/prime")]
+    filled = {"phase": "Succeeded"}
+    assert list(make(DataVolume, status=filled).links()) == [("claim", "shop/web-1")]
+    assert list(make(DataVolume, status={**filled, "claimName": "prime"}).links()) == [("claim", "shop/prime")]
+
+
+def test_a_data_volume_that_is_not_filled_yet_points_at_the_controller_that_fills_it() -> None:
+    assert ("worker", "cdi-deployment") in list(make(DataVolume, status={"phase": "Pending"}).links())
