@@ -9,8 +9,10 @@ from functools import cache
 import pytest
 from _pytest.mark import ParameterSet
 
+from kvtui.demo import kinds
 from kvtui.demo.drills import DRILLS
 from kvtui.demo.world import World
+from kvtui.joins.moments import list_fields
 from kvtui.model import Feed, FeedState, Severity
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.store import Delta, Put, Store
@@ -18,7 +20,7 @@ from kvtui.triage.engine import Engine
 from kvtui.triage.problems import Problem
 from kvtui.triage.rules import RULES
 from tests.triage.drills import CASES, Says
-from tests.triage.worlds import BACKEND, Observer
+from tests.triage.worlds import BACKEND, Observer, find
 
 START = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 
@@ -109,3 +111,9 @@ def test_instances_that_are_listed_before_their_vms_are_no_problem_of_their_own(
     engine.update(store, store.apply([*machines, live]), now + 1.0)
     engine.update(store, Delta(), now + 2.0)
     assert [finding.subject.path for finding in engine.findings] == ["data/ingest-1"]
+
+
+def test_who_edits_an_object_in_a_drill_leaves_the_name_on_the_fields() -> None:
+    written = find(play("restart-required").world, kinds.VM, "shop", "search-1")["metadata"]["managedFields"][-1]
+    assert (written["manager"], written["operation"]) == ("kubectl-edit", "Update")
+    assert list_fields(written["fieldsV1"]) == ["spec.template.spec.domain.cpu.cores"]

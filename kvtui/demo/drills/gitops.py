@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.demo import kinds
 from kvtui.demo.drills.base import drill
+from kvtui.demo.drills.making import edit
 from kvtui.demo.storage import Object
 
 if TYPE_CHECKING:
@@ -30,6 +31,6 @@ def put_back(world: World) -> None:
 
     def change() -> None:
         world.clock.call_later(_EVERY, change)
-        world.storage.modify(kinds.VM, "data", "kafka-1", more)
+        edit(world, kinds.VM, "data", "kafka-1", more)
 
     world.clock.call_later(_EVERY, change)

@@ -8,7 +8,7 @@ from kvtui.demo import kinds
 from kvtui.demo.catalog.workloads import REGISTRY
 from kvtui.demo.controllers.components import HANDLER
 from kvtui.demo.drills.base import drill
-from kvtui.demo.drills.making import create, fail_again_and_again, import_of, small_machine, workers
+from kvtui.demo.drills.making import create, edit, fail_again_and_again, import_of, small_machine, workers
 from kvtui.demo.storage import Object
 
 if TYPE_CHECKING:
@@ -144,6 +144,6 @@ def broken_customization(world: World) -> None:
         kubevirt["spec"]["customizeComponents"] = {"patches": [patch]}
 
     def ask() -> None:
-        world.storage.modify(kinds.KUBEVIRT, "kubevirt", "kubevirt", tune)
+        edit(world, kinds.KUBEVIRT, "kubevirt", "kubevirt", tune)
 
     world.clock.call_later(300.0, ask)

@@ -9,7 +9,7 @@ from kvtui.demo import kinds
 from kvtui.demo.behaviour import Guest
 from kvtui.demo.controllers.events import HANDLER
 from kvtui.demo.drills.base import drill
-from kvtui.demo.drills.making import create, small_machine
+from kvtui.demo.drills.making import create, edit, small_machine
 from kvtui.demo.objects import deleting
 from kvtui.demo.storage import Object
 
@@ -73,7 +73,7 @@ def restart_required(world: World) -> None:
         def more_cores(vm: Object) -> None:
             vm["spec"]["template"]["spec"]["domain"]["cpu"]["cores"] = 4
 
-        world.storage.modify(kinds.VM, "shop", "search-1", more_cores)
+        edit(world, kinds.VM, "shop", "search-1", more_cores)
 
     world.clock.call_later(_SOON, change)
 

@@ -9,7 +9,7 @@ from kvtui.demo.catalog.applications import Application
 from kvtui.demo.catalog.tenants import TENANT
 from kvtui.demo.catalog.virtualmachines import machine
 from kvtui.demo.drills.base import drill
-from kvtui.demo.drills.making import create
+from kvtui.demo.drills.making import create, edit
 from kvtui.demo.objects import owner_reference
 from kvtui.demo.storage import Kind, Object
 
@@ -153,9 +153,9 @@ def paused(world: World) -> None:
     def scale(deployment: Object) -> None:
         deployment["spec"]["replicas"] += 2
 
-    world.storage.modify(kinds.CLUSTER, _SPACE, TENANT, pause)
+    edit(world, kinds.CLUSTER, _SPACE, TENANT, pause)
 
     def ask() -> None:
-        world.storage.modify(kinds.MACHINE_DEPLOYMENT, _SPACE, f"{TENANT}-workers", scale)
+        edit(world, kinds.MACHINE_DEPLOYMENT, _SPACE, f"{TENANT}-workers", scale)
 
     world.clock.call_later(120.0, ask)
