@@ -15,6 +15,7 @@ from kvtui.joins.room import used_on
 from kvtui.model import Ref
 from kvtui.records.base import Struct, is_true
 from kvtui.records.kubernetes import Node, Requests
+from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.records.placement import Toleration
 from kvtui.store import View
 from kvtui.text import quantity, size
@@ -65,6 +66,19 @@ def read_wants(pod: Mapping[str, object]) -> Wants:
         return msgspec.convert(spec, Wants, strict=False)
     except msgspec.ValidationError:
         return Wants()
+
+
+def travel_selector(vmi: VirtualMachineInstance, source: Node | None) -> dict[str, str]:
+    """What a guest with the CPU of its host asks of any other node, beside what its launcher does: labels that
+    virt-controller reads off the node that it leaves (kubevirt-api.md 2.9, and ``migration.go`` as in 9.4, row 61).
+    """
+    if source is None or vmi.spec.domain.cpu.model != "host-model":
+        return {}
+    models = (key.partition(_HOST_MODEL)[2] for key in source.metadata.labels if key.startswith(_HOST_MODEL))
+    return {f"cpu-model-migration.node.kubevirt.io/{model}": "true" for model in models}
+
+
+_HOST_MODEL = "host-model-cpu.node.kubevirt.io/"
 
 
 def judge_nodes(view: View, backend: str, here: str, wants: Sequence[Wants]) -> list[Landing]:

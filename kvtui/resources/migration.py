@@ -25,7 +25,7 @@ def _health(row: Move, _now: float) -> Health:
         return Health(Tone.BAD, phase, f"cannot be read in full: {row.migration.fault}")
     if phase == "Failed":
         aborted = row.state is not None and row.state.abort_requested
-        return Health(Tone.WARN if aborted else Tone.BAD, phase, row.reason or "the server gives no reason")
+        return Health(Tone.WARN if aborted else Tone.BAD, phase, row.reason or _silent_end(row))
     if phase == "Succeeded":
         return Health(Tone.OK, phase)
     if row.aborting:
@@ -35,6 +35,13 @@ def _health(row: Move, _now: float) -> Health:
         words = f"does not converge: dirty {rate(progress.dirty_rate)} >= transfer {rate(progress.transfer_rate)}"
         return Health(Tone.WARN, phase, words)
     return Health(Tone.WARN if row.reason else Tone.BUSY, phase, row.reason)
+
+
+def _silent_end(row: Move) -> str:
+    """How far one came that ended without a reason: before it moves memory, only events tell."""
+    entered = {step.phase for step in row.migration.status.phase_transition_timestamps}
+    never_ran = "Scheduling" in entered and "Scheduled" not in entered
+    return "its target pod never ran" if never_ran else "the server gives no reason"
 
 
 def _phase(row: Move, now: float) -> Cell:

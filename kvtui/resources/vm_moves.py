@@ -9,7 +9,7 @@ from typing import Final
 from kvtui.backends.base import Backend, Permission, Reader
 from kvtui.errors import BackendError, KvtuiError
 from kvtui.joins.holdups import hold_migration
-from kvtui.joins.landing import HOSTNAME, Landing, Wants, judge_nodes, read_wants
+from kvtui.joins.landing import HOSTNAME, Landing, Wants, judge_nodes, read_wants, travel_selector
 from kvtui.joins.machine import Machine, migratable
 from kvtui.resources.base import Action, Danger, able, migrations, objects
 from kvtui.resources.form import Answers, Choice, Form, Option
@@ -55,7 +55,10 @@ async def _read_launcher(backend: Backend, machine: Machine) -> Wants:
     if machine.launcher is None:
         raise BackendError(f"the launcher pod of {machine.ref.path} is not to be seen")
     reader = able(backend, Reader)  # type: ignore[type-abstract]
-    return read_wants(await reader.fetch(machine.launcher.ref(machine.backend)))
+    wants = read_wants(await reader.fetch(machine.launcher.ref(machine.backend)))
+    if machine.vmi is not None:
+        wants.node_selector |= travel_selector(machine.vmi, machine.node)
+    return wants
 
 
 def _migrate_form(view: View, machines: Sequence[Machine], wants: Sequence[Wants] | str) -> Form:

@@ -102,17 +102,24 @@ class Copy:
         if progress is not None:
             rates = f"dirty {rate(progress.dirty_rate)}, transfer {rate(progress.transfer_rate)}"
             yield Evidence(self.name, "virt-handler metrics", f"{rates}, {size(progress.remaining)} left")
-        state = "migrationState"
+        else:
+            yield self.pace.evidence(self.name, "migrationState.startTimestamp", self.began)
         policy = self.move.state.migration_policy_name if self.move.state is not None else ""
         by = f" (MigrationPolicy {policy})" if policy else ""
-        yield self.pace.evidence(self.name, f"{state}.startTimestamp", self.began)
-        field = f"{state}.migrationConfiguration.completionTimeoutPerGiB"
-        yield Evidence(self.name, field, f"{self.per_gib} s, for {size(self.memory)} {age(self.time_limit)}{by}")
-        if stands := self.configuration.progress_timeout:
-            yield Evidence(self.name, f"{state}.migrationConfiguration.progressTimeout", f"{stands} s without progress")
+        told = f"{self.per_gib} s, for {size(self.memory)} {age(self.time_limit)}{by}"
+        yield self._of_configuration("completionTimeoutPerGiB", told)
         if bandwidth := quantity(self.configuration.bandwidth_per_migration):
-            field = f"{state}.migrationConfiguration.bandwidthPerMigration"
-            yield Evidence(self.name, field, rate(bandwidth))
+            yield self._of_configuration("bandwidthPerMigration", rate(bandwidth))
+
+    def evidence_of_failure(self, ended: float) -> Iterator[Evidence]:
+        """The same of one that was given up; before its time was up, that is for want of progress."""
+        yield from self.evidence()
+        stands = self.configuration.progress_timeout
+        if stands and ended < self.began + self.time_limit:
+            yield self._of_configuration("progressTimeout", f"{stands} s without progress")
+
+    def _of_configuration(self, field: str, told: str) -> Evidence:
+        return Evidence(self.name, f"migrationState.migrationConfiguration.{field}", told)
 
     @property
     def step(self) -> str:

@@ -75,7 +75,7 @@ def _judge_failed(view: View, move: Move, ref: Ref, now: float) -> Judgement:
     step, root = step_for(words) or "migrate it again, and follow the log of both launcher pods", None
     if _ABORTED in words and (copy := copy_of(view, move, now)) is not None:
         words = f"{copy.tell_failure(ended)}: {words}"
-        evidence, step = (*evidence, *copy.evidence()), copy.step
+        evidence, step = (*evidence, *copy.evidence_of_failure(ended)), copy.step
     elif _TARGET_DOWN in words:
         lost = explain_lost_target(view, move)
         words, root = f"{words}{lost.sentence}", lost.root

@@ -194,10 +194,6 @@ def _of_label(machine: Machine, subject: str, key: str, value: str, having: froz
         step = "set a domain.cpu.model that all nodes offer instead of host-model, or add a node with that CPU"
         return _Demand(f"can take a guest of CPU {name}", f"no node can take a guest of CPU {name}, that of its host "
                        "(host-model)", step, evidence, having)  # fmt: skip
-    if prefix.startswith("host-model-required-features."):
-        step = "set a domain.cpu.model that all nodes offer instead of host-model"
-        words = f"no node's CPU has {name}, which its host's has (host-model)"
-        return _Demand(f"have CPU feature {name}", words, step, evidence, having)
     if prefix.startswith("cpu-feature."):
         step = "leave the feature out of domain.cpu.features, or choose a model that the nodes offer"
         return _Demand(f"have CPU feature {name}", f"no node's CPU has feature {name}", step, evidence, having)

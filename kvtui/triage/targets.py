@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from kvtui.joins.causes import Cause, Theme, list_refusals
-from kvtui.joins.landing import Wants, judge_nodes
+from kvtui.joins.landing import Wants, judge_nodes, travel_selector
 from kvtui.joins.machine import Machine, join_machine, machines_named
 from kvtui.joins.move import Move
 from kvtui.joins.targets import find_target_pod
@@ -38,14 +38,14 @@ def explain_no_node(view: View, move: Move) -> Cause | None:
     scheduled = find_condition(pod.status.conditions, "PodScheduled") if pod is not None else None
     if pod is None or scheduled is None or scheduled.status != "False":
         return None
-    words = scheduled.message or scheduled.reason
+    words = _shorten(scheduled.message) or scheduled.reason
     evidence = Evidence(
         f"Pod {pod.metadata.name}",
         f"PodScheduled=False {scheduled.reason}",
         words,
         parse_time(scheduled.last_transition_time),
     )
-    told = Cause(Theme.SCHEDULING, _shorten(words), evidence)
+    told = Cause(Theme.SCHEDULING, words, evidence)
     machine = _machine(view, move)
     return told if machine is None else _of_nodes(view, move, replace(machine, launcher=pod), told)
 
@@ -71,7 +71,7 @@ def explain_found_no_node(view: View, move: Move) -> Cause:
     machine = _machine(view, move)
     if machine is None or machine.launcher is None:
         return told
-    pod = _with_selector(machine.launcher, move)
+    pod = _at_target(machine, machine.launcher, move)
     cause = _of_nodes(view, move, replace(machine, launcher=pod), told)
     if cause.sentence != told.sentence:
         return cause
@@ -152,7 +152,8 @@ def _last_words(view: View, move: Move) -> tuple[str, Evidence]:
         refused = [one for _, one in view.linked(Event, move.backend, "warns", about) if one.reason == _REFUSED]
         if pod and refused:
             last = max(refused, key=lambda one: one.last_seen or 0.0)
-            return _shorten(last.message), Evidence(f"Event of Pod {pod}", last.reason, last.message, last.first_seen)
+            words = _shorten(last.message)
+            return words, Evidence(f"Event of Pod {pod}", last.reason, words, last.first_seen)
     last = max(events, key=lambda one: (one.reason == UNSCHEDULABLE, one.last_seen or 0.0))
     subject = f"Event of migration {move.migration.metadata.name}"
     return "no node took its target pod", Evidence(subject, last.reason, last.message, last.first_seen)
@@ -181,9 +182,10 @@ def _machine(view: View, move: Move) -> Machine | None:
     return join_machine(view, named) if named is not None else None
 
 
-def _with_selector(launcher: Pod, move: Move) -> Pod:
-    """The launcher as virt-controller makes it for the target: what the migration adds to its selector."""
-    selector = launcher.spec.node_selector | move.migration.spec.added_node_selector
+def _at_target(machine: Machine, launcher: Pod, move: Move) -> Pod:
+    """The launcher as virt-controller makes it for the target, with all that it selects by there."""
+    travel = travel_selector(machine.vmi, machine.node) if machine.vmi is not None else {}
+    selector = launcher.spec.node_selector | travel | move.migration.spec.added_node_selector
     return msgspec.structs.replace(launcher, spec=msgspec.structs.replace(launcher.spec, node_selector=selector))
 
 

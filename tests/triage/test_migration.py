@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from kvtui.joins.landing import Wants, judge_nodes, travel_selector
 from kvtui.model import Finding, Severity
+from kvtui.records.kubernetes import Node
+from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.records.progress import MigrationProgress
 from kvtui.store import Put
 from kvtui.text import parse_time
@@ -220,6 +223,23 @@ def test_a_target_that_is_gone_is_held_against_the_nodes_as_they_are() -> None:
     assert found.step.startswith("migrate it without that selector, or label a node")
     assert found.evidence[0].subject == "Event of Pod virt-launcher-web-1-zzzzz"
     assert found.evidence[1].field == "spec.addedNodeSelector"
+
+
+def test_of_a_target_that_is_gone_the_cpu_of_its_host_counts_too() -> None:
+    model = "host-model-cpu.node.kubevirt.io/SapphireRapids"
+    found = only(judge([*failed_without_target(), node(SOURCE, labels={model: "true"}), node("w1")]), "migration")
+    assert found.cause == "web-1: no node can take a guest of CPU SapphireRapids, that of its host (host-model)"
+
+
+def test_a_node_of_another_cpu_is_no_choice_for_a_guest_with_the_cpu_of_its_host() -> None:
+    source = node(SOURCE, labels={"host-model-cpu.node.kubevirt.io/SapphireRapids": "true"})
+    able = node("w1", labels={"cpu-model-migration.node.kubevirt.io/SapphireRapids": "true"})
+    store = store_of([*without_others(moving("Pending")), source, able, node("w2")])
+    store.drain()
+    (vmi,) = (vmi for _, vmi in store.items(VirtualMachineInstance))
+    wants = Wants(node_selector=travel_selector(vmi, store.get(Node, "c", "", SOURCE)))
+    reasons = {one.node.metadata.name: one.reason for one in judge_nodes(store, "c", SOURCE, [wants])}
+    assert reasons == {"w1": "", "w2": "has no CPU model SapphireRapids"}
 
 
 def test_a_target_that_would_be_found_by_now_says_so() -> None:
