@@ -185,7 +185,8 @@ def _judge_job(view: View, ref: Ref, now: float) -> Judgement:
         return Judgement(again=ripe)
     words = f"nothing more was copied for {age(now - job.advanced)}: {size(job.left)} of {size(job.total)} are left"
     step = f"see the network and the storage that it goes to; virsh domjobabort {job.domain} ends it"
-    return Judgement(_of_job(ref, job, Severity.WARN, "stands still", words, step), now + STANDSTILL)
+    finding = replace(_of_job(ref, job, Severity.WARN, "stands still", words, step), since=job.advanced)
+    return Judgement(finding, now + STANDSTILL)
 
 
 def _tell_rounds(job: DomainJob) -> str:

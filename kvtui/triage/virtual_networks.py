@@ -12,6 +12,8 @@ from kvtui.store import View
 from kvtui.triage.base import HIDDEN, LINGER, WELL, Judgement, Rule, itself
 
 _NAMED = 3
+_LENT = frozenset({"bridge", "private", "vepa", "passthrough", "hostdev"})
+"""Modes of forwarding in which VMs are plugged into what the host has by itself: that stays without the network."""
 
 
 def _judge(view: View, ref: Ref, _now: float) -> Judgement:
@@ -23,13 +25,16 @@ def _judge(view: View, ref: Ref, _now: float) -> Judgement:
         return HIDDEN
     users = [domain for _, domain in view.linked(Domain, ref.backend, "network", ref.name)]
     running = [domain for domain in users if domain.active]
-    if running:
+    if running and network.forward not in _LENT:
         words = f"cuts off VM {_enumerate(running)}, which run{'s' if len(running) == 1 else ''} without it"
         step = "start the network, then unplug and plug in their interfaces, or restart them: the old bridge is gone"
         return Judgement(_finding(ref, network, Severity.BAD, words, step))
+    if running:
+        words = f"VM {_enumerate(running)} cannot start again without it; what runs goes on, on the host's own bridge"
+        return Judgement(_finding(ref, network, Severity.WARN, words, "start the network"))
     starting = [domain for domain in users if domain.autostart]
     if starting:
-        words = f"VM {_enumerate(starting)} cannot start without it, and is to start with the host"
+        words = f"VM {_enumerate(starting)} cannot start with the host, as set, without it"
         return Judgement(_finding(ref, network, Severity.WARN, words, "start the network, then the VMs"))
     if not network.autostart:
         return WELL

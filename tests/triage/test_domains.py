@@ -127,6 +127,7 @@ def test_a_job_that_copies_nothing_stands_still() -> None:
     (finding,) = found(domain(), moving(advanced=NOW - STANDSTILL))
     assert (finding.trouble, finding.severity) == ("stands still", Severity.WARN)
     assert finding.cause == "nothing more was copied for 60s: 1Gi of 4Gi are left"
+    assert finding.since == NOW - STANDSTILL
     (finding,) = found(domain(), moving(operation="save", advanced=NOW - STANDSTILL))
     assert finding.label == "job"
 
@@ -161,5 +162,7 @@ def test_a_network_that_is_not_active_is_as_grave_as_who_needs_it() -> None:
     )
     (finding,) = (one for one in found(lan, domain(OFF, "", autostart=True, nics=nics)) if one.label == "network")
     assert finding.severity is Severity.WARN
+    (finding,) = found(VirtualNetwork(metadata=Meta(name="lan"), forward="bridge"), domain(nics=nics))
+    assert (finding.severity, finding.cause.startswith("VM w1 cannot start again")) == (Severity.WARN, True)
     (finding,) = found(VirtualNetwork(metadata=Meta(name="lan"), autostart=True))
     assert finding.cause == "it is to start with its host, and does not run"

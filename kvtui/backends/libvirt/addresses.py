@@ -38,7 +38,7 @@ _BOOT: Final = 10.0
 """Seconds that a guest gets to come up before it is asked."""
 _KNOWN, _UNKNOWN = 60.0, 30.0
 """Seconds between two questions to a domain: with an address, and while it has none."""
-_SULK: Final = 300.0
+_SULK: Final = 240.0
 """Seconds for which an agent that did not answer, or a table that cannot be read, is left alone."""
 _CLOCK: Final = 600.0
 """Seconds between two looks at a guest's clock."""
