@@ -10,7 +10,7 @@ from kvtui.joins.layers import Layer, lines_of
 from kvtui.joins.machine import machines_named
 from kvtui.joins.stack import stack_of
 from kvtui.model import Finding, Health, Ref, Tone
-from kvtui.records.clusters import KubevirtCluster, KubevirtMachine
+from kvtui.records.clusters import ControlPlane, KubevirtCluster, KubevirtMachine
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.resources.base import AnyResource
 from kvtui.store import View
@@ -81,7 +81,7 @@ def find_judge(ref: Ref, resources: Iterable[AnyResource]) -> AnyResource | None
 
 _TOLD_BY: Final = {
     "vms": (VirtualMachineInstance.KIND,),
-    "clusters": (KubevirtCluster.KIND, KubevirtMachine.KIND),
+    "clusters": (KubevirtCluster.KIND, KubevirtMachine.KIND, ControlPlane.KIND),
 }
 
 

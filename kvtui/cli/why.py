@@ -24,6 +24,7 @@ from kvtui.joins.parts import parts_of, records_of
 from kvtui.model import Health, Ref, Tone
 from kvtui.records.bastion import Bastion
 from kvtui.resources.base import AnyResource
+from kvtui.resources.verdicts import find_worst, worsen
 from kvtui.text import clean_line, escape_markdown
 from kvtui.triage.telling import Story, evidence_line, headline, tell_stories
 
@@ -82,7 +83,7 @@ def _answer(fleet: Fleet, named: Named, judged: Judged) -> _Answer:
     before = [one for one, bastion in fleet.view.items(Bastion) if ref.backend in (*bastion.contexts, *bastion.hosts)]
     subjects = [ref, *parts_of(row, ref.backend), *before]
     stories = tell_stories(judged.problems, subjects)
-    health = resource.health(row, fleet.clock())
+    health = worsen(resource.health(row, fleet.clock()), find_worst(fleet.engine.worst, ref, row), ref)
     kinds = [record.KIND for record in records_of(row)] or [ref.kind]
     return _Answer(resource, ref, fleet.name(ref), health, stories, kinds, not judged.awaited.isdisjoint(subjects))
 

@@ -42,7 +42,7 @@ class Verdicts:
 
     def judge(self, ref: Ref, row: Any | None) -> None:
         """Look anew at a row that changed; None when it is gone."""
-        finding = self._find(ref, row) if row is not None and self._found else None
+        finding = find_worst(self._found, ref, row) if row is not None and self._found else None
         if finding is not None:
             self._worst[ref] = finding
         else:
@@ -64,11 +64,12 @@ class Verdicts:
         if record is not None and related is not None:
             yield from related(self._view, record.ref(subject.backend), record)
 
-    def _find(self, ref: Ref, row: Any) -> Finding | None:
-        own = self._found.get(ref[:4])
-        parts = (part for part in parts_of(row, ref.backend) if part.kind in _STANDS_ON and part[:4] != ref[:4])
-        found = (own, *(self._found.get(part[:4]) for part in parts))
-        return max((one for one in found if one is not None), key=lambda one: one.severity, default=None)
+
+def find_worst(found: Found, ref: Ref, row: Any) -> Finding | None:
+    """The worst that was found in a row or in the parts that it stands on."""
+    parts = (part for part in parts_of(row, ref.backend) if part.kind in _STANDS_ON and part[:4] != ref[:4])
+    findings = (found.get(name) for name in (ref[:4], *(part[:4] for part in parts)))
+    return max((one for one in findings if one is not None), key=lambda one: one.severity, default=None)
 
 
 def worsen(health: Health, finding: Finding | None, ref: Ref) -> Health:

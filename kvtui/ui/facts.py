@@ -10,10 +10,11 @@ from typing import Any
 from kvtui.fleet import Fleet
 from kvtui.joins.conditions import tone_of
 from kvtui.joins.parts import records_of
-from kvtui.model import Cell, Finding, Tone
+from kvtui.model import Cell, Finding, Health, Tone
 from kvtui.records.base import Condition, Record
 from kvtui.records.kubernetes import Event, Pod
 from kvtui.resources.base import AnyResource
+from kvtui.resources.verdicts import find_worst, worsen
 from kvtui.text import age, parse_time
 from kvtui.triage.problems import Problem
 from kvtui.triage.telling import Story
@@ -27,7 +28,8 @@ def overview(resource: AnyResource, row: Any, stories: Sequence[Story], fleet: F
     """The lines of the overview: health and why, every column, and the conditions of every record in the row."""
     now, ref = fleet.clock(), resource.ref(row)
     health = resource.health(row, now)
-    yield (Part(f"{'STATUS':<{_NAMES}}", "key"), Part(health.word, str(health.tone)))
+    shown = judge_row(resource, row, fleet)
+    yield (Part(f"{'STATUS':<{_NAMES}}", "key"), Part(shown.word, str(shown.tone)))
     if health.reason and all(story.finding.cause != health.reason for story in stories):
         yield from _indented(health.reason, width, str(health.tone))
     for story in stories:
@@ -42,6 +44,12 @@ def overview(resource: AnyResource, row: Any, stories: Sequence[Story], fleet: F
             yield from _value(column.title, cell, width)
     for record in records_of(row):
         yield from condition_lines(record, now, width)
+
+
+def judge_row(resource: AnyResource, row: Any, fleet: Fleet) -> Health:
+    """How a row fares by its own word and by what the rules found, as its list shows it."""
+    ref = resource.ref(row)
+    return worsen(resource.health(row, fleet.clock()), find_worst(fleet.engine.worst, ref, row), ref)
 
 
 _NAMES = 16

@@ -31,7 +31,7 @@ from kvtui.triage.telling import tell_stories
 from kvtui.ui.awaited_facts import awaited_lines
 from kvtui.ui.copy_facts import copy_lines
 from kvtui.ui.domain_facts import document_lines, domain_lines, explain_silence, happening_lines, host_lines
-from kvtui.ui.facts import event_lines, log_containers, log_line, overview, yaml_line
+from kvtui.ui.facts import event_lines, judge_row, log_containers, log_line, overview, yaml_line
 from kvtui.ui.lines import Line, LinesView, line, wrap
 from kvtui.ui.panes.stack import StackTable
 from kvtui.ui.panes.timeline import TIMELINE_KEYS, TimelineView
@@ -286,8 +286,7 @@ class DetailScreen(Screen[Ref]):
 
     def _draw_heading(self) -> None:
         row = self._row()
-        health = self._resource.health(row, self._fleet.clock()) if row is not None else None
-        word = health.word if health else "gone"
+        word = judge_row(self._resource, row, self._fleet).word if row is not None else "gone"
         self._title.update(f" {self._resource.label} {self._ref.path}   {word}   {self._ref.backend}")
         tabs = "  ".join(f"[{title}]" if name == self._tab else f" {title} " for name, title in self._names.items())
         more = {"log": self._container_words(), "timeline": f"   {self._timeline.state}"}
