@@ -261,9 +261,13 @@ def find_down(view: View, backend: str, component: str, now: float) -> Ref | Non
     pods = [pod for _, pod in view.linked(Pod, backend, "component", component)]
     if any(_is_ready(pod, now) for pod in pods):
         return None
-    spaces = [pod.metadata.namespace for pod in pods]
-    spaces += [ref.namespace for ref, _ in view.items(Deployment, backend) if ref.name == component]
-    return deployment_ref(backend, spaces[0], component) if spaces else None
+    if pods:
+        return deployment_ref(backend, pods[0].metadata.namespace, component)
+    # Pods of other namespaces may not be seen: then its own status tells.
+    for ref, record in view.items(Deployment, backend):
+        if ref.name == component and not record.status.ready_replicas:
+            return deployment_ref(backend, ref.namespace, component)
+    return None
 
 
 def _common_node(view: View, backend: str, pods: Sequence[Pod]) -> Ref | None:

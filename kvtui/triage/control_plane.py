@@ -17,7 +17,7 @@ from kvtui.records.libvirt import Host
 from kvtui.store import View
 from kvtui.text import parse_time
 from kvtui.triage.base import HIDDEN, LINGER, WELL, Judgement, Rule, backend_ref, itself
-from kvtui.triage.components import find_holdup
+from kvtui.triage.components import find_down, find_holdup
 from kvtui.triage.messages import step_for
 
 STALE_LIMIT = 60.0
@@ -159,9 +159,24 @@ def _kubevirts_of_pod(view: View, ref: Ref, pod: Pod) -> Iterator[Ref]:
         yield from (found for found, _ in view.items(KubeVirt, ref.backend) if found.namespace == ref.namespace)
 
 
-def _cdi(view: View, ref: Ref, _now: float) -> Judgement:
+def _cdi(view: View, ref: Ref, now: float) -> Judgement:
     record = view.find(Cdi, ref)
-    return WELL if record is None else _of_installation(record, ref, "CDI")
+    if record is None:
+        return WELL
+    judgement = _of_installation(record, ref, "CDI")
+    finding = judgement.finding
+    if finding is None or finding.severity is Severity.INFO:
+        return judgement
+    down = (find_down(view, ref.backend, component, now) for component in _OF_CDI)
+    return Judgement(replace(finding, root=next((one for one in down if one is not None), None)))
+
+
+_OF_CDI = ("cdi-deployment", "cdi-apiserver", "cdi-uploadproxy")
+
+
+def _cdis_of_pod(view: View, ref: Ref, pod: Pod) -> Iterator[Ref]:
+    if pod.component in _OF_CDI:
+        yield from (found for found, _ in view.items(Cdi, ref.backend))
 
 
 def _of_installation(record: KubeVirt | Cdi, ref: Ref, product: str) -> Judgement:
@@ -226,7 +241,7 @@ RULES = (
     Rule(
         "cdi.available",
         _cdi,
-        {Cdi: itself},
+        {Cdi: itself, Pod: _cdis_of_pod},
         linger=LINGER,
         detects="CDI that is degraded, not available, or being changed",
         severities="bad, warn, info",

@@ -76,11 +76,7 @@ def _tell(view: View, backend: str, volume: DataVolume, reading: Reading) -> tup
     subject, source = f"DataVolume {volume.metadata.name}", volume.spec.source
     sentence, step = reading.sentence.strip(), reading.step
     if pod := reading.parts.get("pod"):
-        user = _vm_in(view, backend, pod)
-        if user:
-            sentence = f"VM {user} uses PVC {reading.parts['claim']}, and a copy needs it for itself"
-            step = f"stop VM {user} until the copy is done, or copy from a snapshot"
-        return sentence, step, ()
+        return (*_tell_user(_vm_in(view, backend, pod), pod, reading.parts["claim"], volume), ())
     remote = next((one for one in (source.http, source.s3, source.gcs, source.registry) if one is not None), None) if (
         source is not None
     ) else None  # fmt: skip
@@ -102,6 +98,15 @@ def _tell(view: View, backend: str, volume: DataVolume, reading: Reading) -> tup
 
 _OF_URL: Final = frozenset({"code", "authority", "wanted"})
 """Parts of messages that are about what came from the URL."""
+
+
+def _tell_user(vm: str, pod: str, claim: str, volume: DataVolume) -> tuple[str, str]:
+    """Who uses a claim that CDI needs for itself, be it the one that it copies or the one that it fills."""
+    user = f"VM {vm}" if vm else f"pod {pod}"
+    copied = claim != (volume.status.claim_name or volume.metadata.name)
+    what = "a copy" if copied else "the import"
+    other = ", or copy from a snapshot" if copied else ""
+    return f"{user} uses PVC {claim}, and {what} needs it for itself", f"stop {user} until it is done{other}"
 
 
 def _vm_in(view: View, backend: str, path: str) -> str:

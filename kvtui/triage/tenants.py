@@ -42,7 +42,7 @@ def _judge_machine(view: View, ref: Ref, now: float) -> Judgement:
         return WELL
     condition = machine.status.find("NodeReady") or machine.status.find("NodeHealthy")
     if condition is None or condition.status == "True":
-        return WELL
+        return Judgement(_alone(view, ref, machine, cluster))
     if not machine.node:
         return _judge_joining(view, ref, machine, condition, now)
     since = parse_time(condition.last_transition_time)
@@ -53,6 +53,18 @@ def _judge_machine(view: View, ref: Ref, now: float) -> Judgement:
     trouble = "has lost its node" if gone else "has a node that is not ready"
     step = f"delete Machine {ref.name}: another takes its place" if gone else _CONSOLE
     return Judgement(_of_machine(view, ref, trouble, _flat(words), condition, since, step))
+
+
+def _alone(view: View, ref: Ref, machine: ClusterMachine, cluster: Ref | None) -> Finding | None:
+    """A machine of a cluster at work that Cluster API leaves alone: it is neither replaced nor deleted."""
+    mark = machine.metadata.annotations.paused
+    whole = view.find(Cluster, cluster) if cluster is not None else None
+    if mark is None or (whole is not None and _tell_pause(whole) is not None):
+        return None
+    evidence = Evidence(f"Machine {ref.name}", f"annotation {_PAUSED}", mark)
+    cause = f"annotation {_PAUSED} is {mark or 'set'}: Cluster API neither replaces nor deletes it"
+    step = f"kubectl annotate machine -n {ref.namespace} {ref.name} {_PAUSED}-"
+    return Finding("cluster.node", Severity.INFO, ref, "machine", "is paused", cause, None, (evidence,), step)
 
 
 _CONSOLE: Final = "read the log of its kubelet in the guest's console"
@@ -222,15 +234,13 @@ def _judge_pause(view: View, ref: Ref, _now: float) -> Judgement:
     cluster = view.find(Cluster, ref)
     if cluster is None or cluster.metadata.deletion_timestamp:
         return WELL
-    told = cluster.status.find("Paused")
-    if cluster.spec.paused:
-        how = Evidence(f"Cluster {ref.name}", "spec.paused", "true")
-        step = f"kubectl patch cluster -n {ref.namespace} {ref.name} --type merge -p '{_UNPAUSE}'"
-    elif cluster.metadata.annotations.paused is not None:
-        how = Evidence(f"Cluster {ref.name}", f"annotation {_PAUSED}", cluster.metadata.annotations.paused)
-        step = f"kubectl annotate cluster -n {ref.namespace} {ref.name} {_PAUSED}-"
-    else:
+    how = _tell_pause(cluster)
+    if how is None:
         return WELL
+    step = f"kubectl annotate cluster -n {ref.namespace} {ref.name} {_PAUSED}-"
+    if cluster.spec.paused:
+        step = f"kubectl patch cluster -n {ref.namespace} {ref.name} --type merge -p '{_UNPAUSE}'"
+    told = cluster.status.find("Paused")
     since = parse_time(told.last_transition_time) if told is not None and told.status == "True" else None
     evidence, waits = [how], ""
     for record in _scaled(view, ref):
@@ -243,6 +253,15 @@ def _judge_pause(view: View, ref: Ref, _now: float) -> Judgement:
     return Judgement(
         Finding("cluster.paused", severity, ref, "cluster", "is paused", cause, since, tuple(evidence), step)
     )
+
+
+def _tell_pause(cluster: Cluster) -> Evidence | None:
+    """By what a cluster is paused."""
+    subject = f"Cluster {cluster.metadata.name}"
+    if cluster.spec.paused:
+        return Evidence(subject, "spec.paused", "true")
+    mark = cluster.metadata.annotations.paused
+    return Evidence(subject, f"annotation {_PAUSED}", mark) if mark is not None else None
 
 
 _PAUSED: Final = "cluster.x-k8s.io/paused"
@@ -307,8 +326,8 @@ RULES: Final = (
             Cluster: _machines_of_cluster,
         },
         linger=LINGER,
-        detects="a Machine that does not join its cluster, whose node is lost or not ready, or that does not go",
-        severities="warn",
+        detects="a Machine that does not join or go, is paused, or whose node is lost or not ready",
+        severities="warn, info",
     ),
     Rule(
         "cluster.control-plane",

@@ -9,6 +9,7 @@ import pytest
 
 from kvtui.model import Finding, Severity
 from kvtui.records.base import Record
+from kvtui.records.cdi import Cdi, DataVolume
 from kvtui.records.decode import decode_record
 from kvtui.records.kubernetes import ApiService, Deployment, Node, Pod
 from kvtui.records.kubevirt import KubeVirt, VirtualMachine
@@ -297,3 +298,36 @@ def test_a_vm_without_a_status_rests_on_the_controller_that_is_down() -> None:
 def test_a_vm_without_a_status_is_told_of_where_the_controller_runs() -> None:
     finding = judge(untouched(), pod("virt-controller"))["VirtualMachine banner-1"]
     assert (finding.trouble, finding.root) == ("has no status", None)
+
+
+def test_cdi_that_is_degraded_rests_on_its_deployment_that_is_down() -> None:
+    cdi = _read(
+        {
+            "kind": "CDI",
+            "metadata": {"name": "cdi", "uid": "c"},
+            "status": {
+                "phase": "Deployed",
+                "conditions": [
+                    {"type": "Available", "status": "False", "reason": "Degraded"},
+                    {"type": "Degraded", "status": "True", "reason": "DeploymentNotReady"},
+                ],
+            },
+        },
+        Cdi,
+    )
+    found = judge(cdi, cdi_pod({"app": "containerized-data-importer", "cdi.kubevirt.io": ""}, **CRASHES))
+    root = found["CDI cdi"].root
+    assert root is not None
+    assert root.name == "cdi-deployment"
+
+
+def test_a_controller_whose_pods_are_not_seen_is_not_taken_for_down() -> None:
+    waits = _read(
+        {
+            "kind": "DataVolume",
+            "metadata": {"name": "d", "namespace": "shop", "creationTimestamp": "2026-11-21T02:05:00Z"},
+        },
+        DataVolume,
+    )
+    assert "DataVolume d" not in judge(waits, deployment("cdi-deployment", "cdi", 1, readyReplicas=1))
+    assert judge(waits, deployment("cdi-deployment", "cdi", 1))["DataVolume d"].root is not None

@@ -197,6 +197,11 @@ def test_without_a_default_class_the_event_is_read_and_the_classes_are_named() -
             "The source pvc golden doesn't exist",
             "its source pvc golden does not exist",
         ),
+        (
+            "ImportTargetInUse",
+            "pod shop/backup using PersistentVolumeClaim dv-1-root",
+            "pod shop/backup uses PVC dv-1-root, and the import needs it for itself",
+        ),
     ],
 )
 def test_a_refusal_that_only_an_event_tells_is_found(reason: str, message: str, cause: str) -> None:

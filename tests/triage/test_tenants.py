@@ -175,3 +175,12 @@ def test_a_cluster_may_be_paused_by_an_annotation_too() -> None:
     found = only(judge([cluster]), "cluster")
     assert found.cause.startswith("annotation cluster.x-k8s.io/paused is set:")
     assert found.step == "kubectl annotate cluster -n tenants tenant-a cluster.x-k8s.io/paused-"
+
+
+def test_a_machine_that_is_paused_by_itself_is_worth_knowing_and_one_of_a_paused_cluster_is_not() -> None:
+    ready = condition("NodeReady", "True", "NodeReady")
+    alone = machine(ready, annotations={"cluster.x-k8s.io/paused": ""})
+    found = only(judge([alone]), "machine")
+    assert (found.severity, found.trouble) == (Severity.INFO, "is paused")
+    cluster = made("Cluster", "tenant-a", {"phase": "Provisioned"}, {"paused": True})
+    assert [one.label for one in judge([cluster, alone])] == ["cluster"]

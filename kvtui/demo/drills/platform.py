@@ -81,7 +81,7 @@ def api_down(world: World) -> None:
 @drill(
     "cdi-crash-loop",
     "new disks stay empty",
-    briefing="Since half past one no new disk is filled: imports are ordered, and nothing happens. Old VMs run.",
+    briefing="No new disk is filled any more: imports are ordered, and nothing happens. The VMs that are there run.",
     debrief="The pod of Deployment cdi/cdi-deployment, CDI's controller, crashes again and again (OOMKilled): nobody "
     "works on DataVolumes, so lab/golden-next has not even a phase. Give it more memory (the CDI resource's "
     "customizeComponents), then the imports begin by themselves.",
