@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kvtui.joins.domain import host_of
-from kvtui.model import Ref
+from kvtui.model import Evidence, Ref
 from kvtui.records.base import is_true
 from kvtui.records.kubernetes import Node
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
@@ -41,6 +41,22 @@ class Footing:
             return ""
         reason = f" ({domain.reason})" if domain.reason else ""
         return f"domain {self.place} is {domain.state.value}{reason}"
+
+    @property
+    def step(self) -> str:
+        """What brings it back: an action by its label."""
+        if self.host is not None and not self.host.connected:
+            return f"bring host {self.ref.backend} back"
+        verb = "unpause" if self.domain.state is DomainState.PAUSED else "start"
+        return f"{verb} domain {self.ref.name} on {self.ref.backend}"
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the domain says of itself, or of its host who cannot be asked."""
+        if self.host is not None and not self.host.connected:
+            return Evidence(f"host {self.ref.backend}", "connection", self.host.trouble or self.host.absence)
+        reason = f" ({self.domain.reason})" if self.domain.reason else ""
+        return Evidence(f"domain {self.place}", "state", f"{self.domain.state.value}{reason}", self.domain.since)
 
     @property
     def culprit(self) -> Ref:
@@ -142,6 +158,27 @@ def machine_trouble(view: View, ref: Ref) -> str:
     if vmi.is_running and is_true(vmi.status.conditions, "Paused"):
         return f"{name} is Paused"
     return "" if vmi.is_running else f"{name} is not running: its VMI is {vmi.status.phase or 'Pending'}"
+
+
+def machine_step(view: View, ref: Ref) -> str:
+    """What brings the VM under a node back: an action by its label, where one does."""
+    name = f"VM {ref.path} of {ref.backend}"
+    vmi = view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
+    if vmi is not None and vmi.is_running:
+        return f"unpause {name}"
+    vm = view.get(VirtualMachine, ref.backend, ref.namespace, ref.name)
+    stopped = vm is not None and vm.status.printable_status == "Stopped"
+    return f"start {name}" if stopped else f"see why {name} does not run"
+
+
+def machine_evidence(view: View, ref: Ref) -> Evidence:
+    """What the VM under a node says of itself."""
+    vm = view.get(VirtualMachine, ref.backend, ref.namespace, ref.name)
+    if vm is not None:
+        return Evidence(f"VM {ref.path}", "status.printableStatus", vm.status.printable_status or "not set")
+    vmi = view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
+    phase = vmi.status.phase if vmi is not None else ""
+    return Evidence(f"VMI {ref.path}", "status.phase", phase or "not set")
 
 
 def nodes_of_machine(view: View, _ref: Ref, machine: VirtualMachine | VirtualMachineInstance) -> Iterator[Ref]:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from kvtui.joins.footing import (
     footing_of,
+    machine_evidence,
+    machine_step,
     machine_trouble,
     machines_under,
     nodes_of_domain,
@@ -198,17 +200,19 @@ def _judge_node(view: View, ref: Ref, _now: float) -> Judgement:
         return WELL
     footing = footing_of(view, node)
     if footing is not None and footing.trouble and footing.culprit == footing.ref:
-        place = Evidence(f"domain {footing.place}", "state", footing.domain.state.value, footing.domain.since)
-        return Judgement(_of_node(ref, footing.ref, footing.trouble, place, footing.domain.since))
+        return Judgement(
+            _of_node(ref, footing.ref, footing.trouble, footing.evidence, footing.step, footing.domain.since)
+        )
     for machine in machines_under(view, ref.backend, node):
         trouble = machine_trouble(view, machine)
         feed = view.feed(machine.backend, VirtualMachineInstance.KIND)
         if trouble and feed.state is FeedState.LIVE:
-            return Judgement(_of_node(ref, machine, trouble, Evidence(f"VM {machine.path}", "state", trouble), None))
+            state = machine_evidence(view, machine)
+            return Judgement(_of_node(ref, machine, trouble, state, machine_step(view, machine), None))
     return WELL
 
 
-def _of_node(ref: Ref, root: Ref, trouble: str, below: Evidence, since: float | None) -> Finding:
+def _of_node(ref: Ref, root: Ref, trouble: str, below: Evidence, step: str, since: float | None) -> Finding:
     return _finding(
         "layers.node",
         ref,
@@ -217,7 +221,7 @@ def _of_node(ref: Ref, root: Ref, trouble: str, below: Evidence, since: float | 
         f"node {ref.name} is Ready, and {trouble}",
         root,
         (Evidence(f"Node {ref.name}", "Ready", "True"), below),
-        "start what it runs in",
+        step,
         since,
     )
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from kvtui.joins.footing import (
     footing_of,
+    machine_evidence,
+    machine_step,
     machine_trouble,
     machines_under,
     nodes_of_domain,
@@ -48,18 +50,21 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
 
 def _not_ready(view: View, node: Node, ref: Ref) -> Finding:
     ready = find_condition(node.status.conditions, "Ready")
-    words = (ready.message or ready.reason) if ready is not None else "the node has not reported yet"
+    said = (ready.message or ready.reason) if ready is not None else "the node has not reported yet"
+    since = parse_time(ready.last_transition_time) if ready is not None else node.created
+    words, step = said, _LOOK
     footing = footing_of(view, node)
     below: tuple[Evidence, ...] = ()
     if footing is not None and footing.trouble:
-        words = f"{footing.trouble}; {words}"
-        below = (Evidence(f"domain {footing.place}", "state", footing.trouble, footing.domain.since),)
+        words, step = f"{footing.trouble}; {words}", footing.step
+        below = (footing.evidence,)
     root = footing.culprit if footing is not None and below else None
     for machine in machines_under(view, ref.backend, node):
         trouble = machine_trouble(view, machine)
         if trouble:
             words = f"{trouble}; {words}"
-            below = (*below, Evidence(f"VM {machine.path}", "state", trouble))
+            step = step if below else machine_step(view, machine)
+            below = (*below, machine_evidence(view, machine))
             root = root or machine
     on_it = view.linked(VirtualMachineInstance, ref.backend, "node", ref.name)
     count = sum(1 for _, vmi in on_it if vmi.status.node_name == ref.name and not vmi.is_final)
@@ -71,12 +76,12 @@ def _not_ready(view: View, node: Node, ref: Ref) -> Finding:
         label="node",
         trouble="is not ready",
         cause=words + vms,
-        since=parse_time(ready.last_transition_time) if ready is not None else node.created,
+        since=since,
         evidence=(
             *below,
-            Evidence(f"Node {ref.name}", f"Ready={ready.status if ready is not None else 'missing'}", words),
+            Evidence(f"Node {ref.name}", f"Ready={ready.status if ready is not None else 'missing'}", said, since),
         ),
-        step="mend what it stands on first" if below else _LOOK,
+        step=step,
         root=root,
     )
 

@@ -114,8 +114,19 @@ def test_a_node_that_is_not_ready_has_the_trouble_of_its_domain_as_its_cause() -
     store = fill(kvm1=[host(), domain(DomainState.PAUSED, "I/O error")], prod=[node("Unknown")])
     found = {finding.label: finding for finding in judge(store)}
     assert found["node"].cause.startswith("domain kvm1/w1 is paused (I/O error); ")
-    assert found["node"].step == "mend what it stands on first"
+    assert found["node"].step == "unpause domain w1 on kvm1"
     assert "node prod/node-1 runs in it" in found["vm"].cause
+    # What is told as said by an object is what that says.
+    assert [(one.subject, one.value) for one in found["node"].evidence] == [
+        ("domain kvm1/w1", "paused (I/O error)"),
+        ("Node node-1", "Kubelet stopped posting status"),
+    ]
+
+
+def test_a_node_whose_domain_is_off_is_brought_back_by_starting_that_domain() -> None:
+    store = fill(kvm1=[host(), domain(DomainState.SHUTOFF, "destroyed")], prod=[node("Unknown")])
+    found = {finding.label: finding for finding in judge(store)}
+    assert found["node"].step == "start domain w1 on kvm1"
 
 
 @pytest.mark.parametrize("spelling", [UUID.upper(), "01eb9566-a4f6-0483-79aa-97f2502e193f"])
