@@ -1,0 +1,165 @@
+"""The layers under a VM of KubeVirt: instance, launcher pods, nodes and what those run in; disks and networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from kvtui.joins.conditions import is_trouble
+from kvtui.joins.disk_stack import disk_layer
+from kvtui.joins.domain_stack import domain_layer, host_layer
+from kvtui.joins.footing import machines_under
+from kvtui.joins.layers import Layer, Walk, missing, told_once
+from kvtui.model import Health, Tone
+from kvtui.records.base import is_true
+from kvtui.records.kubernetes import Node, Pod
+from kvtui.records.kubevirt import InstanceSpec, Interface, VirtualMachine, VirtualMachineInstance
+from kvtui.records.libvirt import Domain, Host
+from kvtui.records.networks import Network, NetworkAttachment
+
+_ENDED: Final = frozenset({"Succeeded", "Failed"})
+
+
+def machine_layer(
+    walk: Walk, backend: str, vm: VirtualMachine | None, vmi: VirtualMachineInstance | None, *, whole: bool
+) -> Layer:
+    """A VM with its instance, and what that runs in; the `whole` one with disks and networks."""
+    instance = [_instance_layer(walk, backend, vmi)] if vmi is not None else []
+    if vm is None:
+        assert vmi is not None
+        parts = _parts(walk, backend, vmi.metadata.namespace, vmi.spec, vmi) if whole else ()
+        return replace(instance[0], below=(*instance[0].below, *parts))
+    ref = vm.ref(backend)
+    if not instance:
+        instance = [Layer("VMI", "", None, Health(Tone.MUTED, "none"), "nothing of it runs")]
+    spec = vmi.spec if vmi is not None else vm.spec.template.spec
+    parts = _parts(walk, backend, ref.namespace, spec, vmi) if whole else ()
+    return Layer("VM", ref.path, ref, None, "", (*instance, *parts))
+
+
+def _instance_layer(walk: Walk, backend: str, vmi: VirtualMachineInstance) -> Layer:
+    ref = vmi.ref(backend)
+    return told_once(walk, Layer("VMI", ref.path, ref, judge_instance(vmi)), _below_instance(walk, backend, vmi))
+
+
+def judge_instance(vmi: VirtualMachineInstance) -> Health:
+    """How an instance fares by itself: its phase, or that its guest stands still, and what its conditions say."""
+    conditions = vmi.status.conditions
+    complaint = next((one.message or one.reason for one in conditions if is_trouble(one)), "")
+    if vmi.metadata.deletion_timestamp and not vmi.is_final:
+        return Health(Tone.BUSY, "Stopping")
+    if vmi.is_running:
+        if is_true(conditions, "Paused"):
+            paused = next(one for one in conditions if one.type == "Paused")
+            tone = Tone.BAD if paused.reason == "PausedIOError" else Tone.WARN
+            return Health(tone, "Paused", paused.message or paused.reason)
+        return Health(Tone.WARN if complaint else Tone.OK, "Running", complaint)
+    if vmi.status.phase == "Failed":
+        return Health(Tone.BAD, "Failed", complaint or vmi.status.reason)
+    if vmi.is_final:
+        return Health(Tone.MUTED, vmi.status.phase, complaint)
+    return Health(Tone.BUSY, vmi.status.phase or "Pending", complaint)
+
+
+def _below_instance(walk: Walk, backend: str, vmi: VirtualMachineInstance) -> Iterator[Layer]:
+    """Its launcher pods: of an instance that moves both, the one that it leaves first; old ones are not told."""
+    view, node = walk.view, vmi.status.node_name
+    pods = [
+        (ref, pod)
+        for ref, pod in view.linked(Pod, backend, "vmi", vmi.metadata.uid)
+        if not pod.metadata.annotations.provisioning and pod.status.phase not in _ENDED
+    ]
+    moving = vmi.status.migration_state
+    target = moving.target_pod if moving is not None and moving.in_progress else ""
+    pods.sort(key=lambda found: (found[0].name == target, found[1].spec.node_name != node))
+    for ref, pod in pods:
+        role = "launcher" if ref.name != target else "launcher, target"
+        yield told_once(walk, Layer(role, ref.name, ref), below_pod(walk, backend, pod))
+    if not pods and not vmi.is_final:
+        yield Layer("launcher", "", None, Health(Tone.WARN if vmi.is_running else Tone.BUSY, "none known"))
+    if node and all(pod.spec.node_name != node for _, pod in pods):
+        yield node_layer(walk, backend, node)
+    uuid = vmi.spec.domain.firmware.uuid.lower()
+    for ref, domain in view.everywhere(Domain, "uuid", uuid) if uuid else ():
+        yield domain_layer(walk, ref, domain)
+
+
+def below_pod(walk: Walk, backend: str, pod: Pod) -> Iterator[Layer]:
+    """The node of a pod."""
+    if pod.spec.node_name:
+        yield node_layer(walk, backend, pod.spec.node_name)
+    else:
+        yield Layer("node", "", None, Health(Tone.BUSY, "none yet"), "the scheduler has not placed it")
+
+
+def node_layer(walk: Walk, backend: str, name: str) -> Layer:
+    """A node and the machine that it runs in, where that is watched."""
+    node = walk.view.get(Node, backend, "", name)
+    if node is None:
+        return missing(walk.view, Node, "node", backend, "", name)
+    return told_once(walk, Layer("node", name, node.ref(backend)), _below_node(walk, backend, node))
+
+
+def _below_node(walk: Walk, backend: str, node: Node) -> Iterator[Layer]:
+    view = walk.view
+    for uuid in node.system_uuids:
+        for ref, domain in view.everywhere(Domain, "uuid", uuid):
+            yield domain_layer(walk, ref, domain)
+    for uuid in node.system_uuids:
+        for host, record in view.items(Host):
+            if record.system_uuid.lower() == uuid:
+                # The machine is watched as a host of libvirt as well.
+                yield host_layer(walk, host.backend)
+    for ref in machines_under(view, backend, node):
+        vm = view.get(VirtualMachine, ref.backend, ref.namespace, ref.name)
+        vmi = view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
+        layer = machine_layer(walk, ref.backend, vm, vmi, whole=False)
+        yield replace(layer, name=f"{layer.name} in {ref.backend}")
+
+
+def _parts(
+    walk: Walk, backend: str, namespace: str, spec: InstanceSpec, vmi: VirtualMachineInstance | None
+) -> Iterator[Layer]:
+    states = {one.name: one for one in vmi.status.volume_status} if vmi is not None else {}
+    for volume in spec.volumes:
+        yield disk_layer(walk, backend, namespace, volume, states.get(volume.name))
+    found = {one.name: one for one in vmi.status.interfaces if one.name} if vmi is not None else {}
+    macs = {nic.name: nic.mac_address for nic in spec.domain.devices.interfaces}
+    networks = {network.name: network for network in spec.networks}
+    for name in dict.fromkeys((*macs, *found)):
+        yield _interface(walk, backend, namespace, name, macs.get(name, ""), found.get(name), networks.get(name))
+
+
+def _interface(
+    walk: Walk,
+    backend: str,
+    namespace: str,
+    name: str,
+    mac: str,
+    status: Interface | None,
+    network: Network | None,
+) -> Layer:
+    addresses = (status.ip_addresses or ((status.ip_address,) if status.ip_address else ())) if status else ()
+    note = ", ".join(filter(None, (*addresses, status.mac if status and status.mac else mac)))
+    if network is None or network.multus is None:
+        return Layer("interface", name, None, None, note, (Layer("network", "pod network"),))
+    return Layer("interface", name, None, None, note, (_attachment(walk, backend, namespace, network),))
+
+
+def _attachment(walk: Walk, backend: str, namespace: str, network: Network) -> Layer:
+    space, _, name = network.attachment(namespace).partition("/")
+    record = walk.view.get(NetworkAttachment, backend, space, name)
+    if record is None:
+        return missing(walk.view, NetworkAttachment, "NAD", backend, space, name)
+    return told_once(walk, Layer("NAD", record.ref(backend).path, record.ref(backend)), below_attachment(record))
+
+
+def below_attachment(record: NetworkAttachment) -> Iterator[Layer]:
+    """What a NetworkAttachmentDefinition leads to."""
+    plugin = record.plugin
+    where = plugin.bridge or plugin.master
+    vlan = f"VLAN {plugin.vlan}" if plugin.vlan else ""
+    device = record.metadata.annotations.device_resource
+    if plugin.type or device:
+        yield Layer(plugin.type or "device", where or device, None, None, vlan)
