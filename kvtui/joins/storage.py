@@ -101,6 +101,15 @@ def runs_from(view: View, backend: str, pool: StoragePool) -> list[tuple[str, st
     ]
 
 
+def waiting_for(view: View, backend: str, pool: StoragePool) -> list[str]:
+    """The domains that are off, are to start with their host, and have a disk in a pool."""
+    return sorted(
+        ref.name
+        for ref, domain in view.items(Domain, backend)
+        if domain.autostart and not domain.active and any(_holds(pool, disk) for disk in domain.disks if disk.source)
+    )
+
+
 def name_run(pool: StoragePool, found: Sequence[tuple[str, str]]) -> str:
     """Which run from a pool that is not active: ``running from it: VM db (vdb)``."""
     names = ", ".join(f"{name} ({target})" for name, target in found[:_NAMED])

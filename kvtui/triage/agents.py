@@ -6,7 +6,7 @@ Evidence: libvirt.md 3d; libvirt's formatdomain.html, element channel.
 from __future__ import annotations
 
 from kvtui.joins.clocks import OFF, common_offset, tell_offset
-from kvtui.joins.domain import guests_of_host, host_of, join_guest
+from kvtui.joins.domain import Guest, guests_of_host, host_of, join_guest
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.libvirt import Domain, DomainState, Host
 from kvtui.store import View
@@ -31,34 +31,29 @@ def _judge_agent(view: View, ref: Ref, _now: float) -> Judgement:
     if domain.agent_mute is not None:
         words = f"its guest agent is connected and does not answer: {_WITHOUT}"
         step = "restart qemu-guest-agent in the guest; if that does not help, see whether the guest itself hangs"
-        return Judgement(_of_agent(ref, Severity.WARN, "has an agent that hangs", words, step, domain.agent_mute))
+        return Judgement(_of_agent(guest, Severity.WARN, "has an agent that hangs", words, step, domain.agent_mute))
     if domain.agent:
         return WELL
     if domain.agent_lost is not None:
         words = f"its guest agent was connected and is gone: {_WITHOUT}"
         step = "look at its console: did the agent end, does the guest hang, or has it not come up?"
-        return Judgement(_of_agent(ref, Severity.WARN, "has lost its agent", words, step, domain.agent_lost))
+        return Judgement(_of_agent(guest, Severity.WARN, "has lost its agent", words, step, domain.agent_lost))
     words = f"nothing in the guest speaks on the channel for it: {_WITHOUT}"
-    return Judgement(_of_agent(ref, Severity.INFO, "has no agent", words, _START, domain.started))
+    return Judgement(_of_agent(guest, Severity.INFO, "has no agent", words, _START, domain.started))
 
 
-def _of_agent(ref: Ref, severity: Severity, trouble: str, cause: str, step: str, since: float | None) -> Finding:
+def _of_agent(guest: Guest, severity: Severity, trouble: str, cause: str, step: str, since: float | None) -> Finding:
+    state = "connected, no answer" if guest.domain.agent else "disconnected"
+    name = guest.domain.metadata.name
     return Finding(
         rule="domain.agent",
         severity=severity,
-        subject=ref,
+        subject=guest.ref,
         label="vm",
         trouble=trouble,
         cause=cause,
         since=since,
-        evidence=(
-            Evidence(
-                f"domain {ref.name}",
-                "channel org.qemu.guest_agent.0",
-                "connected, no answer" if "hangs" in trouble else "disconnected",
-                since,
-            ),
-        ),
+        evidence=(Evidence(f"domain {name}", "channel org.qemu.guest_agent.0", state, since),),
         step=step,
     )
 

@@ -67,18 +67,21 @@ def _judge_memory(view: View, ref: Ref, now: float) -> Judgement:
     if use is None:
         return WELL
     again = now + _MEASURED
-    short = not use.is_left(SHORT)
-    if not short and not use.overcommitted:
-        return Judgement(again=again)
-    if not use.overcommitted:
-        trouble, cause = "is short of memory", f"{_tell_left(use)} of its {size(use.room)}"
-    else:
-        trouble = "has promised too much memory"
+    if use.overcommitted:
+        severity = Severity.INFO if use.is_left(TIGHT) else Severity.WARN
         cause = f"{_tell_promise(use)}; {_tell_left(use)}"
+        return Judgement(_of_memory(ref, host, use, severity, "has promised too much memory", cause), again)
+    if not use.is_left(SHORT):
+        cause = f"{_tell_left(use)} of its {size(use.room)}"
+        return Judgement(_of_memory(ref, host, use, Severity.WARN, "is short of memory", cause), again)
+    return Judgement(again=again)
+
+
+def _of_memory(ref: Ref, host: Host, use: MemoryUse, severity: Severity, trouble: str, cause: str) -> Finding:
     huge = f", {size(host.huge_pages)} of it huge pages" if host.huge_pages else ""
-    finding = Finding(
+    return Finding(
         rule="host.memory",
-        severity=Severity.WARN if short or not use.is_left(TIGHT) else Severity.INFO,
+        severity=severity,
         subject=ref,
         label="host",
         trouble=trouble,
@@ -89,7 +92,6 @@ def _judge_memory(view: View, ref: Ref, now: float) -> Judgement:
         ),
         step="shut VMs down, move some away or give them less, before it swaps or its kernel kills one",
     )
-    return Judgement(finding, again)
 
 
 def _tell_promise(use: MemoryUse) -> str:
@@ -103,7 +105,7 @@ def _tell_left(use: MemoryUse) -> str:
 
 
 def _judge_clock(view: View, ref: Ref, _now: float) -> Judgement:
-    """All its guests are off by the same: nobody tells the clock of a host itself."""
+    """Most of its guests are off by the same: nobody tells the clock of a host itself."""
     host = view.find(Host, ref)
     if host is None:
         return WELL
@@ -113,7 +115,7 @@ def _judge_clock(view: View, ref: Ref, _now: float) -> Judgement:
     if abs(off) < OFF:
         return WELL
     guests = clocks_of(view, ref.backend)
-    words = f"the clocks of its {len(guests)} guests are all {tell_offset(off)}"
+    words = f"the clocks of most of its {len(guests)} guests are {tell_offset(off)}"
     return Judgement(
         Finding(
             rule="host.clock",
@@ -167,7 +169,7 @@ RULES = (
         _judge_clock,
         {Host: itself, Domain: _host_of},
         linger=LINGER,
-        detects="a host whose guests all have another time than we",
+        detects="a host most of whose guests have another time than we",
         severities="warn",
     ),
 )

@@ -12,6 +12,7 @@ from kvtui.joins.storage import (
     promised_in,
     runs_from,
     starved_by,
+    waiting_for,
 )
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, Domain, StoragePool, StorageVolume
@@ -33,15 +34,7 @@ def _judge_pool(view: View, ref: Ref, _now: float) -> Judgement:
     if pool.state in ("degraded", "inaccessible"):
         return Judgement(_of_pool(ref, pool, Severity.BAD, f"is {pool.state}", f"libvirt says {pool.state}"))
     if pool.state == "inactive":
-        runs = runs_from(view, ref.backend, pool)
-        if runs:
-            return Judgement(_of_pool(ref, pool, Severity.WARN, "is inactive", name_run(pool, runs), _REVIVE))
-        if not pool.autostart:
-            return WELL
-        words = "it is to start with its host; its volumes cannot be used until then"
-        return Judgement(
-            _of_pool(ref, pool, Severity.WARN, "is inactive", words, "start the pool, and see why it did not")
-        )
+        return _judge_inactive(view, ref, pool)
     starved = starved_by(view, ref.backend, pool)
     if starved:
         words = name_starved(starved)
@@ -52,6 +45,20 @@ def _judge_pool(view: View, ref: Ref, _now: float) -> Judgement:
     return _judge_room(view, ref, pool)
 
 
+def _judge_inactive(view: View, ref: Ref, pool: StoragePool) -> Judgement:
+    runs = runs_from(view, ref.backend, pool)
+    if runs:
+        return Judgement(_of_pool(ref, pool, Severity.WARN, "is inactive", name_run(pool, runs), _REVIVE))
+    waiting = waiting_for(view, ref.backend, pool)
+    if not pool.autostart and not waiting:
+        return WELL
+    words = "it is to start with its host; its volumes cannot be used until then"
+    if waiting:
+        are = "is" if len(waiting) == 1 else "are"
+        words = f"VM {', '.join(waiting)} {are} to start with the host, and cannot without it"
+    return Judgement(_of_pool(ref, pool, Severity.WARN, "is inactive", words, "start the pool, and see why it did not"))
+
+
 def _judge_room(view: View, ref: Ref, pool: StoragePool) -> Judgement:
     taken = pool.strain
     promised = promised_in(view, ref.backend, pool) if taken >= TIGHT else 0
@@ -59,10 +66,10 @@ def _judge_room(view: View, ref: Ref, pool: StoragePool) -> Judgement:
     if taken < POOL_NEARLY_FULL and not overcommitted:
         return WELL
     words = f"{percent(taken, 1.0)} of {size(pool.capacity)} taken, {size(pool.left)} left"
-    if overcommitted:
-        words += f", and its volumes may grow by {size(promised)}"
     if pool.grown >= _WORTH * pool.capacity:
         words += f"; {size(pool.grown)} of it since libvirt last looked into it"
+    if overcommitted:
+        words += f"; its volumes may grow by {size(promised)}"
     severity, trouble = _grade(taken)
     return Judgement(_of_pool(ref, pool, severity, trouble, words, "remove volumes or snapshots, or let the pool grow"))
 

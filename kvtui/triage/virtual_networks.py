@@ -34,7 +34,8 @@ def _judge(view: View, ref: Ref, _now: float) -> Judgement:
         return Judgement(_finding(ref, network, Severity.WARN, words, "start the network"))
     starting = [domain for domain in users if domain.autostart]
     if starting:
-        words = f"VM {_enumerate(starting)} cannot start with the host, as set, without it"
+        are = "is" if len(starting) == 1 else "are"
+        words = f"VM {_enumerate(starting)} {are} to start with the host, and cannot without it"
         return Judgement(_finding(ref, network, Severity.WARN, words, "start the network, then the VMs"))
     if not network.autostart:
         return WELL

@@ -34,11 +34,16 @@ async def test_a_vm_whose_image_is_gone_says_which_image_it_lacks(host: Host, im
     pool.refresh()
     with pytest.raises(libvirt.libvirtError, match="No such file"):
         domain.create()
-    async with live(make_backend(host.uri, tmp_path, name="kvm1")) as fleet:
-        await until(fleet, lambda: "pool images" in "".join(one.cause for one in found(fleet, "ghost")), 30)
-        (finding,) = found(fleet, "ghost")
-        assert (finding.rule, finding.trouble) == ("domain.state", "failed to start")
-        assert finding.cause == f"pool images has no {path}, its disk vda"
+    try:
+        async with live(make_backend(host.uri, tmp_path, name="kvm1")) as fleet:
+            await until(fleet, lambda: "pool images" in "".join(one.cause for one in found(fleet, "ghost")), 30)
+            (finding,) = found(fleet, "ghost")
+            assert (finding.rule, finding.trouble) == ("domain.state", "failed to start")
+            assert finding.cause == f"pool images has no {path}, its disk vda"
+    finally:
+        domain.undefine()
+        pool.destroy()
+        pool.undefine()
 
 
 async def test_a_vm_that_runs_is_told_what_its_next_start_changes_and_one_that_is_off_that_it_should_run(
@@ -59,3 +64,5 @@ async def test_a_vm_that_runs_is_told_what_its_next_start_changes_and_one_that_i
             assert finding.cause == "it is stored with memory 256Mi (now 128Mi)"
     finally:
         runs.destroy()
+        runs.undefine()
+        off.undefine()

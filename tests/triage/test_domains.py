@@ -149,6 +149,17 @@ def test_a_vm_that_failed_to_start_for_want_of_an_image_names_it() -> None:
     assert finding.cause == "pool iso has no /iso/debian.iso, its CD-ROM sda"
 
 
+def test_a_pool_that_is_not_active_names_the_vms_that_are_to_start_from_it() -> None:
+    pool = StoragePool(metadata=Meta(name="fast"), type="dir", path="/fast", state="inactive")
+    disks = (Disk(target="vda", kind="file", source="/fast/w1.qcow2"),)
+    assert found(pool, domain(OFF, "shutdown", disks=disks)) == ()
+    (finding,) = (one for one in found(pool, domain(OFF, "", autostart=True, disks=disks)) if one.label == "pool")
+    assert (finding.severity, finding.cause) == (
+        Severity.WARN,
+        "VM w1 is to start with the host, and cannot without it",
+    )
+
+
 def test_a_network_that_is_not_active_is_as_grave_as_who_needs_it() -> None:
     lan = VirtualNetwork(metadata=Meta(name="lan"))
     nics = (Nic(kind="network", source="lan"),)

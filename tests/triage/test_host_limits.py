@@ -90,7 +90,7 @@ def test_thin_volumes_are_no_problem_while_there_is_room() -> None:
 def test_a_pool_whose_volumes_may_outgrow_the_little_that_is_left_is_a_problem_before_it_is_full() -> None:
     (finding,) = pool_of(87, (100, 60), (50, 27))
     assert (finding.trouble, finding.severity) == ("is promised beyond its size", Severity.WARN)
-    assert finding.cause == "87% of 100Gi taken, 13Gi left, and its volumes may grow by 63Gi"
+    assert finding.cause == "87% of 100Gi taken, 13Gi left; its volumes may grow by 63Gi"
     assert pool_of(87, (60, 60), (30, 27)) == ()
 
 
@@ -114,5 +114,5 @@ def test_a_guest_whose_clock_is_off_is_told_by_how_much() -> None:
 def test_clocks_that_are_off_together_are_not_the_guests_fault() -> None:
     (finding,) = of_host(*clocks(web=301.0, db=300.0, mail=299.0))
     assert (finding.subject.kind, finding.trouble) == ("Host", "has another time")
-    assert finding.cause == "the clocks of its 3 guests are all 5m ahead of ours: its clock is wrong, or ours is"
+    assert finding.cause == "the clocks of most of its 3 guests are 5m ahead of ours: its clock is wrong, or ours is"
     assert [finding.rule for finding in of_host(*clocks(web=301.0, db=300.0))] == ["domain.clock", "domain.clock"]
