@@ -161,7 +161,7 @@ def _tell_last_room(view: View, together: Collection[Ref], ref: Ref) -> Iterator
     """Whether no node is left that takes VMs, or none with room for the smallest of those that run."""
     left = [node for at, node in view.items(Node, ref.backend) if at not in together and _takes_vms(node)]
     if not left:
-        yield "it is the last node that takes VMs: none starts or moves until one does again"
+        yield "no other node takes VMs: none starts or moves until one does again"
         return
     asked = _least_memory(view, ref.backend)
     free = {node.metadata.name: _free_memory(view, ref.backend, node) for node in left}

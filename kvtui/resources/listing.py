@@ -155,7 +155,7 @@ class Listing:
 
     def apply(self, delta: Delta, now: float) -> ListingChange:
         """Follow the store: only rows that the delta has a part in are made anew."""
-        touched = find_touched(self.resource, self._view, delta) | self._verdicts.renew()
+        touched = find_touched(self.resource, self._view, delta) | self._find_gone(delta) | self._verdicts.renew()
         doubted = self._doubt(now) if delta.feeds else set()
         if not touched and not doubted and not delta.usage:
             return ListingChange()
@@ -167,6 +167,11 @@ class Listing:
             changed |= measured
             moved = moved or resorted
         return ListingChange(changed, moved)
+
+    def _find_gone(self, delta: Delta) -> dict[Ref, None]:
+        """Rows whose own object went: an instance that went while its VM came is told of as that VM's."""
+        gone = (change.ref for change in delta.changes if change.new is None)
+        return dict.fromkeys(ref for ref in gone if ref in self._rows)
 
     def _renew(self, touched: Iterable[Ref], now: float) -> bool:
         """Make rows anew; whether any came, went or changed places."""

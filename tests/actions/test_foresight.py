@@ -132,9 +132,7 @@ def test_the_last_node_that_takes_vms_is_not_cordoned_without_a_word() -> None:
     store = Store()
     store.apply([node("one"), node("two", cordoned=True), node("three")])
     assert cordon(store, "one") == []
-    assert cordon(store, "one", "three") == [
-        "it is the last node that takes VMs: none starts or moves until one does again"
-    ]
+    assert cordon(store, "one", "three") == ["no other node takes VMs: none starts or moves until one does again"]
 
 
 def test_the_last_node_with_room_is_said_to_be_that() -> None:

@@ -334,6 +334,13 @@ def test_following_deltas_equals_beginning_anew(
                     assert ref in change.changed
 
 
+def test_the_row_of_an_instance_that_goes_while_its_vm_comes_goes_too() -> None:
+    store, listing = vms(Put("c", VirtualMachineInstance(metadata=Meta(name="web", namespace="a", uid="i"))))
+    assert names(listing) == ["web"]
+    listing.apply(store.apply([Drop("c", VirtualMachineInstance, "a", "web"), machine("web")]), NOW)
+    assert [ref.kind for ref in listing.refs] == [VirtualMachine.KIND]
+
+
 def test_many_changes_at_once_are_placed_as_well_as_few() -> None:
     store, listing = vms(*(machine(f"web-{number}") for number in range(300)))
     changed = [machine(f"web-{number}", status="Stopped") for number in range(0, 300, 2)]
