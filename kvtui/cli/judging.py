@@ -42,9 +42,10 @@ async def judge_fleet(options: Namespace, fleet: Fleet, live: asyncio.Task[None]
     fleet with all its sources.
     """
     sources, measured = all_sources(fleet.resources), all_measured(fleet.resources)
-    fleet.engine.waits = False
+    fleet.engine.waits, fleet.engine.holds = False, True
     deadline = await wait_for_lists(options, sources, fleet, live)
     await wait_for_figures(measured, fleet, live, deadline)
+    fleet.engine.holds = False
     fleet.step()
     awaited = tuple(find_awaited(measured, fleet))
     silent = tuple(_find_silent(options, fleet))

@@ -17,6 +17,7 @@ from kvtui.records.kubevirt import (
     VirtualMachineInstance,
 )
 from kvtui.store import View
+from kvtui.text import parse_time
 
 _INSTANCE_WORDS = {"": "Starting", "Pending": "Starting", "Scheduling": "Starting", "Scheduled": "Starting"}
 
@@ -250,6 +251,15 @@ def machines_of_volume(view: View, ref: Ref, _record: Record) -> Iterator[Ref]:
         yield machine
     for instance, vmi in view.linked(VirtualMachineInstance, ref.backend, "disk", ref.path):
         yield from machines_of_instance(view, instance, vmi)
+
+
+def running_since(vmi: VirtualMachineInstance | None) -> float | None:
+    """When the guest began to run, in seconds since the epoch; None for one that does not run."""
+    if vmi is None or not vmi.is_running:
+        return None
+    steps = vmi.status.phase_transition_timestamps
+    began = next((step.phase_transition_timestamp for step in steps if step.phase == "Running"), None)
+    return parse_time(began) if began is not None else vmi.created
 
 
 def migratable(machine: Machine) -> tuple[bool | None, str]:

@@ -292,6 +292,11 @@ class Event(Record):
             yield "warns", f"{about.kind} {about.namespace}/{about.name}"
 
     @property
+    def reporter(self) -> str:
+        """Which component tells it."""
+        return self.reporting_component or self.source.component
+
+    @property
     def times(self) -> int:
         """How often it happened."""
         return max(1, self.series.count if self.series is not None else self.count or 1)

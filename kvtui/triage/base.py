@@ -23,6 +23,8 @@ class Judgement:
     """When it may say something else though nothing changed, in seconds since the epoch."""
     hidden: bool = False
     """Whether nobody can tell at present: what is found again afterwards is as old as it was."""
+    hearsay: bool = False
+    """Whether only an event tells it: it says nothing new where the root, or what rests on the subject, is told of."""
 
 
 WELL = Judgement()

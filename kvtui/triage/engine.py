@@ -33,6 +33,8 @@ class _Case:
     """When what is told and no longer so will go."""
     due: float | None = None
     """When the rule is to be asked again."""
+    hearsay: bool = False
+    """Whether what is told comes from an event alone."""
 
     @property
     def closed(self) -> bool:
@@ -58,6 +60,8 @@ class Engine:
         self._changed = False
         self.waits = True
         """Whether what is found must stand for a while before it is told; who looks but once cannot wait."""
+        self.holds = False
+        """Whether changes are only gathered: who looks but once judges when all is there, and half a view misleads."""
         self._cases: dict[Ref, dict[str, _Case]] = {}
         """By subject and rule."""
         self._queue: list[tuple[float, str, Ref]] = []
@@ -84,7 +88,7 @@ class Engine:
     @property
     def behind(self) -> bool:
         """Whether something is still to be judged, for patience was at its end."""
-        return bool(self._changes or self._todo)
+        return not self.holds and bool(self._changes or self._todo)
 
     def update(self, view: View, delta: Delta, now: float, patience: float = math.inf) -> bool:
         """Judge what the delta and the time have changed; whether the findings are others than before.
@@ -95,6 +99,8 @@ class Engine:
         self._changes.extend(delta.changes)
         for feed in delta.feeds:
             self._note(backend_ref(feed.backend), self._of_feeds)
+        if self.holds:
+            return False
         self._note_due(now)
         while self._changes or self._todo:
             if self._changes:
@@ -137,13 +143,20 @@ class Engine:
                 self._note(ref, frozenset((rule,)))
 
     def _counted(self) -> Iterator[Finding]:
-        """All but what other rules tell better."""
+        """All but what other rules tell better, of the subject itself or along what it rests on."""
+        known: list[Finding] = []
+        heard: list[Finding] = []
         for cases in self._cases.values():
-            told = [(self._rules[rule].fallback, case.told) for rule, case in cases.items() if case.told is not None]
-            known = any(not fallback for fallback, _ in told)
-            for fallback, finding in told:
-                if not (fallback and known):
-                    yield finding
+            told = [(self._rules[rule].fallback, case) for rule, case in cases.items() if case.told is not None]
+            if any(not fallback for fallback, _ in told):
+                told = [(fallback, case) for fallback, case in told if not fallback]
+            for _, case in told:
+                assert case.told is not None
+                (heard if case.hearsay else known).append(case.told)
+        yield from known
+        if heard:
+            ends = {ref[:4] for finding in known for ref in (finding.subject, finding.root) if ref is not None}
+            yield from (one for one in heard if ends.isdisjoint((one.subject[:4], (one.root or one.subject)[:4])))
 
     def _judge(self, view: View, ref: Ref, rules: _Rules, now: float) -> bool:
         """Ask rules about a subject; whether other things are told of it than before."""
@@ -217,6 +230,7 @@ def _find(case: _Case, judgement: Judgement, finding: Finding, settle: float, no
         case.first = finding.since or now
     if case.told is None and now < case.first + settle:
         return _earliest(judgement.again, case.first + settle)
+    case.hearsay = judgement.hearsay
     if finding != case.told:
         case.told = finding
     return judgement.again

@@ -16,6 +16,7 @@ from kvtui.joins.machine import (
     machines_of_instance,
     machines_of_pod,
     machines_of_vm,
+    running_since,
 )
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import Condition, Record, find_condition, is_true
@@ -58,6 +59,8 @@ class _Complaint:
     """When it is no news any more."""
     settle: float = 0.0
     """Seconds that it must stand before it counts, beyond those of the rule."""
+    hearsay: bool = False
+    """Whether an event says it, and not the object itself."""
 
 
 def _judge(view: View, ref: Ref, now: float, label: str, records: Sequence[Record]) -> Judgement:
@@ -75,7 +78,7 @@ def _judge(view: View, ref: Ref, now: float, label: str, records: Sequence[Recor
     when = min(again, default=None)
     if not found:
         return Judgement(again=when) if when is not None else WELL
-    found.sort(key=lambda complaint: -complaint.severity)
+    found.sort(key=lambda complaint: (complaint.hearsay, -complaint.severity))
     worst = found[0]
     evidence = tuple(dict.fromkeys(complaint.evidence for complaint in found))
     roots = (_root(view, ref.backend, record) for record in records)
@@ -93,6 +96,7 @@ def _judge(view: View, ref: Ref, now: float, label: str, records: Sequence[Recor
             next((root for root in roots if root is not None), None),
         ),
         when,
+        hearsay=worst.hearsay,
     )
 
 
@@ -129,8 +133,10 @@ def _complaints(view: View, backend: str, records: Iterable[Record], now: float)
             yield from _of_phase(record)
         if isinstance(record, Pod):
             yield from _of_pod(record, now)
+    well = max((at for record in records if (at := _well_since(record)) is not None), default=0.0)
     for record in records:
-        yield from _of_events(view, backend, record, now)
+        if not (isinstance(record, Migration) and record.is_final):
+            yield from _of_events(view, backend, record, well, now)
 
 
 def _of_conditions(record: Record) -> Iterator[_Complaint]:
@@ -187,8 +193,10 @@ def _of_container(pod: str, status: ContainerStatus, now: float) -> Iterator[_Co
             yield _Complaint(Severity.WARN, "crashed", words, evidence, step, ended + CRASH_RECENT)
 
 
-def _of_events(view: View, backend: str, record: Record, now: float) -> Iterator[_Complaint]:
-    """The newest warning about an object, while it is news."""
+def _of_events(view: View, backend: str, record: Record, well: float, now: float) -> Iterator[_Complaint]:
+    """The newest warning about an object, while it is news and nothing has answered it: neither has the object become
+    `well` since, nor has who warned said later that it goes on.
+    """
     about = view.linked(Event, backend, "about", record.metadata.uid) if record.metadata.uid else ()
     warnings = [
         (event.last_seen or 0.0, event)
@@ -198,12 +206,30 @@ def _of_events(view: View, backend: str, record: Record, now: float) -> Iterator
     if not warnings:
         return
     seen, event = max(warnings, key=lambda item: item[0])
-    if now >= seen + EVENT_RECENT:
+    if now >= seen + EVENT_RECENT or seen < well or _is_answered(event, [other for _, other in about]):
         return
     severity = Severity.WARN if event.times >= REPEATED else Severity.INFO
     words = f"{event.message or event.reason}{f' ({_times(event.times)})' if event.times > 1 else ''}"
     evidence = Evidence(f"Event of {_name(record)}", event.reason, event.message, event.first_seen)
-    yield _Complaint(severity, f"warns {event.reason}", words, evidence, "", seen + EVENT_RECENT)
+    yield _Complaint(severity, f"warns {event.reason}", words, evidence, until=seen + EVENT_RECENT, hearsay=True)
+
+
+def _is_answered(warning: Event, events: Iterable[Event]) -> bool:
+    """Whether who warned has told of progress since; what repeats itself comes again after each new try."""
+    told = (one for one in events if one.type == "Normal" and one.reporter == warning.reporter)
+    return warning.times < REPEATED and any((one.last_seen or 0.0) > (warning.last_seen or 0.0) for one in told)
+
+
+def _well_since(record: Record) -> float | None:
+    """When an object came to where it is to be: what was warned of before is over."""
+    if isinstance(record, VirtualMachineInstance):
+        return running_since(record)
+    if isinstance(record, DataVolume) and record.status.phase != "Succeeded":
+        return None
+    if isinstance(record, (DataVolume, Pod)):
+        ready = find_condition(record.status.conditions, "Ready")
+        return parse_time(ready.last_transition_time) if ready is not None and ready.status == "True" else None
+    return None
 
 
 def _is_of_migration(view: View, backend: str, event: Event) -> bool:

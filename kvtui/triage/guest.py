@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from kvtui.joins.machine import Machine, join_machine, machines_named, machines_of_instance, machines_of_vm
+from kvtui.joins.machine import (
+    Machine,
+    join_machine,
+    machines_named,
+    machines_of_instance,
+    machines_of_vm,
+    running_since,
+)
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import Condition, Record, find_condition
 from kvtui.records.kubernetes import Event
@@ -31,18 +38,7 @@ _RESTARTED: Final = frozenset({"Always", "RerunOnFailure"})
 """Run strategies that start a guest again which crashed."""
 
 
-def running_since(machine: Machine) -> float | None:
-    """When the guest began to run, in seconds since the epoch; None for one that does not run."""
-    vmi = machine.vmi
-    if vmi is None or not vmi.is_running:
-        return None
-    for step in vmi.status.phase_transition_timestamps:
-        if step.phase == "Running":
-            return parse_time(step.phase_transition_timestamp)
-    return vmi.created
-
-
-def _judge_agent(view: View, ref: Ref, _now: float) -> Judgement:
+def _judge_agent(view: View, ref: Ref, now: float) -> Judgement:
     machine = join_machine(view, ref)
     if machine is None or machine.vmi is None or not machine.running or machine.paused:
         return WELL
@@ -56,6 +52,9 @@ def _judge_agent(view: View, ref: Ref, _now: float) -> Judgement:
     connected = find_condition(conditions, "AgentConnected")
     if connected is not None and connected.status == "True":
         return WELL
+    booted = (running_since(machine.vmi) or now) + BOOT_LIMIT
+    if now < booted:
+        return Judgement(again=booted)
     # When the agent went is told nowhere: the condition goes with it, also while the guest boots anew.
     evidence = Evidence(name, "AgentConnected", connected.status if connected is not None else "not there")
     cause = "no guest agent answers: no freeze for backups, no password change, no addresses but the pod network's"
@@ -69,7 +68,7 @@ def _judge_ready(view: View, ref: Ref, now: float) -> Judgement:
     if machine is None or machine.vmi is None or not machine.running or machine.vmi.metadata.deletion_timestamp:
         return WELL
     ready = find_condition(machine.vmi.status.conditions, "Ready")
-    since = running_since(machine) if ready is not None and ready.status == "False" else None
+    since = running_since(machine.vmi) if ready is not None and ready.status == "False" else None
     if ready is None or since is None or machine.paused or machine.moving:
         return WELL
     began = max(since, parse_time(ready.last_transition_time) or since)

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from kvtui.joins.causes import Cause, find_import_cause
+from kvtui.joins.causes import Cause, Theme, find_import_cause
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import find_condition
 from kvtui.records.cdi import DataSource, DataVolume
-from kvtui.records.kubernetes import Claim, Event, Pod
+from kvtui.records.kubernetes import Claim, Event, Pod, Terminated
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.records.storage import StorageClass
 from kvtui.store import View
@@ -53,9 +53,9 @@ _REFUSALS: Final = frozenset(
 """Reasons of events by which CDI says why it does not begin (kubevirt-api.md 6.4)."""
 
 
-def explain_import(view: View, backend: str, volume: DataVolume) -> Cause | None:
+def explain_import(view: View, backend: str, volume: DataVolume, now: float) -> Cause | None:
     """Why a DataVolume does not fill, in a sentence of its own; None while it fares as it should."""
-    told = find_import_cause(volume)
+    told = find_import_cause(volume) or _last_failure(view, backend, volume, now)
     if told is None:
         return None
     meta = volume.metadata
@@ -69,6 +69,54 @@ def explain_import(view: View, backend: str, volume: DataVolume) -> Cause | None
 
 
 _LOG: Final = "read the log of its importer pod"
+
+
+def _last_failure(view: View, backend: str, volume: DataVolume, now: float) -> Cause | None:
+    """Why its worker ended the last time, while the next try has not yet got further than that one."""
+    until = _on_trial_until(view, backend, volume)
+    if until is None or now >= until:
+        return None
+    pod, ended = _last_end(view, backend, volume)
+    assert pod is not None
+    assert ended is not None
+    words = ended.message or ended.reason
+    since = parse_time(ended.finished_at)
+    evidence = Evidence(f"Pod {pod.metadata.name}", f"lastState.terminated {ended.reason}", words, since)
+    meta = volume.metadata
+    culprit = (DataVolume.KIND, meta.namespace, meta.name)
+    return Cause(Theme.IMPORT, f"DataVolume {meta.namespace}/{meta.name}: {words}", evidence, culprit)
+
+
+def _on_trial_until(view: View, backend: str, volume: DataVolume) -> float | None:
+    """Until when a worker that runs again has to run to have got further than before; None where none has failed."""
+    running = find_condition(volume.status.conditions, "Running")
+    began = parse_time(running.last_transition_time) if running is not None and running.status == "True" else None
+    _, ended = _last_end(view, backend, volume) if volume.status.restart_count else (None, None)
+    last, failed = (parse_time(ended.started_at), parse_time(ended.finished_at)) if ended is not None else (None, None)
+    if began is None or failed is None:
+        return None
+    return began + max(_TRIAL, _LONGER * (failed - (last if last is not None else failed)))
+
+
+_TRIAL: Final = 60.0
+"""Seconds at least that a worker must run before what ended it the last time counts as over."""
+_LONGER: Final = 1.5
+"""How many times as long as its last run."""
+
+
+def _last_end(view: View, backend: str, volume: DataVolume) -> tuple[Pod | None, Terminated | None]:
+    """The worker pod of a DataVolume and how its container failed the last time (names: kubevirt-api.md 2.6)."""
+    namespace, name = volume.metadata.namespace, volume.status.claim_name or volume.metadata.name
+    claim = view.get(Claim, backend, namespace, name)
+    claims = (f"prime-{claim.metadata.uid}", name) if claim is not None else (name,)
+    for worker in ("importer", "cdi-upload"):
+        for one in claims:
+            pod = view.get(Pod, backend, namespace, f"{worker}-{one}")
+            statuses = pod.status.container_statuses if pod is not None else ()
+            ended = next((found for status in statuses if (found := status.last_state.terminated)), None)
+            if ended is not None and ended.exit_code:
+                return pod, ended
+    return None, None
 
 
 def _tell(view: View, backend: str, volume: DataVolume, reading: Reading) -> tuple[str, str, tuple[Evidence, ...]]:
@@ -126,7 +174,7 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     volume = view.find(DataVolume, ref)
     if volume is None or volume.metadata.deletion_timestamp or volume.status.phase == "Succeeded":
         return WELL
-    cause = explain_import(view, ref.backend, volume)
+    cause = explain_import(view, ref.backend, volume, now)
     restarts = volume.status.restart_count
     if cause is not None:
         words = cause.sentence.partition(": ")[2] or cause.sentence
@@ -134,7 +182,8 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
         trouble = "has failed" if volume.status.phase == "Failed" else "does not fill"
         evidence = (cause.evidence, *cause.more)
         since = _since(volume, cause.evidence.since)
-        return Judgement(_finding(ref, Severity.BAD, trouble, words + again, since, evidence, cause.step))
+        finding = _finding(ref, Severity.BAD, trouble, words + again, since, evidence, cause.step)
+        return Judgement(finding, _on_trial_until(view, ref.backend, volume))
     if volume.status.phase in _WAITS:
         return WELL
     if restarts >= RESTARTS:
@@ -301,10 +350,17 @@ def _of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
     return (volume.ref(ref.backend),) if volume is not None else ()
 
 
-def _of_controller(view: View, ref: Ref, pod: Pod) -> Iterable[Ref]:
-    if pod.component != _CONTROLLER:
+def _of_pod(view: View, ref: Ref, pod: Pod) -> Iterable[Ref]:
+    """What CDI's controller works on, and what a worker fills: by its claim, or by the one that this is made for."""
+    if pod.component == _CONTROLLER:
+        return (found for found, _ in view.linked(DataVolume, ref.backend, "worker", _CONTROLLER))
+    owner = pod.controller
+    if owner is None or owner.kind != Claim.KIND:
         return ()
-    return (found for found, _ in view.linked(DataVolume, ref.backend, "worker", _CONTROLLER))
+    claim = view.get(Claim, ref.backend, ref.namespace, owner.name)
+    above = claim.controller if claim is not None else None
+    name = above.name if above is not None and above.kind == Claim.KIND else owner.name
+    return (found for found, _ in view.linked(DataVolume, ref.backend, "claim", f"{ref.namespace}/{name}"))
 
 
 def _of_source(view: View, ref: Ref, _record: DataSource) -> Iterable[Ref]:
@@ -315,7 +371,7 @@ RULES = (
     Rule(
         "import.state",
         _judge,
-        {DataVolume: itself, Claim: _of_claim, Event: _of_event, Pod: _of_controller, DataSource: _of_source},
+        {DataVolume: itself, Claim: _of_claim, Event: _of_event, Pod: _of_pod, DataSource: _of_source},
         linger=LINGER,
         detects="a DataVolume that failed, does not begin or fill, fills slowly, or whose worker crashes on and on",
         severities="bad, warn, info",

@@ -73,13 +73,19 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     status = machine.vm.status.printable_status
     if not status:
         return _judge_untouched(view, machine, now)
-    if status in _ERRORS:
-        return Judgement(_not_starting(view, machine, Severity.BAD))
+    if status in _ERRORS or _crashes_again(machine):
+        return Judgement(_not_starting(view, machine, Severity.BAD, now))
     if machine.live is not None or status in {"Starting", "Provisioning", "WaitingForVolumeBinding"}:
         return _judge_starting(view, machine, now)
     if status == "Stopped" and machine.run_strategy == "Always":
         return _judge_stopped(view, machine, now)
     return WELL
+
+
+def _crashes_again(machine: Machine) -> bool:
+    """Whether it has crashed at each start so far, be it that it is started once more just now."""
+    failure = machine.vm.status.start_failure if machine.vm is not None else None
+    return failure is not None and failure.consecutive_fail_count > 1
 
 
 def _is_ahead_of_its_vm(view: View, machine: Machine) -> bool:
@@ -147,7 +153,7 @@ def _judge_instance(view: View, machine: Machine, now: float) -> Judgement:
     """An instance without a VM: nobody starts it again."""
     vmi = machine.vmi
     if vmi is not None and vmi.status.phase == "Failed":
-        cause = _explain(view, machine)
+        cause = _explain(view, machine, now)
         if cause is not None:
             return Judgement(_caused(machine, Severity.WARN, "has failed", cause, _phase_since(machine)))
         words = "its instance ended with phase Failed"
@@ -158,7 +164,7 @@ def _judge_instance(view: View, machine: Machine, now: float) -> Judgement:
 def _judge_starting(view: View, machine: Machine, now: float) -> Judgement:
     """Complaints count after a moment, silence after a while."""
     began = _start_since(machine)
-    cause = _explain(view, machine)
+    cause = _explain(view, machine, now)
     limit = (began or now) + pace_of(view, machine.backend, START, now).limit
     if cause is not None and cause.theme is not Theme.FILLING:
         since = cause.evidence.since if cause.evidence.since is not None else began
@@ -171,13 +177,13 @@ def _judge_starting(view: View, machine: Machine, now: float) -> Judgement:
         return Judgement(again=limit)
     if cause is None:
         return Judgement(_slow(view, machine, now))
-    return Judgement(_not_starting(view, machine, Severity.BAD))
+    return Judgement(_not_starting(view, machine, Severity.BAD, now))
 
 
 def _slow(view: View, machine: Machine, now: float) -> Finding:
     """It starts for far longer than others did, and nothing complains."""
     began, pace = _start_since(machine), pace_of(view, machine.backend, START, now)
-    finding = _not_starting(view, machine, Severity.WARN)
+    finding = _not_starting(view, machine, Severity.WARN, now)
     subject = f"{'VMI' if machine.vmi is not None else 'VM'} {machine.record.metadata.name}"
     usual = pace.evidence(subject, "metadata.creationTimestamp", began)
     return replace(finding, evidence=(*finding.evidence, usual))
@@ -190,7 +196,7 @@ def _judge_stopped(view: View, machine: Machine, now: float) -> Judgement:
     off = (parse_time(ready.last_transition_time) if ready is not None else None) or vm.created or now
     if now < off + STOPPED_LIMIT:
         return Judgement(again=off + STOPPED_LIMIT)
-    cause = _explain(view, machine)
+    cause = _explain(view, machine, now)
     if cause is not None:
         return Judgement(_caused(machine, Severity.BAD, "does not run", cause, off))
     words = "no instance is made for it; see virt-controller"
@@ -216,10 +222,10 @@ _LOOK_AGAIN = 15.0
 """Seconds between two looks at whether virt-controller is back."""
 
 
-def _not_starting(view: View, machine: Machine, severity: Severity) -> Finding:
-    cause = _explain(view, machine)
+def _not_starting(view: View, machine: Machine, severity: Severity, now: float) -> Finding:
+    cause = _explain(view, machine, now)
     status = machine.vm.status.printable_status if machine.vm is not None else ""
-    trouble = "crashes at start" if status == "CrashLoopBackOff" else "does not start"
+    trouble = "crashes at start" if status == "CrashLoopBackOff" or _crashes_again(machine) else "does not start"
     if cause is None:
         phase = machine.vmi.status.phase if machine.vmi is not None else "missing"
         words = f"its status is {status or 'unset'} and its instance {phase}; no condition says why"
@@ -234,7 +240,7 @@ def _caused(machine: Machine, severity: Severity, trouble: str, cause: Cause, si
     return replace(_finding(machine, severity, trouble, cause.sentence, since, evidence, cause.step), root=root)
 
 
-def _explain(view: View, machine: Machine) -> Cause | None:
+def _explain(view: View, machine: Machine, now: float) -> Cause | None:
     """What explains that a machine does not run, down to the object at fault; None when nothing says why."""
     told = find_cause(machine) or _of_disk_event(view, machine)
     if told is None:
@@ -246,8 +252,8 @@ def _explain(view: View, machine: Machine) -> Cause | None:
             return explain_refusal(view, machine, told)
         case Theme.CLAIM:
             return _of_claim(view, machine, told)
-        case Theme.IMPORT:
-            return _of_import(view, machine, told)
+        case Theme.IMPORT | Theme.FILLING:
+            return _of_import(view, machine, told, now)
         case Theme.INSTANCE:
             return _of_lost_node(machine, told)
         case Theme.VM:
@@ -303,11 +309,10 @@ def _of_claim(view: View, machine: Machine, told: Cause) -> Cause:
     return told
 
 
-def _of_import(view: View, machine: Machine, told: Cause) -> Cause:
-    for volume in machine.volumes:
-        if told.culprit is not None and volume.metadata.name == told.culprit[2]:
-            return explain_import(view, machine.backend, volume) or told
-    return told
+def _of_import(view: View, machine: Machine, told: Cause, now: float) -> Cause:
+    """The first of its disks that does not fill, be it that its worker tries again just now."""
+    explained = (explain_import(view, machine.backend, volume, now) for volume in machine.volumes)
+    return next((cause for cause in explained if cause is not None), told)
 
 
 def _of_lost_node(machine: Machine, told: Cause) -> Cause:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from kvtui.joins.machine import join_machine, machines_of_instance, machines_of_vm
+from kvtui.joins.machine import join_machine, machines_of_instance, machines_of_vm, running_since
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import find_condition, is_true
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.store import View
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule
-from kvtui.triage.guest import BOOT_LIMIT, running_since
+from kvtui.triage.guest import BOOT_LIMIT
 
 
 def _not_plugged(vmi: VirtualMachineInstance) -> set[str]:
@@ -37,7 +37,7 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
         and network.name not in elsewhere
         and (network.name not in told or not (told[network.name].ip_address or told[network.name].ip_addresses))
     ]
-    since = running_since(machine) if bare else None
+    since = running_since(machine.vmi) if bare else None
     if since is None:
         return WELL
     if now < since + BOOT_LIMIT:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from functools import cache
 
 import pytest
-from _pytest.mark import ParameterSet
 
 from kvtui.demo import kinds
 from kvtui.demo.drills import DRILLS
@@ -55,15 +54,13 @@ def test_a_drill_tells_the_symptom_first_and_the_cause_afterwards(name: str) -> 
     assert len(drill.debrief) > len(drill.sentence)
 
 
-def _cases() -> list[ParameterSet]:
-    marks = {name: case.unknown for name, case in CASES.items() if case.unknown}
-    return [
-        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=marks[name]) if name in marks else ())
-        for name in CASES
-    ]
+CASES_BY_NAME = [
+    pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=case.unknown) if case.unknown else ())
+    for name, case in CASES.items()
+]
 
 
-@pytest.mark.parametrize("name", _cases())
+@pytest.mark.parametrize("name", CASES_BY_NAME)
 def test_its_cause_is_found_first_and_nothing_else(name: str) -> None:
     case, problems = CASES[name], play(name).problems
     if not case.finds:

@@ -64,6 +64,38 @@ def test_only_what_changed_is_judged() -> None:
     assert counting.asked == ["good"]
 
 
+def test_who_looks_but_once_judges_when_all_is_there() -> None:
+    counting, store = Counting(), Store()
+    engine = Engine([counting.rule])
+    engine.holds = True
+    assert not engine.update(store, store.apply([node("bad")]), 0.0)
+    assert not engine.update(store, store.apply([node("good"), Drop("c", Node, "", "bad")]), 1.0)
+    assert not counting.asked
+    assert not engine.behind
+    engine.holds = False
+    engine.update(store, Delta(), 2.0)
+    assert sorted(counting.asked) == ["bad", "good"]
+    assert engine.findings == ()
+
+
+def heard(subject: str, root: str = "") -> Rule:
+    """A rule that has heard something of a node, which rests on another."""
+
+    def judge(view: View, ref: Ref, now: float) -> Judgement:
+        found = Finding("test.heard", Severity.INFO, ref, "node", "warns", "an event says so")
+        found = replace(found, root=ref._replace(name=root, uid="") if root else None)
+        return Judgement(found, hearsay=True) if ref.name == subject else WELL
+
+    return Rule("test.heard", judge, {Node: Counting._itself}, fallback=True)
+
+
+def test_hearsay_is_told_only_where_nothing_is_found_in_what_it_rests_on() -> None:
+    for rule, troubles in ((heard("fine", "bad"), {"is bad"}), (heard("fine"), {"is bad", "warns"})):
+        store, engine = Store(), Engine([Counting().rule, rule])
+        engine.update(store, store.apply([node("bad"), node("fine")]), 0.0)
+        assert {finding.trouble for finding in engine.findings} == troubles
+
+
 def test_a_finding_goes_with_its_subject() -> None:
     counting, store = Counting(), Store()
     engine = Engine([counting.rule])

@@ -111,8 +111,8 @@ def test_a_container_that_ended_once_by_itself_is_no_news() -> None:
     assert crashed[0][2:] == ("crashed", "container compute was restarted 4 times; last: Error, exit code 1")
 
 
-def warning(count: int) -> Store:
-    store = make_store("running")
+def warning(count: int, edit: Edit | None = None) -> Store:
+    store = make_store("running", edit)
     (vmi,) = (record for ref, record in _everything(store) if ref.kind == "VirtualMachineInstance")
     event = {
         "kind": "Event", "type": "Warning", "reason": "Odd", "message": "something odd", "count": count,
@@ -132,6 +132,41 @@ def test_a_warning_is_a_note_and_one_that_repeats_itself_a_problem() -> None:
     (often,) = problems(warning(7))
     assert (often.severity, often.cause) == (Severity.WARN, "something odd (7 times)")
     assert not problems(warning(7), RECORDED + 900)
+
+
+def told_by(reporter: str, at: str) -> Object:
+    """What is told in between of the same instance: that something went well."""
+    vmi = next(record for ref, record in _everything(warning(1)) if ref.kind == "VirtualMachineInstance")
+    return {
+        "kind": "Event", "type": "Normal", "reason": "Fine", "source": {"component": reporter},
+        "metadata": {"name": "fine", "namespace": "shop", "uid": "fine"}, "lastTimestamp": at,
+        "involvedObject": {"kind": "VirtualMachineInstance", "uid": vmi.metadata.uid},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("reporter", "at", "count", "stands"),
+    [
+        ("", "2026-11-21T01:55:10Z", 1, False),
+        ("", "2026-11-21T01:54:50Z", 1, True),
+        ("somebody else", "2026-11-21T01:55:10Z", 1, True),
+        ("", "2026-11-21T01:55:10Z", 7, True),
+    ],
+)
+def test_a_warning_is_over_when_who_warned_tells_of_progress(
+    reporter: str, at: str, count: int, *, stands: bool
+) -> None:
+    store = warning(count)
+    store.apply([Put("c", record_of(told_by(reporter, at)))])
+    assert bool(problems(store)) is stands
+
+
+def test_a_warning_is_over_when_the_guest_runs_afterwards() -> None:
+    def run(items: dict[str, Object]) -> None:
+        step = {"phase": "Running", "phaseTransitionTimestamp": "2026-11-21T01:55:30Z"}
+        items["VirtualMachineInstance"]["status"]["phaseTransitionTimestamps"] = [step]
+
+    assert not problems(warning(7, run))
 
 
 def test_what_a_rule_tells_of_a_vm_is_not_told_again() -> None:

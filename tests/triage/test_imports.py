@@ -225,3 +225,35 @@ def test_an_import_whose_helper_claim_gets_no_volume_leads_to_the_class() -> Non
     assert found.trouble == "does not begin"
     assert found.root is not None
     assert found.root.name == name
+
+
+def retried(began: str) -> list[Object]:
+    """An import whose worker was refused after three seconds, many times, and that runs again since `began`."""
+    running = {"type": "Running", "status": "True", "reason": "Pod is running", "lastTransitionTime": began}
+    found = volume(phase="ImportInProgress", progress="N/A", restartCount=7, conditions=[running])
+    words = "Unable to connect to http data source: expected status code 200, got 404. Status: 404 Not Found"
+    ended = {
+        "exitCode": 1, "reason": "Error", "message": words,
+        "startedAt": "2026-11-21T01:50:00Z", "finishedAt": "2026-11-21T01:50:03Z",
+    }  # fmt: skip
+    pod = {
+        "kind": "Pod",
+        "metadata": {"name": f"importer-{found['metadata']['name']}", "namespace": "shop", "uid": "p"},
+        "status": {"containerStatuses": [{"name": "importer", "restartCount": 7, "lastState": {"terminated": ended}}]},
+    }
+    return [found, pod]
+
+
+@pytest.mark.parametrize(
+    ("began", "severity", "trouble"),
+    [
+        ("2026-11-21T01:55:50Z", Severity.BAD, "does not fill"),
+        ("2026-11-21T01:53:00Z", Severity.WARN, "crashes again and again"),
+    ],
+)
+def test_a_new_try_is_in_trouble_until_it_gets_further_than_the_last(
+    began: str, severity: Severity, trouble: str
+) -> None:
+    (finding,) = of(*retried(began), now=parse_time("2026-11-21T01:56:00Z") or 0.0)
+    assert (finding.severity, finding.trouble) == (severity, trouble)
+    assert severity is Severity.WARN or "404 Not Found" in finding.cause

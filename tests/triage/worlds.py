@@ -6,13 +6,14 @@ from collections.abc import Collection
 
 from kvtui.backends.base import Source
 from kvtui.demo.kinds import KINDS
-from kvtui.demo.storage import Change, Kind, Object
+from kvtui.demo.storage import Change as Written
+from kvtui.demo.storage import Kind, Object
 from kvtui.demo.world import World
 from kvtui.model import Feed, FeedState, Finding, Platform
 from kvtui.records.base import Record
 from kvtui.records.decode import decode_record
 from kvtui.resources import resources_for
-from kvtui.store import Drop, Message, Put, Replace, Store
+from kvtui.store import Change, Delta, Drop, Message, Put, Replace, Store
 from kvtui.triage.engine import Engine
 from kvtui.triage.problems import Problem
 
@@ -51,6 +52,16 @@ class Observer:
         """The same by cause, as the strip tells it."""
         return list(self.engine.problems)
 
+    def look_once(self) -> list[Problem]:
+        """What a command finds that comes now, has seen nothing before and looks but once."""
+        engine = Engine()
+        engine.waits = False
+        types = {source.type for sources in self._sources.values() for source in sources}
+        changes = tuple(Change(ref, None, record) for type_ in types for ref, record in self.store.items(type_))
+        delta = Delta(changes, tuple(self.store.feeds()))
+        engine.update(self.store, delta, self.world.clock.now.timestamp())
+        return list(engine.problems)
+
     def _judge(self) -> None:
         batch, self._inbox = self._inbox, []
         self.engine.update(self.store, self.store.apply(batch), self.world.clock.now.timestamp())
@@ -68,7 +79,7 @@ class Observer:
                 self._inbox.append(Replace(BACKEND, sources[0].type, seen))
             self._inbox += [Feed(BACKEND, source.feed, state, now) for source in sources]
 
-    def _on_change(self, change: Change) -> None:
+    def _on_change(self, change: Written) -> None:
         sources = self._sources.get((change.kind.group, change.kind.plural))
         if sources is None:
             return
