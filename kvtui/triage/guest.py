@@ -57,7 +57,7 @@ def _judge_agent(view: View, ref: Ref, now: float) -> Judgement:
         return Judgement(again=booted)
     # When the agent went is told nowhere: the condition goes with it, also while the guest boots anew.
     evidence = Evidence(name, "AgentConnected", connected.status if connected is not None else "not there")
-    cause = "no guest agent answers: no freeze for backups, no password change, no addresses but the pod network's"
+    cause = "without one there is no freeze for backups, no password change, no address but the pod network's"
     step = "install and start qemu-guest-agent in the guest"
     return Judgement(_finding("vm.agent", machine, Severity.INFO, "has no agent", cause, evidence, step))
 
@@ -169,7 +169,7 @@ def _judge_owner(view: View, ref: Ref, _now: float) -> Judgement:
     vmi = machine.vmi
     if vmi.controller is not None or vmi.metadata.deletion_timestamp:
         return WELL
-    words = "it is an instance without a VM: nothing starts it again when it ends"
+    words = "it is an instance by itself: nothing starts it again when it ends"
     evidence = Evidence(f"VMI {vmi.metadata.name}", "ownerReferences", "none", vmi.created)
     step = "make a VirtualMachine of its spec if it is to stay"
     return Judgement(_finding("vm.owner", machine, Severity.INFO, "has no VM", words, evidence, step))

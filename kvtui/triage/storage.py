@@ -52,6 +52,10 @@ def explain_claim(view: View, backend: str, claim: Claim) -> Cause | None:
         culprit = (StorageClass.KIND, "", class_) if class_ and event.reason == _EXTERNAL else told.culprit
         words = reading.sentence if reading is not None else event.message.partition(". ")[0].rstrip(".")
         step = reading.step if reading is not None else "mend what its event tells"
+        found = classes.get(class_ or "")
+        if event.reason == _EXTERNAL and found is not None and _is_missing(view, backend, found.provisioner):
+            words = f"there is no CSIDriver {found.provisioner}"
+            step = f"install the CSI driver {found.provisioner}, or use another class"
         return replace(told, sentence=f"{of_class}: {words}", step=step, culprit=culprit)
     found = classes.get(class_ or "")
     if _is_filled(claim) or found is None or found.waits:

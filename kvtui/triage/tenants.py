@@ -190,7 +190,7 @@ def _judge_control_plane(view: View, ref: Ref, now: float) -> Judgement:
         if now < since + limit:
             again.append(since + limit)
             continue
-        cause = _flat(condition.message) or condition.reason
+        cause = _flat(condition.message).replace("EtcdMemberHealthy: ", "") or condition.reason
         members = dict(_members(view, ref, record))
         evidence = (_evidence(f"KubeadmControlPlane {ref.name}", condition), *members.values())
         step = f"see {part} in cluster {_name_of(record)}"

@@ -143,7 +143,7 @@ def test_an_etcd_that_is_not_whole_names_its_member_and_why() -> None:
     owner = {"kind": "KubeadmControlPlane", "name": "tenant-a-cp", "uid": plane["metadata"]["uid"], "controller": True}
     member = machine(condition("EtcdMemberHealthy", "False", "NotHealthy", words), ownerReferences=[owner])
     found = only(judge([plane, member]), "control plane")
-    assert found.cause == f"Machine w-1: EtcdMemberHealthy: {words}"
+    assert found.cause == f"Machine w-1: {words}"
     assert [one.subject for one in found.evidence] == ["KubeadmControlPlane tenant-a-cp", "Machine w-1"]
 
 
