@@ -59,11 +59,6 @@ def configuration_of(view: View, backend: str) -> MigrationConfiguration:
     return found.spec.configuration.migrations if found is not None else MigrationConfiguration()
 
 
-def per_cluster(configuration: MigrationConfiguration) -> int:
-    """How many may be under way at a time in a cluster."""
-    return configuration.parallel_migrations_per_cluster or _DEFAULTS[PER_CLUSTER]
-
-
 def list_under_way(view: View, backend: str) -> tuple[Move, ...]:
     """The migrations that have had their turn and have not ended, the oldest first."""
     key = Ref(backend, "migrations under way", "", "")

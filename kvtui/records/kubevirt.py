@@ -456,17 +456,9 @@ class KubeVirtConfiguration(Struct):
     migrations: MigrationConfiguration = msgspec.field(default_factory=MigrationConfiguration)
 
 
-class WorkloadUpdateStrategy(Struct):
-    """How VMs come to the launcher of a new version."""
-
-    workload_update_methods: tuple[str, ...] = ()
-    """``LiveMigrate``, ``Evict``; with none they stay as they are."""
-
-
 class KubeVirtSpec(Struct):
     """``spec`` of the KubeVirt installation."""
 
-    workload_update_strategy: WorkloadUpdateStrategy = msgspec.field(default_factory=WorkloadUpdateStrategy)
     configuration: KubeVirtConfiguration = msgspec.field(default_factory=KubeVirtConfiguration)
 
 

@@ -87,6 +87,11 @@ class Copy:
         return f"{_END[self._end]} {f'in {age(left)}' if left > 0 else 'now'}"
 
     @property
+    def ends_well(self) -> bool:
+        """Whether it ends by itself: post-copy always does, short of a broken link."""
+        return self._end == "post-copy"
+
+    @property
     def _end(self) -> str:
         if self.configuration.allow_post_copy:
             return "post-copy"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from kvtui.joins.machine import (
+    Machine,
     join_machine,
     machines_of_instance,
     machines_of_migration,
@@ -16,7 +17,7 @@ from kvtui.records.base import find_condition
 from kvtui.records.kubernetes import Node
 from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.store import View
-from kvtui.text import parse_time
+from kvtui.text import age, parse_time
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
 from kvtui.triage.messages import read_message
 
@@ -81,11 +82,19 @@ def _judge_evacuation(view: View, ref: Ref, now: float) -> Judgement:
         # Only a few are made at a time: it may wait for its turn.
         return Judgement(again=now + _LOOK_AGAIN)
     evidence = Evidence(f"VMI {vmi.metadata.name}", "status.evacuationNodeName", name)
-    cause = f"it is to leave {name}, and virt-controller makes no migration for it"
+    cause = f"it is to leave {name}, and virt-controller makes no migration for it{_pause(machine, now)}"
     step = "see the log of virt-controller and the migrations of that node; or cancel the evacuation"
     return Judgement(
         Finding("vm.evacuation", Severity.WARN, machine.ref, "vm", "is not evacuated", cause, None, (evidence,), step)
     )
+
+
+def _pause(machine: Machine, now: float) -> str:
+    """After each evacuation that failed it waits longer before the next (kubevirt-api.md 5.4)."""
+    last = machine.moved
+    if last is None or last.status.phase != "Failed" or last.created is None:
+        return ""
+    return f": the last failed {age(now - last.created)} ago, and after each that fails it waits longer"
 
 
 def _judge_cordon(view: View, ref: Ref, now: float) -> Judgement:

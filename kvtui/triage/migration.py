@@ -14,7 +14,7 @@ from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInst
 from kvtui.records.progress import MigrationProgress
 from kvtui.store import View
 from kvtui.text import age, parse_time
-from kvtui.triage.base import LINGER, WELL, Judgement, Rule
+from kvtui.triage.base import WELL, Judgement, Rule
 from kvtui.triage.convergence import copy_of
 from kvtui.triage.messages import read_message, step_for
 from kvtui.triage.pace import PREPARATION, pace_of
@@ -36,6 +36,8 @@ QUEUE_LIMIT = 600.0
 """Seconds that none of those before a waiting migration may take to get on."""
 _LOOK_AGAIN = 15.0
 """Seconds after which a sentence that counts time is told anew."""
+_LINGER = 20.0
+"""Seconds for which a copy must get on before it is well again: rates are told every five and go up and down."""
 _NAMED = 3
 """Migrations that hold a queue up and are named among the evidence."""
 
@@ -184,7 +186,7 @@ def _queued(view: View, move: Move, ref: Ref, limit: Limit, now: float) -> Findi
     oldest = limit.holders[0]
     who = oldest.migration.metadata.namespace + "/" + oldest.migration.spec.vmi_name
     others = len(limit.holders) - 1
-    more = f" and {others} other{'s' if others > 1 else ''}" if others else ""
+    more = f", beside {others} more" if others else ""
     running = age(now - oldest.began) if oldest.began is not None else "some time"
     where = f"from {limit.node}" if limit.node else "in the cluster"
     words = f"only {limit.value} may move at a time {where}; {who} has been moving for {running}{more}"
@@ -216,25 +218,27 @@ def _judge_preparing(view: View, move: Move, ref: Ref, now: float) -> Judgement:
     pace = pace_of(view, ref.backend, PREPARATION, now)
     if now < since + pace.limit:
         return Judgement(again=since + pace.limit)
+    usual = pace.evidence(f"migration {ref.name}", f"phase {move.migration.status.phase}", since)
     pod = find_target_pod(view, move)
-    words = f"its target {move.target or 'pod'} is not ready: phase {move.migration.status.phase}"
-    evidence = (pace.evidence(f"migration {ref.name}", f"phase {move.migration.status.phase}", since),)
-    step = ""
-    if pod is not None:
-        step = f"kubectl describe pod -n {ref.namespace} {pod.metadata.name}"
-        for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
-            if status.state.waiting is not None and status.state.waiting.message:
-                told = status.state.waiting.message
-                words = f"container {status.name} of its target pod waits: {told}"
-                step = step_for(told) or step
-        evidence = (Evidence(f"Pod {pod.metadata.name}", "phase", pod.status.phase), *evidence)
-        event = newest_warning(view, ref.backend, ref.namespace, pod.metadata.name)
-        if event is not None:
-            words = f"its target pod does not get on: {event.message}"
-            told_by = Evidence(f"Event of Pod {pod.metadata.name}", event.reason, event.message, event.first_seen)
-            evidence = (*evidence, told_by)
-            step = step_for(event.message) or step
+    if pod is None:
+        words = f"its target {move.target or 'pod'} is not ready: phase {move.migration.status.phase}"
+        return Judgement(_finding(move, ref, Severity.WARN, "prepares for long", words, since, (usual,)))
+    words, told, step = _of_target_pod(view, ref, pod)
+    evidence = (Evidence(f"Pod {pod.metadata.name}", "phase", pod.status.phase), *told, usual)
     return Judgement(_finding(move, ref, Severity.WARN, "prepares for long", words, since, evidence, step))
+
+
+def _of_target_pod(view: View, ref: Ref, pod: Pod) -> tuple[str, tuple[Evidence, ...], str]:
+    """What keeps it from running, in words, where that stands, and the step: an event tells more than a container."""
+    event = newest_warning(view, ref.backend, ref.namespace, pod.metadata.name)
+    look = f"kubectl describe pod -n {ref.namespace} {pod.metadata.name}"
+    if event is not None:
+        told = Evidence(f"Event of Pod {pod.metadata.name}", event.reason, event.message, event.first_seen)
+        return f"its target pod does not get on: {event.message}", (told,), step_for(event.message) or look
+    for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
+        if status.state.waiting is not None and (words := status.state.waiting.message):
+            return f"container {status.name} of its target pod waits: {words}", (), step_for(words) or look
+    return f"its target pod {pod.metadata.name} is not ready: {pod.status.phase}", (), look
 
 
 def _judge_running(view: View, move: Move, ref: Ref, now: float) -> Judgement:
@@ -247,7 +251,8 @@ def _judge_running(view: View, move: Move, ref: Ref, now: float) -> Judgement:
     if _holds_up(view, move):
         step = f"cancel it to let the others go on; {step}"
     trouble = "does not converge" if copy.stuck else "runs for long"
-    finding = _finding(move, ref, Severity.WARN, trouble, copy.tell(now), copy.began, evidence, step)
+    severity = Severity.INFO if copy.ends_well else Severity.WARN
+    finding = _finding(move, ref, severity, trouble, copy.tell(now), copy.began, evidence, step)
     return Judgement(finding, now + _LOOK_AGAIN)
 
 
@@ -318,7 +323,7 @@ RULES = (
             Pod: _of_pod,
             Event: _of_event,
         },
-        linger=LINGER,
+        linger=_LINGER,
         detects="a migration that failed, is held up, waits in the queue, finds no target, or does not converge",
         severities="bad, warn, info",
     ),

@@ -113,7 +113,7 @@ def test_two_that_leave_one_node_hold_up_a_third_where_nobody_states_a_limit() -
     items = [*moving("Running"), *moving("Running", "web-2"), *moving("Pending", "web-3")]
     found = of_vm(judge(items, BEGAN + 700), "web-3")
     assert found.cause == (
-        f"web-3: only 2 may move at a time from {SOURCE}; shop/web-1 has been moving for 11m and 1 other"
+        f"web-3: only 2 may move at a time from {SOURCE}; shop/web-1 has been moving for 11m, beside 1 more"
     )
     assert found.evidence[0].subject == "KubeVirt's default"
     assert found.evidence[0].value == "2"
@@ -375,50 +375,12 @@ def test_the_policy_that_gave_a_copy_its_time_is_named() -> None:
     assert "200 s, for 1Gi 3m20s (MigrationPolicy shop-fast)" in [one.value for one in found.evidence]
 
 
-# What is to be moved and is not
-
-
-def marked(**edits: Any) -> list[Object]:
-    """The recorded machine, marked to leave its node by a drain (kubevirt-api.md 5.5)."""
-    items = [item for item in moving("Pending") if item["kind"] != "VirtualMachineInstanceMigration"]
+def test_an_evacuation_that_failed_before_is_told_with_its_pause() -> None:
+    items = moving("Failed")
     vmi = next(item for item in items if item["kind"] == "VirtualMachineInstance")
     vmi["status"]["evacuationNodeName"] = SOURCE
-    asked = {"type": "EvictionRequested", "status": "True", "lastTransitionTime": "2026-11-21T01:50:14Z"}
-    vmi["status"]["conditions"] = [*vmi["status"]["conditions"], asked]
-    vmi["spec"] |= edits
-    return items
-
-
-def test_a_vm_that_is_to_leave_and_gets_no_migration_is_told_after_a_while() -> None:
-    assert judge(marked(), BEGAN + 119) == []
-    found = only(judge(marked(), BEGAN + 121), "vm")
-    assert (found.trouble, found.severity) == ("is not moved", Severity.WARN)
-    assert found.cause == f"it is to leave {SOURCE} and no migration is made: no limit is reached"
-
-
-def test_a_vm_that_others_keep_from_leaving_names_the_limit() -> None:
-    items = [*marked(), *moving("Running", "web-2"), installation(parallelMigrationsPerCluster=1)]
-    (found,) = [one for one in judge_at_once(items, BEGAN + 121) if one.trouble == "is not moved"]
-    assert found.severity is Severity.INFO
-    assert found.cause.endswith("1 other moves, and parallelMigrationsPerCluster is 1")
-
-
-def test_a_vm_that_somebody_else_moves_is_no_matter_of_virt_controllers() -> None:
-    assert judge_at_once(marked(evictionStrategy="External"), BEGAN + 121) == []
-
-
-def judge_at_once(items: list[Object], now: float) -> list[Finding]:
-    """As who looks but once."""
     store, engine = store_of(items), Engine()
     engine.waits = False
-    engine.update(store, store.drain(), now)
-    return list(engine.findings)
-
-
-def test_vms_in_old_launchers_that_nothing_moves_are_told() -> None:
-    kubevirt = installation()
-    kubevirt["status"] |= {"outdatedVirtualMachineInstanceWorkloads": 14, "observedKubeVirtVersion": "v1.9.0"}
-    (found,) = judge_at_once([kubevirt], BEGAN)
-    assert found.cause == "14 VMs still run in a launcher from before v1.9.0, and nothing moves them"
-    kubevirt["status"]["conditions"] = [{"type": "Progressing", "status": "True"}]
-    assert [one for one in judge_at_once([kubevirt], BEGAN) if one.rule == "kubevirt.outdated"] == []
+    engine.update(store, store.drain(), BEGAN + 120)
+    (found,) = [one for one in engine.findings if one.rule == "vm.evacuation"]
+    assert found.cause.endswith(": the last failed 2m1s ago, and after each that fails it waits longer")

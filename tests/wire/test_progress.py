@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvtui.backends.kubernetes.progress import Progress, read_figures
-from kvtui.errors import ForbiddenError, KvtuiError
+from kvtui.errors import ForbiddenError, KvtuiError, UnreachableError
 from kvtui.records.decode import decode_record
 from kvtui.records.kubernetes import Pod
 from kvtui.records.kubevirt import VirtualMachineInstance
@@ -99,6 +99,26 @@ async def test_virt_handler_is_asked_while_something_moves_and_only_then() -> No
         assert told(said)[0].is_stuck
         assert handler.asked[0] == PATH
         progress.note(instance(startTimestamp=BEGUN, endTimestamp=BEGUN))
+        await eventually(lambda: Drop("c", MigrationProgress, "shop", "web-1") in said)
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def test_figures_outlive_a_moment_without_an_answer() -> None:
+    said: list[Message] = []
+    handler = Handler()
+    progress = Progress("c", handler, said.append)  # type: ignore[arg-type]
+    running = asyncio.create_task(progress.run())
+    try:
+        progress.note(virt_handler())
+        progress.note(instance(startTimestamp=BEGUN))
+        await eventually(lambda: told(said))
+        handler.error = UnreachableError("for a moment")
+        asked = len(handler.asked)
+        await eventually(lambda: len(handler.asked) > asked + 2)
+        assert not any(isinstance(one, Drop) for one in said)
         await eventually(lambda: Drop("c", MigrationProgress, "shop", "web-1") in said)
     finally:
         running.cancel()

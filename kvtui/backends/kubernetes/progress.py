@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Final
@@ -48,7 +49,8 @@ class Progress:
         """Of each instance that moves, the node that it leaves."""
         self._handlers: dict[str, _Name] = {}
         """Of each node, its virt-handler pod."""
-        self._told: set[_Name] = set()
+        self._told: dict[_Name, float] = {}
+        """What the store has, and when it was measured."""
         self._moving = asyncio.Event()
 
     def note(self, message: Message) -> None:
@@ -110,14 +112,19 @@ class Progress:
         return read_figures(raw.decode(errors="replace"))
 
     def _tell(self, found: Mapping[_Name, dict[str, float]]) -> None:
-        for namespace, name in self._told - found.keys():
-            self._inbox(Drop(self._backend, MigrationProgress, namespace, name))
+        """Post what was found; what a virt-handler does not answer for a moment stays as it was."""
+        now = time.monotonic()
         for (namespace, name), figures in found.items():
             record = MigrationProgress(metadata=Meta(name=name, namespace=namespace))
             for field, value in figures.items():
                 setattr(record, field, value)
             self._inbox(Put(self._backend, record))
-        self._told = set(found)
+            self._told[namespace, name] = now
+        for namespace, name in list(self._told):
+            is_old = now - self._told[namespace, name] > self._timings.metrics_kept
+            if is_old or (namespace, name) not in self._sources:
+                del self._told[namespace, name]
+                self._inbox(Drop(self._backend, MigrationProgress, namespace, name))
 
 
 def read_figures(text: str) -> dict[_Name, dict[str, float]]:
