@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,6 +21,8 @@ TICK = 0.1
 """Seconds between two steps of the store."""
 SLICE = 0.003
 """Seconds that rules may take at a time: between two slices the keyboard has its turn."""
+_FIRST = 1.0
+"""Seconds that rows may go before rules."""
 
 _NO_CARE = Care()
 
@@ -108,7 +111,9 @@ class Fleet:
         return delta
 
     def _judge(self, delta: Delta, patience: float) -> None:
-        judged = self.engine.update(self.store, delta, self.clock(), patience)
+        self._tell(delta, judged=self.engine.update(self.store, delta, self.clock(), patience))
+
+    def _tell(self, delta: Delta, *, judged: bool = False) -> None:
         if delta or judged:
             for listener in tuple(self._listeners):
                 listener(delta)
@@ -119,8 +124,22 @@ class Fleet:
         async with asyncio.TaskGroup() as tasks:
             for backend in self.backends.values():
                 tasks.create_task(self._keep_live(backend, wanted), name=f"backend {backend.name}")
+            await self._show_first()
             while True:
                 await self._tick()
+
+    async def _show_first(self) -> None:
+        """Show what comes in the first moments, and judge it then: rules take a moment to load."""
+        end, begun = time.monotonic() + _FIRST, False
+        while time.monotonic() < end:
+            delta = self.store.drain()
+            self.engine.put_off(delta)
+            self._tell(delta)
+            if begun and not delta:
+                break
+            begun = begun or bool(delta.changes)
+            await asyncio.sleep(TICK)
+        await asyncio.to_thread(importlib.import_module, "kvtui.triage.rules")
 
     async def _tick(self) -> None:
         """One step, and the rest of the judging as far as the time to the next one suffices."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -11,11 +12,16 @@ from kvtui.cli.codes import FAILED, INTERRUPTED, OK, PARTIAL, UNCONFIRMED, USAGE
 from kvtui.cli.output import prepare_streams, printing
 from kvtui.errors import ConfigError, KvtuiError, UnconfirmedError, UnreachableError
 
+_YOUNG = 10_000
+"""Objects that come into being between two looks at what is not used any more."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run kvtui with the arguments of the command line; the exit code (see the end of ``--help``)."""
     # msgspec obeys this limit too: an object nested a thousand levels deep must not cost us the list that it is in.
     sys.setrecursionlimit(11_000)
+    # What imports make stays, and records are none of the collector's: at its own pace it takes a tenth of the start.
+    gc.set_threshold(_YOUNG)
     try:
         prepare_streams()
         options = parse_arguments(argv)

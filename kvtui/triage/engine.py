@@ -14,7 +14,6 @@ from kvtui.records.base import Record
 from kvtui.store import Change, Delta, View
 from kvtui.triage.base import WELL, Judgement, Related, Rule, backend_ref
 from kvtui.triage.problems import Problem, group_problems, worst_first
-from kvtui.triage.rules import RULES
 
 _Rules = frozenset[str]
 """Rules by their ids."""
@@ -49,12 +48,17 @@ _NO_CASES: Mapping[str, _Case] = {}
 class Engine:
     """Keeps the findings of all rules up to date."""
 
-    def __init__(self, rules: Sequence[Rule] = RULES) -> None:
-        self._rules = {rule.id: rule for rule in rules}
-        self._of_feeds = frozenset(rule.id for rule in rules if rule.feeds)
-        self._by_type = _group_rules(rules)
+    def __init__(self, rules: Sequence[Rule] | None = None) -> None:
+        """Without `rules`, all that there are: they are loaded when there is something to judge."""
+        self._rules: Mapping[str, Rule] = {}
+        self._of_feeds: _Rules = frozenset()
+        self._by_type: Mapping[type[Record], Mapping[Related, _Rules]] = {}
+        if rules is not None:
+            self._learn(rules)
         self._changes: deque[Change[Record]] = deque()
         """What changed, and nobody has asked yet whom it concerns."""
+        self._stirred: set[str] = set()
+        """Backends of which a feed changed, and nothing was made of it yet."""
         self._todo: dict[Ref, _Rules] = {}
         """What is still to be judged: by subject, for its rules look at the same records."""
         self._changed = False
@@ -88,7 +92,7 @@ class Engine:
     @property
     def behind(self) -> bool:
         """Whether something is still to be judged, for patience was at its end."""
-        return not self.holds and bool(self._changes or self._todo)
+        return not self.holds and bool(self._changes or self._stirred or self._todo)
 
     def update(self, view: View, delta: Delta, now: float, patience: float = math.inf) -> bool:
         """Judge what the delta and the time have changed; whether the findings are others than before.
@@ -96,11 +100,15 @@ class Engine:
         `patience` is how many seconds it may take: the rest is judged by the next calls, and told when it is all done.
         """
         end = time.perf_counter() + patience
-        self._changes.extend(delta.changes)
-        for feed in delta.feeds:
-            self._note(backend_ref(feed.backend), self._of_feeds)
+        self.put_off(delta)
         if self.holds:
             return False
+        if not self._rules:
+            from kvtui.triage.rules import RULES
+
+            self._learn(RULES)
+        while self._stirred:
+            self._note(backend_ref(self._stirred.pop()), self._of_feeds)
         self._note_due(now)
         while self._changes or self._todo:
             if self._changes:
@@ -119,6 +127,16 @@ class Engine:
         alarming = (one for one in reversed(self._sorted) if one.severity > Severity.INFO)
         self._worst = {one.subject[:4]: one for one in alarming}
         return True
+
+    def put_off(self, delta: Delta) -> None:
+        """Leave a delta to be judged with the next one."""
+        self._changes.extend(delta.changes)
+        self._stirred.update(feed.backend for feed in delta.feeds)
+
+    def _learn(self, rules: Sequence[Rule]) -> None:
+        self._rules = {rule.id: rule for rule in rules}
+        self._of_feeds = frozenset(rule.id for rule in rules if rule.feeds)
+        self._by_type = _group_rules(rules)
 
     def _note(self, ref: Ref, rules: _Rules) -> None:
         """Have a subject judged by these rules."""

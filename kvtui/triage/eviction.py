@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from kvtui.joins.machine import (
@@ -117,6 +118,12 @@ def _judge_cordon(view: View, ref: Ref, now: float) -> Judgement:
     )  # fmt: skip
 
 
+def _cordoned_node(view: View, ref: Ref, vmi: VirtualMachineInstance) -> Iterator[Ref]:
+    node = view.get(Node, ref.backend, "", vmi.status.node_name) if vmi.status.node_name else None
+    if node is not None and node.spec.unschedulable:
+        yield node.ref(ref.backend)
+
+
 def _cordoned_since(node: Node) -> float | None:
     """When it was cordoned: the controller dates the taint."""
     dated = (taint.time_added for taint in node.spec.taints if taint.key == _CORDON)
@@ -148,7 +155,7 @@ RULES: Final = (
     Rule(
         "node.cordon",
         _judge_cordon,
-        {Node: itself},
+        {Node: itself, VirtualMachineInstance: _cordoned_node},
         linger=LINGER,
         detects="a node that was cordoned and forgotten",
         severities="info",

@@ -39,6 +39,8 @@ SETTLE = 15.0
 STOPPED_LIMIT = 60.0
 """Seconds that a VM may be off which its run strategy wants on: the controller needs a moment."""
 
+_LOOK_AGAIN = 15.0
+"""Seconds between two looks at why a VM does not start: what makes room on a node is not followed."""
 _LOADING = 1.0
 """Seconds between two looks at whether all VMs are listed."""
 _ERRORS = frozenset(
@@ -74,7 +76,7 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     if not status:
         return _judge_untouched(view, machine, now)
     if status in _ERRORS or _crashes_again(machine):
-        return Judgement(_not_starting(view, machine, Severity.BAD, now))
+        return Judgement(_not_starting(view, machine, Severity.BAD, now), now + _LOOK_AGAIN)
     if machine.live is not None or status in {"Starting", "Provisioning", "WaitingForVolumeBinding"}:
         return _judge_starting(view, machine, now)
     if status == "Stopped" and machine.run_strategy == "Always":
@@ -177,7 +179,7 @@ def _judge_starting(view: View, machine: Machine, now: float) -> Judgement:
         return Judgement(again=limit)
     if cause is None:
         return Judgement(_slow(view, machine, now))
-    return Judgement(_not_starting(view, machine, Severity.BAD, now))
+    return Judgement(_not_starting(view, machine, Severity.BAD, now), now + _LOOK_AGAIN)
 
 
 def _slow(view: View, machine: Machine, now: float) -> Finding:
@@ -218,8 +220,6 @@ def _judge_untouched(view: View, machine: Machine, now: float) -> Judgement:
 
 
 _CONTROLLER = "virt-controller"
-_LOOK_AGAIN = 15.0
-"""Seconds between two looks at whether virt-controller is back."""
 
 
 def _not_starting(view: View, machine: Machine, severity: Severity, now: float) -> Finding:
