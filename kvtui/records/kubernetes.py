@@ -284,10 +284,14 @@ class Event(Record):
     involved_object: Involved = msgspec.field(default_factory=Involved)
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """To the object that it is about, by uid; a warning also by name, for the next object of that name."""
+        """To the object that it is about, by uid; a warning also by name, for the next object of that name; one of an
+        application of Argo CD by the name that what it keeps bears.
+        """
         about = self.involved_object
         if about.uid:
             yield "about", about.uid
+        if about.kind == "Application":
+            yield "application", about.name
         if self.type == "Warning":
             yield "warns", f"{about.kind} {about.namespace}/{about.name}"
 

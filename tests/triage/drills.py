@@ -434,7 +434,7 @@ CASES: dict[str, Case] = {
             _vm("data/kafka-1", '"guest":"16Gi"', "streaming:kubevirt.io/VirtualMachine"),
             _event("argocd", "Updated sync status: OutOfSync -> Synced", '"count":'),
         ),
-        ("data/kafka-1", "streaming"),
-        unknown="no object tells which field an owner took back, once it is back",
+        ("data/kafka-1", "streaming", "has put it back 7 times"),
+        rule="vm.contested",
     ),
 }
