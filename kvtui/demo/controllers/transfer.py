@@ -103,7 +103,7 @@ class Transfers(Controller):
         dirtied = min(copy.dirty_rate * passed, copy.total)
         copy.remaining = min(copy.total, copy.remaining - sent + dirtied)
         config = move["migrationConfiguration"]
-        budget = config["completionTimeoutPerGiB"] * copy.total / GI
+        budget = config["completionTimeoutPerGiB"] * amount(vmi["spec"]["domain"]["memory"]["guest"]) / GI
         if copy.remaining <= copy.transfer_rate * config["maxDowntimeMs"] / 1000:
             self._arrive(vmi, move)
         elif now - copy.started > budget:

@@ -24,7 +24,7 @@ from kvtui.demo.storage import Object, StorageError
 if TYPE_CHECKING:
     from kvtui.demo.world import World
 
-_EVERY = 480.0
+_EVERY = 540.0
 """Seconds between two attempts that never converge: the next one begins soon after the last was aborted."""
 _BUSY = Guest(dirty_rate=412.0 * MI, transfer_rate=380.0 * MI)
 """A guest that changes its memory quicker than it can be sent."""
@@ -41,7 +41,7 @@ _BUSY = Guest(dirty_rate=412.0 * MI, transfer_rate=380.0 * MI)
 def never_converges(world: World) -> None:
     """The guest changes its memory quicker than it can be sent, until the time is up; then somebody tries again."""
     world.guests["data", "hot-cache-1"] = Guest(dirty_rate=412.0 * MI, transfer_rate=380.0 * MI)
-    create(world, kinds.VM, small_machine("data", "hot-cache-1", system="debian", memory="4Gi", cores=8))
+    create(world, kinds.VM, small_machine("data", "hot-cache-1", system="debian", memory="2Gi", cores=8))
 
     def attempt() -> None:
         world.clock.call_later(_EVERY, attempt)
