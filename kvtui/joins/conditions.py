@@ -54,8 +54,12 @@ _ORDINARY = frozenset(
 """Types that are no trouble by themselves in either state: they follow what was asked for, or a rule weighs them."""
 
 _TELLS_TROUBLE = re.compile(
-    r"(?:Fail(?:ed)?|Failure|Errors?|Degraded|Pressure|Unavailable|Lost|Invalid|Rejected|Blocked|Stuck|Expired|Corrupted)"
+    r"Fail(?!over)|Error|Degraded|Pressure|Unavailable|Lost|Invalid|Rejected|Blocked|Stuck|Expired|Corrupt|Abnormal"
+    r"|Broken|Unhealthy|Unreachable|Deadlock|[Rr]ead[Oo]nly|Frequent|Shutdown|Hung|Exhausted|Exceeded|NotReady|Missing"
 )
+"""Among them those of node-problem-detector (KernelDeadlock, ReadonlyFilesystem, CorruptDockerOverlay2, XfsShutdown,
+FrequentKubeletRestart, FrequentUnregisterNetDevice, KubeletUnhealthy), and VolumeHealthAbnormal of claims.
+"""
 _TELLS_HEALTH = re.compile(r"(?:Ready|Available|Healthy|Succeeded|Synchronized|Synced|Valid|Accepted|Reachable)\Z")
 
 
@@ -65,7 +69,7 @@ def tone_of(condition: Condition) -> Tone | None:
         return None
     if condition.status == "Unknown":
         return Tone.WARN
-    if condition.type in _BAD_WHEN_TRUE:
+    if condition.type in _BAD_WHEN_TRUE or _TELLS_TROUBLE.search(condition.type):
         return Tone.WARN if condition.status == "True" else Tone.OK
     return Tone.OK if condition.status == "True" else Tone.WARN
 

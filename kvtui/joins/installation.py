@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from kvtui.model import Health, Tone
 from kvtui.records.base import Condition, find_condition, is_true
 
+_ON_THE_WAY = frozenset({"", "Deploying", "Upgrading"})
+"""Phases in which it may serve already."""
+
 
 def judge_installation(phase: str, conditions: Iterable[Condition]) -> Health:
     """Its health. While it is being updated it calls itself degraded, which then means nothing."""
@@ -23,6 +26,6 @@ def judge_installation(phase: str, conditions: Iterable[Condition]) -> Health:
         return Health(Tone.BAD, "Degraded", degraded.message or degraded.reason)
     if available is not None and available.status != "True":
         return Health(Tone.BAD, "Unavailable", available.message or available.reason)
-    if phase == "Deployed" or is_true(known, "Available"):
+    if phase == "Deployed" or (phase in _ON_THE_WAY and is_true(known, "Available")):
         return Health(Tone.OK, "Available")
     return Health(Tone.WARN, phase or "Unknown")

@@ -191,7 +191,7 @@ def _of_installation(record: KubeVirt | Cdi, ref: Ref, product: str) -> Judgemen
             severity=severity,
             subject=ref,
             label=product.lower(),
-            trouble=_TROUBLES.get(health.word, "is not available"),
+            trouble=_TROUBLES.get(health.word, f"is in phase {health.word}"),
             cause=health.reason or f"its phase is {record.status.phase or 'not set'}",
             since=parse_time(available.last_transition_time) if available is not None else None,
             evidence=tuple(
@@ -210,6 +210,8 @@ _TROUBLES = {
     "Deploying": "is being installed",
     "Deleting": "is being removed",
     "Deleted": "is being removed",
+    "Unavailable": "is not available",
+    "Unknown": "is not available",
 }
 
 

@@ -24,6 +24,7 @@ from kvtui.records.cdi import Cdi, DataVolume
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
 from kvtui.records.kubernetes import Claim, ContainerStatus, Event, Node, Pod
 from kvtui.records.kubevirt import KubeVirt, Migration, VirtualMachine, VirtualMachineInstance
+from kvtui.records.storage import PersistentVolume, StorageClass
 from kvtui.store import View
 from kvtui.text import parse_time
 from kvtui.triage.base import LINGER, WELL, Judgement, Related, Rule, itself
@@ -197,7 +198,7 @@ def _of_events(view: View, backend: str, record: Record, well: float, now: float
     """The newest warning about an object, while it is news and nothing has answered it: neither has the object become
     `well` since, nor has who warned said later that it goes on.
     """
-    about = view.linked(Event, backend, "about", record.metadata.uid) if record.metadata.uid else ()
+    about = _events_about(view, backend, record)
     warnings = [
         (event.last_seen or 0.0, event)
         for _, event in about
@@ -212,6 +213,12 @@ def _of_events(view: View, backend: str, record: Record, well: float, now: float
     words = f"{event.message or event.reason}{f' ({_times(event.times)})' if event.times > 1 else ''}"
     evidence = Evidence(f"Event of {_name(record)}", event.reason, event.message, event.first_seen)
     yield _Complaint(severity, f"warns {event.reason}", words, evidence, until=seen + EVENT_RECENT, hearsay=True)
+
+
+def _events_about(view: View, backend: str, record: Record) -> list[tuple[Ref, Event]]:
+    """What is told of an object; of a node, the kubelet tells with its name for the uid."""
+    uids = [record.metadata.uid, record.metadata.name] if isinstance(record, Node) else [record.metadata.uid]
+    return [found for uid in uids if uid for found in view.linked(Event, backend, "about", uid)]
 
 
 def _is_answered(warning: Event, events: Iterable[Event]) -> bool:
@@ -245,7 +252,12 @@ def _name(record: Record) -> str:
     return f"{_KINDS.get(record.KIND, record.KIND)} {record.metadata.name}"
 
 
-_KINDS: Final = {"VirtualMachine": "VM", "VirtualMachineInstance": "VMI", "PersistentVolumeClaim": "PVC"}
+_KINDS: Final = {
+    "VirtualMachine": "VM",
+    "VirtualMachineInstance": "VMI",
+    "PersistentVolumeClaim": "PVC",
+    "PersistentVolume": "PV",
+}
 
 
 def _times(count: int) -> str:
@@ -325,6 +337,8 @@ RULES: Final = (
     _rule(Migration, "migration"),
     _rule(DataVolume, "import"),
     _rule(Claim, "claim"),
+    _rule(PersistentVolume, "volume"),
+    _rule(StorageClass, "class"),
     _rule(Pod, "pod", _of_launcher),
     _rule(KubeVirt, "kubevirt"),
     _rule(Cdi, "cdi"),

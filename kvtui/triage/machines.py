@@ -68,6 +68,8 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
         return _judge_stopping(machine, now)
     if machine.running:
         return _judge_running(view, machine)
+    if machine.vmi is not None and machine.vmi.status.phase == _UNKNOWN:
+        return Judgement(_unseen(machine, machine.vmi))
     if machine.vm is None:
         return _judge_instance(view, machine, now)
     if machine.vm.metadata.deletion_timestamp:
@@ -82,6 +84,26 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     if status == "Stopped" and machine.run_strategy == "Always":
         return _judge_stopped(view, machine, now)
     return WELL
+
+
+def _unseen(machine: Machine, vmi: VirtualMachineInstance) -> Finding:
+    """An instance of which its node tells nothing any more: it may run as before."""
+    name, node = vmi.status.node_name, machine.node
+    where = f" on node {name}" if name else ""
+    told = Evidence(f"VMI {vmi.metadata.name}", "status.phase", _UNKNOWN, _phase_since(machine))
+    lost = node is not None and not is_true(node.status.conditions, "Ready")
+    cause = Cause(
+        Theme.INSTANCE,
+        f"its instance{where} is in phase Unknown: nobody tells whether its guest runs",
+        told,
+        (Node.KIND, "", name) if lost else None,
+        f"see the virt-handler pod{where}",
+        (unready(node),) if node is not None and lost else (),
+    )
+    return _caused(machine, Severity.BAD, "is out of sight", cause, told.since)
+
+
+_UNKNOWN = "Unknown"
 
 
 def _crashes_again(machine: Machine) -> bool:
@@ -359,7 +381,7 @@ def _phase_since(machine: Machine) -> float | None:
     for step in machine.vmi.status.phase_transition_timestamps:
         if step.phase == machine.vmi.status.phase:
             return parse_time(step.phase_transition_timestamp)
-    return machine.vmi.created
+    return machine.vmi.created if machine.vmi.is_final else None
 
 
 def _finding(

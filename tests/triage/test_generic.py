@@ -71,6 +71,11 @@ def condition(kind: str, type_: str, status: str, message: str = "words of it") 
         ("VirtualMachine", "vm", "FirmwareInvalid", "True"),
         ("Node", "node", "NetworkPluginReady", "False"),
         ("Node", "node", "KernelDegraded", "True"),
+        ("Node", "node", "KernelDeadlock", "True"),
+        ("Node", "node", "ReadonlyFilesystem", "True"),
+        ("Node", "node", "FrequentKubeletRestart", "True"),
+        ("Node", "node", "CorruptDockerOverlay2", "True"),
+        ("PersistentVolumeClaim", "claim", "VolumeHealthAbnormal", "True"),
         ("Pod", "vm", "VolumesHealthy", "Unknown"),
     ],
 )
@@ -86,6 +91,32 @@ def test_a_condition_that_nobody_listed_tells_by_its_name(kind: str, label: str,
 )
 def test_a_condition_that_says_nothing_bad_is_left_alone(type_: str, status: str) -> None:
     assert told("running", condition("VirtualMachineInstance", type_, status)) == []
+
+
+def test_a_warning_about_a_node_is_found_though_the_kubelet_gives_its_name_for_the_uid() -> None:
+    store = make_store("running")
+    node = next(record for ref, record in _everything(store) if ref.kind == "Node")
+    event = {
+        "kind": "Event", "type": "Warning", "reason": "InvalidDiskCapacity", "message": "invalid capacity 0",
+        "metadata": {"name": "e", "namespace": "default", "uid": "e"}, "lastTimestamp": "2026-11-21T01:55:00Z",
+        "involvedObject": {"kind": "Node", "name": node.metadata.name, "uid": node.metadata.name},
+    }  # fmt: skip
+    store.apply([Put("c", record_of(event))])
+    assert [problem.cause for problem in problems(store)] == ["invalid capacity 0"]
+
+
+@pytest.mark.parametrize(("kind", "label"), [("PersistentVolume", "volume"), ("StorageClass", "class")])
+def test_a_warning_about_what_has_no_rule_of_its_own_shows(kind: str, label: str) -> None:
+    store = make_store("running")
+    about = {"kind": kind, "metadata": {"name": "x", "uid": "x"}}
+    event = {
+        "kind": "Event", "type": "Warning", "reason": "VolumeFailedDelete", "message": "still attached to node 1",
+        "metadata": {"name": "e", "namespace": "default", "uid": "e"}, "lastTimestamp": "2026-11-21T01:55:00Z",
+        "involvedObject": {"kind": kind, "name": "x", "uid": "x"},
+    }  # fmt: skip
+    store.apply([Put("c", record_of(about)), Put("c", record_of(event))])
+    told = [(problem.finding.label, problem.finding.subject.path, problem.cause) for problem in problems(store)]
+    assert told == [(label, "x", "still attached to node 1")]
 
 
 def container(**status: Any) -> Edit:

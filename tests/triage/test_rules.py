@@ -298,6 +298,27 @@ def installation(kind: str, phase: str, **conditions: str) -> Store:
     return store
 
 
+def test_an_instance_of_which_nobody_tells_anything_has_not_stopped() -> None:
+    def lose(items: dict[str, Object]) -> None:
+        items["VirtualMachine"]["status"]["printableStatus"] = "Unknown"
+        status = items["VirtualMachineInstance"]["status"]
+        status["phase"] = "Unknown"
+        step = {"phase": "Unknown", "phaseTransitionTimestamp": "2026-11-21T01:50:00Z"}
+        status["phaseTransitionTimestamps"].append(step)
+
+    (finding,) = [one for one in judge(machine_store("running", lose)) if one.rule == "vm.state"]
+    assert (finding.severity, finding.trouble) == (Severity.BAD, "is out of sight")
+    assert "is in phase Unknown" in finding.cause
+    assert finding.since == parse_time("2026-11-21T01:50:00Z")
+
+
+def test_kubevirt_in_a_phase_that_nobody_knows_is_told() -> None:
+    odd = installation("KubeVirt", "Weird", available="True", progressing="False", degraded="False")
+    assert [(one.severity, one.trouble, one.cause) for one in judge(odd)] == [
+        (Severity.WARN, "is in phase Weird", "its phase is Weird")
+    ]
+
+
 def test_kubevirt_that_is_degraded_is_bad_and_one_that_is_being_updated_is_not() -> None:
     degraded = installation("KubeVirt", "Deployed", available="False", progressing="False", degraded="True")
     assert [(found.severity, found.trouble) for found in judge(degraded)] == [(Severity.BAD, "is degraded")]
