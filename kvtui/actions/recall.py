@@ -16,12 +16,14 @@ from kvtui.joins.moments import (
     Moment,
     drop_mirrored,
     drop_seen_states,
+    is_act_on,
     moments_of,
     moments_of_audit,
     moments_of_event,
     moments_of_finding,
     moments_of_happenings,
     moments_of_past,
+    name_migrations,
 )
 from kvtui.joins.timeline import compare_clocks, merge
 from kvtui.model import FeedState, Platform, Ref
@@ -88,7 +90,7 @@ class Recall:
             fresh += moments_of_event(event, ref, layer)
         for entry, ref in self._acts:
             fresh += moments_of_audit(entry, ref)
-        self._kept = merge(self._kept, fresh)[-_KEPT:]
+        self._kept = merge(self._kept, name_migrations(fresh, self._involved))[-_KEPT:]
         found = drop_mirrored(drop_seen_states(merge(self._kept, self._findings())))
         self._clocks = compare_clocks(found, self._fleet.clock())
         return found
@@ -264,8 +266,13 @@ class Recall:
         self._acts = []
         for entry in join_acts(entries):
             ref = names.get((entry.backend, entry.kind, entry.namespace, entry.name))
-            if ref is not None:
+            if ref is not None and is_act_on(entry, ref, self._created(ref)):
                 self._acts.append((entry, ref))
+
+    def _created(self, ref: Ref) -> float | None:
+        """When an object was; of one that is not there, the object of the timeline."""
+        record = self._fleet.view.record(ref) or self._fleet.view.record(self._ref)
+        return record.created if record is not None else None
 
     def _read_entries(self) -> list[Entry]:
         """Those of objects of our names: of the log only a few concern them."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from kvtui.audit import Entry
@@ -31,6 +31,8 @@ _AT_ONCE: Final = 1.5
 """Seconds within which a write is the creation itself: its time has no fractions."""
 _SAME: Final = 20.0
 """Seconds within which a state that was seen to begin is that of a happening."""
+_CLOCKS: Final = 60.0
+"""Seconds by which our clock may be behind that of a cluster."""
 _NEW: Final = 300.0
 """Seconds for which a node is new."""
 _CONTROLLERS: Final = frozenset(
@@ -351,6 +353,25 @@ def drop_mirrored(moments: Iterable[Moment]) -> list[Moment]:
         return abs(told.get((moment.what, moment.detail), -_SAME) - moment.at) < _AT_ONCE
 
     return [moment for moment in found if not repeats(moment)]
+
+
+def name_migrations(moments: Iterable[Moment], known: Iterable[Ref]) -> Iterator[Moment]:
+    """The same, with the names of those migrations of which the instance told the uid only."""
+    named = {ref.uid: ref for ref in known if ref.kind == Migration.KIND}
+    for moment in moments:
+        unnamed = moment.subject.kind == Migration.KIND and not moment.subject.name
+        ref = named.get(moment.subject.uid) if unnamed else None
+        yield moment if ref is None else replace(moment, subject=ref)
+
+
+def is_act_on(entry: Entry, ref: Ref, created: float | None) -> bool:
+    """Whether something was done to this very object: contexts of several clusters may have one name, and so may what
+    is in them. A creation, which knew no uid yet, is told from others by when the object was `created`.
+    """
+    if entry.uid and ref.uid:
+        return entry.uid == ref.uid
+    at = parse_time(entry.time)
+    return created is None or at is None or at >= created - _CLOCKS
 
 
 def moments_of_audit(entry: Entry, ref: Ref) -> Iterator[Moment]:

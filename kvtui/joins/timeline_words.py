@@ -20,6 +20,10 @@ _LABELS: Final = {
     "PersistentVolume": "pv",
     "Pod": "pod",
     "Domain": "domain",
+    "VirtualMachineSnapshot": "snapshot",
+    "VirtualMachineRestore": "restore",
+    "VirtualMachineClone": "clone",
+    "VirtualMachineExport": "export",
 }
 """What the kinds are called that share a layer with others."""
 _SIGNS: Final = {Tone.WARN: "!", Tone.BAD: "x"}
@@ -87,10 +91,14 @@ def name_subject(moment: Moment, ref: Ref) -> str:
         return "" if moment.source == "finding" or subject[:4] == ref[:4] else clean_line(subject.name)
     if subject[:4] == ref[:4] or (subject.name == ref.name and moment.layer in (Layer.VM, Layer.VMI)):
         return ""
-    shared = moment.layer in (Layer.DISK, Layer.HOST)
-    label = _LABELS.get(subject.kind, "") if shared else ""
     place = f"{subject.backend}/" if subject.kind == "Domain" and moment.layer is Layer.HOST else ""
-    return clean_line(f"{label} {place}{subject.name}".strip())
+    return clean_line(f"{_label(moment)} {place}{subject.name}".strip())
+
+
+def _label(moment: Moment) -> str:
+    """The kind of its object, where that is not plain from the layer."""
+    shared = moment.layer in (Layer.DISK, Layer.COPY, Layer.HOST)
+    return _LABELS.get(moment.subject.kind, "") if shared else ""
 
 
 def sign_of(moment: Moment) -> str:
@@ -142,7 +150,7 @@ def tell_markdown(rows: Sequence[Row], title: str, now: float, notes: Sequence[s
         else:
             what = f"**{escape_markdown(row.what)}**" if row.what else ""
             detail = escape_markdown(tell_detail(row, now, Clockface.UTC))
-            name = escape_markdown(row.subject.path if row.subject.name else "")
+            name = escape_markdown(f"{_label(row)} {row.subject.path}".strip() if row.subject.name else "")
             told = ": ".join(filter(None, (what, detail)))
             yield f"| {_stamp(row.at)} | {sign_of(row)} | {row.layer} | {name} | {told} |"
     if notes:

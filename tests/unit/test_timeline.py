@@ -19,12 +19,14 @@ from kvtui.joins.moments import (
     Moment,
     drop_mirrored,
     drop_seen_states,
+    is_act_on,
     list_fields,
     moments_of,
     moments_of_audit,
     moments_of_event,
     moments_of_happenings,
     moments_of_past,
+    name_migrations,
 )
 from kvtui.joins.timeline import Gap, Now, compare_clocks, fold, lay_out, merge
 from kvtui.joins.timeline_words import Clockface, tell_count, tell_markdown, tell_text, tell_time
@@ -250,6 +252,27 @@ def test_what_was_done_through_kvtui_is_told_with_who_and_what_came_of_it(
     assert (one.what, one.detail, one.tone, one.layer) == ("migrate", told, tone, Layer.OURS)
 
 
+@pytest.mark.parametrize(
+    ("uid", "time", "is_ours"),
+    [
+        ("1", "2026-11-21T01:49:00Z", True),
+        ("of another cluster", "2026-11-21T02:51:00Z", False),
+        ("", "2026-11-21T01:50:00Z", True),
+        ("", "2026-11-21T01:40:00Z", False),
+    ],
+)
+def test_what_was_done_in_another_cluster_of_that_name_is_not_of_this_one(uid: str, time: str, is_ours: bool) -> None:
+    entry = Entry(time, "root", "c", "root", "restart", VM.kind, "shop", "web-1", uid, "accepted")
+    assert is_act_on(entry, VM, BEGIN) is is_ours
+
+
+def test_of_an_object_that_is_gone_all_that_was_done_since_its_vm_came_is_told() -> None:
+    gone = VM._replace(kind="VirtualMachineInstance", uid="")
+    entry = Entry("2026-11-21T02:51:00Z", "root", "c", "root", "pause", gone.kind, "shop", "web-1", "7", "accepted")
+    assert is_act_on(entry, gone, BEGIN)
+    assert not is_act_on(entry, gone, BEGIN + 86400)
+
+
 def test_what_libvirt_told_keeps_its_words_and_tone() -> None:
     ref = Ref("kvm1", "Domain", "", "db-1", "u")
     (one,) = moments_of_happenings([Happening(BEGIN, "paused", "I/O error", Tone.BAD, 3)], ref, Layer.VM)
@@ -383,6 +406,26 @@ def test_markdown_takes_signs_as_they_are_and_has_dates() -> None:
     lines = list(tell_markdown(lay_out([hostile], BEGIN + 60), "vm shop/web-1", BEGIN + 60, ["pods: forbidden"]))
     assert "| 2026-11-21 01:50:00 | ! | vm | shop/web-1 | **Failed**: a \\| b \\*c\\* |" in lines
     assert lines[-1] == "- pods: forbidden"
+
+
+def test_markdown_tells_objects_of_one_name_by_their_kinds() -> None:
+    disks = [
+        moment(BEGIN, "created", layer=Layer.DISK, subject=Ref("c", kind, "shop", "web-1-root", kind))
+        for kind in ("DataVolume", "PersistentVolumeClaim")
+    ]
+    lines = list(tell_markdown(lay_out(disks, BEGIN), "vm shop/web-1", BEGIN, []))
+    assert [line.split(" | ")[3] for line in lines if "web-1-root" in line] == [
+        "dv shop/web-1-root",
+        "pvc shop/web-1-root",
+    ]
+
+
+def test_a_migration_of_which_the_instance_tells_has_the_name_of_the_object() -> None:
+    known = Ref("c", "VirtualMachineInstanceMigration", "shop", "move-1", "m")
+    began = moment(BEGIN, "migration began", layer=Layer.MIGRATION, subject=known._replace(name=""))
+    gone = moment(BEGIN, "migration began", layer=Layer.MIGRATION, subject=known._replace(name="", uid="other"))
+    named = [one.subject for one in name_migrations([began, gone], [VM, known])]
+    assert named == [known, gone.subject]
 
 
 def test_a_record_without_any_times_tells_nothing() -> None:
