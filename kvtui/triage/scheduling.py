@@ -72,6 +72,10 @@ class _Block:
     """Whether the node itself is in trouble, and not merely full or kept free."""
     amount: str = ""
     """The resource that does not suffice."""
+    empties: bool = False
+    """Whether what runs on it now goes before it can take anything."""
+    full: bool = False
+    """Whether there would be no room either."""
 
 
 def explain_refusal(view: View, machine: Machine, told: Cause) -> Cause:
@@ -231,11 +235,40 @@ def _nowhere(told: Cause, narrow: Sequence[_Demand], leaving: str) -> Cause:
 
 
 def _block(view: View, backend: str, pod: Pod, asked: Mapping[str, float], node: Node) -> _Block | None:
-    """The first filter that refuses a node, in the scheduler's order; None when nothing is known against it."""
+    """The first filter that refuses a node, in the scheduler's order; None when nothing is known against it. A node
+    that would be too small if it were open and empty is told as that, for no step opens it for this VM.
+    """
+    if resource := _lacks(asked, node, {}):
+        return _of_amount(resource, node)
+    shut = _shut(pod, node)
+    if shut is None:
+        return _of_room(view, backend, asked, node)
+    resource = "" if shut.empties else _lacks(asked, node, used_on(view, backend, node.metadata.name))
+    return _also_full(shut, resource) if resource else shut
+
+
+def _lacks(asked: Mapping[str, float], node: Node, used: Mapping[str, float]) -> str:
+    """The amount that does not suffice on a node of which so much is used; empty where all do."""
+    for resource in _AMOUNTS:
+        has = quantity(node.status.allocatable.get(resource))
+        if has is not None and asked.get(resource, 0.0) > has - used.get(resource, 0.0):
+            return resource
+    return ""
+
+
+def _also_full(shut: _Block, resource: str) -> _Block:
+    """To open such a node would not suffice."""
+    noun = _NAMES[resource]
+    one, many = f"{shut.one} and has too little {noun} left", f"{shut.many} and have too little {noun} left"
+    return replace(shut, one=one, many=many, step=f"free {noun} on {{}} and {shut.step}", at_fault=False, full=True)
+
+
+def _shut(pod: Pod, node: Node) -> _Block | None:
+    """What keeps it off a node, however much room there is."""
     subject = f"Node {node.metadata.name}"
     if not is_true(node.status.conditions, "Ready"):
         evidence = unready(node)
-        return _Block("is not ready", "are not ready", "bring {} back", evidence, True)
+        return _Block("is not ready", "are not ready", "bring {} back", evidence, True, empties=True)
     if node.spec.unschedulable:
         evidence = Evidence(subject, "spec.unschedulable", "true")
         return _Block("is cordoned", "are cordoned", "uncordon {}", evidence)
@@ -249,10 +282,11 @@ def _block(view: View, backend: str, pod: Pod, asked: Mapping[str, float], node:
         if kept and not any(toleration.bears(taint) for toleration in pod.spec.tolerations):
             evidence = Evidence(subject, "spec.taints", taint.words)
             if taint.key == _DRAIN:
-                return _Block("is being drained", "are being drained", "uncordon {} when it is done", evidence)
+                step = "uncordon {} when it is done"
+                return _Block("is being drained", "are being drained", step, evidence, empties=True)
             step = f"take the taint away (kubectl taint node {{}} {taint.key}-), or give the VM a toleration"
             return _Block(f"has taint {taint.words}", f"have taint {taint.words}", step, evidence)
-    return _of_room(view, backend, asked, node)
+    return None
 
 
 def unready(node: Node) -> Evidence:
@@ -279,8 +313,7 @@ def _of_room(view: View, backend: str, asked: Mapping[str, float], node: Node) -
         subject = f"Node {node.metadata.name}"
         evidence = Evidence(subject, f"allocatable {resource}", allocatable.get(resource, "none"))
         if resource in _AMOUNTS:
-            words = f"too little {_NAMES[resource]}"
-            return _Block(f"has {words}", f"have {words}", "", evidence, amount=resource)
+            return _of_amount(resource, node)
         if has:
             return _Block(f"has no {resource} left", f"have no {resource} left", "free one, or add a node", evidence)
         step = "check KVM on {}: BIOS, kvm module, virt-handler" if resource.endswith("/kvm") else (
@@ -288,6 +321,12 @@ def _of_room(view: View, backend: str, asked: Mapping[str, float], node: Node) -
         )  # fmt: skip
         return _Block(f"offers no {resource}", f"offer no {resource}", step, evidence, True)
     return None
+
+
+def _of_amount(resource: str, node: Node) -> _Block:
+    words = f"too little {_NAMES[resource]}"
+    evidence = Evidence(f"Node {node.metadata.name}", f"allocatable {resource}", node.status.allocatable[resource])
+    return _Block(f"has {words}", f"have {words}", "", evidence, amount=resource)
 
 
 _NAMES: Final = {"memory": "memory", "cpu": "CPU"}
@@ -302,11 +341,11 @@ def _blocked(
     blocks: Mapping[str, tuple[Node, _Block]],
     leaving: str,
 ) -> Cause:
-    """The nodes by what keeps the VM off them, most of them first."""
+    """The nodes by what keeps the VM off them, those first that have room for it, and of these most of them."""
     groups: dict[str, list[str]] = {}
     for name, (_, block) in blocks.items():
         groups.setdefault(block.many, []).append(name)
-    ordered = sorted(groups.values(), key=lambda names: (-len(names), names))
+    ordered = sorted(groups.values(), key=lambda names: (blocks[names[0]][1].full, -len(names), names))
     pieces, steps, more = [], [], [demand.evidence for demand in narrow]
     for names in ordered:
         block = blocks[names[0]][1]
@@ -371,7 +410,8 @@ def _tell_amount(
         words = f"it needs {wanted} of {noun}, and the largest node, {name}, has {room}"
         evidence = Evidence(f"Node {name}", f"allocatable {resource}", room)
         return words, f"give it less {noun}, or add a node that has {wanted}", [needs, evidence]
-    has, free, name = max(rooms, key=lambda room: (room[1], room[0]))
+    large_enough = [room for room in rooms if room[0] >= asked]
+    has, free, name = max(large_enough, key=lambda room: (room[1], room[0]))
     room, all_ = _amount(resource, free), _amount(resource, has)
     where = f"the largest free node, {name}," if len(nodes) > 1 else name
     words = f"it needs {wanted} of {noun}, and {where} has at most {room} of {all_} left"

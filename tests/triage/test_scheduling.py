@@ -49,6 +49,33 @@ def test_a_vm_that_would_fit_an_empty_node_is_told_where_most_is_free() -> None:
     assert found.cause == "it needs 1.3Gi of memory, and the largest free node, b, has at most 1Gi of 2Gi left"
 
 
+def test_a_node_that_is_too_small_is_not_offered_though_it_could_be_opened() -> None:
+    sizes = {"memory": "64Gi"}
+    nodes = [node("a", allocatable=sizes, unschedulable=True), node("b", allocatable=sizes, lost=True), node("c")]
+    found = waiting("too_big", *nodes, node("d", allocatable={"memory": "32Gi"}))
+    assert found.cause.startswith("it needs 10Ti of memory, and the largest node, ")
+    assert found.step == "give it less memory, or add a node that has 10Ti"
+
+
+def test_of_cordoned_nodes_one_with_room_is_offered_first_and_one_that_is_full_as_that() -> None:
+    nodes = [node(name, allocatable={"memory": "2Gi"}, unschedulable=True) for name in ("a", "b")]
+    found = small("too_big", *nodes, running_pod("x", "a", "1Gi"))
+    assert found.cause == "b is cordoned; a is cordoned and has too little memory left"
+    assert found.step == "uncordon b, or free memory on a and uncordon a"
+
+
+def test_a_lost_node_is_offered_whatever_ran_on_it() -> None:
+    found = small("too_big", node("a", allocatable={"memory": "2Gi"}, lost=True), running_pod("x", "a", "1Gi"))
+    assert found.step == "bring a back"
+
+
+def test_of_nodes_without_room_those_count_that_are_large_enough() -> None:
+    shut = node("a", allocatable={"memory": "1Gi"}, unschedulable=True)
+    nodes = [shut, node("b", allocatable={"memory": "2Gi"})]
+    found = small("too_big", *nodes, running_pod("x", "b", "1536Mi"))
+    assert found.cause == "it needs 1.3Gi of memory, and the largest free node, b, has at most 512Mi of 2Gi left"
+
+
 def running_pod(name: str, place: str, memory: str) -> Object:
     pod = deepcopy(next(item for item in read_machine("running") if item["kind"] == "Pod"))
     pod["metadata"].update(name=name, uid=f"uid-{name}", ownerReferences=[], labels={"kubevirt.io": "virt-launcher"})
