@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
+from kvtui.cli.judging import Judged
 from kvtui.cli.spaces import check_namespace
 from kvtui.errors import AbsentError, ConfigError, UnreachableError
-from kvtui.fleet import Fleet
+from kvtui.fleet import Fleet, all_sources
 from kvtui.model import Platform, Ref
-from kvtui.resources import find
+from kvtui.resources import find, fold
 from kvtui.resources.base import AnyResource
 from kvtui.text import clean_line
+from kvtui.triage.problems import Problem, label_of
 
 _NAMED: Final = 5
 """Objects that a sentence names before it counts the rest."""
@@ -27,11 +30,81 @@ class Named(NamedTuple):
     row: Any
 
 
+_UNLISTED: Final = {"quota": "ResourceQuota", "controlplane": "KubeadmControlPlane", "bastion": "Bastion"}
+"""Kinds that problems are told of, and that have no list of their own, by the words for them."""
+
+
+class Subject(NamedTuple):
+    """What is asked about: an object of a list with its row, or what only problems name."""
+
+    label: str
+    ref: Ref
+    row: Any
+    """None for what is only named."""
+    resource: AnyResource | None = None
+
+
+def find_subject(fleet: Fleet, text: str, namespace: str | None, judged: Judged) -> Subject:
+    """What is named as a list or a problem prints it: ``vm/shop/db-2``, ``class/nfs-archive`` though there is no such
+    class, ``quota/tight/small``. Raises AbsentError, UnreachableError, ConfigError.
+    """
+    word, slash, name = text.partition("/")
+    kind = unlisted_kind(word, fleet) if slash else ""
+    told = _find_told(fleet, text, namespace, judged.problems)
+    if kind:
+        found = told or _find_part(fleet, kind, name, namespace)
+        if found is None:
+            raise AbsentError(f"there is no {clean_line(word)} {clean_line(name)} that anything is told of", code=404)
+        return found
+    try:
+        resource, ref, row = find_named(fleet, *read_name(text, fleet), namespace, judged.missing)
+    except (AbsentError, UnreachableError):
+        if told is None:
+            raise
+        return told
+    return Subject(resource.label, ref, row, resource)
+
+
+def unlisted_kind(word: str, fleet: Fleet) -> str:
+    """The kind that a word means and that has no list; empty where there is one, or no such kind."""
+    if find(word, fleet.resources) is not None:
+        return ""
+    kinds = {fold(kind): kind for kind in (*_UNLISTED.values(), *(one.kind for one in all_sources(fleet.resources)))}
+    return _UNLISTED.get(fold(word)) or kinds.get(fold(word), "")
+
+
+def _find_told(fleet: Fleet, text: str, namespace: str | None, problems: Sequence[Problem]) -> Subject | None:
+    """What a problem is of, or names as its cause, by its label, its kind, or neither."""
+    word, slash, name = text.partition("/")
+    listed = find(word, fleet.resources) if slash else None
+    kinds = {source.kind for source in listed.own} if listed is not None else set()
+    for finding in chain.from_iterable(problem.findings for problem in problems):
+        roots = [(label_of(finding.root), finding.root)] if finding.root is not None else []
+        for label, ref in ((finding.label, finding.subject), *roots):
+            meant = fold(word) in (fold(label), fold(ref.kind)) or ref.kind in kinds
+            if _is_named(ref, name if meant else text, namespace):
+                return Subject(label, ref, fleet.view.record(ref))
+    return None
+
+
+def _find_part(fleet: Fleet, kind: str, name: str, namespace: str | None) -> Subject | None:
+    """An object of a kind that is looked at for the sake of others."""
+    for source in all_sources(fleet.resources):
+        for ref, record in fleet.view.items(source.type) if source.kind == kind else ():
+            if _is_named(ref, name, namespace):
+                return Subject(label_of(ref), ref, record)
+    return None
+
+
+def _is_named(ref: Ref, name: str, namespace: str | None) -> bool:
+    return name in (ref.path, ref.name) and (not namespace or ref.namespace in ("", namespace))
+
+
 def read_name(text: str, fleet: Fleet) -> tuple[AnyResource | None, str]:
     """``NAME``, ``NAMESPACE/NAME``, ``KIND/NAME`` or ``KIND/NAMESPACE/NAME``. Raises ConfigError."""
     kind, slash, rest = text.partition("/")
     resource = find(kind, fleet.resources) if slash else None
-    if resource is None and rest.count("/"):
+    if resource is None and rest.count("/") and not unlisted_kind(kind, fleet):
         known = ", ".join(resource.name for resource in fleet.resources)
         raise ConfigError(f"there is no kind {clean_line(kind)}", f"known are {known}")
     return (resource, rest) if resource is not None else (None, text)

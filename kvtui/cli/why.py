@@ -17,16 +17,14 @@ from kvtui.cli.codes import OK, PARTIAL
 from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.findings import describe_finding, describe_ref
 from kvtui.cli.judging import Judged, judge_fleet
-from kvtui.cli.naming import Named, find_named, read_name
+from kvtui.cli.naming import Subject, find_subject, read_name
 from kvtui.cli.output import printing
 from kvtui.fleet import Fleet
-from kvtui.joins.parts import parts_of, records_of
+from kvtui.joins.reach import Tie, unseen_layers
 from kvtui.model import Health, Ref, Tone
-from kvtui.records.bastion import Bastion
-from kvtui.resources.base import AnyResource
 from kvtui.resources.verdicts import find_worst, worsen
 from kvtui.text import clean_line, escape_markdown
-from kvtui.triage.telling import Story, evidence_line, headline, tell_stories
+from kvtui.triage.telling import Story, evidence_line, full_reach, headline, tell_stories
 
 _NAMED: Final = 5
 """Objects that a sentence names before it counts the rest."""
@@ -41,24 +39,26 @@ def why(options: Namespace) -> int:
 class _Answer:
     """What there is to say of one object."""
 
-    resource: AnyResource
-    ref: Ref
+    subject: Subject
     name: str
-    health: Health
+    health: Health | None
+    """None for what has no list of its own."""
     stories: Sequence[Story]
-    kinds: Sequence[str]
-    """Of it and of the parts that were looked at with it."""
     awaited: bool
     """Whether its figures did not come: what those would tell is not known."""
+    seen: Sequence[Ref]
+    """What was looked at."""
+    unseen: Sequence[str]
+    """Layers under it of which nobody can tell."""
 
 
 async def _why(options: Namespace, fleet: Fleet) -> int:
-    kind, name = read_name(options.name, fleet)
+    read_name(options.name, fleet)
     live = asyncio.create_task(fleet.run())
     try:
         judged = await judge_fleet(options, fleet, live)
         missing = judged.missing
-        answer = _answer(fleet, find_named(fleet, kind, name, options.namespace, missing), judged)
+        answer = _answer(fleet, find_subject(fleet, options.name, options.namespace, judged), judged)
         with printing():
             match options.output:
                 case "json":
@@ -77,31 +77,43 @@ async def _why(options: Namespace, fleet: Fleet) -> int:
         await fleet.close()
 
 
-def _answer(fleet: Fleet, named: Named, judged: Judged) -> _Answer:
-    resource, ref, row = named
-    # Of what a bastion keeps us from, it is what is wrong.
-    before = [one for one, bastion in fleet.view.items(Bastion) if ref.backend in (*bastion.contexts, *bastion.hosts)]
-    subjects = [ref, *parts_of(row, ref.backend), *before]
-    stories = tell_stories(judged.problems, subjects)
-    health = worsen(resource.health(row, fleet.clock()), find_worst(fleet.engine.worst, ref, row), ref)
-    kinds = [record.KIND for record in records_of(row)] or [ref.kind]
-    return _Answer(resource, ref, fleet.name(ref), health, stories, kinds, not judged.awaited.isdisjoint(subjects))
+def _answer(fleet: Fleet, subject: Subject, judged: Judged) -> _Answer:
+    _, ref, row, resource = subject
+    health = None
+    if resource is not None:
+        health = worsen(resource.health(row, fleet.clock()), find_worst(fleet.engine.worst, ref, row), ref)
+    reach = full_reach(fleet.view, ref, row)
+    return _Answer(
+        subject,
+        fleet.name(ref),
+        health,
+        tell_stories(fleet.view, ref, row, judged.problems),
+        not judged.awaited.isdisjoint(one for one, tie in reach.items() if tie is Tie.OWN),
+        [one for one in reach if fleet.view.record(one) is not None],
+        unseen_layers(fleet.view, ref),
+    )
 
 
-def _plain(answer: _Answer) -> str:
-    """What is said where no rule finds anything: never more than what was looked at."""
-    health = answer.health
-    state = f"{answer.resource.label} {answer.name} is {health.word}{f' ({health.reason})' if health.reason else ''}"
-    if health.tone in (Tone.WARN, Tone.BAD):
+def _lead(answer: _Answer) -> str:
+    """What is said first where no story is of the object itself: never more than what was looked at."""
+    health, head = answer.health, f"{answer.subject.label} {answer.name}"
+    state = head
+    if health is not None:
+        state = f"{head} is {health.word}{f' ({health.reason})' if health.reason else ''}"
+    if answer.stories:
+        ties = dict.fromkeys(story.tie.value for story in answer.stories)
+        return "" if Tie.OWN.value in ties else f"{state}; not all is well with {' and '.join(ties)}:"
+    if health is not None and health.tone in (Tone.WARN, Tone.BAD):
         return f"{state}: no rule says why; what it says itself is all that is known"
     if answer.awaited:
         return f"{state}: whether something is wrong with it is not known, for its figures did not come in time"
-    return f"{state}: nothing is known to be wrong with it; looked at: {_looked_at(answer.kinds)}"
+    unseen = f"; not seen: {', '.join(answer.unseen)}" if answer.unseen else ""
+    return f"{state}: nothing is known to be wrong with it; looked at: {_looked_at(answer.seen)}{unseen}"
 
 
-def _looked_at(kinds: Sequence[str]) -> str:
+def _looked_at(refs: Sequence[Ref]) -> str:
     """Kinds of objects, counted: ``VirtualMachine, Pod, 2 PersistentVolumeClaims``."""
-    counts = Counter(kinds)
+    counts = Counter(ref.kind for ref in refs)
     return ", ".join(kind if count == 1 else f"{count} {kind}s" for kind, count in counts.items())
 
 
@@ -112,12 +124,13 @@ def _names(story: Story) -> str:
 
 
 def _text(answer: _Answer, now: float) -> Iterator[str]:
-    if not answer.stories:
-        yield clean_line(_plain(answer))
+    lead = _lead(answer)
+    if lead:
+        yield clean_line(lead)
     for number, story in enumerate(answer.stories):
-        if number:
+        if number or lead:
             yield ""
-        name = answer.name if story.finding.subject == answer.ref else story.finding.subject.path
+        name = answer.name if story.finding.subject == answer.subject.ref else story.finding.subject.path
         yield clean_line(headline(story.finding, name, now))
         yield clean_line(f"  {story.finding.cause}")
         for below in story.chain:
@@ -131,12 +144,13 @@ def _text(answer: _Answer, now: float) -> Iterator[str]:
 
 
 def _markdown(answer: _Answer, missing: Sequence[str], now: float) -> Iterator[str]:
-    if not answer.stories:
-        yield escape_markdown(_plain(answer))
+    lead = _lead(answer)
+    if lead:
+        yield escape_markdown(lead)
     for number, story in enumerate(answer.stories):
-        if number:
+        if number or lead:
             yield ""
-        name = answer.name if story.finding.subject == answer.ref else story.finding.subject.path
+        name = answer.name if story.finding.subject == answer.subject.ref else story.finding.subject.path
         yield f"**{escape_markdown(headline(story.finding, name, now))}**"
         yield ""
         yield escape_markdown(story.finding.cause)
@@ -162,17 +176,19 @@ def _markdown(answer: _Answer, missing: Sequence[str], now: float) -> Iterator[s
 def _print_json(answer: _Answer, missing: Sequence[str]) -> None:
     health = answer.health
     item = {
-        "subject": describe_ref(answer.ref),
-        "health": {"tone": health.tone.value, "word": health.word, "reason": health.reason},
+        "subject": describe_ref(answer.subject.ref),
+        "health": {"tone": health.tone.value, "word": health.word, "reason": health.reason} if health else None,
         "problems": [
             {
                 **describe_finding(story.finding),
+                "tie": story.tie.value,
                 "step": story.step,
                 "because": [describe_finding(finding) for finding in story.chain],
                 "effects": [describe_ref(finding.subject) for finding in story.effects],
             }
             for story in answer.stories
         ],
-        "not_checked": list(missing),
+        "checked": [describe_ref(ref) for ref in answer.seen],
+        "not_checked": [*missing, *answer.unseen],
     }
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(item), indent=2).decode() + "\n")

@@ -105,6 +105,16 @@ RESOURCES: Final = resources_for(tuple(Platform))
 
 
 def find(name: str, resources: Collection[AnyResource] = RESOURCES) -> AnyResource | None:
-    """The resource of that name or alias, in whatever case."""
-    folded = name.lower()
-    return next((one for one in resources if folded in (one.name, *one.aliases)), None)
+    """The resource of that name or alias, of that label as problems are told by it, or of that kind of the API: in
+    whatever case, with or without blanks.
+    """
+    folded = fold(name)
+    named = (one for one in resources if folded in map(fold, (one.name, *one.aliases)))
+    labelled = (one for one in resources if folded == fold(one.label))
+    own = (one for one in resources if any(folded == fold(source.kind) for source in one.own))
+    return next(named, None) or next(labelled, None) or next(own, None)
+
+
+def fold(word: str) -> str:
+    """A word for a kind as it is compared: ``control plane`` and ``ControlPlane`` are one."""
+    return word.lower().replace(" ", "")

@@ -93,18 +93,20 @@ def _make_problem(name: _Name, members: Sequence[Finding]) -> Problem:
     root = nearest[0].root
     assert root is not None
     oldest = min((one.since for one in members if one.since is not None), default=None)
-    finding = replace(nearest[0], subject=root, label=_label(root), trouble="is at fault", since=oldest)
+    finding = replace(nearest[0], subject=root, label=label_of(root), trouble="is at fault", since=oldest)
     return Problem(finding, tuple(members))
 
 
-def _label(ref: Ref) -> str:
+def label_of(ref: Ref) -> str:
+    """What an object is called in a line, by its kind."""
     return _LABELS.get(ref.kind, ref.kind.lower())
 
 
 _LABELS = {
     "PersistentVolumeClaim": "claim",
     "StorageClass": "class",
-    "PersistentVolume": "volume",
+    "PersistentVolume": "pv",
+    "KubeadmControlPlane": "control plane",
     "ResourceQuota": "quota",
     "CephCluster": "ceph",
     "VirtualMachine": "vm",

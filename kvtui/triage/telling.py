@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
-from kvtui.model import Evidence, Finding, Ref
+from kvtui.joins.reach import Tie, reach_of
+from kvtui.model import Evidence, Finding, Ref, Severity
+from kvtui.records.bastion import Bastion
+from kvtui.store import View
 from kvtui.text import age
+from kvtui.triage.base import backend_ref
 from kvtui.triage.problems import Problem
 
 
@@ -20,6 +25,13 @@ class Story:
     """What it rests on, one below the other, down to the root; empty when it is the root."""
     effects: tuple[Finding, ...]
     """What else the root brings about."""
+    tie: Tie = Tie.OWN
+    """How its subject bears on the object that is asked about."""
+
+    @property
+    def severity(self) -> Severity:
+        """Of the worst on the way to the root."""
+        return max(one.severity for one in (self.finding, *self.chain))
 
     @property
     def root(self) -> Finding:
@@ -38,17 +50,46 @@ class Story:
         return self.root.step or self.finding.step
 
 
-def tell_stories(problems: Sequence[Problem], subjects: Sequence[Ref]) -> list[Story]:
-    """What is wrong with some objects, the worst first; what another of them rests on is told with that."""
-    names = {ref[:4] for ref in subjects}
-    stories = [
-        Story(finding, tuple(_follow(finding, problem)), _others(finding, problem))
-        for problem in problems
-        for finding in problem.findings
-        if finding.subject[:4] in names
-    ]
+def tell_stories(view: View, ref: Ref, row: Any, problems: Sequence[Problem]) -> list[Story]:
+    """What is wrong with an object and with all that bears on it, the worst first.
+
+    Of the object and its parts everything is told, and what names it as its cause; of what else bears on it each
+    problem once, where it is to alarm. What a story tells on its way to the root is not told again.
+    """
+    ties = {one[:4]: tie for one, tie in full_reach(view, ref, row).items()}
+    stories: list[Story] = []
+    for problem in problems:
+        own = [finding for finding in problem.findings if ties.get(finding.subject[:4]) is Tie.OWN]
+        own = own or [
+            finding for finding in problem.findings if finding.root is not None and finding.root[:4] == ref[:4]
+        ]
+        near = [one for one in problem.findings if one.severity > Severity.INFO and one.subject[:4] in ties]
+        stories += (
+            Story(
+                finding,
+                tuple(_follow(finding, problem)),
+                _others(finding, problem),
+                ties.get(finding.subject[:4], Tie.OWN),
+            )
+            for finding in own or near[:1]
+        )
     told = {(below.subject, below.rule) for story in stories for below in story.chain}
-    return [story for story in stories if (story.finding.subject, story.finding.rule) not in told]
+    left = (story for story in stories if (story.finding.subject, story.finding.rule) not in told)
+    return sorted(left, key=lambda story: (-story.severity, _NEAREST.index(story.tie)))
+
+
+_NEAREST: Final = tuple(Tie)
+
+
+def full_reach(view: View, ref: Ref, row: Any) -> dict[Ref, Tie]:
+    """What bears on an object, with the backends that it is seen by and the bastions before those."""
+    reach = reach_of(view, ref, row)
+    backends = dict.fromkeys(one.backend for one in reach)
+    reach |= {backend_ref(name): Tie.KEEPER for name in backends}
+    for at, bastion in view.items(Bastion):
+        if not backends.keys().isdisjoint((*bastion.contexts, *bastion.hosts)):
+            reach[at] = Tie.KEEPER
+    return reach
 
 
 def _follow(finding: Finding, problem: Problem) -> Iterator[Finding]:

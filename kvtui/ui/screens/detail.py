@@ -308,7 +308,7 @@ class DetailScreen(Screen[Ref]):
         if row is None:
             self._view.show([line("this object is gone", Tone.WARN), *awaited])
             return
-        stories = tell_stories(self._fleet.engine.problems, [self._ref, *parts_of(row, self._ref.backend)])
+        stories = tell_stories(self._fleet.view, self._ref, row, self._fleet.engine.problems)
         lines = [*awaited, *overview(self._resource, row, stories, self._fleet, self._width)]
         if isinstance(row, Machine):
             lines += copy_lines(self._fleet.view, row, self._fleet.clock(), self._width)
