@@ -65,6 +65,12 @@ def find_subject(fleet: Fleet, text: str, namespace: str | None, judged: Judged)
     return Subject(resource.label, ref, row, resource)
 
 
+def check_kind(text: str, fleet: Fleet) -> None:
+    """Raise ConfigError where a name begins with what is no kind at all: before anybody is asked."""
+    if not unlisted_kind(text.partition("/")[0], fleet):
+        read_name(text, fleet)
+
+
 def unlisted_kind(word: str, fleet: Fleet) -> str:
     """The kind that a word means and that has no list; empty where there is one, or no such kind."""
     if find(word, fleet.resources) is not None:
@@ -104,7 +110,7 @@ def read_name(text: str, fleet: Fleet) -> tuple[AnyResource | None, str]:
     """``NAME``, ``NAMESPACE/NAME``, ``KIND/NAME`` or ``KIND/NAMESPACE/NAME``. Raises ConfigError."""
     kind, slash, rest = text.partition("/")
     resource = find(kind, fleet.resources) if slash else None
-    if resource is None and rest.count("/") and not unlisted_kind(kind, fleet):
+    if resource is None and rest.count("/"):
         known = ", ".join(resource.name for resource in fleet.resources)
         raise ConfigError(f"there is no kind {clean_line(kind)}", f"known are {known}")
     return (resource, rest) if resource is not None else (None, text)

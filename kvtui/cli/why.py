@@ -17,7 +17,7 @@ from kvtui.cli.codes import OK, PARTIAL
 from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.findings import describe_finding, describe_ref
 from kvtui.cli.judging import Judged, judge_fleet
-from kvtui.cli.naming import Subject, find_subject, read_name
+from kvtui.cli.naming import Subject, check_kind, find_subject
 from kvtui.cli.output import printing
 from kvtui.fleet import Fleet
 from kvtui.joins.reach import Tie, unseen_layers
@@ -53,7 +53,7 @@ class _Answer:
 
 
 async def _why(options: Namespace, fleet: Fleet) -> int:
-    read_name(options.name, fleet)
+    check_kind(options.name, fleet)
     live = asyncio.create_task(fleet.run())
     try:
         judged = await judge_fleet(options, fleet, live)

@@ -117,8 +117,8 @@ def _belongings(view: View, ref: Ref) -> Iterator[Ref]:
         case Deployment.KIND:
             yield from _component_pods(view, ref)
         case KubeVirt.KIND:
-            yield from (at for at, _ in view.linked(Pod, ref.backend, "components", ref.namespace))
             yield from _deployments(view, ref.backend, "virt-")
+            yield from (at for at, _ in view.linked(Pod, ref.backend, "components", ref.namespace))
         case Cdi.KIND:
             yield from _deployments(view, ref.backend, "cdi-")
 

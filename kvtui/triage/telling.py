@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from kvtui.joins.reach import Tie, reach_of
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.bastion import Bastion
+from kvtui.records.kubernetes import Namespace
 from kvtui.store import View
 from kvtui.text import age
 from kvtui.triage.base import backend_ref
 from kvtui.triage.problems import Problem
+
+_Name = tuple[str, str, str, str]
+"""A Ref without its uid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +58,36 @@ def tell_stories(view: View, ref: Ref, row: Any, problems: Sequence[Problem]) ->
     """What is wrong with an object and with all that bears on it, the worst first.
 
     Of the object and its parts everything is told, and what names it as its cause; of what else bears on it each
-    problem once, where it is to alarm. What a story tells on its way to the root is not told again.
+    problem once, as the nearest meets it, where it is to alarm. What a story tells on its way to the root is not told
+    again.
     """
     ties = {one[:4]: tie for one, tie in full_reach(view, ref, row).items()}
-    stories: list[Story] = []
-    for problem in problems:
-        own = [finding for finding in problem.findings if ties.get(finding.subject[:4]) is Tie.OWN]
-        own = own or [
-            finding for finding in problem.findings if finding.root is not None and finding.root[:4] == ref[:4]
-        ]
-        near = [one for one in problem.findings if one.severity > Severity.INFO and one.subject[:4] in ties]
-        stories += (
-            Story(
-                finding,
-                tuple(_follow(finding, problem)),
-                _others(finding, problem),
-                ties.get(finding.subject[:4], Tie.OWN),
-            )
-            for finding in own or near[:1]
+    if ref.kind == Namespace.KIND:
+        subjects = (finding.subject for problem in problems for finding in problem.findings)
+        ties |= {one[:4]: Tie.PART for one in subjects if (one.backend, one.namespace) == (ref.backend, ref.name)}
+    order = {name: at for at, name in enumerate(ties)}
+    stories = [
+        Story(
+            finding, tuple(_follow(finding, problem)), _others(finding, problem), ties.get(finding.subject[:4], Tie.OWN)
         )
+        for problem in problems
+        for finding in _of_object(ref, problem, ties) or _nearest(problem, order)
+    ]
     told = {(below.subject, below.rule) for story in stories for below in story.chain}
     left = (story for story in stories if (story.finding.subject, story.finding.rule) not in told)
-    return sorted(left, key=lambda story: (-story.severity, _NEAREST.index(story.tie)))
+    return sorted(left, key=lambda story: (-story.severity, list(Tie).index(story.tie)))
 
 
-_NEAREST: Final = tuple(Tie)
+def _of_object(ref: Ref, problem: Problem, ties: Mapping[_Name, Tie]) -> list[Finding]:
+    """What is found in the object and its parts; nothing of that: what names it as its cause."""
+    own = [finding for finding in problem.findings if ties.get(finding.subject[:4]) is Tie.OWN]
+    return own or [one for one in problem.findings if one.root is not None and one.root[:4] == ref[:4]]
+
+
+def _nearest(problem: Problem, order: Mapping[_Name, int]) -> list[Finding]:
+    """What is found in the nearest of all that bears on an object, where that is to alarm."""
+    near = [one for one in problem.findings if one.severity > Severity.INFO and one.subject[:4] in order]
+    return [min(near, key=lambda one: order[one.subject[:4]])] if near else []
 
 
 def full_reach(view: View, ref: Ref, row: Any) -> dict[Ref, Tie]:

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from kvtui.joins.layers import lines_of
+from kvtui.joins.reach import unseen_layers
 from kvtui.joins.stack import has_stack, stack_of
 from kvtui.model import Feed, FeedState, Finding, Platform, Ref, Severity
 from kvtui.records.base import Condition, Meta, Record
@@ -127,6 +128,17 @@ def test_a_layer_that_cannot_be_seen_says_why(state: FeedState, words: str) -> N
     store = cluster(without("PersistentVolume"))
     store.post(Feed("c", "PersistentVolume", state))
     assert line(store, POSTGRES, "PV").partition(": ")[2] == words
+
+
+def test_layers_of_which_nobody_can_tell_are_named_and_those_that_do_not_exist_are_not() -> None:
+    store = cluster(without("PersistentVolume"))
+    store.post(Feed("c", "PersistentVolume", FeedState.LIVE))
+    store.drain()
+    assert unseen_layers(store, find(store, POSTGRES)) == []
+    store.post(Feed("c", "PersistentVolume", FeedState.FORBIDDEN))
+    store.drain()
+    (told,) = unseen_layers(store, find(store, POSTGRES))
+    assert (told[:3], told[-11:]) == ("PV ", ": forbidden")
 
 
 def test_a_kind_that_was_never_asked_for_is_not_watched() -> None:
