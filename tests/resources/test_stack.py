@@ -137,8 +137,8 @@ def test_layers_of_which_nobody_can_tell_are_named_and_those_that_do_not_exist_a
     assert unseen_layers(store, find(store, POSTGRES)) == []
     store.post(Feed("c", "PersistentVolume", FeedState.FORBIDDEN))
     store.drain()
-    (told,) = unseen_layers(store, find(store, POSTGRES))
-    assert (told[:3], told[-11:]) == ("PV ", ": forbidden")
+    told = unseen_layers(store, find(store, POSTGRES))
+    assert {(one[:3], one[-11:]) for one in told} == {("PV ", ": forbidden")}
 
 
 def test_a_kind_that_was_never_asked_for_is_not_watched() -> None:
