@@ -10,6 +10,7 @@ from typing import Any
 from kvtui.fleet import Fleet
 from kvtui.joins.conditions import tone_of
 from kvtui.joins.parts import records_of
+from kvtui.joins.reach import Tie
 from kvtui.model import Cell, Finding, Health, Tone
 from kvtui.records.base import Condition, Record
 from kvtui.records.kubernetes import Event, Pod
@@ -35,7 +36,8 @@ def overview(resource: AnyResource, row: Any, stories: Sequence[Story], fleet: F
     for story in stories:
         yield line()
         if story.finding.subject[:4] != ref[:4]:
-            yield line(f"{story.finding.label} {story.finding.subject.path}", "title")
+            tie = "" if story.tie is Tie.OWN else f"{story.tie.value.capitalize()}: "
+            yield line(f"{tie}{story.finding.label} {story.finding.subject.path}", "title")
         yield from story_lines(story, fleet, width)
     yield line()
     for column in resource.columns:

@@ -15,11 +15,15 @@ from kvtui.demo.drills import DRILLS
 from kvtui.fleet import Fleet
 from kvtui.joins.reach import Tie
 from kvtui.model import BackendInfo, Platform
+from kvtui.records.base import Condition, Meta
+from kvtui.records.kubernetes import Node, NodeStatus, NodeSystem
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
+from kvtui.records.libvirt import DomainState
 from kvtui.resources import resources_for
-from kvtui.triage.problems import label_of
+from kvtui.triage.problems import group_problems, label_of
 from kvtui.triage.telling import Story, tell_stories
 from tests.triage.drills import CASES
+from tests.triage.hosts import UUID, domain, fill, host, judge
 from tests.triage.test_drills import play
 from tests.triage.worlds import BACKEND
 
@@ -114,6 +118,23 @@ def test_each_cause_is_told_once_of_an_object() -> None:
         for subject in subjects_named_in(drill):
             others = [story.root for story in why(drill, subject) if story.tie is not Tie.OWN]
             assert len(others) == len({(one.subject, one.rule) for one in others}), (drill, subject.ref)
+
+
+def test_a_vm_is_not_well_whose_node_runs_in_a_domain_that_is_paused() -> None:
+    inner = Node(
+        metadata=Meta(name="node-1", uid="n"),
+        status=NodeStatus(
+            conditions=(Condition(type="Ready", status="Unknown"),), node_info=NodeSystem(system_uuid=UUID)
+        ),
+    )
+    vmi = VirtualMachineInstance(metadata=Meta(name="web", namespace="shop", uid="vmi"))
+    vmi.status.node_name, vmi.status.phase = "node-1", "Running"
+    vm = VirtualMachine(metadata=Meta(name="web", namespace="shop", uid="vm"))
+    store = fill(kvm1=[host(), domain(DomainState.PAUSED, "I/O error")], prod=[inner, vm, vmi])
+    problems = group_problems(judge(store))
+    story = next(one for one in tell_stories(store, vm.ref("prod"), vm, problems) if one.tie is Tie.BELOW)
+    assert story.finding.subject.name == "node-1"
+    assert (story.root.subject.backend, story.root.subject.name) == ("kvm1", "w1")
 
 
 # Names -------------------------------------------------------------------------------------------------------------
