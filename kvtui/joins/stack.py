@@ -17,7 +17,7 @@ from kvtui.model import Ref
 from kvtui.records.cdi import DataVolume
 from kvtui.records.clusters import Cluster, ClusterMachine
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
-from kvtui.records.kubernetes import Claim, Node, Pod
+from kvtui.records.kubernetes import Claim, Deployment, Node, Pod
 from kvtui.records.kubevirt import (
     InstanceSpec,
     Migration,
@@ -94,6 +94,20 @@ def _of_pod(view: View, ref: Ref) -> Stack | None:
                                           judge_instance(vmi)),)  # fmt: skip
     walk = Walk(view)
     return Stack(above, told_once(walk, Layer("pod", ref.path, ref), below_pod(walk, ref.backend, pod)))
+
+
+def _of_deployment(view: View, ref: Ref) -> Stack | None:
+    """A part of KubeVirt or CDI: its pods, each on its node."""
+    if view.find(Deployment, ref) is None:
+        return None
+    walk = Walk(view)
+    pods = sorted(view.linked(Pod, ref.backend, "component", ref.name), key=lambda found: found[0])
+    below = (
+        told_once(walk, Layer("pod", at.path, at), below_pod(walk, ref.backend, pod))
+        for at, pod in pods
+        if at.namespace == ref.namespace
+    )
+    return Stack((), Layer("deployment", ref.path, ref, below=tuple(below)))
 
 
 def _of_migration(view: View, ref: Ref) -> Stack | None:
@@ -265,6 +279,7 @@ _MAKERS: Final[dict[str, _Maker]] = {
     VirtualMachineInstance.KIND: _of_machine,
     Migration.KIND: _of_migration,
     Pod.KIND: _of_pod,
+    Deployment.KIND: _of_deployment,
     Node.KIND: _of_node,
     DataVolume.KIND: _of_data_volume,
     Claim.KIND: _of_claim,

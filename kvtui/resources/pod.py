@@ -107,7 +107,7 @@ def _fields(row: PodRow) -> Mapping[str, str]:
 
 RESOURCE: Resource[PodRow] = Resource(
     name="pods",
-    aliases=("pod", "po"),
+    aliases=("pod", "po", "launcher"),
     title="KubeVirt pods",
     label="pod",
     row_type=PodRow,

@@ -66,6 +66,12 @@ def test_a_cluster_stands_on_its_control_plane_and_its_machines() -> None:
     assert set(below[1:]) == {"machine"}
 
 
+def test_a_part_of_kubevirt_stands_on_its_pods_and_their_nodes() -> None:
+    lines = told("virt-controller-down", "Deployment", "kubevirt/virt-controller")
+    assert lines[0] == "deployment kubevirt/virt-controller"
+    assert [line.split()[0] for line in lines[1:]] == ["pod", "node", "pod", "node"]
+
+
 def test_a_machine_without_a_vm_says_that_there_is_none() -> None:
     store, ref = Store(), Ref("outer", ClusterMachine.KIND, "tenants", "new-1", "m")
     store.post(Put("outer", ClusterMachine(metadata=Meta(name="new-1", namespace="tenants", uid="m"))))
