@@ -53,6 +53,8 @@ class Cause:
     step: str = ""
     more: tuple[Evidence, ...] = ()
     """What else tells."""
+    over: bool = False
+    """Whether it is mended already, and whoever was refused has not tried again."""
 
 
 def find_cause(machine: Machine) -> Cause | None:

@@ -318,6 +318,27 @@ class Event(Record):
         return parse_time(self.first_timestamp or self.event_time) or self.created
 
 
+class QuotaSpec(Struct):
+    """``spec`` of a ResourceQuota: what it allows, by resource."""
+
+    hard: dict[str, str] = {}
+
+
+class QuotaStatus(Struct):
+    """``status`` of a ResourceQuota: what of it is used."""
+
+    used: dict[str, str] = {}
+
+
+class ResourceQuota(Record):
+    """What the pods of a namespace may ask for together."""
+
+    KIND: ClassVar[str] = "ResourceQuota"
+
+    spec: QuotaSpec = msgspec.field(default_factory=QuotaSpec)
+    status: QuotaStatus = msgspec.field(default_factory=QuotaStatus)
+
+
 class ClaimSpec(Struct):
     """``spec`` of a PersistentVolumeClaim."""
 

@@ -23,7 +23,7 @@ from kvtui.records.clusters import (
     MachineDeployment,
 )
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
-from kvtui.records.kubernetes import ApiService, Claim, Deployment, Event, Namespace, Node, Pod
+from kvtui.records.kubernetes import ApiService, Claim, Deployment, Event, Namespace, Node, Pod, ResourceQuota
 from kvtui.records.kubevirt import KubeVirt, Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import (
     BlockJob,
@@ -41,6 +41,7 @@ from kvtui.records.virtual_networks import VirtualNetwork
 _KUBEVIRT: Final = ("v1", "v1alpha3")
 
 NODES: Final = Source(Node, "", ("v1",), "nodes", namespaced=False)
+QUOTAS: Final = Source(ResourceQuota, "", ("v1",), "resourcequotas", polled=True)
 NAMESPACES: Final = Source(Namespace, "", ("v1",), "namespaces", namespaced=False)
 PODS: Final = Source(Pod, "", ("v1",), "pods", label_selector="kubevirt.io")
 CDI_PODS: Final = Source(Pod, "", ("v1",), "pods", label_selector="cdi.kubevirt.io", part="of CDI")

@@ -30,7 +30,8 @@ from kvtui.triage.components import find_down
 from kvtui.triage.imports import explain_import
 from kvtui.triage.messages import read_message, step_for
 from kvtui.triage.pace import START, STOP_GRACE, pace_of
-from kvtui.triage.scheduling import explain_refusal, explain_scheduling, unready
+from kvtui.triage.refusals import explain_refusal
+from kvtui.triage.scheduling import explain_scheduling, unready
 from kvtui.triage.storage import BIND_LIMIT, IO_ERROR, explain_claim, explain_io_error, name_claim, tells
 from kvtui.triage.targets import newest_warning
 
@@ -189,7 +190,7 @@ def _judge_starting(view: View, machine: Machine, now: float) -> Judgement:
     """Complaints count after a moment, silence after a while."""
     began = _start_since(machine)
     cause = _explain(view, machine, now)
-    limit = (began or now) + pace_of(view, machine.backend, START, now).limit
+    limit = (_tried_since(machine) or now) + pace_of(view, machine.backend, START, now).limit
     if cause is not None and cause.theme is not Theme.FILLING:
         since = cause.evidence.since if cause.evidence.since is not None else began
         patience = BIND_LIMIT if cause.theme is Theme.CLAIM else SETTLE
@@ -206,7 +207,7 @@ def _judge_starting(view: View, machine: Machine, now: float) -> Judgement:
 
 def _slow(view: View, machine: Machine, now: float) -> Finding:
     """It starts for far longer than others did, and nothing complains."""
-    began, pace = _start_since(machine), pace_of(view, machine.backend, START, now)
+    began, pace = _tried_since(machine), pace_of(view, machine.backend, START, now)
     finding = _not_starting(view, machine, Severity.WARN, now)
     subject = f"{'VMI' if machine.vmi is not None else 'VM'} {machine.record.metadata.name}"
     usual = pace.evidence(subject, "metadata.creationTimestamp", began)
@@ -253,6 +254,8 @@ def _not_starting(view: View, machine: Machine, severity: Severity, now: float) 
         words = f"its status is {status or 'unset'} and its instance {phase}; no condition says why"
         return _finding(machine, severity, trouble, words, _start_since(machine))
     since = cause.evidence.since if cause.evidence.since is not None else _start_since(machine)
+    if cause.over:
+        return _caused(machine, min(severity, Severity.WARN), "waits for a new try", cause, since)
     return _caused(machine, severity, trouble, cause, since)
 
 
@@ -373,6 +376,12 @@ def _start_since(machine: Machine) -> float | None:
     vm = machine.vm
     ready = find_condition(vm.status.conditions, "Ready") if vm is not None else None
     return (parse_time(ready.last_transition_time) if ready is not None else None) or machine.record.created
+
+
+def _tried_since(machine: Machine) -> float | None:
+    """Since when it is on its way with a launcher pod: that may have been refused for long before."""
+    made = machine.launcher.created if machine.launcher is not None else None
+    return made if made is not None else _start_since(machine)
 
 
 def _phase_since(machine: Machine) -> float | None:

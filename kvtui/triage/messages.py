@@ -56,7 +56,7 @@ def step_for(words: str) -> str:
     return found.step if found is not None else ""
 
 
-def _tell_quota(parts: Mapping[str, str]) -> str:
+def tell_quota(parts: Mapping[str, str]) -> str:
     """``quota small allows 6Gi of requests.memory, of which 4Gi are used; it needs 3Gi``."""
     asked, used, allowed = (_amounts(parts[name]) for name in ("requested", "used", "limited"))
     told = []
@@ -66,10 +66,14 @@ def _tell_quota(parts: Mapping[str, str]) -> str:
     return f"quota {parts['quota']} allows {', and '.join(told)}"
 
 
-def _amounts(listed: str) -> dict[str, str]:
-    """``requests.cpu=2,requests.memory=4Gi``."""
+def read_amounts(listed: str) -> dict[str, str]:
+    """By name: ``requests.cpu=2,requests.memory=4Gi``."""
     pairs = (item.partition("=") for item in listed.split(","))
-    return {name.strip(): _round(name, amount.strip()) for name, _, amount in pairs}
+    return {name.strip(): amount.strip() for name, _, amount in pairs}
+
+
+def _amounts(listed: str) -> dict[str, str]:
+    return {name: _round(name, amount) for name, amount in read_amounts(listed).items()}
 
 
 def _round(name: str, amount: str) -> str:
@@ -113,7 +117,7 @@ MESSAGES: Final = (
         r"limited: (?P<limited>[^\s;]+)",
         "kubernetes apiserver/pkg/admission/plugin/resourcequota/controller.go",
         "enlarge quota {quota}, or ask for less",
-        _tell_quota,
+        tell_quota,
     ),
     _message(
         r'violates PodSecurity "(?P<level>[a-z]+)',

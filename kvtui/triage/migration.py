@@ -9,7 +9,7 @@ from kvtui.joins.move import Move, join_move, last_step_of_queue, moves_of_insta
 from kvtui.joins.queue import Limit, find_limit, installation_of, list_waiting
 from kvtui.joins.targets import find_target_pod
 from kvtui.model import Evidence, Finding, Ref, Severity
-from kvtui.records.kubernetes import Event, Pod
+from kvtui.records.kubernetes import Event, Pod, ResourceQuota
 from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.records.progress import MigrationProgress
 from kvtui.store import View
@@ -18,7 +18,6 @@ from kvtui.triage.base import WELL, Judgement, Rule
 from kvtui.triage.convergence import copy_of
 from kvtui.triage.messages import read_message, step_for
 from kvtui.triage.pace import PREPARATION, pace_of
-from kvtui.triage.scheduling import QUOTA
 from kvtui.triage.targets import (
     UNSCHEDULABLE_LIMIT,
     explain_found_no_node,
@@ -119,7 +118,7 @@ def _held_up(move: Move, ref: Ref) -> Finding:
         step = _HOLD_UP_STEPS.get(condition.type, step)
     finding = _finding(move, ref, Severity.WARN, "is held up", words, move.migration.created, evidence, step)
     quota = reading.parts.get("quota") if reading is not None else ""
-    return replace(finding, root=Ref(ref.backend, QUOTA, ref.namespace, quota)) if quota else finding
+    return replace(finding, root=Ref(ref.backend, ResourceQuota.KIND, ref.namespace, quota)) if quota else finding
 
 
 _HOLD_UP_STEPS = {

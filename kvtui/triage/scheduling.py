@@ -17,13 +17,12 @@ from kvtui.joins.machine import Machine
 from kvtui.joins.room import requests_of, used_on
 from kvtui.model import Evidence
 from kvtui.records.base import find_condition, is_true
-from kvtui.records.kubernetes import Claim, Namespace, Node, Pod
-from kvtui.records.networks import NetworkAttachment
+from kvtui.records.kubernetes import Node, Pod
 from kvtui.records.placement import fits
 from kvtui.records.storage import PersistentVolume
 from kvtui.store import View
 from kvtui.text import quantity, size
-from kvtui.triage.messages import read_message, step_for
+from kvtui.triage.messages import step_for
 
 _NAMED: Final = 3
 """Nodes that a sentence names before it counts them."""
@@ -78,42 +77,6 @@ class _Block:
     """Whether there would be no room either."""
 
 
-def explain_refusal(view: View, machine: Machine, told: Cause) -> Cause:
-    """Why its instance does not keep in step, which mostly is why its launcher pod is refused: rows 8, 9, 11, 19."""
-    reading = read_message(told.sentence)
-    if reading is None:
-        return replace(told, step=_SYNC_STEPS.get(told.evidence.field.partition(" ")[2], ""))
-    namespace, culprit, more = machine.record.metadata.namespace, told.culprit, told.more
-    sentence, step = reading.sentence, reading.step
-    if claim := reading.parts.get("claim"):
-        culprit = (Claim.KIND, namespace, claim.rpartition("/")[2])
-    elif quota := reading.parts.get("quota"):
-        culprit = (QUOTA, namespace, quota)
-    elif network := reading.parts.get("network"):
-        space, _, name = network.rpartition("/")
-        culprit = (NetworkAttachment.KIND, space or namespace, name)
-    elif level := reading.parts.get("level"):
-        culprit = (Namespace.KIND, "", namespace)
-        found = view.get(Namespace, machine.backend, "", namespace)
-        label = found.metadata.labels.get(_ENFORCE, "") if found is not None else ""
-        if label:
-            more = (Evidence(f"Namespace {namespace}", _ENFORCE, label),)
-        sentence = (
-            f'namespace {namespace} allows "{label or level}" pods only; the launcher pod of a VM needs "privileged"'
-        )
-        step = f"kubectl label --overwrite namespace {namespace} {_ENFORCE}=privileged"
-    return replace(told, sentence=sentence, step=step, culprit=culprit, more=more)
-
-
-_ENFORCE: Final = "pod-security.kubernetes.io/enforce"
-QUOTA: Final = "ResourceQuota"
-_SYNC_STEPS: Final = {
-    "ErrImagePull": "check the image's name, the registry and its pull secret",
-    "ImagePullBackOff": "check the image's name, the registry and its pull secret",
-    "FailedCreate": "kubectl describe the instance: what refuses its pod is in the message",
-}
-
-
 def explain_scheduling(view: View, machine: Machine, told: Cause, leaving: str = "") -> Cause:
     """The cause as the nodes tell it; `told`, in the scheduler's words, with a step where they do not.
 
@@ -140,9 +103,25 @@ def explain_scheduling(view: View, machine: Machine, told: Cause, leaving: str =
     blocks = {name: _block(view, machine.backend, pod, asked, nodes[name]) for name in sorted(left)}
     found = {name: block for name, block in blocks.items() if block is not None}
     if len(found) < len(blocks):
-        return fallback
+        return _open(told, sorted(blocks.keys() - found.keys()), fallback)
     blocked = {name: (nodes[name], block) for name, block in found.items()}
     return _blocked(view, machine, pod, told, narrow, blocked, leaving)
+
+
+def _open(told: Cause, nodes: Sequence[str], fallback: Cause) -> Cause:
+    """Nodes that nothing known refuses. Where all of the scheduler's words are such as the nodes themselves tell, they
+    are of before; room is not among them, for of other pods nothing is known here.
+    """
+    refusals = list_refusals(told.evidence.value)
+    if not refusals or not all(any(words in refusal for words in _TOLD_BY_NODES) for refusal in refusals):
+        return fallback
+    keeps = f"nothing known keeps it off {_enumerate(nodes)} any more"
+    step = "wait: the scheduler tries again by itself, within 5m at the latest"
+    return replace(told, sentence=f"{keeps}, and the scheduler has not tried again yet", step=step, over=True)
+
+
+_TOLD_BY_NODES: Final = ("untolerated taint", "node affinity", "node selector", "were unschedulable")
+"""Of the scheduler's refusals those that follow from labels, taints and cordons; of volumes' node affinity too."""
 
 
 # What it demands ---------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ SERVED = {
     "KubevirtMachine",
     "Machine",
     "MachineDeployment",
+    "ResourceQuota",
 }
 """Nor were these asked for; see test_apiservices.py and tests/triage/test_drills.py."""
 FILES = sorted((DATA / "recordings").glob("*/*.json*")) + sorted((DATA / "machines").glob("*.json"))

@@ -54,10 +54,6 @@ def test_an_instance_without_a_vm_is_a_note() -> None:
             "no_cpu_model",
             "no node takes it: 3 node(s) didn't match Pod's node affinity/selector",
         ),
-        (
-            "quota",
-            "quota small allows 1Gi of limits.memory; it needs 4.6Gi, and 512Mi of requests.memory; it needs 2.3Gi",
-        ),
     ],
 )
 def test_a_vm_that_does_not_start_names_the_culprit(name: str, cause: str) -> None:

@@ -197,32 +197,3 @@ def test_without_a_node_that_virt_handler_has_labelled_that_is_the_cause() -> No
     del plain["metadata"]["labels"]["kubevirt.io/schedulable"]
     found = small("too_big", plain)
     assert found.cause == "no node has the label kubevirt.io/schedulable, which virt-handler sets where VMs can run"
-
-
-def test_a_quota_that_has_no_room_is_the_root_of_all_that_it_stops() -> None:
-    found = only(judge(read_machine("quota")), "vm")
-    assert found.cause.startswith("quota small allows 1Gi of limits.memory; it needs 4.6Gi")
-    assert found.step == "enlarge quota small, or ask for less"
-    assert found.root is not None
-    assert (found.root.kind, found.root.name) == ("ResourceQuota", "small")
-
-
-def test_pod_security_is_told_by_the_label_of_the_namespace() -> None:
-    items = read_machine("quota")
-    vmi = next(item for item in items if item["kind"] == "VirtualMachineInstance")
-    for condition in vmi["status"]["conditions"]:
-        if condition["type"] == "Synchronized":
-            # kv pkg/virt-controller/watch/vmi/lifecycle.go:176
-            condition["message"] = (
-                "failed to create pod for vmi shop/quota-1, it needs a privileged namespace to run: pods "
-                '"virt-launcher-quota-1-x" is forbidden: violates PodSecurity "baseline:latest": non-default '
-                'capabilities (container "compute" must not include "SYS_NICE")'
-            )
-    space = vmi["metadata"]["namespace"]
-    labels = {"pod-security.kubernetes.io/enforce": "baseline"}
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space, "uid": "u", "labels": labels}}
-    found = only(judge([*items, namespace]), "vm")
-    assert found.cause == (
-        f'namespace {space} allows "baseline" pods only; the launcher pod of a VM needs "privileged"'
-    )
-    assert found.step.startswith(f"kubectl label --overwrite namespace {space} pod-security.kubernetes.io/enforce=")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -18,6 +19,10 @@ _WATCHED, _EVERY = 330.0, 5.0
 """Seconds: longer than the longest back-off of a container, and shorter than any of its tries."""
 
 
+_COUNTED = re.compile(r"\d+ times")
+"""What grows while one looks on."""
+
+
 @pytest.mark.parametrize("name", CASES_BY_NAME)
 def test_the_cause_stays_told_and_nothing_else_comes_and_goes(name: str) -> None:
     """To who looks on, and to whoever comes and looks but once."""
@@ -30,7 +35,8 @@ def test_the_cause_stays_told_and_nothing_else_comes_and_goes(name: str) -> None
         once.append(observer.look_once())
     for looks in (on_screen, once):
         assert len({problems[0].severity if problems else None for problems in looks}) == 1
-        assert all(word.lower() in tell(problems[0]).lower() for problems in looks for word in case.finds)
+        words = [word.lower() for word in case.finds if not _COUNTED.search(word)]
+        assert all(word in tell(problems[0]).lower() for problems in looks for word in words)
         assert list(comes_back(looks)) == []
 
 
