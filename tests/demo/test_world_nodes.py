@@ -32,3 +32,18 @@ def test_addresses_of_many_machines_are_unique() -> None:
     ]
     assert len(found) > 2000
     assert len(found) == len(set(found))
+
+
+def test_a_node_has_the_taint_of_a_cordon_as_long_as_it_is_cordoned() -> None:
+    world = World(troubles=False)
+
+    def taints() -> list[str]:
+        spec = world.storage.get(kinds.NODE, "", "worker-01")["spec"]
+        return [taint["key"] for taint in spec.get("taints", ())]
+
+    world.storage.modify(kinds.NODE, "", "worker-01", lambda node: node["spec"].update(unschedulable=True))
+    world.advance(1)
+    assert taints() == ["node.kubernetes.io/unschedulable"]
+    world.storage.modify(kinds.NODE, "", "worker-01", lambda node: node["spec"].pop("unschedulable") and None)
+    world.advance(1)
+    assert taints() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -34,6 +35,12 @@ _GRACE = 60.0
 """Seconds that a new kubelet has for its first report (``--node-startup-grace-period``)."""
 
 
+_CORDON = "node.kubernetes.io/unschedulable"
+_CORDONED = b'"unschedulable":true'
+_LIFECYCLE = 0.5
+"""Seconds until the node lifecycle controller has put a taint on a node that was cordoned, or taken it away."""
+
+
 class Nodes(Controller):
     """Kubelet and virt-handler heartbeats, node lifecycle, virt-controller's node loop."""
 
@@ -60,12 +67,17 @@ class Nodes(Controller):
             self.enqueue(("", node["metadata"]["name"]), self._interval * (number + 1) / len(nodes))
 
     def observe(self, change: Change) -> None:
-        """Only new nodes matter here; heartbeats go by the clock."""
+        """New nodes matter here, and what is cordoned or given back; heartbeats go by the clock."""
+        if change.type == "MODIFIED" and (_CORDONED in change.raw) is not (_CORDON.encode() in change.raw):
+            self.clock.call_later(_LIFECYCLE, partial(self._keep_taint, change.name))
         if change.type == "ADDED":
             node = self.storage.find(kinds.NODE, "", change.name)
             if node:
                 self._observe_node(node)
                 self.enqueue(("", change.name), self._interval)
+
+    def _keep_taint(self, name: str) -> None:
+        self.storage.modify(kinds.NODE, "", name, _taint_cordoned)
 
     def _observe_node(self, node: Object) -> None:
         status = node.get("status", {})
@@ -296,3 +308,10 @@ _NEVER: Object = {
     "message": "Kubelet never posted node status.",
     "lastHeartbeatTime": None,
 }
+
+
+def _taint_cordoned(node: Object) -> None:
+    spec = node["spec"]
+    others = [taint for taint in spec.get("taints", ()) if taint["key"] != _CORDON]
+    cordoned = [{"key": _CORDON, "effect": "NoSchedule"}] if spec.get("unschedulable") else []
+    spec["taints"] = [*others, *cordoned]
