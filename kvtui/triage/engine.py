@@ -245,7 +245,8 @@ def _find(case: _Case, judgement: Judgement, finding: Finding, settle: float, no
         finding = replace(finding, since=_known_since(case, finding, now))
     case.leaving = case.hidden = None
     if case.first is None:
-        case.first = finding.since or now
+        # The clock of a server that is ahead of ours makes nothing wait.
+        case.first = min(finding.since or now, now)
     if case.told is None and now < case.first + settle:
         return _earliest(judgement.again, case.first + settle)
     case.hearsay = judgement.hearsay

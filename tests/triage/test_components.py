@@ -226,20 +226,22 @@ def test_a_deployment_whose_pods_are_not_seen_is_told_by_its_own_status() -> Non
     assert judge(deployment("cdi-deployment", "cdi", 1, readyReplicas=1)) == {}
 
 
-def crashing(*, ready: str, since: str, **state: Any) -> dict[str, Any]:
+def crashing(*, ready: str, since: str, hour: str = "02", **state: Any) -> dict[str, Any]:
     """A container that was killed after 40 seconds of its last run, for the seventh time."""
     killed = {
         "exitCode": 137,
         "reason": "OOMKilled",
-        "startedAt": "2026-11-21T02:08:00Z",
-        "finishedAt": "2026-11-21T02:08:40Z",
+        "startedAt": f"2026-11-21T{hour}:08:00Z",
+        "finishedAt": f"2026-11-21T{hour}:08:40Z",
     }
     container = {"name": "it", "restartCount": 7, "state": state, "lastState": {"terminated": killed}}
     condition = {"type": "Ready", "status": ready, "lastTransitionTime": since}
     return {"conditions": [condition], "containerStatuses": [container]}
 
 
-BACKS_OFF = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s restarting failed container=it"}}
+BACKS_OFF: dict[str, Any] = {
+    "waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s restarting failed container=it"}
+}
 
 
 @pytest.mark.parametrize(
@@ -247,7 +249,7 @@ BACKS_OFF = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s
     [
         crashing(ready="True", since="2026-11-21T02:09:50Z", running={}),
         crashing(ready="False", since="2026-11-21T02:09:59Z", **BACKS_OFF),
-        crashing(ready="False", since="2026-11-21T02:19:00Z", **BACKS_OFF),
+        crashing(ready="False", since="2026-11-21T03:08:40Z", hour="03", **BACKS_OFF),
     ],
     ids=["it runs again for ten seconds", "it crashed a second ago", "the server's clock is ahead of ours"],
 )

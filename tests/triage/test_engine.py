@@ -247,6 +247,18 @@ def test_who_looks_but_once_is_told_at_once() -> None:
     assert engine.update(store, store.apply([node("bad")]), 100.0)
 
 
+def test_what_began_by_a_clock_that_is_ahead_of_ours_is_told_all_the_same() -> None:
+    counting, store = Counting(), Store()
+
+    def ahead(_view: View, ref: Ref, now: float) -> Judgement:
+        return Judgement(Finding("test.bad", Severity.BAD, ref, "node", "is bad", "it says so", since=now + 600.0))
+
+    engine = Engine([replace(counting.rule, judge=ahead, settle=30.0)])
+    engine.update(store, store.apply([node("bad")]), 1000.0)
+    engine.update(store, Delta(), 1031.0)
+    assert [finding.subject.name for finding in engine.findings] == ["bad"]
+
+
 def test_what_no_rule_knows_counts_only_where_no_rule_tells_more() -> None:
     known, unknown, store = Counting(), Counting(), Store()
     fallback = Rule("test.fallback", unknown._judge, {Node: unknown._itself}, fallback=True)
