@@ -9,6 +9,7 @@ from typing import Final
 from kvtui.model import Platform
 from kvtui.resources import (
     apiservice,
+    application,
     blockjob,
     cdi,
     ceph,
@@ -65,6 +66,7 @@ _OF: Final[dict[Platform, tuple[AnyResource, ...]]] = {
         deployment.RESOURCE,
         cluster.RESOURCE,
         clustermachine.RESOURCE,
+        application.RESOURCE,
         vm_snapshot.RESOURCE,
         vm_restore.RESOURCE,
         vm_clone.RESOURCE,

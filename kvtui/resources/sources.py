@@ -23,6 +23,7 @@ from kvtui.records.clusters import (
     MachineDeployment,
 )
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
+from kvtui.records.gitops import Application
 from kvtui.records.kubernetes import ApiService, Claim, Deployment, Event, Namespace, Node, Pod, ResourceQuota
 from kvtui.records.kubevirt import KubeVirt, Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import (
@@ -82,6 +83,8 @@ MACHINE_DEPLOYMENTS: Final = Source(
 KUBEADM_CONFIGS: Final = Source(
     KubeadmConfig, "bootstrap.cluster.x-k8s.io", ("v1beta2", "v1beta1"), "kubeadmconfigs", polled=True
 )
+# In a namespace of its own, whichever namespace the user looks at.
+APPLICATIONS: Final = Source(Application, "argoproj.io", ("v1alpha1",), "applications", namespaced=False)
 EVENTS: Final = Source(Event, "", ("v1",), "events")
 MACHINES: Final = Source(VirtualMachine, "kubevirt.io", _KUBEVIRT, "virtualmachines")
 INSTANCES: Final = Source(VirtualMachineInstance, "kubevirt.io", _KUBEVIRT, "virtualmachineinstances")

@@ -1,67 +1,118 @@
-"""VMs that Argo CD puts back as often as somebody changes them.
-
-No object tells which field was put back, once it is: the events of the application and the VM's generation tell that.
-"""
+"""VMs that Argo CD puts back because somebody changed them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
 
+from kvtui.joins.gitops import PutBack, find_put_back, machines_put_back
 from kvtui.joins.machine import machines_of_vm
 from kvtui.model import Evidence, Finding, Ref, Severity
+from kvtui.records.gitops import Application
 from kvtui.records.kubernetes import Event
 from kvtui.records.kubevirt import VirtualMachine
 from kvtui.store import View
 from kvtui.text import age
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule
 
+RECENT: Final = 900.0
+"""Seconds for which a change that was put back is news."""
 OFTEN: Final = 3
-"""From how many times on it is no single change."""
+"""From how many times on events alone tell it."""
 _EACH: Final = 600.0
 """Seconds between two of them at most: what is committed comes less often."""
-_RECENT: Final = 3600.0
-_PUT_BACK: Final = "Updated sync status: OutOfSync -> Synced"
+_SYNCED: Final = "Updated sync status: OutOfSync -> Synced"
 """Argo CD ``controller/state.go``, reason ResourceUpdated, of an Application."""
+
+
+def _judge(view: View, ref: Ref, now: float) -> Judgement:
+    vm = view.find(VirtualMachine, ref)
+    if vm is None:
+        return WELL
+    back, series = find_put_back(view, ref), _find_series(view, ref, vm)
+    if back is not None and now < back.at + RECENT:
+        return Judgement(_tell_last(ref, vm, back, series), back.at + RECENT)
+    # Who may not read applications may read their events.
+    last = series.last_seen if series is not None else None
+    if back is not None or series is None or last is None or now >= last + RECENT:
+        return WELL
+    return Judgement(_tell_series(ref, vm, series), last + RECENT)
+
+
+def _tell_last(ref: Ref, vm: VirtualMachine, back: PutBack, series: Event | None) -> Finding:
+    """By the last operation of the application, with the events of those before where there are any."""
+    meta = back.application.metadata
+    times = "" if series is None else _tell_times(series)
+    cause = f"{back.who} put it back{times}: it heals what differs from git"
+    subject = f"Application {meta.name}"
+    evidence = (
+        Evidence(subject, "status.operationState.phase", "Succeeded", back.at),
+        Evidence(subject, "operationState.operation.initiatedBy.automated", "true"),
+        Evidence(subject, "operationState.syncResult", back.result),
+        Evidence(subject, "spec.syncPolicy.automated.selfHeal", "true"),
+        *(() if series is None else _list_series(vm, series)),
+    )
+    since = back.at if series is None else series.first_seen
+    step = _tell_step(meta.namespace, meta.name, back.application.origin)
+    return _finding(ref, cause, since, evidence, step)
+
+
+def _tell_series(ref: Ref, vm: VirtualMachine, series: Event) -> Finding:
+    """By events alone: they name no object, but the VM's generation counts with them."""
+    about = series.involved_object
+    cause = f"Argo CD application {about.namespace}/{about.name} has put it back{_tell_times(series)}"
+    step = _tell_step(about.namespace, about.name, "")
+    return _finding(ref, cause, series.first_seen, _list_series(vm, series), step)
+
+
+def _finding(ref: Ref, cause: str, since: float | None, evidence: tuple[Evidence, ...], step: str) -> Finding:
+    return Finding("vm.put_back", Severity.INFO, ref, "vm", "does not keep changes", cause, since, evidence, step)
+
+
+def _tell_step(namespace: str, name: str, origin: str) -> str:
+    patch = '{"spec":{"syncPolicy":{"automated":{"selfHeal":false}}}}'
+    off = f"kubectl patch applications.argoproj.io -n {namespace} {name} --type merge -p '{patch}'"
+    return f"change it in git{f' ({origin})' if origin else ''}, or turn self-heal off while you work: {off}"
+
+
+# Again and again -------------------------------------------------------------------------------------------------
 
 
 def _application_of(vm: VirtualMachine) -> str:
     return vm.metadata.annotations.argo_tracking.partition(":")[0]
 
 
-def _judge(view: View, ref: Ref, now: float) -> Judgement:
-    vm = view.find(VirtualMachine, ref)
-    name = _application_of(vm) if vm is not None else ""
-    if vm is None or not name or vm.metadata.generation < 2 * OFTEN:
-        return WELL
-    told = (one for _, one in view.linked(Event, ref.backend, "application", name) if one.message == _PUT_BACK)
-    event = max(told, key=lambda one: one.last_seen or 0.0, default=None)
-    if event is None or not _is_often(event, now):
-        return WELL
-    # A change and its end are two generations; what Git alone changed is one.
-    if vm.metadata.generation < 2 * event.times:
-        return WELL
-    first, last = event.first_seen or now, event.last_seen or now
-    about = event.involved_object
-    cause = (
-        f"Argo CD application {about.namespace}/{about.name} has put it back {event.times} times in {age(last - first)}"
+def _find_series(view: View, ref: Ref, vm: VirtualMachine) -> Event | None:
+    """The event of its application that counts how often that was in sync again, where the VM changed with it."""
+    name = _application_of(vm)
+    events = view.linked(Event, ref.backend, "application", name) if name else ()
+    event = max(
+        (one for _, one in events if one.message == _SYNCED), key=lambda one: one.last_seen or 0.0, default=None
     )
-    evidence = (
-        Evidence(f"Event of Application {about.name}", event.reason, f"{event.message} ({event.times} times)", first),
-        Evidence(f"VM {ref.name}", "metadata.generation", str(vm.metadata.generation)),
-    )
-    step = "change it in the repository of the application, or switch its selfHeal off for the time being"
-    finding = Finding("vm.contested", Severity.INFO, ref, "vm", "does not keep changes", cause, first, evidence, step)
-    return Judgement(finding, last + _RECENT)
+    # A change and its end are two generations; what git alone changed is one.
+    if event is None or event.times < OFTEN or vm.metadata.generation < 2 * event.times:
+        return None
+    return event if _length_of(event) < event.times * _EACH else None
 
 
-def _is_often(event: Event, now: float) -> bool:
-    first, last = event.first_seen or now, event.last_seen or now
-    return event.times >= OFTEN and now < last + _RECENT and last - first < event.times * _EACH
+def _length_of(event: Event) -> float:
+    return (event.last_seen or 0.0) - (event.first_seen or 0.0)
+
+
+def _tell_times(event: Event) -> str:
+    return f" {event.times} times in {age(_length_of(event))}"
+
+
+def _list_series(vm: VirtualMachine, event: Event) -> tuple[Evidence, ...]:
+    words = f"{event.message} ({event.times} times)"
+    return (
+        Evidence(f"Event of Application {event.involved_object.name}", event.reason, words, event.first_seen),
+        Evidence(f"VM {vm.metadata.name}", "metadata.generation", str(vm.metadata.generation)),
+    )
 
 
 def _machines_of_event(view: View, ref: Ref, event: Event) -> Iterator[Ref]:
-    if event.message != _PUT_BACK or event.times < OFTEN:
+    if event.message != _SYNCED or event.times < OFTEN:
         return
     for found, vm in view.items(VirtualMachine, ref.backend):
         if _application_of(vm) == event.involved_object.name:
@@ -70,11 +121,11 @@ def _machines_of_event(view: View, ref: Ref, event: Event) -> Iterator[Ref]:
 
 RULES: Final = (
     Rule(
-        "vm.contested",
+        "vm.put_back",
         _judge,
-        {VirtualMachine: machines_of_vm, Event: _machines_of_event},
+        {VirtualMachine: machines_of_vm, Application: machines_put_back, Event: _machines_of_event},
         linger=LINGER,
-        detects="a VM that Argo CD puts back as often as somebody changes it",
+        detects="a VM that Argo CD has put back as git has it after somebody changed it",
         severities="info",
     ),
 )

@@ -20,6 +20,7 @@ STORAGE = {"PersistentVolume", "CephCluster", "CSIDriver", "DataSource"}
 """Nor of these; see tests/resources/test_provisioning.py."""
 SERVED = {
     "APIService",
+    "Application",
     "Cluster",
     "KubeadmConfig",
     "KubeadmControlPlane",
@@ -29,7 +30,7 @@ SERVED = {
     "MachineDeployment",
     "ResourceQuota",
 }
-"""Nor were these asked for; see test_apiservices.py and tests/triage/test_drills.py."""
+"""Nor were these asked for; see test_apiservices.py, tests/triage/test_gitops.py and test_drills.py."""
 FILES = sorted((DATA / "recordings").glob("*/*.json*")) + sorted((DATA / "machines").glob("*.json"))
 
 

@@ -252,27 +252,3 @@ def test_rows_110_and_111_a_machine_without_a_vm_says_why(reason: str, message: 
     }
     found = only(judge([machine]), "machine")
     assert (found.trouble, found.cause) == ("gets no VM", message)
-
-
-def application_event(times: int, last: str) -> Object:
-    """As Argo CD's controller repeats it."""
-    about = {"kind": "Application", "metadata": {"name": "web", "namespace": "argocd", "uid": "uid-app"}}
-    told = event(about, "ResourceUpdated", "Updated sync status: OutOfSync -> Synced", "Normal")
-    return {**told, "count": times, "firstTimestamp": "2026-11-21T01:30:00Z", "lastTimestamp": last}
-
-
-@pytest.mark.parametrize(
-    ("times", "generation", "contested"),
-    [(7, 15, True), (7, 4, False), (2, 15, False)],
-    ids=["put back", "changed by Git alone", "a single change"],
-)
-def test_a_vm_that_is_put_back_again_and_again_is_told_by_generation_and_events(
-    times: int, generation: int, *, contested: bool
-) -> None:
-    items = read_machine("running")
-    meta = part(items, "VirtualMachine")["metadata"]
-    meta["generation"] = generation
-    meta["annotations"] = {"argocd.argoproj.io/tracking-id": f"web:kubevirt.io/VirtualMachine:{meta['name']}"}
-    found = judge([*items, application_event(times, "2026-11-21T01:55:00Z")])
-    told = [one.cause for one in found if one.rule == "vm.contested"]
-    assert told == (["Argo CD application argocd/web has put it back 7 times in 25m"] if contested else [])

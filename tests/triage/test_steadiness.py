@@ -12,7 +12,7 @@ from kvtui.demo import kinds
 from kvtui.demo.world import World
 from kvtui.triage.problems import Problem
 from tests.triage.drills import CASES
-from tests.triage.test_drills import CASES_BY_NAME, START, tell
+from tests.triage.test_drills import START, tell
 from tests.triage.worlds import Observer
 
 _WATCHED, _EVERY = 330.0, 5.0
@@ -23,7 +23,7 @@ _COUNTED = re.compile(r"\d+ times")
 """What grows while one looks on."""
 
 
-@pytest.mark.parametrize("name", CASES_BY_NAME)
+@pytest.mark.parametrize("name", CASES)
 def test_the_cause_stays_told_and_nothing_else_comes_and_goes(name: str) -> None:
     """To who looks on, and to whoever comes and looks but once."""
     case, observer = CASES[name], Observer(World(start=START, drill=name))

@@ -138,26 +138,54 @@ def _protection(created: str) -> Iterator[tuple[Kind, Object]]:
 
 # GitOps
 
+_REVISION: Final = "8c1f2b7d90a64e53ab0d1d6f8f2c9f4e7a35d21b"
+"""Of fleet.git."""
+
 
 def _argo_application(owner: Owner, namespace: str, names: list[str], created: str) -> Object:
-    synced = {"group": "kubevirt.io", "version": "v1", "kind": "VirtualMachine", "namespace": namespace}
-    return long_made(
-        owner.kind,
-        owner.namespace,
-        owner.name,
-        created,
-        spec={
-            "project": "default",
-            "destination": {"namespace": namespace, "server": "https://kubernetes.default.svc"},
-            "source": {"path": owner.name, "repoURL": "https://git.example.org/fleet.git", "targetRevision": "main"},
-            "syncPolicy": {"automated": {"prune": True, "selfHeal": True}},
+    spec: Object = {
+        "project": "default",
+        "destination": {"namespace": namespace, "server": "https://kubernetes.default.svc"},
+        "source": {"path": owner.name, "repoURL": "https://git.example.org/fleet.git", "targetRevision": "main"},
+        "syncPolicy": {"automated": {"prune": True, "selfHeal": True}},
+    }
+    status: Object = {
+        "health": {"status": "Healthy"},
+        "sync": {"status": "Synced", "revision": _REVISION},
+        "resources": [{**_kept(namespace, name), "status": "Synced"} for name in names],
+        "operationState": sync_of(spec, namespace, dict.fromkeys(names, "created"), created),
+    }
+    return long_made(owner.kind, owner.namespace, owner.name, created, spec=spec, status=status)
+
+
+def sync_of(spec: Object, namespace: str, results: dict[str, str], now: str) -> Object:
+    """``status.operationState`` of an application that was synced by itself; what ``kubectl apply`` said of each
+    machine: ``created``, ``configured``.
+    """
+    told = {"status": "Synced", "hookPhase": "Running", "syncPhase": "Sync"}
+    return {
+        "operation": {
+            "initiatedBy": {"automated": True},
+            "retry": {"limit": 5},
+            "sync": {"prune": True, "revision": _REVISION},
         },
-        status={
-            "health": {"status": "Healthy"},
-            "sync": {"status": "Synced"},
-            "resources": [{**synced, "name": name, "status": "Synced"} for name in names],
+        "phase": "Succeeded",
+        "message": "successfully synced (all tasks run)",
+        "startedAt": now,
+        "finishedAt": now,
+        "syncResult": {
+            "revision": _REVISION,
+            "source": dict(spec["source"]),
+            "resources": [
+                {**_kept(namespace, name), **told, "message": f"virtualmachine.kubevirt.io/{name} {result}"}
+                for name, result in results.items()
+            ],
         },
-    )
+    }
+
+
+def _kept(namespace: str, name: str) -> Object:
+    return {"group": "kubevirt.io", "version": "v1", "kind": "VirtualMachine", "namespace": namespace, "name": name}
 
 
 def _fluxlong_made(owner: Owner, namespace: str, names: list[str], created: str) -> Object:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 from kvtui.demo import kinds
 from kvtui.demo.admission import admit
-from kvtui.demo.catalog.owners import declared_machine, owner_of
+from kvtui.demo.catalog.owners import declared_machine, owner_of, sync_of
 from kvtui.demo.controllers.base import Controller, Key
 from kvtui.demo.durations import seconds_of
 from kvtui.demo.objects import copy_of, deleting
@@ -59,28 +59,31 @@ class Declarations(Controller):
             self.storage.create(kinds.VM, admit(self.world, kinds.VM, declared, None, "CREATE"))
         else:
             self.storage.modify(kinds.VM, namespace, name, lambda found: found.update(applied(found, declared)))
+        self.note(owner, key, "created" if vm is None else "configured")
 
     def due(self, owner: Object) -> float | None:
         """Seconds until a machine that differs is put back; None when nobody does that."""
         raise NotImplementedError
 
-    def tell(self, owner: Object, *, synced: bool) -> None:
-        """Say on the owner that its machines are as declared, or that one of them is not."""
+    def note(self, owner: Object, key: Key, result: str) -> None:
+        """Say on the owner that a machine was put back: ``configured``, or ``created`` anew."""
+
+    def tell(self, owner: Object, drifted: Collection[Key]) -> None:
+        """Say on the owner which of its machines are not as declared."""
 
     def _drift(self, owner: Object, key: Key) -> None:
         meta = owner["metadata"]
         drifted = self._drifted.setdefault((meta["namespace"], meta["name"]), set())
-        if not drifted:
-            self.tell(owner, synced=False)
-        drifted.add(key)
+        if key not in drifted:
+            drifted.add(key)
+            self.tell(owner, drifted)
 
     def _settle(self, owner: Object, key: Key) -> None:
         meta = owner["metadata"]
         drifted = self._drifted.get((meta["namespace"], meta["name"]), set())
         if key in drifted:
             drifted.remove(key)
-            if not drifted:
-                self.tell(owner, synced=True)
+            self.tell(owner, drifted)
 
 
 class Applications(Declarations):
@@ -95,16 +98,35 @@ class Applications(Declarations):
         policy = owner["spec"].get("syncPolicy") or {}
         return self._PAUSE if (policy.get("automated") or {}).get("selfHeal") else None
 
-    def tell(self, owner: Object, *, synced: bool) -> None:
-        """Set the application's sync status."""
-        meta, words = owner["metadata"], ("OutOfSync", "Synced")
-        told = f"Updated sync status: {words[not synced]} -> {words[synced]}"
-        self.world.events.normal(self.owner, owner, "argocd-application-controller", "ResourceUpdated", told)
+    def note(self, owner: Object, key: Key, result: str) -> None:
+        """Set the operation that a self-heal is: of the objects that differ, which it names without their namespaces
+        (``autoSync`` and ``setOperationState`` in ``controller/appcontroller.go``).
+        """
+        meta, now = owner["metadata"], self.clock.stamp()
+        state = heal(owner, key, result, now)
+        revision = state["syncResult"]["revision"]
+        self._tell_event(owner, "OperationStarted", f"Initiated automated sync to '{revision}'")
+        self._tell_event(owner, "OperationCompleted", f"Partial sync operation to {revision} succeeded")
+        self.storage.modify(
+            self.owner, meta["namespace"], meta["name"], lambda found: found["status"].update(operationState=state)
+        )
+
+    def tell(self, owner: Object, drifted: Collection[Key]) -> None:
+        """Set the sync status of the application and of each of its machines."""
+        meta, before = owner["metadata"], owner["status"]["sync"]["status"]
+        now = "OutOfSync" if drifted else "Synced"
+        if now != before:
+            self._tell_event(owner, "ResourceUpdated", f"Updated sync status: {before} -> {now}")
 
         def write(found: Object) -> None:
-            found.setdefault("status", {})["sync"] = {"status": words[synced]}
+            found["status"]["sync"]["status"] = now
+            for one in found["status"]["resources"]:
+                one["status"] = "OutOfSync" if (one["namespace"], one["name"]) in drifted else "Synced"
 
         self.storage.modify(self.owner, meta["namespace"], meta["name"], write)
+
+    def _tell_event(self, owner: Object, reason: str, words: str) -> None:
+        self.world.events.normal(self.owner, owner, "argocd-application-controller", reason, words)
 
 
 class Kustomizations(Declarations):
@@ -132,6 +154,17 @@ class HelmReleases(Kustomizations):
         """When its interval is over; never without drift detection."""
         mode = (owner["spec"].get("driftDetection") or {}).get("mode")
         return super().due(owner) if mode == "enabled" else None
+
+
+def heal(owner: Object, key: Key, result: str, now: str) -> Object:
+    """``status.operationState`` once a machine was put back."""
+    namespace, name = key
+    before = (owner["status"].get("operationState") or {}).get("operation", {}).get("sync", {})
+    attempts = before.get("autoHealAttemptsCount", 0) + 1
+    state = sync_of(owner["spec"], namespace, {name: result}, now)
+    named = [{"group": "kubevirt.io", "kind": "VirtualMachine", "name": name}]
+    state["operation"]["sync"] |= {"resources": named, "autoHealAttemptsCount": attempts}
+    return state
 
 
 def applied(live: Object, manifest: Object) -> Object:
