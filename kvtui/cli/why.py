@@ -132,15 +132,15 @@ def _text(answer: _Answer, now: float) -> Iterator[str]:
             yield ""
         name = answer.name if story.finding.subject == answer.subject.ref else story.finding.subject.path
         yield clean_line(headline(story.finding, name, now))
-        yield clean_line(f"  {story.finding.cause}")
+        yield f"  {clean_line(story.finding.cause)}"
         for below in story.chain:
-            yield clean_line(f"  because {headline(below, below.subject.path, now)}: {below.cause}")
+            yield f"  because {clean_line(f'{headline(below, below.subject.path, now)}: {below.cause}')}"
         for evidence in story.evidence:
-            yield clean_line(f"    {evidence_line(evidence, now)}")
+            yield f"    {clean_line(evidence_line(evidence, now))}"
         if story.step:
-            yield clean_line(f"  next: {story.step}")
+            yield f"  next: {clean_line(story.step)}"
         if story.effects:
-            yield clean_line(f"  the same cause troubles {_names(story)}")
+            yield f"  the same cause troubles {clean_line(_names(story))}"
 
 
 def _markdown(answer: _Answer, missing: Sequence[str], now: float) -> Iterator[str]:

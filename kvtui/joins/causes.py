@@ -85,7 +85,7 @@ def _of_instance(machine: Machine) -> Iterator[Cause]:
         yield Cause(
             Theme.INSTANCE,
             f"its instance ended with {vmi.status.reason}",
-            Evidence(subject, f"phase {vmi.status.phase}", vmi.status.reason),
+            Evidence(subject, f"phase {vmi.status.phase}", vmi.status.reason, vmi.status.phase_since),
         )
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from kvtui.records.base import Condition, Record, Struct
 from kvtui.records.networks import Network, network_links, share_networks
+from kvtui.text import parse_time
 
 
 class Cpu(Struct):
@@ -374,6 +375,12 @@ class InstanceStatus(Struct):
     current_cpu_topology: Cpu | None = msgspec.field(default=None, name="currentCPUTopology")
     memory: InstanceMemory | None = None
 
+    @property
+    def phase_since(self) -> float | None:
+        """When its present phase began, in seconds since the epoch."""
+        steps = (step for step in self.phase_transition_timestamps if step.phase == self.phase)
+        return next((parse_time(step.phase_transition_timestamp) for step in steps), None)
+
 
 class VirtualMachineInstance(Record):
     """A running (or starting, or just ended) VM."""
@@ -456,9 +463,24 @@ class KubeVirtConfiguration(Struct):
     migrations: MigrationConfiguration = msgspec.field(default_factory=MigrationConfiguration)
 
 
+class ComponentPatch(Struct):
+    """One of ``customizeComponents.patches``: how somebody changes what virt-operator installs."""
+
+    resource_type: str = ""
+    resource_name: str = ""
+    patch: str = ""
+
+
+class Customization(Struct):
+    """``customizeComponents``."""
+
+    patches: tuple[ComponentPatch, ...] = ()
+
+
 class KubeVirtSpec(Struct):
     """``spec`` of the KubeVirt installation."""
 
+    customize_components: Customization = msgspec.field(default_factory=Customization)
     configuration: KubeVirtConfiguration = msgspec.field(default_factory=KubeVirtConfiguration)
 
 

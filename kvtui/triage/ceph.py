@@ -8,7 +8,7 @@ from kvtui.joins.ceph import judge_ceph
 from kvtui.model import Evidence, Finding, Ref, Severity, Tone
 from kvtui.records.storage import CephCluster
 from kvtui.store import View
-from kvtui.text import parse_time
+from kvtui.text import parse_time, size
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
 
 
@@ -29,6 +29,12 @@ def _judge(view: View, ref: Ref, _now: float) -> Judgement:
     severity = Severity.BAD if health.tone is Tone.BAD else Severity.WARN
     step = "run ceph health detail in its toolbox"
     if any("FULL" in code for code, _ in complaints):
+        capacity = record.status.ceph.capacity
+        if capacity.bytes_total:
+            used, total = size(float(capacity.bytes_used)), size(float(capacity.bytes_total))
+            words = f"{words}; {round(100 * capacity.bytes_used / capacity.bytes_total)} % of its {total} are used"
+            told = f"bytesUsed {used}, bytesTotal {total}"
+            evidence = (*evidence, Evidence(f"CephCluster {ref.name}", "status.ceph.capacity", told))
         full = "then unpause the VMs that it stopped"
         step = f"add OSDs or delete what is not needed; {full if severity is Severity.BAD else _BEFORE}"
     return Judgement(Finding("ceph.health", severity, ref, "ceph", f"says {health.word}", words, since, evidence, step))

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from kvtui.joins.installation import judge_installation
 from kvtui.model import Evidence, Feed, FeedState, Finding, Ref, Severity, Tone
-from kvtui.records.base import find_condition, is_true
+from kvtui.records.base import Condition, find_condition, is_true
 from kvtui.records.bastion import Bastion
 from kvtui.records.cdi import Cdi
 from kvtui.records.kubernetes import Pod
@@ -18,7 +18,7 @@ from kvtui.store import View
 from kvtui.text import parse_time
 from kvtui.triage.base import HIDDEN, LINGER, WELL, Judgement, Rule, backend_ref, itself
 from kvtui.triage.components import find_down, find_holdup
-from kvtui.triage.messages import step_for
+from kvtui.triage.messages import read_message
 
 STALE_LIMIT = 60.0
 """Seconds after which old data is no mere hiccup."""
@@ -114,6 +114,9 @@ def _kubevirt(view: View, ref: Ref, now: float) -> Judgement:
     if judgement is WELL:
         return Judgement(_outdated(record, ref))
     finding = judgement.finding
+    if finding is not None and (patch := _patch_at_fault(record, ref, finding)) is not None:
+        step = f"{finding.step}: kubectl edit kubevirt -n {ref.namespace} {ref.name}"
+        return Judgement(replace(finding, evidence=(*finding.evidence, patch), step=step))
     if finding is None or not is_true(record.status.conditions, "Progressing"):
         return judgement
     held = find_holdup(view, ref.backend, ref.namespace, now)
@@ -130,6 +133,14 @@ def _kubevirt(view: View, ref: Ref, now: float) -> Judgement:
         root=pod.ref(ref.backend),
     )
     return Judgement(stuck, now + _LOOK_AGAIN)
+
+
+def _patch_at_fault(record: KubeVirt, ref: Ref, finding: Finding) -> Evidence | None:
+    """The patch of a component that its message complains of."""
+    for number, one in enumerate(record.spec.customize_components.patches):
+        if f"patch of {one.resource_type} {one.resource_name} in spec.customizeComponents" in finding.cause:
+            return Evidence(f"KubeVirt {ref.name}", f"spec.customizeComponents.patches[{number}].patch", one.patch)
+    return None
 
 
 def _outdated(record: KubeVirt, ref: Ref) -> Finding | None:
@@ -185,6 +196,9 @@ def _of_installation(record: KubeVirt | Cdi, ref: Ref, product: str) -> Judgemen
         return WELL
     severity = {Tone.BAD: Severity.BAD, Tone.WARN: Severity.WARN}.get(health.tone, Severity.INFO)
     available = find_condition(record.status.conditions, "Available")
+    reading = read_message(health.reason)
+    words = reading.sentence if reading is not None else health.reason
+    step = (reading.step if reading is not None else "") or "see the pods of its operator"
     return Judgement(
         Finding(
             rule=f"{product.lower()}.available",
@@ -192,16 +206,23 @@ def _of_installation(record: KubeVirt | Cdi, ref: Ref, product: str) -> Judgemen
             subject=ref,
             label=product.lower(),
             trouble=_TROUBLES.get(health.word, f"is in phase {health.word}"),
-            cause=health.reason or f"its phase is {record.status.phase or 'not set'}",
+            cause=words or f"its phase is {record.status.phase or 'not set'}",
             since=parse_time(available.last_transition_time) if available is not None else None,
-            evidence=tuple(
-                Evidence(f"{product} {record.metadata.name}", f"{item.type}={item.status} {item.reason}", item.message)
-                for item in record.status.conditions
-                if item.type in {"Available", "Progressing", "Degraded"}
-            ),
-            step=(step_for(health.reason) or "see the pods of its operator") if severity is not Severity.INFO else "",
+            evidence=tuple(_tell_conditions(f"{product} {record.metadata.name}", record.status.conditions)),
+            step=step if severity is not Severity.INFO else "",
         )
     )
+
+
+def _tell_conditions(subject: str, conditions: Sequence[Condition]) -> Iterator[Evidence]:
+    """Those of an operator; what several say in the same words is told once, by the first of them."""
+    told = set()
+    for type_ in ("Degraded", "Available", "Progressing"):
+        item = find_condition(conditions, type_)
+        if item is not None and (not item.message or item.message not in told):
+            told.add(item.message)
+            since = parse_time(item.last_transition_time)
+            yield Evidence(subject, f"{type_}={item.status} {item.reason}".rstrip(), item.message, since)
 
 
 _TROUBLES = {

@@ -109,6 +109,10 @@ class Copy:
             yield Evidence(self.name, "virt-handler metrics", f"{rates}, {size(progress.remaining)} left")
         else:
             yield self.pace.evidence(self.name, "migrationState.startTimestamp", self.began)
+        yield from self._limits()
+
+    def _limits(self) -> Iterator[Evidence]:
+        """How long it may take, and how fast it may go."""
         policy = self.move.state.migration_policy_name if self.move.state is not None else ""
         by = f" (MigrationPolicy {policy})" if policy else ""
         told = f"{self.per_gib} s, for {size(self.memory)} {age(self.time_limit)}{by}"
@@ -118,7 +122,8 @@ class Copy:
 
     def evidence_of_failure(self, ended: float) -> Iterator[Evidence]:
         """The same of one that was given up; before its time was up, that is for want of progress."""
-        yield from self.evidence()
+        yield Evidence(self.name, "migrationState.startTimestamp", "", self.began)
+        yield from self._limits()
         stands = self.configuration.progress_timeout
         if stands and ended < self.began + self.time_limit:
             yield self._of_configuration("progressTimeout", f"{stands} s without progress")

@@ -63,7 +63,9 @@ class Engine:
         """What is still to be judged: by subject, for its rules look at the same records."""
         self._changed = False
         self.waits = True
-        """Whether what is found must stand for a while before it is told; who looks but once cannot wait."""
+        """Whether what is found must stand for a while before it is told, and is as old as it was seen: who looks but
+        once can neither wait nor know.
+        """
         self.holds = False
         """Whether changes are only gathered: who looks but once judges when all is there, and half a view misleads."""
         self._cases: dict[Ref, dict[str, _Case]] = {}
@@ -198,8 +200,10 @@ class Engine:
             linger = rule.linger if view.record(ref) is not None else 0.0
             due = _miss(case, judgement, linger, now)
         else:
-            settle = rule.settle if self.waits else 0.0
-            due = _find(case, judgement, judgement.finding, settle, now)
+            finding, settle = judgement.finding, rule.settle if self.waits else 0.0
+            if finding.since is None and self.waits:
+                finding = replace(finding, since=_known_since(case, finding, now))
+            due = _find(case, judgement, finding, settle, now)
         if case.due != due:
             case.due = due
             if due is not None:
@@ -240,9 +244,7 @@ def _miss(case: _Case, judgement: Judgement, linger: float, now: float) -> float
 
 
 def _find(case: _Case, judgement: Judgement, finding: Finding, settle: float, now: float) -> float | None:
-    """Something is found. It is told once it has settled, as old as it is known to be; when to ask again."""
-    if finding.since is None:
-        finding = replace(finding, since=_known_since(case, finding, now))
+    """Something is found. It is told once it has settled; when to ask again."""
     case.leaving = case.hidden = None
     if case.first is None:
         # The clock of a server that is ahead of ours makes nothing wait.

@@ -20,7 +20,7 @@ from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInst
 from kvtui.store import View
 from kvtui.text import age, parse_time
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
-from kvtui.triage.messages import read_message
+from kvtui.triage.messages import Reading, read_message
 
 CORDON_LIMIT: Final = 3600.0
 """Seconds after which a cordon may be forgotten: maintenance takes less."""
@@ -45,26 +45,43 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
         return Judgement(again=since + _LIMIT)
     words = condition.message or condition.reason
     reading = read_message(words)
-    why = reading.sentence if reading is not None else words.removeprefix("cannot migrate VMI: ")
+    why = _name_interface(vmi, reading.sentence) if reading is not None else words.removeprefix("cannot migrate VMI: ")
+    name = f"VMI {vmi.metadata.name}"
     evidence = (
-        Evidence(f"VMI {vmi.metadata.name}", f"LiveMigratable=False {condition.reason}", words, since),
-        Evidence(f"VMI {vmi.metadata.name}", "spec.evictionStrategy", "LiveMigrate"),
+        Evidence(name, f"LiveMigratable=False {condition.reason}", words, since),
+        *_tell_modes(machine, reading),
+        Evidence(name, "spec.evictionStrategy", "LiveMigrate"),
     )
     node = machine.node
     if node is not None and node.spec.unschedulable:
         cause = f"{node.metadata.name} is cordoned, and it cannot be moved away: {why}"
         step = "stop it in agreement with its owner, or change its evictionStrategy"
         began = _cordoned_since(node)
+        evidence = (*evidence, Evidence(f"Node {node.metadata.name}", "spec.unschedulable", "true", began))
         finding = Finding(
             "vm.eviction", Severity.WARN, machine.ref, "vm", "blocks the drain", cause, began or since, evidence, step
         )
         return Judgement(finding)
     cause = f"its evictionStrategy is LiveMigrate, and {why}"
-    right = reading.step if reading is not None and reading.step else "put that right"
-    step = f"{right}, or set evictionStrategy LiveMigrateIfPossible: a drain of its node does not end until then"
+    right = f"{reading.step}, or " if reading is not None and reading.step else ""
+    step = f"{right}set evictionStrategy LiveMigrateIfPossible: a drain of its node does not end until then"
     return Judgement(
         Finding("vm.eviction", Severity.INFO, machine.ref, "vm", "cannot be moved", cause, since, evidence, step)
     )
+
+
+def _name_interface(vmi: VirtualMachineInstance, sentence: str) -> str:
+    """The sentence with the name of the interface on the pod network, where it is of that."""
+    name = next((network.name for network in vmi.spec.networks if network.pod is not None), "")
+    return sentence.replace("its interface on", f"its interface {name} on") if name else sentence
+
+
+def _tell_modes(machine: Machine, reading: Reading | None) -> Iterator[Evidence]:
+    """How the claim may be used that is in the way."""
+    name = reading.parts.get("claim", "").rpartition("/")[2] if reading is not None else ""
+    for claim in machine.claims:
+        if claim.metadata.name == name and claim.spec.access_modes:
+            yield Evidence(f"PVC {name}", "spec.accessModes", ", ".join(claim.spec.access_modes))
 
 
 def _judge_evacuation(view: View, ref: Ref, now: float) -> Judgement:

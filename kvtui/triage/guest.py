@@ -6,6 +6,7 @@ Evidence: kubevirt-api.md 2.1, 2.2, and the catalogue in 9.2 and 9.6.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from kvtui.joins.machine import (
@@ -92,7 +93,7 @@ def _judge_crash(view: View, ref: Ref, _now: float) -> Judgement:
     words = (told.message if told is not None else "") or vmi.status.reason or "its instance ended with phase Failed"
     strategy = machine.run_strategy
     again = f"; its run strategy {strategy} starts nothing again" if strategy else ""
-    evidence = Evidence(f"VMI {vmi.metadata.name}", "phase", "Failed", _phase_since(vmi))
+    evidence = Evidence(f"VMI {vmi.metadata.name}", "phase", "Failed", vmi.status.phase_since)
     step = "read the end of its console log, then start it"
     cause = f"{words.rstrip('.')}{again}"
     return Judgement(_finding("vm.crashed", machine, Severity.BAD, "has crashed", cause, evidence, step))
@@ -103,11 +104,6 @@ def _crash_event(view: View, backend: str, vmi: VirtualMachineInstance) -> Event
     about = view.linked(Event, backend, "about", vmi.metadata.uid)
     told = [event for _, event in about if event.type == "Warning" and event.reason == "Stopped"]
     return max(told, key=lambda event: event.last_seen or 0.0, default=None)
-
-
-def _phase_since(vmi: VirtualMachineInstance) -> float | None:
-    steps = vmi.status.phase_transition_timestamps
-    return next((parse_time(one.phase_transition_timestamp) for one in steps if one.phase == vmi.status.phase), None)
 
 
 def _judge_stop(view: View, ref: Ref, now: float) -> Judgement:
@@ -139,7 +135,29 @@ def _judge_restart(view: View, ref: Ref, _now: float) -> Judgement:
     since = parse_time(condition.last_transition_time)
     evidence = Evidence(f"VM {vm.metadata.name}", "RestartRequired=True", words, since)
     step = "restart it when its owner agrees"
-    return Judgement(_finding("vm.restart", machine, Severity.INFO, "waits for a restart", words, evidence, step))
+    changes = list(_changes(vm, machine.vmi)) if machine.vmi is not None else []
+    if changes:
+        words = "; ".join(f"{field} is {new} in its spec, and the guest runs with {old}" for field, new, old in changes)
+    finding = _finding("vm.restart", machine, Severity.INFO, "waits for a restart", words, evidence, step)
+    stand = (Evidence(f"VMI {vm.metadata.name}", f"spec.{field}", old) for field, _, old in changes)
+    return Judgement(replace(finding, evidence=(evidence, *stand)))
+
+
+def _changes(vm: VirtualMachine, vmi: VirtualMachineInstance) -> Iterator[tuple[str, str, str]]:
+    """What its spec states and its instance has otherwise: field, new value, old value. What an instance type or a
+    default gives is not stated.
+    """
+    new, old = vm.spec.template.spec.domain, vmi.spec.domain
+    pairs = (
+        ("domain.cpu.cores", new.cpu.cores, old.cpu.cores),
+        ("domain.cpu.sockets", new.cpu.sockets, old.cpu.sockets),
+        ("domain.cpu.threads", new.cpu.threads, old.cpu.threads),
+        ("domain.cpu.model", new.cpu.model, old.cpu.model),
+        ("domain.memory.guest", new.memory.guest, old.memory.guest),
+    )
+    for field, wanted, has in pairs:
+        if wanted and has and wanted != has:
+            yield field, str(wanted), str(has)
 
 
 def _judge_pause(view: View, ref: Ref, now: float) -> Judgement:

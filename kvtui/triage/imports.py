@@ -123,6 +123,10 @@ def _tell(view: View, backend: str, volume: DataVolume, reading: Reading) -> tup
     """Sentence, step and more evidence: what the DataVolume itself says of its source goes with the message."""
     subject, source = f"DataVolume {volume.metadata.name}", volume.spec.source
     sentence, step = reading.sentence.strip(), reading.step
+    if "oom" in reading.parts:
+        limit = _limit_of_worker(view, backend, volume)
+        if limit is not None:
+            return f"its importer needs more memory than its limit, {limit.value}, and is OOMKilled", step, (limit,)
     if pod := reading.parts.get("pod"):
         return (*_tell_user(_vm_in(view, backend, pod), pod, reading.parts["claim"], volume), ())
     remote = next((one for one in (source.http, source.s3, source.gcs, source.registry) if one is not None), None) if (
@@ -135,13 +139,23 @@ def _tell(view: View, backend: str, volume: DataVolume, reading: Reading) -> tup
     if "code" in reading.parts:
         sentence = f"{sentence} for {remote.url}"
         if reading.parts["code"] in ("401", "403"):
-            secret = f'with secret "{remote.secret_ref}"' if remote.secret_ref else "and it names no secretRef"
+            secret = f'with secret "{remote.secret_ref}"' if remote.secret_ref else "and spec.source names no secretRef"
             sentence = f"{sentence}, {secret}"
             if remote.secret_ref:
                 step = f"correct user and password in secret {remote.secret_ref}"
     elif "authority" in reading.parts:
         sentence = f"{sentence}: {remote.url}"
     return sentence, step, tuple(more)
+
+
+def _limit_of_worker(view: View, backend: str, volume: DataVolume) -> Evidence | None:
+    """How much memory the worker may have that ended last; None where its pod is gone, or has no limit."""
+    pod, _ = _last_end(view, backend, volume)
+    if pod is None:
+        return None
+    limits = (container.resources.limits.get("memory", "") for container in pod.spec.containers)
+    limit = next(filter(None, limits), "")
+    return Evidence(f"Pod {pod.metadata.name}", "resources.limits.memory", limit) if limit else None
 
 
 _OF_URL: Final = frozenset({"code", "authority", "wanted"})

@@ -387,10 +387,7 @@ def _tried_since(machine: Machine) -> float | None:
 def _phase_since(machine: Machine) -> float | None:
     if machine.vmi is None:
         return None
-    for step in machine.vmi.status.phase_transition_timestamps:
-        if step.phase == machine.vmi.status.phase:
-            return parse_time(step.phase_transition_timestamp)
-    return machine.vmi.created if machine.vmi.is_final else None
+    return machine.vmi.status.phase_since or (machine.vmi.created if machine.vmi.is_final else None)
 
 
 def _finding(

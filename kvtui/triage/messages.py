@@ -92,6 +92,11 @@ def _tell_checksum(parts: Mapping[str, str]) -> str:
     return f"checksum mismatch: spec.source says {wanted}, the image that came has {found}"
 
 
+def _tell_patch(parts: Mapping[str, str]) -> str:
+    patched = f" of {parts['patched']}" if parts["patched"] else ""
+    return f"the patch{patched} in spec.customizeComponents cannot be applied: {parts['words']}"
+
+
 _SUM: Final = 13
 """Columns of a checksum that tell it from others."""
 
@@ -293,7 +298,7 @@ MESSAGES: Final = (
     _message(r"Importer pod cannot be scheduled", "cdi import-controller",
              "see why no node takes the importer pod: kubectl describe it",
              "no node takes its importer pod"),
-    _message(r"\AOOMKilled\Z", "kubernetes kubelet",
+    _message(r"\A(?P<oom>OOMKilled)\Z", "kubernetes kubelet",
              "raise spec.config.podResourceRequirements in the CDI resource",
              "its importer needs more memory than its limit and is OOMKilled"),
     _message(
@@ -343,9 +348,10 @@ MESSAGES: Final = (
     ),
     # KubeVirt's own rollout: row 97.
     _message(
-        r"(?P<words>unable to apply patch.*)",
+        r"unable to apply patch(?: to (?P<patched>\w+ [\w-]+))?: (?P<words>.+)",
         "kv pkg/virt-operator/resource/generate/components; util/client.go:94",
-        "correct the patch in spec.customizeComponents of the KubeVirt resource, or take it out",
+        "correct that patch, or take it out",
+        _tell_patch,
     ),
     # Machines of clusters that do not begin, and that are to go: rows 108 and 119.
     _message(

@@ -109,7 +109,8 @@ def _by_handler(view: View, finding: Finding, now: float) -> Finding:
     found = find_handler_trouble(view, ref.backend, ref.name, now)
     if found is not None:
         pod, trouble = found
-        cause = f"pod {pod.metadata.namespace}/{pod.metadata.name}: {trouble.sentence}"
+        # What else it may be than its pod is no question then.
+        cause = finding.cause.partition(": ")[0]
         evidence = (trouble.evidence, *finding.evidence)
         return replace(finding, cause=cause, evidence=evidence, step=trouble.step, root=pod.ref(ref.backend))
     elsewhere = next(iter(view.linked(Pod, ref.backend, "component", HANDLER)), None)

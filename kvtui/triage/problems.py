@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -151,4 +152,5 @@ def _count(number: int, noun: str) -> str:
 def worst_first(finding: Finding) -> tuple[int, bool, float, str, str]:
     """The worst first, of those a backend or host that nothing is known of before all else, then the oldest."""
     about_objects = finding.subject.kind not in (BACKEND, Host.KIND, Bastion.KIND)
-    return (-finding.severity, about_objects, finding.since or 0.0, finding.subject.path, finding.rule)
+    since = math.inf if finding.since is None else finding.since
+    return (-finding.severity, about_objects, since, finding.subject.path, finding.rule)

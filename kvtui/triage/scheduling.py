@@ -21,7 +21,7 @@ from kvtui.records.kubernetes import Node, Pod
 from kvtui.records.placement import fits
 from kvtui.records.storage import PersistentVolume
 from kvtui.store import View
-from kvtui.text import quantity, size
+from kvtui.text import parse_time, quantity, size
 from kvtui.triage.messages import step_for
 
 _NAMED: Final = 3
@@ -272,7 +272,9 @@ def unready(node: Node) -> Evidence:
     """That a node is not ready, as the rule of nodes has it among its evidence too."""
     ready = find_condition(node.status.conditions, "Ready")
     words = (ready.message or ready.reason) if ready is not None else "the node has not reported yet"
-    return Evidence(f"Node {node.metadata.name}", f"Ready={ready.status if ready is not None else 'missing'}", words)
+    since = parse_time(ready.last_transition_time) if ready is not None else node.created
+    status = ready.status if ready is not None else "missing"
+    return Evidence(f"Node {node.metadata.name}", f"Ready={status}", words, since)
 
 
 def _devices_first(asked: Mapping[str, float]) -> Mapping[str, float]:

@@ -53,9 +53,9 @@ def explain_claim(view: View, backend: str, claim: Claim) -> Cause | None:
         words = reading.sentence if reading is not None else event.message.partition(". ")[0].rstrip(".")
         step = reading.step if reading is not None else "mend what its event tells"
         found = classes.get(class_ or "")
-        if event.reason == _EXTERNAL and found is not None and _is_missing(view, backend, found.provisioner):
-            words = f"there is no CSIDriver {found.provisioner}"
-            step = f"install the CSI driver {found.provisioner}, or use another class"
+        if event.reason == _EXTERNAL and found is not None:
+            # The class tells what is wrong with it.
+            return replace(told, sentence=f'it waits for StorageClass "{class_}"', step=step, culprit=culprit)
         return replace(told, sentence=f"{of_class}: {words}", step=step, culprit=culprit)
     found = classes.get(class_ or "")
     if _is_filled(claim) or found is None or found.waits:
@@ -66,12 +66,8 @@ def explain_claim(view: View, backend: str, claim: Claim) -> Cause | None:
 
 
 def name_claim(claim: Claim) -> str:
-    """What stands of it in the sentence for whatever waits for it: ``PVC shop/db-data of StorageClass "nfs" is
-    Pending``.
-    """
-    class_ = claim.spec.storage_class_name
-    of_class = f' of StorageClass "{class_}"' if class_ else ""
-    return f"PVC {claim.metadata.namespace}/{claim.metadata.name}{of_class} is {claim.status.phase}"
+    """What stands of it in the sentence for whatever waits for it: ``PVC shop/db-data is Pending``."""
+    return f"PVC {claim.metadata.namespace}/{claim.metadata.name} is {claim.status.phase}"
 
 
 _EXTERNAL: Final = "ExternalProvisioning"
@@ -217,7 +213,7 @@ def _judge_class(view: View, ref: Ref, now: float) -> Judgement:
         ref,
         "class",
         "makes no volumes",
-        f"there is no CSIDriver {found.provisioner}, so nobody makes a volume for {name}{others}"
+        f"there is no CSIDriver {found.provisioner}"
         if lacks
         else f"its provisioner {found.provisioner} has made none for {name}{others}",
         since,

@@ -29,7 +29,6 @@ UNSCHEDULABLE: Final = "migrationTargetPodUnschedulable"
 UNSCHEDULABLE_LIMIT: Final = 300.0
 """Seconds after which virt-controller gives a target pod up that no node takes (5.4)."""
 _CREATED: Final = "SuccessfulCreate"
-_AGAIN: Final = "the guest runs on where it was: see the events of the node that it went to, then migrate it again"
 
 
 def explain_no_node(view: View, move: Move) -> Cause | None:
@@ -90,7 +89,7 @@ class LostTarget:
     sentence: str = ""
     """What follows on the server's words, with what joins them."""
     evidence: tuple[Evidence, ...] = ()
-    step: str = _AGAIN
+    step: str = ""
     root: Ref | None = None
 
 
@@ -113,9 +112,15 @@ def explain_lost_target(view: View, move: Move) -> LostTarget:
             return LostTarget(f": container {status.name} ended with {how}", (evidence,), f"read the log of pod {name}")
     event = newest_warning(view, move.backend, namespace, name) if name else None
     if event is None:
-        return LostTarget()
+        return LostTarget(step=_again(move))
     evidence = Evidence(f"Event of Pod {name}", event.reason, event.message, event.first_seen)
-    return LostTarget(f": {event.message}", (evidence,), step_for(event.message) or _AGAIN)
+    return LostTarget(f": {event.message}", (evidence,), step_for(event.message) or _again(move))
+
+
+def _again(move: Move) -> str:
+    target = move.state.target_node if move.state is not None else ""
+    node = f"node {target}" if target else "the node that it went to"
+    return f"the guest runs on where it was: see the events of {node}, then migrate it again"
 
 
 def newest_warning(view: View, backend: str, namespace: str, pod: str) -> Event | None:

@@ -128,5 +128,6 @@ def headline(finding: Finding, name: str, now: float) -> str:
 def evidence_line(evidence: Evidence, now: float) -> str:
     """Where it stands and what it says: ``PVC db-2-data phase: Pending (4m)``."""
     since = f" ({age(now - evidence.since)})" if evidence.since is not None else ""
-    value = f": {evidence.value}" if evidence.value else ""
+    # A condition may have its reason for a message.
+    value = f": {evidence.value}" if evidence.value and not evidence.field.endswith(f" {evidence.value}") else ""
     return f"{evidence.subject} {evidence.field}{value}{since}"

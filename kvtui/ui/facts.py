@@ -18,7 +18,7 @@ from kvtui.resources.base import AnyResource
 from kvtui.resources.verdicts import find_worst, worsen
 from kvtui.text import age, parse_time
 from kvtui.triage.problems import Problem
-from kvtui.triage.telling import Story
+from kvtui.triage.telling import Story, evidence_line
 from kvtui.ui.lines import Line, Part, line, wrap
 
 _SEQUENCES = re.compile("\ufffd(?:\\[[0-?]*[ -/]*[@-~]|\\(B)")
@@ -78,7 +78,7 @@ def finding_lines(finding: Finding, now: float, width: int) -> Iterator[Line]:
     for piece in wrap(finding.cause, width, "  "):
         yield line(piece)
     for evidence in finding.evidence:
-        for piece in wrap(f"{evidence.subject} {evidence.field}: {evidence.value}", width, "    "):
+        for piece in wrap(evidence_line(evidence, now), width, "    "):
             yield line(piece, Tone.MUTED)
     if finding.step:
         for piece in wrap(f"next: {finding.step}", width, "  "):

@@ -104,7 +104,7 @@ CASES: dict[str, Case] = {
             Says(kinds.PVC, "shop/orders-db-1-data", ('"phase":"Pending"', '"storageClassName":"nfs-archive"')),
             _event("shop", "ExternalProvisioning", "nfs.csi.k8s.io"),
         ),
-        ("shop/orders-db-1", "nfs-archive"),
+        ("shop/orders-db-1", "nfs-archive", "there is no CSIDriver nfs.csi.k8s.io"),
     ),
     "missing-claim": Case(
         (_vm("shop/orders-db-2", '"printableStatus":"ErrorPvcNotFound"', "PVC shop/orders-db2-data does not exist"),),
@@ -123,7 +123,7 @@ CASES: dict[str, Case] = {
     ),
     "hotplug-stuck": Case(
         (_vmi("data/archive-1", '"hotplugVolume"', "PVCNotReady", "PVC is in phase ClaimPending"),),
-        ("data/archive-1", "archive-1-cold", "nfs-archive"),
+        ("data/archive-1", "nfs-archive", "there is no CSIDriver nfs.csi.k8s.io"),
     ),
     "snapshot-failed": Case(
         (
@@ -354,7 +354,7 @@ CASES: dict[str, Case] = {
     ),
     "broken-customization": Case(
         (Says(kinds.KUBEVIRT, "kubevirt/kubevirt", ("DeploymentFailed", "An error occurred during deployment: ")),),
-        ("kubevirt", "unable to apply patch to Deployment virt-controller"),
+        ("kubevirt", "the patch of Deployment virt-controller in spec.customizeComponents", "invalid JSON"),
         rule="kubevirt.available",
     ),
     # Clusters in the cluster

@@ -48,7 +48,7 @@ def of(*items: Object, now: float = RECORDED) -> list[Finding]:
         (
             "Error",
             "Unable to connect to http data source: expected status code 200, got 403. Status: 403 Forbidden",
-            f"the server answers 403 Forbidden for {URL}, and it names no secretRef",
+            f"the server answers 403 Forbidden for {URL}, and spec.source names no secretRef",
             "put user and password into a Secret",
         ),
         (  # Go crypto/x509

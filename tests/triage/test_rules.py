@@ -47,7 +47,7 @@ def test_an_instance_without_a_vm_is_a_note() -> None:
         ("missing_claim", "PVC shop/db-2-missing does not exist"),
         (
             "unbound",
-            'its PVC shop/db-1-data of StorageClass "rig-rwx" is Pending',
+            "its PVC shop/db-1-data is Pending",
         ),
         ("too_big", "no node takes it: 3 Insufficient memory"),
         (
