@@ -22,7 +22,7 @@ from kvtui.records.base import Condition, Record, find_condition
 from kvtui.records.kubernetes import Event
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.store import View
-from kvtui.text import age, parse_time
+from kvtui.text import age, parse_time, quantity
 from kvtui.triage.base import LINGER, WELL, Judgement, Related, Rule
 
 BOOT_LIMIT: Final = 300.0
@@ -153,11 +153,13 @@ def _changes(vm: VirtualMachine, vmi: VirtualMachineInstance) -> Iterator[tuple[
         ("domain.cpu.sockets", new.cpu.sockets, old.cpu.sockets),
         ("domain.cpu.threads", new.cpu.threads, old.cpu.threads),
         ("domain.cpu.model", new.cpu.model, old.cpu.model),
-        ("domain.memory.guest", new.memory.guest, old.memory.guest),
     )
     for field, wanted, has in pairs:
         if wanted and has and wanted != has:
             yield field, str(wanted), str(has)
+    wanted, has = new.memory.guest, old.memory.guest
+    if wanted and has and quantity(wanted) != quantity(has):
+        yield "domain.memory.guest", wanted, has
 
 
 def _judge_pause(view: View, ref: Ref, now: float) -> Judgement:

@@ -1,0 +1,68 @@
+"""Causes name the field and its value, and the evidence is what the object says."""
+
+from __future__ import annotations
+
+import pytest
+
+from kvtui.model import Finding
+from tests.triage.test_drills import play
+
+
+def found(drill: str, rule: str) -> Finding:
+    return next(one for one in play(drill).findings if one.rule == rule)
+
+
+@pytest.mark.parametrize(
+    ("drill", "rule", "cause", "field", "value"),
+    [
+        ("ceph-nearly-full", "ceph.health", "87 % of its 84Ti are used", "status.ceph.capacity", "bytesUsed 7"),
+        ("import-out-of-memory", "import.state", "more memory than its limit, 600M, and", "limits.memory", "600M"),
+        (
+            "broken-customization",
+            "kubevirt.available",
+            "the patch of Deployment virt-controller in spec.customizeComponents cannot be applied: invalid JSON",
+            "spec.customizeComponents.patches[0].patch",
+            '{"spec": {"template"',
+        ),
+        (
+            "restart-required",
+            "vm.restart",
+            "domain.cpu.cores is 4 in its spec, and the guest runs with 2",
+            "spec.domain.cpu.cores",
+            "2",
+        ),
+        ("private-disk", "vm.eviction", "its PVC legacy-cms-1-data", "spec.accessModes", "ReadWriteOnce"),
+        ("blocked-drain", "vm.eviction", "worker-10 is cordoned", "spec.unschedulable", "true"),
+        ("bridge-on-pod-network", "vm.eviction", "its interface default on the pod network", "LiveMigratable", ""),
+        ("stuck-rollout", "node.state", "virt-handler has not renewed its heartbeat", "kubevirt.io/heartbeat", "20"),
+        ("unbound-claim", "claim.state", 'it waits for StorageClass "nfs-archive"', "status.phase", "Pending"),
+    ],
+)
+def test_the_cause_names_the_value_and_the_evidence_where_it_stands(
+    drill: str, rule: str, cause: str, field: str, value: str
+) -> None:
+    told = found(drill, rule)
+    assert cause in told.cause
+    assert any(field in one.field and one.value.startswith(value) for one in told.evidence), told.evidence
+
+
+def test_what_several_conditions_say_in_the_same_words_is_told_once() -> None:
+    values = [one.value for one in found("broken-customization", "kubevirt.available").evidence]
+    assert len(set(values)) == len(values)
+
+
+def test_a_patch_that_cannot_be_applied_is_to_be_corrected_where_it_stands() -> None:
+    step = found("broken-customization", "kubevirt.available").step
+    assert step == "correct that patch, or take it out: kubectl edit kubevirt -n kubevirt kubevirt"
+
+
+def test_a_lost_node_is_evidence_once_and_all_of_it_has_its_age() -> None:
+    node, vm = (found("node-not-ready", rule) for rule in ("node.state", "vm.state"))
+    assert set(node.evidence) <= {*vm.evidence}
+    assert all(one.since is not None for one in vm.evidence)
+
+
+def test_who_looks_but_once_does_not_call_new_what_has_no_date() -> None:
+    problems = play("no-kvm").look_once()
+    (told,) = [one for problem in problems for one in problem.findings if one.rule == "node.state"]
+    assert told.since is None
