@@ -157,9 +157,9 @@ def _changes(vm: VirtualMachine, vmi: VirtualMachineInstance) -> Iterator[tuple[
     for field, wanted, has in pairs:
         if wanted and has and wanted != has:
             yield field, str(wanted), str(has)
-    wanted, has = new.memory.guest, old.memory.guest
-    if wanted and has and quantity(wanted) != quantity(has):
-        yield "domain.memory.guest", wanted, has
+    memory, present = new.memory.guest, old.memory.guest
+    if memory and present and quantity(memory) != quantity(present):
+        yield "domain.memory.guest", memory, present
 
 
 def _judge_pause(view: View, ref: Ref, now: float) -> Judgement:
