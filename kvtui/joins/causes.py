@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from kvtui.joins.machine import Machine
+from kvtui.joins.machine import Machine, phase_since
 from kvtui.model import Evidence
 from kvtui.records.base import find_condition
 from kvtui.records.cdi import DataVolume
@@ -85,7 +85,7 @@ def _of_instance(machine: Machine) -> Iterator[Cause]:
         yield Cause(
             Theme.INSTANCE,
             f"its instance ended with {vmi.status.reason}",
-            Evidence(subject, f"phase {vmi.status.phase}", vmi.status.reason, vmi.status.phase_since),
+            Evidence(subject, f"phase {vmi.status.phase}", vmi.status.reason, phase_since(vmi)),
         )
 
 

@@ -253,6 +253,12 @@ def machines_of_volume(view: View, ref: Ref, _record: Record) -> Iterator[Ref]:
         yield from machines_of_instance(view, instance, vmi)
 
 
+def phase_since(vmi: VirtualMachineInstance) -> float | None:
+    """When the present phase of an instance began, in seconds since the epoch."""
+    steps = vmi.status.phase_transition_timestamps
+    return next((parse_time(one.phase_transition_timestamp) for one in steps if one.phase == vmi.status.phase), None)
+
+
 def running_since(vmi: VirtualMachineInstance | None) -> float | None:
     """When the guest began to run, in seconds since the epoch; None for one that does not run."""
     if vmi is None or not vmi.is_running:

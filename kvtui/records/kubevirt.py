@@ -10,7 +10,6 @@ import msgspec
 
 from kvtui.records.base import Condition, Record, Struct
 from kvtui.records.networks import Network, network_links, share_networks
-from kvtui.text import parse_time
 
 
 class Cpu(Struct):
@@ -374,12 +373,6 @@ class InstanceStatus(Struct):
     volume_status: tuple[VolumeStatus, ...] = ()
     current_cpu_topology: Cpu | None = msgspec.field(default=None, name="currentCPUTopology")
     memory: InstanceMemory | None = None
-
-    @property
-    def phase_since(self) -> float | None:
-        """When its present phase began, in seconds since the epoch."""
-        steps = (step for step in self.phase_transition_timestamps if step.phase == self.phase)
-        return next((parse_time(step.phase_transition_timestamp) for step in steps), None)
 
 
 class VirtualMachineInstance(Record):

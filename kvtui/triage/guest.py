@@ -15,6 +15,7 @@ from kvtui.joins.machine import (
     machines_named,
     machines_of_instance,
     machines_of_vm,
+    phase_since,
     running_since,
 )
 from kvtui.model import Evidence, Finding, Ref, Severity
@@ -93,7 +94,7 @@ def _judge_crash(view: View, ref: Ref, _now: float) -> Judgement:
     words = (told.message if told is not None else "") or vmi.status.reason or "its instance ended with phase Failed"
     strategy = machine.run_strategy
     again = f"; its run strategy {strategy} starts nothing again" if strategy else ""
-    evidence = Evidence(f"VMI {vmi.metadata.name}", "phase", "Failed", vmi.status.phase_since)
+    evidence = Evidence(f"VMI {vmi.metadata.name}", "phase", "Failed", phase_since(vmi))
     step = "read the end of its console log, then start it"
     cause = f"{words.rstrip('.')}{again}"
     return Judgement(_finding("vm.crashed", machine, Severity.BAD, "has crashed", cause, evidence, step))

@@ -16,6 +16,7 @@ from kvtui.joins.machine import (
     machines_of_pod,
     machines_of_vm,
     machines_of_volume,
+    phase_since,
 )
 from kvtui.model import Evidence, FeedState, Finding, Ref, Severity, Tone
 from kvtui.records.base import find_condition, is_true
@@ -387,7 +388,7 @@ def _tried_since(machine: Machine) -> float | None:
 def _phase_since(machine: Machine) -> float | None:
     if machine.vmi is None:
         return None
-    return machine.vmi.status.phase_since or (machine.vmi.created if machine.vmi.is_final else None)
+    return phase_since(machine.vmi) or (machine.vmi.created if machine.vmi.is_final else None)
 
 
 def _finding(
