@@ -96,6 +96,15 @@ def test_hearsay_is_told_only_where_nothing_is_found_in_what_it_rests_on() -> No
         assert {finding.trouble for finding in engine.findings} == troubles
 
 
+def test_what_began_by_a_clock_that_is_ahead_of_ours_is_told_at_once() -> None:
+    def judge(_view: View, ref: Ref, _now: float) -> Judgement:
+        return Judgement(Finding("test.ahead", Severity.BAD, ref, "node", "is bad", "it says so", since=100.0))
+
+    store, engine = Store(), Engine([Rule("test.ahead", judge, {Node: Counting._itself})])
+    assert engine.update(store, store.apply([node("ahead")]), 40.0)
+    assert [finding.subject.name for finding in engine.findings] == ["ahead"]
+
+
 def test_a_finding_goes_with_its_subject() -> None:
     counting, store = Counting(), Store()
     engine = Engine([counting.rule])
