@@ -87,7 +87,7 @@ def _layers_under(view: View, ref: Ref) -> Iterator[Ref]:
     stack = stack_of(view, ref)
     if stack is not None:
         yield from (layer.ref for _, layer in lines_of(stack) if layer.ref is not None and layer not in stack.above)
-    migration = view.find(Migration, ref)
+    migration = view.find(Migration, ref) if ref.kind == Migration.KIND else None
     state = migration.status.migration_state if migration is not None else None
     target = view.ref_of(Node, ref.backend, "", state.target_node) if state is not None else None
     if target is not None:
