@@ -135,6 +135,15 @@ def _ahead(view: View, backend: str, migration: Migration) -> int | None:
     )
 
 
+def tell_next_move(vmi: VirtualMachineInstance | None) -> str:
+    """That another migration follows one that is cancelled, as the node is being emptied; empty where none does."""
+    node = vmi.status.evacuation_node_name if vmi is not None else ""
+    if not node:
+        return ""
+    next_one = "a new migration begins at once"
+    return f"{node} is being emptied of it: {next_one}; cancel evacuation ends that, unless a drain goes on"
+
+
 def last_step_of_queue(view: View, backend: str) -> float | None:
     """When one of the migrations that are under way entered its phase, the newest of them; None where none is."""
     entered = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from kvtui.backends.base import Backend, Permission
-from kvtui.joins.move import Move, join_move, moves_of_instance, moves_of_migration
+from kvtui.joins.move import Move, join_move, moves_of_instance, moves_of_migration, tell_next_move
 from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.kubevirt import Migration, VirtualMachineInstance
 from kvtui.records.progress import MigrationProgress
@@ -124,8 +124,7 @@ def _cancel_when(row: Move) -> str:
 def _cancel_warn(row: Move) -> tuple[str, ...]:
     if row.state is not None and row.state.mode == "PostCopy":
         return ("in post-copy it cannot be taken back",)
-    evacuated = row.migration.metadata.annotations.evacuation
-    return (f"node {evacuated} is being emptied: another migration will follow",) if evacuated else ()
+    return tuple(filter(None, (tell_next_move(row.vmi),)))
 
 
 async def _cancel(backend: Backend, row: Move) -> None:

@@ -11,6 +11,7 @@ from kvtui.errors import BackendError, KvtuiError
 from kvtui.joins.holdups import hold_migration
 from kvtui.joins.landing import HOSTNAME, Landing, Wants, judge_nodes, read_wants, travel_selector
 from kvtui.joins.machine import Machine, migratable
+from kvtui.joins.move import tell_next_move
 from kvtui.resources.base import Action, Danger, able, migrations, objects
 from kvtui.resources.form import Answers, Choice, Form, Option
 from kvtui.store import View
@@ -114,7 +115,9 @@ def _cancel_when(machine: Machine) -> str:
 
 def _warn_cancel(machine: Machine) -> tuple[str, ...]:
     state = machine.moving
-    return ("in post-copy it cannot be taken back",) if state is not None and state.mode == "PostCopy" else ()
+    if state is not None and state.mode == "PostCopy":
+        return ("in post-copy it cannot be taken back",)
+    return tuple(filter(None, (tell_next_move(machine.live),)))
 
 
 async def _cancel(backend: Backend, machine: Machine) -> None:
@@ -184,6 +187,11 @@ def _why_not_cancelled(before: Machine, now: Machine) -> str:
     return "too late, it has moved" if late and moved is not None and moved.status.phase == "Succeeded" else ""
 
 
+def _tell_stay(before: Machine, now: Machine) -> str:
+    """Where it runs, and whether it stays there."""
+    return "; ".join(filter(None, (_tell_place(before, now), tell_next_move(now.live))))
+
+
 def _tell_place(_before: Machine, now: Machine) -> str:
     return f"it runs on {now.live.status.node_name}" if now.live is not None else ""
 
@@ -219,7 +227,7 @@ MOVES: tuple[Action[Machine], ...] = (
         when=_cancel_when,
         run=_cancel,
         settled=_cancelled,
-        remark=_tell_place,
+        remark=_tell_stay,
         outcome=_why_not_cancelled,
         awaits="cancelling migration",
         danger=Danger.ASK,

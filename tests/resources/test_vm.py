@@ -8,7 +8,7 @@ import pytest
 
 from kvtui.joins.machine import Machine
 from kvtui.model import Tone
-from kvtui.resources import vm
+from kvtui.resources import migration, vm
 from kvtui.resources.base import Danger
 from kvtui.resources.form import Draft
 from kvtui.store import Store
@@ -325,6 +325,28 @@ def test_a_cancelled_migration_is_settled_when_the_vm_no_longer_says_migrating()
     ended_move = move("new", "Failed")
     assert not ACTIONS["cancel_migration"].settled(before, machine("running", says("Migrating", ended_move)))
     assert ACTIONS["cancel_migration"].settled(before, machine("running", ended_move))
+
+
+def test_cancelling_a_migration_that_empties_a_node_says_that_the_next_one_begins() -> None:
+    def evacuated(items: dict[str, Object]) -> None:
+        items["VirtualMachineInstance"]["status"]["evacuationNodeName"] = "node01"
+
+    def both(items: dict[str, Object]) -> None:
+        move("new", "Running")(items)
+        evacuated(items)
+
+    cancel = ACTIONS["cancel_migration"]
+    words = "node01 is being emptied of it: a new migration begins at once; cancel evacuation ends that"
+    (warning,) = cancel.warn(machine("running", both))
+    assert warning.startswith(words)
+    assert words in cancel.remark(machine("running", both), machine("running", evacuated))
+    assert cancel.warn(machine("running", move("new", "Running"))) == ()
+    assert cancel.remark(machine("running", both), machine("running")) == "it runs on node01"
+    store = machine_store("running", both)
+    (ref,) = migration.RESOURCE.refs(store)
+    row = migration.RESOURCE.row(store, ref)
+    assert row is not None
+    assert migration.RESOURCE.actions[0].warn(row) == (warning,)
 
 
 def test_no_run_strategy_is_chosen_for_the_user() -> None:
