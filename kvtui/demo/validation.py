@@ -32,7 +32,7 @@ def check_fields(kind: Kind, obj: Object) -> Object:
         {"metadata": META}
         | parts
         | (CLUSTERS.get(kind) or KINDS.get(kind) or COPIES.get(kind) or OWNERS.get(kind, {})),
-        ("spec",) if kind in COPIES else (),
+        ("spec",) if kind in COPIES or kind is kinds.POOL else (),
     )
     try:
         found: Object = fitted(obj, shape)

@@ -96,8 +96,8 @@ def test_a_pod_without_containers_is_refused(spec: Any) -> None:
     _write_all_ways(_world(), kind, pod, ("spec",), spec)
 
 
-@pytest.mark.parametrize("kind", [kinds.SNAPSHOT, kinds.RESTORE, kinds.CLONE, kinds.EXPORT])
-def test_a_copy_without_its_spec_is_refused(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [kinds.SNAPSHOT, kinds.RESTORE, kinds.CLONE, kinds.EXPORT, kinds.POOL])
+def test_a_copy_or_pool_without_its_spec_is_refused(kind: Kind) -> None:
     obj = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": "copy", "namespace": "lab"}}
     error = _refused(_create, _world(), kind, "lab", "copy", obj)
     assert error is not None

@@ -55,7 +55,7 @@ class Importer(Populator):
         pod_name = f"importer-{worker['metadata']['name']}"
         pod = self.storage.find(kinds.POD, namespace, pod_name)
         if pod is None:
-            env = {"IMPORTER_SOURCE": source, "IMPORTER_ENDPOINT": notes[PREFIX + "import.endpoint"]}
+            env = {"IMPORTER_SOURCE": source, "IMPORTER_ENDPOINT": notes.get(PREFIX + "import.endpoint", "")}
             self.storage.create(kinds.POD, worker_pod(claim, worker, pod_name, "importer", env))
             begun = {"condition.running": "false", "condition.running.reason": "", "condition.running.message": ""}
             self.note(claim, {"pod.phase": "Pending", "pod.restarts": "0", "import.importPodName": pod_name, **begun})
