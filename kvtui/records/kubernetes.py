@@ -370,11 +370,13 @@ class Claim(Record):
     status: ClaimStatus = msgspec.field(default_factory=ClaimStatus)
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """To its storage class, and while it waits for a volume of that once more."""
+        """To its storage class, and while it waits for a volume of that once more, and as one that waits."""
         if self.spec.storage_class_name:
             yield "class", self.spec.storage_class_name
             if self.status.phase == "Pending":
                 yield "waits", self.spec.storage_class_name
+        if self.status.phase == "Pending":
+            yield "pending", "true"
 
 
 class Namespace(Record):

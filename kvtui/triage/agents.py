@@ -5,6 +5,8 @@ Evidence: libvirt.md 3d; libvirt's formatdomain.html, element channel.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from kvtui.joins.clocks import OFF, common_offset, tell_offset
 from kvtui.joins.domain import Guest, guests_of_host, host_of, join_guest
 from kvtui.model import Evidence, Finding, Ref, Severity
@@ -81,6 +83,13 @@ def _judge_clock(view: View, ref: Ref, _now: float) -> Judgement:
     )
 
 
+def _fellows(view: View, ref: Ref, _domain: Domain) -> Iterator[Ref]:
+    """A domain, and those of its host whose clocks are off: they are not when most are."""
+    yield ref
+    others = view.items(Domain, ref.backend)
+    yield from (found for found, other in others if other.clock is not None and abs(other.clock) >= OFF)
+
+
 RULES = (
     Rule(
         "domain.agent",
@@ -94,7 +103,7 @@ RULES = (
     Rule(
         "domain.clock",
         _judge_clock,
-        {Domain: itself, Host: guests_of_host},
+        {Domain: _fellows, Host: guests_of_host},
         linger=LINGER,
         detects="a VM of a host whose clock is not ours, though those of the other guests there are",
         severities="warn",

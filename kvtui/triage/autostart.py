@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from kvtui.joins.domain import Guest, guests_of_host, join_guest
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.libvirt import Domain, DomainState, Host
 from kvtui.store import View
-from kvtui.triage.base import HIDDEN, LINGER, WELL, Judgement, Rule, itself
+from kvtui.triage.base import HIDDEN, LINGER, WELL, Judgement, Rule
 
 SETTLE = 60.0
 """Seconds for which it may be off: a host that comes up starts one after the other."""
@@ -80,11 +82,18 @@ def _finding(guest: Guest, ref: Ref, severity: Severity, trouble: str, cause: st
     )
 
 
+def _everywhere(view: View, ref: Ref, domain: Domain) -> Iterator[Ref]:
+    """A domain, and the same on other hosts."""
+    yield ref
+    if domain.metadata.uid:
+        yield from (found for found, _ in view.everywhere(Domain, "uuid", domain.metadata.uid))
+
+
 RULES = (
     Rule(
         "domain.autostart",
         _judge,
-        {Domain: itself, Host: guests_of_host},
+        {Domain: _everywhere, Host: guests_of_host},
         settle=SETTLE,
         linger=LINGER,
         detects="a VM of a host that is to start with it and does not run, or that runs elsewhere already",

@@ -12,6 +12,10 @@ from kvtui.store import View
 
 LINGER = 5.0
 """Seconds for which an object must be well before what was found in it goes."""
+LOOK_AGAIN = 15.0
+"""Seconds between two looks at what was found where the cause may lie in more than can be followed."""
+LOADING = 1.0
+"""Seconds between two looks at whether all of a kind are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class Rule:
     """Whether its subjects are the backends, judged anew when one of their feeds changes."""
     settle: float = 0.0
     """Seconds that a finding must stand before it is told: controllers try again."""
+    look_again: float = 0.0
+    """Seconds after which what it has found is judged anew though nothing of `related` changed; 0 for not at all."""
     linger: float = 0.0
     """Seconds that its subject must be well before a finding goes: what comes and goes stays in sight."""
     detects: str = ""

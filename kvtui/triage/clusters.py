@@ -185,7 +185,7 @@ def _cluster_of(view: View, ref: Ref, record: Record) -> Iterator[Ref]:
         yield cluster.ref(ref.backend)
 
 
-def _machines_of_cluster(view: View, ref: Ref, _cluster: Cluster) -> Iterator[Ref]:
+def _machines_of_cluster(view: View, ref: Ref, _cluster: Cluster | KubevirtCluster) -> Iterator[Ref]:
     for at, machine in view.items(KubevirtMachine, ref.backend):
         if at.namespace == ref.namespace and machine.metadata.labels.get(CLUSTER_LABEL) == ref.name:
             yield at
@@ -228,6 +228,7 @@ RULES: Final = (
         {
             KubevirtMachine: itself,
             Cluster: _machines_of_cluster,
+            KubevirtCluster: _machines_of_cluster,
             KubeadmConfig: _machine_named,
             VirtualMachine: _machine_named,
         },

@@ -317,6 +317,11 @@ def _deployments(_view: View, ref: Ref, pod: Pod) -> Iterator[Ref]:
             yield deployment_ref(ref.backend, ref.namespace, component)
 
 
+def _deployments_of_kubevirt(_view: View, ref: Ref, _record: KubeVirt) -> Iterator[Ref]:
+    for component in _WITHOUT:
+        yield deployment_ref(ref.backend, ref.namespace, component)
+
+
 def _deployment_itself(_view: View, ref: Ref, _record: Deployment) -> Iterator[Ref]:
     if ref.name in _WITHOUT:
         yield deployment_ref(ref.backend, ref.namespace, ref.name)
@@ -379,7 +384,12 @@ RULES: Final = (
     Rule(
         "component.ready",
         _judge_deployment,
-        {Deployment: _deployment_itself, Pod: _deployments, Node: _deployments_on_node},
+        {
+            Deployment: _deployment_itself,
+            Pod: _deployments,
+            Node: _deployments_on_node,
+            KubeVirt: _deployments_of_kubevirt,
+        },
         settle=SETTLE,
         linger=_LINGER,
         detects="a part of KubeVirt or CDI of which no pod is ready: virt-api, virt-controller, cdi-deployment ...",

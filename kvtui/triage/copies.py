@@ -222,9 +222,18 @@ def _same_vm(type_: type[T]) -> Related:
     return find
 
 
-def _restores_of_vm(view: View, ref: Ref, vm: VirtualMachine) -> Iterator[Ref]:
-    if vm.status.restore_in_progress:
-        yield from (other for other, _ in view.linked(VmRestore, ref.backend, "vm", ref.path))
+def _of_vm(type_: type[T]) -> Related:
+    """For `related`: all of a kind that are for a VM."""
+
+    def find(view: View, ref: Ref, _vm: VirtualMachine) -> Iterator[Ref]:
+        yield from (copy for copy, _ in view.linked(type_, ref.backend, "vm", ref.path))
+
+    return find
+
+
+def _clones_of_vm(view: View, ref: Ref, _vm: VirtualMachine) -> Iterator[Ref]:
+    """Those that are made of it."""
+    yield from (clone for clone, _ in view.linked(VmClone, ref.backend, "source", f"{ref.kind} {ref.path}"))
 
 
 def _rule(
@@ -241,16 +250,21 @@ RULES: Final = (
     _rule(
         "snapshot.state",
         _judge_snapshot,
-        {VmSnapshot: _same_vm(VmSnapshot)},
+        {VmSnapshot: _same_vm(VmSnapshot), VirtualMachine: _of_vm(VmSnapshot)},
         "a snapshot that failed or does not end, leaves disks out, or was taken without the guest's agent",
         "warn, info",
     ),
     _rule(
         "restore.state",
         _judge_restore,
-        {VmRestore: _same_vm(VmRestore), VirtualMachine: _restores_of_vm},
+        {VmRestore: _same_vm(VmRestore), VirtualMachine: _of_vm(VmRestore)},
         "a restore that failed, or waits for its VM to be stopped",
     ),
-    _rule("clone.state", _judge_clone, {VmClone: _same_vm(VmClone)}, "a clone that failed"),
+    _rule(
+        "clone.state",
+        _judge_clone,
+        {VmClone: _same_vm(VmClone), VirtualMachine: _clones_of_vm},
+        "a clone that failed",
+    ),
     _rule("export.state", _judge_export, {VmExport: itself}, "an export whose source is gone or in use"),
 )

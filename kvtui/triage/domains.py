@@ -14,7 +14,7 @@ from kvtui.records.kubernetes import Node
 from kvtui.records.libvirt import Disk, Domain, DomainJob, DomainState, Host, StorageVolume
 from kvtui.store import View
 from kvtui.text import age, percent, rate, size
-from kvtui.triage.base import HIDDEN, LINGER, WELL, Judgement, Rule, itself
+from kvtui.triage.base import HIDDEN, LINGER, LOOK_AGAIN, WELL, Judgement, Rule, itself
 
 JOB_RECENT = 600.0
 """Seconds for which a failed job is news."""
@@ -220,6 +220,7 @@ RULES = (
         "domain.state",
         _judge,
         {Domain: itself, Host: guests_of_host, Node: domains_of_node},
+        look_again=LOOK_AGAIN,
         linger=LINGER,
         detects="a VM of a host that crashed, hangs, or is paused by an I/O error, its watchdog or libvirt",
         severities="bad, warn",

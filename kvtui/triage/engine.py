@@ -204,6 +204,8 @@ class Engine:
             if finding.since is None and self.waits:
                 finding = replace(finding, since=_known_since(case, finding, now))
             due = _find(case, judgement, finding, settle, now)
+            if rule.look_again:
+                due = _earliest(due, now + rule.look_again)
         if case.due != due:
             case.due = due
             if due is not None:

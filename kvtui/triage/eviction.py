@@ -12,21 +12,23 @@ from kvtui.joins.machine import (
     machines_of_migration,
     machines_of_node,
     machines_of_vm,
+    machines_of_volume,
 )
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import find_condition
-from kvtui.records.kubernetes import Node
+from kvtui.records.kubernetes import Claim, Node
 from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.store import View
 from kvtui.text import age, parse_time
-from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
+from kvtui.triage.base import LINGER, LOOK_AGAIN, WELL, Judgement, Rule, itself
 from kvtui.triage.messages import Reading, read_message
 
 CORDON_LIMIT: Final = 3600.0
 """Seconds after which a cordon may be forgotten: maintenance takes less."""
 EVACUATION_LIMIT: Final = 300.0
 """Seconds that an evacuation may wait for its migration while no other goes on."""
-_LOOK_AGAIN: Final = 60.0
+_QUEUE: Final = 60.0
+"""Seconds between two looks at whether it is its turn."""
 _CORDON: Final = "node.kubernetes.io/unschedulable"
 _LIMIT: Final = 120.0
 """Seconds after its start in which a VM may still become migratable: virt-handler looks at it by and by."""
@@ -98,7 +100,7 @@ def _judge_evacuation(view: View, ref: Ref, now: float) -> Judgement:
         return WELL
     if view.linked(Migration, ref.backend, "unfinished", "true"):
         # Only a few are made at a time: it may wait for its turn.
-        return Judgement(again=now + _LOOK_AGAIN)
+        return Judgement(again=now + _QUEUE)
     evidence = Evidence(f"VMI {vmi.metadata.name}", "status.evacuationNodeName", name)
     cause = f"it is to leave {name}, and virt-controller makes no migration for it{_pause(machine, now)}"
     step = "see the log of virt-controller and the migrations of that node; or cancel the evacuation"
@@ -151,7 +153,12 @@ RULES: Final = (
     Rule(
         "vm.eviction",
         _judge,
-        {VirtualMachine: machines_of_vm, VirtualMachineInstance: machines_of_instance, Node: machines_of_node},
+        {
+            VirtualMachine: machines_of_vm,
+            VirtualMachineInstance: machines_of_instance,
+            Node: machines_of_node,
+            Claim: machines_of_volume,
+        },
         linger=LINGER,
         detects="a VM that evictionStrategy LiveMigrate wants moved and that cannot be, and the drain that it blocks",
         severities="warn, info",
@@ -165,6 +172,7 @@ RULES: Final = (
             Migration: machines_of_migration,
         },
         settle=EVACUATION_LIMIT,
+        look_again=LOOK_AGAIN,
         linger=LINGER,
         detects="a VM that is to leave its node and for which no migration is made",
         severities="warn",

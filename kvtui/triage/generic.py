@@ -14,6 +14,7 @@ from kvtui.joins.machine import (
     join_machine,
     machines_named,
     machines_of_instance,
+    machines_of_migration,
     machines_of_pod,
     machines_of_vm,
     running_since,
@@ -27,7 +28,7 @@ from kvtui.records.kubevirt import KubeVirt, Migration, VirtualMachine, VirtualM
 from kvtui.records.storage import PersistentVolume, StorageClass
 from kvtui.store import View
 from kvtui.text import parse_time
-from kvtui.triage.base import LINGER, WELL, Judgement, Related, Rule, itself
+from kvtui.triage.base import LINGER, LOOK_AGAIN, WELL, Judgement, Related, Rule, itself
 
 SETTLE: Final = 60.0
 """Seconds that a complaint must stand: controllers try again."""
@@ -272,9 +273,17 @@ def _judge_machine(view: View, ref: Ref, now: float) -> Judgement:
     return _judge(view, ref, now, "vm", records)
 
 
+def _counts(view: View, ref: Ref, event: Event) -> bool:
+    """Whether an event is a warning, or may answer one."""
+    if event.type == "Warning":
+        return True
+    about = event.involved_object
+    return bool(view.linked(Event, ref.backend, "warns", f"{about.kind} {about.namespace}/{about.name}"))
+
+
 def _of_machine_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
     about = event.involved_object
-    if event.type != "Warning":
+    if not _counts(view, ref, event):
         return ()
     if about.kind in (VirtualMachine.KIND, VirtualMachineInstance.KIND):
         return machines_named(view, ref.backend, about.namespace, about.name)
@@ -293,7 +302,7 @@ def _rule(type_: type[Record], label: str, leave: Callable[[Record], bool] = lam
 
     def of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
         about = event.involved_object
-        if event.type != "Warning" or about.kind != type_.KIND:
+        if about.kind != type_.KIND or not _counts(view, ref, event):
             return ()
         record = view.get(type_, ref.backend, about.namespace, about.name)
         return (record.ref(ref.backend),) if record is not None else ()
@@ -306,6 +315,7 @@ def _rule(type_: type[Record], label: str, leave: Callable[[Record], bool] = lam
         judge,
         related,
         settle=SETTLE,
+        look_again=LOOK_AGAIN,
         linger=LINGER,
         detects=detects,
         severities="warn, info",
@@ -325,9 +335,11 @@ RULES: Final = (
             VirtualMachine: machines_of_vm,
             VirtualMachineInstance: machines_of_instance,
             Pod: machines_of_pod,
+            Migration: machines_of_migration,
             Event: _of_machine_event,
         },
         settle=SETTLE,
+        look_again=LOOK_AGAIN,
         linger=LINGER,
         detects="a vm whose conditions, launcher or events say that something is wrong, in ways that no rule knows",
         severities="warn, info",

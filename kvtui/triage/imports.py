@@ -13,12 +13,12 @@ from kvtui.joins.causes import Cause, Theme, find_import_cause
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import find_condition
 from kvtui.records.cdi import DataSource, DataVolume
-from kvtui.records.kubernetes import Claim, Event, Pod, Terminated
+from kvtui.records.kubernetes import Claim, Deployment, Event, Pod, Terminated
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.records.storage import StorageClass
 from kvtui.store import View
 from kvtui.text import parse_time, quantity
-from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
+from kvtui.triage.base import LINGER, LOOK_AGAIN, WELL, Judgement, Rule, itself
 from kvtui.triage.components import find_down
 from kvtui.triage.datasources import find_missing, tell_missing
 from kvtui.triage.messages import Reading, read_message
@@ -377,6 +377,11 @@ def _of_pod(view: View, ref: Ref, pod: Pod) -> Iterable[Ref]:
     return (found for found, _ in view.linked(DataVolume, ref.backend, "claim", f"{ref.namespace}/{name}"))
 
 
+def _of_deployment(view: View, ref: Ref, _record: Deployment) -> Iterable[Ref]:
+    named = ref.name == _CONTROLLER
+    return (found for found, _ in view.linked(DataVolume, ref.backend, "worker", _CONTROLLER)) if named else ()
+
+
 def _of_source(view: View, ref: Ref, _record: DataSource) -> Iterable[Ref]:
     return (found for found, _ in view.linked(DataVolume, ref.backend, "source", ref.path))
 
@@ -385,7 +390,15 @@ RULES = (
     Rule(
         "import.state",
         _judge,
-        {DataVolume: itself, Claim: _of_claim, Event: _of_event, Pod: _of_pod, DataSource: _of_source},
+        {
+            DataVolume: itself,
+            Claim: _of_claim,
+            Event: _of_event,
+            Pod: _of_pod,
+            Deployment: _of_deployment,
+            DataSource: _of_source,
+        },
+        look_again=LOOK_AGAIN,
         linger=LINGER,
         detects="a DataVolume that failed, does not begin or fill, fills slowly, or whose worker crashes on and on",
         severities="bad, warn, info",

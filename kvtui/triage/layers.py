@@ -31,7 +31,7 @@ from kvtui.records.libvirt import Domain, DomainState, Host
 from kvtui.records.storage import PersistentVolume
 from kvtui.store import View
 from kvtui.text import parse_time
-from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
+from kvtui.triage.base import LINGER, LOADING, LOOK_AGAIN, WELL, Judgement, Rule, itself
 
 SETTLE = 20.0
 """Seconds for which layers may disagree: each learns of the other a moment later."""
@@ -110,7 +110,7 @@ def _carries(pod: Pod) -> bool:
     return pod.status.phase == "Running" and not meta.annotations.provisioning and not meta.deletion_timestamp
 
 
-def _judge_disk(view: View, ref: Ref, _now: float) -> Judgement:
+def _judge_disk(view: View, ref: Ref, now: float) -> Judgement:
     """A DataVolume that is Succeeded, and whose claim is lost or not there."""
     record = view.find(DataVolume, ref)
     if record is None or record.status.phase != "Succeeded" or record.metadata.deletion_timestamp:
@@ -119,7 +119,7 @@ def _judge_disk(view: View, ref: Ref, _now: float) -> Judgement:
     claim = view.get(Claim, ref.backend, ref.namespace, name)
     if claim is None:
         if not _is_whole(view, ref.backend, Claim):
-            return WELL
+            return _unless_loading(view, ref.backend, Claim, now)
         state = "does not exist"
     elif claim.status.phase == "Lost":
         state = "is Lost"
@@ -193,7 +193,7 @@ def _of_claim(ref: Ref, volume: Ref, state: str, since: float | None) -> Finding
     )
 
 
-def _judge_node(view: View, ref: Ref, _now: float) -> Judgement:
+def _judge_node(view: View, ref: Ref, now: float) -> Judgement:
     """A node that is Ready, and that runs in a domain or VM that does not run: it is about to be lost."""
     node = view.find(Node, ref)
     if node is None or not is_true(node.status.conditions, "Ready"):
@@ -209,6 +209,8 @@ def _judge_node(view: View, ref: Ref, _now: float) -> Judgement:
         if trouble and feed.state is FeedState.LIVE:
             state = machine_evidence(view, machine)
             return Judgement(_of_node(ref, machine, trouble, state, machine_step(view, machine), None))
+        if trouble:
+            return _unless_loading(view, machine.backend, VirtualMachineInstance, now)
     return WELL
 
 
@@ -230,6 +232,12 @@ def _is_whole(view: View, backend: str, type_: type[Record]) -> bool:
     """Whether what is not among the objects of a kind does not exist."""
     feed = view.feed(backend, type_.KIND)
     return feed.state is FeedState.LIVE and not feed.detail
+
+
+def _unless_loading(view: View, backend: str, type_: type[Record], now: float) -> Judgement:
+    """Nothing is found while not all of a kind is known; that all of it is listed is no change of an object."""
+    loading = view.feed(backend, type_.KIND).state is FeedState.LOADING
+    return Judgement(again=now + LOADING) if loading else WELL
 
 
 def _finding(
@@ -300,6 +308,7 @@ RULES = (
         _judge_claim,
         {Claim: itself, PersistentVolume: _claim_of_volume},
         settle=SETTLE,
+        look_again=LOOK_AGAIN,
         linger=LINGER,
         detects="a PVC that is Bound to a volume that has failed, is released, or is another's",
         severities="bad",

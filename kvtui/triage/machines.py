@@ -26,7 +26,7 @@ from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.storage import CephCluster
 from kvtui.store import View
 from kvtui.text import parse_time
-from kvtui.triage.base import LINGER, WELL, Judgement, Rule
+from kvtui.triage.base import LINGER, LOADING, LOOK_AGAIN, WELL, Judgement, Rule
 from kvtui.triage.components import find_down
 from kvtui.triage.imports import explain_import
 from kvtui.triage.messages import read_message, step_for
@@ -41,10 +41,6 @@ SETTLE = 15.0
 STOPPED_LIMIT = 60.0
 """Seconds that a VM may be off which its run strategy wants on: the controller needs a moment."""
 
-_LOOK_AGAIN = 15.0
-"""Seconds between two looks at why a VM does not start: what makes room on a node is not followed."""
-_LOADING = 1.0
-"""Seconds between two looks at whether all VMs are listed."""
 _ERRORS = frozenset(
     {
         "ErrorPvcNotFound",
@@ -65,7 +61,7 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     if machine is None:
         return WELL
     if machine.vm is None and _is_ahead_of_its_vm(view, machine):
-        return Judgement(again=now + _LOADING)
+        return Judgement(again=now + LOADING)
     if machine.live is not None and machine.live.metadata.deletion_timestamp:
         return _judge_stopping(machine, now)
     if machine.running:
@@ -80,7 +76,7 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     if not status:
         return _judge_untouched(view, machine, now)
     if status in _ERRORS or _crashes_again(machine):
-        return Judgement(_not_starting(view, machine, Severity.BAD, now), now + _LOOK_AGAIN)
+        return Judgement(_not_starting(view, machine, Severity.BAD, now))
     if machine.live is not None or status in {"Starting", "Provisioning", "WaitingForVolumeBinding"}:
         return _judge_starting(view, machine, now)
     if status == "Stopped" and machine.run_strategy == "Always":
@@ -203,7 +199,7 @@ def _judge_starting(view: View, machine: Machine, now: float) -> Judgement:
         return Judgement(again=limit)
     if cause is None:
         return Judgement(_slow(view, machine, now))
-    return Judgement(_not_starting(view, machine, Severity.BAD, now), now + _LOOK_AGAIN)
+    return Judgement(_not_starting(view, machine, Severity.BAD, now))
 
 
 def _slow(view: View, machine: Machine, now: float) -> Finding:
@@ -240,7 +236,7 @@ def _judge_untouched(view: View, machine: Machine, now: float) -> Judgement:
     told = Evidence(f"VM {machine.record.metadata.name}", "status.printableStatus", "not set", made)
     step = "" if down is not None else f"read the log of {_CONTROLLER}"
     finding = _finding(machine, Severity.BAD, "has no status", words, made, (told,), step)
-    return Judgement(replace(finding, root=down), now + _LOOK_AGAIN)
+    return Judgement(replace(finding, root=down))
 
 
 _CONTROLLER = "virt-controller"
@@ -437,6 +433,7 @@ RULES = (
             Event: _of_event,
             CephCluster: _paused,
         },
+        look_again=LOOK_AGAIN,
         linger=LINGER,
         detects="a VM that does not start, run, stop or keep in step as it should, or that its storage paused",
         severities="bad, warn",

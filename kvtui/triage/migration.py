@@ -14,7 +14,7 @@ from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInst
 from kvtui.records.progress import MigrationProgress
 from kvtui.store import View
 from kvtui.text import age, parse_time
-from kvtui.triage.base import WELL, Judgement, Rule
+from kvtui.triage.base import LOOK_AGAIN, WELL, Judgement, Rule
 from kvtui.triage.convergence import copy_of
 from kvtui.triage.messages import read_message, step_for
 from kvtui.triage.pace import PREPARATION, pace_of
@@ -33,8 +33,8 @@ PENDING_LIMIT = 120.0
 """Seconds that a migration may wait without a reason."""
 QUEUE_LIMIT = 600.0
 """Seconds that none of those before a waiting migration may take to get on."""
-_LOOK_AGAIN = 15.0
-"""Seconds after which a sentence that counts time is told anew."""
+_QUEUE = 60.0
+"""Seconds between two looks at a queue that gets on."""
 _LINGER = 20.0
 """Seconds for which a copy must get on before it is well again: rates are told every five and go up and down."""
 _NAMED = 3
@@ -165,8 +165,8 @@ def _judge_pending(view: View, move: Move, ref: Ref, now: float) -> Judgement:
     # Its turn comes, as long as those before it get on.
     stands = max(created, last_step_of_queue(view, ref.backend) or created) + QUEUE_LIMIT
     if now < stands:
-        return Judgement(again=stands)
-    return Judgement(_queued(view, move, ref, limit, now), now + _LOOK_AGAIN)
+        return Judgement(again=min(stands, now + _QUEUE))
+    return Judgement(_queued(view, move, ref, limit, now))
 
 
 def _behind_its_vm(move: Move, ref: Ref, now: float, created: float) -> Judgement:
@@ -213,7 +213,7 @@ def _judge_preparing(view: View, move: Move, ref: Ref, now: float) -> Judgement:
         step = f"{refused.step or 'free capacity on another node'}; {left}"
         evidence = (refused.evidence, *refused.more)
         finding = _finding(move, ref, Severity.WARN, "finds no target", refused.sentence, since, evidence, step)
-        return Judgement(finding, now + _LOOK_AGAIN)
+        return Judgement(finding)
     pace = pace_of(view, ref.backend, PREPARATION, now)
     if now < since + pace.limit:
         return Judgement(again=since + pace.limit)
@@ -252,7 +252,7 @@ def _judge_running(view: View, move: Move, ref: Ref, now: float) -> Judgement:
     trouble = "does not converge" if copy.stuck else "runs for long"
     severity = Severity.INFO if copy.ends_well else Severity.WARN
     finding = _finding(move, ref, severity, trouble, copy.tell(now), copy.began, evidence, step)
-    return Judgement(finding, now + _LOOK_AGAIN)
+    return Judgement(finding)
 
 
 def _holds_up(view: View, move: Move) -> bool:
@@ -322,6 +322,7 @@ RULES = (
             Pod: _of_pod,
             Event: _of_event,
         },
+        look_again=LOOK_AGAIN,
         linger=_LINGER,
         detects="a migration that failed, is held up, waits in the queue, finds no target, or does not converge",
         severities="bad, warn, info",

@@ -22,7 +22,7 @@ from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import Domain, Host
 from kvtui.store import View
 from kvtui.text import parse_time, quantity
-from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
+from kvtui.triage.base import LINGER, LOOK_AGAIN, WELL, Judgement, Rule, itself
 from kvtui.triage.components import HANDLER, find_handler_trouble, handlers_of_node
 
 HEARTBEAT_LIMIT = 300.0
@@ -195,6 +195,7 @@ RULES = (
             VirtualMachine: nodes_of_machine,
             VirtualMachineInstance: nodes_of_machine,
         },
+        look_again=LOOK_AGAIN,
         linger=LINGER,
         detects="a node that is not ready, under pressure, takes no VMs, or lacks KVM or virt-handler's heartbeat",
         severities="bad, warn",

@@ -17,7 +17,7 @@ from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim, Event
 from kvtui.records.storage import CsiDriver, PersistentVolume, StorageClass
 from kvtui.store import View
-from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
+from kvtui.triage.base import LINGER, LOOK_AGAIN, WELL, Judgement, Rule, itself
 from kvtui.triage.messages import Reading, read_message
 
 BIND_LIMIT: Final = 60.0
@@ -261,9 +261,9 @@ def _classes_of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
     return _classes_of_claim(view, claim.ref(ref.backend), claim) if claim is not None else ()
 
 
-def _claims_of_class(view: View, ref: Ref, _record: StorageClass) -> Iterator[Ref]:
-    for claim, _ in view.linked(Claim, ref.backend, "waits", ref.name):
-        yield claim
+def _waiting_claims(view: View, ref: Ref, _record: StorageClass) -> Iterator[Ref]:
+    """What a claim is told depends on all the classes that there are."""
+    yield from (claim for claim, _ in view.linked(Claim, ref.backend, "pending", "true"))
 
 
 def _claims_of_volume(view: View, ref: Ref, volume: PersistentVolume) -> Iterator[Ref]:
@@ -280,9 +280,10 @@ RULES: Final = (
         {
             Claim: itself,
             Event: _claims_of_event,
-            StorageClass: _claims_of_class,
+            StorageClass: _waiting_claims,
             PersistentVolume: _claims_of_volume,
         },
+        look_again=LOOK_AGAIN,
         linger=LINGER,
         detects="a claim that lost its volume or gets none: its class does not exist, is not named, or does not work",
         severities="bad, warn",
@@ -296,6 +297,7 @@ RULES: Final = (
             Event: _classes_of_event,
             CsiDriver: _classes_of_driver,
         },
+        look_again=LOOK_AGAIN,
         linger=LINGER,
         detects="a storage class whose provisioner makes no volumes, or is not installed",
         severities="warn",

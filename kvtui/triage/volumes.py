@@ -8,11 +8,12 @@ from kvtui.joins.machine import (
     Machine,
     join_machine,
     machines_of_instance,
+    machines_of_vm,
     machines_of_volume,
 )
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.kubernetes import Claim
-from kvtui.records.kubevirt import VirtualMachineInstance, VolumeStatus
+from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance, VolumeStatus
 from kvtui.store import View
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule
 
@@ -61,7 +62,11 @@ RULES: Final = (
     Rule(
         "vm.volumes",
         _judge_volumes,
-        {VirtualMachineInstance: machines_of_instance, Claim: machines_of_volume},
+        {
+            VirtualMachine: machines_of_vm,
+            VirtualMachineInstance: machines_of_instance,
+            Claim: machines_of_volume,
+        },
         settle=PLUG_LIMIT,
         linger=LINGER,
         detects="a running VM to which a disk was added that does not arrive in the guest",

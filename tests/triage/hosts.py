@@ -9,6 +9,8 @@ from kvtui.records.base import Meta, Record
 from kvtui.records.libvirt import Domain, DomainState, Host
 from kvtui.store import Put, Store
 from kvtui.triage.engine import Engine
+from kvtui.triage.rules import RULES
+from tests.triage.looking import find_unfollowed
 
 UUID = "6695eb01-f6a4-8304-79aa-97f2502e193f"
 NOW = 1_000_000.0
@@ -39,8 +41,12 @@ def fill(**backends: Iterable[Record]) -> Store:
 
 
 def judge(store: Store, now: float = NOW, *, waits: bool = True) -> Sequence[Finding]:
-    """What is found at a moment; told at once also what has to stand for a while where nobody waits."""
+    """What is found at a moment; told at once also what has to stand for a while where nobody waits.
+
+    Whatever is found has to be followed, too.
+    """
     engine = Engine()
     engine.waits = waits
     engine.update(store, store.drain(), now)
+    assert find_unfollowed(store, RULES, now) == []
     return engine.findings

@@ -10,7 +10,9 @@ from typing import Any
 from kvtui.model import Feed, FeedState, Finding
 from kvtui.store import Put, Store
 from kvtui.triage.engine import Engine
+from kvtui.triage.rules import RULES
 from tests.machines import DATA, RECORDED, TYPES, Object, record_of
+from tests.triage.looking import find_unfollowed
 
 
 def recorded(kind: str) -> list[Object]:
@@ -78,7 +80,10 @@ def event(about: Object, reason: str, message: str, type_: str = "Warning") -> O
 
 
 def judge(items: Sequence[Object], now: float = RECORDED, *, waits: bool = True) -> list[Finding]:
-    """What all rules find in these objects, and in nothing else; `waits` for what has to stand for a while."""
+    """What all rules find in these objects, and in nothing else; `waits` for what has to stand for a while.
+
+    Whatever is found has to be followed, too.
+    """
     store = Store()
     for kind in TYPES:
         store.post(Feed("c", kind, FeedState.LIVE))
@@ -87,6 +92,7 @@ def judge(items: Sequence[Object], now: float = RECORDED, *, waits: bool = True)
     engine = Engine()
     engine.waits = waits
     engine.update(store, store.drain(), now)
+    assert find_unfollowed(store, RULES, now) == []
     return list(engine.findings)
 
 

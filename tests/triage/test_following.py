@@ -11,32 +11,32 @@ from random import Random
 
 import pytest
 
+from kvtui.demo.drills import DRILLS
 from kvtui.demo.world import World
-from kvtui.model import Ref
+from kvtui.model import Finding, Ref
 from kvtui.records.base import Record
 from kvtui.records.kubevirt import VirtualMachine
 from kvtui.store import Change, Delta, Drop, Put, Store, View
 from kvtui.triage.base import Judgement, Rule
 from kvtui.triage.engine import Engine
 from kvtui.triage.rules import RULES
+from tests.triage.drills import CASES
+from tests.triage.looking import find_unfollowed
 from tests.triage.worlds import BACKEND, Observer
 
 _Key = tuple[str, str, str]
 _States = Mapping[_Key, Sequence[Record | None]]
 
-_NOT_FOLLOWED = {"snapshot.state"}
-"""Looks at classes of storage and of snapshots, whose changes it does not follow: an old snapshot may say what was."""
-_AT_ONCE = [
-    replace(rule, settle=0.0, linger=0.0) for rule in RULES if not rule.fallback and rule.id not in _NOT_FOLLOWED
-]
+_AT_ONCE = [replace(rule, settle=0.0, linger=0.0) for rule in RULES]
 """What settles or lingers is as it was a while ago."""
+_START = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 _LATER = 300.0
 
 
 @cache
 def _world() -> tuple[Store, _States, float]:
     """A troubled world, what each of its objects is at two moments (None for one that is not there), and the time."""
-    observer = Observer(World(30, start=datetime(2026, 11, 21, 2, 0, tzinfo=UTC)))
+    observer = Observer(World(30, start=_START))
     before = _records(observer.store)
     observer.pass_time(_LATER)
     after = _records(observer.store)
@@ -55,9 +55,33 @@ def _everything(store: Store) -> Delta:
     return Delta(changes, tuple(store.feeds()))
 
 
-def _told(engine: Engine) -> set[tuple[str, Ref, str]]:
-    """What is wrong with what; why it is may be looked at anew a little later."""
-    return {(found.rule, found.subject, found.trouble) for found in engine.findings}
+def _anew(store: Store, now: float) -> Engine:
+    """One that looks at all now."""
+    engine = Engine(_AT_ONCE)
+    engine.update(store, _everything(store), now)
+    return engine
+
+
+def _told(engine: Engine) -> set[Finding]:
+    """What is told, but for since when: who looks anew does not know that of all."""
+    return {
+        replace(found, since=None, evidence=tuple(replace(one, since=None) for one in found.evidence))
+        for found in engine.findings
+    }
+
+
+def test_a_troubled_world_is_followed_in_all_that_is_told_of_it() -> None:
+    store, _, now = _world()
+    assert find_unfollowed(store, RULES, now) == []
+
+
+@pytest.mark.parametrize("name", DRILLS)
+def test_a_drill_is_followed_in_all_that_is_told_of_it(name: str) -> None:
+    observer = Observer(World(start=_START, drill=name), Engine(_AT_ONCE))
+    observer.pass_time(CASES[name].looks)
+    now = observer.world.clock.now.timestamp()
+    assert find_unfollowed(observer.store, RULES, now) == []
+    assert _told(observer.engine) == _told(_anew(observer.store, now))
 
 
 def test_a_machine_costs_a_few_dozen_judgements_when_it_is_first_seen() -> None:
@@ -95,9 +119,7 @@ def test_what_is_told_after_changes_is_what_is_told_of_the_outcome(seed: int) ->
             delta = Delta()
         if moment % 2:
             engine.update(store, delta, now + 60 * moment)
-            anew = Engine(_AT_ONCE)
-            anew.update(store, _everything(store), now + 60 * moment)
-            assert _told(engine) == _told(anew)
+            assert _told(engine) == _told(_anew(store, now + 60 * moment))
         else:
             engine.update(store, delta, now + 60 * moment, 0.0)
 

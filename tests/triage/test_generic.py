@@ -171,7 +171,7 @@ def told_by(reporter: str, at: str) -> Object:
     return {
         "kind": "Event", "type": "Normal", "reason": "Fine", "source": {"component": reporter},
         "metadata": {"name": "fine", "namespace": "shop", "uid": "fine"}, "lastTimestamp": at,
-        "involvedObject": {"kind": "VirtualMachineInstance", "uid": vmi.metadata.uid},
+        "involvedObject": {"kind": vmi.KIND, "namespace": "shop", "name": vmi.metadata.name, "uid": vmi.metadata.uid},
     }  # fmt: skip
 
 

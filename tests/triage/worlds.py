@@ -23,10 +23,10 @@ BACKEND = "demo"
 class Observer:
     """Sees a world as the program would: what is watched, from now on, at the world's own time."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, engine: Engine | None = None) -> None:
         self.world = world
         self.store = Store()
-        self.engine = Engine()
+        self.engine = engine or Engine()
         self._inbox: list[Message] = []
         self._sources: dict[tuple[str, str], list[Source]] = {}
         for source in _sources():
