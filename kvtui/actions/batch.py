@@ -13,13 +13,15 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from kvtui.actions.care import why_undeletable
+from kvtui.actions.care import lasts, why_undeletable
 from kvtui.actions.items import AGAIN, Batch, Item, State, Task
 from kvtui.audit import chosen
 from kvtui.errors import KvtuiError, UnconnectedError, UnreachableError
 from kvtui.fleet import Fleet
+from kvtui.joins.gitops import find_put_back, machines_put_back
 from kvtui.joins.holdups import hold_deletion
 from kvtui.model import FeedState, Ref
+from kvtui.records.gitops import Application
 from kvtui.resources.base import AnyAction, AnyResource, Product, Progress, Site
 from kvtui.resources.listing import find_touched
 from kvtui.store import Delta
@@ -287,7 +289,7 @@ class Batches:
         if item.batch.resource.row(self._fleet.view, item.ref) is None:
             self._end(item, State.LEFT_OUT, "it is gone")
             return
-        item.asked = self._fleet.clock()
+        item.asked, item.put_back = self._fleet.clock(), self._last_put_back(item)
         self._set(item, State.ASKED)
         self._announce([item])
         try:
@@ -349,6 +351,9 @@ class Batches:
         touched: dict[Ref, None] = {}
         for resource in resources.values():
             touched.update(find_touched(resource, self._fleet.view, delta))
+        for change in delta.changes:
+            if isinstance(change.record, Application):
+                touched.update(dict.fromkeys(machines_put_back(self._fleet.view, change.ref, change.record)))
         # What is followed may go on where its row is not.
         followed = [ref for ref, items in self._awaited.items() if any(item.action.follow for item in items)]
         for ref in (touched.keys() & self._awaited.keys()) | set(followed):
@@ -380,9 +385,22 @@ class Batches:
             failure = item.action.outcome(before, now)
             said = failure or item.gain or item.action.remark(before, now)
             self._end(item, State.FAILED if failure else State.DONE, said)
+        elif undone := self._tell_undone(item):
+            self._end(item, State.FAILED, undone)
         elif not item.shown and item.state is State.ACCEPTED and item.action.shown(before, now):
             item.shown = True
             self._announce([item])
+
+    def _tell_undone(self, item: Item) -> str:
+        """Who has taken back the change that an item made; empty where nobody did, or it changes nothing that lasts."""
+        back, record = find_put_back(self._fleet.view, item.ref), self._fleet.view.record(item.ref)
+        if back is None or back.at == item.put_back or record is None or not lasts(item.action.needs, record):
+            return ""
+        return back.tell()
+
+    def _last_put_back(self, item: Item) -> float | None:
+        back = find_put_back(self._fleet.view, item.ref)
+        return None if back is None else back.at
 
     def _look_at(self, item: Item, made: Ref, product: Product) -> None:
         """End an item whose product has come to its end."""

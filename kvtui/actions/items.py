@@ -64,6 +64,8 @@ class Item:
     """When the state began, in seconds since the epoch."""
     asked: float | None = None
     """When the server was asked."""
+    put_back: float | None = None
+    """When its VM had been put back as git has it the last time, when the server was asked."""
     made: Ref | None = None
     """What was made that is looked at until its end."""
     result: Ref | None = None

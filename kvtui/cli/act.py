@@ -34,7 +34,16 @@ from kvtui.fleet import Fleet
 from kvtui.model import FeedState, Platform, Ref
 from kvtui.resources import RESOURCES
 from kvtui.resources.form import Answers
-from kvtui.resources.sources import CLUSTER_MACHINES, CLUSTERS, DOMAINS, INSTANCES, NAMESPACES, NODES, name_kind
+from kvtui.resources.sources import (
+    APPLICATIONS,
+    CLUSTER_MACHINES,
+    CLUSTERS,
+    DOMAINS,
+    INSTANCES,
+    NAMESPACES,
+    NODES,
+    name_kind,
+)
 from kvtui.text import age, clean_line
 
 _LISTS: Final = 15.0
@@ -159,7 +168,10 @@ class _Run:
         carried = (NODES, INSTANCES) if DOMAINS in self._deed.resource.own else ()
         # A VM may be a machine of a cluster that is in trouble.
         tenants = (CLUSTERS, CLUSTER_MACHINES) if INSTANCES in self._deed.resource.sources else ()
-        return tuple(dict.fromkeys((*self._deed.resource.sources, *reads, *made, *carried, *tenants, NAMESPACES)))
+        # What is declared in git may be put back while its end is waited for.
+        owners = (APPLICATIONS,) if INSTANCES in self._deed.resource.sources and self._waits else ()
+        known = (*self._deed.resource.sources, *reads, *made, *carried, *tenants, *owners, NAMESPACES)
+        return tuple(dict.fromkeys(known))
 
     # What is meant --------------------------------------------------------------------------------------------------
 

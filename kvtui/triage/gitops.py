@@ -42,8 +42,7 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
 def _tell_last(ref: Ref, vm: VirtualMachine, back: PutBack, series: Event | None) -> Finding:
     """By the last operation of the application, with the events of those before where there are any."""
     meta = back.application.metadata
-    times = "" if series is None else _tell_times(series)
-    cause = f"{back.who} put it back{times}: it heals what differs from git"
+    cause = back.tell("" if series is None else _tell_times(series))
     subject = f"Application {meta.name}"
     evidence = (
         Evidence(subject, "status.operationState.phase", "Succeeded", back.at),

@@ -19,6 +19,8 @@ from kvtui.resources import RESOURCES
 from kvtui.resources.base import AnyAction, AnyResource, Progress
 from kvtui.resources.form import Answers
 from kvtui.store import Drop, Put
+from tests.applications import application
+from tests.machines import record_of
 from tests.ui.backend import NAME, Stage, changed, recorded
 
 VMS: AnyResource = next(resource for resource in RESOURCES if resource.name == "vms")
@@ -289,6 +291,31 @@ async def test_what_is_followed_says_how_far_it_is(stage: Stage, batches: Batche
     assert batches.explain(item) == words
     stage.clock.now += 240
     assert batches.explain(item) == f"overdue, usually within 2m; {words}"
+
+
+def put_back(stage: Stage, name: str, at: str) -> None:
+    stage.put(record_of(application("shop", name, at)))
+
+
+async def test_what_argo_cd_takes_back_fails_and_says_so(stage: Stage, batches: Batches) -> None:
+    put_back(stage, "dv-1", "2026-11-21T01:50:00Z")
+    batch = begin(batches, stage, "stop", "dv-1")
+    await batches.carry_out(batch)
+    put_back(stage, "dv-1", "2026-11-21T01:50:00Z")
+    assert states(batch) == {"dv-1": "accepted"}
+    put_back(stage, "dv-1", "2026-11-21T01:56:03Z")
+    assert states(batch) == {"dv-1": "failed"}
+    assert batch.items[0].words == "Application argocd/web put it back: it heals what differs from git"
+    assert batches.pending(batch.items[0].ref) is None
+
+
+async def test_what_no_declaration_is_against_goes_on_though_argo_cd_puts_something_back(
+    stage: Stage, batches: Batches
+) -> None:
+    batch = begin(batches, stage, "restart", "dv-1")
+    await batches.carry_out(batch)
+    put_back(stage, "dv-1", "2026-11-21T01:56:03Z")
+    assert states(batch) == {"dv-1": "accepted"}
 
 
 async def test_old_batches_are_forgotten_but_not_those_that_go_on(stage: Stage, batches: Batches) -> None:

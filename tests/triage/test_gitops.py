@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kvtui.model import Finding
+from tests.applications import application
 from tests.machines import RECORDED, Object, read_machine
 from tests.triage.judging import event, judge
 
@@ -28,57 +29,13 @@ def vm_of(items: list[Object]) -> tuple[str, str]:
     return meta["namespace"], meta["name"]
 
 
-def application(namespace: str, name: str) -> Object:
-    """As Argo CD leaves it after a self-heal: what it asked for names no namespace, what came of it does."""
-    source = {"repoURL": "https://git.example.org/fleet.git", "path": "web", "targetRevision": "HEAD"}
-    named = {"group": "kubevirt.io", "kind": "VirtualMachine", "name": name}
-    result = {
-        **named,
-        "version": "v1",
-        "namespace": namespace,
-        "status": "Synced",
-        "message": f"virtualmachine.kubevirt.io/{name} configured",
-        "hookPhase": "Running",
-        "syncPhase": "Sync",
-    }
-    return {
-        "apiVersion": "argoproj.io/v1alpha1",
-        "kind": "Application",
-        "metadata": {"name": "web", "namespace": "argocd", "uid": "uid-app"},
-        "spec": {
-            "project": "default",
-            "destination": {"namespace": namespace, "server": "https://kubernetes.default.svc"},
-            "source": source,
-            "syncPolicy": {"automated": {"prune": True, "selfHeal": True}},
-        },
-        "status": {
-            "health": {"status": "Healthy"},
-            "sync": {"status": "Synced", "revision": "5f2c1e"},
-            "reconciledAt": HEALED,
-            "resources": [{**named, "version": "v1", "namespace": namespace, "status": "Synced"}],
-            "operationState": {
-                "operation": {
-                    "initiatedBy": {"automated": True},
-                    "retry": {"limit": 5},
-                    "sync": {"prune": True, "revision": "5f2c1e", "autoHealAttemptsCount": 1, "resources": [named]},
-                },
-                "phase": "Succeeded",
-                "message": "successfully synced (all tasks run)",
-                "startedAt": "2026-11-21T01:55:19Z",
-                "finishedAt": HEALED,
-                "syncResult": {"revision": "5f2c1e", "source": source, "resources": [result]},
-            },
-        },
-    }
-
-
 def told(items: list[Object], now: float = RECORDED) -> list[Finding]:
     return [one for one in judge(items, now) if one.rule == "vm.put_back"]
 
 
 def test_a_single_change_that_was_put_back_is_told_with_who_did_it_and_where_to_change_it() -> None:
     items = machine()
-    (found,) = told([*items, application(*vm_of(items))])
+    (found,) = told([*items, application(*vm_of(items), HEALED)])
     assert found.cause == "Application argocd/web put it back: it heals what differs from git"
     assert found.since == RECORDED - 40
     assert "change it in git (https://git.example.org/fleet.git, path web), or turn self-heal off" in found.step
@@ -141,7 +98,7 @@ _STATE = "status.operationState"
 )
 def test_what_was_no_self_heal_of_this_vm_is_not_told(change: Change) -> None:
     items = machine()
-    found = application(*vm_of(items))
+    found = application(*vm_of(items), HEALED)
     change(found)
     assert told([*items, found]) == []
 
@@ -168,5 +125,5 @@ def test_who_may_not_read_applications_is_told_by_generation_and_events_when_it_
 
 def test_a_vm_that_is_put_back_again_and_again_is_told_with_how_often() -> None:
     items = machine(15)
-    (found,) = told([*items, application(*vm_of(items)), application_event(7, "2026-11-21T01:55:00Z")])
+    (found,) = told([*items, application(*vm_of(items), HEALED), application_event(7, "2026-11-21T01:55:00Z")])
     assert found.cause == "Application argocd/web put it back 7 times in 25m: it heals what differs from git"
