@@ -91,8 +91,7 @@ def _populate(world: World, size: int) -> None:
 
 def new_uid(world: World) -> str:
     """A uid from the world's own chance."""
-    raw = f"{world.random.getrandbits(128):032x}"
-    return f"{raw[:8]}-{raw[8:12]}-4{raw[13:16]}-a{raw[17:20]}-{raw[20:]}"
+    return world.storage.salted_uid(world.random.getrandbits(128))
 
 
 def _load_platform(world: World, nodes: list[str]) -> None:

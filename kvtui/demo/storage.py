@@ -47,13 +47,15 @@ class Storage:
     """The revision of the last change; revisions grow by one."""
 
     def __init__(self, now: Callable[[], str], *, log_size: int = 20_000, seed: int = 0) -> None:
-        """`now` gives the virtual clock as RFC 3339; `seed` makes uids and generated names repeatable.
+        """`now` gives the virtual clock as RFC 3339; `seed` makes generated names repeatable, and uids together with the
+        time at which it begins: no two clusters have the same.
 
         The log keeps at most `log_size` changes, and fewer when their objects exceed 64 MiB.
         """
         self.revision = 1
         self._now = now
         self._random = random.Random(seed)
+        self._salt = random.Random(now()).getrandbits(128)
         self._tables: dict[Kind, Table] = {}
         self._by_uid: dict[str, Stored] = {}
         self._dependents: dict[str, dict[tuple[Kind, Key], None]] = {}
@@ -426,7 +428,11 @@ class Storage:
         self._log.append(change)
 
     def _new_uid(self) -> str:
-        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+        return self.salted_uid(self._random.getrandbits(128))
+
+    def salted_uid(self, drawn: int) -> str:
+        """A uid out of 128 bits that somebody drew."""
+        return str(uuid.UUID(int=drawn ^ self._salt, version=4))
 
 
 def _with_status(obj: Object, source: Object) -> Object:

@@ -84,6 +84,7 @@ def _judge(view: View, ref: Ref, now: float, label: str, records: Sequence[Recor
     worst = found[0]
     evidence = tuple(dict.fromkeys(complaint.evidence for complaint in found))
     roots = (_root(view, ref.backend, record) for record in records)
+    root = next((one for one in roots if one is not None), None)
     return Judgement(
         Finding(
             f"unknown.{label}",
@@ -91,15 +92,19 @@ def _judge(view: View, ref: Ref, now: float, label: str, records: Sequence[Recor
             ref,
             label,
             worst.trouble,
-            worst.cause,
+            worst.cause.removesuffix(_UNSAID) if root is not None else worst.cause,
             worst.evidence.since,
             evidence,
             worst.step,
-            next((root for root in roots if root is not None), None),
+            root,
         ),
         when,
         hearsay=worst.hearsay,
     )
+
+
+_UNSAID: Final = ", and nothing says why"
+"""Said where there is no root either."""
 
 
 def _root(view: View, backend: str, record: Record) -> Ref | None:
@@ -158,7 +163,7 @@ def _of_phase(record: Record) -> Iterator[_Complaint]:
     if phase not in _FAILED:
         return
     reason, message = getattr(status, "reason", ""), getattr(status, "message", "")
-    words = message or reason or f"its phase is {phase}, and nothing says why"
+    words = message or reason or f"its phase is {phase}{_UNSAID}"
     yield _Complaint(Severity.WARN, f"is {phase}", words, Evidence(_name(record), "phase", phase))
 
 

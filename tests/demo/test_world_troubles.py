@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from kvtui.demo import kinds
@@ -73,6 +75,15 @@ def test_same_seed_same_world() -> None:
     first, second = World(20, 7, START), World(20, 7, START)
     assert first.storage.revision == second.storage.revision
     assert first.storage.list(kinds.VMI) == second.storage.list(kinds.VMI)
+
+
+def test_two_clusters_of_one_seed_have_the_same_names_and_no_uid_in_common() -> None:
+    worlds = (World(20, 7, START), World(20, 7, START + timedelta(minutes=10)))
+    metas = [[vm["metadata"] for vm in world.storage.list(kinds.VM)] for world in worlds]
+    first, second = ({meta["name"] for meta in part} for part in metas)
+    assert first == second
+    first, second = ({meta["uid"] for meta in part} for part in metas)
+    assert first.isdisjoint(second)
 
 
 @pytest.mark.slow
