@@ -35,7 +35,8 @@ async def _stack(options: Namespace, fleet: Fleet) -> int:
         judged = await judge_fleet(options, fleet, live)
         missing = judged.missing
         resource, ref, _ = find_named(fleet, kind, name, options.namespace, missing)
-        told = tell_stack(fleet.view, ref, fleet.resources, judged.findings, fleet.clock())
+        findings = (*fleet.engine.worst.values(), *judged.findings)
+        told = tell_stack(fleet.view, ref, fleet.resources, findings, fleet.clock())
         if told is None:
             raise AbsentError(
                 f"{resource.label} {clean_line(fleet.name(ref))} has no stack", "nothing is known below it"

@@ -47,8 +47,8 @@ class Storage:
     """The revision of the last change; revisions grow by one."""
 
     def __init__(self, now: Callable[[], str], *, log_size: int = 20_000, seed: int = 0) -> None:
-        """`now` gives the virtual clock as RFC 3339; `seed` makes generated names repeatable, and uids together with the
-        time at which it begins: no two clusters have the same.
+        """`now` gives the virtual clock as RFC 3339; `seed` makes generated names repeatable, and uids too with
+        the time at which it begins: no two clusters have the same.
 
         The log keeps at most `log_size` changes, and fewer when their objects exceed 64 MiB.
         """

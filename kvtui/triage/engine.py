@@ -127,7 +127,7 @@ class Engine:
         self._sorted = tuple(sorted(self._counted(), key=worst_first))
         self._problems = group_problems(self._sorted)
         alarming = (one for one in reversed(self._sorted) if one.severity > Severity.INFO)
-        self._worst = {one.subject[:4]: one for one in alarming}
+        self._worst = {one.subject[:4]: one for one in alarming} | _raised(self._problems)
         return True
 
     def put_off(self, delta: Delta) -> None:
@@ -219,6 +219,15 @@ class Engine:
         del cases[rule]
         if not cases:
             del self._cases[ref]
+
+
+def _raised(problems: Sequence[Problem]) -> dict[tuple[str, ...], Finding]:
+    """Roots that are as grave as the worst that they bring about."""
+    return {
+        problem.finding.subject[:4]: replace(problem.finding, severity=problem.severity)
+        for problem in problems
+        if problem.severity > max(problem.finding.severity, Severity.INFO)
+    }
 
 
 def _group_rules(rules: Sequence[Rule]) -> Mapping[type[Record], Mapping[Related, _Rules]]:

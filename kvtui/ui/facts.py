@@ -110,7 +110,7 @@ def problem_lines(problem: Problem, fleet: Fleet, width: int) -> Iterator[Line]:
     """A problem with its evidence, its next step, and all that it brings about."""
     now = fleet.clock()
     yield line(fleet.name(problem.finding.subject), "title")
-    yield from finding_lines(problem.finding, now, width)
+    yield from finding_lines(replace(problem.finding, severity=problem.severity), now, width)
     if problem.effects:
         yield line()
         yield line(f"Brings about {len(problem.effects)}", "title")

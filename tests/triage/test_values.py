@@ -66,3 +66,10 @@ def test_who_looks_but_once_does_not_call_new_what_has_no_date() -> None:
     problems = play("no-kvm").look_once()
     (told,) = [one for problem in problems for one in problem.findings if one.rule == "node.state"]
     assert told.since is None
+
+
+def test_a_root_is_as_grave_everywhere_as_what_it_stops() -> None:
+    observer = play("unbound-claim")
+    (problem,) = [one for one in observer.problems if one.effects]
+    assert problem.finding.severity < problem.severity
+    assert observer.engine.worst[problem.finding.subject[:4]].severity == problem.severity

@@ -48,7 +48,8 @@ class StackTable(LiveTable[_Key]):
     def show(self, ref: Ref) -> None:
         """Show the present state of the stack of an object."""
         fleet = self._fleet
-        told = tell_stack(fleet.view, ref, fleet.resources, fleet.engine.findings, fleet.clock())
+        findings = (*fleet.engine.worst.values(), *fleet.engine.findings)
+        told = tell_stack(fleet.view, ref, fleet.resources, findings, fleet.clock())
         self.show_message(*(() if told else ("nothing that is watched is above or below this",)))
         keyed: dict[_Key, ToldLayer] = {}
         own: _Key | None = None
