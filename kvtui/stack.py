@@ -54,7 +54,7 @@ class ToldLayer:
 def tell_stack(
     view: View, ref: Ref, resources: Sequence[AnyResource], findings: Sequence[Finding], now: float
 ) -> list[ToldLayer] | None:
-    """The layers from the top down; None for what has no stack or is gone. Of the `findings` in one subject the first counts."""
+    """The layers from the top down; None for what has no stack or is gone. Of each subject the first finding counts."""
     stack = stack_of(view, ref)
     if stack is None:
         return None
