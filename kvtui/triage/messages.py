@@ -346,6 +346,25 @@ MESSAGES: Final = (
         "use masquerade on the pod network",
         "its interface on the pod network is a bridge, not masquerade",
     ),
+    _message(
+        r"cannot migrate VMI with non-shared HostDisk",
+        "kv pkg/virt-handler/vm.go",
+        "move that disk to a claim with ReadWriteMany",
+        "its hostDisk lies on its node alone",
+    ),
+    _message(
+        r'the node "(?P<node>[^"]+)" does not allow migration with host-model',
+        "kv pkg/virt-handler/vm.go isHostModelMigratable",
+        "give it a fixed CPU model",
+        "its CPU is host-model, of which {node} allows no migration",
+    ),
+    _message(
+        r"VMI (?P<words>specifies (?:a |too many )?(?:non-migratable )?(?:generic PCI host device|GPU).*|"
+        r"uses (?:a PCI host devices|SEV|TDX|Secure Execution|hyperv passthrough))",
+        "kv pkg/virt-handler/vm.go calculateLiveMigrationCondition",
+        "agree with its owner on a time at which it is off",
+        "it {words}",
+    ),
     # KubeVirt's own rollout: row 97.
     _message(
         r"unable to apply patch(?: to (?P<patched>\w+ [\w-]+))?: (?P<words>.+)",

@@ -201,6 +201,78 @@ def test_row_87_a_guest_whose_probe_fails_is_not_ready(reason: str, message: str
     assert (found.trouble, found.cause) == ("is not ready", message)
 
 
+_CLAIM = (
+    "cannot migrate VMI: PVC web-1-data is not shared, live migration requires that all PVCs must be shared "
+    "(using ReadWriteMany access mode)"
+)
+_BRIDGE = "cannot migrate VMI which does not use masquerade or a migratable plugin to connect to the pod network"
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "why", "step"),
+    [
+        ("DisksNotLiveMigratable", _CLAIM, "its PVC web-1-data is not ReadWriteMany", "a class with ReadWriteMany"),
+        (
+            "DisksNotLiveMigratable",
+            "cannot migrate VMI with non-shared HostDisk",
+            "its hostDisk lies on its node alone",
+            "a claim with ReadWriteMany",
+        ),
+        (
+            "InterfaceNotLiveMigratable",
+            _BRIDGE,
+            "its interface default on the pod network is a bridge, not masquerade",
+            "use masquerade",
+        ),
+        (
+            "CPUModeLiveMigratable",
+            'the node "node01" does not allow migration with host-model',
+            "its CPU is host-model, of which node01 allows no migration",
+            "fixed CPU model",
+        ),
+        (
+            "HostDeviceNotLiveMigratable",
+            "VMI specifies non-migratable generic PCI host device",
+            "it specifies non-migratable generic PCI host device",
+            "a time at which it is off",
+        ),
+        (
+            "HostDeviceNotLiveMigratable",
+            "VMI specifies a GPU but feature gate VGPULiveMigration is not enabled",
+            "it specifies a GPU but feature gate VGPULiveMigration is not enabled",
+            "a time at which it is off",
+        ),
+        ("HostDeviceNotLiveMigratable", "VMI uses a PCI host devices", "it uses a PCI host devices", "it is off"),
+        ("SEVNotLiveMigratable", "VMI uses SEV", "it uses SEV", "a time at which it is off"),
+        ("TDXNotLiveMigratable", "VMI uses TDX", "it uses TDX", "a time at which it is off"),
+        (
+            "HypervPassthroughNotLiveMigratable",
+            "VMI uses hyperv passthrough",
+            "it uses hyperv passthrough",
+            "a time at which it is off",
+        ),
+        ("VirtIOFSNotLiveMigratable", "VMI uses virtiofs", "VMI uses virtiofs", "LiveMigrateIfPossible"),
+    ],
+)
+def test_rows_58_to_60_and_73_a_vm_that_cannot_be_moved_says_why_and_blocks_the_drain_of_its_node(
+    reason: str, message: str, why: str, step: str
+) -> None:
+    items = read_machine("running")
+    vmi = part(items, "VirtualMachineInstance")
+    with_condition(vmi, "LiveMigratable", "False", reason, message)
+    assert [one for one in judge(items) if one.rule == "vm.eviction"] == [], "whoever drains may shut it down"
+    vmi["spec"]["evictionStrategy"] = "LiveMigrate"
+    found = vm_finding(items)
+    assert (found.rule, found.severity) == ("vm.eviction", Severity.INFO)
+    assert found.cause == f"its evictionStrategy is LiveMigrate, and {why}"
+    assert step in found.step
+    name = vmi["status"]["nodeName"]
+    drained = node(name, unschedulable=True)
+    found = vm_finding([*(one for one in items if one["kind"] != "Node"), drained])
+    assert (found.trouble, found.severity) == ("blocks the drain", Severity.WARN)
+    assert found.cause == f"{name} is cordoned, and it cannot be moved away: {why}"
+
+
 def test_row_74_a_vm_that_is_to_leave_its_node_and_that_nobody_moves() -> None:
     items = read_machine("running")
     vmi = part(items, "VirtualMachineInstance")
