@@ -30,7 +30,7 @@ class Named(NamedTuple):
     row: Any
 
 
-_UNLISTED: Final = {"quota": "ResourceQuota", "controlplane": "KubeadmControlPlane", "bastion": "Bastion"}
+_UNLISTED: Final = {"controlplane": "KubeadmControlPlane", "bastion": "Bastion"}
 """Kinds that problems are told of, and that have no list of their own, by the words for them."""
 
 

@@ -14,6 +14,8 @@ from kvtui.demo.world import World
 from kvtui.joins.moments import list_fields
 from kvtui.model import Feed, FeedState, Severity
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
+from kvtui.resources import RESOURCES
+from kvtui.stack import find_judge
 from kvtui.store import Delta, Put, Store
 from kvtui.triage.engine import Engine
 from kvtui.triage.problems import Problem
@@ -72,6 +74,12 @@ def test_findings_are_as_grave_as_their_rules_declare(name: str) -> None:
     declared = {rule.id: rule.severities.split(", ") for rule in RULES}
     for finding in play(name).findings:
         assert finding.severity.name.lower() in declared[finding.rule], finding
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_all_that_is_told_of_has_a_row_to_go_to(name: str) -> None:
+    told = {ref for finding in play(name).findings for ref in (finding.subject, finding.root) if ref is not None}
+    assert [ref for ref in told if find_judge(ref, RESOURCES) is None] == []
 
 
 def tell(problem: Problem) -> str:
