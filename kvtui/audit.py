@@ -31,6 +31,20 @@ KEPT: Final = 9
 """Full files that are kept."""
 
 
+class Subject(msgspec.Struct, omit_defaults=True, frozen=True):
+    """An object that something is done to."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str = ""
+
+    @property
+    def path(self) -> str:
+        """As sentences name it."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
 class Entry(msgspec.Struct, omit_defaults=True):
     """One line of the log."""
 
@@ -62,6 +76,13 @@ class Entry(msgspec.Struct, omit_defaults=True):
     """What the user chose: ``vm.kill``; empty in older lines, and for what is no action."""
     command: str = ""
     """Its word on the command line: ``force-stop``."""
+    about: tuple[Subject, ...] = ()
+    """What else it is done to or made of: the VM of a restore."""
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        """All that it is done to, what is changed first."""
+        return Subject(self.kind, self.namespace, self.name, self.uid), *self.about
 
     @property
     def path(self) -> str:
@@ -82,6 +103,7 @@ class _Choice:
 
     action: str = ""
     command: str = ""
+    about: tuple[Ref, ...] = ()
     asked: bool = False
     """Whether a backend was asked for a change by now."""
 
@@ -90,9 +112,11 @@ _chosen: ContextVar[_Choice | None] = ContextVar("chosen", default=None)
 
 
 @contextmanager
-def chosen(action: str, command: str) -> Iterator[None]:
-    """Have what is done meanwhile bear the id of the action that was chosen, and its word on the command line."""
-    token = _chosen.set(_Choice(action, command))
+def chosen(action: str, command: str, *about: Ref) -> Iterator[None]:
+    """Have what is done meanwhile bear the id of the action that was chosen, its word on the command line, and the
+    objects that it was chosen for.
+    """
+    token = _chosen.set(_Choice(action, command, about))
     try:
         yield
     finally:
@@ -121,6 +145,8 @@ class Act:
     account: str
     platform: Platform
     dry_run: bool = False
+    about: tuple[Ref, ...] = ()
+    """What else it is done to."""
     id: str = field(default_factory=lambda: secrets.token_hex(6))
 
 
@@ -152,6 +178,7 @@ class AuditLog:
             act=act.id,
             action=choice.action,
             command=choice.command,
+            about=_name_others(ref, (*act.about, *choice.about)),
         )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -258,6 +285,12 @@ def _read(path: Path, lines: list[bytes], since: str) -> Iterator[Entry | str]:
             # Times of one form sort as texts do.
             if entry.time >= since:
                 yield entry
+
+
+def _name_others(own: Ref, about: Iterable[Ref]) -> tuple[Subject, ...]:
+    """Those of the objects that have a name and are not the `own` one, each once."""
+    found = {ref[:4]: ref for ref in about if ref.name and ref[:4] != own[:4]}
+    return tuple(Subject(ref.kind, ref.namespace, ref.name, ref.uid) for ref in found.values())
 
 
 def _login() -> str:

@@ -23,6 +23,7 @@ from kvtui.joins.holdups import hold_deletion
 from kvtui.model import FeedState, Ref
 from kvtui.records.gitops import Application
 from kvtui.resources.base import AnyAction, AnyResource, Product, Progress, Site
+from kvtui.resources.form import Answers
 from kvtui.resources.listing import find_touched
 from kvtui.store import Delta
 from kvtui.text import age
@@ -293,7 +294,8 @@ class Batches:
         self._set(item, State.ASKED)
         self._announce([item])
         try:
-            with chosen(item.action.id, item.action.command):
+            touched = item.action.touches(item.row, item.answers or Answers({}))
+            with chosen(item.action.id, item.action.command, item.ref, *touched):
                 await self._perform(self._fleet, item)
         except UnconnectedError as error:
             self._end(item, State.UNSENT, str(error))

@@ -223,7 +223,7 @@ class Confirmer:
                 form = replace(form, about=(f"filled in as before, when it failed: {failed.words}", *form.about))
             sheet = Sheet(
                 form, warnings, word, asks, production, names,
-                rehearse=rehearsal(self._fleet.backends[first.backend], variant, alike[0]),
+                rehearse=rehearsal(self._fleet.backends[first.backend], variant, alike[0], first),
                 before=failed.answers if failed is not None else None,
             )  # fmt: skip
             answers = await self._asker.fill_in(sheet)

@@ -265,9 +265,11 @@ class Recall:
         names = {ref[:4]: ref for ref in self._involved}
         self._acts = []
         for entry in join_acts(entries):
-            ref = names.get((entry.backend, entry.kind, entry.namespace, entry.name))
-            if ref is not None and is_act_on(entry, ref, self._created(ref)):
-                self._acts.append((entry, ref))
+            for one in entry.subjects:
+                ref = names.get((entry.backend, one.kind, one.namespace, one.name))
+                if ref is not None and is_act_on(entry, one, ref, self._created(ref)):
+                    self._acts.append((entry, ref))
+                    break
 
     def _created(self, ref: Ref) -> float | None:
         """When an object was; of one that is not there, the object of the timeline."""
@@ -277,7 +279,11 @@ class Recall:
     def _read_entries(self) -> list[Entry]:
         """Those of objects of our names: of the log only a few concern them."""
         names = {ref.name for ref in self._involved}
-        return [entry for entry in self._audit.read() if isinstance(entry, Entry) and entry.name in names]
+        return [
+            entry
+            for entry in self._audit.read()
+            if isinstance(entry, Entry) and any(one.name in names for one in entry.subjects)
+        ]
 
     def _complain(self, what: str, error: KvtuiError) -> None:
         why = "forbidden to this account" if isinstance(error, ForbiddenError) else str(error)

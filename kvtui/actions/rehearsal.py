@@ -10,6 +10,7 @@ from kvtui.audit import chosen
 from kvtui.backends.base import Backend
 from kvtui.backends.objects import Rehearser
 from kvtui.errors import KvtuiError, UnreachableError, UntriableError
+from kvtui.model import Ref
 from kvtui.resources.base import AnyAction
 from kvtui.resources.form import Answers
 
@@ -17,8 +18,9 @@ PATIENCE: Final = 6.0
 """Seconds that a server may take to say whether it would do it."""
 
 
-def rehearsal(backend: Backend, action: AnyAction, row: Any) -> Callable[[Answers], Awaitable[str]] | None:
-    """Has the server try the action on a row with some answers, and tells why it would refuse; see `Sheet.rehearse`.
+def rehearsal(backend: Backend, action: AnyAction, row: Any, ref: Ref) -> Callable[[Answers], Awaitable[str]] | None:
+    """Has the server try the action on a row, which `ref` means, with some answers, and tells why it would refuse; see
+    `Sheet.rehearse`.
 
     None where the backend tries out nothing, and for what goes on for long: only its first step could be tried.
     """
@@ -28,7 +30,7 @@ def rehearsal(backend: Backend, action: AnyAction, row: Any) -> Callable[[Answer
 
     async def rehearse(answers: Answers) -> str:
         try:
-            with chosen(action.id, action.command):
+            with chosen(action.id, action.command, ref, *action.touches(row, answers)):
                 async with asyncio.timeout(PATIENCE):
                     await action.run(stage, row, answers)
         except TimeoutError as error:

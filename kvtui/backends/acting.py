@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from kvtui.audit import Act, AuditLog, is_untouched, mark_asked
@@ -51,8 +51,15 @@ class Guard:
 
         Raises what `ask` raises, ReadOnlyError, ConflictError, and BackendError when it cannot be logged.
         """
+        return await self._do(self._plan(verb, ref, about), ask, about, lambda _done: ref)
+
+    async def create(self, verb: str, ref: Ref, ask: Callable[[], Awaitable[Ref]], *, about: Ref | None = None) -> Ref:
+        """The same of what is not there yet: the second line bears the name and uid that the server gave it."""
+        return await self._do(self._plan(verb, ref, about), ask, about, lambda made: made)
+
+    async def _do(self, act: Act, ask: Callable[[], Awaitable[T]], about: Ref | None, name: Callable[[T], Ref]) -> T:
+        verb, ref = act.verb, act.ref
         self.refuse_read_only(ref, f"{verb} of {ref.path} was not sent")
-        act = self._plan(verb, ref)
         await self._note(act, "asked")
         mark_asked()
         try:
@@ -63,7 +70,7 @@ class Guard:
             await self._note(act, _judge(failure), failure.detail or str(failure))
             raise
         try:
-            await self._note(act, "accepted")
+            await self._note(replace(act, ref=name(done)), "accepted")
         except BackendError as error:
             raise BackendError(f"{verb} of {ref.path} was accepted, but not logged", str(error)) from error
         return done
@@ -89,8 +96,9 @@ class Guard:
             on_failure.pop_all()
         return stream
 
-    def _plan(self, verb: str, ref: Ref) -> Act:
-        return Act(verb, ref, self.account(), self.platform, self.dry_run)
+    def _plan(self, verb: str, ref: Ref, about: Ref | None = None) -> Act:
+        others = () if about is None else (about,)
+        return Act(verb, ref, self.account(), self.platform, self.dry_run, others)
 
     async def _send(self, act: Act, ask: Callable[[], Awaitable[T]], about: Ref | None) -> T:
         """Ask for it; whatever goes wrong is one of our errors."""

@@ -62,7 +62,7 @@ def _matches(entry: Entry, options: Namespace) -> bool:
     """Whether an entry is about what was named; the result is looked at once acts are joined."""
     places = [*options.context, *options.host]
     return (
-        (not options.names or entry.name in options.names or entry.path in options.names)
+        (not options.names or any({one.name, one.path} & set(options.names) for one in entry.subjects))
         and (not places or entry.backend in places)
         and (options.namespace is None or entry.namespace == options.namespace)
         and (options.verb is None or any(options.verb in name for name in (entry.verb, entry.command, entry.action)))
@@ -92,7 +92,9 @@ def _print_table(entries: Sequence[Entry]) -> None:
 def _row(entry: Entry) -> tuple[str, ...]:
     result = f"{entry.result}, tried only" if entry.dry_run else entry.result
     kind = f"{entry.kind} {entry.path}"
+    others = ", ".join(f"{one.kind} {one.path}" for one in entry.about)
+    words = "; ".join(filter(None, (f"for {others}" if others else "", entry.words)))
     return tuple(
         clean_line(text)
-        for text in (entry.time, entry.user, entry.account, entry.backend, entry.told, kind, result, entry.words)
+        for text in (entry.time, entry.user, entry.account, entry.backend, entry.told, kind, result, words)
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from kvtui.audit import Entry
+from kvtui.audit import Entry, Subject
 from kvtui.backends.base import Happening
 from kvtui.joins.conditions import is_trouble, tone_of
 from kvtui.joins.involved import Layer
@@ -364,12 +364,12 @@ def name_migrations(moments: Iterable[Moment], known: Iterable[Ref]) -> Iterator
         yield moment if ref is None else replace(moment, subject=ref)
 
 
-def is_act_on(entry: Entry, ref: Ref, created: float | None) -> bool:
-    """Whether something was done to this very object: contexts of several clusters may have one name, and so may what
-    is in them. A creation, which knew no uid yet, is told from others by when the object was `created`.
+def is_act_on(entry: Entry, one: Subject, ref: Ref, created: float | None) -> bool:
+    """Whether `one` of the subjects is this very object: contexts of several clusters may have one name, and so may
+    what is in them. One that was to be made, of no uid yet, is told from others by when the object was `created`.
     """
-    if entry.uid and ref.uid:
-        return entry.uid == ref.uid
+    if one.uid and ref.uid:
+        return one.uid == ref.uid
     at = parse_time(entry.time)
     return created is None or at is None or at >= created - _CLOCKS
 

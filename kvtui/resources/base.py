@@ -152,6 +152,8 @@ class Action(Generic[Row]):
     """The word on the command line: ``kvtui stop``; empty where it makes no sense there."""
     also: tuple[Permission, ...] = ()
     """What it needs besides."""
+    touches: Callable[[Row, Answers], Iterable[Ref]] = lambda _row, _answers: ()
+    """What else it is done to besides the row, for who looks that up in the audit log: the VM of a snapshot."""
     variants: tuple[tuple[type[Any], Action[Any]], ...] = ()
     """How it is done to rows of which type, where a pane shows machines of several platforms."""
 

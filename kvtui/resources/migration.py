@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from kvtui.backends.base import Backend, Permission
 from kvtui.joins.move import Move, join_move, moves_of_instance, moves_of_migration, tell_next_move
 from kvtui.model import Cell, Health, Ref, Tone
-from kvtui.records.kubevirt import Migration, VirtualMachineInstance
+from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.records.progress import MigrationProgress
 from kvtui.resources import sources
 from kvtui.resources.base import Action, Column, Danger, Resource, migrations
@@ -127,6 +127,15 @@ def _cancel_warn(row: Move) -> tuple[str, ...]:
     return tuple(filter(None, (tell_next_move(row.vmi),)))
 
 
+def _machine_of(row: Move) -> Ref:
+    """The instance that it moves, or the VM of that, which bears the same name."""
+    migration, owner = row.migration, row.vmi.controller if row.vmi is not None else None
+    ref = Ref(row.backend, VirtualMachineInstance.KIND, migration.metadata.namespace, migration.spec.vmi_name)
+    if owner is None or owner.kind != VirtualMachine.KIND:
+        return ref
+    return ref._replace(kind=owner.kind, uid=owner.uid)
+
+
 async def _cancel(backend: Backend, row: Move) -> None:
     await migrations(backend).cancel_migration(row.migration.ref(row.backend))
 
@@ -176,6 +185,7 @@ RESOURCE: Resource[Move] = Resource(
             needs=Permission("delete", "kubevirt.io", "virtualmachineinstancemigrations"),
             when=_cancel_when,
             run=_cancel,
+            touches=lambda row, _answers: (_machine_of(row),),
             settled=lambda _before, now: now.migration.is_final,
             outcome=lambda _before, now: "too late, it has moved" if now.migration.status.phase == "Succeeded" else "",
             vanishes=lambda _row: True,

@@ -9,7 +9,7 @@ from kvtui.backends.base import Backend, Permission
 from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.base import find_condition
 from kvtui.records.copies import VmRestore
-from kvtui.records.kubevirt import VirtualMachineInstance
+from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.resources import sources
 from kvtui.resources.base import Action, Column, Danger, Resource, itself, objects
 from kvtui.resources.cells import ACTIVE_FIRST, age_cell, age_column, reason_column, text_cell, urgency_cell
@@ -98,6 +98,11 @@ def _delete_warn(row: RestoreOfVm) -> tuple[str, ...]:
     return (f"the restore is given up; {row.restore.spec.target.name} is not taken back",)
 
 
+def _target_of(row: RestoreOfVm) -> Ref:
+    """The VM that it is to."""
+    return Ref(row.backend, VirtualMachine.KIND, row.restore.metadata.namespace, row.restore.spec.target.name)
+
+
 async def _delete(backend: Backend, row: RestoreOfVm) -> None:
     await objects(backend).delete(row.restore.ref(row.backend))
 
@@ -141,6 +146,7 @@ RESOURCE: Resource[RestoreOfVm] = Resource(
             when=_delete_when,
             warn=_delete_warn,
             run=_delete,
+            touches=lambda row, _answers: (_target_of(row),),
             settled=lambda _before, _now: False,
             vanishes=lambda _row: True,
             awaits="being deleted",

@@ -262,10 +262,26 @@ def _when(row: SnapshotOfVm) -> str:
     return (row.snapshot.status.creation_time or "at an unknown time").replace("T", " ").replace("Z", " UTC")
 
 
+def _is_new(answers: Answers) -> bool:
+    return answers.text("target") == "new"
+
+
+def _source_of(row: SnapshotOfVm) -> Ref:
+    """The VM that it was taken of."""
+    snapshot = row.snapshot
+    name, uid = snapshot.spec.source.name, snapshot.status.source_uid
+    return Ref(row.backend, VirtualMachine.KIND, snapshot.metadata.namespace, name, uid)
+
+
+def _target_of(row: SnapshotOfVm, answers: Answers) -> Ref:
+    """The VM that a restore is to."""
+    source = _source_of(row)
+    return source._replace(name=answers.text("name"), uid="") if _is_new(answers) else source
+
+
 async def _restore(backend: Backend, row: SnapshotOfVm, answers: Answers) -> Ref:
-    snapshot = row.snapshot.metadata
-    new = answers.text("target") == "new"
-    vm = answers.text("name") if new else row.snapshot.spec.source.name
+    snapshot, vm = row.snapshot.metadata, _target_of(row, answers).name
+    new = _is_new(answers)
     policy = "FailImmediate" if new else answers.text("policy")
     ref = Ref(row.backend, VmRestore.KIND, snapshot.namespace, f"{snapshot.name[:40].rstrip('-')}-")
     body, about = restore_body(snapshot.name, vm, policy), row.snapshot.ref(row.backend)
@@ -358,6 +374,7 @@ ACTIONS: tuple[Action[SnapshotOfVm], ...] = (
         when=_restore_when,
         form=_restore_form,
         run=_restore,
+        touches=lambda row, answers: (_target_of(row, answers),),
         single=True,
         settled=_at_once,
         makes=products.RESTORE,
@@ -377,6 +394,7 @@ ACTIONS: tuple[Action[SnapshotOfVm], ...] = (
         form=_delete_form,
         warn=_delete_warn,
         run=_delete,
+        touches=lambda row, _answers: (_source_of(row),),
         settled=lambda _before, _now: False,
         vanishes=lambda _row: True,
         awaits="being deleted",

@@ -227,7 +227,7 @@ class ActionRunner:
             await action.run(backend, row, text, before)
 
         try:
-            with chosen(action.id, action.command):
+            with chosen(action.id, action.command, ref):
                 before = await action.edit(backend, row)
                 told = await edit_text(self._surroundings, ref.name, before, write)
         except KvtuiError as error:

@@ -18,6 +18,7 @@ from kvtui.model import FeedState, Platform
 from kvtui.resources import RESOURCES, resources_for
 from tests.actions.cases import CASES, KUBERNETES, VERBLESS, deed_of, find_rows
 from tests.actions.conftest import Run
+from tests.actions.test_audited import accepted
 
 WAIT: Final = ("--wait", "--timeout", "20")
 
@@ -90,7 +91,7 @@ def words_of(done: dict[str, str], kubeconfig: str, run: Run, deed: Deed) -> lis
 
 
 @pytest.mark.parametrize("deed", KUBERNETES, ids=lambda deed: deed.action.id)
-def test_it_is_tried_out_then_done_and_seen(run: Run, kubeconfig: str, done: dict[str, str], deed: Deed) -> None:
+def test_it_is_tried_out_then_done_seen_and_logged(run: Run, kubeconfig: str, done: dict[str, str], deed: Deed) -> None:
     words = words_of(done, kubeconfig, run, deed)
     tries = TRIES[CASES[deed.action.id].fleeting]
     for again in range(tries):
@@ -114,6 +115,7 @@ def test_it_is_tried_out_then_done_and_seen(run: Run, kubeconfig: str, done: dic
     done[deed.action.id] = words[2]
     assert told["action"] == deed.action.id
     assert [item["state"] for item in told["items"]] == ["done"] if waits else told["items"]
+    assert accepted(run, words[2], deed.action.id), "whoever looks for the object does not find it"
 
 
 @pytest.mark.parametrize("deed", KUBERNETES, ids=lambda deed: deed.action.id)

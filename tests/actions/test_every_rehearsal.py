@@ -41,7 +41,7 @@ async def test_what_is_tried_out_changes_nothing_and_is_refused_only_where_it_is
     before = site.cluster.world.storage.revision
     with site.faults.opened():
         if task.answers is not None:
-            rehearse = rehearsal(backend, deed.action.of(row), row)
+            rehearse = rehearsal(backend, deed.action.of(row), row, deed.resource.ref(row))
             assert rehearse is not None
             assert await rehearse(task.answers) == ""
         elif deed.action.id in UNTRIABLE:
@@ -52,4 +52,7 @@ async def test_what_is_tried_out_changes_nothing_and_is_refused_only_where_it_is
     assert site.cluster.world.storage.revision == before
     log = site.read_log()
     assert all(entry.dry_run for entry in log)
+    if task.answers is not None and not deed.makes:
+        names = [{one.path for one in entry.subjects} for entry in log]
+        assert all(deed.resource.ref(row).path in found for found in names)
     assert log or deed.action.id in UNTRIABLE

@@ -27,6 +27,7 @@ from tests.ui.backend import RecordedBackend, Stage
 __all__ = ["batches", "stage"]
 
 RUNNING: Final = "dv-1"
+WEB: Final = Ref("c", "VirtualMachine", "shop", "a", "u1")
 
 
 class Rehearsing(RecordedBackend):
@@ -60,7 +61,7 @@ def done(error: BackendError | None) -> AnyAction:
     ],
 )
 async def test_a_rehearsal_tells_what_the_server_would_refuse(error: BackendError | None, words: str) -> None:
-    rehearse = rehearsal(Rehearsing(), done(error), None)
+    rehearse = rehearsal(Rehearsing(), done(error), None, WEB)
     assert rehearse is not None
     assert await rehearse(Answers({})) == words
 
@@ -70,23 +71,23 @@ async def test_a_rehearsal_that_nobody_answers_ends_in_time(monkeypatch: pytest.
         await asyncio.Event().wait()
 
     monkeypatch.setattr(module, "PATIENCE", 0.01)
-    rehearse = rehearsal(Rehearsing(), replace(action("labels"), run=run), None)
+    rehearse = rehearsal(Rehearsing(), replace(action("labels"), run=run), None, WEB)
     assert rehearse is not None
     with pytest.raises(UnreachableError, match="did not answer"):
         await rehearse(Answers({}))
 
 
 async def test_a_server_that_is_lost_meanwhile_has_refused_nothing() -> None:
-    rehearse = rehearsal(Rehearsing(), done(UnreachableError("the API server is lost")), None)
+    rehearse = rehearsal(Rehearsing(), done(UnreachableError("the API server is lost")), None, WEB)
     assert rehearse is not None
     with pytest.raises(UnreachableError, match="is lost"):
         await rehearse(Answers({}))
 
 
 def test_where_nothing_can_be_tried_out_nothing_is() -> None:
-    assert rehearsal(RecordedBackend(), action("labels"), None) is None
+    assert rehearsal(RecordedBackend(), action("labels"), None, WEB) is None
     download = next(one for resource in RESOURCES for one in resource.actions if one.id == "export.download")
-    assert rehearsal(Rehearsing(), download, None) is None
+    assert rehearsal(Rehearsing(), download, None, WEB) is None
 
 
 class Reader:
@@ -110,7 +111,7 @@ async def test_what_is_tried_out_is_logged_as_the_action_that_was_chosen(tmp_pat
         act = Act("label", Ref("c", "VirtualMachine", "shop", "a"), "ada", Platform.KUBERNETES, dry_run=True)
         log.write(act, "asked")
 
-    rehearse = rehearsal(Rehearsing(), replace(action("labels"), run=run), None)
+    rehearse = rehearsal(Rehearsing(), replace(action("labels"), run=run), None, WEB)
     assert rehearse is not None
     assert await rehearse(Answers({})) == ""
     (entry,) = log.read()

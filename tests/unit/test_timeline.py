@@ -262,14 +262,14 @@ def test_what_was_done_through_kvtui_is_told_with_who_and_what_came_of_it(
 )
 def test_what_was_done_in_another_cluster_of_that_name_is_not_of_this_one(uid: str, time: str, is_ours: bool) -> None:
     entry = Entry(time, "root", "c", "root", "restart", VM.kind, "shop", "web-1", uid, "accepted")
-    assert is_act_on(entry, VM, BEGIN) is is_ours
+    assert is_act_on(entry, entry.subjects[0], VM, BEGIN) is is_ours
 
 
 def test_of_an_object_that_is_gone_all_that_was_done_since_its_vm_came_is_told() -> None:
     gone = VM._replace(kind="VirtualMachineInstance", uid="")
     entry = Entry("2026-11-21T02:51:00Z", "root", "c", "root", "pause", gone.kind, "shop", "web-1", "7", "accepted")
-    assert is_act_on(entry, gone, BEGIN)
-    assert not is_act_on(entry, gone, BEGIN + 86400)
+    assert is_act_on(entry, entry.subjects[0], gone, BEGIN)
+    assert not is_act_on(entry, entry.subjects[0], gone, BEGIN + 86400)
 
 
 def test_what_libvirt_told_keeps_its_words_and_tone() -> None:

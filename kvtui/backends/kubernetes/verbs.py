@@ -109,7 +109,7 @@ class Verbs:
 
     async def create(self, ref: Ref, body: Body, *, verb: str = "create", about: Ref | None = None) -> Ref:
         """Create an object; it with its uid."""
-        return await self.guard.act(verb, ref, lambda: self._create(ref, body), about=about)
+        return await self.guard.create(verb, ref, lambda: self._create(ref, body), about=about)
 
     async def patch(
         self, ref: Ref, patch: Body | Sequence[Body], *, verb: str, version: str = "", about: Ref | None = None
