@@ -112,12 +112,35 @@ async def _show_migrate(camera: Camera) -> None:
     await camera.settle()
 
 
+async def _show_problems(camera: Camera) -> None:
+    await camera.settle(3)
+    await camera.press("P")
+    await camera.settle(2)
+
+
+async def _show_stack(camera: Camera) -> None:
+    await camera.press("slash", *"orders-db-2", "enter")
+    await camera.settle()
+    await camera.press("x")
+    await camera.settle(2)
+
+
+async def _show_timeline(camera: Camera) -> None:
+    await camera.press("slash", *"hot-cache-1", "enter")
+    await camera.settle()
+    await camera.press("t")
+    await camera.settle(3)
+
+
 PICTURES = (
     Picture("main", (160, 45), _show_main),
     Picture("main-light", (160, 45), _show_main, theme="kvtui-light"),
     Picture("narrow", (80, 24), _show_main),
     Picture("console", (180, 45), _show_console),
     Picture("why", (120, 35), _show_detail),
+    Picture("problems", (140, 40), _show_problems),
+    Picture("stack", (120, 35), _show_stack),
+    Picture("timeline", (140, 40), _show_timeline),
     Picture("hosts", (160, 45), _show_hosts, hosts=3),
     Picture("migrate", (120, 35), _show_migrate),
 )

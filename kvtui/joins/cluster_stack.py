@@ -59,9 +59,8 @@ def _infrastructure(view: View, ref: Ref) -> Iterator[Layer]:
     for at, one in view.items(KubevirtCluster, ref.backend):
         if at.namespace == ref.namespace and one.metadata.labels.get(CLUSTER_LABEL, at.name) == ref.name:
             yield Layer("KubevirtCluster", at.path, at)
-    for at, plane in view.items(ControlPlane, ref.backend):
-        if at.namespace == ref.namespace and plane.metadata.labels.get(CLUSTER_LABEL) == ref.name:
-            yield Layer("control plane", at.path, at)
+    for at, _ in view.linked(ControlPlane, ref.backend, "cluster", ref.path):
+        yield Layer("control plane", at.path, at)
 
 
 def _machine_layer(walk: Walk, ref: Ref) -> Layer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import Enum
-from itertools import chain
 from typing import Any, Final
 
 from kvtui.joins.cluster_stack import machines_of
@@ -162,9 +161,8 @@ def _infrastructure(view: View, ref: Ref) -> Iterator[Ref]:
 
 
 def _labelled(view: View, ref: Ref, types: tuple[type[Record], ...]) -> Iterator[Ref]:
-    for at, record in chain.from_iterable(view.items(type_, ref.backend) for type_ in types):
-        if at.namespace == ref.namespace and record.metadata.labels.get(CLUSTER_LABEL) == ref.name:
-            yield at
+    for type_ in types:
+        yield from (at for at, _ in view.linked(type_, ref.backend, "cluster", ref.path))
 
 
 # Who has to act for it ---------------------------------------------------------------------------------------------

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 import msgspec
 
-from kvtui.records.base import Condition, Record, Struct, find_condition
+from kvtui.records.base import Condition, Meta, Record, Struct, find_condition
 
 CLUSTER_LABEL = "cluster.x-k8s.io/cluster-name"
 """On every object of a cluster, VMs among them: whose it is."""
 ROLE_LABEL = "cluster.x-k8s.io/role"
 """On a VM of a cluster: ``control-plane`` or ``worker``."""
+
+
+def cluster_links(metadata: Meta) -> Iterator[tuple[str, str]]:
+    """To the cluster that an object is of, as ``namespace/name``."""
+    if name := metadata.labels.get(CLUSTER_LABEL):
+        yield "cluster", f"{metadata.namespace}/{name}"
+
+
+class Part(Record):
+    """An object of a cluster."""
+
+    def links(self) -> Iterator[tuple[str, str]]:
+        """To its cluster."""
+        return cluster_links(self.metadata)
 
 
 class NewStatus(Struct):
@@ -55,7 +70,7 @@ class ScaledSpec(Struct):
     replicas: int = 1
 
 
-class ControlPlane(Record):
+class ControlPlane(Part):
     """A KubeadmControlPlane: makes the machines of a cluster's control plane."""
 
     KIND: ClassVar[str] = "KubeadmControlPlane"
@@ -64,7 +79,7 @@ class ControlPlane(Record):
     status: ClusterStatus = msgspec.field(default_factory=ClusterStatus)
 
 
-class MachineDeployment(Record):
+class MachineDeployment(Part):
     """Makes the other machines of a cluster."""
 
     KIND: ClassVar[str] = "MachineDeployment"
@@ -94,7 +109,7 @@ class MachineStatus(ClusterStatus):
     """Its node in the cluster that it belongs to; None before it has joined."""
 
 
-class ClusterMachine(Record):
+class ClusterMachine(Part):
     """A Machine: one node of a cluster, as Cluster API keeps it; its KubevirtMachine and VM bear its name."""
 
     KIND: ClassVar[str] = "Machine"
@@ -108,7 +123,7 @@ class ClusterMachine(Record):
         return self.status.node_ref.name if self.status.node_ref is not None else ""
 
 
-class KubevirtCluster(Record):
+class KubevirtCluster(Part):
     """What a cluster has of KubeVirt: the load balancer of its API."""
 
     KIND: ClassVar[str] = "KubevirtCluster"
@@ -116,7 +131,7 @@ class KubevirtCluster(Record):
     status: ClusterStatus = msgspec.field(default_factory=ClusterStatus)
 
 
-class KubevirtMachine(Record):
+class KubevirtMachine(Part):
     """A machine of a cluster; its VM bears its name."""
 
     KIND: ClassVar[str] = "KubevirtMachine"
@@ -124,7 +139,7 @@ class KubevirtMachine(Record):
     status: ClusterStatus = msgspec.field(default_factory=ClusterStatus)
 
 
-class KubeadmConfig(Record):
+class KubeadmConfig(Part):
     """What a machine is to do at its first start."""
 
     KIND: ClassVar[str] = "KubeadmConfig"

@@ -9,6 +9,7 @@ from typing import ClassVar
 import msgspec
 
 from kvtui.records.base import Condition, Record, Struct
+from kvtui.records.clusters import cluster_links
 from kvtui.records.networks import Network, network_links, share_networks
 
 
@@ -247,11 +248,12 @@ class VirtualMachine(Record):
         return "Always" if self.spec.running else "Halted"
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """To its disks and networks, as ``namespace/name``, and by the UUID of its firmware."""
+        """To its disks, networks and cluster, as ``namespace/name``, and by the UUID of its firmware."""
         spec = self.spec.template.spec
         yield from _disk_links(self.metadata.namespace, spec.volumes)
         yield from network_links(self.metadata.namespace, spec.networks)
         yield from spec.domain.firmware.links()
+        yield from cluster_links(self.metadata)
 
 
 class Interface(Struct):

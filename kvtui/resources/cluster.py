@@ -29,11 +29,7 @@ def _row(view: View, ref: Ref) -> ClusterRow | None:
     record = view.find(Cluster, ref)
     if record is None:
         return None
-    machines = [
-        machine
-        for at, machine in view.items(KubevirtMachine, ref.backend)
-        if at.namespace == ref.namespace and machine.metadata.labels.get(CLUSTER_LABEL) == ref.name
-    ]
+    machines = [machine for _, machine in view.linked(KubevirtMachine, ref.backend, "cluster", ref.path)]
     return ClusterRow(ref.backend, record, len(machines), sum(map(_waits, machines)))
 
 

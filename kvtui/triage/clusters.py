@@ -74,11 +74,7 @@ def _find_down(view: View, ref: Ref) -> list[tuple[Ref, VirtualMachine]]:
 
 def _machines_of(view: View, ref: Ref) -> list[tuple[Ref, VirtualMachine]]:
     """The VMs of a cluster's control plane; all of it where they bear no role."""
-    found = [
-        (at, vm)
-        for at, vm in view.items(VirtualMachine, ref.backend)
-        if at.namespace == ref.namespace and vm.metadata.labels.get(CLUSTER_LABEL) == ref.name
-    ]
+    found = view.linked(VirtualMachine, ref.backend, "cluster", ref.path)
     return [item for item in found if item[1].metadata.labels.get(ROLE_LABEL) == "control-plane"] or found
 
 
@@ -186,9 +182,7 @@ def _cluster_of(view: View, ref: Ref, record: Record) -> Iterator[Ref]:
 
 
 def _machines_of_cluster(view: View, ref: Ref, _cluster: Cluster | KubevirtCluster) -> Iterator[Ref]:
-    for at, machine in view.items(KubevirtMachine, ref.backend):
-        if at.namespace == ref.namespace and machine.metadata.labels.get(CLUSTER_LABEL) == ref.name:
-            yield at
+    return (at for at, _ in view.linked(KubevirtMachine, ref.backend, "cluster", ref.path))
 
 
 def _cluster_of_event(view: View, ref: Ref, event: Event) -> Iterator[Ref]:

@@ -7,7 +7,6 @@ workload_cluster_conditions.go write them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 from typing import Final
 
 from kvtui.model import Evidence, Finding, Ref, Severity
@@ -211,8 +210,8 @@ _HEALTH: Final = (
 
 def _members(view: View, ref: Ref, record: ControlPlane) -> Iterator[tuple[str, Evidence]]:
     """Its machines that are not whole, and what they say of themselves."""
-    for at, machine in view.items(ClusterMachine, ref.backend):
-        if at.namespace == ref.namespace and machine.controller and machine.controller.uid == record.metadata.uid:
+    for at, machine in view.linked(ClusterMachine, ref.backend, "cluster", f"{ref.namespace}/{_name_of(record)}"):
+        if machine.controller and machine.controller.uid == record.metadata.uid:
             for condition in machine.status.conditions:
                 if condition.type in _OF_MEMBERS and condition.status == "False":
                     yield at.name, _evidence(f"Machine {at.name}", condition)
@@ -269,10 +268,10 @@ _UNPAUSE: Final = '{"spec":{"paused":false}}'
 
 
 def _scaled(view: View, ref: Ref) -> Iterator[ControlPlane | MachineDeployment]:
-    planes, deployments = view.items(ControlPlane, ref.backend), view.items(MachineDeployment, ref.backend)
-    for at, record in chain[tuple[Ref, ControlPlane | MachineDeployment]](planes, deployments):
-        if at.namespace == ref.namespace and _name_of(record) == ref.name:
-            yield record
+    for _, plane in view.linked(ControlPlane, ref.backend, "cluster", ref.path):
+        yield plane
+    for _, deployment in view.linked(MachineDeployment, ref.backend, "cluster", ref.path):
+        yield deployment
 
 
 def _name_of(record: Record) -> str:
@@ -297,15 +296,11 @@ def _machine_named(view: View, ref: Ref, _record: Record) -> Iterator[Ref]:
 
 
 def _machines_of_cluster(view: View, ref: Ref, _cluster: Cluster) -> Iterator[Ref]:
-    for at, machine in view.items(ClusterMachine, ref.backend):
-        if at.namespace == ref.namespace and _name_of(machine) == ref.name:
-            yield at
+    return (at for at, _ in view.linked(ClusterMachine, ref.backend, "cluster", ref.path))
 
 
 def _planes_of_cluster(view: View, ref: Ref, _cluster: Cluster) -> Iterator[Ref]:
-    for at, record in view.items(ControlPlane, ref.backend):
-        if at.namespace == ref.namespace and _name_of(record) == ref.name:
-            yield at
+    return (at for at, _ in view.linked(ControlPlane, ref.backend, "cluster", ref.path))
 
 
 def _planes_of_machine(view: View, ref: Ref, machine: ClusterMachine) -> Iterator[Ref]:
