@@ -1,23 +1,21 @@
-"""The volumes of an export, brought into a file of this machine: checked, never over another file unasked.
+"""The volumes of an export, brought to this machine and checked.
 
-A file that comes as gzip is unpacked while it comes, be it to store it so or to check it: its checksum and its length
-stand at its end. Until all is well it bears another name, and nothing is left of one that was cut or cancelled.
+What comes as gzip is unpacked while it comes, be it to store it so or to check it: its checksum and its length stand at
+its end. Until all is well nothing bears the name of the file.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import tempfile
 import threading
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Final, Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
+from kvtui.backends.sinks import Sink, unwritable
 from kvtui.errors import BackendError
 from kvtui.model import Ref
 
@@ -29,8 +27,6 @@ FORMATS: Final = (GZIP, RAW, TAR)
 SUFFIXES: Final = {GZIP: ".img.gz", RAW: ".img", TAR: ".tar.gz"}
 _UNPACKED: Final = 2**22
 """Bytes that are unpacked at a time: a piece of zeros grows a thousandfold."""
-_BLOCK: Final = 2**16
-_ZEROS: Final = bytes(_BLOCK)
 _WINDOW: Final = 10.0
 """Seconds over which the rate is taken."""
 
@@ -105,52 +101,44 @@ class Figures:
         return (last[column] - first[column]) / passed if passed > 0 else None
 
 
-async def fetch(download: Download, target: Path, form: str, figures: Figures, *, overwrite: bool = False) -> None:
-    """Store a download as `target`. Raises BackendError when it is cut or broken, or cannot be written."""
+async def fetch(download: Download, sink: Sink, form: str, figures: Figures) -> None:
+    """Bring a download to its place. Raises BackendError when it is cut or broken, or cannot be written."""
     figures.size, figures.way = download.size, download.way
-    check_target(target, overwrite=overwrite)
-    sink = await asyncio.to_thread(_Sink, target, download.packed, unpack=form == RAW, figures=figures)
+    intake = _Intake(sink, download.packed, unpack=form == RAW, figures=figures)
     try:
+        await asyncio.to_thread(intake.open)
         figures.mark()
         async for piece in download.pieces:
             figures.received += len(piece)
-            await asyncio.to_thread(sink.take, piece)
+            await asyncio.to_thread(intake.take, piece)
             figures.mark()
-        await asyncio.to_thread(sink.finish, overwrite=overwrite)
+        await asyncio.to_thread(intake.finish)
     finally:
-        sink.abandon()
+        intake.abandon()
 
 
-def check_target(target: Path, *, overwrite: bool) -> None:
-    """Raise BackendError when a file cannot or must not be written there."""
-    if target.is_dir():
-        raise BackendError(f"{target} is a folder", "", "name the file in it")
-    if not target.parent.is_dir():
-        raise BackendError(f"there is no folder {target.parent}", "", "make it first")
-    if target.exists() and not overwrite:
-        raise BackendError(f"{target} is there already", "nothing was downloaded", "name another file, or overwrite it")
+class _Intake:
+    """What comes, on its way into its place: unpacked, be it to store it so or to check it. Used by one thread at a
+    time, and abandoned by another.
+    """
 
-
-class _Sink:
-    """The file while it grows. Used by one thread at a time."""
-
-    def __init__(self, target: Path, packed: bool, *, unpack: bool, figures: Figures) -> None:
-        self._target = target
+    def __init__(self, sink: Sink, packed: bool, *, unpack: bool, figures: Figures) -> None:
+        self._sink = sink
         self._figures = figures
         self._unpack = unpack or not packed
         self._unpacker = zlib.decompressobj(wbits=31) if packed else None
         self._lock = threading.Lock()
         self._ended = False
-        try:
-            handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-        except OSError as error:
-            raise _unwritable(target, error) from error
-        self._part = Path(name)
-        self._file: IO[bytes] = os.fdopen(handle, "wb")
+
+    def open(self) -> None:
+        """Begin. Raises BackendError."""
+        with self._lock, self._writing():
+            if not self._ended:
+                self._sink.open()
 
     def take(self, piece: bytes) -> None:
         """What came next. Raises BackendError."""
-        with self._lock:
+        with self._lock, self._writing():
             if self._ended:
                 return
             try:
@@ -158,53 +146,31 @@ class _Sink:
                     self._write(piece)
                 if self._unpacker is not None:
                     self._inflate(piece)
-            except OSError as error:
-                raise _unwritable(self._target, error) from error
             except zlib.error as error:
                 raise BackendError("what came is no whole gzip file", str(error), "try again") from error
 
-    def finish(self, *, overwrite: bool) -> None:
-        """All came: check it, and give the file its name. Raises BackendError."""
-        with self._lock:
+    def finish(self) -> None:
+        """All came: check it, and have it kept. Raises BackendError."""
+        with self._lock, self._writing():
             if self._unpacker is not None and not self._unpacker.eof:
                 raise BackendError("what came is no whole gzip file", "it ends in the middle", "try again")
             if not self._figures.written:
                 raise BackendError("nothing came", "the file would be empty", "look at the export's pod")
-            try:
-                # What was left out at the end are zeros.
-                self._file.truncate(self._file.tell())
-                self._file.flush()
-                os.fsync(self._file.fileno())
-                self._file.close()
-                # Somebody may have put a file there meanwhile.
-                check_target(self._target, overwrite=overwrite)
-                self._part.chmod(0o600)
-                self._part.replace(self._target)
-            except OSError as error:
-                raise _unwritable(self._target, error) from error
+            self._sink.finish()
 
     def abandon(self) -> None:
-        """Leave nothing that has not its own name yet; a second call does nothing."""
+        """Leave nothing that is not whole; a second call does nothing."""
         self._ended = True
+        # It may wait for its reader, with the lock held.
+        self._sink.stop()
         with self._lock:
-            with suppress(OSError):
-                self._file.close()
-            self._part.unlink(missing_ok=True)
+            self._sink.abandon()
 
     def _write(self, data: bytes) -> None:
-        """Bytes of the file; blocks of zeros are left out where it is stored as it is used."""
+        """Bytes of the place."""
         if self._unpacker is None:
             self._figures.written += len(data)
-        if not self._unpack:
-            self._file.write(data)
-            return
-        view = memoryview(data)
-        for start in range(0, len(data), _BLOCK):
-            block = view[start : start + _BLOCK]
-            if block == _ZEROS[: len(block)]:
-                self._file.seek(len(block), os.SEEK_CUR)
-            else:
-                self._file.write(block)
+        self._sink.write(data)
 
     def _inflate(self, piece: bytes) -> None:
         unpacker = self._unpacker
@@ -219,6 +185,9 @@ class _Sink:
             if self._unpack:
                 self._write(data)
 
-
-def _unwritable(target: Path, error: OSError) -> BackendError:
-    return BackendError(f"{target} cannot be written", error.strerror or str(error), "name a file elsewhere")
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise unwritable(self._sink.name, error) from error

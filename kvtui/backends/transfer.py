@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from pathlib import Path
 
-from kvtui.backends.downloads import Downloads, Figures, check_target, fetch
+from kvtui.backends.downloads import Downloads, Figures, fetch
+from kvtui.backends.sinks import Sink
 from kvtui.errors import KvtuiError
 from kvtui.model import Ref
 from kvtui.text import age, clean_line, rate, size
@@ -86,23 +86,20 @@ class Transfer(ABC):
 
 
 class DownloadTransfer(Transfer):
-    """One volume of an export on its way into a file."""
+    """One volume of an export on its way into a file, or to who reads it."""
 
-    def __init__(
-        self, backend: Downloads, ref: Ref, volume: str, form: str, target: Path, *, overwrite: bool = False
-    ) -> None:
+    def __init__(self, backend: Downloads, ref: Ref, volume: str, form: str, sink: Sink) -> None:
         super().__init__(ref)
-        self.target = target
+        self._sink = sink
         self.figures = Figures()
         self._backend = backend
         self._volume = volume
         self._form = form
-        self._overwrite = overwrite
 
     @property
     def title(self) -> str:
         """What is brought where."""
-        return clean_line(f"download {self._volume or self.ref.path} to {self.target}")
+        return clean_line(f"download {self._volume or self.ref.path} to {self._sink.name}")
 
     @property
     def words(self) -> str:
@@ -130,16 +127,16 @@ class DownloadTransfer(Transfer):
 
     @property
     def result(self) -> str:
-        """The file."""
-        return f"{self.target} is there, checked"
+        """What there is."""
+        return self._sink.result
 
     def describe_end(self) -> str:
-        """A part of a volume is of no use."""
-        return "nothing of it was kept"
+        """What is left of it."""
+        return self._sink.left
 
     async def carry(self) -> None:
-        """Bring it here. Raises KvtuiError; nothing is left of it then."""
+        """Bring it there. Raises KvtuiError; no file is left of it then."""
         # Before a byte is asked for.
-        check_target(self.target, overwrite=self._overwrite)
+        self._sink.check()
         async with self._backend.open_download(self.ref, self._volume, self._form) as download:
-            await fetch(download, self.target, self._form, self.figures, overwrite=self._overwrite)
+            await fetch(download, self._sink, self._form, self.figures)

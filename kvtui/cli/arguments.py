@@ -286,8 +286,9 @@ def _add_download(parser: ArgumentParser) -> None:
                         help="gzip as it comes, raw unpacked here, tar.gz of a volume with files "
                         "(default: %(default)s)")  # fmt: skip
     parser.add_argument("--to", type=_named, metavar="FILE",
-                        help="where to (default: named as the volume, in this folder)")  # fmt: skip
-    parser.add_argument("--force", action="store_true", help="write over a file that exists")
+                        help="where to; - is standard output "
+                        "(default: named as the volume, in this folder)")  # fmt: skip
+    parser.add_argument("--force", action="store_true", help="write over a file that exists; never over a device")
     parser.add_argument("--timeout", type=read_seconds, default=300.0, metavar="SECONDS",
                         help="how long to wait until the export is ready (default: %(default)g)")  # fmt: skip
     _add_transfer(parser)

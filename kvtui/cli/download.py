@@ -1,4 +1,4 @@
-"""``kvtui download``: a volume of an export into a file, checked, with its progress on standard error."""
+"""``kvtui download``: a volume of an export into a file or a pipe, checked, with its progress on standard error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kvtui.actions.items import State
-from kvtui.backends.downloads import RAW, SUFFIXES, Downloads, check_target
+from kvtui.backends.downloads import RAW, SUFFIXES, Downloads
+from kvtui.backends.sinks import FileSink, PipeSink, Sink
 from kvtui.backends.transfer import DownloadTransfer
 from kvtui.cli.confirming import confirm_where_careful
 from kvtui.cli.connecting import list_hosts, read_settings
@@ -29,17 +30,18 @@ _KIND: Final = "VirtualMachineExport"
 _LOOK: Final = 2.0
 """Seconds between two looks at an export that is not ready, and at most between two lines of progress."""
 _DRAW: Final = 0.5
+_STDOUT: Final = "-"
 
 
 def download(options: Namespace) -> int:
     """Download what was named; the exit code."""
     outcome = Outcome(options, "export.download")
     with outcome.telling():
-        fleet, ref, target = _prepare(options)
-        return asyncio.run(_download(options, fleet, ref, target, outcome))
+        fleet, ref, sink = _prepare(options)
+        return asyncio.run(_download(options, fleet, ref, sink, outcome))
 
 
-def _prepare(options: Namespace) -> tuple[Fleet, Ref, Path]:
+def _prepare(options: Namespace) -> tuple[Fleet, Ref, Sink]:
     """What is brought where. Raises ConfigError, and BackendError where no file may be written."""
     if options.host:
         hosts = list_hosts(options, read_settings(options))
@@ -47,49 +49,61 @@ def _prepare(options: Namespace) -> tuple[Fleet, Ref, Path]:
         raise ConfigError("only exports of a cluster are downloaded", "a host has none",
                           f"virsh -c {clean_line(uri)!r} vol-download --pool POOL VOLUME FILE does it")  # fmt: skip
     fleet, ref = find_object(options, read_settings(options), options.export, _KIND, "export")
-    target = Path(options.to or f"{options.volume or ref.name}{SUFFIXES[options.format]}").absolute()
-    check_target(target, overwrite=options.force)
-    return fleet, ref, target
+    sink = _choose_sink(options, ref)
+    sink.check()
+    return fleet, ref, sink
 
 
-async def _download(options: Namespace, fleet: Fleet, ref: Ref, target: Path, outcome: Outcome) -> int:
+def _choose_sink(options: Namespace, ref: Ref) -> Sink:
+    """Where it goes. Raises ConfigError."""
+    if options.to != _STDOUT:
+        path = Path(options.to or f"{options.volume or ref.name}{SUFFIXES[options.format]}")
+        return FileSink(path.absolute(), overwrite=options.force)
+    if options.output == "json":
+        raise ConfigError("standard output cannot have both the volume and JSON", hint="give --to FILE, or no -o json")
+    if sys.stdout.isatty() and not options.dry_run:
+        raise ConfigError("a volume on a terminal is nothing but noise", hint="give --to FILE, or a pipe behind it")
+    return PipeSink(sys.stdout.fileno())
+
+
+async def _download(options: Namespace, fleet: Fleet, ref: Ref, sink: Sink, outcome: Outcome) -> int:
     ending = Ending()
     try:
         backend = capable(fleet, ref, Downloads, "exports")  # type: ignore[type-abstract]
-        await confirm_where_careful(fleet, ref, options, f"download export {ref.path} to {target}?")
+        await confirm_where_careful(fleet, ref, options, f"download export {ref.path} to {sink.name}?")
         outcome.begin(ref)
         if options.dry_run:
-            return await _rehearse(backend, ref, options, target, outcome)
-        transfer = await _run(backend, ref, options, target)
+            return await _rehearse(backend, ref, options, sink, outcome)
+        transfer = await _run(backend, ref, options, sink)
     except asyncio.CancelledError:
-        words = f"interrupted; {target} is not written, the export {ref.path} stays: once more begins anew"
+        words = f"interrupted; {sink.name}: {sink.left}, the export {ref.path} stays: once more begins anew"
         sys.stderr.write(f"kvtui: {clean_line(words)}\n")
-        outcome.end(State.FAILED, words, file=str(target), bytes=0)
+        outcome.end(State.FAILED, words, file=sink.name, bytes=0)
         return ending.status
     finally:
         await fleet.close()
-    words = f"{target} is there, checked"
-    outcome.end(State.DONE, words, line=str(target), file=str(target), bytes=transfer.figures.received)
+    line = "" if isinstance(sink, PipeSink) else sink.name
+    outcome.end(State.DONE, sink.result, line=line, file=sink.name, bytes=transfer.figures.received)
     kept = f", {size(transfer.figures.written)}B unpacked" if options.format != RAW else ""
     sys.stderr.write(f"kvtui: {size(transfer.figures.received)}B came {transfer.figures.way}{kept}, checked\n")
     return 0
 
 
-async def _rehearse(backend: Downloads, ref: Ref, options: Namespace, target: Path, outcome: Outcome) -> int:
+async def _rehearse(backend: Downloads, ref: Ref, options: Namespace, sink: Sink, outcome: Outcome) -> int:
     """Ask for the volume, and take nothing of it."""
     async with backend.open_download(ref, options.volume or "", options.format) as found:
         room = f", {size(found.size)}B unpacked" if found.size else ""
-    words = f"it would come {found.way} to {target}{room}"
-    outcome.end(State.ACCEPTED, words, line=f"{ref.path}: {words}", file=str(target), bytes=0)
+    words = f"it would come {found.way} to {sink.name}{room}"
+    outcome.end(State.ACCEPTED, words, line=f"{ref.path}: {words}", file=sink.name, bytes=0)
     return 0
 
 
-async def _run(backend: Downloads, ref: Ref, options: Namespace, target: Path) -> DownloadTransfer:
+async def _run(backend: Downloads, ref: Ref, options: Namespace, sink: Sink) -> DownloadTransfer:
     """Download it, once the export is ready. Raises BusyError when it is not in time."""
     loop = asyncio.get_running_loop()
     until, told = loop.time() + options.timeout, ""
     while True:
-        transfer = DownloadTransfer(backend, ref, options.volume or "", options.format, target, overwrite=options.force)
+        transfer = DownloadTransfer(backend, ref, options.volume or "", options.format, sink)
         showing = asyncio.create_task(_show(transfer), name="progress")
         try:
             await transfer.run()

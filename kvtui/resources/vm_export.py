@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from kvtui.backends.base import Backend, Permission
-from kvtui.backends.downloads import FORMATS, GZIP, RAW, SUFFIXES, Downloads, check_target
+from kvtui.backends.downloads import FORMATS, GZIP, RAW, SUFFIXES, Downloads
+from kvtui.backends.sinks import FileSink
 from kvtui.backends.transfer import DownloadTransfer
 from kvtui.errors import BackendError
 from kvtui.model import Cell, Health, Ref, Tone
@@ -126,7 +127,7 @@ def _download_form(_view: View, rows: Sequence[ExportRow]) -> Form:
 
     def check(answers: Answers) -> str:
         try:
-            check_target(target(answers).absolute(), overwrite=True)
+            FileSink(target(answers).absolute(), overwrite=True).check()
         except (BackendError, RuntimeError) as error:
             return str(error)
         return ""
@@ -159,7 +160,7 @@ def _transfer(backend: Backend, row: ExportRow, answers: Answers) -> DownloadTra
     target = Path(answers.text("file") or file_for(volume, form)).expanduser().absolute()
     downloads = able(backend, Downloads)  # type: ignore[type-abstract]
     ref = row.export.ref(row.backend)
-    return DownloadTransfer(downloads, ref, volume, form, target, overwrite=answers.flag("overwrite"))
+    return DownloadTransfer(downloads, ref, volume, form, FileSink(target, overwrite=answers.flag("overwrite")))
 
 
 async def _download(backend: Backend, row: ExportRow, answers: Answers) -> None:

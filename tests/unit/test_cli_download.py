@@ -74,6 +74,37 @@ def test_a_download_that_is_only_tried_writes_nothing(
     assert [path for path in tmp_path.iterdir() if path.is_file()] == []
 
 
+def test_a_device_is_not_replaced_by_a_file_but_written_to_by_a_pipe(
+    fetch: Fetch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "volume")
+    assert fetch(EXPORT, "--to", "volume", "--force") == 1
+    told = capsys.readouterr().err
+    assert f"{tmp_path / 'volume'} is a pipe: nothing was downloaded" in told
+    assert f"kvtui download EXPORT --format raw --to - | dd of={tmp_path / 'volume'}" in told
+    assert (tmp_path / "volume").is_fifo()
+
+
+def test_a_dash_is_standard_output(cluster: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "kvtui", "download", EXPORT, "--kubeconfig", cluster, "--to", "-"]
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe) as process:
+        assert process.stdout is not None
+        part = process.stdout.read(1024)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+        assert process.returncode == 128 + signal.SIGTERM
+    assert zlib.decompressobj(wbits=31).decompress(part, 16).startswith(b"\xfaKVTUI DEMO DISK")
+    assert "interrupted; standard output: what went there is not whole" in err.decode()
+    assert not Path("-").exists()
+
+
+def test_a_volume_and_json_do_not_both_go_to_standard_output(fetch: Fetch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fetch(EXPORT, "--to", "-", "-o", "json") == 2
+    assert "standard output cannot have both the volume and JSON" in capsys.readouterr().err
+
+
 def test_who_names_the_file_as_the_form_of_the_answer_is_told_how_to_name_it(
     fetch: Fetch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -133,7 +164,7 @@ def test_a_download_that_is_interrupted_ends_with_its_signal_says_so_and_leaves_
         process.send_signal(number)
         _, err = process.communicate(timeout=20)
         assert process.returncode == 128 + number
-    assert f"interrupted; {target} is not written, the export {EXPORT} stays" in err.decode()
+    assert f"interrupted; {target}: nothing of it was kept, the export {EXPORT} stays" in err.decode()
     assert [path for path in tmp_path.iterdir() if path.is_file()] == []
 
 

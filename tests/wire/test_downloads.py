@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
+import socket
+import stat
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,6 +17,7 @@ import pytest
 from aiohttp import web
 
 from kvtui.backends.downloads import GZIP, RAW, TAR, Download, Figures, fetch
+from kvtui.backends.sinks import FileSink, PipeSink
 from kvtui.backends.transfer import DownloadTransfer
 from kvtui.demo import exports, kinds
 from kvtui.demo.certificate import make_certificate
@@ -82,7 +86,7 @@ async def test_a_volume_comes_as_gzip_and_holds_the_disk(
     cluster: RunningCluster, ready: tuple[Kept, Ref], tmp_path: Path
 ) -> None:
     made, ref = ready
-    transfer = DownloadTransfer(made.backend, ref, "", GZIP, tmp_path / "d.img.gz")
+    transfer = DownloadTransfer(made.backend, ref, "", GZIP, FileSink(tmp_path / "d.img.gz"))
     await transfer.run()
     assert gzip.decompress((tmp_path / "d.img.gz").read_bytes()) == disk(cluster)
     assert transfer.figures.written == transfer.figures.size == SIZE
@@ -96,7 +100,7 @@ async def test_a_volume_is_unpacked_here_and_its_zeros_take_no_room(
     cluster: RunningCluster, ready: tuple[Kept, Ref], tmp_path: Path
 ) -> None:
     made, ref = ready
-    await DownloadTransfer(made.backend, ref, NAME, RAW, tmp_path / "d.img").run()
+    await DownloadTransfer(made.backend, ref, NAME, RAW, FileSink(tmp_path / "d.img")).run()
     assert (tmp_path / "d.img").read_bytes() == disk(cluster)
     assert (tmp_path / "d.img").stat().st_blocks * 512 < SIZE / 4
 
@@ -108,15 +112,15 @@ async def test_a_file_that_is_there_stays_unless_that_is_meant(
     file = tmp_path / "d.img"
     file.write_bytes(b"precious")
     with pytest.raises(BackendError, match="is there already"):
-        await DownloadTransfer(made.backend, ref, NAME, RAW, file).run()
+        await DownloadTransfer(made.backend, ref, NAME, RAW, FileSink(file)).run()
     assert file.read_bytes() == b"precious"
-    await DownloadTransfer(made.backend, ref, NAME, RAW, file, overwrite=True).run()
+    await DownloadTransfer(made.backend, ref, NAME, RAW, FileSink(file, overwrite=True)).run()
     assert file.read_bytes() == disk(cluster)
 
 
 async def test_a_download_that_is_given_up_leaves_nothing(ready: tuple[Kept, Ref], tmp_path: Path) -> None:
     made, ref = ready
-    transfer = DownloadTransfer(made.backend, ref, NAME, RAW, tmp_path / "d.img")
+    transfer = DownloadTransfer(made.backend, ref, NAME, RAW, FileSink(tmp_path / "d.img"))
     running = asyncio.create_task(transfer.run())
     await eventually(lambda: transfer.figures.received)
     assert files_in(tmp_path), "it grows beside its place"
@@ -226,7 +230,7 @@ async def test_a_link_to_the_outside_is_taken_first_with_its_own_certificate(
     try:
         port = runner.addresses[0][1]
         _offer_outside(cluster, f"https://127.0.0.1:{port}", certificate.certificate)
-        transfer = DownloadTransfer(made.backend, ref, "", RAW, tmp_path / "d.img")
+        transfer = DownloadTransfer(made.backend, ref, "", RAW, FileSink(tmp_path / "d.img"))
         await transfer.run()
     finally:
         await runner.cleanup()
@@ -241,7 +245,7 @@ async def test_a_link_that_cannot_be_reached_gives_way_to_the_api_server(
 ) -> None:
     made, ref = ready
     _offer_outside(cluster, "https://127.0.0.1:9", certificate)
-    transfer = DownloadTransfer(made.backend, ref, "", RAW, tmp_path / "d.img")
+    transfer = DownloadTransfer(made.backend, ref, "", RAW, FileSink(tmp_path / "d.img"))
     await transfer.run()
     assert (tmp_path / "d.img").read_bytes() == disk(cluster)
     assert transfer.figures.way == "through the API server"
@@ -266,9 +270,11 @@ async def _send(*pieces: bytes) -> AsyncIterator[bytes]:
         yield piece
 
 
-async def _store(target: Path, *pieces: bytes, form: str = GZIP, packed: bool = True) -> Figures:
+async def _store(
+    target: Path, *pieces: bytes, form: str = GZIP, packed: bool = True, overwrite: bool = False
+) -> Figures:
     figures = Figures()
-    await fetch(Download(_send(*pieces), packed, None, "here"), target, form, figures)
+    await fetch(Download(_send(*pieces), packed, None, "here"), FileSink(target, overwrite=overwrite), form, figures)
     return figures
 
 
@@ -306,6 +312,89 @@ async def test_a_place_that_cannot_be_written_is_named_before_anything_is_asked(
     for target, words in ((tmp_path, "is a folder"), (tmp_path / "no" / "d", "there is no folder")):
         with pytest.raises(BackendError, match=words):
             await _store(target, zlib.compress(b"x"))
+
+
+async def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    real, link = tmp_path / "store" / "real", tmp_path / "link"
+    link.symlink_to(real)
+    for sent in (b"first", b"second"):
+        await _store(link, sent, form=RAW, packed=False, overwrite=True)
+        assert link.readlink() == real
+        assert real.read_bytes() == sent
+    assert files_in(real.parent) == [real]
+
+
+async def test_a_link_to_a_file_is_that_file_which_is_not_written_over_unasked(tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.write_bytes(b"precious")
+    link.symlink_to(real)
+    with pytest.raises(BackendError, match="link is there already"):
+        await _store(link, b"new", form=RAW, packed=False)
+    assert real.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device", "symbolic link that leads back to itself"])
+async def test_what_is_no_file_is_refused_and_stays_what_it_is(tmp_path: Path, kind: str) -> None:
+    place = _make_special(tmp_path, kind)
+    before = place.lstat()
+    with pytest.raises(BackendError, match=f"is a {kind}") as caught:
+        await _store(place, b"new", form=RAW, packed=False, overwrite=True)
+    assert f"--to - | dd of={place}" in caught.value.hint
+    assert (before.st_mode, before.st_ino) == (place.lstat().st_mode, place.lstat().st_ino)
+
+
+def _make_special(folder: Path, kind: str) -> Path:
+    place = folder / "place"
+    if kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(str(place))
+    elif kind == "device":
+        try:
+            os.mknod(place, stat.S_IFCHR | 0o600, os.makedev(1, 3))
+        except PermissionError:
+            pytest.skip("only root makes devices")
+    else:
+        place.symlink_to(place)
+    return place
+
+
+async def test_a_pipe_gets_every_byte_and_its_zeros() -> None:
+    data = b"x" + bytes(3 * 2**16 + 5) + b"end"
+    reader, writer = os.pipe()
+    reading = asyncio.create_task(asyncio.to_thread(_read_all, reader))
+    await fetch(Download(_send(data), False, None, "here"), PipeSink(writer), RAW, Figures())
+    os.close(writer)
+    assert await reading == data
+
+
+def _read_all(handle: int) -> bytes:
+    with os.fdopen(handle, "rb") as file:
+        return file.read()
+
+
+async def test_a_pipe_that_nobody_reads_can_be_given_up() -> None:
+    reader, writer = os.pipe()
+    figures = Figures()
+    pieces = _send(*[bytes(2**16)] * 4)
+    running = asyncio.create_task(fetch(Download(pieces, False, None, "here"), PipeSink(writer), RAW, figures))
+    await eventually(lambda: figures.received > 2**16)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(5):
+            await running
+    os.close(reader)
+    os.close(writer)
+
+
+async def test_who_left_the_pipe_is_told_of() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with pytest.raises(BackendError, match="standard output cannot be written: Broken pipe"):
+        await fetch(Download(_send(b"x"), False, None, "here"), PipeSink(writer), RAW, Figures())
+    os.close(writer)
 
 
 def test_rate_and_time_left_are_those_of_late() -> None:
