@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from sys import intern
 from typing import ClassVar
 
@@ -71,6 +71,16 @@ class Annotations(Struct):
     """The same for disks of VMs; CDI prefers it."""
     device_resource: str = msgspec.field(default="", name="k8s.v1.cni.cncf.io/resourceName")
     """On a network attachment: the device of a node that a pod on it takes."""
+
+    @property
+    def argo_application(self) -> str:
+        """The application of Argo CD that the object, or what it was made of, belongs to."""
+        return self.argo_tracking.partition(":")[0]
+
+    def links(self) -> Iterator[tuple[str, str]]:
+        """To that application, by its name."""
+        if self.argo_application:
+            yield "application", self.argo_application
 
     def __post_init__(self) -> None:
         self.default_container = intern(self.default_container)

@@ -248,12 +248,13 @@ class VirtualMachine(Record):
         return "Always" if self.spec.running else "Halted"
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """To its disks, networks and cluster, as ``namespace/name``, and by the UUID of its firmware."""
+        """To its disks, networks and cluster, as ``namespace/name``, its application, and the UUID of its firmware."""
         spec = self.spec.template.spec
         yield from _disk_links(self.metadata.namespace, spec.volumes)
         yield from network_links(self.metadata.namespace, spec.networks)
         yield from spec.domain.firmware.links()
         yield from cluster_links(self.metadata)
+        yield from self.metadata.annotations.links()
 
 
 class Interface(Struct):

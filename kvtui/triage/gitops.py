@@ -30,13 +30,21 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     if vm is None:
         return WELL
     back, series = find_put_back(view, ref), _find_series(view, ref, vm)
-    if back is not None and now < back.at + RECENT:
-        return Judgement(_tell_last(ref, vm, back, series), back.at + RECENT)
-    # Who may not read applications may read their events.
-    last = series.last_seen if series is not None else None
-    if back is not None or series is None or last is None or now >= last + RECENT:
+    if back is not None:
+        return _while_recent(_tell_last(ref, vm, back, series), back.at, now)
+    if series is None or series.last_seen is None or _find_application(view, ref, series) is not None:
         return WELL
-    return Judgement(_tell_series(ref, vm, series), last + RECENT)
+    # Who may not read applications may read their events.
+    return _while_recent(_tell_series(ref, vm, series), series.last_seen, now)
+
+
+def _while_recent(finding: Finding, at: float, now: float) -> Judgement:
+    return Judgement(finding, at + RECENT) if now < at + RECENT else WELL
+
+
+def _find_application(view: View, ref: Ref, event: Event) -> Application | None:
+    about = event.involved_object
+    return view.get(Application, ref.backend, about.namespace, about.name)
 
 
 def _tell_last(ref: Ref, vm: VirtualMachine, back: PutBack, series: Event | None) -> Finding:
@@ -77,21 +85,21 @@ def _tell_step(namespace: str, name: str, origin: str) -> str:
 # Again and again -------------------------------------------------------------------------------------------------
 
 
-def _application_of(vm: VirtualMachine) -> str:
-    return vm.metadata.annotations.argo_tracking.partition(":")[0]
-
-
 def _find_series(view: View, ref: Ref, vm: VirtualMachine) -> Event | None:
     """The event of its application that counts how often that was in sync again, where the VM changed with it."""
-    name = _application_of(vm)
+    name = vm.metadata.annotations.argo_application
     events = view.linked(Event, ref.backend, "application", name) if name else ()
     event = max(
         (one for _, one in events if one.message == _SYNCED), key=lambda one: one.last_seen or 0.0, default=None
     )
-    # A change and its end are two generations; what git alone changed is one.
-    if event is None or event.times < OFTEN or vm.metadata.generation < 2 * event.times:
+    if event is None or event.times < OFTEN or not _counts_with(vm, event):
         return None
     return event if _length_of(event) < event.times * _EACH else None
+
+
+def _counts_with(vm: VirtualMachine, event: Event) -> bool:
+    """Whether it may be what changed: a change and its end are two generations, what git alone changed is one."""
+    return vm.metadata.generation >= 2 * event.times
 
 
 def _length_of(event: Event) -> float:
@@ -113,16 +121,22 @@ def _list_series(vm: VirtualMachine, event: Event) -> tuple[Evidence, ...]:
 def _machines_of_event(view: View, ref: Ref, event: Event) -> Iterator[Ref]:
     if event.message != _SYNCED or event.times < OFTEN:
         return
-    for found, vm in view.items(VirtualMachine, ref.backend):
-        if _application_of(vm) == event.involved_object.name:
+    for found, vm in view.linked(VirtualMachine, ref.backend, "application", event.involved_object.name):
+        if _counts_with(vm, event):
             yield found
+
+
+def _machines_of_application(view: View, ref: Ref, application: Application) -> Iterator[Ref]:
+    yield from machines_put_back(view, ref, application)
+    for _, event in view.linked(Event, ref.backend, "application", ref.name):
+        yield from _machines_of_event(view, ref, event)
 
 
 RULES: Final = (
     Rule(
         "vm.put_back",
         _judge,
-        {VirtualMachine: machines_of_vm, Application: machines_put_back, Event: _machines_of_event},
+        {VirtualMachine: machines_of_vm, Application: _machines_of_application, Event: _machines_of_event},
         linger=LINGER,
         detects="a VM that Argo CD has put back as git has it after somebody changed it",
         severities="info",

@@ -123,6 +123,13 @@ def test_who_may_not_read_applications_is_told_by_generation_and_events_when_it_
     assert [one.cause for one in found] == causes
 
 
+def test_when_self_heal_is_off_events_of_before_tell_nothing() -> None:
+    items = machine(15)
+    found = application(*vm_of(items), HEALED)
+    put("spec.syncPolicy.automated.selfHeal", False)(found)
+    assert told([*items, found, application_event(7, "2026-11-21T01:55:00Z")]) == []
+
+
 def test_a_vm_that_is_put_back_again_and_again_is_told_with_how_often() -> None:
     items = machine(15)
     (found,) = told([*items, application(*vm_of(items), HEALED), application_event(7, "2026-11-21T01:55:00Z")])
