@@ -52,7 +52,15 @@ class SetUsage:
     usage: dict[tuple[str, str], Usage]
 
 
-Message = Put | Drop | Replace | Feed | SetUsage
+@dataclass(frozen=True, slots=True)
+class SetClock:
+    """By how many seconds the clock of a backend is ahead of ours."""
+
+    backend: str
+    ahead: float
+
+
+Message = Put | Drop | Replace | Feed | SetUsage | SetClock
 """What a backend may append to the inbox."""
 
 
@@ -183,6 +191,7 @@ class View:
         self._tables: dict[str, _Table] = {}
         self._feeds: dict[tuple[str, str], Feed] = {}
         self._usage: dict[tuple[str, str], dict[tuple[str, str], Usage]] = {}
+        self._ahead: dict[str, float] = {}
         self.version = 0
         """Grows with every delta."""
         self.memo: dict[Ref, object] = {}
@@ -270,6 +279,10 @@ class View:
         """Whether the usage of nodes or pods has been measured at all."""
         return bool(self._usage.get((backend, kind)))
 
+    def ahead(self, backend: str) -> float:
+        """By how many seconds the clock of a backend is ahead of ours, as far as it told; negative where behind."""
+        return self._ahead.get(backend, 0.0)
+
     def _entries(self, type_: type[Record]) -> dict[_Key, tuple[Ref, Record]]:
         table = self._tables.get(type_.KIND)
         return table.entries if table else {}
@@ -317,6 +330,9 @@ class Store(View):
                 case SetUsage(backend, kind, measured):
                     self._usage[backend, kind] = measured
                     usage.add((backend, kind))
+                case SetClock(backend, ahead):
+                    self._ahead[backend] = ahead
+                    self.memo.clear()
         real = tuple(change for change in changes.values() if change.old is not change.new)
         delta = Delta(real, tuple(feeds.values()), frozenset(usage))
         if delta:

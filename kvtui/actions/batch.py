@@ -134,7 +134,15 @@ class Batches:
         return f"{usual}; {held}" if held else usual
 
     def tell_row(self, item: Item) -> str:
-        """What is seen now of what an item waits for: ``no node takes it``, ``snapshot web-1 is InProgress``."""
+        """What is seen now of what an item waits for: ``no node takes it``, ``snapshot web-1 is InProgress``; of a
+        backend that is not heard, what was seen last.
+        """
+        told, feed = self._look_at_row(item), self._fleet.view.feed(item.ref.backend, item.ref.kind)
+        if not told or feed.state is not FeedState.STALE:
+            return told
+        return f"{item.ref.backend} was last heard {age(self._fleet.clock() - feed.since)} ago; then: {told}"
+
+    def _look_at_row(self, item: Item) -> str:
         if item.made is not None or (item.action.follow is not None and item.words):
             return item.words
         now, row = self._fleet.clock(), item.batch.resource.row(self._fleet.view, item.ref)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from email.utils import format_datetime
 
 from aiohttp import web
 
@@ -123,6 +124,13 @@ class Server:
             self._runner = None
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """The answer, with the time of the cluster."""
+        response = await self._respond(request)
+        if not response.prepared:
+            response.headers["Date"] = format_datetime(self.world.clock.now, usegmt=True)
+        return response
+
+    async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         await self.faults.hold()
         try:
             account = self.access.authenticate(request.headers.get("Authorization"))

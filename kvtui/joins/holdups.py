@@ -28,8 +28,9 @@ def grace_of(machine: Machine) -> int:
 
 def grace_left(machine: Machine, now: float) -> float | None:
     """Seconds until a guest that is shutting down is cut off, whoever asked for it; None while nobody did."""
-    asked = machine.live.deleted if machine.live is not None else None
-    return None if asked is None else max(0.0, asked + grace_of(machine) - now)
+    asked, grace = machine.ending, grace_of(machine)
+    # Never more than the whole: what is known of the cluster's clock may be old.
+    return None if asked is None else min(max(0.0, asked + grace - now), grace)
 
 
 def hold_stop(machine: Machine, now: float) -> str:
@@ -49,9 +50,8 @@ def hold_stop(machine: Machine, now: float) -> str:
         return f"the guest has not shut down{still}; {age(left)} of {grace}s grace left, then it is killed"
     pod = machine.launcher
     more = f"; launcher pod {pod.metadata.name} is still {_tell_pod(pod)}" if pod is not None else ""
-    return (
-        f"its grace of {grace}s is over since {age(now - (live.deleted or now) - grace)}{more}{_tell_finalizers(live)}"
-    )
+    over = age(now - (machine.ending or now) - grace)
+    return f"its grace of {grace}s is over since {over}{more}{_tell_finalizers(live)}"
 
 
 def hold_start(before: Machine, machine: Machine, now: float) -> str:

@@ -40,6 +40,8 @@ class Machine:
     claims: tuple[Claim, ...] = ()
     usage: Usage | None = None
     """Of the launcher pod."""
+    ahead: float = 0.0
+    """By how many seconds its cluster's clock is ahead of ours."""
 
     @property
     def record(self) -> VirtualMachine | VirtualMachineInstance:
@@ -57,6 +59,12 @@ class Machine:
     def live(self) -> VirtualMachineInstance | None:
         """The instance, unless it has ended."""
         return self.vmi if self.vmi is not None and not self.vmi.is_final else None
+
+    @property
+    def ending(self) -> float | None:
+        """Since when its instance is to end, by our clock; None while nobody asked for that."""
+        asked = self.live.deleted if self.live is not None else None
+        return None if asked is None else asked - self.ahead
 
     @property
     def spec(self) -> InstanceSpec:
@@ -141,6 +149,7 @@ def _join(view: View, ref: Ref) -> Machine | None:
         view.usage(backend, Pod.KIND, namespace, launcher.metadata.name)
         if launcher is not None and vmi.is_running
         else None,
+        view.ahead(backend),
     )
 
 

@@ -111,7 +111,7 @@ def _judge_stop(view: View, ref: Ref, now: float) -> Judgement:
     """A guest that does not heed, long before its grace period ends; what is beyond that is vm.state's to tell."""
     machine = join_machine(view, ref)
     live = machine.live if machine is not None else None
-    asked = live.deleted if live is not None else None
+    asked = machine.ending if machine is not None else None
     if machine is None or live is None or asked is None:
         return WELL
     stated = live.spec.termination_grace_period_seconds

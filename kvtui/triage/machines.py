@@ -149,8 +149,7 @@ def _judge_recovery(machine: Machine) -> Judgement:
 
 
 def _judge_stopping(machine: Machine, now: float) -> Judgement:
-    live = machine.live
-    asked = live.deleted if live is not None else None
+    live, asked = machine.live, machine.ending
     if live is None or asked is None:
         return WELL
     grace = grace_of(machine)

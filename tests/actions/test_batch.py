@@ -14,6 +14,7 @@ import pytest
 from kvtui.actions.batch import AT_ONCE, KEPT, Batches
 from kvtui.actions.items import Batch, State, Task
 from kvtui.errors import ConflictError, UnconnectedError, UnreachableError
+from kvtui.model import Feed, FeedState
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.resources import RESOURCES
 from kvtui.resources.base import AnyAction, AnyResource, Progress
@@ -275,6 +276,21 @@ async def test_what_is_awaited_says_what_keeps_it_and_when_it_is_overdue(stage: 
     words = f"the VM says WaitingForVolumeBinding, and {held}"
     assert batches.explain(item) == f"overdue, usually within 2m; {words}"
     assert batch.summary(stage.clock.now) == "1 accepted, 1 of them overdue"
+
+
+async def test_what_keeps_it_is_old_news_while_its_cluster_is_not_heard(stage: Stage, batches: Batches) -> None:
+    (name,) = add_stopped(stage, 1)
+    batch = begin(batches, stage, "start", name)
+    await batches.carry_out(batch)
+    (item,) = batch.items
+    held = batches.explain(item)
+    stage.fleet.store.post(Feed(NAME, item.ref.kind, FeedState.STALE, stage.clock.now))
+    stage.fleet.step()
+    stage.clock.now += 15
+    assert batches.explain(item) == f"{NAME} was last heard 15s ago; then: {held}"
+    stage.fleet.store.post(Feed(NAME, item.ref.kind, FeedState.LIVE, stage.clock.now))
+    stage.fleet.step()
+    assert batches.explain(item) == held
 
 
 async def test_what_is_followed_says_how_far_it_is(stage: Stage, batches: Batches) -> None:

@@ -78,6 +78,12 @@ def test_a_guest_that_does_not_shut_down_has_so_much_grace_left() -> None:
     assert held(ACTIONS["stop"], machine("running", stopping())) == words
 
 
+@pytest.mark.parametrize(("ahead", "left"), [(0, "2m"), (20, "100s"), (-20, "2m20s"), (-900, "3m")])
+def test_the_grace_is_counted_by_the_clock_of_the_cluster(ahead: int, left: str) -> None:
+    row = replace(machine("running", stopping()), ahead=float(ahead))
+    assert f"; {left} of 180s grace left" in held(ACTIONS["stop"], row)
+
+
 def test_a_paused_guest_that_is_stopped_is_told_to_be_paused() -> None:
     def edit(items: dict[str, Object]) -> None:
         stopping()(items)

@@ -49,7 +49,7 @@ from kvtui.records.base import Meta, Record
 from kvtui.records.decode import TOO_DEEP, decode_records
 from kvtui.records.kubernetes import Event, Pod
 from kvtui.records.past import Past
-from kvtui.store import Message
+from kvtui.store import Message, SetClock
 from kvtui.text import clean_line
 
 __all__ = ["IN_CLUSTER", "ContextInfo", "KubernetesBackend", "Timings", "connect", "load_contexts"]
@@ -185,6 +185,7 @@ class KubernetesBackend:
     async def run(self, sources: Sequence[Source], inbox: Inbox) -> None:
         """Keep every source live until cancelled. Trouble becomes the state of a feed and heals by itself."""
         self._inbox = inbox
+        self._server.on_clock = lambda ahead: inbox(SetClock(self._name, ahead))
         self._sources = {source.feed: source for source in sources}
         progress = Progress(self._name, self._server, inbox)
         self._reflectors = {

@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import math
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -69,6 +69,9 @@ class Server:
         self.waiting = Waiting(timings.busy)
         self.epoch = 0
         """Grows when the kubeconfig came to name another server or account: what was known may be of another."""
+        self.on_clock: Callable[[float], None] = lambda _ahead: None
+        """Told by how many seconds the server's clock is ahead of ours, whenever that is known better."""
+        self._ahead = 0.0
         self._target = target
         self._dialer = dialer
         self._lock = asyncio.Lock()
@@ -99,7 +102,14 @@ class Server:
         Raises BackendError, and ConfigError when the account cannot be used.
         """
         async with self._connected() as transport:
-            return await transport.request(method, path, query=query, body=body, accept=accept, limit=limit)
+            answer = await transport.request(method, path, query=query, body=body, accept=accept, limit=limit)
+            self._tell_clock(transport.clock.ahead)
+            return answer
+
+    def _tell_clock(self, ahead: float) -> None:
+        if ahead != self._ahead:
+            self._ahead = ahead
+            self.on_clock(ahead)
 
     async def request_patiently(
         self,

@@ -9,6 +9,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
@@ -26,6 +27,7 @@ from kvtui.backends.kubernetes.answers import CutError, error_from_answer, html_
 from kvtui.backends.kubernetes.credentials import Credentials
 from kvtui.backends.kubernetes.dialing import DialingConnector, unreachable
 from kvtui.backends.kubernetes.kubefile import check_proxy
+from kvtui.backends.kubernetes.serverclock import ServerClock
 from kvtui.backends.kubernetes.timings import Timings
 from kvtui.errors import BackendError, KvtuiError, UnauthorizedError, UnconnectedError, UnreachableError
 from kvtui.text import clean_line
@@ -57,6 +59,7 @@ class Transport:
         self._answers: set[aiohttp.ClientResponse] = set()
         """Those that are being read."""
         host = URL(self._base).host or ""
+        self.clock = ServerClock()
         self._packed = "identity" if _is_loopback(host) and dialer is None else "gzip"
 
     async def request(
@@ -70,8 +73,9 @@ class Transport:
         limit: float | None = None,
     ) -> bytes:
         """The body of the answer, which begins within `limit` seconds. Raises BackendError."""
-        limit = limit or self._timings.answer
+        limit, sent = limit or self._timings.answer, time.time()
         async with self._answer(method, path, query, body, accept, limit, limit, "identity") as answer:
+            self.clock.hear(answer.headers.get("Date"), sent, time.time())
             with told(self._base, way=self._way):
                 return await answer.read()
 
