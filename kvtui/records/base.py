@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from sys import intern
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import msgspec
 
@@ -35,6 +35,29 @@ def share(values: dict[str, str]) -> dict[str, str]:
             _shared.clear()
         found = _shared[key] = {intern(name): intern(value) for name, value in key}
     return found
+
+
+P = TypeVar("P")
+
+_parts: dict[tuple[type, bytes], object] = {}
+_encode = msgspec.json.Encoder().encode
+
+
+def share_part(part: P) -> P:
+    """One part for all equal ones that came lately. What a fleet's objects say of themselves is mostly the same.
+
+    Of two tuples the fields of their elements tell whether they are of one kind.
+    """
+    if not part:
+        return part
+    key = (type(part), _encode(part))
+    found = _parts.get(key)
+    if isinstance(found, type(part)):
+        return found
+    if len(_parts) >= _SHARED_MOST:
+        _parts.clear()
+    _parts[key] = part
+    return part
 
 
 class Owner(Struct):
@@ -106,7 +129,8 @@ class Meta(Struct):
     def __post_init__(self) -> None:
         self.namespace = intern(self.namespace)
         self.labels = share(self.labels)
-        self.finalizers = tuple(map(intern, self.finalizers))
+        self.annotations = share_part(self.annotations)
+        self.finalizers = share_part(self.finalizers)
 
 
 class Condition(Struct):

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
-from kvtui.records.base import Condition, Record, Struct
+from kvtui.records.base import Condition, Record, Struct, share_part
 from kvtui.records.kubernetes import ClaimSpec
 
 
@@ -71,6 +71,9 @@ class DataVolume(Record):
 
     spec: DataVolumeSpec = msgspec.field(default_factory=DataVolumeSpec)
     status: DataVolumeStatus = msgspec.field(default_factory=DataVolumeStatus)
+
+    def __post_init__(self) -> None:
+        self.spec = share_part(self.spec)
 
     def links(self) -> Iterator[tuple[str, str]]:
         """To its claim, as ``namespace/name``; one that is not filled yet to CDI's controller, which works on it."""

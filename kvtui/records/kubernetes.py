@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
-from kvtui.records.base import Condition, Record, Struct, share
+from kvtui.records.base import Condition, Record, Struct, share, share_part
 from kvtui.records.placement import Required, Taint, Term, Toleration, share_tolerations
 from kvtui.text import parse_time
 
@@ -150,6 +150,8 @@ class PodSpec(Struct):
     def __post_init__(self) -> None:
         self.node_selector = share(self.node_selector)
         self.tolerations = share_tolerations(self.tolerations)
+        self.containers = share_part(self.containers)
+        self.init_containers = share_part(self.init_containers)
 
     @property
     def terms(self) -> tuple[Term, ...]:
@@ -168,6 +170,10 @@ class PodStatus(Struct):
     conditions: tuple[Condition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
     init_container_statuses: tuple[ContainerStatus, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.container_statuses = share_part(self.container_statuses)
+        self.init_container_statuses = share_part(self.init_container_statuses)
 
 
 class Pod(Record):
@@ -348,6 +354,10 @@ class ClaimSpec(Struct):
     volume_mode: str = ""
     resources: Requests = msgspec.field(default_factory=Requests)
 
+    def __post_init__(self) -> None:
+        self.access_modes = share_part(self.access_modes)
+        self.resources = share_part(self.resources)
+
 
 class ClaimStatus(Struct):
     """``status`` of a PersistentVolumeClaim."""
@@ -357,9 +367,6 @@ class ClaimStatus(Struct):
     access_modes: tuple[str, ...] = ()
     conditions: tuple[Condition, ...] = ()
 
-    def __post_init__(self) -> None:
-        self.capacity = share(self.capacity)
-
 
 class Claim(Record):
     """A PersistentVolumeClaim."""
@@ -368,6 +375,9 @@ class Claim(Record):
 
     spec: ClaimSpec = msgspec.field(default_factory=ClaimSpec)
     status: ClaimStatus = msgspec.field(default_factory=ClaimStatus)
+
+    def __post_init__(self) -> None:
+        self.status = share_part(self.status)
 
     def links(self) -> Iterator[tuple[str, str]]:
         """To its storage class, and while it waits for a volume of that once more, and as one that waits."""

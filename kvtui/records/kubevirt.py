@@ -8,82 +8,10 @@ from typing import ClassVar
 
 import msgspec
 
-from kvtui.records.base import Condition, Record, Struct
+from kvtui.records.base import Condition, Record, Struct, share, share_part
 from kvtui.records.clusters import cluster_links
+from kvtui.records.hardware import Cpu, Domain
 from kvtui.records.networks import Network, network_links, share_networks
-
-
-class Cpu(Struct):
-    """vCPUs as sockets x cores x threads."""
-
-    cores: int = 0
-    sockets: int = 0
-    threads: int = 0
-    model: str = ""
-    max_sockets: int = 0
-    """Up to how many a running guest can be given; 0 when none is stated."""
-
-    @property
-    def count(self) -> int:
-        """How many vCPUs the guest sees; 0 when none is stated."""
-        stated = self.cores or self.sockets or self.threads
-        return max(1, self.cores) * max(1, self.sockets) * max(1, self.threads) if stated else 0
-
-
-class Memory(Struct):
-    """``domain.memory``."""
-
-    guest: str | None = None
-    max_guest: str | None = None
-
-
-class DomainRequests(Struct):
-    """``domain.resources``; numbers occur beside quantities."""
-
-    requests: dict[str, str | int | float] = {}
-    limits: dict[str, str | int | float] = {}
-
-
-class Nic(Struct):
-    """One of ``domain.devices.interfaces``."""
-
-    name: str = ""
-    mac_address: str = ""
-    state: str = ""
-    """``absent`` for one that is detached, ``down`` for one without a link."""
-
-    def __post_init__(self) -> None:
-        self.name = intern(self.name)
-
-
-class Devices(Struct):
-    """``domain.devices``, as far as consoles and clones need it."""
-
-    interfaces: tuple[Nic, ...] = ()
-
-    autoattach_serial_console: bool | None = None
-    log_serial_console: bool | None = None
-
-
-class Firmware(Struct):
-    """``domain.firmware``."""
-
-    uuid: str = ""
-
-    def links(self) -> Iterator[tuple[str, str]]:
-        """By which the node that runs in the VM is known."""
-        if self.uuid:
-            yield "uuid", self.uuid if self.uuid.islower() else self.uuid.lower()
-
-
-class Domain(Struct):
-    """``spec.domain``."""
-
-    cpu: Cpu = msgspec.field(default_factory=Cpu)
-    memory: Memory = msgspec.field(default_factory=Memory)
-    resources: DomainRequests = msgspec.field(default_factory=DomainRequests)
-    devices: Devices = msgspec.field(default_factory=Devices)
-    firmware: Firmware = msgspec.field(default_factory=Firmware)
 
 
 class VolumeName(Struct):
@@ -140,6 +68,7 @@ class InstanceSpec(Struct):
 
     def __post_init__(self) -> None:
         self.networks = share_networks(self.networks)
+        self.node_selector = share(self.node_selector)
 
 
 class Template(Struct):
@@ -228,6 +157,9 @@ class MachineStatus(Struct):
     restore_in_progress: str | None = None
     volume_snapshot_statuses: tuple[VolumeSnapshotStatus, ...] = ()
     memory_dump_request: MemoryDump | None = None
+
+    def __post_init__(self) -> None:
+        self.volume_snapshot_statuses = share_part(self.volume_snapshot_statuses)
 
 
 class VirtualMachine(Record):
@@ -376,6 +308,11 @@ class InstanceStatus(Struct):
     volume_status: tuple[VolumeStatus, ...] = ()
     current_cpu_topology: Cpu | None = msgspec.field(default=None, name="currentCPUTopology")
     memory: InstanceMemory | None = None
+
+    def __post_init__(self) -> None:
+        self.guest_os_info = share_part(self.guest_os_info)
+        self.volume_status = share_part(self.volume_status)
+        self.memory = share_part(self.memory)
 
 
 class VirtualMachineInstance(Record):

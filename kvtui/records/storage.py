@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import msgspec
 
-from kvtui.records.base import Condition, Meta, Record, Struct, share
+from kvtui.records.base import Condition, Meta, Record, Struct, share, share_part
 from kvtui.records.placement import Required, Term
 
 
@@ -96,7 +96,7 @@ class VolumeSpec(Struct):
 
     def __post_init__(self) -> None:
         self.capacity = share(self.capacity)
-        self.access_modes = tuple(map(intern, self.access_modes))
+        self.access_modes = share_part(self.access_modes)
         self.persistent_volume_reclaim_policy = intern(self.persistent_volume_reclaim_policy)
         self.storage_class_name = intern(self.storage_class_name)
         self.volume_mode = intern(self.volume_mode)

@@ -9,8 +9,9 @@ import pytest
 from kvtui.records.base import Record
 from kvtui.records.cdi import DataVolume
 from kvtui.records.decode import decode_record
+from kvtui.records.hardware import Cpu
 from kvtui.records.kubernetes import Pod
-from kvtui.records.kubevirt import Cpu, Migration, VirtualMachine, VirtualMachineInstance
+from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
 from tests.recordings import CUT, TYPES, WHOLE, items
 
 
@@ -163,3 +164,11 @@ def test_a_data_volume_fills_the_claim_of_its_name_unless_it_says_another() -> N
 
 def test_a_data_volume_that_is_not_filled_yet_points_at_the_controller_that_fills_it() -> None:
     assert ("worker", "cdi-deployment") in list(make(DataVolume, status={"phase": "Pending"}).links())
+
+
+def test_what_two_objects_say_alike_is_kept_once() -> None:
+    made = ({"metadata": {"name": name}, "spec": {"storage": {"accessModes": ["ReadWriteMany"]}}} for name in "ab")
+    first, second = (decode_record(json.dumps(item).encode(), DataVolume) for item in made)
+    assert first.spec is second.spec
+    other = {"metadata": {"name": "c"}, "spec": {"storage": {"accessModes": ["ReadWriteOnce"]}}}
+    assert decode_record(json.dumps(other).encode(), DataVolume).spec != first.spec
