@@ -9,9 +9,11 @@ import pytest
 from kvtui.demo import kinds, lifecycle
 from kvtui.demo.admission import admit
 from kvtui.demo.catalog.owners import OWNERS, PROTECTION
+from kvtui.demo.drills.making import edit
 from kvtui.demo.metadata import StorageError
 from kvtui.demo.storage import Kind, Object
 from kvtui.demo.world import World
+from kvtui.joins.moments import list_fields
 from tests.demo.worlds import START
 
 
@@ -71,6 +73,31 @@ def test_an_application_tells_that_it_is_out_of_sync_while_it_is(world: World) -
     assert status() == "OutOfSync"
     world.advance(10)
     assert status() == "Synced"
+
+
+def test_a_self_heal_is_an_operation_of_the_application_and_takes_the_fields_from_who_changed_them(
+    world: World,
+) -> None:
+    def memory(vm: Object) -> None:
+        vm["spec"]["template"]["spec"]["domain"]["memory"]["guest"] = "24Gi"
+
+    edit(world, kinds.VM, "data", "kafka-1", memory)
+    world.advance(20)
+    written = {
+        entry["manager"]: list_fields(entry["fieldsV1"])
+        for entry in world.storage.get(kinds.VM, "data", "kafka-1")["metadata"]["managedFields"]
+    }
+    assert "kubectl-edit" not in written
+    assert written["argocd-controller"] == ["spec.template.spec.domain.memory.guest"]
+    state = world.storage.get(kinds.APPLICATION, "argocd", "streaming")["status"]["operationState"]
+    assert (state["phase"], state["operation"]["initiatedBy"]) == ("Succeeded", {"automated": True})
+    assert state["operation"]["sync"]["resources"] == [
+        {"group": "kubevirt.io", "kind": "VirtualMachine", "name": "kafka-1"}
+    ]
+    assert state["operation"]["sync"]["autoHealAttemptsCount"] == 1
+    assert [one["message"] for one in state["syncResult"]["resources"]] == [
+        "virtualmachine.kubevirt.io/kafka-1 configured"
+    ]
 
 
 def test_an_application_that_does_not_heal_itself_leaves_a_change(world: World) -> None:

@@ -10,6 +10,7 @@ from kvtui.demo.admission import admit
 from kvtui.demo.catalog.owners import declared_machine, owner_of, sync_of
 from kvtui.demo.controllers.base import Controller, Key
 from kvtui.demo.durations import seconds_of
+from kvtui.demo.managers import note_writer
 from kvtui.demo.objects import copy_of, deleting
 from kvtui.demo.storage import Change, Kind, Object
 
@@ -58,12 +59,16 @@ class Declarations(Controller):
         if vm is None:
             self.storage.create(kinds.VM, admit(self.world, kinds.VM, declared, None, "CREATE"))
         else:
-            self.storage.modify(kinds.VM, namespace, name, lambda found: found.update(applied(found, declared)))
+            self.storage.modify(kinds.VM, namespace, name, lambda found: self.apply(found, declared))
         self.note(owner, key, "created" if vm is None else "configured")
 
     def due(self, owner: Object) -> float | None:
         """Seconds until a machine that differs is put back; None when nobody does that."""
         raise NotImplementedError
+
+    def apply(self, found: Object, manifest: Object) -> None:
+        """Make a machine what its manifest says."""
+        found.update(applied(found, manifest))
 
     def note(self, owner: Object, key: Key, result: str) -> None:
         """Say on the owner that a machine was put back: ``configured``, or ``created`` anew."""
@@ -97,6 +102,12 @@ class Applications(Declarations):
         """At once, but for the pause between two attempts."""
         policy = owner["spec"].get("syncPolicy") or {}
         return self._PAUSE if (policy.get("automated") or {}).get("selfHeal") else None
+
+    def apply(self, found: Object, manifest: Object) -> None:
+        """As ``kubectl apply`` does on the client's side, under the name of Argo CD (``common/common.go``)."""
+        before = copy_of(found)
+        super().apply(found, manifest)
+        note_writer(before, found, "argocd-controller", self.clock.stamp())
 
     def note(self, owner: Object, key: Key, result: str) -> None:
         """Set the operation that a self-heal is: of the objects that differ, which it names without their namespaces

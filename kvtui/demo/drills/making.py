@@ -9,6 +9,7 @@ from kvtui.demo import kinds
 from kvtui.demo.admission import admit
 from kvtui.demo.catalog.applications import Application
 from kvtui.demo.catalog.virtualmachines import machine
+from kvtui.demo.managers import note_writer
 from kvtui.demo.objects import copy_of
 from kvtui.demo.storage import Kind, Object, StorageError
 
@@ -30,33 +31,9 @@ def edit(world: World, kind: Kind, namespace: str, name: str, change: Callable[[
     def write(found: Object) -> None:
         before = copy_of(found)
         change(found)
-        meta = found["metadata"]
-        others = [one for one in meta.get("managedFields", ()) if one["manager"] != _EDITOR]
-        entry = {
-            "manager": _EDITOR,
-            "operation": "Update",
-            "apiVersion": kind.api_version,
-            "time": world.clock.stamp(),
-            "fieldsType": "FieldsV1",
-            "fieldsV1": _changed(before, found),
-        }
-        meta["managedFields"] = [*others, entry]
+        note_writer(before, found, "kubectl-edit", world.clock.stamp())
 
     world.storage.modify(kind, namespace, name, write)
-
-
-_EDITOR = "kubectl-edit"
-
-
-def _changed(before: Object, after: Object) -> Object:
-    """The fields that differ, as ``fieldsV1`` has them; a list is one field."""
-    told: Object = {}
-    for key, value in after.items():
-        old = before.get(key)
-        if value == old:
-            continue
-        told[f"f:{key}"] = _changed(old, value) if isinstance(value, dict) and isinstance(old, dict) else {}
-    return told
 
 
 def small_machine(namespace: str, name: str, *, system: str = "fedora", memory: str = "2Gi", cores: int = 2) -> Object:
