@@ -62,6 +62,9 @@ class Engine:
         self._todo: dict[Ref, _Rules] = {}
         """What is still to be judged: by subject, for its rules look at the same records."""
         self._changed = False
+        """Whether anything else is found than was told last."""
+        self._telling: Iterator[None] | None = None
+        """The rest of what is being told, in parts."""
         self.waits = True
         """Whether what is found must stand for a while before it is told, and is as old as it was seen: who looks but
         once can neither wait nor know.
@@ -93,8 +96,8 @@ class Engine:
 
     @property
     def behind(self) -> bool:
-        """Whether something is still to be judged, for patience was at its end."""
-        return not self.holds and bool(self._changes or self._stirred or self._todo)
+        """Whether something is still to be judged or told, for patience was at its end."""
+        return not self.holds and bool(self._changes or self._stirred or self._todo or self._telling)
 
     def update(self, view: View, delta: Delta, now: float, patience: float = math.inf) -> bool:
         """Judge what the delta and the time have changed; whether the findings are others than before.
@@ -121,14 +124,29 @@ class Engine:
                 self._changed = self._judge(view, ref, rules, now) or self._changed
             if time.perf_counter() >= end:
                 break
-        if self.behind or not self._changed:
+        if self._changes or self._todo:
             return False
-        self._changed = False
-        self._sorted = tuple(sorted(self._counted(), key=worst_first))
-        self._problems = group_problems(self._sorted)
-        alarming = (one for one in reversed(self._sorted) if one.severity > Severity.INFO)
-        self._worst = {one.subject[:4]: one for one in alarming} | _raised(self._problems)
+        if self._changed:
+            self._changed, self._telling = False, self._tell()
+        return self._telling is not None and self._tell_on(end)
+
+    def _tell_on(self, end: float) -> bool:
+        """Tell as far as there is time; whether all is told."""
+        for _ in self._telling or ():
+            if time.perf_counter() >= end:
+                return False
+        self._telling = None
         return True
+
+    def _tell(self) -> Iterator[None]:
+        """Put in order what is found, in parts: thousands of findings take longer than the keyboard should wait."""
+        found = tuple(sorted(self._counted(), key=worst_first))
+        yield
+        problems = group_problems(found)
+        yield
+        alarming = (one for one in reversed(found) if one.severity > Severity.INFO)
+        worst = {one.subject[:4]: one for one in alarming} | _raised(problems)
+        self._sorted, self._problems, self._worst = found, problems, worst
 
     def put_off(self, delta: Delta) -> None:
         """Leave a delta to be judged with the next one."""

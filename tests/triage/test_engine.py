@@ -295,3 +295,15 @@ def test_what_takes_long_is_judged_in_parts_and_told_when_it_is_done() -> None:
     assert engine.update(store, Delta(), 2.0)
     assert (engine.behind, len(engine.findings)) == (False, 2)
     assert counting.asked == ["good", "good", "bad-2", "bad-1"]
+
+
+def test_what_is_found_is_told_in_parts_and_all_at_once() -> None:
+    counting, store = Counting(Severity.BAD), Store()
+    engine = Engine([counting.rule])
+    parts, delta = 0, store.apply([node("bad")])
+    while not engine.update(store, delta, 0.0, 0.0):
+        assert (engine.findings, engine.problems, engine.worst) == ((), (), {})
+        parts, delta = parts + bool(counting.asked), Delta()
+    assert parts > 1
+    assert (len(engine.findings), len(engine.problems), len(engine.worst)) == (1, 1, 1)
+    assert not engine.behind
