@@ -15,14 +15,14 @@ from typing import Any, Final
 import msgspec
 
 from kvtui.actions.batch import Batches, perform
-from kvtui.actions.commands import Deed, find_verbs
+from kvtui.actions.commands import Deed, find_verbs, kind_of
 from kvtui.actions.confirm import Confirmer, ImpossibleError, Question, Sheet
 from kvtui.actions.items import Batch, Item, State, Task, name_item
 from kvtui.backends.base import Source
 from kvtui.backends.objects import Rehearser
 from kvtui.cli.choosing import Chooser, confine
 from kvtui.cli.codes import FAILED, OK, PARTIAL, UNSEEN
-from kvtui.cli.confirming import ask_whether_meant, print_lines
+from kvtui.cli.confirming import ask_whether_meant, print_lines, print_warnings
 from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.fields import describe_fields, fill_form, tell_answers
 from kvtui.cli.output import printing
@@ -32,7 +32,7 @@ from kvtui.cli.signals import Ending
 from kvtui.errors import BackendError, ConfigError, KvtuiError, ReadOnlyError, UnconfirmedError
 from kvtui.fleet import Fleet
 from kvtui.model import FeedState, Platform, Ref
-from kvtui.resources import RESOURCES
+from kvtui.resources import RESOURCES, find
 from kvtui.resources.form import Answers
 from kvtui.resources.sources import (
     APPLICATIONS,
@@ -71,9 +71,11 @@ def act(options: Namespace) -> int:
     if verb is not None and names == list(options.words) and _is_of_hosts(fleet):
         here = verb.choose_owned(names) or here
     if here is None:
-        raise ConfigError(
-            f"{options.verb} cannot be done on {', '.join(fleet.backends)}", "no action there has that word"
-        )
+        place = ", ".join(fleet.backends)
+        if verb is not None:
+            raise ConfigError(f"{options.verb} {kind_of(deed)} cannot be done on {place}", f"there is {options.verb} "
+                              f"{verb.kinds}")  # fmt: skip
+        raise ConfigError(f"{options.verb} cannot be done on {place}", "no action there has that word")
     chooser = Chooser(here, fleet, options, homes, everywhere=everywhere)
     run = _Run(options, here, fleet, chooser)
     try:
@@ -88,6 +90,10 @@ def _is_of_hosts(fleet: Fleet) -> bool:
 
 def _check_words(options: Namespace, deed: Deed, names: Sequence[str]) -> None:
     """Raise ConfigError when it is not clear what is meant."""
+    if len(names) > 1 and names == options.words and find(names[0]) is not None:
+        kinds = find_verbs(RESOURCES)[options.verb].kinds
+        raise ConfigError(f"{options.verb} is not for {clean_line(names[0])}", f"it is for {kinds}",
+                          f"NAMESPACE/{clean_line(names[0])} means one of that name")  # fmt: skip
     if deed.makes:
         if options.selector is not None or len(names) > 1:
             raise ConfigError(f"{options.verb} makes one {deed.resource.label}", hint="give it one NAME")
@@ -237,10 +243,9 @@ class _Run:
         return draft.answers if await self._confirm(question) else None
 
     async def _confirm(self, question: Question) -> bool:
-        self._warnings += [*([question.production] if question.production else []), *question.warnings]
+        self._warnings += filter(None, (question.production, *question.warnings))
         if self._options.dry_run or self._options.yes:
-            # Nobody is asked, but what a question would say belongs in the log of a script.
-            print_lines(f"! {warning}" for warning in question.warnings)
+            print_warnings(question)
             return True
         return await ask_whether_meant(question, self._place)
 

@@ -48,11 +48,11 @@ async def confirm_where_careful(
     fleet: Fleet, ref: Ref, options: Namespace, title: str, subjects: Sequence[str] = ()
 ) -> None:
     """Have the user confirm what asks nobody elsewhere, where it is production, or protected in the settings or by the
-    label of the namespace. Raises UnconfirmedError.
+    label of the namespace; with ``--yes`` that is only said. Raises UnconfirmedError.
     """
     care = fleet.care(ref.backend)
     # What is read-only is refused whatever is answered.
-    if options.yes or fleet.backends[ref.backend].info.read_only:
+    if fleet.backends[ref.backend].info.read_only:
         return
     pattern = care.protects(ref)
     labelled = not pattern and await _is_labelled(fleet, ref)
@@ -62,7 +62,10 @@ async def confirm_where_careful(
     if labelled:
         warnings = (f"protected by the label {PROTECTED} of namespace {ref.namespace}",)
     production = f"PRODUCTION {clean_line(ref.backend)}" if care.production else ""
-    if not await ask_whether_meant(Question(title, subjects, warnings, "", production)):
+    question = Question(title, subjects, warnings, "", production)
+    if options.yes:
+        print_warnings(question)
+    elif not await ask_whether_meant(question):
         raise UnconfirmedError("nothing was done", "it was not confirmed")
 
 
@@ -78,6 +81,11 @@ async def _is_labelled(fleet: Fleet, ref: Ref) -> bool:
     except (ForbiddenError, AbsentError):
         return False
     return is_protected(msgspec.convert(found, Space).metadata.labels)
+
+
+def print_warnings(question: Question) -> None:
+    """What a question that nobody is asked would say first: it belongs in the log of a script."""
+    print_lines([*filter(None, [question.production]), *(f"! {warning}" for warning in question.warnings)])
 
 
 def print_lines(lines: Iterable[str]) -> None:

@@ -329,6 +329,7 @@ MOVES: tuple[Action[Guest], ...] = (
         help="Abort the migration or other job under way; the guest runs on where it is.",
         needs=_NEEDS,
         when=_abort_when,
+        already=lambda guest: guest.job is None,
         run=_abort,
         settled=lambda _before, now: now.job is None,
         remark=lambda _before, _now: "no job runs on it any more",

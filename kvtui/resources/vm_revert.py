@@ -1,7 +1,4 @@
-"""Taking a VM back to one of its snapshots, from the VM's own menu; kubevirt-api.md 2.8.
-
-On the command line a snapshot is restored by its own name.
-"""
+"""Taking a VM back to one of its snapshots, by the VM's own name; kubevirt-api.md 2.8."""
 
 from __future__ import annotations
 
@@ -96,6 +93,7 @@ async def _revert(backend: Backend, machine: Machine, answers: Answers) -> Ref:
 REVERT: tuple[Action[Machine], ...] = (
     Action(
         id="vm.revert",
+        command="revert",
         key="",
         label="revert to snapshot",
         help="Take the VM back to a snapshot (restore); what came after it is lost.",

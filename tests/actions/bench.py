@@ -74,7 +74,7 @@ class Bench:
             return Site(CONTEXT, "lab")
         if case.prepare is not None:
             path = await asyncio.to_thread(case.prepare, str(self.cluster.kubeconfig))
-            await self.catch_up(deed.resource.sources)
+            await self.catch_up((*deed.resource.sources, *deed.action.reads))
             (ref,) = (ref for ref in deed.resource.refs(self.fleet.view) if ref.path == path)
             return deed.resource.row(self.fleet.view, ref)
         await self.catch_up(deed.resource.sources)

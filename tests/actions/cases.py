@@ -14,7 +14,7 @@ from kvtui.demo.catalog.owners import owner_of
 from kvtui.model import Platform
 from kvtui.resources import resources_for
 from kvtui.store import View
-from tests.actions.preparing import KEY, credentials, marked_to_leave
+from tests.actions.preparing import KEY, SNAPSHOT, credentials, marked_to_leave, with_snapshot
 
 KUBERNETES: Final = [
     deed for verb in find_verbs(resources_for({Platform.KUBERNETES})).values() for deed in verb.deeds
@@ -72,6 +72,7 @@ CASES: Final[dict[str, Case]] = {
     "pvc.delete": Case(before=("pvc.create",), fleeting=True),
     "pvc.export": Case(before=("pvc.create",), waits=False),
     "vm.snapshot": Case(),
+    "vm.revert": Case(("--snapshot", SNAPSHOT, "--policy", "StopTarget"), prepare=with_snapshot),
     "vm.clone": Case(),
     "vm.export": Case(waits=False),
     "vm.memory_dump": Case(fleeting=True),
@@ -102,7 +103,6 @@ CASES: Final[dict[str, Case]] = {
 
 VERBLESS: Final = {
     "vm.edit": "in an editor: tests/ui/test_editing.py, tests/wire/test_operations.py",
-    "vm.revert": "kvtui restore SNAPSHOT does it: tests/resources/test_vm_revert.py",
     "datavolume.upload": "kvtui upload: tests/wire/test_upload.py, tests/wire/test_cli_upload.py",
     "export.download": "kvtui download: tests/wire/test_downloads.py, tests/unit/test_cli_download.py",
 }

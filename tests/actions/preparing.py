@@ -13,9 +13,13 @@ from typing import Any, Final
 
 import yaml
 
+from kvtui.demo.catalog.owners import owner_of
+
 KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsd1lTvzK3wOQm3oXgbZ8u4rjk1rY9DwqQ0Zy2m3ZkQ ada@example.org"
 _SECRET: Final = "credentials"
 _KUBEVIRT: Final = "/apis/kubevirt.io/v1"
+_SNAPSHOTS: Final = "/apis/snapshot.kubevirt.io/v1beta1"
+SNAPSHOT: Final = "tested"
 
 
 class Cluster:
@@ -81,3 +85,28 @@ def marked_to_leave(kubeconfig: str) -> str:
                 if error.code == 429 and b"evacuation of VMI" in error.read():
                     return f"{namespace}/{name}"
     raise AssertionError("no VM can be made to leave its node")
+
+
+def with_snapshot(kubeconfig: str) -> str:
+    """The path of a VM that runs and has a snapshot called `SNAPSHOT` that is ready."""
+    cluster = Cluster(kubeconfig)
+    names = [(vmi["metadata"]["namespace"], vmi["metadata"]["name"]) for vmi in cluster.running()]
+    # What has an owner is put back by it.
+    namespace, name = next(path for path in names if owner_of(*path) is None)
+    folder = f"{_SNAPSHOTS}/namespaces/{namespace}/virtualmachinesnapshots"
+    for snapshot in cluster.ask("GET", folder)["items"]:
+        if snapshot["metadata"]["name"] == SNAPSHOT and snapshot["spec"]["source"]["name"] != name:
+            cluster.ask("DELETE", f"{folder}/{SNAPSHOT}")
+    source = {"apiGroup": "kubevirt.io", "kind": "VirtualMachine", "name": name}
+    try:
+        body = {"apiVersion": "snapshot.kubevirt.io/v1beta1", "kind": "VirtualMachineSnapshot",
+                "metadata": {"name": SNAPSHOT}, "spec": {"source": source}}  # fmt: skip
+        cluster.ask("POST", folder, body)
+    except urllib.error.HTTPError as error:
+        if error.code != 409:
+            raise
+    for _ in range(20):
+        if cluster.ask("GET", f"{folder}/{SNAPSHOT}").get("status", {}).get("readyToUse"):
+            return f"{namespace}/{name}"
+        cluster.ask("POST", "/demo/advance", {"seconds": 10})
+    raise AssertionError("no snapshot gets ready")

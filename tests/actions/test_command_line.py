@@ -191,6 +191,9 @@ def test_what_is_so_already_ends_well_and_what_is_impossible_does_not(run: Run, 
     running, stopped = vm("Running"), vm("Stopped")
     assert run("stop", stopped, "--yes")[:2] == (codes.OK, f"{stopped}: left out: not running\n")
     assert run("start", running, "--yes")[:2] == (codes.OK, f"{running}: left out: already running\n")
+    assert run("cancel-migration", running, "--yes")[:2] == (codes.OK, f"{running}: left out: not migrating\n")
+    untouched = f"{running}: left out: no node is being emptied of it\n"
+    assert run("cancel-evacuation", running, "--yes")[:2] == (codes.OK, untouched)
     assert run("restart", stopped, "--yes")[0] == codes.FAILED
     assert run("restart", running, stopped, "--yes", "--dry-run")[0] == codes.PARTIAL
 
@@ -237,6 +240,8 @@ def test_a_name_without_its_namespace_is_not_looked_for_elsewhere(run: Run, vm: 
         (["delete", "a"], "delete needs a kind"),
         (["stop", "a/b", "-n", "c"], "a is not the namespace c"),
         (["create", "dv", "a", "b"], "create makes one import"),
+        (["restore", "vm", "shop/web-1"], "restore is not for vm: it is for snapshot\nhint: NAMESPACE/vm means one"),
+        (["revert", "snapshot", "shop/daily"], "revert snapshot cannot be done on demo: there is revert vm"),
         (["stop", "a", "--timeout", "soon"], "'soon' is not a number of seconds"),
         (["stop", "a", "--set", "grace"], "'grace' is not FIELD=VALUE"),
     ],
@@ -373,6 +378,17 @@ def test_in_production_a_yes_is_not_enough_for_what_interrupts(
     assert err.startswith("PRODUCTION demo\n")
     type_answer(path.rpartition("/")[2])
     assert run("restart", path, "--config", str(settings))[0] == codes.OK
+
+
+def test_in_production_that_is_said_also_where_nobody_is_asked(
+    run: Run, vm: Callable[[str], str], tmp_path: Path
+) -> None:
+    settings = tmp_path / "config.toml"
+    settings.write_text('[context."dem*"]\nproduction = true\n', encoding="utf-8")
+    path = vm("Running")
+    for given in ("--dry-run", "--yes"):
+        code, _, err = run("pause", path, "--config", str(settings), given)
+        assert (code, err.splitlines()[0]) == (codes.OK, "PRODUCTION demo")
 
 
 def test_what_another_user_may_not_do_is_not_done_as_them(run: Run, vm: Callable[[str], str]) -> None:

@@ -146,7 +146,6 @@ def test_in_a_namespace_that_is_not_there_nothing_is_looked_for(run: Run) -> Non
     [
         ("vm.add_key", "has no access credentials for that"),
         ("vm.set_password", "has no access credentials for that"),
-        ("vm.cancel_evacuation", "no node is being emptied of it"),
     ],
 )
 def test_what_a_vm_is_not_made_for_is_refused_with_the_reason(

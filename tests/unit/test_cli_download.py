@@ -148,7 +148,9 @@ def test_in_production_a_download_is_asked_about(
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["config.toml"]
     assert fetch("data/nope", "--config", str(settings), "--read-only") == 1, "what is refused anyway asks nobody"
     assert fetch("data/nope", "--config", str(settings), "--yes") == 1
-    assert '"nope" not found' in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert '"nope" not found' in told
+    assert "PRODUCTION demo\n" in told, "it is said also to who is not asked"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
