@@ -10,7 +10,7 @@ import pytest
 from kvtui.joins.holdups import grace_left, hold_deletion, hold_growth
 from kvtui.joins.machine import Machine
 from kvtui.records.base import Condition, Meta
-from kvtui.records.kubernetes import Claim
+from kvtui.records.kubernetes import Claim, ClaimSpec, ClaimStatus, Requests
 from kvtui.records.kubevirt import Migration
 from kvtui.records.libvirt import DomainJob, DomainState
 from kvtui.resources import vm
@@ -217,12 +217,12 @@ def test_what_is_deleted_names_the_finalizers_that_hold_it() -> None:
     ],
 )  # fmt: skip
 def test_a_claim_that_does_not_grow_says_who_is_at_it(condition: Condition, words: str) -> None:
-    claim = Claim()
-    claim.status.capacity = {"storage": "1Gi"}
-    claim.spec.resources.requests = {"storage": "2Gi"}
-    assert hold_growth(claim) == "it has 1Gi of the 2Gi that are asked for: its storage driver has not begun"
-    claim.status.conditions = (condition,)
-    assert hold_growth(claim).startswith(words)
+    def claim(*conditions: Condition) -> Claim:
+        spec = ClaimSpec(resources=Requests(requests={"storage": "2Gi"}))
+        return Claim(spec=spec, status=ClaimStatus(capacity={"storage": "1Gi"}, conditions=conditions))
+
+    assert hold_growth(claim()) == "it has 1Gi of the 2Gi that are asked for: its storage driver has not begun"
+    assert hold_growth(claim(condition)).startswith(words)
 
 
 def of_domain(verb: str, **changes: Any) -> str:
