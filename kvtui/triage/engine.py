@@ -140,7 +140,9 @@ class Engine:
 
     def _tell(self) -> Iterator[None]:
         """Put in order what is found, in parts: thousands of findings take longer than the keyboard should wait."""
-        found = tuple(sorted(self._counted(), key=worst_first))
+        counted = tuple(self._counted())
+        yield
+        found = tuple(sorted(counted, key=worst_first))
         yield
         problems = group_problems(found)
         yield
