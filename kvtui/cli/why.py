@@ -102,7 +102,8 @@ def _lead(answer: _Answer) -> str:
         state = f"{head} is {health.word}{f' ({health.reason})' if health.reason else ''}"
     if answer.stories:
         ties = dict.fromkeys(story.tie.value for story in answer.stories)
-        return "" if Tie.OWN.value in ties else f"{state}; not all is well with {' and '.join(ties)}:"
+        are = "is" if len(ties) == 1 else "are"
+        return "" if Tie.OWN.value in ties else f"{state}; {' and '.join(ties)} {are} in trouble:"
     if health is not None and health.tone in (Tone.WARN, Tone.BAD):
         return f"{state}: no rule says why; what it says itself is all that is known"
     if answer.awaited:

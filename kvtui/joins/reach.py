@@ -37,7 +37,7 @@ class Tie(Enum):
     OWN = "itself"
     PART = "what belongs to it"
     BELOW = "what it stands on"
-    KEEPER = "what has to act for it"
+    KEEPER = "what it depends on"
 
 
 _OF_KUBEVIRT: Final = frozenset(

@@ -161,6 +161,7 @@ def test_why_a_host_is_not_reached_is_told_by_the_bastion_in_front_of_it(kvtui: 
     done = kvtui("why", "kvm1", "--host", "qemu+ssh://root@kvm1/system", "--jump", "127.0.0.1:1")
     assert done.returncode == 3
     said = done.stdout.decode()
-    assert said.startswith("bastion 127.0.0.1:1 cannot be reached, for ")
+    assert said.startswith("host kvm1 is not reachable (through 127.0.0.1:1: ")
+    assert "what it depends on is in trouble:\n\nbastion 127.0.0.1:1 cannot be reached, for " in said
     assert "Connection refused; 1 host behind it: kvm1" in said
     assert "nothing is known to be wrong" not in said
