@@ -70,6 +70,8 @@ class Entry(msgspec.Struct, omit_defaults=True):
     dry_run: bool = False
     """Whether the server was only asked to try."""
     platform: str = ""
+    context: str = ""
+    """The context of the kubeconfig; empty of a host, and in older lines."""
     act: str = ""
     """Which lines belong together."""
     action: str = ""
@@ -175,6 +177,7 @@ class AuditLog:
             words=words,
             dry_run=act.dry_run,
             platform=act.platform,
+            context=ref.backend if act.platform == Platform.KUBERNETES else "",
             act=act.id,
             action=choice.action,
             command=choice.command,

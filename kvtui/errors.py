@@ -110,6 +110,10 @@ class PendingError(BusyError):
         self.since = since
 
 
+class LateError(BackendError):
+    """What was waited for did not come within the time that the user gave; nothing was done."""
+
+
 class ReadOnlyError(BackendError):
     """A verb was called on a backend that kvtui was told only to read."""
 

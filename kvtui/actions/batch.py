@@ -188,6 +188,7 @@ class Batches:
         for task in tasks:
             ref, variant = resource.ref(task.row), action.of(task.row)
             item = Item(batch, ref, variant, task.answers, task.row, since=now)
+            item.target = None if task.answers is None else variant.target(task.row, task.answers)
             batch.items.append(item)
             reason = task.reason or self.why_not(action, ref, task.row)
             if reason:
@@ -323,7 +324,7 @@ class Batches:
             words = item.gain
             if item.made is not None and item.action.makes is not None:
                 self._made[item.made], item.shown = item, True
-                words = f"{item.action.makes.noun} {item.made.name}"
+                words = " ".join(filter(None, (item.action.makes.noun, item.made.name, item.aim)))
             self._set(item, State.ACCEPTED, words)
             self._announce([item])
             self._settle(item)
@@ -419,7 +420,8 @@ class Batches:
             self._end(item, State.FAILED, f"{name} went before it was done: did somebody delete it?")
         elif record is None:
             feed = self._fleet.view.feed(made.backend, made.kind)
-            item.words = name if feed.state in _SEES else f"{name} cannot be seen: {feed.detail or feed.state}"
+            unseen = f"{name} cannot be seen: {feed.detail or feed.state}"
+            item.words = f"{name} {item.aim}".rstrip() if feed.state in _SEES else unseen
         else:
             item.seen = True
             progress = product.judge(record)

@@ -70,6 +70,8 @@ class Item:
     """What was made that is looked at until its end."""
     result: Ref | None = None
     """What was made, whether its end is looked at or not."""
+    target: Ref | None = None
+    """The VM that this leads to."""
     unseen: bool = False
     """Whether its row cannot show the effect: it was done when the server had accepted it."""
     seen: bool = False
@@ -93,6 +95,11 @@ class Item:
     def gain(self) -> str:
         """What was made, in a clause: ``Service shop/web-1 is made``; empty when nothing."""
         return f"{self.result.kind} {self.result.path} is made" if self.result is not None else ""
+
+    @property
+    def aim(self) -> str:
+        """What VM it leads to, in a clause: ``for VM shop/web-2``; empty when to none."""
+        return f"for VM {self.target.path}" if self.target is not None else ""
 
     def is_overdue(self, now: float) -> bool:
         """Whether the effect is not seen within the usual time of its verb."""

@@ -8,9 +8,9 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from kvtui.cli.arguments import parse_arguments
-from kvtui.cli.codes import FAILED, INTERRUPTED, OK, PARTIAL, UNCONFIRMED, USAGE
+from kvtui.cli.codes import FAILED, INTERRUPTED, OK, PARTIAL, UNCONFIRMED, UNSEEN, USAGE
 from kvtui.cli.output import prepare_streams, printing
-from kvtui.errors import ConfigError, KvtuiError, UnconfirmedError, UnreachableError
+from kvtui.errors import ConfigError, KvtuiError, LateError, UnconfirmedError, UnreachableError
 
 _YOUNG = 10_000
 """Objects that come into being between two looks at what is not used any more."""
@@ -33,6 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = f" ({error.hint})" if error.hint else ""
         sys.stderr.write(f"kvtui: {error.title}: {error.detail}{hint}\n")
         return UNCONFIRMED
+    except LateError as error:
+        _complain(error)
+        return UNSEEN
     except KvtuiError as error:
         _complain(error)
         return PARTIAL if isinstance(error, UnreachableError) else FAILED

@@ -46,7 +46,7 @@ exit codes:
   2    the command line, the configuration or the kubeconfig makes no sense: nothing was sent
   3    the cluster, or the upload proxy, does not answer
   4    not confirmed: nothing was sent
-  5    all was sent, but its end was not seen in time (--timeout)
+  5    --timeout is over: nothing came, or all was sent and its end was not seen; what is left is told
   130  interrupted; what is left is told. 128 and the number of any other signal"""
 
 GET_ABOUT = """\

@@ -25,7 +25,7 @@ from kvtui.cli.codes import FAILED, OK, PARTIAL, UNSEEN
 from kvtui.cli.confirming import ask_whether_meant, print_lines, print_warnings
 from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.fields import describe_fields, fill_form, tell_answers
-from kvtui.cli.output import printing
+from kvtui.cli.output import name_object, printing
 from kvtui.cli.progress import Line
 from kvtui.cli.secrets import take_secrets
 from kvtui.cli.signals import Ending
@@ -53,6 +53,7 @@ _PATIENCE: Final = 2.0
 _PARTING: Final = 5.0
 """Seconds until it is to be seen what came of what is abandoned: a script wants to know."""
 _TICK: Final = 0.05
+_UNTRIED: Final = "a host has no dry run: all that kvtui checks is well"
 _LOOK: Final = 0.2
 """Seconds between two looks whether a server asks to wait."""
 
@@ -265,7 +266,7 @@ class _Run:
         except asyncio.CancelledError:
             self._line.clear()
             await self._batches.abandon(_PARTING)
-            self._finish(batch)
+            self._finish(batch, "interrupted")
             print_lines([f"interrupted: {self._summary(batch)}"])
             raise
         self._finish(batch)
@@ -348,10 +349,10 @@ class _Run:
     def _is_enough(self, item: Item) -> bool:
         return item.state is State.ACCEPTED and not self._awaits(item)
 
-    def _finish(self, batch: Batch) -> None:
-        """Print what was not yet."""
+    def _finish(self, batch: Batch, error: str = "") -> None:
+        """Print what was not yet, and in JSON what ended it before its time."""
         if self._options.output == "json":
-            self._print_json(batch.items)
+            self._print_json(batch.items, error)
         else:
             self._print_items([item for item in batch.items if item not in self._printed])
 
@@ -379,8 +380,8 @@ class _Run:
         return item.state.value
 
     def _words(self, item: Item) -> str:
-        if self._is_rehearsed(item) and not self._can_rehearse(item):
-            return "a host has no dry run: all that kvtui checks is well"
+        if self._is_rehearsed(item):
+            return clean_line(item.aim) if self._can_rehearse(item) else _UNTRIED
         if item.state is not State.ACCEPTED or not self._awaits(item):
             return clean_line(item.words)
         seconds = item.seconds(self._fleet.clock()) or 0.0
@@ -388,14 +389,19 @@ class _Run:
         late = f"its {'end' if item.shown else 'effect'} is not seen after {age(seconds)}"
         return clean_line(f"{late}; {cause}" if cause else late)
 
+    def _tell(self, item: Item) -> str:
+        """What is to be said of it where nothing else says it: its words, or how its row stands."""
+        if self._is_rehearsed(item):
+            return " ".join(filter(None, (self._state(item), self._words(item))))
+        return self._words(item) or ("" if self._options.dry_run else clean_line(self._batches.tell_now(item)))
+
     def _summary(self, batch: Batch) -> str:
         return batch.summary(self._fleet.clock())
 
     def _print_json(self, items: Sequence[Item], error: str = "") -> None:
         now = self._fleet.clock()
-        counts = items[0].batch.counts if items else Counter[State]()
-        # Of what was not sent, no row shows anything.
-        tried_only = self._options.dry_run
+        # What was only tried is not done, whatever its row shows.
+        states = {item: State.ACCEPTED if self._is_rehearsed(item) else item.state for item in items}
         told = {
             "verb": self._options.verb,
             "action": self._deed.action.id,
@@ -403,7 +409,7 @@ class _Run:
             "waited": self._waits,
             "error": error,
             "warnings": [clean_line(warning) for warning in self._warnings],
-            "counts": {str(state): count for state, count in counts.items()},
+            "counts": {str(state): count for state, count in Counter(states.values()).items()},
             "items": [
                 {
                     "backend": item.ref.backend,
@@ -411,21 +417,17 @@ class _Run:
                     "namespace": item.ref.namespace,
                     "name": item.ref.name or name_item(item).rpartition("/")[2],
                     "uid": item.ref.uid,
-                    "state": item.state.value,
-                    "words": self._words(item) or ("" if tried_only else clean_line(self._batches.tell_now(item))),
-                    "made": None if item.result is None else _name_made(item.result),
+                    "state": state.value,
+                    "words": self._tell(item),
+                    "made": None if item.result is None else name_object(item.result),
+                    "target": None if item.target is None else name_object(item.target),
                     "seconds": None if (seconds := item.seconds(now)) is None else round(seconds, 3),
                 }
-                for item in items
+                for item, state in states.items()
             ],
         }
         with printing():
             sys.stdout.write(msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n")
-
-
-def _name_made(ref: Ref) -> dict[str, str]:
-    """What was made, for scripts."""
-    return {"kind": ref.kind, "namespace": ref.namespace, "name": ref.name, "uid": ref.uid}
 
 
 async def _rehearse(fleet: Fleet, item: Item) -> None:

@@ -19,7 +19,7 @@ from kvtui.cli.connecting import list_hosts, read_settings
 from kvtui.cli.machine import capable, find_object
 from kvtui.cli.signals import Ending
 from kvtui.cli.transfers import Outcome
-from kvtui.errors import BackendError, BusyError, ConfigError, PendingError
+from kvtui.errors import BusyError, ConfigError, LateError, PendingError
 from kvtui.model import Ref
 from kvtui.text import age, clean_line, rate, size
 
@@ -78,7 +78,7 @@ async def _download(options: Namespace, fleet: Fleet, ref: Ref, sink: Sink, outc
     except asyncio.CancelledError:
         words = f"interrupted; {sink.name}: {sink.left}, the export {ref.path} stays: once more begins anew"
         sys.stderr.write(f"kvtui: {clean_line(words)}\n")
-        outcome.end(State.FAILED, words, file=sink.name, bytes=0)
+        outcome.end(State.FAILED, words, error=words, file=sink.name, bytes=0)
         return ending.status
     finally:
         await fleet.close()
@@ -99,7 +99,7 @@ async def _rehearse(backend: Downloads, ref: Ref, options: Namespace, sink: Sink
 
 
 async def _run(backend: Downloads, ref: Ref, options: Namespace, sink: Sink) -> DownloadTransfer:
-    """Download it, once the export is ready. Raises BusyError when it is not in time."""
+    """Download it, once the export is ready. Raises LateError when it is not in time."""
     loop = asyncio.get_running_loop()
     until, told = loop.time() + options.timeout, ""
     while True:
@@ -112,7 +112,7 @@ async def _run(backend: Downloads, ref: Ref, options: Namespace, sink: Sink) -> 
             if left <= 0:
                 words = f"{error.title}{_tell_since(error)}"
                 limit = f"it was waited for {age(options.timeout)}, --timeout waits longer"
-                raise BackendError(words, error.detail, f"{error.hint}; {limit}" if error.hint else limit) from error
+                raise LateError(words, error.detail, f"{error.hint}; {limit}" if error.hint else limit) from error
             if str(error) != told:
                 told = str(error)
                 words = f"{error.title}{_tell_since(error)}: {error.detail}"

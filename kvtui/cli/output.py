@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kvtui.errors import KvtuiError
+from kvtui.model import Ref
 
 
 def prepare_streams() -> None:
@@ -48,3 +49,8 @@ def _discard_output() -> None:
     with suppress(io.UnsupportedOperation):
         os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
+
+
+def name_object(ref: Ref) -> dict[str, str]:
+    """An object, in JSON that is printed."""
+    return {"kind": ref.kind, "namespace": ref.namespace, "name": ref.name, "uid": ref.uid}

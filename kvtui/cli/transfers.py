@@ -12,7 +12,7 @@ import msgspec
 
 from kvtui.actions.items import State
 from kvtui.cli.confirming import print_lines
-from kvtui.cli.output import printing
+from kvtui.cli.output import name_object, printing
 from kvtui.errors import KvtuiError
 from kvtui.model import Ref
 from kvtui.text import clean_line
@@ -54,21 +54,27 @@ class Outcome:
             if self._ref is None:
                 self._print((), str(error))
             else:
-                self.end(State.FAILED, str(error))
+                self.end(State.FAILED, str(error), error=str(error))
             raise
 
-    def end(self, state: State, words: str, *, line: str = "", **more: object) -> None:
-        """How it ended; `line` is what is printed as text, nothing when empty."""
+    def end(
+        self, state: State, words: str, *, line: str = "", error: str = "", made: bool = False, **more: object
+    ) -> None:
+        """How it ended; `line` is what is printed as text, nothing when empty, `error` why it ended before its time,
+        and `made` whether the object is there now.
+        """
         if self._options.output == "json":
             if self._ref is None:
                 self._print([], words)
             else:
-                self._print([self._describe(self._ref, state, words, more)])
+                self._print([self._describe(self._ref, state, words, more, made=made)], error)
         elif line:
             with printing():
                 sys.stdout.write(f"{clean_line(line)}\n")
 
-    def _describe(self, ref: Ref, state: State, words: str, more: dict[str, object]) -> dict[str, object]:
+    def _describe(
+        self, ref: Ref, state: State, words: str, more: dict[str, object], *, made: bool
+    ) -> dict[str, object]:
         return {
             "backend": ref.backend,
             "kind": ref.kind,
@@ -77,7 +83,8 @@ class Outcome:
             "uid": ref.uid,
             "state": state.value,
             "words": clean_line(words),
-            "made": None,
+            "made": name_object(ref) if made else None,
+            "target": None,
             "seconds": round(time.monotonic() - self._begun, 3),
             **more,
         }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvtui.actions.items import State
 from kvtui.backends.objects import Rehearser
-from kvtui.cli.codes import FAILED, OK, UNSEEN
+from kvtui.cli.codes import OK, UNSEEN
 from kvtui.cli.confirming import confirm_where_careful
 from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.machine import own_namespace
@@ -61,7 +61,7 @@ async def _upload(options: Namespace, settings: Settings, outcome: Outcome) -> i
         async with asyncio.timeout(options.timeout):
             ref = await able(meant, Uploads).upload(wanted)  # type: ignore[type-abstract]
     except TimeoutError:
-        return _tell_left(outcome, shown, f"--timeout is over after {age(options.timeout)}", FAILED)
+        return _tell_left(outcome, shown, f"--timeout is over after {age(options.timeout)}", UNSEEN)
     except asyncio.CancelledError:
         return _tell_left(outcome, shown, "interrupted", ending.status)
     finally:
@@ -73,17 +73,18 @@ async def _upload(options: Namespace, settings: Settings, outcome: Outcome) -> i
     else:
         outcome.begin(ref)
         words = f"DataVolume {ref.path} has got {options.file.name}"
-        outcome.end(State.DONE, words, line=words, bytes=shown.size)
+        outcome.end(State.DONE, words, line=words, made=True, bytes=shown.size)
     return OK
 
 
 def _tell_left(outcome: Outcome, shown: _Shown, why: str, code: int) -> int:
     """It was left off: what is left is told; the exit code."""
     shown.end(why)
+    words = f"{why}; {shown.left}"
     if shown.is_sent:
-        outcome.end(State.ACCEPTED, f"{why}; {shown.left}", bytes=shown.size)
-        return UNSEEN if code == FAILED else code
-    outcome.end(State.FAILED, f"{why}; {shown.left}", bytes=0)
+        outcome.end(State.ACCEPTED, words, error=words, made=True, bytes=shown.size)
+    else:
+        outcome.end(State.FAILED, words, error=words, bytes=0)
     return code
 
 
@@ -96,12 +97,12 @@ async def _upload_to_host(options: Namespace, settings: Settings, outcome: Outco
             await upload_to_host(options, settings, outcome)
         return OK
     except TimeoutError:
-        why, code = f"--timeout is over after {age(options.timeout)}", FAILED
+        why, code = f"--timeout is over after {age(options.timeout)}", UNSEEN
     except asyncio.CancelledError:
         code = ending.status
     words = f"{why}; volume {options.name} is deleted again" if outcome.begun else f"{why}; nothing was sent"
     sys.stderr.write(f"kvtui: {clean_line(words)}\n")
-    outcome.end(State.FAILED, words, bytes=0)
+    outcome.end(State.FAILED, words, error=words, bytes=0)
     return code
 
 

@@ -29,7 +29,7 @@ exit codes:
   2    the command line, the configuration or the kubeconfig makes no sense: nothing was sent
   3    done to some and not to others; nobody knows; or the cluster does not answer
   4    not confirmed: nothing was sent
-  5    accepted, but its effect or end was not seen in time (--wait)
+  5    accepted, but its effect or end was not seen in time (--wait); of downloads and uploads: --timeout is over
   130  interrupted; what was sent and what was not is told"""
 
 _MORE: Final = """\
@@ -42,9 +42,10 @@ fields: what the screen asks in a form are options here, --FIELD VALUE or --FIEL
   an option of kvtui. Sizes are quantities of Kubernetes: 4Gi, 512Mi, 4G (10^9), rounded up where needed and said so; a
   bare number is in the unit that --fields names.
 
-json: one object with the keys verb, action, dry_run, waited, error, counts (state to number) and items, each with
-  backend, kind, namespace, name, uid, state (done, accepted, failed, left out, not sent, nobody knows), words, seconds
-  and made: null, or kind, namespace, name and uid of what was made."""
+json: one object with the keys verb, action, dry_run, waited, error (why it ended before its time; empty when it did
+  not), warnings, counts (state to number) and items, each with backend, kind, namespace, name, uid, state (done,
+  accepted, failed, left out, not sent, nobody knows; of a dry run accepted), words, seconds, made: null, or kind,
+  namespace, name and uid of what was made, and target: the same of the VM that this leads to, as that of a clone."""
 
 
 def take_verb(

@@ -83,7 +83,8 @@ async def upload_to_host(options: Namespace, settings: Settings, outcome: Outcom
             with suppress(asyncio.CancelledError):
                 await live
         await fleet.close()
-    outcome.end(State.DONE, transfer.result, line=transfer.result, bytes=options.file.expanduser().stat().st_size)
+    sent = options.file.expanduser().stat().st_size
+    outcome.end(State.DONE, transfer.result, line=transfer.result, made=True, bytes=sent)
 
 
 async def _choose(

@@ -154,6 +154,8 @@ class Action(Generic[Row]):
     """What it needs besides."""
     touches: Callable[[Row, Answers], Iterable[Ref]] = lambda _row, _answers: ()
     """What else it is done to besides the row, for who looks that up in the audit log: the VM of a snapshot."""
+    target: Callable[[Row, Answers], Ref | None] = lambda _row, _answers: None
+    """The VM that there is in the end, where what is made only leads to it: that of a clone."""
     variants: tuple[tuple[type[Any], Action[Any]], ...] = ()
     """How it is done to rows of which type, where a pane shows machines of several platforms."""
 

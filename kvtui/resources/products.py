@@ -52,8 +52,9 @@ def judge_snapshot(snapshot: VmSnapshot) -> Progress:
 def judge_restore(restore: VmRestore) -> Progress:
     """How far a restore is."""
     conditions = restore.status.conditions
+    target = restore.spec.target.name
     if restore.status.complete:
-        return Progress("complete", over=True)
+        return Progress(f"complete: VM {target} is as the snapshot has it" if target else "complete", over=True)
     if find_condition(conditions, "Failure") is not None:
         return Progress("given up", failure=_said(conditions, "Failure") or _NO_REASON)
     return Progress(_phase("not complete", _said(conditions, "Progressing")))

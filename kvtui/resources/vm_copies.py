@@ -366,6 +366,7 @@ ACTIONS: tuple[Action[Machine], ...] = (
         when=_clone_when,
         form=_clone_form,
         run=_clone,
+        target=lambda machine, answers: machine.ref._replace(name=answers.text("name"), uid=""),
         single=True,
         settled=_at_once,
         makes=products.CLONE,

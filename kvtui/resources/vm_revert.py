@@ -103,6 +103,7 @@ REVERT: tuple[Action[Machine], ...] = (
         form=_form,
         reads=(sources.VM_SNAPSHOTS,),
         run=_revert,
+        target=lambda machine, _answers: machine.ref,
         single=True,
         settled=lambda _before, _now: True,
         makes=products.RESTORE,

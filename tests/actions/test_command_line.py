@@ -187,6 +187,28 @@ def test_json_tells_of_each_object_and_of_all(run: Run, vm: Callable[[str], str]
     )  # fmt: skip
 
 
+def test_the_vm_that_is_made_of_a_snapshot_is_named_though_nobody_named_it(run: Run, vm: Callable[[str], str]) -> None:
+    path = vm("Running")
+    namespace, _, name = path.partition("/")
+    assert run("snapshot", path, "--yes", "--wait", "--name", "before")[0] == codes.OK
+    words = ("restore", f"{namespace}/before", "--target", "new", "--yes")
+    code, out, _ = run(*words, "--dry-run")
+    assert (code, out) == (codes.OK, f"{namespace}/before: would be accepted: for VM {path}-restored\n")
+    told = json.loads(run(*words, "--dry-run", "-o", "json")[1])
+    (tried,) = told["items"]
+    assert (tried["state"], tried["words"], told["counts"]) == (
+        "accepted", f"would be accepted for VM {path}-restored", {"accepted": 1},
+    )  # fmt: skip
+    code, out, _ = run(*words, "-o", "json", "--wait")
+    (item,) = json.loads(out)["items"]
+    assert (code, item["state"], item["made"]["kind"]) == (codes.OK, "done", "VirtualMachineRestore")
+    assert item["words"].endswith(f"is complete: VM {name}-restored is as the snapshot has it")
+    assert item["target"] == {
+        "kind": "VirtualMachine", "namespace": namespace, "name": f"{name}-restored", "uid": "",
+    }  # fmt: skip
+    assert f"for VM {path}-restored-2\n" in run(*words)[1]
+
+
 def test_what_is_so_already_ends_well_and_what_is_impossible_does_not(run: Run, vm: Callable[[str], str]) -> None:
     running, stopped = vm("Running"), vm("Stopped")
     assert run("stop", stopped, "--yes")[:2] == (codes.OK, f"{stopped}: left out: not running\n")

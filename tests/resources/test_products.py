@@ -97,3 +97,9 @@ def test_whatever_makes_an_object_says_what_it_makes() -> None:
         if one.needs.verb == "create" and one.makes is None
     }
     assert making == {"datavolume.upload", "vm.expose"}, "an upload is its own end; a Service is there at once"
+
+
+def test_a_restore_names_the_vm_that_it_is_into() -> None:
+    data = {"metadata": {"name": "a"}, "spec": {"target": {"name": "web-1"}}, "status": {"complete": True}}
+    judged = products.RESTORE.judge(msgspec.convert(data, TYPES["restore"], strict=False))
+    assert judged == over("complete: VM web-1 is as the snapshot has it")

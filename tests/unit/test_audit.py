@@ -38,6 +38,7 @@ def test_a_line_says_who_did_what_to_which_object(tmp_path: Path, monkeypatch: p
         "uid": "u1",
         "result": "accepted",
         "platform": "kubernetes",
+        "context": "prod",
         "act": "a1",
     }
 

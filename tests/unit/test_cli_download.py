@@ -44,7 +44,7 @@ def fetch(cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fetc
         ((EXPORT, "--volume", "other"), 1, "has no volume other: it has spark-5-root"),
         ((EXPORT, "--format", "tar.gz"), 1, "it is offered as raw, gzip"),
         ((EXPORT, "--to", "no/such/file"), 1, "there is no folder"),
-        (("web/frontend-2-offsite", "--timeout", "0.1"), 1, "Virtual Machine web/frontend-2 is running"),
+        (("web/frontend-2-offsite", "--timeout", "0.1"), 5, "Virtual Machine web/frontend-2 is running"),
         ((EXPORT, "--read-only"), 1, "is read-only"),
         ((EXPORT, "--dry-run", "--volume", "other"), 1, "has no volume other"),
         ((EXPORT, "-A"), 2, "the command is about one export"),
@@ -116,7 +116,7 @@ def test_who_names_the_file_as_the_form_of_the_answer_is_told_how_to_name_it(
 def test_who_waits_for_an_export_is_told_for_what_since_when_and_how_long(
     fetch: Fetch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert fetch("web/frontend-2-offsite", "--timeout", "0.1") == 1
+    assert fetch("web/frontend-2-offsite", "--timeout", "0.1") == 5
     waiting, end, hint = capsys.readouterr().err.splitlines()
     told = r"kvtui: export web/frontend-2-offsite is Pending for \d\S*: Virtual Machine web/frontend-2 is running"
     assert re.match(told, waiting)

@@ -90,9 +90,13 @@ async def test_json_tells_what_verbs_tell_and_how_much_was_sent(
     (item,) = told["items"]
     assert (code, told["verb"], told["action"], told["error"]) == (0, "upload", "datavolume.upload", "")
     assert (item["name"], item["state"], item["bytes"]) == ("mine", "done", 3_000_000)
+    assert item["made"] == {"kind": "DataVolume", "namespace": "shop", "name": "mine", "uid": item["uid"]}
+    assert item["uid"]
     code, out, _ = await run(cluster, tmp_path, *words)
-    (item,) = json.loads(out)["items"]
-    assert (code, item["state"], "the name is taken" in item["words"]) == (1, "failed", True)
+    told = json.loads(out)
+    (item,) = told["items"]
+    assert (code, item["state"], item["made"], "the name is taken" in item["words"]) == (1, "failed", None, True)
+    assert told["error"] == item["words"]
     code, out, _ = await run(cluster, tmp_path, "no-such-file", *words[1:])
     assert (code, json.loads(out)["items"]) == (1, [])
     assert "there is no such file" in json.loads(out)["error"]
@@ -118,9 +122,12 @@ async def test_what_was_uploaded_is_downloaded_byte_for_byte(
 
 async def test_what_is_not_sent_in_time_is_deleted_again(cluster: RunningCluster, image: Path, tmp_path: Path) -> None:
     cluster.server.uploads.rate = 200_000.0
-    code, out, err = await run(cluster, tmp_path, str(image), "--name", "mine", "-n", "shop", "--timeout", "3")
-    assert (code, out) == (1, "")
-    assert "--timeout is over after 3s; DataVolume shop/mine was deleted again" in err
+    words = (str(image), "--name", "mine", "-n", "shop", "--timeout", "3", "-o", "json")
+    code, out, err = await run(cluster, tmp_path, *words)
+    told = json.loads(out)
+    assert (code, told["items"][0]["state"], told["items"][0]["made"]) == (5, "failed", None)
+    assert told["error"] == "--timeout is over after 3s; DataVolume shop/mine was deleted again"
+    assert f"kvtui: {told['error']}\n" in err
     await eventually(lambda: phase(cluster) == "none")
 
 
@@ -132,6 +139,7 @@ async def test_what_was_sent_and_is_not_seen_to_its_end_in_time_is_left_and_told
     code, out, err = await run(cluster, tmp_path, *words)
     (item,) = json.loads(out)["items"]
     assert (code, item["state"], item["bytes"]) == (5, "accepted", 3_000_000)
+    assert item["made"]["name"] == "mine"
     assert "--timeout is over after 6s; DataVolume shop/mine is left, and CDI goes on with it" in err
     assert phase(cluster) != "none"
 
