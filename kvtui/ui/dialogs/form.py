@@ -19,10 +19,14 @@ from kvtui.actions.confirm import Sheet, enumerate_names
 from kvtui.errors import UnreachableError
 from kvtui.resources.form import Answers, AnyField, Choice, Draft, Number, Toggle
 from kvtui.resources.form import Text as FormText
-from kvtui.text import cells, clean
+from kvtui.text import clean
+from kvtui.ui.dialogs.chooser import Chooser
 from kvtui.ui.dialogs.unseen import SeenDialog
 
 _KEYS = "enter does it   up down next field   left right space change   esc leaves"
+_LIST_KEYS = "enter does it   up down choose   letters filter   esc leaves"
+_OPENED_KEYS = "enter does it   up down choose   letters filter   esc closes the list"
+_OPENING_KEYS = "enter does it   space opens the list   up down next field   esc leaves"
 _TRYING = "asking the server whether it takes this ...   esc leaves it undone"
 
 
@@ -30,9 +34,11 @@ class FormDialog(SeenDialog[Answers | None]):
     """Fills in a form; the answer is None when the user leaves it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "leave it"),
-        Binding("down,tab", "step(1)", "next field", show=False, priority=True),
-        Binding("up,shift+tab", "step(-1)", "field before", show=False, priority=True),
+        Binding("escape", "leave", "leave it"),
+        Binding("tab", "step(1)", "next field", show=False, priority=True),
+        Binding("shift+tab", "step(-1)", "field before", show=False, priority=True),
+        Binding("down", "walk(1)", "next option or field", show=False, priority=True),
+        Binding("up", "walk(-1)", "option or field before", show=False, priority=True),
         Binding("enter", "submit", "do it", show=False),
     ]
 
@@ -90,6 +96,19 @@ class FormDialog(SeenDialog[Answers | None]):
         """What can have the keyboard, from the first to the last."""
         editors: list[Widget] = [line.editor for line in self._lines if line.display]
         return [*editors, self._word] if self._sheet.word else editors
+
+    def action_leave(self) -> None:
+        """Close the list that was opened; else leave the form."""
+        here = self.focused
+        if not isinstance(here, Chooser) or not here.close():
+            self.dismiss(None)
+
+    def action_walk(self, by: int) -> None:
+        """Go on in the list that has the keyboard, and at its end to another field."""
+        here = self.focused
+        if self._trial is None and isinstance(here, Chooser) and here.step(by):
+            return
+        self.action_step(by)
 
     def action_step(self, by: int) -> None:
         """Go to another field."""
@@ -151,7 +170,17 @@ class FormDialog(SeenDialog[Answers | None]):
 
     def tell_lost(self) -> None:
         """Say below the keys that some came too soon."""
-        self._keys.update(Text(f"{_KEYS}\ntyped too soon, nothing was changed: wait a moment"))
+        self._keys.update(Text(f"{self._usage}\ntyped too soon, nothing was changed: wait a moment"))
+
+    @property
+    def _usage(self) -> str:
+        """Which keys do what, where the keyboard is."""
+        here = self.focused
+        if not isinstance(here, Chooser) or not here.lists:
+            return _KEYS
+        if here.can_open:
+            return _OPENED_KEYS if here.listed else _OPENING_KEYS
+        return _LIST_KEYS
 
     def on_field_line_changed(self, event: FieldLine.Changed) -> None:
         """Judge the form anew."""
@@ -184,6 +213,10 @@ class FormDialog(SeenDialog[Answers | None]):
         for line in self._lines:
             line.display = line.field in asked
             line.redraw(focused=line.editor is self.focused)
+        lists = any(line.display and line.lists for line in self._lines)
+        self.query_one(".form").set_class(lists, "-wide")
+        if not self._has_lost:
+            self._keys.update(Text(self._usage))
         mark = ">" if self._word is self.focused else " "
         self._demand.update(Text(clean(f'{mark} type "{self._sheet.word}" and press enter; escape leaves it')))
         said = [*self._sheet.warnings, *self._draft.warnings]
@@ -252,80 +285,19 @@ class FieldLine(Horizontal):
         cut = self.editor.cut if isinstance(self.editor, Chooser) else ""
         return "\n".join(filter(None, (cut, self.field.hint)))
 
+    @property
+    def lists(self) -> bool:
+        """Whether it becomes a list once it has the keyboard."""
+        return isinstance(self.editor, Chooser) and self.editor.lists
+
     def redraw(self, *, focused: bool) -> None:
         """Show what the field stands at."""
-        self._label.update(Text(f"{'>' if focused else ' '} {self.field.label}"))
+        place = ""
         if isinstance(self.editor, Chooser):
             self.editor.redraw(focused=focused)
+            self.set_class(self.editor.listed, "-listed")
+            place = f"   {self.editor.place}" if self.editor.place else ""
+        self._label.update(Text(f"{'>' if focused else ' '} {self.field.label}{place}"))
 
     def _take(self, typed: str | bool) -> None:
         self.post_message(self.Changed(self.field.name, typed))
-
-
-class Chooser(Static, can_focus=True):
-    """The answer of a choice or a toggle: left, right and space change it, letters find an option of a choice."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "turn(-1)", "option before", show=False),
-        Binding("right,space", "turn(1)", "next option", show=False),
-    ]
-
-    def __init__(self, field: Choice | Toggle, draft: Draft, take: Callable[[str | bool], None]) -> None:
-        super().__init__(classes="form-choice")
-        self._field = field
-        self._draft = draft
-        self._take = take
-        self._sought = ""
-        self.cut = ""
-        """What is known of the option and has no room beside it."""
-
-    def redraw(self, *, focused: bool) -> None:
-        """Show what is chosen."""
-        self.cut = ""
-        if not focused:
-            self._sought = ""
-        if isinstance(self._field, Toggle):
-            self.update(Text("[x] yes" if self._draft.answers.flag(self._field.name) else "[ ] no"))
-            return
-        offered = self._field.offer(self._draft.answers)
-        option = self._field.pick(str(self._draft.typed(self._field.name)), self._draft.answers)
-        if option is None:
-            self.update(Text("(nothing)"))
-            return
-        place = f"  {offered.index(option) + 1}/{len(offered)}" if len(offered) > 1 else ""
-        shown = f"< {option.label or option.value} >" if len(offered) > 1 else option.label or option.value
-        why = f"not possible: {option.reason}" if option.reason else option.note
-        words = clean("  ".join(part for part in (f"{shown}{place}", why) if part))
-        self.cut = why if cells(words) > self.size.width > 0 else ""
-        self.update(Text(words))
-
-    def action_turn(self, by: int) -> None:
-        """Choose the next option or the one before."""
-        self._sought = ""
-        if isinstance(self._field, Toggle):
-            self._take(not self._draft.answers.flag(self._field.name))
-            return
-        offered = self._field.offer(self._draft.answers)
-        option = self._field.pick(str(self._draft.typed(self._field.name)), self._draft.answers)
-        if option is not None:
-            self._take(offered[(offered.index(option) + by) % len(offered)].value)
-
-    def on_key(self, event: events.Key) -> None:
-        """Letters lead to the next option that has them."""
-        if not event.is_printable or event.character is None or event.key == "space":
-            return
-        event.stop()
-        if isinstance(self._field, Toggle):
-            # A letter is meant for a question or a line of text, and must tick nothing.
-            return
-        self._sought += event.character.lower()
-        offered = self._field.offer(self._draft.answers)
-        found = [option for option in offered if self._sought in (option.label or option.value).lower()]
-        if found:
-            self._take(found[0].value)
-        else:
-            self._sought = event.character.lower()
-
-    def on_click(self) -> None:
-        """A click is a space."""
-        self.action_turn(1)
