@@ -97,7 +97,7 @@ class FileSink:
         if kind not in ("", "file"):
             raise BackendError(
                 f"{self._path} is a {kind}",
-                "nothing was downloaded: only a file can be checked before it has its name",
+                "only a file can be checked before it has its name",
                 f"kvtui download EXPORT --format raw --to - | dd of={self._path} bs=4M writes into it",
             )
         if not self._place.parent.is_dir():

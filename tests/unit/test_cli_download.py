@@ -80,7 +80,7 @@ def test_a_device_is_not_replaced_by_a_file_but_written_to_by_a_pipe(
     os.mkfifo(tmp_path / "volume")
     assert fetch(EXPORT, "--to", "volume", "--force") == 1
     told = capsys.readouterr().err
-    assert f"{tmp_path / 'volume'} is a pipe: nothing was downloaded" in told
+    assert f"{tmp_path / 'volume'} is a pipe: only a file can be checked" in told
     assert f"kvtui download EXPORT --format raw --to - | dd of={tmp_path / 'volume'}" in told
     assert (tmp_path / "volume").is_fifo()
 
