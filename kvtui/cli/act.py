@@ -392,7 +392,7 @@ class _Run:
     def _tell(self, item: Item) -> str:
         """What is to be said of it where nothing else says it: its words, or how its row stands."""
         if self._is_rehearsed(item):
-            return " ".join(filter(None, (self._state(item), self._words(item))))
+            return ": ".join(filter(None, (self._state(item), self._words(item))))
         return self._words(item) or ("" if self._options.dry_run else clean_line(self._batches.tell_now(item)))
 
     def _summary(self, batch: Batch) -> str:

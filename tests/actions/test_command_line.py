@@ -197,7 +197,7 @@ def test_the_vm_that_is_made_of_a_snapshot_is_named_though_nobody_named_it(run: 
     told = json.loads(run(*words, "--dry-run", "-o", "json")[1])
     (tried,) = told["items"]
     assert (tried["state"], tried["words"], told["counts"]) == (
-        "accepted", f"would be accepted for VM {path}-restored", {"accepted": 1},
+        "accepted", f"would be accepted: for VM {path}-restored", {"accepted": 1},
     )  # fmt: skip
     code, out, _ = run(*words, "-o", "json", "--wait")
     (item,) = json.loads(out)["items"]
@@ -363,6 +363,19 @@ def test_whoever_interrupts_it_is_told_what_was_sent_and_what_was_not(
     unsent = [line for line in out.splitlines() if line.endswith(": not sent: the program ended before")]
     assert len(unsent) == len(out.splitlines()) - 2 > 0
     assert err.endswith(f"\ninterrupted: 1 accepted, 1 nobody knows, {len(unsent)} not sent\n")
+
+
+def test_whoever_interrupts_it_reads_so_in_json(
+    run: Run, vm: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def perform(_fleet: Fleet, _item: Item) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(act_module, "perform", perform)
+    code, out, _ = run("restart", vm("Running"), "--yes", "-o", "json")
+    told = json.loads(out)
+    assert (code, told["error"], told["items"][0]["state"]) == (codes.INTERRUPTED, "interrupted", "nobody knows")
 
 
 def test_an_account_that_may_not_is_told_what_it_lacks(
