@@ -144,6 +144,8 @@ def _warn_force_restart(machine: Machine) -> tuple[str, ...]:
 def _warn_end(machine: Machine) -> tuple[str, ...]:
     """What ends with the instance."""
     said = [*tell_lost(machine.spec.volumes)]
+    if machine.record.metadata.deletion_timestamp and machine.vm is not None:
+        said.insert(0, "somebody is deleting it: once it has ended, the VM is gone")
     if machine.moving is not None:
         said.append(f"its migration to {machine.moving.target_node or 'another node'} ends too")
     if machine.running:

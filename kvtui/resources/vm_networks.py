@@ -146,6 +146,17 @@ def _append(path: str, present: Sequence[Whole], item: Mapping[str, object]) -> 
     return [{"op": "add", "path": path, "value": [item]}]
 
 
+def _detach_when(machine: Machine) -> str:
+    if (reason := why_no_vm(machine)) or machine.vm is None:
+        return reason
+    spec = machine.vm.spec.template.spec
+    secondary = {network.name for network in spec.networks if network.multus is not None}
+    states = [nic.state for nic in spec.domain.devices.interfaces if nic.name in secondary]
+    if not states:
+        return "it has no interface but that on the pod's own network, which stays"
+    return "" if any(state != _ABSENT for state in states) else "what it has is being removed"
+
+
 def _remove_form(_view: View, machines: Sequence[Machine], vm: Whole) -> Form:
     secondary = {text_of(item, "name") for item in _networks(vm) if isinstance(item.get("multus"), Mapping)}
 
@@ -289,7 +300,7 @@ NETWORKS: tuple[Action[Machine], ...] = (
         label="detach interface",
         help="Detach the VM from a secondary network.",
         needs=PATCH,
-        when=why_no_vm,
+        when=_detach_when,
         prepare=_read,
         form=_remove_form,
         run=_remove,

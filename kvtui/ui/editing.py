@@ -24,6 +24,7 @@ _NOTES: Final = {
     ".yaml": re.compile(r"\A\s*# kvtui: .*\n(?:#.*\n)*"),
 }
 """What we write above a text that was refused."""
+_COUNTER: Final = re.compile(r"  (?:resourceVersion|generation): ")
 _LIMIT: Final = 1_000_000
 """Characters of a text that is taken back from an editor."""
 
@@ -105,8 +106,13 @@ def _describe(suffix: str, error: KvtuiError, diff: str = "") -> str:
 
 
 def _compare(before: str, now: str) -> Iterator[str]:
-    for line in list(unified_diff(before.splitlines(), now.splitlines(), n=1, lineterm=""))[2:]:
+    for line in list(unified_diff(_drop_counters(before), _drop_counters(now), n=1, lineterm=""))[2:]:
         yield f"{line}\n"
+
+
+def _drop_counters(text: str) -> list[str]:
+    """The lines, without those of an object's metadata that count its changes: nobody changed these."""
+    return [line for line in text.splitlines() if not _COUNTER.match(line)]
 
 
 def _keep(name: str, text: str, suffix: str) -> Path:

@@ -319,6 +319,16 @@ def test_a_migration_that_failed_before_it_began_is_settled_and_told() -> None:
     assert ACTIONS["migrate"].outcome(before, done) == ""
 
 
+@pytest.mark.parametrize("verb", ["stop", "kill", "restart"])
+def test_what_ends_a_vm_that_somebody_deletes_says_that_it_goes(verb: str) -> None:
+    def deleted(items: dict[str, Object]) -> None:
+        items["VirtualMachine"]["metadata"]["deletionTimestamp"] = "2026-11-21T01:56:00Z"
+
+    words = "somebody is deleting it: once it has ended, the VM is gone"
+    assert words in ACTIONS[verb].warn(machine("running", deleted))
+    assert words not in ACTIONS[verb].warn(machine("running"))
+
+
 def test_a_cancelled_migration_is_settled_when_the_vm_no_longer_says_migrating() -> None:
     before = machine("running", says("Migrating", move("new", "Running")))
     assert not ACTIONS["cancel_migration"].settled(before, before)

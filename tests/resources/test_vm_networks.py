@@ -51,6 +51,22 @@ def networked(
 
 
 @pytest.mark.parametrize(
+    ("state", "words"),
+    [(None, "it has no interface but that on the pod's own network"), ("", ""), ("absent", "is being removed")],
+)
+def test_what_has_nothing_to_detach_says_so_at_once(state: str | None, words: str) -> None:
+    def edit(items: dict[str, Object]) -> None:
+        networked(state)(items)
+        if state is not None:
+            spec = items["VirtualMachine"]["spec"]["template"]["spec"]
+            spec.setdefault("networks", []).append({"name": "net2", "multus": {"networkName": "lab"}})
+
+    reason = DETACH.when(machine("running", edit))
+    assert words in reason
+    assert bool(reason) is bool(words)
+
+
+@pytest.mark.parametrize(
     ("edit", "there"),
     [
         (networked(), False),

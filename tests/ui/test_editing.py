@@ -106,6 +106,16 @@ async def test_what_somebody_else_changed_is_shown_and_overwritten_only_knowingl
     assert server.taken == [(TEXT.replace("Shop", "Desk"), theirs)]
 
 
+async def test_what_counts_the_changes_of_an_object_is_none_of_them() -> None:
+    before = "metadata:\n  generation: 3\n  name: web\n  resourceVersion: '17'\nspec:\n  running: true\n"
+    theirs = before.replace("3", "4").replace("17", "18").replace("true", "false")
+    server = Server(ChangedError("web is not what was edited any more", theirs))
+    hand = Hand(lambda text: text.replace("web", "web "), same)
+    await edit_text(hand, "web", before, server.write)
+    diff = [line for line in hand.seen[1].splitlines() if line.startswith(("# -", "# +"))]
+    assert diff == ["# -  running: true", "# +  running: false"]
+
+
 async def test_who_gives_up_after_a_conflict_is_told_that_there_was_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
