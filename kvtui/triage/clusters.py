@@ -170,7 +170,12 @@ def _root(view: View, ref: Ref, record: KubevirtMachine, reason: str) -> tuple[R
 def is_unreachable(view: View, ref: Ref) -> bool:
     """Whether the API of a cluster does not answer: then nobody knows of its nodes."""
     cluster = view.find(Cluster, ref)
-    probe = cluster.status.find("RemoteConnectionProbe") if cluster is not None else None
+    return cluster is not None and does_not_answer(cluster)
+
+
+def does_not_answer(cluster: Cluster) -> bool:
+    """Whether Cluster API cannot reach the API of the cluster."""
+    probe = cluster.status.find("RemoteConnectionProbe")
     return probe is not None and probe.status == "False"
 
 
@@ -183,6 +188,12 @@ def _cluster_of(view: View, ref: Ref, record: Record) -> Iterator[Ref]:
 
 def _machines_of_cluster(view: View, ref: Ref, _cluster: Cluster | KubevirtCluster) -> Iterator[Ref]:
     return (at for at, _ in view.linked(KubevirtMachine, ref.backend, "cluster", ref.path))
+
+
+def _machines_of_silent(view: View, ref: Ref, cluster: Cluster) -> Iterator[Ref]:
+    """Its machines are judged otherwise only while its API does not answer: there may be very many of them."""
+    if does_not_answer(cluster):
+        yield from _machines_of_cluster(view, ref, cluster)
 
 
 def _cluster_of_event(view: View, ref: Ref, event: Event) -> Iterator[Ref]:
@@ -221,7 +232,7 @@ RULES: Final = (
         _judge_machine,
         {
             KubevirtMachine: itself,
-            Cluster: _machines_of_cluster,
+            Cluster: _machines_of_silent,
             KubevirtCluster: _machines_of_cluster,
             KubeadmConfig: _machine_named,
             VirtualMachine: _machine_named,

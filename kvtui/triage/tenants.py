@@ -23,7 +23,7 @@ from kvtui.records.kubevirt import VirtualMachine
 from kvtui.store import View
 from kvtui.text import parse_time
 from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
-from kvtui.triage.clusters import BOOTSTRAP_LIMIT, DOWN, WAIT_LIMIT, is_unreachable
+from kvtui.triage.clusters import BOOTSTRAP_LIMIT, DOWN, WAIT_LIMIT, does_not_answer, is_unreachable
 from kvtui.triage.messages import read_message
 
 DELETION_LIMIT: Final = 600.0
@@ -295,8 +295,10 @@ def _machine_named(view: View, ref: Ref, _record: Record) -> Iterator[Ref]:
         yield machine.ref(ref.backend)
 
 
-def _machines_of_cluster(view: View, ref: Ref, _cluster: Cluster) -> Iterator[Ref]:
-    return (at for at, _ in view.linked(ClusterMachine, ref.backend, "cluster", ref.path))
+def _machines_of_cluster(view: View, ref: Ref, cluster: Cluster) -> Iterator[Ref]:
+    """Only while they are judged otherwise for it: there may be very many of them."""
+    if does_not_answer(cluster) or _tell_pause(cluster) is not None:
+        yield from (at for at, _ in view.linked(ClusterMachine, ref.backend, "cluster", ref.path))
 
 
 def _planes_of_cluster(view: View, ref: Ref, _cluster: Cluster) -> Iterator[Ref]:
