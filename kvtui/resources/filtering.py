@@ -17,10 +17,18 @@ class Subject:
     """What a filter looks at in one row. Each part is only reckoned when the filter asks for it."""
 
     text: Callable[[], str]
-    """All columns, in lower case."""
+    """All columns but the reason, in lower case."""
     field: Callable[[str], str | None]
     """The value of a column or a further field, by its lower-case name; None where there is no such field."""
     labels: Callable[[], Mapping[str, str]]
+    reason: Callable[[], str] = lambda: ""
+    """A sentence, in lower case, of which a word is looked for from its beginning: ``ci`` is not in insufficient."""
+
+    def has(self, word: str) -> bool:
+        """Whether a plain word, in lower case, is anywhere in the row."""
+        if word in self.text():
+            return True
+        return re.search(rf"(?<![a-z0-9]){re.escape(word)}", self.reason()) is not None
 
 
 Test = Callable[[Subject], bool]
@@ -82,14 +90,14 @@ def _word_test(word: str, fields: Collection[str] | None) -> Test:
 
 
 def _text_test(word: str, inverted: bool) -> Test:
-    return lambda subject: (word in subject.text()) is not inverted
+    return lambda subject: subject.has(word) is not inverted
 
 
 def _field_test(name: str, value: str, inverted: bool, word: str) -> Test:
     def test(subject: Subject) -> bool:
         found = subject.field(name)
         if found is None:
-            return word in subject.text()
+            return subject.has(word)
         return (value in found.lower()) is not inverted
 
     return test

@@ -49,7 +49,7 @@ class Listing:
         self._cut_off: frozenset[tuple[str, str]] = frozenset()
         """(backend, kind) of rows of which nobody knows whether they are as they were."""
         self._rows: dict[Ref, Any] = {}
-        self._texts: dict[Ref, str] = {}
+        self._texts: dict[Ref, tuple[str, str]] = {}
         self._places: dict[Ref, Key] = {}
         """Where each row belongs, shown or not."""
         self._keys: dict[Ref, Key] = {}
@@ -308,20 +308,23 @@ class Listing:
 
     def _subject(self, ref: Ref, row: Any, now: float) -> Subject:
         return Subject(
-            text=lambda: self._text(ref, row, now),
+            text=lambda: self._words(ref, row, now)[0],
+            reason=lambda: self._words(ref, row, now)[1],
             field=lambda name: self._field(ref, row, name, now),
             labels=lambda: self.resource.labels(row),
         )
 
-    def _text(self, ref: Ref, row: Any, now: float) -> str:
-        """What plain words are looked for in: all columns but those that change by themselves."""
-        text = self._texts.get(ref)
-        if text is None:
-            columns = enumerate(self.resource.columns)
-            cells = [self.cell(ref, row, at, now).text for at, column in columns if not column.ticks]
+    def _words(self, ref: Ref, row: Any, now: float) -> tuple[str, str]:
+        """What plain words are looked for in: all columns but those that change by themselves, and the reason apart."""
+        words = self._texts.get(ref)
+        if words is None:
+            columns = [at for at, column in enumerate(self.resource.columns) if not column.ticks]
+            cells = [self.cell(ref, row, at, now).text for at in columns if at != self.reason_column]
+            health = self.health(ref, row, now)
             # The word of a status that counts down beside it.
-            text = self._texts[ref] = "\n".join((*cells, self.health(ref, row, now).word)).lower()
-        return text
+            text = "\n".join((*cells, health.word)).lower()
+            words = self._texts[ref] = text, health.reason.lower() if self.reason_column is not None else ""
+        return words
 
     def _field_names(self) -> set[str] | None:
         """What may stand before the colon of a filter; None without a row, for only rows know all their fields."""

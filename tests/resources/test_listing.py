@@ -133,6 +133,20 @@ def test_a_filter_that_makes_no_sense_is_a_sentence_and_changes_nothing(text: st
     assert listing.filter_text == "web"
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("ci", ["ci-1"]), ("insuf", ["db-1"]), ("!ci", ["db-1"]), ("cpu", ["db-1"]), ("reason:ci", ["db-1"])],
+)
+def test_of_a_reason_words_are_looked_for_from_their_beginning(text: str, shown: list[str]) -> None:
+    told = Condition(type="Failure", status="True", reason="FailedCreate", message="Insufficient cpu")
+    unlucky = machine("db-1", status="ErrorUnschedulable").record
+    assert isinstance(unlucky, VirtualMachine)
+    unlucky.status.conditions = (told,)
+    _, listing = vms(Put("c", unlucky), machine("ci-1"))
+    listing.set_filter(text, NOW)
+    assert names(listing) == shown
+
+
 def test_a_field_that_is_none_is_said_to_be_none() -> None:
     _, listing = vms(machine("web-1"))
     with pytest.raises(FilterError, match=r"^there is no field bogus; there are .*node, os.*status"):

@@ -47,7 +47,7 @@ _CONSOLE_KEYS = (
     ("escape", "while a paste goes out: stop it"),
 )
 _FILTERS = (
-    ("web fedora", "rows with both words in any column"),
+    ("web fedora", "rows with both words in any column; of a reason from their beginning"),
     ("!running", "rows without the word"),
     ("node:n3", "rows whose column or field holds the value; node!:n3 those whose does not"),
     ("-l app=shop", "rows with the label"),
