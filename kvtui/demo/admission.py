@@ -119,6 +119,11 @@ def _machine_causes(spec: Object) -> list[Object]:
         causes.append(_cause("spec.running", "One of Running or RunStrategy must be specified"))
     elif "runStrategy" in spec and spec["runStrategy"] not in _STRATEGIES:
         causes.append(_cause("spec.runStrategy", f"Invalid RunStrategy ({spec['runStrategy']})"))
+    for number, template in enumerate(spec.get("dataVolumeTemplates") or ()):
+        if not template.get("metadata", {}).get("name"):
+            field = f"spec.dataVolumeTemplate[{number}].name"
+            words = f"'name' field must not be empty for DataVolumeTemplate entry {field}."
+            causes.append(_cause(field, words, "FieldValueRequired"))
     path, inner = "spec.template.spec", spec["template"].get("spec") or {}
     causes += _hotplug_causes(path, (inner.get("domain") or {}).get("memory") or {})
     return causes + _instance_causes(path, inner)

@@ -84,6 +84,16 @@ def test_a_template_without_its_spec_never_stops_the_world() -> None:
     _write_all_ways(_world(), kind, vm, ("spec", "template"), {})
 
 
+def test_a_disk_of_a_machine_has_a_name() -> None:
+    kind, vm = next((kind, obj) for kind, obj in _samples() if obj.get("spec", {}).get("dataVolumeTemplates"))
+    namespace, name = vm["metadata"]["namespace"], vm["metadata"]["name"]
+    changed = _with(vm, ("spec", "dataVolumeTemplates", 0, "metadata"), {})
+    error = _refused(_update, _world(), kind, namespace, name, changed)
+    assert error is not None
+    assert error.code == 422
+    assert "spec.dataVolumeTemplate[0].name" in error.message
+
+
 @pytest.mark.parametrize("spec", [None, {}, {"containers": []}])
 def test_a_pod_without_containers_is_refused(spec: Any) -> None:
     kind, pod = next((kind, obj) for kind, obj in _samples() if kind is kinds.POD)

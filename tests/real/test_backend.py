@@ -72,7 +72,7 @@ async def test_a_daemon_that_dies_is_one_lost_host_until_it_is_back(
         await until(fleet, lambda: link_of(fleet.view, "dying") == "lost", 10)
         assert fleet.view.feed("dying", Domain.KIND).state is FeedState.STALE
         assert link_of(fleet.view, "other") == "connected"
-        assert [finding.rule for finding in fleet.engine.findings] == ["host.lost"]
+        await until(fleet, lambda: [finding.rule for finding in fleet.engine.findings] == ["host.lost"], 5)
         dying.start_daemon()
         await until(fleet, lambda: link_of(fleet.view, "dying") == "connected", 30)
         await until(fleet, lambda: fleet.view.feed("dying", Domain.KIND).state is FeedState.LIVE, 10)
@@ -91,7 +91,7 @@ async def test_a_daemon_that_hangs_is_called_stale_and_then_lost_and_others_go_o
         try:
             frozen = time.time()
             await until(fleet, lambda: link_of(fleet.view, "hanging") == "silent", 8)
-            assert [finding.trouble for finding in fleet.engine.findings] == ["does not answer"]
+            await until(fleet, lambda: [one.trouble for one in fleet.engine.findings] == ["does not answer"], 5)
             answered = host_of(fleet.view, "hanging").link_since or 0.0
             # The look before it was frozen, not the one that was missed.
             assert frozen - 4 < answered < frozen + 1

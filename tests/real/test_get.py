@@ -129,7 +129,7 @@ def test_a_qemu_that_hangs_is_a_problem(kvtui: Run, host: Host, guest: Guest) ->
     assert (code, err) == (1, "")
     assert f"!   vm   {guest.name}   hangs   " in out
     assert reasons[0] == 0
-    assert reasons[1].startswith(f"vm {guest.name} hangs, for ")
+    assert reasons[1].startswith(f"vm {guest.name} hangs\n  its QEMU does not answer: ")
 
 
 def test_a_host_that_hangs_is_a_problem(kvtui: Run, make_host: Callable[..., Host], host: Host, guest: Guest) -> None:
