@@ -1,4 +1,6 @@
-"""Problems that somebody knows of: out of the strip for an hour, unless they get worse or have another cause."""
+"""Problems that somebody knows of: out of the strip for an hour, unless they get worse, have another cause or touch
+something else besides.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ import msgspec
 
 from kvtui.errors import KvtuiError
 from kvtui.model import Finding, Severity
+from kvtui.triage.problems import Problem
 
 SPAN: Final = 3600.0
 """Seconds for which a problem stays acknowledged."""
@@ -26,6 +29,8 @@ class _Note(msgspec.Struct, frozen=True):
     until: float
     cause: str = ""
     """What it was because of; empty in files of older programs."""
+    victims: frozenset[tuple[str, ...]] = frozenset()
+    """What it touched; none in files of older programs."""
 
 
 class Acknowledged:
@@ -40,27 +45,28 @@ class Acknowledged:
             for note in msgspec.json.decode(path.read_bytes(), type=list[_Note]):
                 self._notes[note.rule, note.subject] = note
 
-    def until(self, finding: Finding, severity: Severity) -> float | None:
-        """Until when a problem is acknowledged, in seconds since the epoch; None when it is not, got worse, or comes of
-        something else by now.
+    def until(self, problem: Problem) -> float | None:
+        """Until when a problem is acknowledged, in seconds since the epoch; None when it is not, got worse, comes of
+        something else by now, or touches what it did not touch then.
         """
-        note = self._notes.get(_key(finding))
-        if note is None or note.until <= self._clock() or note.severity < severity:
+        note = self._notes.get(_key(problem.finding))
+        if note is None or note.until <= self._clock() or note.severity < problem.severity:
             return None
-        if note.cause and note.cause != _cause(finding):
+        if note.cause and note.cause != _cause(problem.finding):
             return None
-        return note.until
+        return note.until if _victims(problem) <= note.victims else None
 
-    def toggle(self, finding: Finding, severity: Severity) -> bool:
+    def toggle(self, problem: Problem) -> bool:
         """Acknowledge a problem, or take that back; whether it is acknowledged now.
 
         Raises KvtuiError when that cannot be kept: it holds in this program alone.
         """
-        key, now = _key(finding), self._clock()
-        known = self.until(finding, severity) is not None
+        key, now = _key(problem.finding), self._clock()
+        known = self.until(problem) is not None
         self._notes = {name: note for name, note in self._notes.items() if note.until > now and name != key}
         if not known:
-            self._notes[key] = _Note(*key, int(severity), now + SPAN, _cause(finding))
+            cause, victims = _cause(problem.finding), _victims(problem)
+            self._notes[key] = _Note(*key, int(problem.severity), now + SPAN, cause, victims)
         self._write()
         return not known
 
@@ -78,6 +84,16 @@ class Acknowledged:
 def _key(finding: Finding) -> tuple[str, tuple[str, ...]]:
     """A problem stays the same while its words change, and another object of that name has another."""
     return finding.rule, tuple(finding.subject)
+
+
+def _victims(problem: Problem) -> frozenset[tuple[str, ...]]:
+    """What a problem troubles, but for what is only worth knowing and for what each new try makes anew."""
+    troubled = (one for one in problem.effects if one.severity > Severity.INFO and one.label not in _TRIES)
+    return frozenset(tuple(one.subject) for one in troubled)
+
+
+_TRIES: Final = frozenset({"migration", "pod"})
+"""Labels of what has another name at each try."""
 
 
 def _cause(finding: Finding) -> str:

@@ -19,6 +19,7 @@ from kvtui.resources import RESOURCES
 from kvtui.stack import find_judge
 from kvtui.store import Put
 from kvtui.triage.base import itself
+from kvtui.triage.problems import Problem
 from kvtui.triage.rules import RULES
 from kvtui.ui.acknowledged import SPAN, Acknowledged
 from kvtui.ui.screens.detail import DetailScreen
@@ -114,10 +115,12 @@ async def test_what_is_acknowledged_leaves_the_strip_for_an_hour(stage: Stage, s
         await screen.press("escape")
         assert "shop/db-2 does not start" not in screen.lines[2]
         assert "1 acknowledged" in screen.lines[1]
+        assert "5 problems" in screen.lines[0]
         stage.clock.now += SPAN
         screen.main.tick()
         await screen.settle()
         assert "db-2" in screen.lines[2]
+        assert "6 problems" in screen.lines[0]
 
 
 async def test_an_acknowledgement_is_taken_back_by_the_same_key(stage: Stage, show: Show) -> None:
@@ -141,39 +144,59 @@ async def test_the_next_program_knows_what_was_acknowledged(stage: Stage, show: 
 FOUND = Finding("vm.state", Severity.WARN, Ref("c", "VirtualMachine", "shop", "a", "uid"), "vm", "is bad", "words")
 
 
+def of(finding: Finding, severity: Severity = Severity.WARN, *effects: Finding) -> Problem:
+    return Problem(replace(finding, severity=severity), effects)
+
+
 def test_what_gets_worse_is_acknowledged_no_longer(tmp_path: Path) -> None:
     clock = Clock("2026-11-21T01:00:00Z")
     known = Acknowledged(tmp_path / "a.json", clock)
-    assert known.toggle(FOUND, Severity.WARN)
-    assert known.until(FOUND, Severity.WARN) == clock.now + SPAN
-    assert known.until(FOUND, Severity.BAD) is None
-    assert Acknowledged(tmp_path / "a.json", clock).until(FOUND, Severity.INFO) == clock.now + SPAN
+    assert known.toggle(of(FOUND))
+    assert known.until(of(FOUND)) == clock.now + SPAN
+    assert known.until(of(FOUND, Severity.BAD)) is None
+    assert Acknowledged(tmp_path / "a.json", clock).until(of(FOUND, Severity.INFO)) == clock.now + SPAN
 
 
 def test_what_has_another_cause_is_acknowledged_no_longer_and_figures_are_none(tmp_path: Path) -> None:
     clock = Clock("2026-11-21T01:00:00Z")
     known = Acknowledged(tmp_path / "a.json", clock)
     slow = replace(FOUND, cause="dirty 412 MiB/s on worker-3")
-    known.toggle(slow, Severity.WARN)
-    assert known.until(replace(slow, cause="dirty 98.5 MiB/s on worker-3"), Severity.WARN) is not None
-    assert known.until(replace(slow, cause="dirty 412 MiB/s on worker-4"), Severity.WARN) is None
-    assert known.until(replace(slow, root=Ref("c", "Node", "", "worker-3")), Severity.WARN) is None
+    known.toggle(of(slow))
+    assert known.until(of(replace(slow, cause="dirty 98.5 MiB/s on worker-3"))) is not None
+    assert known.until(of(replace(slow, cause="dirty 412 MiB/s on worker-4"))) is None
+    assert known.until(of(replace(slow, root=Ref("c", "Node", "", "worker-3")))) is None
+
+
+def test_a_victim_that_was_not_there_ends_an_acknowledgement(tmp_path: Path) -> None:
+    known = Acknowledged(tmp_path / "a.json", Clock("2026-11-21T01:00:00Z"))
+    lost = replace(FOUND, rule="class.state", subject=Ref("c", "StorageClass", "", "nfs"), label="class")
+    first = replace(FOUND, subject=Ref("c", "VirtualMachine", "shop", "db-1", "u1"))
+    second = replace(FOUND, subject=Ref("c", "VirtualMachine", "shop", "db-9", "u9"))
+    note = replace(second, severity=Severity.INFO)
+    retry = replace(second, label="migration", subject=Ref("c", "VirtualMachineInstanceMigration", "shop", "m", "u7"))
+    known.toggle(of(lost, Severity.WARN, first))
+    assert known.until(of(lost, Severity.WARN, first, note, retry)) is not None
+    assert known.until(of(lost)) is not None
+    assert known.until(of(lost, Severity.WARN, first, second)) is None
+    assert known.toggle(of(lost, Severity.WARN, first, second))
+    again = Acknowledged(tmp_path / "a.json", Clock("2026-11-21T01:00:00Z"))
+    assert again.until(of(lost, Severity.WARN, first, second)) is not None
 
 
 def test_a_file_that_makes_no_sense_acknowledges_nothing(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     file.write_text('[{"rule": 7}]')
     known = Acknowledged(file, Clock("2026-11-21T01:00:00Z"))
-    assert known.until(FOUND, Severity.WARN) is None
-    assert known.toggle(FOUND, Severity.WARN)
+    assert known.until(of(FOUND)) is None
+    assert known.toggle(of(FOUND))
 
 
 def test_where_nothing_can_be_kept_it_holds_in_this_program_and_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     known = Acknowledged(tmp_path / "file" / "a.json", Clock("2026-11-21T01:00:00Z"))
     with pytest.raises(KvtuiError, match="in this program alone"):
-        known.toggle(FOUND, Severity.WARN)
-    assert known.until(FOUND, Severity.WARN) is not None
+        known.toggle(of(FOUND))
+    assert known.until(of(FOUND)) is not None
 
 
 async def test_enter_shows_a_row_that_another_namespace_hides(stage: Stage, show: Show) -> None:

@@ -21,6 +21,7 @@ from kvtui.records.libvirt import Domain, Host
 from kvtui.store import View
 from kvtui.triage.bastions import BASTION_CLOSED
 from kvtui.triage.control_plane import UNANSWERED
+from kvtui.ui.acknowledged import Acknowledged
 from kvtui.ui.bar import Bar, Piece
 
 _GAP = "   "
@@ -30,9 +31,10 @@ _MACHINES = frozenset({VirtualMachine.KIND, Domain.KIND})
 class Header(Horizontal):
     """Context and namespace at the left; health and clock at the right. It gives way in narrow terminals."""
 
-    def __init__(self, fleet: Fleet, *, read_only: bool) -> None:
+    def __init__(self, fleet: Fleet, acknowledged: Acknowledged, *, read_only: bool) -> None:
         super().__init__(classes="-production" if fleet.production else None)
         self._fleet = fleet
+        self._acknowledged = acknowledged
         self._read_only = read_only
         self._namespace = ""
         self._work = ""
@@ -57,10 +59,11 @@ class Header(Horizontal):
 
     def redraw(self) -> None:
         """Show the present state."""
-        severities = [problem.severity for problem in self._fleet.engine.problems]
+        problems = self._fleet.engine.problems
+        left = [problem.severity for problem in problems if self._acknowledged.until(problem) is None]
         self._bar.set_pieces(
             [*self._place(), *(self._tell_work() or versions(self._fleet))],
-            [Piece("  "), *counts(self._fleet.view, severities), *self._mode()],
+            [Piece("  "), *counts(self._fleet.view, left, len(problems) - len(left)), *self._mode()],
         )
 
     @property
@@ -200,8 +203,8 @@ def _unknown(view: View, backend: str, title: str, kind: str, rank: int) -> list
     return [Piece(_GAP, rank=rank), Piece(f"{title} ", rank=rank), Piece(word, tone, rank=rank)]
 
 
-def counts(view: View, problems: Iterable[Severity]) -> list[Piece]:
-    """Nodes that are ready of all there are, and how many problems there are."""
+def counts(view: View, problems: Iterable[Severity], acknowledged: int) -> list[Piece]:
+    """Nodes that are ready of all there are, and how many problems there are that nobody acknowledged."""
     nodes = [is_true(node.status.conditions, "Ready") for _, node in view.items(Node)]
     hosts = [host.connected for _, host in view.items(Host)]
     pieces = [*_count("nodes", nodes), *_count("hosts", hosts)]
@@ -209,6 +212,8 @@ def counts(view: View, problems: Iterable[Severity]) -> list[Piece]:
     if severities:
         noun = "problem" if len(severities) == 1 else "problems"
         pieces.append(Piece(f"{len(severities)} {noun}", max(severities).tone.value))
+    elif acknowledged:
+        pieces.append(Piece(f"{acknowledged} acknowledged", "muted", rank=3))
     elif any(feed.state is FeedState.LIVE and feed.kind in _MACHINES for feed in view.feeds()):
         pieces.append(Piece("no problems known", "muted", rank=3))
     return pieces

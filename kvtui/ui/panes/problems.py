@@ -89,15 +89,17 @@ class ProblemsPane(Vertical):
         self._show_worst()
         self._draw_title()
 
-    def tick(self) -> None:
-        """Let ages go on, and bring back what is acknowledged no longer."""
-        if self._known and len(self._fresh()) != len(self._shown):
+    def tick(self) -> bool:
+        """Let ages go on, and bring back what is acknowledged no longer; whether there was such."""
+        back = bool(self._known) and len(self._fresh()) != len(self._shown)
+        if back:
             self.redraw()
         self.table.tick()
+        return back
 
     def _fresh(self) -> Sequence[Problem]:
         problems = self._fleet.engine.problems
-        return [one for one in problems if self._acknowledged.until(one.finding, one.severity) is None]
+        return [one for one in problems if self._acknowledged.until(one) is None]
 
     @property
     def _known(self) -> int:

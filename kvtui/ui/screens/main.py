@@ -364,6 +364,7 @@ class MainScreen(PanesScreen):
 
         def go(choice: Choice | None) -> None:
             self.problems.redraw()
+            self._header.redraw()
             found = self._find_row(choice.ref) if choice is not None else None
             if choice is not None and choice.why and found is not None:
                 self._open(*found)

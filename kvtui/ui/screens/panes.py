@@ -72,8 +72,8 @@ class PanesScreen(Screen[None]):
         self._namespace = ""
         self._resources = {resource.name: resource for resource in resources}
         chosen = [self._resources[name] for name in PANES if name in self._resources]
-        self._header = Header(fleet, read_only=settings.read_only)
         self._acknowledged = Acknowledged(state_dir() / "acknowledged.json", fleet.clock)
+        self._header = Header(fleet, self._acknowledged, read_only=settings.read_only)
         self.problems = ProblemsPane(fleet, chosen, self._acknowledged)
         self.panes = [make_pane(number, resource, fleet, runner) for number, resource in enumerate(chosen, start=1)]
         self._guest: ResourcePane | None = None
@@ -124,7 +124,8 @@ class PanesScreen(Screen[None]):
         self._runner.tell_overdue()
         self._header.show_work(self._runner.progress)
         self._header.tick()
-        self.problems.tick()
+        if self.problems.tick():
+            self._header.redraw()
         for pane in self._all_panes():
             if pane.display:
                 pane.tick()

@@ -150,7 +150,7 @@ class ProblemsScreen(Screen[Choice]):
         return f"{name} in {ref.backend}" if name and len(self._fleet.backends) > 1 else name
 
     def _until(self, problem: Problem) -> float | None:
-        return self._acknowledged.until(problem.finding, problem.severity)
+        return self._acknowledged.until(problem)
 
     def _show_evidence(self) -> None:
         entry = self._rows.find(self.table.cursor)
@@ -199,11 +199,15 @@ class ProblemsScreen(Screen[Choice]):
             return
         problem = entry.problem
         try:
-            known = self._acknowledged.toggle(problem.finding, problem.severity)
+            known = self._acknowledged.toggle(problem)
         except KvtuiError as error:
             self.notify(clean_line(f"{error.title}: {error.detail}"), severity="warning")
         else:
-            words = "acknowledged for an hour, unless it gets worse" if known else "is no longer acknowledged"
+            words = (
+                "acknowledged for an hour, unless it gets worse or touches more"
+                if known
+                else "is no longer acknowledged"
+            )
             self.notify(clean_line(f"{problem.finding.subject.path}: {words}"), timeout=4)
         self.redraw()
 
