@@ -12,7 +12,9 @@ from kvtui.backends.base import Permission
 from kvtui.model import Care, Ref
 from kvtui.records.base import Record, is_true
 from kvtui.records.cdi import DataVolume
+from kvtui.records.clusters import ClusterMachine
 from kvtui.records.copies import VmSnapshot
+from kvtui.records.gitops import Application
 from kvtui.records.kubernetes import Claim, Namespace
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.resources.base import Danger
@@ -123,16 +125,26 @@ def _find_owner(view: View, backend: str, record: Record) -> Record | None:
 # Managers --------------------------------------------------------------------------------------------------------
 
 
-def name_managers(needs: Permission, record: Record) -> Sequence[str]:
+def name_managers(view: View, needs: Permission, ref: Ref, record: Record) -> Sequence[str]:
     """A sentence for each who undoes what is changed by hand."""
     if not lasts(needs, record):
         return ()
     deletes = needs.verb == "delete"
+    application = _argo_application(record)
+    if application and _leaves_be(view, ref.backend, application):
+        words = f"self-heal of Argo CD application {application} is off: this lasts until it is synced next"
+        return (words, *_makers(record, deletes=deletes))
     told = [
         f"{manager} will make it anew" if deletes else f"your change will be undone by {manager}"
         for manager in _managers(record)
     ]
     return (*told, *_makers(record, deletes=deletes))
+
+
+def _leaves_be(view: View, backend: str, name: str) -> bool:
+    """Whether no application of that name puts back what differs from git; of one that is not seen nobody knows."""
+    found = [one for ref, one in view.items(Application, backend) if ref.name == name]
+    return bool(found) and not any(one.heals for one in found)
 
 
 def _managers(record: Record) -> Iterator[str]:
@@ -207,17 +219,21 @@ def count_left(view: View, needs: Permission, refs: Collection[Ref]) -> Sequence
             name = f"cluster {cluster}"
             if name not in groups:
                 groups[name] = _control_plane(view, ref.backend, record)
-    return tuple(filter(None, (_tell_left(name, members, hit) for name, members in groups.items())))
+    return tuple(filter(None, (_tell_left(view, name, members, hit) for name, members in groups.items())))
 
 
-def _tell_left(name: str, members: Mapping[Ref, Record], hit: Collection[Ref]) -> str:
-    left = sum(_is_ready(member) for ref, member in members.items() if ref not in hit)
+def _tell_left(view: View, name: str, members: Mapping[Ref, Record], hit: Collection[Ref]) -> str:
+    left = sum(_is_ready(member) and _has_etcd(view, ref) for ref, member in members.items() if ref not in hit)
     if not name.startswith("cluster "):
         return "" if left else f"{name} is left without a ready VM"
     if len(members) == 1:
         return f"it is the only control-plane machine of {name}: nobody can manage that cluster meanwhile"
     if 2 * left > len(members):
         return ""
+    lost = [ref.name for ref in members if ref not in hit and not _has_etcd(view, ref)]
+    if lost:
+        known = f"{', '.join(lost)} {'has' if len(lost) == 1 else 'have'} no working etcd member already"
+        return f"{left} of {len(members)} control-plane machines of {name} stay whole: its etcd has no quorum ({known})"
     return f"{left} of {len(members)} control-plane machines of {name} stay ready: its etcd has no quorum"
 
 
@@ -230,6 +246,13 @@ def _control_plane(view: View, backend: str, record: Record) -> Mapping[Ref, Rec
         and other.metadata.labels.get(_CLUSTER) == mine.labels[_CLUSTER]
         and other.metadata.labels.get(_ROLE) == mine.labels[_ROLE]
     }
+
+
+def _has_etcd(view: View, ref: Ref) -> bool:
+    """Whether nothing is known against the etcd member on a machine of a control plane."""
+    machine = view.get(ClusterMachine, ref.backend, ref.namespace, ref.name)
+    member = machine.status.find("EtcdMemberHealthy") if machine is not None else None
+    return member is None or member.status != "False"
 
 
 def _is_ready(record: Record) -> bool:

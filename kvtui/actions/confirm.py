@@ -322,7 +322,7 @@ class Confirmer:
         record = view.record(ref)
         if record is None:
             return
-        yield from name_managers(needs, record)
+        yield from name_managers(view, needs, ref, record)
         # What an action does to a domain, its permission does not tell.
         ends = isinstance(record, Domain) or interrupts(needs, record)
         if ends and (sessions := self._sessions(ref)):

@@ -13,11 +13,12 @@ from typing import Any, Final
 from msgspec.structs import replace as alter
 
 from kvtui.joins.causes import Cause, Theme
+from kvtui.joins.ceph import judge_ceph
 from kvtui.joins.footing import nodes_in, nodes_of_machine
 from kvtui.joins.machine import Machine
 from kvtui.joins.room import requests_of, used_on
 from kvtui.model import Evidence, FeedState, Finding, Ref, Severity
-from kvtui.records.base import Record, is_true
+from kvtui.records.base import Record
 from kvtui.records.cdi import DataVolume
 from kvtui.records.clusters import CLUSTER_LABEL, Cluster, KubevirtCluster, KubevirtMachine
 from kvtui.records.kubernetes import Claim, Node, Pod
@@ -25,10 +26,13 @@ from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import Domain
 from kvtui.store import View
 from kvtui.text import quantity, size
+from kvtui.triage.capacity import takes_vms
 from kvtui.triage.scheduling import explain_scheduling
-from kvtui.triage.storage import explain_claim
+from kvtui.triage.storage import explain_claim, find_broken_ceph
 
 _STARTS: Final = frozenset({"vm.start", "vm.start_paused", "vm.restart", "vm.force_restart"})
+_RUNS: Final = _STARTS | {"vm.unpause"}
+"""After which a guest writes to its disks."""
 _ENDS: Final = frozenset({"stop", "kill", "restart", "force_restart", "delete", "reset", "pause"})
 """Names of actions that make a guest stand still or end, without their resource."""
 _ERASES: Final = frozenset({"pvc.delete", "datavolume.delete"})
@@ -44,6 +48,8 @@ def foresee(view: View, found: Found, action: str, row: Any, ref: Ref, together:
     """
     if action in _STARTS and isinstance(row, Machine):
         yield from _tell_no_start(view, row)
+    if action in _RUNS and isinstance(row, Machine):
+        yield from _tell_full(view, row)
     if action.partition(".")[2] in _ENDS:
         yield from _tell_tenants(view, found, ref)
     if action in _ERASES:
@@ -97,6 +103,14 @@ def _why_no_node(view: View, machine: Machine) -> str:
     next_pod = alter(pod, spec=alter(pod.spec, node_selector=wanted, containers=()))
     unknown = Cause(Theme.SCHEDULING, "", Evidence("", "", ""))
     return explain_scheduling(view, replace(machine, launcher=next_pod), unknown).sentence
+
+
+def _tell_full(view: View, machine: Machine) -> Iterator[str]:
+    """The Ceph below its disks that takes no writes, or is in error otherwise."""
+    ceph = find_broken_ceph(view, machine)
+    if ceph is not None:
+        name = f"CephCluster {ceph.metadata.namespace}/{ceph.metadata.name}"
+        yield f"{name} below its disks is in error ({judge_ceph(ceph).reason}): it may be paused by an I/O error again"
 
 
 # An end --------------------------------------------------------------------------------------------------------------
@@ -159,7 +173,7 @@ def _tell_copies(view: View, ref: Ref) -> Iterator[str]:
 
 def _tell_last_room(view: View, together: Collection[Ref], ref: Ref) -> Iterator[str]:
     """Whether no node is left that takes VMs, or none with room for the smallest of those that run."""
-    left = [node for at, node in view.items(Node, ref.backend) if at not in together and _takes_vms(node)]
+    left = [node for at, node in view.items(Node, ref.backend) if at not in together and takes_vms(node)]
     if not left:
         yield "no other node takes VMs: none starts or moves until one does again"
         return
@@ -171,15 +185,6 @@ def _tell_last_room(view: View, together: Collection[Ref], ref: Ref) -> Iterator
             f"no other node has room: {freest}, the freest, has {size(free[freest])} of memory left, "
             f"and the smallest VM asks for {size(asked)}"
         )
-
-
-def _takes_vms(node: Node) -> bool:
-    labels = node.metadata.labels
-    return (
-        is_true(node.status.conditions, "Ready")
-        and not node.spec.unschedulable
-        and labels.get("kubevirt.io/schedulable") == "true"
-    )
 
 
 def _least_memory(view: View, backend: str) -> float:

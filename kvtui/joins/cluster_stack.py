@@ -28,7 +28,8 @@ def of_cluster_machine(view: View, ref: Ref) -> Stack | None:
     machine = view.find(ClusterMachine, ref)
     if machine is None:
         return None
-    return Stack(tuple(_cluster_above(view, ref, machine.spec.cluster_name)), _machine_layer(Walk(view), ref))
+    above = (*_cluster_above(view, ref, machine.spec.cluster_name), *_control_plane_above(view, ref, machine))
+    return Stack(above, _machine_layer(Walk(view), ref))
 
 
 def above_vm(view: View, ref: Ref) -> Iterator[Layer]:
@@ -36,6 +37,7 @@ def above_vm(view: View, ref: Ref) -> Iterator[Layer]:
     machine = view.get(ClusterMachine, ref.backend, ref.namespace, ref.name)
     if machine is not None:
         yield from _cluster_above(view, ref, machine.spec.cluster_name)
+        yield from _control_plane_above(view, ref, machine)
         yield Layer("machine", ref.path, machine.ref(ref.backend))
         return
     vm = view.get(VirtualMachine, ref.backend, ref.namespace, ref.name)
@@ -80,3 +82,11 @@ def _cluster_above(view: View, ref: Ref, name: str) -> Iterator[Layer]:
     cluster = view.get(Cluster, ref.backend, ref.namespace, name) if name else None
     if cluster is not None:
         yield Layer("cluster", f"{ref.namespace}/{name}", cluster.ref(ref.backend))
+
+
+def _control_plane_above(view: View, ref: Ref, machine: ClusterMachine) -> Iterator[Layer]:
+    """The control plane that a machine is of: whether its etcd is whole stands there."""
+    owner = machine.controller
+    plane = view.get(ControlPlane, ref.backend, ref.namespace, owner.name) if owner is not None else None
+    if plane is not None and owner is not None and plane.metadata.uid == owner.uid:
+        yield Layer("control plane", f"{ref.namespace}/{owner.name}", plane.ref(ref.backend))

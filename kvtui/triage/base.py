@@ -14,6 +14,8 @@ LINGER = 5.0
 """Seconds for which an object must be well before what was found in it goes."""
 LOOK_AGAIN = 15.0
 """Seconds between two looks at what was found where the cause may lie in more than can be followed."""
+PATIENCE = 60.0
+"""Seconds that a controller may take once what it waited for is mended."""
 LOADING = 1.0
 """Seconds between two looks at whether all of a kind are listed."""
 
@@ -27,6 +29,8 @@ class Judgement:
     """When it may say something else though nothing changed, in seconds since the epoch."""
     hidden: bool = False
     """Whether nobody can tell at present: what is found again afterwards is as old as it was."""
+    unexplained: bool = False
+    """Whether it is told only as no reason is found: one that has just gone may still be at work."""
     hearsay: bool = False
     """Whether only an event tells it: it says nothing new where the root, or what rests on the subject, is told of."""
 
@@ -63,6 +67,8 @@ class Rule:
     """Seconds after which what it has found is judged anew though nothing of `related` changed; 0 for not at all."""
     linger: float = 0.0
     """Seconds that its subject must be well before a finding goes: what comes and goes stays in sight."""
+    patience: float = 0.0
+    """Seconds for which a finding without a reason is not told after there was another thing to say."""
     detects: str = ""
     """What it finds, in a sentence for the table of rules."""
     severities: str = ""

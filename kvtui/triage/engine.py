@@ -32,6 +32,8 @@ class _Case:
     """When what is told and no longer so will go."""
     due: float | None = None
     """When the rule is to be asked again."""
+    unexplained: float | None = None
+    """Since when no reason is found any more."""
     hearsay: bool = False
     """Whether what is told comes from an event alone."""
 
@@ -216,6 +218,8 @@ class Engine:
         """Go on with the case of a rule and its subject; whether something else is told of it than before."""
         case = self._cases.setdefault(ref, {}).setdefault(rule.id, _Case())
         before = case.told
+        if self.waits:
+            judgement = _hold_back(case, judgement, rule.patience, now)
         if judgement.finding is None:
             linger = rule.linger if view.record(ref) is not None else 0.0
             due = _miss(case, judgement, linger, now)
@@ -258,6 +262,17 @@ def _group_rules(rules: Sequence[Rule]) -> Mapping[type[Record], Mapping[Related
             ways = found.setdefault(type_, {})
             ways[related] = ways.get(related, frozenset()) | {rule.id}
     return found
+
+
+def _hold_back(case: _Case, judgement: Judgement, patience: float, now: float) -> Judgement:
+    """What has no reason is not told for a while, unless it is so when its subject is first seen."""
+    if not judgement.unexplained:
+        case.unexplained = None
+        return judgement
+    if case.unexplained is None:
+        case.unexplained = now - patience if case.closed else now
+    ripe = case.unexplained + patience
+    return judgement if ripe <= now else Judgement(again=_earliest(judgement.again, ripe))
 
 
 def _miss(case: _Case, judgement: Judgement, linger: float, now: float) -> float | None:

@@ -26,7 +26,7 @@ from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.storage import CephCluster
 from kvtui.store import View
 from kvtui.text import parse_time
-from kvtui.triage.base import LINGER, LOADING, LOOK_AGAIN, WELL, Judgement, Rule
+from kvtui.triage.base import LINGER, LOADING, LOOK_AGAIN, PATIENCE, WELL, Judgement, Rule
 from kvtui.triage.components import find_down
 from kvtui.triage.imports import explain_import
 from kvtui.triage.messages import read_message, step_for
@@ -197,7 +197,7 @@ def _judge_starting(view: View, machine: Machine, now: float) -> Judgement:
     if now < limit:
         return Judgement(again=limit)
     if cause is None:
-        return Judgement(_slow(view, machine, now))
+        return Judgement(_slow(view, machine, now), unexplained=True)
     return Judgement(_not_starting(view, machine, Severity.BAD, now))
 
 
@@ -375,9 +375,15 @@ def _start_since(machine: Machine) -> float | None:
 
 
 def _tried_since(machine: Machine) -> float | None:
-    """Since when it is on its way with a launcher pod: that may have been refused for long before."""
-    made = machine.launcher.created if machine.launcher is not None else None
-    return made if made is not None else _start_since(machine)
+    """Since when it is on its way with a launcher pod that has a node: it may have waited for either for long."""
+    pod = machine.launcher
+    made = pod.created if pod is not None else None
+    if pod is None or made is None:
+        return _start_since(machine)
+    scheduled = find_condition(pod.status.conditions, "PodScheduled")
+    if scheduled is None or scheduled.status != "True":
+        return made
+    return max(made, parse_time(scheduled.last_transition_time) or made)
 
 
 def _phase_since(machine: Machine) -> float | None:
@@ -434,6 +440,7 @@ RULES = (
         },
         look_again=LOOK_AGAIN,
         linger=LINGER,
+        patience=PATIENCE,
         detects="a VM that does not start, run, stop or keep in step as it should, or that its storage paused",
         severities="bad, warn",
     ),

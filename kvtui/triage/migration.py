@@ -14,7 +14,7 @@ from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInst
 from kvtui.records.progress import MigrationProgress
 from kvtui.store import View
 from kvtui.text import age, parse_time
-from kvtui.triage.base import LOOK_AGAIN, WELL, Judgement, Rule
+from kvtui.triage.base import LOOK_AGAIN, PATIENCE, WELL, Judgement, Rule
 from kvtui.triage.convergence import copy_of
 from kvtui.triage.messages import read_message, step_for
 from kvtui.triage.pace import PREPARATION, pace_of
@@ -161,7 +161,8 @@ def _judge_pending(view: View, move: Move, ref: Ref, now: float) -> Judgement:
             return Judgement(again=created + PENDING_LIMIT)
         words = "no condition says why it does not begin, and no limit on migrations is reached"
         step = f"read the log of virt-controller for {ref.name}"
-        return Judgement(_finding(move, ref, Severity.WARN, "waits", words, created, (), step))
+        finding = _finding(move, ref, Severity.WARN, "waits", words, created, (), step)
+        return Judgement(finding, unexplained=True)
     # Its turn comes, as long as those before it get on.
     stands = max(created, last_step_of_queue(view, ref.backend) or created) + QUEUE_LIMIT
     if now < stands:
@@ -324,6 +325,7 @@ RULES = (
         },
         look_again=LOOK_AGAIN,
         linger=_LINGER,
+        patience=PATIENCE,
         detects="a migration that failed, is held up, waits in the queue, finds no target, or does not converge",
         severities="bad, warn, info",
     ),

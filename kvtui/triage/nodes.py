@@ -75,7 +75,7 @@ def _not_ready(view: View, node: Node, ref: Ref) -> Finding:
         subject=ref,
         label="node",
         trouble="is not ready",
-        cause=words + vms,
+        cause=words.rstrip(".") + vms if vms else words,
         since=since,
         evidence=(
             *below,

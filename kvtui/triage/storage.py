@@ -15,7 +15,7 @@ from kvtui.joins.machine import Machine
 from kvtui.model import Evidence, FeedState, Finding, Ref, Severity, Tone
 from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim, Event
-from kvtui.records.storage import CsiDriver, PersistentVolume, StorageClass
+from kvtui.records.storage import CephCluster, CsiDriver, PersistentVolume, StorageClass
 from kvtui.store import View
 from kvtui.triage.base import LINGER, LOOK_AGAIN, WELL, Judgement, Rule, itself
 from kvtui.triage.messages import Reading, read_message
@@ -93,8 +93,9 @@ def explain_io_error(view: View, machine: Machine, told: Cause) -> Cause:
     events = [event for _, event in view.linked(Event, machine.backend, "about", uid) if event.reason == IO_ERROR]
     newest = max(events, key=lambda event: event.last_seen or 0.0, default=None)
     reading = read_message(newest.message) if newest is not None else None
-    ceph = _broken_ceph(view, machine)
-    found = replace(told, step="mend its storage, then unpause it", culprit=ceph)
+    ceph = find_broken_ceph(view, machine)
+    culprit = (ceph.KIND, ceph.metadata.namespace, ceph.metadata.name) if ceph is not None else None
+    found = replace(told, step="mend its storage, then unpause it", culprit=culprit)
     if newest is None or reading is None:
         return found
     event = Evidence(f"Event of VMI {machine.record.metadata.name}", newest.reason, newest.message, newest.first_seen)
@@ -109,13 +110,13 @@ def explain_io_error(view: View, machine: Machine, told: Cause) -> Cause:
     return replace(found, sentence=sentence, more=(event,))
 
 
-def _broken_ceph(view: View, machine: Machine) -> tuple[str, str, str] | None:
-    """The Ceph below one of its disks, where that is in error: kind, namespace, name."""
+def find_broken_ceph(view: View, machine: Machine) -> CephCluster | None:
+    """The Ceph below one of its disks, where that is in error."""
     for claim in machine.claims:
         volume = view.get(PersistentVolume, machine.backend, "", claim.spec.volume_name)
         ceph = ceph_behind(view, machine.backend, volume.origin) if volume is not None else None
         if ceph is not None and judge_ceph(ceph).tone is Tone.BAD:
-            return ceph.KIND, ceph.metadata.namespace, ceph.metadata.name
+            return ceph
     return None
 
 

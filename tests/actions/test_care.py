@@ -13,7 +13,8 @@ from kvtui.actions.care import why_undeletable
 from kvtui.actions.confirm import Confirmer, ImpossibleError, Question, Sheet
 from kvtui.backends.base import Permission
 from kvtui.model import Care, Ref
-from kvtui.records.base import Meta, Record
+from kvtui.records.base import Condition, Meta, Record
+from kvtui.records.clusters import ClusterMachine, MachineStatus
 from kvtui.records.copies import Reference, SnapshotSpec, VmSnapshot
 from kvtui.records.kubernetes import Claim, Namespace
 from kvtui.records.kubevirt import VirtualMachine
@@ -22,6 +23,8 @@ from kvtui.resources import RESOURCES
 from kvtui.resources.base import AnyAction, AnyResource
 from kvtui.resources.form import Answers, Draft
 from kvtui.store import Put
+from tests.applications import application
+from tests.machines import record_of
 from tests.ui.backend import NAME, Stage, recorded
 
 RUNNING = "dv-1"
@@ -212,6 +215,19 @@ async def test_a_tracking_id_that_was_copied_from_another_object_names_nobody(st
     assert not [line for line in await warn(stage, "vm.stop", RUNNING) if "undone" in line]
 
 
+@pytest.mark.parametrize(("heals", "undoes"), [(True, True), (False, False)], ids=["heals", "self-heal is off"])
+async def test_an_application_that_does_not_heal_is_not_said_to_undo_a_change(
+    stage: Stage, *, heals: bool, undoes: bool
+) -> None:
+    stage.put(alter(vm(), annotations={ARGO: f"web:kubevirt.io/VirtualMachine:shop/{RUNNING}"}))
+    written = application("shop", RUNNING, "2026-11-21T01:55:20Z")
+    written["spec"]["syncPolicy"]["automated"]["selfHeal"] = heals
+    stage.put(record_of(written))
+    said = await warn(stage, "vm.stop", RUNNING)
+    assert any("undone" in line for line in said) is undoes
+    assert ("self-heal of Argo CD application web is off: this lasts until it is synced next" in said) is not undoes
+
+
 async def test_of_several_vms_only_the_managed_one_is_said_to_be_undone(stage: Stage) -> None:
     stage.put(alter(vm(), annotations={ARGO: f"shop:kubevirt.io/VirtualMachine:shop/{RUNNING}"}))
     said = [line for line in await warn(stage, "vm.stop", RUNNING, "net-1") if "undone" in line]
@@ -243,6 +259,21 @@ async def test_a_control_plane_that_loses_its_quorum_is_told(stage: Stage) -> No
     add_siblings(stage, {"cp-3": False}, labels=cluster)
     words = "1 of 3 control-plane machines of cluster tenant stay ready: its etcd has no quorum"
     assert words in await warn(stage, "vm.stop", "cp-1")
+
+
+async def test_a_machine_without_its_etcd_member_counts_for_no_quorum(stage: Stage) -> None:
+    cluster = {"cluster.x-k8s.io/cluster-name": "tenant", "cluster.x-k8s.io/role": "control-plane"}
+    add_siblings(stage, {"cp-1": True, "cp-2": True, "cp-3": True}, labels=cluster)
+    lost = Condition(type="EtcdMemberHealthy", status="False", reason="NotHealthy")
+    machine = ClusterMachine(metadata=Meta(name="cp-2", namespace="shop", uid="m"))
+    machine.status = MachineStatus(conditions=(lost,))
+    stage.put(machine)
+    words = (
+        "1 of 3 control-plane machines of cluster tenant stay whole: its etcd has no quorum "
+        "(cp-2 has no working etcd member already)"
+    )
+    assert words in await warn(stage, "vm.stop", "cp-1")
+    assert not [line for line in await warn(stage, "vm.stop", "cp-2") if "quorum" in line]
 
 
 async def test_the_only_control_plane_machine_is_told(stage: Stage) -> None:

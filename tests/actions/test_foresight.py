@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from kvtui.actions.foresight import Found, foresee
+from kvtui.demo.world import World
 from kvtui.joins.machine import join_machine
 from kvtui.model import Finding, Ref, Severity
 from kvtui.records.base import Condition, Meta
@@ -16,6 +18,7 @@ from kvtui.records.kubernetes import Claim, Container, Node, NodeSpec, NodeStatu
 from kvtui.records.kubevirt import VirtualMachine
 from kvtui.store import Put, Store
 from tests.machines import Object, machine_store
+from tests.triage.worlds import Observer
 
 
 def told(
@@ -73,6 +76,16 @@ def test_a_disk_that_will_not_be_there_is_named_before_a_restart(claim: dict[str
         meta = Meta(name="data", namespace=ref.namespace, uid="d", deletion_timestamp=claim["deletionTimestamp"])
         store.apply([Put(ref.backend, Claim(metadata=meta))])
     assert told(store, "vm.restart", ref) == [f"the rules say it will not start again: {words}"]
+
+
+@pytest.mark.parametrize("action", ["vm.unpause", "vm.restart"])
+def test_a_full_ceph_is_named_before_a_guest_writes_to_it_again(action: str) -> None:
+    observer = Observer(World(start=datetime(2026, 11, 21, 2, 0, tzinfo=UTC), drill="ceph-full"))
+    ref = next(ref for ref, _ in observer.store.items(VirtualMachine) if ref.name == "ledger-db-1")
+    (words,) = told(observer.store, action, ref)
+    assert words.startswith("CephCluster rook-ceph/rook-ceph below its disks is in error (OSD_FULL: 3 full osd(s)")
+    assert words.endswith("it may be paused by an I/O error again")
+    assert told(observer.store, "vm.stop", ref) == []
 
 
 # A cluster -----------------------------------------------------------------------------------------------------------

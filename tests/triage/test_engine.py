@@ -307,3 +307,26 @@ def test_what_is_found_is_told_in_parts_and_all_at_once() -> None:
     assert parts > 1
     assert (len(engine.findings), len(engine.problems), len(engine.worst)) == (1, 1, 1)
     assert not engine.behind
+
+
+def test_what_has_no_reason_any_more_is_told_only_once_it_has_stood_without_one() -> None:
+    said = [Judgement(_of_node("is full")), Judgement(_of_node("says nothing"), unexplained=True)]
+    rule = Rule("test.bad", lambda _view, _ref, now: said[now >= 10], {Node: _itself}, patience=60.0)
+    engine, store = Engine([rule]), Store()
+    engine.update(store, store.apply([node("bad")]), 0.0)
+    assert [one.cause for one in engine.findings] == ["is full"]
+    for now, told in ((20.0, []), (79.0, []), (80.0, ["says nothing"])):
+        delta = store.apply([node("bad", version=str(now))])
+        engine.update(store, delta, now)
+        assert [one.cause for one in engine.findings] == told
+    anew = Engine([rule])
+    anew.update(store, store.apply([node("other")]), 90.0)
+    assert [one.cause for one in anew.findings] == ["says nothing"], "who comes now has seen no reason go"
+
+
+def _itself(_view: View, ref: Ref, _record: Record) -> Iterable[Ref]:
+    return (ref,)
+
+
+def _of_node(cause: str) -> Finding:
+    return Finding("test.bad", Severity.WARN, Ref("c", "Node", "", "bad"), "node", "is bad", cause)

@@ -27,7 +27,7 @@ from tests.triage.worlds import BACKEND, Observer
 _Key = tuple[str, str, str]
 _States = Mapping[_Key, Sequence[Record | None]]
 
-_AT_ONCE = [replace(rule, settle=0.0, linger=0.0) for rule in RULES]
+_AT_ONCE = [replace(rule, settle=0.0, linger=0.0, patience=0.0) for rule in RULES]
 """What settles or lingers is as it was a while ago."""
 _START = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 _LATER = 300.0

@@ -10,9 +10,9 @@ import pytest
 from kvtui.joins.landing import Wants, judge_nodes, travel_selector
 from kvtui.model import Finding, Severity
 from kvtui.records.kubernetes import Node
-from kvtui.records.kubevirt import VirtualMachineInstance
+from kvtui.records.kubevirt import Migration, VirtualMachineInstance
 from kvtui.records.progress import MigrationProgress
-from kvtui.store import Put
+from kvtui.store import Drop, Put
 from kvtui.text import parse_time
 from kvtui.triage.engine import Engine
 from tests.machines import Object, read_machine, record_of, store_of
@@ -122,6 +122,18 @@ def test_two_that_leave_one_node_hold_up_a_third_where_nobody_states_a_limit() -
 def test_a_queue_that_gets_on_is_no_finding() -> None:
     items = [*moving("Running"), *moving("Pending", "web-2"), installation(parallelMigrationsPerCluster=1)]
     assert [one for one in judge(items, BEGAN + 500) if one.cause.startswith("web-2")] == []
+
+
+def test_a_migration_whose_turn_has_just_come_is_not_said_to_wait_without_a_reason() -> None:
+    items = [*moving("Running"), *moving("Pending", "web-2"), installation(parallelMigrationsPerCluster=1)]
+    store, engine = store_of(items), Engine()
+    engine.update(store, store.drain(), BEGAN + 500)
+    first = next(ref for ref, one in store.items(Migration) if one.spec.vmi_name == "web-1")
+    for seconds, words in ((1, []), (59, []), (61, ["no condition says why it does not begin"])):
+        gone = store.apply([Drop(first.backend, Migration, first.namespace, first.name)])
+        engine.update(store, gone, BEGAN + 500 + seconds)
+        causes = [one.cause for one in engine.findings if one.cause.startswith("web-2")]
+        assert [cause.removeprefix("web-2: ").partition(", ")[0] for cause in causes] == words
 
 
 def test_a_migration_that_no_limit_holds_back_is_virt_controllers_matter() -> None:

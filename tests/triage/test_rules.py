@@ -278,7 +278,7 @@ def node(ready: str = "True", **labels: str) -> Any:
 def test_a_node_that_is_not_ready_names_how_many_vms_it_carries() -> None:
     ((severity, label, trouble, cause),) = findings("running", node("Unknown"))
     assert (severity, label, trouble) == (Severity.BAD, "node", "is not ready")
-    assert cause == "Kubelet stopped posting node status.; it carries 1 VM"
+    assert cause == "Kubelet stopped posting node status; it carries 1 VM"
 
 
 def test_a_node_without_heartbeat_and_one_that_takes_no_vms() -> None:

@@ -1,0 +1,41 @@
+"""Once what a drill is about has been mended, nothing is told for the moment that a controller takes to go on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from kvtui.demo import kinds
+from kvtui.demo.storage import Object
+from kvtui.demo.world import World
+from tests.triage.drills import CASES
+from tests.triage.worlds import Observer
+
+_START = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
+
+
+def begin(drill: str) -> Observer:
+    observer = Observer(World(start=_START, drill=drill))
+    observer.pass_time(CASES[drill].looks)
+    return observer
+
+
+def watch(observer: Observer, seconds: int) -> list[str]:
+    """What is told without a reason, second by second, by who watches and by who looks once."""
+    told = []
+    for _ in range(seconds):
+        observer.pass_time(1.0)
+        causes = [one.cause for one in (*observer.findings, *(found.finding for found in observer.look_once()))]
+        told += [cause for cause in causes if "no condition says why" in cause]
+    return told
+
+
+def untaint(node: Object) -> None:
+    node["spec"].pop("taints", None)
+
+
+def test_a_vm_that_gets_its_node_at_last_is_not_told_to_start_for_long() -> None:
+    observer = begin("tainted-nodes")
+    for node in observer.world.storage.list(kinds.NODE):
+        if "node-role.kubernetes.io/control-plane" not in node["metadata"].get("labels", {}):
+            observer.world.storage.modify(kinds.NODE, "", node["metadata"]["name"], untaint)
+    assert watch(observer, 30) == []
