@@ -36,16 +36,21 @@ from kvtui.resources import RESOURCES, find
 from kvtui.resources.form import Answers
 from kvtui.resources.sources import (
     APPLICATIONS,
+    CAPI_MACHINES,
+    CEPHS,
     CLUSTER_MACHINES,
     CLUSTERS,
     DOMAINS,
     INSTANCES,
     NAMESPACES,
     NODES,
+    VOLUMES,
     name_kind,
 )
 from kvtui.text import age, clean_line
 
+_OF_VMS: Final = (CLUSTERS, CLUSTER_MACHINES, CAPI_MACHINES, APPLICATIONS, VOLUMES, CEPHS)
+"""A VM may be a machine of a cluster that is in trouble, be put back as git has it, or stand on a Ceph that is full."""
 _LISTS: Final = 15.0
 """Seconds that the lists may take."""
 _PATIENCE: Final = 2.0
@@ -173,11 +178,8 @@ class _Run:
         made = [one.makes.source for one in actions if one.makes is not None and self._waits]
         # What a domain carries is said before it is stopped or moved.
         carried = (NODES, INSTANCES) if DOMAINS in self._deed.resource.own else ()
-        # A VM may be a machine of a cluster that is in trouble.
-        tenants = (CLUSTERS, CLUSTER_MACHINES) if INSTANCES in self._deed.resource.sources else ()
-        # What is declared in git may be put back while its end is waited for.
-        owners = (APPLICATIONS,) if INSTANCES in self._deed.resource.sources and self._waits else ()
-        known = (*self._deed.resource.sources, *reads, *made, *carried, *tenants, *owners, NAMESPACES)
+        about = _OF_VMS if INSTANCES in self._deed.resource.sources else ()
+        known = (*self._deed.resource.sources, *reads, *made, *carried, *about, NAMESPACES)
         return tuple(dict.fromkeys(known))
 
     # What is meant --------------------------------------------------------------------------------------------------

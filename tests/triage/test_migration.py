@@ -129,7 +129,7 @@ def test_a_migration_whose_turn_has_just_come_is_not_said_to_wait_without_a_reas
     store, engine = store_of(items), Engine()
     engine.update(store, store.drain(), BEGAN + 500)
     first = next(ref for ref, one in store.items(Migration) if one.spec.vmi_name == "web-1")
-    for seconds, words in ((1, []), (59, []), (61, ["no condition says why it does not begin"])):
+    for seconds, words in ((1, []), (61, []), (119, []), (122, ["no condition says why it does not begin"])):
         gone = store.apply([Drop(first.backend, Migration, first.namespace, first.name)])
         engine.update(store, gone, BEGAN + 500 + seconds)
         causes = [one.cause for one in engine.findings if one.cause.startswith("web-2")]
