@@ -9,6 +9,7 @@ from textual.binding import Binding
 
 from kvtui.resources import RESOURCES
 from kvtui.triage.rules import RULES
+from kvtui.triage.runbooks import RUNBOOKS
 from kvtui.ui.app import KvtuiApp
 from kvtui.ui.consoles.menu import MENU
 from kvtui.ui.keys import list_bindings
@@ -51,10 +52,11 @@ def menu_lines() -> Iterator[str]:
 
 def rule_lines() -> Iterator[str]:
     """The table of rules."""
-    yield "| rule | what it detects | severity |"
-    yield "|---|---|---|"
+    yield "| rule | what it detects | severity | runbooks |"
+    yield "|---|---|---|---|"
     for rule in RULES:
-        yield f"| `{rule.id}` | {rule.detects} | {rule.severities} |"
+        runbooks = ", ".join(dict.fromkeys(one.name for one in RUNBOOKS if one.rule == rule.id))
+        yield f"| `{rule.id}` | {rule.detects} | {rule.severities} | {runbooks} |"
 
 
 def render(text: str) -> str:

@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kvtui.model import Finding, Ref
+from kvtui.triage.runbooks import runbook_of, runbook_url
 
 
 def describe_finding(finding: Finding) -> dict[str, Any]:
     """A finding with its evidence; times as RFC 3339."""
+    runbook = runbook_of(finding)
     return {
         "rule": finding.rule,
         "severity": finding.severity.name.lower(),
@@ -19,6 +21,7 @@ def describe_finding(finding: Finding) -> dict[str, Any]:
         "cause": finding.cause,
         "since": tell_time(finding.since),
         "step": finding.step,
+        "runbook": {"name": runbook, "url": runbook_url(runbook)} if runbook else None,
         "root": describe_ref(finding.root) if finding.root is not None else None,
         "evidence": [
             {"subject": item.subject, "field": item.field, "value": item.value, "since": tell_time(item.since)}

@@ -24,6 +24,7 @@ from kvtui.joins.reach import Tie, unseen_layers
 from kvtui.model import Health, Ref, Tone
 from kvtui.resources.verdicts import find_worst, worsen
 from kvtui.text import clean_line, escape_markdown
+from kvtui.triage.runbooks import runbook_line, runbook_url
 from kvtui.triage.telling import Story, evidence_line, full_reach, headline, tell_stories
 
 _NAMED: Final = 5
@@ -140,6 +141,8 @@ def _text(answer: _Answer, now: float) -> Iterator[str]:
             yield f"    {clean_line(evidence_line(evidence, now))}"
         if story.step:
             yield f"  next: {clean_line(story.step)}"
+        if story.runbook:
+            yield f"  {runbook_line(story.runbook)}"
         if story.effects:
             yield f"  the same cause troubles {clean_line(_names(story))}"
 
@@ -164,6 +167,9 @@ def _markdown(answer: _Answer, missing: Sequence[str], now: float) -> Iterator[s
         if story.step:
             yield ""
             yield f"Next: {escape_markdown(story.step)}"
+        if story.runbook:
+            yield ""
+            yield f"Runbook: [{story.runbook}]({runbook_url(story.runbook)})"
         if story.effects:
             yield ""
             yield f"The same cause troubles {escape_markdown(_names(story))}"

@@ -14,6 +14,7 @@ from kvtui.store import View
 from kvtui.text import age
 from kvtui.triage.base import backend_ref
 from kvtui.triage.problems import Problem
+from kvtui.triage.runbooks import runbook_of
 
 _Name = tuple[str, str, str, str]
 """A Ref without its uid."""
@@ -52,6 +53,11 @@ class Story:
     def step(self) -> str:
         """What to do: at the root, for the rest follows."""
         return self.root.step or self.finding.step
+
+    @property
+    def runbook(self) -> str:
+        """Of the root, or of itself: its name; empty where there is none."""
+        return runbook_of(self.root) or runbook_of(self.finding)
 
 
 def tell_stories(view: View, ref: Ref, row: Any, problems: Sequence[Problem]) -> list[Story]:

@@ -18,6 +18,7 @@ from kvtui.resources.base import AnyResource
 from kvtui.resources.verdicts import find_worst, worsen
 from kvtui.text import age, parse_time
 from kvtui.triage.problems import Problem
+from kvtui.triage.runbooks import runbook_line, runbook_of
 from kvtui.triage.telling import Story, evidence_line
 from kvtui.ui.lines import Line, Part, line, wrap
 
@@ -72,7 +73,7 @@ def _indented(text: str, width: int, look: str = "") -> Iterator[Line]:
 
 
 def finding_lines(finding: Finding, now: float, width: int) -> Iterator[Line]:
-    """A finding with its evidence and next step."""
+    """A finding with its evidence."""
     since = f"  for {age(now - finding.since)}" if finding.since else ""
     yield (Part(f"{finding.severity.glyph} {finding.trouble}", str(finding.severity.tone)), Part(since, "muted"))
     for piece in wrap(finding.cause, width, "  "):
@@ -80,21 +81,24 @@ def finding_lines(finding: Finding, now: float, width: int) -> Iterator[Line]:
     for evidence in finding.evidence:
         for piece in wrap(evidence_line(evidence, now), width, "    "):
             yield line(piece, Tone.MUTED)
-    if finding.step:
-        for piece in wrap(f"next: {finding.step}", width, "  "):
-            yield line(piece, "bold")
+
+
+def _way_out(step: str, runbook: str, width: int) -> Iterator[Line]:
+    """What to do, and the runbook that tells more of it."""
+    for piece in wrap(f"next: {step}", width, "  ") if step else ():
+        yield line(piece, "bold")
+    for piece in wrap(runbook_line(runbook), width, "  ") if runbook else ():
+        yield line(piece, Tone.MUTED)
 
 
 def story_lines(story: Story, fleet: Fleet, width: int) -> Iterator[Line]:
     """What is wrong with an object: the trouble, what it rests on down to the root, and what else that troubles."""
     now = fleet.clock()
-    if not story.chain:
-        yield from finding_lines(story.finding, now, width)
-    else:
-        yield from finding_lines(replace(story.finding, step=""), now, width)
-        for below in story.chain:
-            yield line(f"  because {below.label} {fleet.name(below.subject)}", "title")
-            yield from finding_lines(below if below is story.root else replace(below, step=""), now, width)
+    yield from finding_lines(story.finding, now, width)
+    for below in story.chain:
+        yield line(f"  because {below.label} {fleet.name(below.subject)}", "title")
+        yield from finding_lines(below, now, width)
+    yield from _way_out(story.step, story.runbook, width)
     if story.effects:
         named = ", ".join(f"{finding.label} {finding.subject.path}" for finding in story.effects[:_NAMED])
         more = f" and {len(story.effects) - _NAMED} more" if len(story.effects) > _NAMED else ""
@@ -111,6 +115,7 @@ def problem_lines(problem: Problem, fleet: Fleet, width: int) -> Iterator[Line]:
     now = fleet.clock()
     yield line(fleet.name(problem.finding.subject), "title")
     yield from finding_lines(replace(problem.finding, severity=problem.severity), now, width)
+    yield from _way_out(problem.finding.step, runbook_of(problem.finding), width)
     if problem.effects:
         yield line()
         yield line(f"Brings about {len(problem.effects)}", "title")
