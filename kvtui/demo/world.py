@@ -17,7 +17,7 @@ from kvtui.demo.controllers.binder import VolumeBinder
 from kvtui.demo.controllers.ceph import Ceph
 from kvtui.demo.controllers.claimcopies import ClaimCopies
 from kvtui.demo.controllers.clone import Clones
-from kvtui.demo.controllers.clustermachines import ControlPlanes, Machines, Pauses
+from kvtui.demo.controllers.clustermachines import ControlPlanes, Deployments, Machines, Pauses
 from kvtui.demo.controllers.clusters import Clusters, KubeadmConfigs, KubevirtClusters, LoadBalancers
 from kvtui.demo.controllers.components import Components
 from kvtui.demo.controllers.datavolume import DataVolumes
@@ -140,6 +140,7 @@ class World:
             Machines(self),
             self.control_planes,
             Pauses(self),
+            Deployments(self),
             LoadBalancers(self),
             self.ceph,
             Applications(self),

@@ -26,6 +26,8 @@ from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
 from kvtui.triage.clusters import BOOTSTRAP_LIMIT, DOWN, WAIT_LIMIT, does_not_answer, is_unreachable
 from kvtui.triage.messages import read_message
 
+SCALE_LIMIT: Final = 300.0
+"""Seconds that a Machine may take to be made: it is an object only, its VM takes longer."""
 DELETION_LIMIT: Final = 600.0
 """Seconds that a machine may take to go: CAPI calls a deletion stale after 15 minutes."""
 
@@ -274,6 +276,43 @@ def _scaled(view: View, ref: Ref) -> Iterator[ControlPlane | MachineDeployment]:
         yield deployment
 
 
+def _judge_scale(view: View, ref: Ref, now: float) -> Judgement:
+    """A cluster that is not paused and in which somebody wants more machines than have been made."""
+    cluster = view.find(Cluster, ref)
+    if cluster is None or cluster.metadata.deletion_timestamp or _tell_pause(cluster) is not None:
+        return WELL
+    again: list[float] = []
+    for record in _scaled(view, ref):
+        wanted, has = record.spec.replicas, record.status.replicas
+        if wanted <= has or record.metadata.deletion_timestamp or record.metadata.annotations.paused is not None:
+            continue
+        condition = record.status.find("ScalingUp")
+        told = condition if condition is not None and condition.status == "True" else None
+        since = parse_time(told.last_transition_time) if told is not None else None
+        if since is not None and now < since + SCALE_LIMIT:
+            again.append(since + SCALE_LIMIT)
+            continue
+        name = f"{record.KIND} {record.metadata.name}"
+        words = f": {_flat(told.message)}" if told is not None and told.message else ""
+        cause = f"{name} wants {wanted} machines and has {has}{words}"
+        evidence = [Evidence(name, "spec.replicas", f"{wanted}, status.replicas {has}", since)]
+        if told is not None:
+            evidence.append(_evidence(name, told))
+        step = f"read the log of {_MAKERS[record.KIND]}"
+        return Judgement(
+            Finding(_SCALE, Severity.WARN, ref, "cluster", "does not grow", cause, since, tuple(evidence), step)
+        )
+    return Judgement(again=min(again, default=None))
+
+
+_SCALE: Final = "cluster.scale"
+_MAKERS: Final = {
+    ControlPlane.KIND: "capi-kubeadm-control-plane-controller-manager",
+    MachineDeployment.KIND: "capi-controller-manager",
+}
+"""Who makes the machines of each."""
+
+
 def _name_of(record: Record) -> str:
     return record.metadata.labels.get(CLUSTER_LABEL, "")
 
@@ -341,5 +380,14 @@ RULES: Final = (
         linger=LINGER,
         detects="a cluster that Cluster API leaves alone, and what waits for that",
         severities="warn, info",
+    ),
+    Rule(
+        "cluster.scale",
+        _judge_scale,
+        {Cluster: itself, ControlPlane: _clusters_of, MachineDeployment: _clusters_of},
+        settle=SCALE_LIMIT,
+        linger=LINGER,
+        detects="a cluster whose MachineDeployment or control plane has wanted more machines for five minutes",
+        severities="warn",
     ),
 )

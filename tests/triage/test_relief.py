@@ -39,3 +39,15 @@ def test_a_vm_that_gets_its_node_at_last_is_not_told_to_start_for_long() -> None
         if "node-role.kubernetes.io/control-plane" not in node["metadata"].get("labels", {}):
             observer.world.storage.modify(kinds.NODE, "", node["metadata"]["name"], untaint)
     assert watch(observer, 30) == []
+
+
+def test_a_cluster_that_is_paused_no_more_gets_the_machines_that_it_was_to_have() -> None:
+    observer = begin("cluster-paused")
+    world, labels = observer.world, {"cluster.x-k8s.io/deployment-name": "tenant-a-workers"}
+    before = len(world.storage.list(kinds.MACHINE, "tenants", labels))
+    world.storage.modify(kinds.CLUSTER, "tenants", "tenant-a", lambda found: found["spec"].update(paused=False))
+    observer.pass_time(900.0)
+    machines = world.storage.list(kinds.MACHINE, "tenants", labels)
+    assert len(machines) == before + 2
+    assert {one["status"]["phase"] for one in machines} == {"Running"}
+    assert observer.problems == []

@@ -184,3 +184,25 @@ def test_a_machine_that_is_paused_by_itself_is_worth_knowing_and_one_of_a_paused
     assert (found.severity, found.trouble) == (Severity.INFO, "is paused")
     cluster = made("Cluster", "tenant-a", {"phase": "Provisioned"}, {"paused": True})
     assert [one.label for one in judge([cluster, alone])] == ["cluster"]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "words"),
+    [((), ""), ((condition("ScalingUp", "True", "ScalingUp", "Scaling up from 2 to 4 replicas"),), ": Scaling up")],
+    ids=["by numbers", "by its condition"],
+)
+def test_a_deployment_that_wants_more_machines_than_it_has_is_told(conditions: tuple[Object, ...], words: str) -> None:
+    cluster = made("Cluster", "tenant-a", {"phase": "Provisioned"})
+    workers = made("MachineDeployment", "workers", {"replicas": 2, "conditions": list(conditions)}, {"replicas": 4})
+    found = only(judge([cluster, workers], waits=False), "cluster")
+    assert (found.rule, found.trouble) == ("cluster.scale", "does not grow")
+    assert found.cause.startswith(f"MachineDeployment workers wants 4 machines and has 2{words}")
+    assert bool(judge([cluster, workers])) is bool(conditions), "without a date it has to stand for a while"
+
+
+def test_a_deployment_that_has_what_it_wants_or_began_just_now_is_no_finding() -> None:
+    cluster = made("Cluster", "tenant-a", {"phase": "Provisioned"})
+    begun = {**condition("ScalingUp", "True", "ScalingUp"), "lastTransitionTime": "2026-11-21T01:55:00Z"}
+    grows = made("MachineDeployment", "workers", {"replicas": 2, "conditions": [begun]}, {"replicas": 4})
+    whole = made("KubeadmControlPlane", "cp", {"replicas": 3}, {"replicas": 3})
+    assert judge([cluster, grows, whole], waits=False) == []

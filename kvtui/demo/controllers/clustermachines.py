@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kvtui.demo import kinds
 from kvtui.demo.controllers.base import Controller, Key
 from kvtui.demo.controllers.clusters import CLUSTER_NAME
-from kvtui.demo.objects import deleting, set_plain_condition
+from kvtui.demo.objects import copy_of, deleting, owner_reference, set_plain_condition
 from kvtui.demo.storage import Change, Kind, Object
 
 if TYPE_CHECKING:
@@ -148,3 +148,54 @@ class Pauses(Controller):
         for kind in (kinds.MACHINE_DEPLOYMENT, kinds.CONTROL_PLANE):
             for owned in self.storage.list(kind, namespace, {CLUSTER_NAME: name}):
                 _write(self, kind, owned, told)
+
+
+class Deployments(Controller):
+    """CAPI: makes the machines that a MachineDeployment wants more, each like one that it has."""
+
+    kinds = (kinds.MACHINE_DEPLOYMENT, kinds.CLUSTER)
+    latency = 1.0
+
+    def keys_for(self, change: Change) -> Iterable[Key]:
+        """The deployment; of a cluster all."""
+        if change.kind is kinds.MACHINE_DEPLOYMENT:
+            return ((change.namespace, change.name),)
+        found = self.storage.list(kinds.MACHINE_DEPLOYMENT, change.namespace, {CLUSTER_NAME: change.name})
+        return [(change.namespace, one["metadata"]["name"]) for one in found]
+
+    def reconcile(self, namespace: str, name: str) -> None:
+        """Make what lacks."""
+        deployment = self.storage.find(kinds.MACHINE_DEPLOYMENT, namespace, name)
+        if deployment is None or deleting(deployment) or _is_paused(self, deployment):
+            return
+        wanted, has = deployment["spec"].get("replicas", 1), deployment.get("status", {}).get("replicas", 0)
+        siblings = self.storage.list(kinds.MACHINE, namespace, {"cluster.x-k8s.io/deployment-name": name})
+        if wanted <= has or not siblings:
+            return
+        for _ in range(wanted - has):
+            self._make(siblings[0], f"{name}-{self.random.getrandbits(20):05x}")
+        self.storage.modify(
+            kinds.MACHINE_DEPLOYMENT, namespace, name, lambda found: found["status"].update(replicas=wanted)
+        )
+
+    def _make(self, sibling: Object, name: str) -> None:
+        """A Machine with what stands below it, as a MachineSet makes them."""
+        meta = sibling["metadata"]
+        template = self.storage.find(kinds.KUBEVIRT_MACHINE, meta["namespace"], meta["name"])
+        if template is None:
+            return
+        spec = {key: value for key, value in copy_of(sibling["spec"]).items() if key != "providerID"}
+        spec["infrastructureRef"]["name"] = name
+        spec["bootstrap"] = {
+            "configRef": {"apiGroup": kinds.KUBEADM_CONFIG.group, "kind": kinds.KUBEADM_CONFIG.kind, "name": name}
+        }
+        owners = copy_of(meta["ownerReferences"])
+        machine = self._create(kinds.MACHINE, name, meta, spec, owners)
+        below = {"virtualMachineTemplate": copy_of(template["spec"]["virtualMachineTemplate"])}
+        for kind, wanted in ((kinds.KUBEVIRT_MACHINE, below), (kinds.KUBEADM_CONFIG, {"joinConfiguration": {}})):
+            self._create(kind, name, meta, wanted, [owner_reference(machine)])
+
+    def _create(self, kind: Kind, name: str, like: Object, spec: Object, owners: list[Object]) -> Object:
+        made = {"name": name, "namespace": like["namespace"], "labels": dict(like["labels"]), "ownerReferences": owners}
+        obj = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": made, "spec": spec}
+        return self.storage.create(kind, obj)
