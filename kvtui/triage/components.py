@@ -65,7 +65,7 @@ def read_pod(pod: Pod, now: float) -> PodTrouble | None:
     since = (parse_time(ready.last_transition_time) if ready is not None else None) or pod.created or 0.0
     name = f"Pod {pod.metadata.name}"
     for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
-        if (told := _read_container(name, status, since)) is not None:
+        if (told := _read_container(pod, status, since)) is not None:
             return told
     scheduled = find_condition(pod.status.conditions, "PodScheduled")
     if scheduled is not None and scheduled.status == "False":
@@ -109,10 +109,34 @@ def _short_run(status: ContainerStatus) -> float | None:
 
 
 def _is_crash(ended: Terminated) -> bool:
-    return bool(ended.exit_code) or ended.reason == "OOMKilled"
+    return bool(ended.exit_code) or ended.reason == _OOM
 
 
-def _read_container(pod: str, status: ContainerStatus, since: float) -> PodTrouble | None:
+_OOM: Final = "OOMKilled"
+
+
+def _owner_of(pod: Pod) -> str:
+    return "the KubeVirt CR" if pod.component.startswith("virt-") else "the CDI CR"
+
+
+def _give_memory(pod: Pod, name: str) -> str:
+    """Where more memory is to be had: the operator puts back what is changed in its Deployment. A container without a
+    limit is killed only as its node has none left.
+    """
+    asked = next((one.resources for one in pod.spec.containers if one.name == name), None)
+    limit = asked.limits.get("memory", "") if asked is not None else ""
+    where = f"by a patch in spec.customizeComponents of {_owner_of(pod)}"
+    if limit:
+        return f"raise limits.memory of container {name}, now {limit}, {where}"
+    node = f"node {pod.spec.node_name}" if pod.spec.node_name else "its node"
+    return (
+        f"container {name} has no limits.memory, so {node} ran out of memory: see what uses it there; "
+        f"or raise its requests.memory {where}"
+    )
+
+
+def _read_container(of: Pod, status: ContainerStatus, since: float) -> PodTrouble | None:
+    pod = f"Pod {of.metadata.name}"
     waiting = status.state.waiting
     again = _short_run(status) is not None or (waiting is not None and status.restart_count >= _CRASHES)
     last = status.state.terminated or (status.last_state.terminated if again or waiting is not None else None)
@@ -123,9 +147,7 @@ def _read_container(pod: str, status: ContainerStatus, since: float) -> PodTroub
         how = f"{last.reason or 'ended'}, exit code {last.exit_code}"
         times = f", restarted {status.restart_count} times" if status.restart_count > 1 else ""
         ended = parse_time(last.finished_at) or since
-        step = (
-            f"give {status.name} more memory" if last.reason == "OOMKilled" else f"read the last log of {status.name}"
-        )
+        step = _give_memory(of, status.name) if last.reason == _OOM else f"read the last log of {status.name}"
         state = "state" if status.state.terminated is not None else "lastState"
         evidence = Evidence(pod, f"container {status.name} {state}.terminated", how, ended)
         return PodTrouble(f"container {status.name} does not stay up ({how}{times})", evidence, step, ripe)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from kvtui.demo import kinds
 from kvtui.demo.storage import Object
 from kvtui.demo.world import World
@@ -51,3 +53,30 @@ def test_a_cluster_that_is_paused_no_more_gets_the_machines_that_it_was_to_have(
     assert len(machines) == before + 2
     assert {one["status"]["phase"] for one in machines} == {"Running"}
     assert observer.problems == []
+
+
+@pytest.mark.parametrize(
+    ("drill", "container", "owner"),
+    [
+        ("virt-controller-down", "virt-controller", "the KubeVirt CR"),
+        ("cdi-crash-loop", "cdi-controller", "the CDI CR"),
+    ],
+)
+def test_where_a_component_gets_more_memory_is_said_by_field_and_value(drill: str, container: str, owner: str) -> None:
+    observer = begin(drill)
+    step = next(one.step for one in observer.findings if one.rule == "component.ready")
+    assert step.startswith(f"container {container} has no limits.memory, so node ")
+    assert step.endswith(f"or raise its requests.memory by a patch in spec.customizeComponents of {owner}")
+    for pod in observer.world.storage.list(kinds.POD):
+        if pod["spec"]["containers"][0]["name"] == container:
+            observer.world.storage.modify(
+                kinds.POD, pod["metadata"]["namespace"], pod["metadata"]["name"], lambda found: limit(found, "300Mi")
+            )
+    observer.pass_time(15.0)
+    step = next(one.step for one in observer.findings if one.rule == "component.ready")
+    patch = f"by a patch in spec.customizeComponents of {owner}"
+    assert step == f"raise limits.memory of container {container}, now 300Mi, {patch}"
+
+
+def limit(pod: Object, memory: str) -> None:
+    pod["spec"]["containers"][0]["resources"]["limits"] = {"memory": memory}
