@@ -53,6 +53,8 @@ class PodTrouble:
     step: str
     ripe: float
     """From when on it is no ordinary start, in seconds since the epoch."""
+    since: float | None
+    """When it was ready last; None where crashes between which it was ready for moments hide that."""
 
 
 def read_pod(pod: Pod, now: float) -> PodTrouble | None:
@@ -71,14 +73,16 @@ def read_pod(pod: Pod, now: float) -> PodTrouble | None:
     if scheduled is not None and scheduled.status == "False":
         words = scheduled.message or scheduled.reason
         evidence = Evidence(name, f"PodScheduled=False {scheduled.reason}".rstrip(), words, since)
-        return PodTrouble(f"no node takes it: {words}", evidence, "make room, or see its tolerations", since + SETTLE)
+        return PodTrouble(
+            f"no node takes it: {words}", evidence, "make room, or see its tolerations", since + SETTLE, since
+        )
     words = (
         (ready.message or ready.reason or "it is not ready")
         if ready is not None
         else f"its phase is {pod.status.phase}"
     )
     evidence = Evidence(name, f"Ready=False {ready.reason}".rstrip() if ready is not None else "phase", words, since)
-    return PodTrouble(words, evidence, "read its log", since + UNREADY_LIMIT)
+    return PodTrouble(words, evidence, "read its log", since + UNREADY_LIMIT, since)
 
 
 def _is_living(pod: Pod) -> bool:
@@ -143,6 +147,8 @@ def _read_container(of: Pod, status: ContainerStatus, since: float) -> PodTroubl
     if waiting is not None and waiting.reason in _BENIGN_WAITS:
         return None
     ripe = 0.0 if again else since + SETTLE
+    run = parse_time(last.started_at) if last is not None else None
+    unready = since if not again or run is None or since < run else None
     if last is not None and _is_crash(last):
         how = f"{last.reason or 'ended'}, exit code {last.exit_code}"
         times = f", restarted {status.restart_count} times" if status.restart_count > 1 else ""
@@ -150,14 +156,14 @@ def _read_container(of: Pod, status: ContainerStatus, since: float) -> PodTroubl
         step = _give_memory(of, status.name) if last.reason == _OOM else f"read the last log of {status.name}"
         state = "state" if status.state.terminated is not None else "lastState"
         evidence = Evidence(pod, f"container {status.name} {state}.terminated", how, ended)
-        return PodTrouble(f"container {status.name} does not stay up ({how}{times})", evidence, step, ripe)
+        return PodTrouble(f"container {status.name} does not stay up ({how}{times})", evidence, step, ripe, unready)
     if waiting is None:
         return None
     reading = read_message(waiting.message)
     words = reading.sentence if reading is not None else f"{waiting.reason}: {waiting.message}".rstrip(": ")
     evidence = Evidence(pod, f"container {status.name} waiting {waiting.reason}", waiting.message, since)
     step = reading.step if reading is not None else f"read the log of {status.name}"
-    return PodTrouble(f"container {status.name} waits: {words}", evidence, step, ripe)
+    return PodTrouble(f"container {status.name} waits: {words}", evidence, step, ripe, unready)
 
 
 def handlers_of_node(view: View, backend: str, node: str) -> list[Pod]:
@@ -202,7 +208,7 @@ def _judge_pod(view: View, ref: Ref, now: float) -> Judgement:
     if pod.component == HANDLER and node:
         cause = f"KubeVirt does nothing on node {node}: {cause}"
     finding = Finding(
-        "component.pod", Severity.WARN, ref, "pod", "does not run", cause, trouble.evidence.since,
+        "component.pod", Severity.WARN, ref, "pod", "does not run", cause, trouble.since,
         (trouble.evidence,), trouble.step, _root_of_pod(view, ref, pod, now),
     )  # fmt: skip
     proven = proven_at(pod)
@@ -243,7 +249,8 @@ def _judge_deployment(view: View, ref: Ref, now: float) -> Judgement:
         return Judgement(Finding(_READY, severity, subject, "deployment", _NONE_READY, cause, None, more, step))
     if now < told[0].ripe:
         return Judgement(again=told[0].ripe)
-    since = max(trouble.evidence.since or 0.0 for trouble in told)
+    unready = [trouble.since for trouble in told if trouble.since is not None]
+    since = max(unready) if len(unready) == len(told) else None
     evidence = tuple(trouble.evidence for trouble in told)
     cause = f"{without}: {told[0].sentence}"
     return Judgement(

@@ -249,7 +249,7 @@ def _not_starting(view: View, machine: Machine, severity: Severity, now: float) 
         phase = machine.vmi.status.phase if machine.vmi is not None else "missing"
         words = f"its status is {status or 'unset'} and its instance {phase}; no condition says why"
         return _finding(machine, severity, trouble, words, _start_since(machine))
-    since = cause.evidence.since if cause.evidence.since is not None else _start_since(machine)
+    since = _held_since(machine, cause)
     if cause.over:
         return _caused(machine, min(severity, Severity.WARN), "waits for a new try", cause, since)
     return _caused(machine, severity, trouble, cause, since)
@@ -372,6 +372,17 @@ def _start_since(machine: Machine) -> float | None:
     vm = machine.vm
     ready = find_condition(vm.status.conditions, "Ready") if vm is not None else None
     return (parse_time(ready.last_transition_time) if ready is not None else None) or machine.record.created
+
+
+def _held_since(machine: Machine, cause: Cause) -> float | None:
+    """Since when a cause keeps it from starting; None where that cannot be known. What begins anew with each try tells
+    when it was tried last: the start that was asked for is as old as its instance, unless instances follow each other.
+    """
+    failure = machine.vm.status.start_failure if machine.vm is not None else None
+    if failure is not None and failure.consecutive_fail_count:
+        return None
+    began = _start_since(machine)
+    return began if cause.theme is Theme.SYNC or cause.evidence.since is None else cause.evidence.since
 
 
 def _tried_since(machine: Machine) -> float | None:

@@ -263,6 +263,17 @@ def test_who_looks_but_once_sees_that_containers_crash_again_and_again(status: d
     assert "restarted 7 times" in first.cause
 
 
+@pytest.mark.parametrize("ready", ["2026-11-21T01:40:00Z", "2026-11-21T02:08:40Z"], ids=["never", "for moments"])
+def test_the_age_of_what_crashes_is_never_that_of_its_last_crash(ready: str) -> None:
+    """What was ready between two crashes does not tell for how long it goes on."""
+    store, engine = Store(), Engine()
+    engine.waits = False
+    down = pod("virt-controller", **crashing(ready="False", since=ready, **BACKS_OFF))
+    engine.update(store, store.apply([Put("site", down)]), LATER)
+    known = parse_time(ready) if ready < "2026-11-21T02:08:00Z" else None
+    assert {one.since for one in engine.findings if one.rule.startswith("component.")} == {known}
+
+
 def test_what_is_ready_for_longer_than_its_last_run_lasted_is_believed() -> None:
     status = crashing(ready="True", since="2026-11-21T02:08:50Z", running={})
     assert judge(pod("virt-controller", **status)).get("Deployment virt-controller") is None

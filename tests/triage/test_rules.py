@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kvtui.model import Feed, FeedState, Finding, Severity
+from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.store import Put, Store
 from kvtui.text import parse_time
 from kvtui.triage.engine import Engine
@@ -68,6 +69,24 @@ def test_a_finding_has_evidence_a_step_and_a_time() -> None:
     assert finding.evidence[0].field == "PodScheduled=False Unschedulable"
     assert finding.step == "free capacity, add a node, or make the VM smaller"
     assert finding.since == parse_time("2026-11-21T01:46:43Z")
+
+
+def test_a_vm_that_does_not_start_is_as_old_as_its_start_not_as_the_last_try() -> None:
+    def retry(items: dict[str, Object]) -> None:
+        for condition in items["VirtualMachineInstance"]["status"]["conditions"]:
+            if condition["type"] == "Synchronized":
+                condition["lastTransitionTime"] = "2026-11-21T01:50:00Z"
+
+    store = machine_store("missing_claim", retry)
+    (instance,) = [record for _, record in store.items(VirtualMachineInstance)]
+    assert judge(store)[0].since == instance.created
+
+
+def test_instances_that_fail_one_after_the_other_are_in_trouble_since_that_was_first_seen() -> None:
+    def fail(items: dict[str, Object]) -> None:
+        items["VirtualMachine"]["status"]["startFailure"] = {"consecutiveFailCount": 6}
+
+    assert judge(machine_store("missing_claim", fail))[0].since == RECORDED
 
 
 def test_of_several_reasons_the_one_that_keeps_most_nodes_off_gives_the_step() -> None:
