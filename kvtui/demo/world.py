@@ -20,6 +20,7 @@ from kvtui.demo.controllers.clone import Clones
 from kvtui.demo.controllers.clustermachines import ControlPlanes, Deployments, Machines, Pauses
 from kvtui.demo.controllers.clusters import Clusters, KubeadmConfigs, KubevirtClusters, LoadBalancers
 from kvtui.demo.controllers.components import Components
+from kvtui.demo.controllers.customizing import Customizing
 from kvtui.demo.controllers.datavolume import DataVolumes
 from kvtui.demo.controllers.evacuation import Evacuation
 from kvtui.demo.controllers.events import Recorder
@@ -141,6 +142,7 @@ class World:
             self.control_planes,
             Pauses(self),
             Deployments(self),
+            Customizing(self),
             LoadBalancers(self),
             self.ceph,
             Applications(self),

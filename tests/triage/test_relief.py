@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 
 from kvtui.demo import kinds
-from kvtui.demo.storage import Object
+from kvtui.demo.storage import Kind, Object
 from kvtui.demo.world import World
+from kvtui.model import Severity
 from tests.triage.drills import CASES
 from tests.triage.worlds import Observer
 
@@ -80,3 +82,27 @@ def test_where_a_component_gets_more_memory_is_said_by_field_and_value(drill: st
 
 def limit(pod: Object, memory: str) -> None:
     pod["spec"]["containers"][0]["resources"]["limits"] = {"memory": memory}
+
+
+@pytest.mark.parametrize(
+    ("drill", "kind", "deployment", "container"),
+    [
+        ("virt-controller-down", kinds.KUBEVIRT, "virt-controller", "virt-controller"),
+        ("cdi-crash-loop", kinds.CDI, "cdi-deployment", "cdi-controller"),
+    ],
+)
+def test_a_patch_in_customize_components_ends_the_crashes(
+    drill: str, kind: Kind, deployment: str, container: str
+) -> None:
+    observer = begin(drill)
+    resources = {"requests": {"memory": "1Gi"}}
+    template = {"template": {"spec": {"containers": [{"name": container, "resources": resources}]}}}
+    patch = {"resourceType": "Deployment", "resourceName": deployment, "type": "strategic"}
+    patch["patch"] = json.dumps({"spec": template})
+    meta = observer.world.storage.list(kind)[0]["metadata"]
+    observer.world.storage.modify(
+        kind, meta.get("namespace", ""), meta["name"],
+        lambda found: found["spec"].update(customizeComponents={"patches": [patch]}),
+    )  # fmt: skip
+    observer.pass_time(900.0)
+    assert [one.cause for one in observer.findings if one.severity > Severity.INFO] == []
