@@ -19,6 +19,7 @@ from kvtui.resources.form import Answers, Form
 from kvtui.store import View
 
 _STILL = frozenset({DomainState.PAUSED, DomainState.SUSPENDED})
+_CRASHED = "it has crashed and hears nothing: force stop it, then start it"
 
 
 # When it is possible -----------------------------------------------------------------------------------------------
@@ -37,7 +38,10 @@ def _when_active(more: Callable[[Guest], str] = lambda _guest: "") -> Callable[[
 
 
 def _start_when(guest: Guest) -> str:
-    return why_not(guest) or ("already running" if guest.domain.active else "")
+    reason = why_not(guest)
+    if reason or not guest.domain.active:
+        return reason
+    return _CRASHED if guest.domain.state is DomainState.CRASHED else "already running"
 
 
 def _start_afresh_when(guest: Guest) -> str:
@@ -45,7 +49,18 @@ def _start_afresh_when(guest: Guest) -> str:
 
 
 def _stop_when(guest: Guest) -> str:
+    if guest.domain.state is DomainState.CRASHED:
+        return _CRASHED
     return "already stopping; a forced stop does not wait" if guest.domain.state is DomainState.SHUTDOWN else ""
+
+
+def _restart_when(guest: Guest) -> str:
+    # libvirt takes the wish for a reboot from these too, and nothing comes of it.
+    if guest.domain.state is DomainState.CRASHED:
+        return _CRASHED
+    if guest.domain.state in _STILL:
+        return "it is paused and cannot reboot by itself: mend what paused it and unpause it, or force stop it"
+    return ""
 
 
 def _kill_when(guest: Guest) -> str:
@@ -58,7 +73,7 @@ def _pause_when(guest: Guest) -> str:
 
 
 def _is_on(guest: Guest) -> bool:
-    return guest.domain.active and not why_not(guest)
+    return guest.domain.active and guest.domain.state is not DomainState.CRASHED and not why_not(guest)
 
 
 def _is_off(guest: Guest) -> bool:
@@ -304,7 +319,7 @@ _POWER: tuple[Action[Guest], ...] = (
         label="restart",
         help="Have the guest reboot, in the same machine.",
         needs=NEEDS,
-        when=_when_active(),
+        when=_when_active(_restart_when),
         run=_restart,
         settled=_at_once,
         awaits="reboot asked",

@@ -27,11 +27,11 @@ DIFFERS = 30.0
 """Seconds for which the running machine may differ from the stored one: whoever changes both does so one by one."""
 
 _STEPS = {
-    "I/O error": "make room or mend the disk, then resume it: the guest goes on where it stood",
-    "crashed": "start it again; its log is on the host, in /var/log/libvirt/qemu",
+    "I/O error": "make room or mend the disk, then unpause it: the guest goes on where it stood",
+    "crashed": "force stop it if it is still there, and start it; its log is on the host, in /var/log/libvirt/qemu",
     "failed": "see its log on the host, in /var/log/libvirt/qemu",
     "watchdog": "look at its console: the guest did not feed its watchdog",
-    "panicked": "look at its console, take a dump if you need one, then reset it",
+    "panicked": "look at its console, take a dump if you need one, then force stop it and start it",
     "post-copy failed": "its memory is torn between two hosts: recover the migration, or destroy it and start it anew",
 }
 _TROUBLES = {

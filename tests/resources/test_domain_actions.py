@@ -75,6 +75,24 @@ def test_nothing_is_done_on_a_host_that_is_not_connected(found: Action[Guest]) -
         assert "kvm1 is not connected" in found.when(replace(domain, host=lost))
 
 
+@pytest.mark.parametrize(
+    ("name", "state", "words"),
+    [
+        ("restart", DomainState.CRASHED, "force stop it, then start it"),
+        ("stop", DomainState.CRASHED, "force stop it, then start it"),
+        ("start", DomainState.CRASHED, "force stop it, then start it"),
+        ("restart", DomainState.PAUSED, "unpause it"),
+        ("restart", DomainState.SUSPENDED, "unpause it"),
+    ],
+)
+def test_a_guest_that_stands_still_is_not_asked_in_vain(name: str, state: DomainState, words: str) -> None:
+    still = guest(state=state)
+    assert words in action(name).when(still)
+    already = action(name).already
+    assert already is None or not already(still)
+    assert not action("kill").when(still)
+
+
 def test_a_job_stops_all_but_the_plug() -> None:
     job = DomainJob(metadata=Meta(name="web"), operation="save")
     busy = replace(guest(), job=job)
