@@ -358,6 +358,8 @@ def _of_crash(view: View, machine: Machine, told: Cause) -> Cause:
     reading = read_message(newest.message)
     words, step = (reading.sentence, reading.step) if reading is not None else (newest.message, "")
     evidence = Evidence(f"Event of VMI {meta.name}", newest.reason, newest.message, newest.first_seen)
+    if newest.source.host:
+        step = step.replace("on the node", f"on node {newest.source.host}")
     sentence = f"{told.sentence}: {words}"
     return replace(told, sentence=sentence, step=step or "read the log of its last launcher pod", more=(evidence,))
 

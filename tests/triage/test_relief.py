@@ -106,3 +106,9 @@ def test_a_patch_in_customize_components_ends_the_crashes(
     )  # fmt: skip
     observer.pass_time(900.0)
     assert [one.cause for one in observer.findings if one.severity > Severity.INFO] == []
+
+
+def test_a_guest_that_finds_no_memory_is_told_with_the_node_that_has_none() -> None:
+    observer = begin("crash-loop")
+    (found,) = [one for one in observer.findings if one.subject.path == "lab/dpdk-router-1"]
+    assert found.step.startswith("free memory on node worker-")
