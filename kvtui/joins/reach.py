@@ -27,7 +27,7 @@ from kvtui.records.clusters import (
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
 from kvtui.records.kubernetes import ApiService, Deployment, Node, Pod
 from kvtui.records.kubevirt import KubeVirt, Migration, VirtualMachine, VirtualMachineInstance
-from kvtui.records.libvirt import BlockJob, Domain, DomainJob, DomainSnapshot
+from kvtui.records.libvirt import BlockJob, Domain, DomainJob, DomainSnapshot, Host, StoragePool
 from kvtui.store import View
 
 
@@ -105,6 +105,8 @@ def _belongings(view: View, ref: Ref) -> Iterator[Ref]:
             yield from (at for at, _ in view.everywhere(DomainJob, "domain", ref.uid))
             yield from (at for at, _ in view.linked(BlockJob, ref.backend, "domain", ref.uid))
             yield from (at for at, _ in view.linked(DomainSnapshot, ref.backend, "domain", ref.uid))
+        case Host.KIND:
+            yield from (at for at, _ in view.items(StoragePool, ref.backend))
         case Node.KIND:
             node = view.find(Node, ref)
             for vm in machines_under(view, ref.backend, node) if node is not None else ():

@@ -115,7 +115,7 @@ RULES = (
         _judge_pool,
         {StoragePool: itself, Domain: pools_in_trouble, StorageVolume: _of_volume},
         linger=LINGER,
-        detects="a pool that is full or nearly, promised beyond its size, inactive, degraded or cannot be reached",
+        detects="a pool that is full or nearly, promised beyond its size from 85 % on, inactive, degraded or not there",
         severities="bad, warn",
     ),
 )
