@@ -108,8 +108,6 @@ async def _show_migrate(camera: Camera) -> None:
     await camera.settle()
     await camera.press("m")
     await camera.wait_for("cannot take it")
-    await camera.press("left")
-    await camera.settle()
 
 
 async def _show_problems(camera: Camera) -> None:
