@@ -215,6 +215,17 @@ async def test_w_on_a_problem_shows_its_object_in_full(stage: Stage, show: Show,
         assert "next: create the claim, or correct claimName in the VM" in screen.text
 
 
+@pytest.mark.parametrize(
+    ("keys", "tab"), [("0t", "timeline"), ("0x", "stack"), ("Pt", "timeline")], ids=["strip t", "strip x", "all t"]
+)
+async def test_a_tab_of_the_object_opens_from_its_problem(stage: Stage, show: Show, keys: str, tab: str) -> None:
+    async with show(stage) as screen:
+        await screen.press(*keys)
+        assert isinstance(screen.app.screen, DetailScreen)
+        assert "shop/db-2" in screen.lines[0]
+        assert screen.app.screen._tab == tab
+
+
 async def test_enter_leads_to_the_row_of_a_kind_that_has_no_pane(stage: Stage, show: Show) -> None:
     async with show(stage) as screen:
         status = CephStatus(ceph=CephHealth(health="HEALTH_ERR"))

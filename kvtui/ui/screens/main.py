@@ -83,8 +83,13 @@ class MainScreen(PanesScreen):
             tooltip="all problems: by cause, node or namespace, with their evidence; acknowledge",
             id="main.problems",
         ),
-        Binding(
-            "w", "why", "why", show=False, tooltip="from a problem: what is wrong with its row, and why", id="pane.why"
+        *(
+            Binding(key, f"tell('{tab}')", word, show=False, tooltip=f"from a problem: {words}", id=f"pane.{word}")
+            for key, tab, word, words in (
+                ("w", "overview", "why", "what is wrong with its row, and why"),
+                ("x", "stack", "stack", "the stack of its row"),
+                ("t", "timeline", "timeline", "what happened to its row and its layers, and when"),
+            )
         ),
         Binding("a", "offer", "actions", tooltip="all that can be done to the row, by name", id="main.actions"),
         Binding(
@@ -269,14 +274,14 @@ class MainScreen(PanesScreen):
 
         self.app.push_screen(DetailScreen(self._fleet, self._runner.batches, resource, ref, tab), go)
 
-    def action_why(self) -> None:
-        """From a problem, show what it is about in full, and why it fares so."""
+    def action_tell(self, tab: str) -> None:
+        """From a problem, show a tab of what it is about; what has no row is told in full among all problems."""
         finding = self.problems.finding if self.problems.table.has_focus else None
         if finding is None:
             return
         found = self._find_row(finding.subject)
         if found is not None:
-            self._open(*found)
+            self._open(*found, tab)
         else:
             self._show_problems(finding)
 
@@ -366,8 +371,8 @@ class MainScreen(PanesScreen):
             self.problems.redraw()
             self._header.redraw()
             found = self._find_row(choice.ref) if choice is not None else None
-            if choice is not None and choice.why and found is not None:
-                self._open(*found)
+            if choice is not None and choice.tab and found is not None:
+                self._open(*found, choice.tab)
             elif choice is not None:
                 self.jump(choice.ref)
 

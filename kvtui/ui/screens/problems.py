@@ -49,8 +49,8 @@ class Choice:
     """The object whose row is to be shown."""
 
     ref: Ref
-    why: bool = False
-    """In full, with what is wrong with it."""
+    tab: str = ""
+    """In full, at this tab; none for its row in the list."""
 
 
 class ProblemsScreen(Screen[Choice]):
@@ -59,7 +59,8 @@ class ProblemsScreen(Screen[Choice]):
     TITLE = "All problems"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "leave", "back", tooltip="back to the list"),
-        Binding("w", "why", "why", tooltip="what is wrong with the object, in full"),
+        Binding("w", "tell('overview')", "why", tooltip="what is wrong with the object, in full"),
+        Binding("t", "tell('timeline')", "timeline", tooltip="what happened to the object and its layers, and when"),
         Binding("o", "group", "group", tooltip="by cause, by node, by namespace"),
         Binding("x", "acknowledge", "acknowledge", tooltip="out of the strip for an hour, or back into it"),
         Binding("tab,shift+tab", "step", "other part", tooltip="from the list to the evidence, and back"),
@@ -91,7 +92,7 @@ class ProblemsScreen(Screen[Choice]):
         yield self._title
         yield self.table
         yield self._evidence
-        keys = "esc back  enter its row  w why  o group  x acknowledge  tab evidence  ? help"
+        keys = "esc back  enter its row  w why  t timeline  o group  x acknowledge  ? help"
         yield Static(keys, classes="detail-keys", markup=False)
 
     def on_mount(self) -> None:
@@ -221,16 +222,16 @@ class ProblemsScreen(Screen[Choice]):
         event.stop()
         self._end()
 
-    def action_why(self) -> None:
-        """Leave for all that is to be said of the chosen one."""
-        self._end(why=True)
+    def action_tell(self, tab: str) -> None:
+        """Leave for a tab of the chosen one."""
+        self._end(tab)
 
-    def _end(self, *, why: bool = False) -> None:
+    def _end(self, tab: str = "") -> None:
         entry = self._rows.find(self.table.cursor)
         if entry is None or entry.finding is None:
             return
         if self._has_row(entry.finding.subject):
-            self.dismiss(Choice(entry.finding.subject, why))
+            self.dismiss(Choice(entry.finding.subject, tab))
         else:
             self.set_focus(self._evidence)
 
