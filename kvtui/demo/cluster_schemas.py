@@ -60,6 +60,10 @@ _CEPH: Final = Struct(
 )
 
 KINDS: dict[Kind, dict[str, Shape]] = {
+    kinds.MACHINE_DEPLOYMENT: {
+        "spec": Struct("MachineDeploymentSpec", {"replicas": _NUMBER}),
+        "status": Struct("MachineDeploymentStatus", {"replicas": _NUMBER, "conditions": _CONDITIONS}),
+    },
     kinds.KUBEVIRT: {
         "spec": _extended(
             kinds.KUBEVIRT,

@@ -56,7 +56,8 @@ def test_a_clone_stands_on_its_source() -> None:
 @pytest.mark.parametrize("kind", ["VirtualMachine", "Machine"])
 def test_the_cluster_stands_on_the_machine_and_that_on_its_vm(kind: str) -> None:
     lines = [line.strip() for line in told("cluster-etcd-member-lost", kind, "tenants/k8s-node-1")]
-    assert lines[:3] == ["cluster tenants/tenant-a", "machine tenants/k8s-node-1", "VM tenants/k8s-node-1"]
+    above = ["cluster tenants/tenant-a", "control plane tenants/tenant-a-cp"]
+    assert lines[:4] == [*above, "machine tenants/k8s-node-1", "VM tenants/k8s-node-1"]
 
 
 def test_a_cluster_stands_on_its_control_plane_and_its_machines() -> None:

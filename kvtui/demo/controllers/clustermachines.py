@@ -168,14 +168,18 @@ class Deployments(Controller):
         deployment = self.storage.find(kinds.MACHINE_DEPLOYMENT, namespace, name)
         if deployment is None or deleting(deployment) or _is_paused(self, deployment):
             return
-        wanted, has = deployment["spec"].get("replicas", 1), deployment.get("status", {}).get("replicas", 0)
+        wanted = deployment.get("spec", {}).get("replicas", 1)
+        has = deployment.get("status", {}).get("replicas", 0)
         siblings = self.storage.list(kinds.MACHINE, namespace, {"cluster.x-k8s.io/deployment-name": name})
         if wanted <= has or not siblings:
             return
         for _ in range(wanted - has):
             self._make(siblings[0], f"{name}-{self.random.getrandbits(20):05x}")
         self.storage.modify(
-            kinds.MACHINE_DEPLOYMENT, namespace, name, lambda found: found["status"].update(replicas=wanted)
+            kinds.MACHINE_DEPLOYMENT,
+            namespace,
+            name,
+            lambda found: found.setdefault("status", {}).update(replicas=wanted),
         )
 
     def _make(self, sibling: Object, name: str) -> None:
@@ -184,12 +188,12 @@ class Deployments(Controller):
         template = self.storage.find(kinds.KUBEVIRT_MACHINE, meta["namespace"], meta["name"])
         if template is None:
             return
-        spec = {key: value for key, value in copy_of(sibling["spec"]).items() if key != "providerID"}
-        spec["infrastructureRef"]["name"] = name
+        spec = {key: value for key, value in copy_of(sibling.get("spec", {})).items() if key != "providerID"}
+        spec.setdefault("infrastructureRef", {})["name"] = name
         spec["bootstrap"] = {
             "configRef": {"apiGroup": kinds.KUBEADM_CONFIG.group, "kind": kinds.KUBEADM_CONFIG.kind, "name": name}
         }
-        owners = copy_of(meta["ownerReferences"])
+        owners = copy_of(meta.get("ownerReferences", []))
         machine = self._create(kinds.MACHINE, name, meta, spec, owners)
         below = {"virtualMachineTemplate": copy_of(template["spec"]["virtualMachineTemplate"])}
         for kind, wanted in ((kinds.KUBEVIRT_MACHINE, below), (kinds.KUBEADM_CONFIG, {"joinConfiguration": {}})):
