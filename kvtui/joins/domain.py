@@ -74,6 +74,12 @@ def host_of(view: View, backend: str) -> Host | None:
     return next((host for _, host in view.items(Host, backend)), None)
 
 
+def host_answers(view: View, backend: str) -> bool:
+    """Whether what is known of the objects of a host is of now."""
+    host = host_of(view, backend)
+    return host is None or host.connected
+
+
 def guests_of_host(view: View, ref: Ref, _record: Record) -> Iterator[Ref]:
     """For `related`: all domains of a host, when what is known of them becomes old or new."""
     for domain, _ in view.items(Domain, ref.backend):

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from kvtui.model import FeedState, Ref
-from kvtui.records.libvirt import Disk, Domain, StoragePool, StorageVolume
+from kvtui.records.libvirt import Disk, Domain, Host, StoragePool, StorageVolume
 from kvtui.store import View
 
 _NAMED: Final = 3
@@ -24,6 +24,23 @@ def starved_by(view: View, backend: str, pool: StoragePool) -> tuple[Domain, ...
     """The domains that stand still because they found no space in a pool, whatever its sizes say."""
     domains = (domain for _, domain in view.items(Domain, backend))
     return tuple(domain for domain in domains if any(_holds(pool, disk) for disk in _starved_disks(domain)))
+
+
+def starving_pool(view: View, backend: str, domain: Domain) -> Ref | None:
+    """The pool in which a domain found no space."""
+    disks = _starved_disks(domain)
+    pools = view.items(StoragePool, backend) if disks else ()
+    return next((ref for ref, pool in pools if any(_holds(pool, disk) for disk in disks)), None)
+
+
+def guests_starved_in(view: View, ref: Ref, pool: StoragePool) -> Iterator[Ref]:
+    """For `related`: the domains that find no space in a pool."""
+    return (domain.ref(ref.backend) for domain in starved_by(view, ref.backend, pool))
+
+
+def pools_of_host(view: View, ref: Ref, _host: Host) -> Iterator[Ref]:
+    """For `related`: all pools of a host, when what is known of them becomes old or new."""
+    return (pool for pool, _ in view.items(StoragePool, ref.backend))
 
 
 def name_starved(domains: Sequence[Domain]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kvtui.model import Ref
-from kvtui.records.libvirt import Domain, DomainJob
+from kvtui.records.libvirt import Domain, DomainJob, Host
 from kvtui.store import View
 from kvtui.text import size
 
@@ -98,3 +98,8 @@ def transits_of_domain(view: View, _ref: Ref, domain: Domain) -> Iterator[Ref]:
     """For `related`: the jobs of a domain, on whichever host."""
     for job, _ in view.everywhere(DomainJob, "domain", domain.metadata.uid):
         yield job
+
+
+def transits_of_host(view: View, ref: Ref, _host: Host) -> Iterator[Ref]:
+    """For `related`: all jobs on a host, when what is known of them becomes old or new."""
+    return (job for job, _ in view.items(DomainJob, ref.backend))

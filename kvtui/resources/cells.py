@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 from kvtui.model import Cell, Health, Tone
 from kvtui.records.base import Record
+from kvtui.records.libvirt import Host
 from kvtui.resources.base import Column
 from kvtui.text import age
 
@@ -65,6 +66,16 @@ def progress_cell(done: float | None, *, failed: bool = False) -> Cell:
 def health_cell(health: Health) -> Cell:
     """The word of a STATUS column."""
     return Cell(health.word, health.tone)
+
+
+def last_known(health: Health, backend: str, host: Host | None, now: float) -> Health:
+    """The health of what is on a host: once that does not answer, no more than what was known last."""
+    if host is None or host.connected:
+        return health
+    silence = host.silence(now)
+    last = f", last answer {age(silence)} ago" if silence is not None else ""
+    words = f"{backend} {host.absence}{last}; last known state: {health.word}"
+    return Health(Tone.MUTED, f"{health.word}?", words)
 
 
 def name_column(width: int = 16) -> Column[Record]:

@@ -17,6 +17,7 @@ from kvtui.resources.cells import (
     age_cell,
     age_column,
     health_cell,
+    last_known,
     number_cell,
     reason_column,
     text_cell,
@@ -24,7 +25,7 @@ from kvtui.resources.cells import (
 )
 from kvtui.resources.domain_actions import ACTIONS
 from kvtui.store import View
-from kvtui.text import age, percent, rate, size
+from kvtui.text import percent, rate, size
 
 _WORDS = {
     DomainState.NONE: ("Unknown", Tone.WARN),
@@ -47,8 +48,7 @@ def _health(guest: Guest, now: float) -> Health:
     domain = guest.domain
     word, tone = _WORDS[domain.state]
     if not guest.reachable:
-        assert guest.host is not None
-        return Health(Tone.MUTED, f"{word}?", f"{_absence(guest.backend, guest.host, now)}; last known state: {word}")
+        return last_known(Health(tone, word), guest.backend, guest.host, now)
     if domain.fault:
         return Health(Tone.BAD, word, domain.fault)
     reason = domain.reason
@@ -68,11 +68,6 @@ def _health(guest: Guest, now: float) -> Health:
         changes = ", ".join(domain.differs)
         return Health(tone if tone is not Tone.OK else Tone.WARN, f"{word},restart due", f"after a restart: {changes}")
     return Health(tone, word, reason if tone is not Tone.OK else "")
-
-
-def _absence(backend: str, host: Host, now: float) -> str:
-    silence = host.silence(now)
-    return f"{backend} {host.absence}{f', last answer {age(silence)} ago' if silence is not None else ''}"
 
 
 _DOINGS = {

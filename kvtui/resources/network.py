@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from kvtui.backends.base import Backend, Permission
 from kvtui.backends.domains import Upkeep
+from kvtui.joins.domain import host_of
 from kvtui.model import Cell, Health, Ref, Tone
-from kvtui.records.libvirt import Domain
+from kvtui.records.libvirt import Domain, Host
 from kvtui.records.virtual_networks import VirtualNetwork
 from kvtui.resources import sources
 from kvtui.resources.autostart import autostart_form
 from kvtui.resources.base import Action, Column, Resource, able, itself
-from kvtui.resources.cells import NOTHING, health_cell, number_cell, reason_column, text_cell, yes_no
+from kvtui.resources.cells import NOTHING, health_cell, last_known, number_cell, reason_column, text_cell, yes_no
 from kvtui.resources.form import Answers, Form
 from kvtui.store import View
 
@@ -27,6 +28,7 @@ class NetworkRow:
     users: tuple[str, ...]
     running: int
     """How many of them have a process."""
+    host: Host | None = None
 
 
 def _row(view: View, ref: Ref) -> NetworkRow | None:
@@ -34,9 +36,8 @@ def _row(view: View, ref: Ref) -> NetworkRow | None:
     if network is None:
         return None
     users = view.linked(Domain, ref.backend, "network", ref.name)
-    return NetworkRow(
-        ref.backend, network, tuple(user.name for user, _ in users), sum(domain.active for _, domain in users)
-    )
+    names, running = tuple(user.name for user, _ in users), sum(domain.active for _, domain in users)
+    return NetworkRow(ref.backend, network, names, running, host_of(view, ref.backend))
 
 
 def _refs(view: View) -> Iterable[Ref]:
@@ -50,7 +51,15 @@ def _of_domain(view: View, ref: Ref, domain: Domain) -> Iterator[Ref]:
             yield network.ref(ref.backend)
 
 
-def _health(row: NetworkRow, _now: float) -> Health:
+def _of_host(view: View, ref: Ref, _host: Host) -> Iterator[Ref]:
+    return (network for network, _ in view.items(VirtualNetwork, ref.backend))
+
+
+def _health(row: NetworkRow, now: float) -> Health:
+    return last_known(_known_health(row), row.backend, row.host, now)
+
+
+def _known_health(row: NetworkRow) -> Health:
     network = row.network
     if network.active:
         return Health(Tone.OK, "Active")
@@ -123,10 +132,10 @@ RESOURCE: Resource[NetworkRow] = Resource(
     title="Networks",
     label="network",
     row_type=NetworkRow,
-    sources=(sources.NETWORKS, sources.DOMAINS),
+    sources=(sources.NETWORKS, sources.DOMAINS, sources.HOSTS),
     refs=_refs,
     row=_row,
-    related={VirtualNetwork: itself, Domain: _of_domain},
+    related={VirtualNetwork: itself, Domain: _of_domain, Host: _of_host},
     ref=lambda row: row.network.ref(row.backend),
     health=_health,
     columns=(

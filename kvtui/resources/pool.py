@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kvtui.backends.base import Backend, Permission
 from kvtui.backends.domains import Upkeep
 from kvtui.backends.volumes import VolumeTransfer
-from kvtui.joins.storage import hang_on, has_old_sizes, name_run, name_starved, pools_in_trouble, runs_from, starved_by
+from kvtui.joins.domain import host_of
+from kvtui.joins.storage import (
+    hang_on,
+    has_old_sizes,
+    name_run,
+    name_starved,
+    pools_in_trouble,
+    pools_of_host,
+    runs_from,
+    starved_by,
+)
 from kvtui.model import Cell, Health, Ref, Tone
-from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, Domain, StoragePool
+from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, Domain, Host, StoragePool
 from kvtui.resources import sources
 from kvtui.resources.autostart import autostart_form
 from kvtui.resources.base import Action, Column, Resource, able, itself
-from kvtui.resources.cells import NOTHING, health_cell, number_cell, reason_column, text_cell, yes_no
+from kvtui.resources.cells import NOTHING, health_cell, last_known, number_cell, reason_column, text_cell, yes_no
 from kvtui.resources.form import Answers, Form
 from kvtui.resources.pool_upload import begin_upload, upload_form
 from kvtui.store import View
@@ -30,12 +40,13 @@ class PoolRow:
 
     backend: str
     pool: StoragePool
-    starved: tuple[Domain, ...] = ()
-    """The VMs that stand still because they found no space in it."""
+    starved: list[Domain] = field(default_factory=list)
+    """The VMs that stand still because they found no space in it. A list: they are no parts of the pool."""
     hanging: tuple[Domain, ...] = ()
     """The VMs on it, when all that run hang."""
     runs: tuple[tuple[str, str], ...] = ()
     """The VMs that run from it though it is not active, each with its disk."""
+    host: Host | None = None
 
     @property
     def doubt(self) -> str:
@@ -48,14 +59,19 @@ def _row(view: View, ref: Ref) -> PoolRow | None:
     if pool is None:
         return None
     runs = tuple(runs_from(view, ref.backend, pool)) if pool.state == "inactive" else ()
-    return PoolRow(ref.backend, pool, starved_by(view, ref.backend, pool), hang_on(view, ref.backend, pool), runs)
+    starved, hanging = list(starved_by(view, ref.backend, pool)), hang_on(view, ref.backend, pool)
+    return PoolRow(ref.backend, pool, starved, hanging, runs, host_of(view, ref.backend))
 
 
 def _refs(view: View) -> Iterable[Ref]:
     return (ref for ref, _ in view.items(StoragePool))
 
 
-def _health(row: PoolRow, _now: float) -> Health:
+def _health(row: PoolRow, now: float) -> Health:
+    return last_known(_known_health(row), row.backend, row.host, now)
+
+
+def _known_health(row: PoolRow) -> Health:
     pool = row.pool
     word = pool.state.capitalize() or "Unknown"
     match pool.state:
@@ -220,10 +236,10 @@ RESOURCE: Resource[PoolRow] = Resource(
     title="Pools",
     label="pool",
     row_type=PoolRow,
-    sources=(sources.POOLS, sources.DOMAINS),
+    sources=(sources.POOLS, sources.DOMAINS, sources.HOSTS),
     refs=_refs,
     row=_row,
-    related={StoragePool: itself, Domain: pools_in_trouble},
+    related={StoragePool: itself, Domain: pools_in_trouble, Host: pools_of_host},
     ref=lambda row: row.pool.ref(row.backend),
     health=_health,
     columns=(

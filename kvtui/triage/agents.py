@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kvtui.joins.clocks import OFF, common_offset, tell_offset
-from kvtui.joins.domain import Guest, guests_of_host, host_of, join_guest
+from kvtui.joins.domain import Guest, guests_of_host, host_answers, join_guest
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.libvirt import Domain, DomainState, Host
 from kvtui.store import View
@@ -61,10 +61,10 @@ def _of_agent(guest: Guest, severity: Severity, trouble: str, cause: str, step: 
 
 
 def _judge_clock(view: View, ref: Ref, _now: float) -> Judgement:
-    domain, host = view.find(Domain, ref), host_of(view, ref.backend)
+    domain = view.find(Domain, ref)
     if domain is None or domain.clock is None or not domain.active:
         return WELL
-    if host is not None and not host.connected:
+    if not host_answers(view, ref.backend):
         return HIDDEN
     if abs(domain.clock) < OFF or abs(domain.clock - common_offset(view, ref.backend)) < OFF:
         return WELL

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from kvtui.joins.domain import Guest, guests_of_host, join_guest
+from kvtui.joins.domain import Guest, guests_of_host, host_answers, join_guest
 from kvtui.joins.footing import domains_of_node
-from kvtui.joins.storage import absent_images, fellow_writers, writers_of, writers_of_volume
-from kvtui.joins.transit import join_migration, transits_of_job
+from kvtui.joins.storage import (
+    absent_images,
+    fellow_writers,
+    guests_starved_in,
+    starving_pool,
+    writers_of,
+    writers_of_volume,
+)
+from kvtui.joins.transit import join_migration, transits_of_host, transits_of_job
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.kubernetes import Node
-from kvtui.records.libvirt import Disk, Domain, DomainJob, DomainState, Host, StorageVolume
+from kvtui.records.libvirt import Disk, Domain, DomainJob, DomainState, Host, StoragePool, StorageVolume
 from kvtui.store import View
 from kvtui.text import age, percent, rate, size
 from kvtui.triage.base import HIDDEN, LINGER, LOOK_AGAIN, WELL, Judgement, Rule, itself
@@ -80,7 +87,8 @@ def _stopped(view: View, guest: Guest, ref: Ref, reason: str) -> Finding:
     else:
         words = f"libvirt says {domain.state.value}, {reason}"
     carried = f"; node {', '.join(guest.nodes)} runs in it" if guest.nodes else ""
-    return _finding(guest, ref, Severity.BAD, _TROUBLES.get(reason, "has crashed"), words + carried, step)
+    finding = _finding(guest, ref, Severity.BAD, _TROUBLES.get(reason, "has crashed"), words + carried, step)
+    return replace(finding, root=starving_pool(view, ref.backend, domain))
 
 
 def _tell_absent(absent: Sequence[tuple[Disk, str]]) -> str:
@@ -168,6 +176,8 @@ def _judge_job(view: View, ref: Ref, now: float) -> Judgement:
     if job is None or (job.is_migration and join_migration(view, ref) is None):
         # Of one that both hosts tell of, the source's word counts.
         return WELL
+    if not host_answers(view, ref.backend):
+        return HIDDEN
     if job.phase == "Failed":
         ended = job.ended or now
         if now >= ended + JOB_RECENT:
@@ -219,7 +229,7 @@ RULES = (
     Rule(
         "domain.state",
         _judge,
-        {Domain: itself, Host: guests_of_host, Node: domains_of_node},
+        {Domain: itself, Host: guests_of_host, Node: domains_of_node, StoragePool: guests_starved_in},
         look_again=LOOK_AGAIN,
         linger=LINGER,
         detects="a VM of a host that crashed, hangs, or is paused by an I/O error, its watchdog or libvirt",
@@ -245,7 +255,7 @@ RULES = (
     Rule(
         "job.state",
         _judge_job,
-        {DomainJob: transits_of_job},
+        {DomainJob: transits_of_job, Host: transits_of_host},
         linger=LINGER,
         detects="a job of a host that failed or stands still, or a migration that does not converge",
         severities="bad, warn",

@@ -71,7 +71,7 @@ def _stopped_below(view: View, ref: Ref, vmi: VirtualMachineInstance) -> Finding
             Evidence(f"VMI {vmi.metadata.name}", "status.phase", vmi.status.phase),
             Evidence(f"domain {below.backend}/{below.name}", "state", state, domain.since),
         ),
-        "mend its disk, then resume the domain" if "I/O" in domain.reason else "start the VM again",
+        "mend its disk, then unpause it" if "I/O" in domain.reason else "start the VM again",
         domain.since,
     )
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kvtui.joins.domain import host_answers
 from kvtui.joins.storage import (
     has_old_sizes,
     name_run,
-    name_starved,
     pools_in_trouble,
+    pools_of_host,
     promised_in,
     runs_from,
     starved_by,
     waiting_for,
 )
 from kvtui.model import Evidence, Finding, Ref, Severity
-from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, Domain, StoragePool, StorageVolume
+from kvtui.records.libvirt import POOL_FULL, POOL_NEARLY_FULL, Domain, Host, StoragePool, StorageVolume
 from kvtui.store import View
 from kvtui.text import percent, size
-from kvtui.triage.base import LINGER, WELL, Judgement, Rule, itself
+from kvtui.triage.base import HIDDEN, LINGER, WELL, Judgement, Rule, itself
 
 TIGHT = 0.85
 """Share of a pool in use from which it counts what its volumes may grow by: thin volumes alone are no trouble."""
@@ -31,16 +32,18 @@ def _judge_pool(view: View, ref: Ref, _now: float) -> Judgement:
     pool = view.find(StoragePool, ref)
     if pool is None:
         return WELL
+    if not host_answers(view, ref.backend):
+        return HIDDEN
     if pool.state in ("degraded", "inaccessible"):
         return Judgement(_of_pool(ref, pool, Severity.BAD, f"is {pool.state}", f"libvirt says {pool.state}"))
     if pool.state == "inactive":
         return _judge_inactive(view, ref, pool)
     starved = starved_by(view, ref.backend, pool)
     if starved:
-        words = name_starved(starved)
+        words = f"nothing more can be written in {pool.path or 'it'}"
         if has_old_sizes(pool, starved):
             words += f"; the {size(pool.free)} free are of libvirt's last look into it, before that"
-        step = "make room, resume what is paused, and refresh the pool to see how much is free"
+        step = "make room, unpause what it has paused, and refresh the pool to see how much is free"
         return Judgement(_of_pool(ref, pool, Severity.BAD, "is full", words, step))
     return _judge_room(view, ref, pool)
 
@@ -99,7 +102,7 @@ def _evidence(ref: Ref, pool: StoragePool) -> tuple[Evidence, ...]:
     if pool.state == "inactive" or not pool.capacity:
         return (state,)
     sizes = f"{size(pool.allocation)} of {size(pool.capacity)}, {size(pool.free)} free"
-    return (state, Evidence(name, "allocation", sizes, pool.looked))
+    return (state, Evidence(name, "allocation at libvirt's last look", sizes, pool.looked))
 
 
 def _of_volume(view: View, ref: Ref, volume: StorageVolume) -> Iterator[Ref]:
@@ -113,7 +116,7 @@ RULES = (
     Rule(
         "pool.state",
         _judge_pool,
-        {StoragePool: itself, Domain: pools_in_trouble, StorageVolume: _of_volume},
+        {StoragePool: itself, Domain: pools_in_trouble, StorageVolume: _of_volume, Host: pools_of_host},
         linger=LINGER,
         detects="a pool that is full or nearly, promised beyond its size from 85 % on, inactive, degraded or not there",
         severities="bad, warn",

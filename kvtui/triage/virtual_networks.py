@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kvtui.joins.domain import host_of
+from kvtui.joins.domain import host_answers
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.libvirt import Domain, Host
 from kvtui.records.virtual_networks import VirtualNetwork
@@ -20,8 +20,7 @@ def _judge(view: View, ref: Ref, _now: float) -> Judgement:
     network = view.find(VirtualNetwork, ref)
     if network is None or network.active:
         return WELL
-    host = host_of(view, ref.backend)
-    if host is not None and not host.connected:
+    if not host_answers(view, ref.backend):
         return HIDDEN
     users = [domain for _, domain in view.linked(Domain, ref.backend, "network", ref.name)]
     running = [domain for domain in users if domain.active]

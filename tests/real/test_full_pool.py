@@ -67,10 +67,13 @@ async def test_a_pool_that_a_vm_has_filled_is_full_though_libvirt_has_not_looked
                 await until(fleet, lambda: found(fleet, "pool") is not None, 30)
             told = found(fleet, "pool")
             assert told is not None
-            assert (told.trouble, told.cause.partition(";")[0]) == ("is full", "no space left for VM db")
+            assert told.trouble == "is full"
+            assert told.cause.startswith(f"nothing more can be written in {FOLDER};")
             vm = found(fleet, "vm")
             assert vm is not None
             assert "vda (no space)" in vm.cause
+            (problem,) = fleet.engine.problems
+            assert (problem.finding.label, problem.cause.partition(":")[0]) == ("pool", "stops VM db")
             assert row(fleet)["STATUS"] == "Full"
             assert used(fleet) < 10
             assert row(fleet)["FREE"].endswith("?")

@@ -181,6 +181,20 @@ def test_whether_a_pool_answers_is_not_known_while_all_vms_on_it_hang() -> None:
     assert row["STATUS"] == "Running"
 
 
+def test_of_pools_and_networks_of_a_lost_host_no_more_is_said_than_was_known_last() -> None:
+    store = Store()
+    host = Host(metadata=Meta(name="kvm1"), link="lost", link_since=NOW - 60)
+    full = StoragePool(metadata=Meta(name="small"), state="running", capacity=100, free=1)
+    lan = VirtualNetwork(metadata=Meta(name="lan"), autostart=True)
+    changes = store.apply([Put("kvm1", host), Put("kvm1", full), Put("kvm1", lan)]).changes
+    for kind, record, known in (("pools", full, "Full"), ("networks", lan, "Inactive")):
+        (row,) = rows(store, kind)
+        assert row["STATUS"] == f"{known}?"
+        assert row["REASON"] == f"kvm1 is lost, last answer 60s ago; last known state: {known}"
+        touched = resource(kind).related[Host](store, changes[0].ref, host)
+        assert list(touched) == [record.ref("kvm1")]
+
+
 def test_a_pool_in_which_a_vm_found_no_space_is_full_for_its_host_too() -> None:
     store = Store()
     pool = StoragePool(metadata=Meta(name="fast"), type="dir", path="/fast", state="running", capacity=100, free=60)

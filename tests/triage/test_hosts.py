@@ -16,6 +16,7 @@ from kvtui.resources import find, resources_for
 from kvtui.store import Drop, Put
 from kvtui.triage.base import LINGER
 from kvtui.triage.engine import Engine
+from kvtui.triage.telling import tell_stories
 from tests.triage.hosts import NOW, UUID, domain, fill, host, judge
 
 
@@ -198,11 +199,36 @@ def test_a_pool_in_which_a_vm_found_no_space_is_full_whatever_its_sizes_say(
     assert ("pool" in found) is starves
     if starves:
         assert found["pool"].trouble == "is full"
-        assert found["pool"].cause.startswith("no space left for VM w1; the 512Mi free are of libvirt's last look")
+        (problem,) = engine.problems
+        assert problem.finding == found["pool"]
+        assert problem.cause.startswith(
+            "stops VM w1: nothing more can be written in /fast; the 512Mi free are of libvirt's last look"
+        )
+        pools = find("pools", resources_for({Platform.LIBVIRT}))
+        assert pools is not None
+        ref = pool.ref("kvm1")
+        (story,) = tell_stories(store, ref, pools.row(store, ref), engine.problems)
+        assert (story.finding, [effect.label for effect in story.effects]) == (found["pool"], ["vm"])
     store.post(Put("kvm1", domain()))
     engine.update(store, store.drain(), NOW + 1)
     engine.update(store, store.drain(), NOW + 1 + LINGER)
     assert engine.findings == ()
+
+
+def test_of_a_host_that_is_lost_nothing_else_is_told() -> None:
+    full = StoragePool(metadata=Meta(name="p"), state="running", capacity=1000, allocation=980, free=20)
+    failed = DomainJob(metadata=Meta(name="w1"), domain="w1", domain_uid=UUID, operation="save", phase="Failed")
+    failed.ended = NOW
+    store = fill(kvm1=[host(), domain(DomainState.PAUSED, "watchdog"), full, failed])
+    engine = Engine()
+    engine.update(store, store.drain(), NOW)
+    assert {finding.label for finding in engine.findings} == {"vm", "pool", "job"}
+    store.post(Put("kvm1", host("lost", "refused")))
+    engine.update(store, store.drain(), NOW + 1)
+    assert [finding.label for finding in engine.findings] == ["host"]
+    store.post(Put("kvm1", host()))
+    engine.update(store, store.drain(), NOW + 2)
+    assert {finding.label for finding in engine.findings} == {"vm", "pool", "job"}
 
 
 def test_a_trouble_is_as_old_after_its_host_was_lost_for_a_while_as_before() -> None:

@@ -66,7 +66,7 @@ def test_a_vm_that_is_running_while_its_domain_stands_still_has_its_root_in_the_
     found = only(told(world("running", with_firmware, ("kvm1", host()), ("kvm1", paused))))
     assert found.cause == "VMI web-1 is Running, and domain kvm1/shop_web-1 is paused (I/O error)"
     assert (found.subject.kind, found.root and found.root.kind) == ("VirtualMachine", "Domain")
-    assert found.step == "mend its disk, then resume the domain"
+    assert found.step == "mend its disk, then unpause it"
 
 
 @pytest.mark.parametrize(
