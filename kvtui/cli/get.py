@@ -13,7 +13,9 @@ from typing import Any, Final
 
 import msgspec
 
+from kvtui.backends.base import Source
 from kvtui.cli.connecting import make_fleet, read_settings
+from kvtui.cli.judging import judging_kinds
 from kvtui.cli.lists import find_awaited, pause, say_awaited, say_missing, wait_for_figures, wait_for_lists
 from kvtui.cli.output import printing
 from kvtui.cli.spaces import check_namespace
@@ -29,8 +31,10 @@ from kvtui.text import cells, clean_line, fit
 
 _METRICS_WAIT: Final = 0.7
 """Seconds that measured usage may lag behind the lists before we go without."""
-_RULES_WAIT: Final = 3.0
-"""Seconds that lists which only the rules look at may lag behind those of the rows."""
+_NEAR_WAIT: Final = 3.0
+"""Seconds that lists by which rules judge the rows may lag behind those of the rows."""
+_FAR_WAIT: Final = 1.0
+"""The same of all other lists: what they tell bears on the rows only through other objects."""
 _GAP: Final = "   "
 
 
@@ -54,12 +58,13 @@ async def _get(options: Namespace, resource: AnyResource, fleet: Fleet) -> int:
     spaces = (NAMESPACES,) if options.namespace else ()
     judges = options.output != "name" or bool(options.filter or options.faults)
     fleet.engine.waits = False
-    wanted = all_sources(fleet.resources) if judges else resource.sources
+    near = judging_kinds(resource) if judges else frozenset()
+    wanted = all_sources(fleet.resources) if near else resource.sources
     live = asyncio.create_task(fleet.run(tuple(dict.fromkeys((*wanted, *spaces)))))
     try:
         deadline = await wait_for_lists(options, resource.sources, fleet, live)
-        if judges:
-            await _judge(options, fleet, live)
+        if near:
+            await _judge(options, fleet, live, near)
         if options.output != "name":
             await _wait_for_usage(options, resource, fleet, live)
             await wait_for_figures(resource.measured, fleet, live, deadline, _names(options, resource))
@@ -91,16 +96,22 @@ async def _get(options: Namespace, resource: AnyResource, fleet: Fleet) -> int:
         await fleet.close()
 
 
-async def _judge(options: Namespace, fleet: Fleet, live: asyncio.Task[None]) -> None:
-    """A moment for all that the rules look at, and their judgement: rows show what they find."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + min(options.timeout, _RULES_WAIT)
+async def _judge(options: Namespace, fleet: Fleet, live: asyncio.Task[None], near: Container[str]) -> None:
+    """A moment for what the rules look at, and their judgement: rows show what they find."""
     sources = all_sources(fleet.resources)
-    while any(feed.state is FeedState.LOADING for feed in fleet.feeds(sources)) and loop.time() < until:
-        await pause(live)
+    begun = asyncio.get_running_loop().time()
+    for wait, waited in ((_NEAR_WAIT, [one for one in sources if one.kind in near]), (_FAR_WAIT, sources)):
+        await _wait_until(begun + min(options.timeout, wait), waited, fleet, live)
     fleet.step()
     # Of what comes from now on there is time to see whether it stands.
     fleet.engine.waits = True
+
+
+async def _wait_until(end: float, sources: Sequence[Source], fleet: Fleet, live: asyncio.Task[None]) -> None:
+    """Until these lists are there, till `end` by the clock of the loop at most."""
+    loop = asyncio.get_running_loop()
+    while any(feed.state is FeedState.LOADING for feed in fleet.feeds(sources)) and loop.time() < end:
+        await pause(live)
 
 
 async def _wait_for_usage(options: Namespace, resource: AnyResource, fleet: Fleet, live: asyncio.Task[None]) -> None:

@@ -20,6 +20,9 @@ from kvtui.fleet import Fleet, all_sources
 from kvtui.model import Evidence, FeedState, Finding, Platform, Ref, Severity
 from kvtui.records.bastion import Bastion
 from kvtui.records.libvirt import Host
+from kvtui.resources.base import AnyResource
+from kvtui.resources.listing import has_status
+from kvtui.resources.verdicts import STANDS_ON
 from kvtui.triage.base import backend_ref
 from kvtui.triage.control_plane import UNANSWERED
 from kvtui.triage.problems import Problem, group_problems, worst_first
@@ -35,6 +38,17 @@ class Judged:
     """A sentence for each thing that is not known."""
     awaited: frozenset[Ref]
     """Objects whose figures did not come: what those would tell is not known."""
+
+
+def judging_kinds(resource: AnyResource) -> frozenset[str]:
+    """The kinds by which rules judge the rows of a resource; none where nothing that is found shows in them."""
+    if not has_status(resource):
+        return frozenset()
+    from kvtui.triage.rules import RULES
+
+    shown = {source.type for source in resource.own}
+    shown |= {source.type for source in resource.joined if source.kind in STANDS_ON}
+    return frozenset(type_.KIND for rule in RULES if not shown.isdisjoint(rule.related) for type_ in rule.related)
 
 
 async def judge_fleet(options: Namespace, fleet: Fleet, live: asyncio.Task[None]) -> Judged:

@@ -338,6 +338,11 @@ class Listing:
         return self.cell(ref, row, column, now).text
 
 
+def has_status(resource: AnyResource) -> bool:
+    """Whether its rows have a word of how they fare, in which they show what the rules found."""
+    return any(column.title in _STATUS for column in resource.columns)
+
+
 def find_touched(resource: AnyResource, view: View, delta: Delta) -> dict[Ref, None]:
     """The rows of a resource that a delta has a part in."""
     touched: dict[Ref, None] = {}

@@ -19,7 +19,7 @@ Found = Mapping[tuple[str, ...], Finding]
 NOTHING_FOUND: Final[Found] = {}
 
 _TROUBLED: Final = (Tone.WARN, Tone.BAD)
-_STANDS_ON: Final = frozenset({Claim.KIND, DataVolume.KIND, PersistentVolume.KIND, Pod.KIND})
+STANDS_ON: Final = frozenset({Claim.KIND, DataVolume.KIND, PersistentVolume.KIND, Pod.KIND})
 """Parts whose trouble is that of the row. A migration may fail and leave its VM as it was, and a snapshot is whole
 whatever became of its VM.
 """
@@ -67,7 +67,7 @@ class Verdicts:
 
 def find_worst(found: Found, ref: Ref, row: Any) -> Finding | None:
     """The worst that was found in a row or in the parts that it stands on."""
-    parts = (part for part in parts_of(row, ref.backend) if part.kind in _STANDS_ON and part[:4] != ref[:4])
+    parts = (part for part in parts_of(row, ref.backend) if part.kind in STANDS_ON and part[:4] != ref[:4])
     findings = (found.get(name) for name in (ref[:4], *(part[:4] for part in parts)))
     return max((one for one in findings if one is not None), key=lambda one: one.severity, default=None)
 
