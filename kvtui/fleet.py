@@ -21,8 +21,10 @@ TICK = 0.1
 """Seconds between two steps of the store."""
 SLICE = 0.003
 """Seconds that rules may take at a time: between two slices the keyboard has its turn."""
-_FIRST = 1.0
+_FIRST = 4.0
 """Seconds that rows may go before rules."""
+_FEW = 200
+"""Changes in a tick: where there are more, lists still come, and what is judged now is judged again at the next."""
 
 _NO_CARE = Care()
 
@@ -135,7 +137,7 @@ class Fleet:
             delta = self.store.drain()
             self.engine.put_off(delta)
             self._tell(delta)
-            if begun and not delta:
+            if begun and len(delta.changes) < _FEW:
                 break
             begun = begun or bool(delta.changes)
             await asyncio.sleep(TICK)

@@ -43,6 +43,11 @@ _parts: dict[tuple[type, bytes], object] = {}
 _encode = msgspec.json.Encoder().encode
 
 
+def share_map(values: dict[str, str]) -> dict[str, str]:
+    """The same dict, its texts interned: for one that is nobody else's, though its names and values are."""
+    return {intern(name): intern(value) for name, value in values.items()}
+
+
 def share_part(part: P) -> P:
     """One part for all equal ones that came lately. What a fleet's objects say of themselves is mostly the same.
 
@@ -67,6 +72,11 @@ class Owner(Struct):
     name: str = ""
     uid: str = ""
     controller: bool = False
+
+    def __post_init__(self) -> None:
+        self.kind = intern(self.kind)
+        self.name = intern(self.name)
+        self.uid = intern(self.uid)
 
 
 class Annotations(Struct):
@@ -127,7 +137,12 @@ class Meta(Struct):
     finalizers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        # A VM, its instance and its disks bear one name, and owners are named by all that they own.
+        self.name = intern(self.name)
         self.namespace = intern(self.namespace)
+        self.uid = intern(self.uid)
+        if self.creation_timestamp:
+            self.creation_timestamp = intern(self.creation_timestamp)
         self.labels = share(self.labels)
         self.annotations = share_part(self.annotations)
         self.finalizers = share_part(self.finalizers)
@@ -147,6 +162,7 @@ class Condition(Struct):
         self.type = intern(self.type)
         self.status = intern(self.status)
         self.reason = intern(self.reason)
+        self.message = intern(self.message)
         if self.last_transition_time:
             self.last_transition_time = intern(self.last_transition_time)
 

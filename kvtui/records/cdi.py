@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from sys import intern
 from typing import ClassVar
 
 import msgspec
@@ -62,6 +63,11 @@ class DataVolumeStatus(Struct):
     restart_count: int = 0
     claim_name: str = ""
     conditions: tuple[Condition, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.phase = intern(self.phase)
+        self.progress = intern(self.progress)
+        self.claim_name = intern(self.claim_name)
 
 
 class DataVolume(Record):

@@ -67,6 +67,9 @@ class Firmware(Struct):
 
     uuid: str = ""
 
+    def __post_init__(self) -> None:
+        self.uuid = intern(self.uuid)
+
     def links(self) -> Iterator[tuple[str, str]]:
         """By which the node that runs in the VM is known."""
         if self.uuid:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from sys import intern
 from typing import ClassVar
 
 import msgspec
@@ -148,6 +149,7 @@ class PodSpec(Struct):
     affinity: Affinity | None = None
 
     def __post_init__(self) -> None:
+        self.node_name = intern(self.node_name)
         self.node_selector = share(self.node_selector)
         self.tolerations = share_tolerations(self.tolerations)
         self.containers = share_part(self.containers)
@@ -172,6 +174,9 @@ class PodStatus(Struct):
     init_container_statuses: tuple[ContainerStatus, ...] = ()
 
     def __post_init__(self) -> None:
+        self.phase = intern(self.phase)
+        if self.start_time:
+            self.start_time = intern(self.start_time)
         self.container_statuses = share_part(self.container_statuses)
         self.init_container_statuses = share_part(self.init_container_statuses)
 
@@ -356,6 +361,10 @@ class ClaimSpec(Struct):
 
     def __post_init__(self) -> None:
         self.access_modes = share_part(self.access_modes)
+        if self.storage_class_name:
+            self.storage_class_name = intern(self.storage_class_name)
+        self.volume_name = intern(self.volume_name)
+        self.volume_mode = intern(self.volume_mode)
         self.resources = share_part(self.resources)
 
 

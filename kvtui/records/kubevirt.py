@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import msgspec
 
-from kvtui.records.base import Condition, Record, Struct, share, share_part
+from kvtui.records.base import Condition, Record, Struct, share, share_map, share_part
 from kvtui.records.clusters import cluster_links
 from kvtui.records.hardware import Cpu, Domain
 from kvtui.records.networks import Network, network_links, share_networks
@@ -20,6 +20,10 @@ class VolumeName(Struct):
     name: str = ""
     claim_name: str = ""
     hotpluggable: bool = False
+
+    def __post_init__(self) -> None:
+        self.name = intern(self.name)
+        self.claim_name = intern(self.claim_name)
 
 
 class ContainerDisk(Struct):
@@ -36,6 +40,10 @@ class Volume(Struct):
     persistent_volume_claim: VolumeName | None = None
     container_disk: ContainerDisk | None = None
     empty_disk: Struct | None = None
+
+    def __post_init__(self) -> None:
+        self.name = intern(self.name)
+        self.container_disk = share_part(self.container_disk)
 
     @property
     def hotpluggable(self) -> bool:
@@ -68,6 +76,7 @@ class InstanceSpec(Struct):
 
     def __post_init__(self) -> None:
         self.networks = share_networks(self.networks)
+        self.eviction_strategy = intern(self.eviction_strategy)
         self.node_selector = share(self.node_selector)
 
 
@@ -89,6 +98,9 @@ class TemplateMeta(Struct):
 
     name: str = ""
 
+    def __post_init__(self) -> None:
+        self.name = intern(self.name)
+
 
 class DataVolumeTemplate(Struct):
     """One of ``spec.dataVolumeTemplates``."""
@@ -104,6 +116,9 @@ class MachineSpec(Struct):
     template: Template = msgspec.field(default_factory=Template)
     instancetype: Named | None = None
     data_volume_templates: tuple[DataVolumeTemplate, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.run_strategy = intern(self.run_strategy)
 
 
 class StartFailure(Struct):
@@ -159,6 +174,8 @@ class MachineStatus(Struct):
     memory_dump_request: MemoryDump | None = None
 
     def __post_init__(self) -> None:
+        self.printable_status = intern(self.printable_status)
+        self.run_strategy = intern(self.run_strategy)
         self.volume_snapshot_statuses = share_part(self.volume_snapshot_statuses)
 
 
@@ -199,6 +216,13 @@ class Interface(Struct):
     interface_name: str = ""
     info_source: str = ""
     """Who tells of it: parts of ``domain, guest-agent, multus-status``."""
+
+    def __post_init__(self) -> None:
+        self.name = intern(self.name)
+        self.interface_name = intern(self.interface_name)
+        self.info_source = intern(self.info_source)
+        self.ip_address = intern(self.ip_address)
+        self.ip_addresses = tuple(map(intern, self.ip_addresses))
 
 
 class GuestOS(Struct):
@@ -310,6 +334,10 @@ class InstanceStatus(Struct):
     memory: InstanceMemory | None = None
 
     def __post_init__(self) -> None:
+        self.phase = intern(self.phase)
+        self.node_name = intern(self.node_name)
+        self.active_pods = share_map(self.active_pods)
+        self.current_cpu_topology = share_part(self.current_cpu_topology)
         self.guest_os_info = share_part(self.guest_os_info)
         self.volume_status = share_part(self.volume_status)
         self.memory = share_part(self.memory)

@@ -51,6 +51,11 @@ class ClaimRef(Struct):
     name: str = ""
     uid: str = ""
 
+    def __post_init__(self) -> None:
+        self.namespace = intern(self.namespace)
+        self.name = intern(self.name)
+        self.uid = intern(self.uid)
+
     @property
     def path(self) -> str:
         """``namespace/name``."""

@@ -137,6 +137,43 @@ async def test_all_backends_feed_the_one_store_until_the_end(clock: Clock) -> No
     assert lab.closed
 
 
+class Flood(Script):
+    """A backend whose lists come in parts, the next as soon as the one before is shown."""
+
+    def __init__(self, name: str, parts: int, size: int) -> None:
+        super().__init__(name)
+        self.parts, self.size = parts, size
+        self.shown = asyncio.Event()
+
+    async def run(self, sources: Sequence[Source], inbox: Inbox) -> None:
+        for part in range(self.parts):
+            for index in range(self.size):
+                inbox(put(self.name, f"n{part}-{index}"))
+            await self.shown.wait()
+            self.shown.clear()
+        await asyncio.Event().wait()
+
+
+async def test_while_whole_lists_come_rows_go_before_rules(clock: Clock) -> None:
+    flood = Flood("prod", parts=14, size=300)
+    fleet = Fleet((flood,), clock=clock)
+    judged: list[int] = []
+    all_judged = asyncio.Event()
+
+    def show(delta: Delta) -> None:
+        flood.shown.set()
+        if not fleet.engine.behind:
+            judged.append(fleet.view.count(Node))
+            all_judged.set()
+
+    fleet.listen(show)
+    running = asyncio.create_task(fleet.run())
+    await asyncio.wait_for(all_judged.wait(), 20)
+    assert judged == [14 * 300]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_only_the_sources_asked_for_are_kept_live(clock: Clock) -> None:
     backend = Script("prod")
     fleet = Fleet((backend,), clock=clock)

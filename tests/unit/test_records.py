@@ -172,3 +172,15 @@ def test_what_two_objects_say_alike_is_kept_once() -> None:
     assert first.spec is second.spec
     other = {"metadata": {"name": "c"}, "spec": {"storage": {"accessModes": ["ReadWriteOnce"]}}}
     assert decode_record(json.dumps(other).encode(), DataVolume).spec != first.spec
+
+
+def test_the_texts_that_objects_have_in_common_are_kept_once() -> None:
+    owner = {"kind": "VirtualMachine", "name": "web-7", "uid": "b2b7"}
+    volume = {"name": "root", "dataVolume": {"name": "web-7-root"}}
+    vm = make(
+        VirtualMachine, metadata={"name": "web-7", "uid": "b2b7"}, spec={"template": {"spec": {"volumes": [volume]}}}
+    )
+    disk = make(DataVolume, metadata={"name": "web-7-root", "ownerReferences": [owner]})
+    assert disk.metadata.owner_references[0].name is vm.metadata.name
+    assert disk.metadata.owner_references[0].uid is vm.metadata.uid
+    assert vm.spec.template.spec.volumes[0].data_volume.name is disk.metadata.name
