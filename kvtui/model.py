@@ -108,6 +108,8 @@ class Finding:
     """The next thing to do."""
     root: Ref | None = None
     """The object at fault where that is another than the subject; it need not exist."""
+    about: tuple[Ref, ...] = ()
+    """Others that it tells of, as of itself: they have no finding of their own for it."""
 
 
 class FeedState(StrEnum):

@@ -86,6 +86,11 @@ def guests_of_host(view: View, ref: Ref, _record: Record) -> Iterator[Ref]:
         yield domain
 
 
+def hosts_of_guest(view: View, ref: Ref, _domain: Domain) -> Iterator[Ref]:
+    """For `related`: the host that a domain is on."""
+    return (host for host, _ in view.items(Host, ref.backend))
+
+
 def guests_of_job(view: View, _ref: Ref, job: DomainJob) -> Iterator[Ref]:
     """For `related`: the domain of a job, on both hosts of a migration."""
     for domain, _ in view.everywhere(Domain, "uuid", job.domain_uid):

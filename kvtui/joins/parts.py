@@ -23,5 +23,5 @@ def records_of(row: Any) -> Iterator[Record]:
 
 
 def parts_of(row: Any, backend: str) -> list[Ref]:
-    """The objects that belong to a row, but for the node: its events are other machines' too."""
-    return [record.ref(backend) for record in records_of(row) if record.KIND != "Node"]
+    """The objects that belong to a row, but for the node or host: its events are other machines' too."""
+    return [record.ref(backend) for record in records_of(row) if record.KIND not in ("Node", "Host")]

@@ -1,19 +1,25 @@
-"""Domains that are to start with their host, and do not run. Reasons: libvirt's virDomainShutoffReason."""
+"""Domains that are to start with their host and do not run, or run and do not start with it.
+
+Reasons: libvirt's virDomainShutoffReason.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 
-from kvtui.joins.domain import Guest, guests_of_host, join_guest
+from kvtui.joins.domain import Guest, guests_of_host, host_answers, hosts_of_guest, join_guest
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.libvirt import Domain, DomainState, Host
 from kvtui.store import View
-from kvtui.triage.base import HIDDEN, LINGER, WELL, Judgement, Rule
+from kvtui.triage.base import HIDDEN, LINGER, WELL, Judgement, Rule, itself
 
 SETTLE = 60.0
 """Seconds for which it may be off: a host that comes up starts one after the other."""
 MEANT = 600.0
 """Seconds for which nobody need be told that a VM is off that somebody shut down just now."""
+_NAMED = 4
+"""VMs that a sentence names before it counts the rest."""
 _ASKED = frozenset({"shutdown", "destroyed", "from snapshot"})
 """Reasons that somebody gave, on the host or in the guest."""
 _FAULTS = frozenset({"crashed", "failed"})
@@ -82,6 +88,35 @@ def _finding(guest: Guest, ref: Ref, severity: Severity, trouble: str, cause: st
     )
 
 
+def _judge_host(view: View, ref: Ref, _now: float) -> Judgement:
+    """Where none starts with it, somebody else sees to that: a manager of clusters, or an operator."""
+    if view.find(Host, ref) is None:
+        return WELL
+    if not host_answers(view, ref.backend):
+        return HIDDEN
+    domains = [(at, domain) for at, domain in view.items(Domain, ref.backend) if domain.persistent]
+    starting = sum(domain.autostart for _, domain in domains)
+    staying = sorted((at for at, domain in domains if domain.active and not domain.autostart), key=attrgetter("name"))
+    if not starting or not staying:
+        return WELL
+    names = [at.name for at in staying]
+    named = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    runs, stays, their = ("runs", "stays", "its") if len(names) == 1 else ("run", "stay", "their")
+    return Judgement(
+        Finding(
+            rule="host.autostart",
+            severity=Severity.INFO,
+            subject=ref,
+            label="host",
+            trouble="boots without some VMs",
+            cause=f"{named} {runs}, and {stays} off after a boot: {their} autostart is off, that of {starting} is on",
+            evidence=tuple(Evidence(f"domain {name}", "autostart", "disable") for name in names[:_NAMED]),
+            step="turn autostart on for each that is to come up with its host",
+            about=tuple(staying),
+        )
+    )
+
+
 def _everywhere(view: View, ref: Ref, domain: Domain) -> Iterator[Ref]:
     """A domain, and the same on other hosts."""
     yield ref
@@ -98,5 +133,14 @@ RULES = (
         linger=LINGER,
         detects="a VM of a host that is to start with it and does not run, or that runs elsewhere already",
         severities="warn, info",
+    ),
+    Rule(
+        "host.autostart",
+        _judge_host,
+        {Domain: hosts_of_guest, Host: itself},
+        settle=SETTLE,
+        linger=LINGER,
+        detects="VMs that run on a host and do not start with it, though others there do",
+        severities="info",
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kvtui.joins.clocks import OFF, clocks_of, common_offset, tell_offset
+from kvtui.joins.domain import hosts_of_guest
 from kvtui.joins.footing import hosts_of_node, name_nodes, nodes_on
 from kvtui.joins.memory import MemoryUse, use_memory
 from kvtui.model import Evidence, Finding, Ref, Severity
@@ -136,11 +137,6 @@ def _hosts_behind(view: View, _ref: Ref, bastion: Bastion) -> Iterator[Ref]:
             yield host
 
 
-def _host_of(view: View, ref: Ref, _domain: Domain) -> Iterator[Ref]:
-    for host, _ in view.items(Host, ref.backend):
-        yield host
-
-
 def _of_domain(view: View, ref: Ref, _domain: Domain) -> Iterator[Ref]:
     for host, record in view.items(Host, ref.backend):
         if record.link in _LOST:
@@ -158,7 +154,7 @@ RULES = (
     Rule(
         "host.memory",
         _judge_memory,
-        {Host: itself, Domain: _host_of},
+        {Host: itself, Domain: hosts_of_guest},
         settle=SETTLE,
         linger=LINGER,
         detects="a host whose VMs may use more memory than it has, or that has next to none left",
@@ -167,7 +163,7 @@ RULES = (
     Rule(
         "host.clock",
         _judge_clock,
-        {Host: itself, Domain: _host_of},
+        {Host: itself, Domain: hosts_of_guest},
         linger=LINGER,
         detects="a host most of whose guests have another time than we",
         severities="warn",

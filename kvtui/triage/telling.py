@@ -73,9 +73,7 @@ def tell_stories(view: View, ref: Ref, row: Any, problems: Sequence[Problem]) ->
         ties |= {one[:4]: Tie.PART for one in subjects if (one.backend, one.namespace) == (ref.backend, ref.name)}
     order = {name: at for at, name in enumerate(ties)}
     stories = [
-        Story(
-            finding, tuple(_follow(finding, problem)), _others(finding, problem), ties.get(finding.subject[:4], Tie.OWN)
-        )
+        Story(finding, tuple(_follow(finding, problem)), _others(finding, problem), _tie(ref, finding, ties))
         for problem in problems
         for finding in _of_object(ref, problem, ties) or _nearest(problem, order)
     ]
@@ -84,9 +82,14 @@ def tell_stories(view: View, ref: Ref, row: Any, problems: Sequence[Problem]) ->
     return sorted(left, key=lambda story: (-story.severity, list(Tie).index(story.tie)))
 
 
+def _tie(ref: Ref, finding: Finding, ties: Mapping[_Name, Tie]) -> Tie:
+    """How what is found bears on an object; of what names it as its cause, as its own."""
+    return Tie.OWN if ref in finding.about else ties.get(finding.subject[:4], Tie.OWN)
+
+
 def _of_object(ref: Ref, problem: Problem, ties: Mapping[_Name, Tie]) -> list[Finding]:
     """What is found in the object and its parts; nothing of that: what names it as its cause."""
-    own = [finding for finding in problem.findings if ties.get(finding.subject[:4]) is Tie.OWN]
+    own = [one for one in problem.findings if one.subject[:4] in ties and _tie(ref, one, ties) is Tie.OWN]
     return own or [one for one in problem.findings if one.root is not None and one.root[:4] == ref[:4]]
 
 

@@ -6,15 +6,18 @@ from collections.abc import Sequence
 
 import pytest
 
-from kvtui.model import Feed, FeedState, Finding, Severity
+from kvtui.joins.reach import Tie
+from kvtui.model import Feed, FeedState, Finding, Platform, Severity
 from kvtui.records.base import Meta, Record
 from kvtui.records.libvirt import Disk, Domain, DomainJob, DomainState, Nic, StoragePool, StorageVolume
 from kvtui.records.virtual_networks import VirtualNetwork
+from kvtui.resources import find, resources_for
 from kvtui.store import Put
 from kvtui.triage.agents import BOOT_LIMIT
 from kvtui.triage.autostart import MEANT
 from kvtui.triage.domains import STANDSTILL
 from kvtui.triage.engine import Engine
+from kvtui.triage.telling import tell_stories
 from tests.triage.hosts import NOW, UUID, domain, fill, host, judge
 
 OFF = DomainState.SHUTOFF
@@ -61,6 +64,34 @@ def test_a_vm_that_runs_elsewhere_and_starts_with_its_old_host_would_write_its_d
     (finding,) = judge(fill(kvm1=[host(), stayed], kvm2=[domain()]), waits=False)
     assert (finding.subject.backend, finding.trouble, finding.severity) == ("kvm1", "may start twice", Severity.WARN)
     assert "runs on kvm2" in finding.cause
+
+
+def test_who_runs_and_would_stay_off_after_a_boot_is_one_note_of_the_host_and_told_of_each() -> None:
+    def other(name: str, state: DomainState = DomainState.RUNNING, **more: object) -> Domain:
+        return domain(state, "", metadata=Meta(name=name, uid=name), **more)
+
+    running = [other(f"w{number}") for number in range(1, 7)]
+    left_out = [other("t", persistent=False), other("off", OFF)]
+    assert found(*running, *left_out) == ()
+    starting = other("db", autostart=True)
+    store = fill(kvm1=[host(), *running, *left_out, starting])
+    engine = Engine()
+    engine.waits = False
+    engine.update(store, store.drain(), NOW)
+    (finding,) = engine.findings
+    assert (finding.label, finding.severity, engine.worst) == ("host", Severity.INFO, {})
+    assert finding.cause == (
+        "w1, w2, w3, w4 and 2 more run, and stay off after a boot: their autostart is off, that of 1 is on"
+    )
+    vms = find("vms", resources_for({Platform.LIBVIRT}))
+    assert vms is not None
+
+    def told(of: Domain) -> list[tuple[Finding, Tie]]:
+        ref = of.ref("kvm1")
+        return [(story.finding, story.tie) for story in tell_stories(store, ref, vms.row(store, ref), engine.problems)]
+
+    assert all(told(one) == [(finding, Tie.OWN)] for one in running)
+    assert [told(one) for one in (*left_out, starting)] == [[], [], []]
 
 
 def test_an_agent_that_went_is_a_problem_once_a_boot_would_be_over() -> None:
