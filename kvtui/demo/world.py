@@ -20,7 +20,8 @@ from kvtui.demo.controllers.clone import Clones
 from kvtui.demo.controllers.clustermachines import ControlPlanes, Deployments, Machines, Pauses
 from kvtui.demo.controllers.clusters import Clusters, KubeadmConfigs, KubevirtClusters, LoadBalancers
 from kvtui.demo.controllers.components import Components
-from kvtui.demo.controllers.customizing import Customizing
+from kvtui.demo.controllers.customizing import CdiOperator, VirtOperator
+from kvtui.demo.controllers.daemons import Daemons
 from kvtui.demo.controllers.datavolume import DataVolumes
 from kvtui.demo.controllers.evacuation import Evacuation
 from kvtui.demo.controllers.events import Recorder
@@ -126,6 +127,7 @@ class World:
             Attachments(self),
             self.nodes,
             Components(self),
+            Daemons(self),
             Operator(self),
             Namespaces(self),
             Snapshots(self),
@@ -142,7 +144,8 @@ class World:
             self.control_planes,
             Pauses(self),
             Deployments(self),
-            Customizing(self),
+            VirtOperator(self),
+            CdiOperator(self),
             LoadBalancers(self),
             self.ceph,
             Applications(self),

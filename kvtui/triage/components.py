@@ -55,6 +55,8 @@ class PodTrouble:
     """From when on it is no ordinary start, in seconds since the epoch."""
     since: float | None
     """When it was ready last; None where crashes between which it was ready for moments hide that."""
+    run: float | None = None
+    """When its last run began, which a crash ended."""
 
 
 def read_pod(pod: Pod, now: float) -> PodTrouble | None:
@@ -156,7 +158,8 @@ def _read_container(of: Pod, status: ContainerStatus, since: float) -> PodTroubl
         step = _give_memory(of, status.name) if last.reason == _OOM else f"read the last log of {status.name}"
         state = "state" if status.state.terminated is not None else "lastState"
         evidence = Evidence(pod, f"container {status.name} {state}.terminated", how, ended)
-        return PodTrouble(f"container {status.name} does not stay up ({how}{times})", evidence, step, ripe, unready)
+        words = f"container {status.name} does not stay up ({how}{times})"
+        return PodTrouble(words, evidence, step, ripe, unready, run)
     if waiting is None:
         return None
     reading = read_message(waiting.message)
@@ -246,20 +249,33 @@ def _judge_deployment(view: View, ref: Ref, now: float) -> Judgement:
             return WELL
         words, step, more = unmade
         cause = f"{without}: {words}"
-        return Judgement(Finding(_READY, severity, subject, "deployment", _NONE_READY, cause, None, more, step))
+        since = more[0].since if more else None
+        return Judgement(Finding(_READY, severity, subject, "deployment", _NONE_READY, cause, since, more, step))
     if now < told[0].ripe:
         return Judgement(again=told[0].ripe)
-    unready = [trouble.since for trouble in told if trouble.since is not None]
-    since = max(unready) if len(unready) == len(told) else None
     evidence = tuple(trouble.evidence for trouble in told)
     cause = f"{without}: {told[0].sentence}"
     return Judgement(
         Finding(
-            _READY, severity, subject, "deployment", _NONE_READY, cause, since, evidence, told[0].step,
-            _common_node(view, ref.backend, pods),
+            _READY, severity, subject, "deployment", _NONE_READY, cause, _down_since(record, told), evidence,
+            told[0].step, _common_node(view, ref.backend, pods),
         ),
         min((at for at in map(proven_at, pods) if at > now), default=None),
     )  # fmt: skip
+
+
+def _down_since(record: Deployment | None, told: Sequence[PodTrouble]) -> float | None:
+    """Since when none of its pods is ready. Where crashes hide when each was: since when it says of itself that too few
+    are, if none of their last runs changed that.
+    """
+    unready = [trouble.since for trouble in told if trouble.since is not None]
+    if len(unready) == len(told):
+        return max(unready)
+    available = find_condition(record.status.conditions, "Available") if record is not None else None
+    if available is None or available.status != "False":
+        return None
+    since = parse_time(available.last_transition_time)
+    return since if since is not None and all(since < one.run for one in told if one.run is not None) else None
 
 
 _READY: Final = "component.ready"

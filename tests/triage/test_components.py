@@ -344,3 +344,26 @@ def test_a_controller_whose_pods_are_not_seen_is_not_taken_for_down() -> None:
     )
     assert "DataVolume d" not in judge(waits, deployment("cdi-deployment", "cdi", 1, readyReplicas=1))
     assert judge(waits, deployment("cdi-deployment", "cdi", 1))["DataVolume d"].root is not None
+
+
+@pytest.mark.parametrize(
+    ("lacking", "known"),
+    [("2026-11-21T01:40:00Z", True), ("2026-11-21T02:08:40Z", False)],
+    ids=["for long", "since its last crash"],
+)
+def test_a_deployment_tells_for_how_long_its_pods_crash_where_they_hide_it(lacking: str, known: bool) -> None:
+    store, engine = Store(), Engine()
+    engine.waits = False
+    labels = {"app": "containerized-data-importer", "cdi.kubevirt.io": ""}
+    down = cdi_pod(labels, **crashing(ready="False", since="2026-11-21T02:08:40Z", **BACKS_OFF))
+    condition = {"type": "Available", "status": "False", "lastTransitionTime": lacking}
+    whole = deployment("cdi-deployment", "cdi", 1, conditions=[condition])
+    engine.update(store, store.apply([Put("site", whole), Put("site", down)]), LATER)
+    (found,) = [one for one in engine.findings if one.rule == "component.ready"]
+    assert found.since == (parse_time(lacking) if known else None)
+
+
+def test_a_deployment_whose_pods_are_not_seen_is_as_long_down_as_it_says() -> None:
+    lacks = {"type": "Available", "status": "False", "lastTransitionTime": "2026-11-21T01:40:00Z"}
+    finding = judge(deployment("cdi-deployment", "cdi", 1, conditions=[lacks]))["Deployment cdi-deployment"]
+    assert finding.since == parse_time("2026-11-21T01:40:00Z")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 from kvtui.demo.controllers.kubelet import container_running
+from kvtui.demo.deployments import Count, status_of
 from kvtui.demo.storage import Object
 
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
@@ -109,24 +110,19 @@ def labels_of(workload: Workload) -> dict[str, str]:
     return {key: value, **{other: text for other, text in shared.items() if other != key}}
 
 
+def template_of(workload: Workload) -> Object:
+    """What its pods are made of, as it was installed."""
+    return {"metadata": {"labels": labels_of(workload)}, "spec": {"containers": [_container(workload)]}}
+
+
 def _owner(workload: Workload, count: int, created: str, uid: str) -> Object:
     labels = labels_of(workload)
     selector = {"matchLabels": dict([next(iter(labels.items()))])}
     daemon = not workload.replicas
-    spec: Object = {
-        "selector": selector,
-        "template": {"metadata": {"labels": labels}, "spec": {"containers": [_container(workload)]}},
-    }
-    status: Object = (
-        {"currentNumberScheduled": count, "desiredNumberScheduled": count, "numberAvailable": count,
-         "numberMisscheduled": 0, "numberReady": count, "observedGeneration": 1, "updatedNumberScheduled": count}
-        if daemon
-        else {"availableReplicas": count, "observedGeneration": 1, "readyReplicas": count, "replicas": count,
-              "updatedReplicas": count}
-    )  # fmt: skip
+    spec: Object = {"selector": selector, "template": template_of(workload)}
     if not daemon:
         spec["replicas"] = count
-    return {
+    found: Object = {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet" if daemon else "Deployment",
         "metadata": {
@@ -138,7 +134,20 @@ def _owner(workload: Workload, count: int, created: str, uid: str) -> Object:
             "labels": labels,
         },
         "spec": spec,
-        "status": status,
+    }
+    found["status"] = _daemons(count) if daemon else status_of(found, Count(count, count, count), created)
+    return found
+
+
+def _daemons(count: int) -> Object:
+    return {
+        "currentNumberScheduled": count,
+        "desiredNumberScheduled": count,
+        "numberAvailable": count,
+        "numberMisscheduled": 0,
+        "numberReady": count,
+        "observedGeneration": 1,
+        "updatedNumberScheduled": count,
     }
 
 

@@ -1,4 +1,5 @@
-"""The platform's own workloads: pods that are gone are made anew, and who needs them is told how many are ready.
+"""The platform's own Deployments: pods that are gone or outdated are made anew, and who needs them is told how many are
+ready.
 
 A Deployment, its ReplicaSet and its pods are one here; so are a service, its endpoints and the availability controller
 of kube-aggregator (``pkg/controllers/status/remote/remote_available_controller.go``).
@@ -9,26 +10,30 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kvtui.demo import kinds
-from kvtui.demo.catalog.workloads import WORKLOADS, Workload, labels_of
+from kvtui.demo.catalog.workloads import WORKLOADS, Workload, labels_of, template_of
 from kvtui.demo.controllers.base import Controller, Key
+from kvtui.demo.deployments import DEADLINE, Count, hash_of_template, least, most, name_of_set, status_of
 from kvtui.demo.objects import copy_of, deleting, has_condition, set_plain_condition
 from kvtui.demo.storage import Change, Object
 
-_BY_LABEL = {next(iter(labels_of(item).items())): item for item in WORKLOADS}
-_BY_KEY = {(item.namespace, item.name): item for item in WORKLOADS}
+_BY_LABEL = {next(iter(labels_of(item).items())): item for item in WORKLOADS if item.replicas}
+_BY_KEY = {(item.namespace, item.name): item for item in WORKLOADS if item.replicas}
 _SERVED = {"virt-api": "virt-api", "cdi-apiserver": "cdi-api", "metrics-server": "metrics-server"}
 """Workloads behind aggregated APIs, and their services."""
-HANDLER = "virt-handler"
+_HASH = "pod-template-hash"
+"""The label that tells of which template a pod is; those that were there from the start are of the first."""
 
 
 class Components(Controller):
-    """Deployments, DaemonSets and APIServices of the platform."""
+    """Deployments and APIServices of the platform."""
 
-    kinds = (kinds.POD,)
+    kinds = (kinds.POD, kinds.DEPLOYMENT)
     latency = 0.2
 
     def keys_for(self, change: Change) -> Iterable[Key]:
-        """The workload of a pod."""
+        """The workload, or that of a pod."""
+        if change.kind is kinds.DEPLOYMENT and (change.namespace, change.name) in _BY_KEY:
+            yield (change.namespace, change.name)
         for pair in change.labels.items():
             found = _BY_LABEL.get(pair)
             if found is not None and found.namespace == change.namespace:
@@ -40,16 +45,8 @@ class Components(Controller):
         key, value = next(iter(labels_of(workload).items()))
         pods = [pod for pod in self.storage.list(kinds.POD, namespace, {key: value}) if not deleting(pod)]
         ready = [pod for pod in pods if has_condition(pod, "Ready", "True")]
-        if workload.replicas:
-            self._count_replicas(workload, pods, len(ready))
-            self.world.tell_component(name, runs=bool(ready))
-        elif name == HANDLER:
-            self._count_daemons(workload, pods, len(ready))
-            nodes = {pod["spec"].get("nodeName", "") for pod in ready}
-            for pod in pods:
-                self.world.nodes.tell_handler(
-                    pod["spec"].get("nodeName", ""), runs=pod["spec"].get("nodeName", "") in nodes
-                )
+        self._count_replicas(workload, pods, len(ready))
+        self.world.tell_component(name, runs=bool(ready))
         if name in _SERVED:
             self._judge_services(namespace, _SERVED[name], available=bool(ready))
 
@@ -57,31 +54,42 @@ class Components(Controller):
         owner = self.storage.find(kinds.DEPLOYMENT, workload.namespace, workload.name)
         if owner is None or not _has_template(owner):
             return
-        wanted = owner["spec"].get("replicas", 1)
-        for _ in range(wanted - len(pods)):
-            self._make_pod(owner)
-        status: Object = {"observedGeneration": owner["metadata"].get("generation", 1), "replicas": wanted}
-        status |= {"updatedReplicas": wanted}
-        if ready:
-            status |= {"readyReplicas": ready, "availableReplicas": ready}
-        if ready < wanted:
-            status["unavailableReplicas"] = wanted - ready
+        hash_ = hash_of_template(owner["spec"]["template"])
+        first = hash_of_template(template_of(workload))
+        updated = [pod for pod in pods if pod["metadata"]["labels"].get(_HASH, first) == hash_]
+        self._replace(owner, [pod for pod in pods if pod not in updated], updated, ready)
+        count = Count(len(pods), len(updated), ready)
+        key, uid = (workload.namespace, workload.name), owner["metadata"]["uid"]
+        late = self.elapsed(key, uid, f"rollout {name_of_set(owner)} {count}", DEADLINE)
+        status = status_of(owner, count, self.clock.stamp(), late=late)
         if owner.get("status") != status:
-            self.storage.modify(
-                kinds.DEPLOYMENT, workload.namespace, workload.name, lambda found: found.update(status=status)
-            )
+            self.storage.modify(kinds.DEPLOYMENT, *key, lambda found: found.update(status=status))
+
+    def _replace(self, owner: Object, old: list[Object], new: list[Object], ready: int) -> None:
+        """Make what lacks, and take away what is outdated or too much, as far as enough stays available."""
+        wanted = owner["spec"].get("replicas", 1)
+        for _ in range(min(wanted - len(new), most(wanted) - len(old) - len(new))):
+            self._make_pod(owner)
+        surplus = new[wanted:]
+        for pod in (*old, *surplus):
+            if has_condition(pod, "Ready", "True"):
+                if ready <= least(wanted):
+                    continue
+                ready -= 1
+            self.world.delete_pod(pod["metadata"]["namespace"], pod["metadata"]["name"])
 
     def _make_pod(self, owner: Object) -> None:
         meta, template = owner["metadata"], owner["spec"]["template"]
+        hash_ = hash_of_template(template)
         self.storage.create(
             kinds.POD,
             {
                 "apiVersion": "v1",
                 "kind": "Pod",
                 "metadata": {
-                    "generateName": f"{meta['name']}-{meta['uid'][:8]}-",
+                    "generateName": f"{meta['name']}-{hash_}-",
                     "namespace": meta["namespace"],
-                    "labels": dict(template["metadata"]["labels"]),
+                    "labels": {**template["metadata"]["labels"], _HASH: hash_},
                 },
                 "spec": {
                     **copy_of(template["spec"]),
@@ -92,19 +100,6 @@ class Components(Controller):
                 "status": {"phase": "Pending", "qosClass": "Burstable"},
             },
         )
-
-    def _count_daemons(self, workload: Workload, pods: list[Object], ready: int) -> None:
-        def count(found: Object) -> None:
-            status = found.setdefault("status", {})
-            status |= {"numberReady": ready, "numberAvailable": ready}
-            status.pop("numberUnavailable", None)
-            wanted = status.get("desiredNumberScheduled", ready)
-            if ready < wanted:
-                status["numberUnavailable"] = wanted - ready
-
-        owner = self.storage.find(kinds.DAEMON_SET, workload.namespace, workload.name)
-        if owner is not None and owner.get("status", {}).get("numberReady") != ready and pods:
-            self.storage.modify(kinds.DAEMON_SET, workload.namespace, workload.name, count)
 
     def _judge_services(self, namespace: str, service: str, *, available: bool) -> None:
         now = self.clock.stamp()

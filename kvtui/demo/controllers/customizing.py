@@ -1,56 +1,123 @@
-"""The operators of KubeVirt and CDI, as far as ``spec.customizeComponents`` goes: patches of what they are made of.
+"""The operators of KubeVirt and CDI, as far as what they install goes: the CR alone says what that is, with the patches
+in ``spec.customizeComponents``. What somebody else changes in their Deployments and DaemonSets is put back.
 
-Sources: KubeVirt ``pkg/virt-operator/resource/apply/patches.go``; CDI ``pkg/operator/controller``.
+Sources: KubeVirt ``pkg/virt-operator/resource/apply/{apps,patches}.go``; CDI ``pkg/operator/controller``.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
 
 from kvtui.demo import kinds
-from kvtui.demo.controllers.base import Controller
+from kvtui.demo.catalog.platform import KUBEVIRT_VERSION
+from kvtui.demo.catalog.workloads import REGISTRY, WORKLOADS, Workload, template_of
+from kvtui.demo.controllers.base import Controller, Key
+from kvtui.demo.controllers.daemons import HANDLER
+from kvtui.demo.managers import note_writer
 from kvtui.demo.objects import copy_of
-from kvtui.demo.storage import Object
-
-_NAMESPACES = {"": "cdi"}
-"""Where the workloads of a CR are that is in none itself."""
+from kvtui.demo.storage import Change, Kind, Object
 
 
-class Customizing(Controller):
-    """Applies strategic patches of containers to Deployments, and has their pods made anew."""
+class Installer(Controller):
+    """Keeps the templates and the numbers of what an operator installs as the CR has them."""
 
-    kinds = (kinds.KUBEVIRT, kinds.CDI)
+    resource: ClassVar[Kind]
+    """The kind of the CR."""
+    space: ClassVar[str]
+    """The namespace of what is installed."""
+
     latency = 2.0
 
-    def reconcile(self, namespace: str, name: str) -> None:
-        """Apply all patches that can be read."""
-        kind = kinds.KUBEVIRT if namespace else kinds.CDI
-        found = self.storage.find(kind, namespace, name)
-        patches = (found or {}).get("spec", {}).get("customizeComponents", {}).get("patches", ())
-        for patch in patches:
-            if patch.get("resourceType") == "Deployment" and patch.get("type") == "strategic":
-                self._apply(_NAMESPACES.get(namespace, namespace), patch)
+    def keys_for(self, change: Change) -> Iterable[Key]:
+        """The CR."""
+        if change.kind is self.resource:
+            yield (change.namespace, change.name)
+        elif change.namespace == self.space:
+            for row in self.storage.raw_list(self.resource):
+                yield (row.namespace, row.name)
 
-    def _apply(self, namespace: str, patch: Object) -> None:
-        name = patch.get("resourceName", "")
-        deployment = self.storage.find(kinds.DEPLOYMENT, namespace, name)
-        try:
-            wanted = json.loads(patch.get("patch", ""))
-        except ValueError:
+    def reconcile(self, namespace: str, name: str) -> None:
+        """Write what differs, unless a patch cannot be read: then nothing is applied at all."""
+        found = self.storage.find(self.resource, namespace, name)
+        if found is None or namespace not in ("", self.space) or broken_patch(found):
             return
-        if deployment is None:
+        for workload in WORKLOADS:
+            if workload.namespace == self.space and workload.name != self.component:
+                self._apply(workload, found)
+
+    def _apply(self, workload: Workload, cr: Object) -> None:
+        kind = kinds.DEPLOYMENT if workload.replicas else kinds.DAEMON_SET
+        present = self.storage.find(kind, workload.namespace, workload.name)
+        if present is None:
             return
-        template = copy_of(deployment["spec"]["template"])
+        wanted = {"template": wanted_template(workload, cr)}
+        if workload.replicas:
+            wanted["replicas"] = cr.get("spec", {}).get("infra", {}).get("replicas", workload.replicas)
+
+        def write(found: Object) -> None:
+            before = copy_of(found)
+            found["spec"].update(wanted)
+            note_writer(before, found, self.component, self.clock.stamp())
+
+        if any(present["spec"].get(field) != value for field, value in wanted.items()):
+            self.storage.modify(kind, workload.namespace, workload.name, write)
+
+
+class VirtOperator(Installer):
+    """KubeVirt's."""
+
+    resource = kinds.KUBEVIRT
+    kinds = (kinds.KUBEVIRT, kinds.DEPLOYMENT, kinds.DAEMON_SET)
+    component = "virt-operator"
+    space = "kubevirt"
+
+
+class CdiOperator(Installer):
+    """CDI's."""
+
+    resource = kinds.CDI
+    kinds = (kinds.CDI, kinds.DEPLOYMENT)
+    component = "cdi-operator"
+    space = "cdi"
+
+
+def wanted_template(workload: Workload, cr: Object) -> Object:
+    """What the pods of a component are to be made of: as its version has it, with the strategic patches of the CR."""
+    template = template_of(workload)
+    if workload.name == HANDLER:
+        version = cr.get("spec", {}).get("imageTag") or KUBEVIRT_VERSION
+        template["spec"]["containers"][0]["image"] = f"{REGISTRY}/{HANDLER}:{version}"
+    for wanted in _patches_for(workload, cr):
         for change in wanted.get("spec", {}).get("template", {}).get("spec", {}).get("containers", ()):
             for container in template["spec"]["containers"]:
                 if container["name"] == change.get("name"):
                     _merge(container, change)
-        if template == deployment["spec"]["template"]:
-            return
-        self.storage.modify(kinds.DEPLOYMENT, namespace, name, lambda found: found["spec"].update(template=template))
-        labels = deployment["spec"]["selector"]["matchLabels"]
-        for pod in self.storage.list(kinds.POD, namespace, labels):
-            self.world.delete_pod(namespace, pod["metadata"]["name"], 0)
+    return template
+
+
+def _patches_for(workload: Workload, cr: Object) -> Iterator[Object]:
+    about = ("Deployment" if workload.replicas else "DaemonSet", workload.name, "strategic")
+    for patch in _patches(cr):
+        if (patch.get("resourceType"), patch.get("resourceName"), patch.get("type")) == about:
+            yield json.loads(patch.get("patch", ""))
+
+
+def _patches(cr: Object) -> Iterable[Object]:
+    found: Iterable[Object] = cr.get("spec", {}).get("customizeComponents", {}).get("patches", ())
+    return found
+
+
+def broken_patch(cr: Object) -> str:
+    """What is wrong with the first patch of a component that is no JSON; empty when there is none."""
+    for patch in _patches(cr):
+        try:
+            json.loads(patch.get("patch", ""))
+        except ValueError as error:
+            name = f"{patch.get('resourceType', '')} {patch.get('resourceName', '')}"
+            return f"unable to apply patch to {name}: invalid JSON: {error}"
+    return ""
 
 
 def _merge(into: Object, change: Object) -> None:

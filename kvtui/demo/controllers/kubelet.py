@@ -61,11 +61,13 @@ class Kubelet(Controller):
 
         self.storage.modify(kinds.POD, namespace, name, over)
 
-    def restart(self, namespace: str, name: str, message: str, *, waiting: bool, reason: str = "Error") -> None:
-        """Let the only container of a pod fail: it waits in CrashLoopBackOff (`waiting`) or runs anew. `reason` is
-        Error, or OOMKilled.
+    def restart(
+        self, namespace: str, name: str, message: str, *, waiting: bool, reason: str = "Error", ready: bool = True
+    ) -> None:
+        """Let the only container of a pod fail: it waits in CrashLoopBackOff (`waiting`) or runs anew, and is `ready`
+        or not so yet. `reason` is Error, or OOMKilled.
         """
-        now = self.clock.stamp()
+        now, ready = self.clock.stamp(), ready and not waiting
 
         def again(pod: Object) -> None:
             container = pod["status"]["containerStatuses"][0]
@@ -83,12 +85,10 @@ class Kubelet(Controller):
             else:
                 container["restartCount"] += 1
                 container["state"] = {"running": {"startedAt": now}}
-            container["ready"] = not waiting
+            container["ready"] = ready
             container["started"] = not waiting
             for gate in ("Ready", "ContainersReady"):
-                _set_pod_condition(
-                    pod, gate, "False" if waiting else "True", now, "ContainersNotReady" if waiting else ""
-                )
+                _set_pod_condition(pod, gate, str(ready), now, "" if ready else "ContainersNotReady")
 
         self.storage.modify(kinds.POD, namespace, name, again)
 

@@ -5,14 +5,13 @@ Sources: KubeVirt ``pkg/virt-operator/util/client.go`` (conditions; kubevirt-api
 
 from __future__ import annotations
 
-import json
-
 from kvtui.demo import kinds
 from kvtui.demo.catalog.platform import KUBEVIRT_VERSION
 from kvtui.demo.catalog.workloads import REGISTRY
 from kvtui.demo.controllers.base import Controller
-from kvtui.demo.controllers.components import HANDLER
-from kvtui.demo.objects import copy_of, has_condition, remove_condition, set_condition
+from kvtui.demo.controllers.customizing import broken_patch
+from kvtui.demo.controllers.daemons import HANDLER
+from kvtui.demo.objects import has_condition, remove_condition, set_condition
 from kvtui.demo.storage import Object
 
 _LOOK = 5.0
@@ -30,7 +29,7 @@ class Operator(Controller):
         found = self.storage.find(kinds.KUBEVIRT, namespace, name)
         if found is None:
             return
-        fault = _broken_patch(found)
+        fault = broken_patch(found)
         wanted = found.get("spec", {}).get("imageTag") or KUBEVIRT_VERSION
         present = found.get("status", {}).get("observedKubeVirtVersion", "")
         if not present:
@@ -45,55 +44,20 @@ class Operator(Controller):
                 f"using registry {REGISTRY}"
             )
             self._tell(found, ("True", "True", "True"), "UpdateInProgress", told, target=wanted)
-            if self._roll_out(wanted):
+            if self._is_rolled_out(wanted):
                 self._tell(found, ("True", "False", "False"), *_DEPLOYED, target=wanted, done=True)
             else:
                 self.enqueue((namespace, name), _LOOK)
         elif not has_condition(found, "Available", "True", _DEPLOYED[0]):
             self._tell(found, ("True", "False", "False"), *_DEPLOYED, target=wanted, done=True)
 
-    def _roll_out(self, version: str) -> bool:
-        """Replace the next virt-handler, if all are ready; whether every one is of that version."""
+    def _is_rolled_out(self, version: str) -> bool:
+        """Whether every virt-handler is of that version, and ready."""
         image = f"{REGISTRY}/{HANDLER}:{version}"
         pods = self.storage.list(kinds.POD, "kubevirt", {"kubevirt.io": HANDLER})
-        old = [pod for pod in pods if pod["spec"]["containers"][0]["image"] != image]
-        if not all(has_condition(pod, "Ready", "True") for pod in pods):
-            return False
-        if old:
-            self._set_template(image)
-            self._replace(old[0], image)
-        return not old
-
-    def _set_template(self, image: str) -> None:
-        def write(found: Object) -> None:
-            found["spec"]["template"]["spec"]["containers"][0]["image"] = image
-            found["status"]["updatedNumberScheduled"] = 0
-
-        daemons = self.storage.find(kinds.DAEMON_SET, "kubevirt", HANDLER)
-        if daemons is not None and daemons["spec"]["template"]["spec"]["containers"][0]["image"] != image:
-            self.storage.modify(kinds.DAEMON_SET, "kubevirt", HANDLER, write)
-
-    def _replace(self, pod: Object, image: str) -> None:
-        """As the DaemonSet controller does with maxUnavailable 1."""
-        meta, spec = pod["metadata"], copy_of(pod["spec"])
-        spec["containers"][0]["image"] = image
-        kept = {key: meta[key] for key in ("namespace", "labels", "ownerReferences") if key in meta}
-        self.world.delete_pod(meta["namespace"], meta["name"], 0)
-        self.storage.create(
-            kinds.POD,
-            {
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "metadata": {**kept, "generateName": f"{HANDLER}-"},
-                "spec": spec,
-                "status": {"phase": "Pending", "qosClass": "Burstable"},
-            },
+        return all(
+            pod["spec"]["containers"][0]["image"] == image and has_condition(pod, "Ready", "True") for pod in pods
         )
-
-        def count(found: Object) -> None:
-            found["status"]["updatedNumberScheduled"] = found["status"].get("updatedNumberScheduled", 0) + 1
-
-        self.storage.modify(kinds.DAEMON_SET, "kubevirt", HANDLER, count)
 
     def _tell(
         self,
@@ -124,14 +88,3 @@ class Operator(Controller):
                 status["observedKubeVirtVersion"] = target
 
         self.storage.modify(kinds.KUBEVIRT, meta["namespace"], meta["name"], write)
-
-
-def _broken_patch(kubevirt: Object) -> str:
-    """What is wrong with the first patch of a component that is no JSON; empty when there is none."""
-    for patch in kubevirt.get("spec", {}).get("customizeComponents", {}).get("patches", ()):
-        try:
-            json.loads(patch.get("patch", ""))
-        except ValueError as error:
-            name = f"{patch.get('resourceType', '')} {patch.get('resourceName', '')}"
-            return f"unable to apply patch to {name}: invalid JSON: {error}"
-    return ""

@@ -151,7 +151,7 @@ def fail_again_and_again(
         return
     if tries:
         # It does not live long enough to become ready.
-        world.kubelet.restart(meta["namespace"], meta["name"], "", waiting=False)
+        world.kubelet.restart(meta["namespace"], meta["name"], "", waiting=False, ready=False)
     world.kubelet.restart(meta["namespace"], meta["name"], message, waiting=True, reason=reason)
 
     def again() -> None:

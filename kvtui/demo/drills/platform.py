@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.demo import kinds
 from kvtui.demo.catalog.workloads import REGISTRY
-from kvtui.demo.controllers.components import HANDLER
+from kvtui.demo.controllers.daemons import HANDLER
 from kvtui.demo.drills.base import drill
 from kvtui.demo.drills.making import create, edit, fail_again_and_again, import_of, small_machine, workers
 from kvtui.demo.storage import Object
