@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
@@ -57,6 +58,12 @@ def begin_sentence(clause: str) -> str:
 def end_sentence(words: str) -> str:
     """The words with a full stop, unless whoever wrote them ended them."""
     return words if words.endswith((".", "!", "?")) else f"{words}."
+
+
+def name_few(names: Sequence[str], most: int) -> str:
+    """The first of them, and how many there are beside: ``a, b and 3 more``."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def scrub_json(raw: bytes) -> bytes:

@@ -185,7 +185,8 @@ examples:
   kvtui why imports/shop/db-2-root -o markdown
 
 json: subject, health as of kvtui get, problems (as of kvtui problems; because is what each rests on, down to the root),
-  not_checked.
+  checked (objects that were looked at), not_seen (layers of it of which nobody can tell, the nearest first: role,
+  subject, state, reason, step), not_checked (lists that are not known).
 
 {EXIT_CODES}"""
 

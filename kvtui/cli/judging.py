@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from kvtui.cli.lists import (
@@ -17,7 +18,7 @@ from kvtui.cli.lists import (
     wait_for_lists,
 )
 from kvtui.fleet import Fleet, all_sources
-from kvtui.model import Evidence, FeedState, Finding, Platform, Ref, Severity
+from kvtui.model import Evidence, Feed, FeedState, Finding, Platform, Ref, Severity
 from kvtui.records.bastion import Bastion
 from kvtui.records.libvirt import Host
 from kvtui.resources.base import AnyResource
@@ -34,8 +35,8 @@ class Judged:
 
     findings: Sequence[Finding]
     problems: Sequence[Problem]
-    missing: Sequence[str]
-    """A sentence for each thing that is not known."""
+    lacking: Sequence[Feed]
+    """Lists that are not known, or not as they are now."""
     awaited: frozenset[Ref]
     """Objects whose figures did not come: what those would tell is not known."""
 
@@ -64,12 +65,18 @@ async def judge_fleet(options: Namespace, fleet: Fleet, live: asyncio.Task[None]
     awaited = tuple(find_awaited(measured, fleet))
     silent = tuple(_find_silent(options, fleet))
     findings = tuple(sorted((*fleet.engine.findings, *silent), key=worst_first))
-    return Judged(
-        findings,
-        group_problems(findings) if silent else fleet.engine.problems,
-        [*say_missing(find_missing(sources, fleet), fleet), *say_awaited(awaited)],
-        frozenset(awaited),
-    )
+    problems = group_problems(findings) if silent else fleet.engine.problems
+    return Judged(findings, problems, find_missing(sources, fleet), frozenset(awaited))
+
+
+def tell_missing(judged: Judged, fleet: Fleet, first: Container[str] = ()) -> list[str]:
+    """What could not be looked at, in few sentences; the kinds in `first` are named first."""
+    return [*say_missing(judged.lacking, fleet, first), *say_awaited(sorted(judged.awaited))]
+
+
+def list_missing(judged: Judged, fleet: Fleet) -> list[str]:
+    """The same for scripts: every kind is named."""
+    return [*say_missing(judged.lacking, fleet, most=sys.maxsize), *say_awaited(sorted(judged.awaited))]
 
 
 def _find_silent(options: Namespace, fleet: Fleet) -> Iterator[Finding]:

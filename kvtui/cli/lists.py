@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from kvtui.backends.base import Source
 from kvtui.errors import KvtuiError
 from kvtui.fleet import Fleet
+from kvtui.joins.kinds import by_weight
 from kvtui.model import Feed, FeedState, Ref
 from kvtui.records.bastion import Bastion
 from kvtui.records.libvirt import Domain, Host
 from kvtui.resources.base import AnyResource
 from kvtui.resources.sources import name_kind
+from kvtui.text import name_few
 from kvtui.triage.bastions import name_behind
 
 _TICK: Final = 0.05
 _FIGURES_WAIT: Final = 10.0
 """Seconds that figures of hosts and their VMs may take: rates take two looks, a QEMU that hangs is known after six."""
+_NAMED: Final = 5
+"""Kinds that a sentence names before it counts the rest."""
 _NOUNS: Final = {Domain.KIND: "VM", Host.KIND: "host"}
 
 _STATES: Final = {
@@ -93,11 +97,11 @@ async def pause(live: asyncio.Task[None]) -> None:
         raise KvtuiError("the backends ended by themselves")
 
 
-def say_missing(feeds: Iterable[Feed], fleet: Fleet) -> list[str]:
+def say_missing(feeds: Iterable[Feed], fleet: Fleet, first: Container[str] = (), *, most: int = _NAMED) -> list[str]:
     """One sentence for all kinds of a backend that suffer the same, and one for all backends behind a bastion that lets
-    nobody through.
+    nobody through. Of many kinds it names `most`: those in `first`, then those that are missed most.
     """
-    kinds: dict[tuple[str, FeedState, str], list[str]] = {}
+    lacking: dict[tuple[str, FeedState], dict[str, str]] = {}
     told: dict[str, None] = {}
     bastions = [(ref.name, bastion) for ref, bastion in fleet.view.items(Bastion)]
     for feed in feeds:
@@ -105,14 +109,26 @@ def say_missing(feeds: Iterable[Feed], fleet: Fleet) -> list[str]:
         if behind is not None:
             told[_tell_bastion(*behind)] = None
         else:
-            kinds.setdefault((feed.backend, feed.state, feed.detail), []).append(name_kind(feed.kind))
+            lacking.setdefault((feed.backend, feed.state), {})[feed.kind] = feed.detail
     return [
         *told,
         *(
-            f"{backend}: {', '.join(names)} {_STATES[state]}{f': {detail}' if detail else ''}"
-            for (backend, state, detail), names in kinds.items()
+            f"{backend}: {_tell_lack(by_weight(details, first), state, details, most)}"
+            for (backend, state), details in lacking.items()
         ),
     ]
+
+
+def _tell_lack(kinds: Sequence[str], state: FeedState, details: Mapping[str, str], most: int) -> str:
+    """What all kinds of a state lack, with the words that the server has for the first; that many are forbidden says
+    enough of each.
+    """
+    words = f"{name_few([name_kind(kind) for kind in kinds], most)} {_STATES[state]}"
+    detail = details[kinds[0]]
+    if not detail or (state is FeedState.FORBIDDEN and len(kinds) > 1):
+        return words
+    whose = f"{name_kind(kinds[0])}: " if len(set(details.values())) > 1 else ""
+    return f"{words}: {whose}{detail}"
 
 
 def _tell_bastion(name: str, bastion: Bastion) -> str:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
+from kvtui.backends.base import Source
 from kvtui.cli.judging import Judged
+from kvtui.cli.lists import say_missing
 from kvtui.cli.spaces import check_namespace
 from kvtui.errors import AbsentError, ConfigError, UnreachableError
 from kvtui.fleet import Fleet, all_sources
-from kvtui.model import Platform, Ref
+from kvtui.model import Feed, FeedState, Platform, Ref
+from kvtui.records.kubernetes import Namespace, Node
+from kvtui.records.storage import PersistentVolume, StorageClass
 from kvtui.resources import find, fold
 from kvtui.resources.base import AnyResource
 from kvtui.text import clean_line
 from kvtui.triage.problems import Problem, label_of
+from kvtui.unseen import name_right
 
 _NAMED: Final = 5
 """Objects that a sentence names before it counts the rest."""
@@ -30,6 +35,8 @@ class Named(NamedTuple):
     row: Any
 
 
+_BARE: Final = frozenset(one.KIND for one in (Node, Namespace, PersistentVolume, StorageClass))
+"""Kinds whose names have no slash in them, for they are in no namespace."""
 _UNLISTED: Final = {"controlplane": "KubeadmControlPlane", "bastion": "Bastion"}
 """Kinds that problems are told of, and that have no list of their own, by the words for them."""
 
@@ -57,7 +64,7 @@ def find_subject(fleet: Fleet, text: str, namespace: str | None, judged: Judged)
             raise AbsentError(f"there is no {clean_line(word)} {clean_line(name)} that anything is told of", code=404)
         return found
     try:
-        resource, ref, row = find_named(fleet, *read_name(text, fleet), namespace, judged.missing)
+        resource, ref, row = find_named(fleet, *read_name(text, fleet), namespace, judged.lacking)
     except (AbsentError, UnreachableError):
         if told is None:
             raise
@@ -117,9 +124,11 @@ def read_name(text: str, fleet: Fleet) -> tuple[AnyResource | None, str]:
 
 
 def find_named(
-    fleet: Fleet, kind: AnyResource | None, name: str, namespace: str | None, missing: Sequence[str]
+    fleet: Fleet, kind: AnyResource | None, name: str, namespace: str | None, lacking: Sequence[Feed]
 ) -> Named:
-    """The object of that name. Raises AbsentError, ConfigError when it is the name of several."""
+    """The object of that name; `lacking` are the lists that are not known. Raises AbsentError, UnreachableError where
+    it may be in one of those, ConfigError when it is the name of several.
+    """
     for resource in _candidates(fleet, kind):
         refs = [ref for ref in resource.refs(fleet.view) if name in (ref.path, ref.name)]
         if namespace:
@@ -134,9 +143,20 @@ def find_named(
             return Named(resource, refs[0], row)
     check_namespace(fleet, namespace or _namespace_in(fleet, name))
     label = kind.label if kind is not None else "object"
-    if missing:
-        raise UnreachableError(f"no {label} named {clean_line(name)} is known", missing[0])
+    dark = _may_hold(_candidates(fleet, kind), name, lacking)
+    if dark:
+        rights = ", ".join(name_right(source) for source, feed in dark if feed.state is FeedState.FORBIDDEN)
+        told = say_missing((feed for _, feed in dark), fleet)
+        hint = f"ask for list and watch on {rights}" if kind is not None and rights else ""
+        raise UnreachableError(f"no {label} named {clean_line(name)} is known", "; ".join(told), hint)
     raise AbsentError(f"there is no {label} named {clean_line(name)}", code=404)
+
+
+def _may_hold(resources: Iterable[AnyResource], name: str, lacking: Sequence[Feed]) -> list[tuple[Source, Feed]]:
+    """The lists that are not known and may have an object of that name."""
+    sources = {source.feed: source for resource in resources for source in resource.own}
+    without = _BARE if "/" in name else frozenset()
+    return [(sources[one.kind], one) for one in lacking if one.kind in sources and one.kind not in without]
 
 
 def _namespace_in(fleet: Fleet, name: str) -> str:

@@ -14,7 +14,7 @@ import msgspec
 from kvtui.cli.codes import FAILED, OK, PARTIAL
 from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.findings import describe_finding
-from kvtui.cli.judging import judge_fleet
+from kvtui.cli.judging import judge_fleet, tell_missing
 from kvtui.cli.output import printing
 from kvtui.cli.spaces import check_namespace
 from kvtui.fleet import Fleet
@@ -42,7 +42,7 @@ async def _problems(options: Namespace, fleet: Fleet) -> int:
         judged = await judge_fleet(options, fleet, live)
         check_namespace(fleet, options.namespace or "")
         found = [problem for problem in judged.problems if _is_in(problem, options.namespace)]
-        missing = judged.missing
+        missing = tell_missing(judged, fleet)
         with printing():
             if options.output == "json":
                 _print_json(found)

@@ -14,13 +14,14 @@ import msgspec
 from kvtui.cli.codes import OK, PARTIAL
 from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.findings import describe_finding, describe_ref
-from kvtui.cli.judging import judge_fleet
+from kvtui.cli.judging import judge_fleet, list_missing, tell_missing
 from kvtui.cli.naming import find_named, read_name
 from kvtui.cli.output import printing
 from kvtui.errors import AbsentError
 from kvtui.fleet import Fleet
 from kvtui.stack import ToldLayer, tell_stack, text_lines
 from kvtui.text import clean_line
+from kvtui.unseen import unseen_layers
 
 
 def stack(options: Namespace) -> int:
@@ -33,8 +34,8 @@ async def _stack(options: Namespace, fleet: Fleet) -> int:
     live = asyncio.create_task(fleet.run())
     try:
         judged = await judge_fleet(options, fleet, live)
-        missing = judged.missing
-        resource, ref, _ = find_named(fleet, kind, name, options.namespace, missing)
+        resource, ref, _ = find_named(fleet, kind, name, options.namespace, judged.lacking)
+        missing = tell_missing(judged, fleet, {one.ref.kind for one in unseen_layers(fleet.view, ref)})
         findings = (*fleet.engine.worst.values(), *judged.findings)
         told = tell_stack(fleet.view, ref, fleet.resources, findings, fleet.clock())
         if told is None:
@@ -43,7 +44,7 @@ async def _stack(options: Namespace, fleet: Fleet) -> int:
             )
         with printing():
             if options.output == "json":
-                sys.stdout.write(_json(told, missing))
+                sys.stdout.write(_json(told, list_missing(judged, fleet)))
             else:
                 sys.stdout.write("".join(f"{_scrubbed(line)}\n" for line in text_lines(told)))
         for words in missing:

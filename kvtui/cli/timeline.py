@@ -16,7 +16,7 @@ from kvtui.audit import AuditLog
 from kvtui.cli.codes import OK, PARTIAL
 from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.findings import describe_ref, tell_time
-from kvtui.cli.lists import find_missing, say_missing, wait_for_lists
+from kvtui.cli.lists import find_missing, wait_for_lists
 from kvtui.cli.naming import find_named, read_name
 from kvtui.cli.output import printing
 from kvtui.config import state_dir
@@ -39,8 +39,7 @@ async def _timeline(options: Namespace, fleet: Fleet) -> int:
     try:
         await wait_for_lists(options, sources, fleet, live)
         fleet.step()
-        missing = say_missing(find_missing(sources, fleet), fleet)
-        resource, ref, _ = find_named(fleet, kind, name, options.namespace, missing)
+        resource, ref, _ = find_named(fleet, kind, name, options.namespace, find_missing(sources, fleet))
         recall = Recall(fleet, ref, AuditLog(state_dir() / "audit.jsonl"))
         await recall.look()
         now = fleet.clock()

@@ -9,23 +9,24 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from kvtui.cli.codes import OK, PARTIAL
 from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.findings import describe_finding, describe_ref
-from kvtui.cli.judging import Judged, judge_fleet
+from kvtui.cli.judging import Judged, judge_fleet, list_missing, tell_missing
 from kvtui.cli.naming import Subject, check_kind, find_subject
 from kvtui.cli.output import printing
 from kvtui.fleet import Fleet
-from kvtui.joins.reach import Tie, unseen_layers
+from kvtui.joins.reach import Tie
 from kvtui.model import Health, Ref, Tone
 from kvtui.resources.verdicts import find_worst, worsen
-from kvtui.text import clean_line, escape_markdown
+from kvtui.text import clean_line, escape_markdown, name_few
 from kvtui.triage.runbooks import runbook_line, runbook_url
 from kvtui.triage.telling import Story, evidence_line, full_reach, headline, tell_stories
+from kvtui.unseen import Unseen, name_unseen, tell_way, unseen_layers
 
 _NAMED: Final = 5
 """Objects that a sentence names before it counts the rest."""
@@ -49,8 +50,8 @@ class _Answer:
     """Whether its figures did not come: what those would tell is not known."""
     seen: Sequence[Ref]
     """What was looked at."""
-    unseen: Sequence[str]
-    """Layers under it of which nobody can tell."""
+    unseen: Sequence[Unseen]
+    """Layers under it of which nobody can tell, the nearest first."""
 
 
 async def _why(options: Namespace, fleet: Fleet) -> int:
@@ -58,12 +59,12 @@ async def _why(options: Namespace, fleet: Fleet) -> int:
     live = asyncio.create_task(fleet.run())
     try:
         judged = await judge_fleet(options, fleet, live)
-        missing = judged.missing
         answer = _answer(fleet, find_subject(fleet, options.name, options.namespace, judged), judged)
+        missing = tell_missing(judged, fleet, {one.ref.kind for one in answer.unseen})
         with printing():
             match options.output:
                 case "json":
-                    _print_json(answer, missing)
+                    _print_json(answer, list_missing(judged, fleet))
                 case "markdown":
                     sys.stdout.write("\n".join(_markdown(answer, missing, fleet.clock())) + "\n")
                 case _:
@@ -109,8 +110,7 @@ def _lead(answer: _Answer) -> str:
         return f"{state}: no rule says why; what it says itself is all that is known"
     if answer.awaited:
         return f"{state}: whether something is wrong with it is not known, for its figures did not come in time"
-    unseen = f"; not seen: {', '.join(answer.unseen)}" if answer.unseen else ""
-    return f"{state}: nothing is known to be wrong with it; looked at: {_looked_at(answer.seen)}{unseen}"
+    return f"{state}: nothing is known to be wrong with it; looked at: {_looked_at(answer.seen)}"
 
 
 def _looked_at(refs: Sequence[Ref]) -> str:
@@ -120,9 +120,7 @@ def _looked_at(refs: Sequence[Ref]) -> str:
 
 
 def _names(story: Story) -> str:
-    named = [f"{finding.label} {finding.subject.path}" for finding in story.effects]
-    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
-    return ", ".join(named[:_NAMED]) + more
+    return name_few([f"{finding.label} {finding.subject.path}" for finding in story.effects], _NAMED)
 
 
 def _text(answer: _Answer, now: float) -> Iterator[str]:
@@ -145,6 +143,11 @@ def _text(answer: _Answer, now: float) -> Iterator[str]:
             yield f"  {runbook_line(story.runbook)}"
         if story.effects:
             yield f"  the same cause troubles {clean_line(_names(story))}"
+    if answer.unseen:
+        yield from ("",) if answer.stories else ()
+        yield clean_line(f"not seen: {name_unseen(answer.unseen)}")
+        way = tell_way(answer.unseen)
+        yield from (f"  next: {clean_line(way)}",) if way else ()
 
 
 def _markdown(answer: _Answer, missing: Sequence[str], now: float) -> Iterator[str]:
@@ -173,6 +176,11 @@ def _markdown(answer: _Answer, missing: Sequence[str], now: float) -> Iterator[s
         if story.effects:
             yield ""
             yield f"The same cause troubles {escape_markdown(_names(story))}"
+    if answer.unseen:
+        yield ""
+        yield f"Not seen: {escape_markdown(name_unseen(answer.unseen))}"
+        way = tell_way(answer.unseen)
+        yield from ("", f"Next: {escape_markdown(way)}") if way else ()
     if missing:
         yield ""
         yield "Not known:"
@@ -196,6 +204,17 @@ def _print_json(answer: _Answer, missing: Sequence[str]) -> None:
             for story in answer.stories
         ],
         "checked": [describe_ref(ref) for ref in answer.seen],
-        "not_checked": [*missing, *answer.unseen],
+        "not_seen": [_describe_unseen(one) for one in answer.unseen],
+        "not_checked": missing,
     }
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(item), indent=2).decode() + "\n")
+
+
+def _describe_unseen(unseen: Unseen) -> dict[str, Any]:
+    return {
+        "role": unseen.role,
+        "subject": describe_ref(unseen.ref),
+        "state": unseen.state,
+        "reason": unseen.reason,
+        "step": tell_way([unseen]),
+    }

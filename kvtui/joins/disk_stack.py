@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from kvtui.joins.ceph import ceph_behind
 from kvtui.joins.layers import Layer, Walk, missing, tell_absence, told_once
@@ -84,7 +85,7 @@ def volume_layer(walk: Walk, backend: str, name: str, class_: str = "") -> Layer
     if record is None:
         lost = missing(walk.view, PersistentVolume, "PV", backend, "", name)
         below = (class_layer(walk, backend, class_),) if class_ else ()
-        return Layer(lost.role, lost.name, None, lost.health, "", below)
+        return replace(lost, below=below)
     return told_once(walk, Layer("PV", name, record.ref(backend)), _below_volume(walk, backend, record))
 
 
@@ -106,7 +107,7 @@ def class_layer(walk: Walk, backend: str, name: str, driver: str = "") -> Layer:
     if record is None:
         lost = missing(walk.view, StorageClass, "class", backend, "", name)
         below = (driver_layer(walk, backend, driver),) if driver else ()
-        return Layer(lost.role, lost.name, None, lost.health, "", below)
+        return replace(lost, below=below)
     return told_once(walk, Layer("class", name, record.ref(backend)), _below_class(walk, backend, record, driver))
 
 
@@ -126,5 +127,6 @@ def driver_layer(walk: Walk, backend: str, driver: str) -> Layer:
     absence = tell_absence(walk.view, backend, CephCluster)
     known = walk.view.feed(backend, CephCluster.KIND).state in (FeedState.ABSENT, FeedState.LIVE)
     # One that no CephCluster of Rook's is behind is a Ceph elsewhere, which is nothing amiss.
-    below = () if known else (Layer("Ceph", "", None, absence),)
+    sought = Ref(backend, CephCluster.KIND, "", "")
+    below = () if known else (Layer("Ceph", "", None, absence, sought=sought),)
     return Layer(_DRIVER, driver, None, None, "a Ceph outside of this cluster" if known else "", below)

@@ -72,7 +72,7 @@ def image_layer(walk: Walk, backend: str, source: str, kind: str) -> Layer:
         inactive = pool is not None and pool.state != "running"
         health = Health(Tone.MUTED, "not known", f"pool {name} is {pool.state}") if inactive and pool else None
         lost = missing(view, StorageVolume, "volume", backend, "", source)
-        return Layer("volume", source, None, health or lost.health, "", (_pool(walk, backend, name, pool),))
+        return replace(lost, health=health or lost.health, below=(_pool(walk, backend, name, pool),))
     if kind != "file":
         return Layer(kind or "image", source)
     name, at = pool_of_file(view, backend, source)

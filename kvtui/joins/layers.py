@@ -27,6 +27,8 @@ class Layer:
     note: str = ""
     """What else there is to say."""
     below: tuple[Layer, ...] = ()
+    sought: Ref | None = None
+    """Of an object that the view does not have: which that would be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Walk:
 def missing(view: View, type_: type[Record], role: str, backend: str, namespace: str, name: str) -> Layer:
     """The layer of an object that the view does not have: it does not exist, or why nobody can tell."""
     ref = Ref(backend, type_.KIND, namespace, name)
-    return Layer(role, ref.path, None, tell_absence(view, backend, type_))
+    return Layer(role, ref.path, None, tell_absence(view, backend, type_), sought=ref)
 
 
 def tell_absence(view: View, backend: str, type_: type[Record]) -> Health:
@@ -78,6 +80,12 @@ def tell_absence(view: View, backend: str, type_: type[Record]) -> Health:
     if feed.polled:
         return Health(Tone.WARN, "not found", "it did not exist at the last look")
     return Health(Tone.BAD, "does not exist")
+
+
+def tell_blindness(view: View, backend: str, type_: type[Record]) -> Health | None:
+    """Why nobody can tell whether there are objects of a kind; None where that is known."""
+    absence = tell_absence(view, backend, type_)
+    return absence if absence.word in {"forbidden", "loading", "not known"} else None
 
 
 def counted(role: str, names: list[str], note: str = "") -> Layer:

@@ -10,8 +10,8 @@ from kvtui.joins.conditions import is_trouble
 from kvtui.joins.disk_stack import disk_layer
 from kvtui.joins.domain_stack import domain_layer, host_layer
 from kvtui.joins.footing import machines_under
-from kvtui.joins.layers import Layer, Walk, missing, told_once
-from kvtui.model import Health, Tone
+from kvtui.joins.layers import Layer, Walk, missing, tell_blindness, told_once
+from kvtui.model import Health, Ref, Tone
 from kvtui.records.base import is_true
 from kvtui.records.kubernetes import Node, Pod
 from kvtui.records.kubevirt import InstanceSpec, Interface, VirtualMachine, VirtualMachineInstance
@@ -32,7 +32,7 @@ def machine_layer(
         return replace(instance[0], below=(*instance[0].below, *parts))
     ref = vm.ref(backend)
     if not instance:
-        instance = [Layer("VMI", "", None, Health(Tone.MUTED, "none"), "nothing of it runs")]
+        instance = [_no_instance(walk, ref)]
     spec = vmi.spec if vmi is not None else vm.spec.template.spec
     parts = _parts(walk, backend, ref.namespace, spec, vmi) if whole else ()
     return Layer("VM", ref.path, ref, None, "", (*instance, *parts))
@@ -41,6 +41,20 @@ def machine_layer(
 def _instance_layer(walk: Walk, backend: str, vmi: VirtualMachineInstance) -> Layer:
     ref = vmi.ref(backend)
     return told_once(walk, Layer("VMI", ref.path, ref, judge_instance(vmi)), _below_instance(walk, backend, vmi))
+
+
+def _no_instance(walk: Walk, ref: Ref) -> Layer:
+    blind = tell_blindness(walk.view, ref.backend, VirtualMachineInstance)
+    if blind is not None:
+        return missing(walk.view, VirtualMachineInstance, "VMI", ref.backend, ref.namespace, ref.name)
+    return Layer("VMI", "", None, Health(Tone.MUTED, "none"), "nothing of it runs")
+
+
+def _no_launcher(walk: Walk, backend: str, vmi: VirtualMachineInstance) -> Layer:
+    blind = tell_blindness(walk.view, backend, Pod)
+    if blind is not None:
+        return Layer("launcher", "", None, blind, sought=Ref(backend, Pod.KIND, vmi.metadata.namespace, ""))
+    return Layer("launcher", "", None, Health(Tone.WARN if vmi.is_running else Tone.BUSY, "none known"))
 
 
 def judge_instance(vmi: VirtualMachineInstance) -> Health:
@@ -77,7 +91,7 @@ def _below_instance(walk: Walk, backend: str, vmi: VirtualMachineInstance) -> It
         role = "launcher" if ref.name != target else "launcher, target"
         yield told_once(walk, Layer(role, ref.name, ref), below_pod(walk, backend, pod))
     if not pods and not vmi.is_final:
-        yield Layer("launcher", "", None, Health(Tone.WARN if vmi.is_running else Tone.BUSY, "none known"))
+        yield _no_launcher(walk, backend, vmi)
     if node and all(pod.spec.node_name != node for _, pod in pods):
         yield node_layer(walk, backend, node)
     uuid = vmi.spec.domain.firmware.uuid.lower()

@@ -68,24 +68,12 @@ def reach_of(view: View, ref: Ref, row: Any) -> dict[Ref, Tie]:
     return found
 
 
-def unseen_layers(view: View, ref: Ref) -> list[str]:
-    """The layers under an object of which nobody can tell: ``PV pvc-1: forbidden``."""
-    stack = stack_of(view, ref)
-    layers = (layer for _, layer in lines_of(stack)) if stack is not None else ()
-    return [
-        f"{layer.role} {layer.name}: {layer.health.word}"
-        for layer in layers
-        if layer.ref is None and layer.health is not None and layer.health.word in _UNSEEN
-    ]
-
-
-_UNSEEN: Final = frozenset({"forbidden", "loading", "not known", "not watched"})
-
-
 def _layers_under(view: View, ref: Ref) -> Iterator[Ref]:
     stack = stack_of(view, ref)
     if stack is not None:
-        yield from (layer.ref for _, layer in lines_of(stack) if layer.ref is not None and layer not in stack.above)
+        layers = (layer for _, layer in lines_of(stack) if layer not in stack.above)
+        # Of a node that may not be seen, the pods of KubeVirt on it may.
+        yield from (found for layer in layers if (found := layer.ref or layer.sought) is not None)
     migration = view.find(Migration, ref) if ref.kind == Migration.KIND else None
     state = migration.status.migration_state if migration is not None else None
     target = view.ref_of(Node, ref.backend, "", state.target_node) if state is not None else None

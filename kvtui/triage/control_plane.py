@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from kvtui.joins.installation import judge_installation
+from kvtui.joins.kinds import by_weight
 from kvtui.model import Evidence, Feed, FeedState, Finding, Ref, Severity, Tone
 from kvtui.records.base import Condition, find_condition, is_true
 from kvtui.records.bastion import Bastion
@@ -15,7 +16,7 @@ from kvtui.records.kubernetes import Pod
 from kvtui.records.kubevirt import KubeVirt, VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import Host
 from kvtui.store import View
-from kvtui.text import parse_time
+from kvtui.text import name_few, parse_time
 from kvtui.triage.base import HIDDEN, LINGER, WELL, Judgement, Rule, backend_ref, itself
 from kvtui.triage.components import find_down, find_holdup
 from kvtui.triage.messages import read_message
@@ -101,9 +102,7 @@ def _evidence(feeds: Sequence[Feed]) -> tuple[Evidence, ...]:
 
 
 def _name_kinds(feeds: Sequence[Feed]) -> str:
-    names = sorted(feed.kind for feed in feeds)
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    return name_few(by_weight(feed.kind for feed in feeds), _NAMED)
 
 
 def _kubevirt(view: View, ref: Ref, now: float) -> Judgement:

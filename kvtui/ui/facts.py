@@ -11,16 +11,17 @@ from kvtui.fleet import Fleet
 from kvtui.joins.conditions import tone_of
 from kvtui.joins.parts import records_of
 from kvtui.joins.reach import Tie
-from kvtui.model import Cell, Finding, Health, Tone
+from kvtui.model import Cell, Finding, Health, Ref, Tone
 from kvtui.records.base import Condition, Record
 from kvtui.records.kubernetes import Event, Pod
 from kvtui.resources.base import AnyResource
 from kvtui.resources.verdicts import find_worst, worsen
-from kvtui.text import age, parse_time
+from kvtui.text import age, name_few, parse_time
 from kvtui.triage.problems import Problem
 from kvtui.triage.runbooks import runbook_line, runbook_of
 from kvtui.triage.telling import Story, evidence_line
 from kvtui.ui.lines import Line, Part, line, wrap
+from kvtui.unseen import name_unseen, tell_way, unseen_layers
 
 _SEQUENCES = re.compile("\ufffd(?:\\[[0-?]*[ -/]*[@-~]|\\(B)")
 _LAUNCHER_LOGS = ("compute", "guest-console-log")  # kubevirt-api.md 2.10
@@ -40,6 +41,7 @@ def overview(resource: AnyResource, row: Any, stories: Sequence[Story], fleet: F
             tie = "" if story.tie is Tie.OWN else f"{story.tie.value.capitalize()}: "
             yield line(f"{tie}{story.finding.label} {story.finding.subject.path}", "title")
         yield from story_lines(story, fleet, width)
+    yield from unseen_lines(fleet, ref, width)
     yield line()
     for column in resource.columns:
         cell: Cell = column.cell(row, now)
@@ -100,14 +102,24 @@ def story_lines(story: Story, fleet: Fleet, width: int) -> Iterator[Line]:
         yield from finding_lines(below, now, width)
     yield from _way_out(story.step, story.runbook, width)
     if story.effects:
-        named = ", ".join(f"{finding.label} {finding.subject.path}" for finding in story.effects[:_NAMED])
-        more = f" and {len(story.effects) - _NAMED} more" if len(story.effects) > _NAMED else ""
-        for piece in wrap(f"the same cause troubles {named}{more}", width, "  "):
+        named = name_few([f"{finding.label} {finding.subject.path}" for finding in story.effects], _NAMED)
+        for piece in wrap(f"the same cause troubles {named}", width, "  "):
             yield line(piece, Tone.MUTED)
 
 
 _NAMED = 5
 """Objects that a sentence names before it counts the rest."""
+
+
+def unseen_lines(fleet: Fleet, ref: Ref, width: int) -> Iterator[Line]:
+    """The layers under an object of which nobody can tell, and what it takes to see them."""
+    unseen = unseen_layers(fleet.view, ref)
+    if not unseen:
+        return
+    yield line()
+    for piece in wrap(f"not seen: {name_unseen(unseen)}", width):
+        yield line(piece, Tone.WARN)
+    yield from _way_out(tell_way(unseen), "", width)
 
 
 def problem_lines(problem: Problem, fleet: Fleet, width: int) -> Iterator[Line]:

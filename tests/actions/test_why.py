@@ -85,7 +85,39 @@ def test_an_account_that_sees_a_part_is_told_of_what_part(run: Run) -> None:
     code, out, err = run("--as", "nobody", "problems", "-o", "json")
     assert code == codes.PARTIAL
     assert json.loads(out)
-    assert "forbidden to this account" in err
+    assert err.count("\n") == 1
+    assert err.startswith("kvtui: demo: VirtualMachine, VirtualMachineInstance, Node, Pod, PersistentVolumeClaim and ")
+    assert err.endswith(" more forbidden to this account\n")
+
+
+@pytest.mark.parametrize("form", ["text", "markdown"])
+def test_beside_what_is_found_the_layers_are_named_that_the_account_cannot_see(run: Run, form: str) -> None:
+    code, out, err = run("--context", "demo-view", "why", "shop/orders-db-1", "-o", form)
+    assert code == codes.PARTIAL
+    assert "vm shop/orders-db-1 does not start" in out
+    _, unseen, after = out.lower().partition("not seen: ")
+    assert unseen
+    assert after.splitlines()[0] == "class nfs-archive: forbidden"
+    assert "next: ask for list and watch on storageclasses.storage.k8s.io" in after
+    assert err.startswith("kvtui: demo-view: StorageClass, ")
+    assert err.count("\n") == 1
+
+
+def test_scripts_get_every_list_that_is_not_known_and_each_layer_that_is_not_seen(run: Run) -> None:
+    answer = json.loads(run("--context", "demo-view", "why", "shop/orders-db-1", "-o", "json")[1])
+    (layer,) = answer["not_seen"]
+    assert (layer["subject"]["kind"], layer["state"]) == ("StorageClass", "forbidden")
+    (lists,) = answer["not_checked"]
+    assert {"Node", "StorageClass", "Application"} <= set(lists.replace(",", "").split())
+
+
+def test_a_name_that_may_stand_in_a_list_that_is_forbidden_says_which_right_is_needed(run: Run) -> None:
+    code, out, err = run("--context", "demo-view", "why", "node/worker-01")
+    assert (code, out) == (codes.PARTIAL, "")
+    assert "no node named worker-01 is known: demo-view: Node forbidden to this account: " in err
+    assert err.endswith("hint: ask for list and watch on nodes\n")
+    code, _, err = run("--context", "demo-view", "why", "vm/shop/nobody")
+    assert (code, err) == (codes.FAILED, "kvtui: there is no vm named shop/nobody\n")
 
 
 def test_the_stack_is_told_from_the_top_down(run: Run) -> None:

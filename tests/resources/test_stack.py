@@ -8,7 +8,6 @@ import pytest
 from msgspec.structs import replace
 
 from kvtui.joins.layers import lines_of
-from kvtui.joins.reach import unseen_layers
 from kvtui.joins.stack import has_stack, stack_of
 from kvtui.model import Feed, FeedState, Finding, Platform, Ref, Severity
 from kvtui.records.base import Condition, Meta, Record
@@ -130,15 +129,12 @@ def test_a_layer_that_cannot_be_seen_says_why(state: FeedState, words: str) -> N
     assert line(store, POSTGRES, "PV").partition(": ")[2] == words
 
 
-def test_layers_of_which_nobody_can_tell_are_named_and_those_that_do_not_exist_are_not() -> None:
-    store = cluster(without("PersistentVolume"))
-    store.post(Feed("c", "PersistentVolume", FeedState.LIVE))
-    store.drain()
-    assert unseen_layers(store, find(store, POSTGRES)) == []
-    store.post(Feed("c", "PersistentVolume", FeedState.FORBIDDEN))
-    store.drain()
-    told = unseen_layers(store, find(store, POSTGRES))
-    assert {(one[:3], one[-11:]) for one in told} == {("PV ", ": forbidden")}
+@pytest.mark.parametrize(("kind", "layer"), [("VirtualMachineInstance", "VMI shop/postgres-1"), ("Pod", "launcher")])
+def test_what_may_not_be_listed_is_not_said_to_be_none(kind: str, layer: str) -> None:
+    store = cluster(without(kind))
+    store.post(Feed("c", kind, FeedState.FORBIDDEN))
+    told = [one.strip() for one in lines(store, POSTGRES)]
+    assert f"{layer}: forbidden (this account may not list its kind)" in told
 
 
 def test_a_kind_that_was_never_asked_for_is_not_watched() -> None:

@@ -172,6 +172,14 @@ def test_a_backend_that_falls_silent_is_one_finding_before_all_others() -> None:
     assert engine.findings[0].trouble == "answers in part"
 
 
+def test_of_many_lists_that_are_forbidden_those_that_are_missed_most_are_named() -> None:
+    store, engine = Store(), Engine(control_plane.RULES)
+    kinds = ("APIService", "Application", "CDI", "StorageClass", "Pod", "Node")
+    engine.update(store, store.apply([Feed("c", kind, FeedState.FORBIDDEN) for kind in kinds]), 1.0)
+    (finding,) = engine.findings
+    assert finding.cause == "this account may not list Node, Pod, StorageClass and 3 more"
+
+
 def test_a_rule_that_fails_costs_no_more_than_its_own_word() -> None:
     def fail(_view: View, _ref: Ref, _now: float) -> Judgement:
         raise ValueError("no such field")

@@ -7,9 +7,11 @@ import time
 import pytest
 
 from kvtui.errors import UnreachableError
+from kvtui.model import FeedState
 from kvtui.records.decode import decode_record
-from kvtui.records.kubernetes import Event, Pod
+from kvtui.records.kubernetes import Event, Node, Pod
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
+from kvtui.store import Replace
 from kvtui.text import clean
 from kvtui.ui.facts import log_containers
 from kvtui.ui.lines import LinesView
@@ -73,6 +75,18 @@ async def test_the_overview_of_a_vm_in_trouble_begins_with_cause_and_step(stage:
         conditions = next(number for number, text in enumerate(screen.lines) if "Conditions of" in text)
         assert cause < conditions
         assert "next: " in screen.text
+
+
+async def test_the_overview_names_what_the_account_cannot_see_and_the_right_that_it_takes(
+    stage: Stage, show: Show
+) -> None:
+    stage.fleet.store.post(Replace(NAME, Node, []))
+    stage.feed(Node, FeedState.FORBIDDEN)
+    async with show(stage) as screen:
+        await open_tab(screen, "w")
+        assert "not seen: node " in screen.text
+        assert ": forbidden" in screen.text
+        assert "next: ask for list and watch on nodes, or have somebody who may look: kubectl" in screen.text
 
 
 async def test_the_overview_follows_the_object(stage: Stage, show: Show) -> None:
