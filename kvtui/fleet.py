@@ -94,11 +94,12 @@ class Fleet:
 
     def feeds(self, sources: Iterable[Source]) -> list[Feed]:
         """The feeds of some kinds, in every backend whose platform has them."""
+        platforms = {backend.name: backend.info.platform for backend in self.backends.values()}
         return [
-            self.store.feed(backend.name, source.feed)
+            self.store.feed(name, source.feed)
             for source in sources
-            for backend in self.backends.values()
-            if backend.info.platform is source.platform
+            for name, platform in platforms.items()
+            if platform is source.platform
         ]
 
     def listen(self, listener: Listener) -> Callable[[], None]:

@@ -170,12 +170,11 @@ class KubernetesBackend:
     @property
     def info(self) -> BackendInfo:
         """What is known of the server and of us there."""
-        return replace(
-            self._info,
-            address=self._server.address,
-            acting_as=self._server.acting_as,
-            put_off=self._server.waiting.seconds,
-        )
+        server, known = self._server, self._info
+        address, acting_as, put_off = server.address, server.acting_as, server.waiting.seconds
+        if (address, acting_as, put_off) != (known.address, known.acting_as, known.put_off):
+            self._info = replace(known, address=address, acting_as=acting_as, put_off=put_off)
+        return self._info
 
     def _tell_account(self) -> str:
         """Who acts, for the audit log: who logs in comes first, as whom it is then behind."""

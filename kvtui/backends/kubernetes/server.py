@@ -73,6 +73,8 @@ class Server:
         """Told by how many seconds the server's clock is ahead of ours, whenever that is known better."""
         self._ahead = 0.0
         self._target = target
+        self.acting_as = clean_line(str(target.acting_as))
+        """As whom the account acts, in words; empty when as itself."""
         self._dialer = dialer
         self._lock = asyncio.Lock()
         self._transport: Transport | None = None
@@ -81,11 +83,6 @@ class Server:
         self._looked = -math.inf
         """When the kubeconfig was last looked at for a change."""
         self._closed = False
-
-    @property
-    def acting_as(self) -> str:
-        """As whom the account acts, in words; empty when as itself."""
-        return clean_line(str(self._target.acting_as))
 
     async def request(
         self,
@@ -217,6 +214,7 @@ class Server:
                 # Half written, or the context is gone: what we have may still be good.
                 return
             self._target = target
+            self.acting_as = clean_line(str(target.acting_as))
             self.epoch += 1
         # Streams that stand are good as long as the server is the same: consoles above all.
         if self.address == before:
