@@ -125,6 +125,7 @@ class StartFailure(Struct):
     """Why a VM is held back from starting again."""
 
     consecutive_fail_count: int = 0
+    last_failed_vmi_uid: str = msgspec.field(name="lastFailedVMIUID", default="")
     retry_after_timestamp: str | None = None
 
 

@@ -361,7 +361,24 @@ def _of_crash(view: View, machine: Machine, told: Cause) -> Cause:
     if newest.source.host:
         step = step.replace("on the node", f"on node {newest.source.host}")
     sentence = f"{told.sentence}: {words}"
-    return replace(told, sentence=sentence, step=step or "read the log of its last launcher pod", more=(evidence,))
+    counted = replace(told.evidence, since=_first_crash(machine, warned))
+    step = step or "read the log of its last launcher pod"
+    return replace(told, sentence=sentence, evidence=counted, step=step, more=(evidence,))
+
+
+def _first_crash(machine: Machine, warned: Iterable[Event]) -> float | None:
+    """When the first of the instances that ended in a row did so; None where events of some are gone already."""
+    failure = machine.vm.status.start_failure if machine.vm is not None else None
+    ended: dict[str, float] = {}
+    for event in sorted(warned, key=lambda event: event.first_seen or 0.0, reverse=True):
+        ended[event.involved_object.uid] = event.first_seen or 0.0
+    uids = list(ended)
+    if failure is None or failure.last_failed_vmi_uid not in uids:
+        return None
+    # One that has ended since is not counted yet.
+    last = uids.index(failure.last_failed_vmi_uid)
+    counted = uids[last : last + failure.consecutive_fail_count]
+    return ended[counted[-1]] if len(counted) == failure.consecutive_fail_count else None
 
 
 _SYNC_FAILED = "SyncFailed"
@@ -382,7 +399,7 @@ def _held_since(machine: Machine, cause: Cause) -> float | None:
     """
     failure = machine.vm.status.start_failure if machine.vm is not None else None
     if failure is not None and failure.consecutive_fail_count:
-        return None
+        return cause.evidence.since if cause.evidence.field == _FAILURES else None
     began = _start_since(machine)
     return began if cause.theme is Theme.SYNC or cause.evidence.since is None else cause.evidence.since
 

@@ -111,8 +111,9 @@ def _by_handler(view: View, finding: Finding, now: float) -> Finding:
         pod, trouble = found
         # What else it may be than its pod is no question then.
         cause = finding.cause.partition(": ")[0]
-        evidence = (trouble.evidence, *finding.evidence)
-        return replace(finding, cause=cause, evidence=evidence, step=trouble.step, root=pod.ref(ref.backend))
+        evidence, since = (trouble.evidence, *finding.evidence), finding.since or trouble.since
+        root = pod.ref(ref.backend)
+        return replace(finding, cause=cause, since=since, evidence=evidence, step=trouble.step, root=root)
     elsewhere = next(iter(view.linked(Pod, ref.backend, "component", HANDLER)), None)
     if elsewhere is not None and not handlers_of_node(view, ref.backend, ref.name):
         cause = f"no virt-handler pod runs on it; {finding.cause}"

@@ -153,6 +153,7 @@ def test_a_handler_that_is_down_is_the_root_of_its_node() -> None:
     handler = pod("virt-handler", **CRASHES)
     found = judge(node(schedulable="false"), handler)
     assert found["Node worker-01"].root == handler.ref("site")
+    assert found["Node worker-01"].since == LATER - 600.0
     assert found["Pod virt-handler-1"].cause.startswith("KubeVirt does nothing on node worker-01: container it")
 
 

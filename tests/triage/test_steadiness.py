@@ -38,6 +38,7 @@ def test_the_cause_stays_told_and_nothing_else_comes_and_goes(name: str) -> None
         words = [word.lower() for word in case.finds if not _COUNTED.search(word)]
         assert all(word in tell(problems[0]).lower() for problems in looks for word in words)
         assert list(comes_back(looks)) == []
+        assert list(grows_younger(looks)) == []
 
 
 def comes_back(looks: Sequence[Sequence[Problem]]) -> Iterator[tuple[str, str, str]]:
@@ -49,6 +50,15 @@ def comes_back(looks: Sequence[Sequence[Problem]]) -> Iterator[tuple[str, str, s
     for before, after in pairwise(told):
         yield from gone & after
         gone |= before - after
+
+
+def grows_younger(looks: Sequence[Sequence[Problem]]) -> Iterator[tuple[str, str]]:
+    """What is told with another age at a later look: subject, trouble. A new try of a controller begins no trouble."""
+    known: dict[tuple[str, str], float | None] = {}
+    for finding in (problem.finding for problems in looks for problem in problems):
+        key = (finding.subject.path, finding.trouble)
+        if known.setdefault(key, finding.since) != finding.since:
+            yield key
 
 
 def test_a_restart_of_a_healthy_vm_is_silent_also_to_who_looks_but_once() -> None:
