@@ -9,11 +9,12 @@ from typing import Final
 from kvtui.joins.layers import Layer, lines_of
 from kvtui.joins.machine import machines_named
 from kvtui.joins.stack import stack_of
-from kvtui.model import Finding, Health, Ref, Tone
+from kvtui.model import FeedState, Finding, Health, Ref, Tone
 from kvtui.records.clusters import ControlPlane, KubevirtCluster, KubevirtMachine
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.resources.base import AnyResource
 from kvtui.store import View
+from kvtui.text import age
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +28,16 @@ class ToldLayer:
     """The worst that was found in it."""
     own: bool
     """Whether it is the object that the stack is of."""
+    heard: str = ""
+    """How old all this is, where its kind is cut off; empty where it is as it is now."""
 
     @property
     def words(self) -> str:
         """Why it fares so; of one that is well, what else there is to say of it."""
         if self.finding is not None:
-            return f"{self.finding.trouble}: {self.finding.cause}"
+            return "; ".join(filter(None, (f"{self.finding.trouble}: {self.finding.cause}", self.heard)))
         reason = self.health.reason if self.health is not None else ""
-        return ". ".join(filter(None, (reason, self.layer.note)))
+        return ". ".join(filter(None, (reason, self.layer.note, self.heard)))
 
     @property
     def sentence(self) -> str:
@@ -68,9 +71,17 @@ def tell_stack(
             layer.health or _judge(view, layer.ref, resources, now),
             worst.get(layer.ref[:4]) if layer.ref is not None else None,
             layer is stack.base,
+            _tell_age(view, layer.ref, now),
         )
         for depth, layer in lines_of(stack)
     ]
+
+
+def _tell_age(view: View, ref: Ref | None, now: float) -> str:
+    feed = view.feed(ref.backend, ref.kind) if ref is not None else None
+    if feed is None or feed.state is not FeedState.STALE:
+        return ""
+    return f"as it was {age(now - feed.since)} ago" if feed.since else "as it was when it was last heard of"
 
 
 def find_judge(ref: Ref, resources: Iterable[AnyResource]) -> AnyResource | None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from kvtui.joins.causes import Cause, Theme, find_cause
 from kvtui.joins.ceph import judge_ceph
 from kvtui.joins.holdups import grace_of
+from kvtui.joins.layers import tell_blindness
 from kvtui.joins.machine import (
     Machine,
     join_machine,
@@ -220,7 +221,7 @@ def _judge_stopped(view: View, machine: Machine, now: float) -> Judgement:
     cause = _explain(view, machine, now)
     if cause is not None:
         return Judgement(_caused(machine, Severity.BAD, "does not run", cause, off))
-    words = "no instance is made for it; see virt-controller"
+    words = _tell_unseen(view, machine) or "no instance is made for it; see virt-controller"
     return Judgement(_finding(machine, Severity.BAD, "does not run", words, off))
 
 
@@ -248,11 +249,21 @@ def _not_starting(view: View, machine: Machine, severity: Severity, now: float) 
     if cause is None:
         phase = machine.vmi.status.phase if machine.vmi is not None else "missing"
         words = f"its status is {status or 'unset'} and its instance {phase}; no condition says why"
+        words = _tell_unseen(view, machine) or words
         return _finding(machine, severity, trouble, words, _start_since(machine))
     since = _held_since(machine, cause)
     if cause.over:
         return _caused(machine, min(severity, Severity.WARN), "waits for a new try", cause, since)
     return _caused(machine, severity, trouble, cause, since)
+
+
+def _tell_unseen(view: View, machine: Machine) -> str:
+    """What is known where its instance cannot be seen; empty where it can, or where there is none."""
+    if machine.vmi is not None or machine.vm is None:
+        return ""
+    if tell_blindness(view, machine.backend, VirtualMachineInstance) is None:
+        return ""
+    return f"its status is {machine.vm.status.printable_status}; its instance, which says why, cannot be seen"
 
 
 def _caused(machine: Machine, severity: Severity, trouble: str, cause: Cause, since: float | None) -> Finding:

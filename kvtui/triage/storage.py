@@ -11,6 +11,7 @@ from typing import Final
 
 from kvtui.joins.causes import Cause, Theme
 from kvtui.joins.ceph import ceph_behind, judge_ceph
+from kvtui.joins.layers import tell_blindness
 from kvtui.joins.machine import Machine
 from kvtui.model import Evidence, FeedState, Finding, Ref, Severity, Tone
 from kvtui.records.cdi import DataVolume
@@ -60,9 +61,9 @@ def explain_claim(view: View, backend: str, claim: Claim) -> Cause | None:
     found = classes.get(class_ or "")
     if _is_filled(claim) or found is None or found.waits:
         return None
-    return replace(
-        told, sentence=f"{of_class}, and no event says why", step="read the log of the provisioner of its class"
-    )
+    blind = tell_blindness(view, backend, Event) is not None
+    why = "its events, which may say why, cannot be seen" if blind else "no event says why"
+    return replace(told, sentence=f"{of_class}, and {why}", step="read the log of the provisioner of its class")
 
 
 def name_claim(claim: Claim) -> str:

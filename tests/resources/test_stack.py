@@ -146,6 +146,13 @@ def test_a_kind_that_was_never_asked_for_is_not_watched() -> None:
     assert line(fresh, POSTGRES, "PV").endswith(": not watched")
 
 
+def test_a_layer_whose_kind_is_cut_off_is_told_with_its_age() -> None:
+    store = cluster()
+    store.post(Feed("c", "Node", FeedState.STALE, NOW - 300))
+    assert line(store, POSTGRES, "node").endswith(": Ready (as it was 5m ago)")
+    assert "as it was" not in line(store, POSTGRES, "VMI")
+
+
 def test_what_is_asked_for_now_and_then_only_is_not_said_to_be_gone() -> None:
     store = cluster(without("StorageClass"))
     store.post(Feed("c", "StorageClass", FeedState.LIVE, polled=True))

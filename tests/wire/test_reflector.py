@@ -264,6 +264,19 @@ async def test_an_account_of_one_namespace_makes_do_with_it(monkeypatch: pytest.
             assert feed.detail == "not in all namespaces"
 
 
+async def test_of_a_list_that_a_server_gave_up_on_nothing_may_have_been_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def give_up(*_: object) -> None:
+        raise StorageError(500, "InternalError", "etcdserver: request timed out")
+
+    async with running_cluster() as cluster:
+        monkeypatch.setattr(cluster.server.faults, "check_list", give_up)
+        async with kept(cluster.kubeconfig, MACHINES) as state:
+            feed = await state.reaches(VirtualMachine, FeedState.FAILED)
+            assert feed.detail == "the server gave up: etcdserver: request timed out"
+
+
 async def test_a_kind_that_is_uninstalled_and_installed_again() -> None:
     async with running_cluster() as cluster, kept(cluster.kubeconfig, MIGRATIONS, MACHINES) as state:
         await state.reaches(Migration, FeedState.LIVE)

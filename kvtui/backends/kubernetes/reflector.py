@@ -24,6 +24,7 @@ from kvtui.backends.base import Inbox, Source
 from kvtui.backends.kubernetes.answers import CutError, error_from_status
 from kvtui.backends.kubernetes.backoff import Backoff
 from kvtui.backends.kubernetes.discovery import Discovery, object_path
+from kvtui.backends.kubernetes.refusals import MAY_BE_DONE
 from kvtui.backends.kubernetes.server import Server
 from kvtui.backends.kubernetes.slices import ListMeta, ListReader
 from kvtui.errors import (
@@ -146,7 +147,7 @@ class Reflector:
 
     def _explain(self, error: Exception) -> float:
         """Say in the feed what ended a round; the seconds to wait."""
-        detail = str(error) if isinstance(error, KvtuiError) else f"a fault of kvtui: {error!r}"
+        detail = _tell(error) if isinstance(error, KvtuiError) else f"a fault of kvtui: {error!r}"
         match error:
             case ForbiddenError():
                 self._clear()
@@ -405,3 +406,10 @@ async def split_lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
                 yield joined
         if last:
             rest.append(last)
+
+
+def _tell(error: KvtuiError) -> str:
+    """Why a list failed. Of a list that a server gave up on, nothing may have been done."""
+    if error.hint == MAY_BE_DONE:
+        return f"{error.title}: {error.detail}"
+    return str(error)

@@ -24,6 +24,9 @@ class Meaning(NamedTuple):
     """What is said instead of words that mislead."""
 
 
+MAY_BE_DONE: Final = "it may have been done all the same: look before you repeat it"
+"""The way out where a server gave up on what was to change something."""
+
 _OFF: Final = "it is off: all that can be done is to start it"
 _GONE: Final = "it was deleted, or never was in that namespace: look at the list again"
 _STRATEGY: Final = "its run strategy does not allow that"
@@ -52,7 +55,7 @@ _MEANINGS: Final[tuple[tuple[str, Meaning], ...]] = (
     (r"404 page not found", Meaning("the server does not have that", "an older version, or not installed there")),
     (
         r"gave up|request timed out|did not complete within",
-        Meaning("the server gave up", "it may have been done all the same: look before you repeat it"),
+        Meaning("the server gave up", MAY_BE_DONE),
     ),
     (r"Can not unmarshal Request body", Meaning(_MISUNDERSTOOD, _BETWEEN)),
     # Somebody was faster.
@@ -142,7 +145,7 @@ _OF_CODES: Final = {
         "the server is busy, or a part of it is down",
         "try again in a moment; for verbs of VMs look at the pods of virt-api",
     ),
-    504: Meaning("the server gave up", "it may have been done all the same: look before you repeat it"),
+    504: Meaning("the server gave up", MAY_BE_DONE),
 }
 
 _QUOTA: Final = re.compile(
