@@ -18,6 +18,7 @@ PVC = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", True, ("
 PV = Kind("", "v1", "PersistentVolume", "persistentvolumes", False, ("pv",))
 RESOURCE_QUOTA = Kind("", "v1", "ResourceQuota", "resourcequotas", True, ("quota",))
 STORAGE_CLASS = Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", False, ("sc",), status=False)
+CSI_NODE = Kind("storage.k8s.io", "v1", "CSINode", "csinodes", False, status=False)
 CSI_DRIVER = Kind("storage.k8s.io", "v1", "CSIDriver", "csidrivers", False, status=False)
 DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments", True, ("deploy",), _ALL)
 DAEMON_SET = Kind("apps", "v1", "DaemonSet", "daemonsets", True, ("ds",), _ALL)
@@ -153,6 +154,7 @@ KINDS: tuple[Kind, ...] = (
     RESOURCE_QUOTA,
     STORAGE_CLASS,
     CSI_DRIVER,
+    CSI_NODE,
     DEPLOYMENT,
     DAEMON_SET,
     API_SERVICE,

@@ -107,6 +107,7 @@ def _load_platform(world: World, nodes: list[str]) -> None:
     world.load(kinds.NODE, [hosts.node(name, number, created, now) for number, name in enumerate(nodes)])
     world.load(kinds.STORAGE_CLASS, disks.storage_classes(created))
     world.load(kinds.CSI_DRIVER, disks.csi_drivers(created))
+    world.load(kinds.CSI_NODE, disks.csi_nodes(world.storage.list(kinds.NODE)[hosts.CONTROL_PLANES :], created))
     world.load(kinds.VOLUME_SNAPSHOT_CLASS, disks.snapshot_classes(created))
     world.load(kinds.STORAGE_PROFILE, disks.storage_profiles(created))
     world.load(kinds.CEPH_CLUSTER, disks.ceph_clusters(created))

@@ -1,19 +1,17 @@
-"""What a disk of Kubernetes stands on: DataVolume, claim, volume, class, driver, Ceph."""
+"""What a disk of Kubernetes stands on: DataVolume, claim, volume, class, and the driver that serves it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
 
-from kvtui.joins.ceph import ceph_behind
-from kvtui.joins.layers import Layer, Walk, missing, tell_absence, told_once
-from kvtui.model import FeedState, Health, Ref, Tone
+from kvtui.joins.driver_stack import driver_layer
+from kvtui.joins.layers import Layer, Walk, missing, told_once
+from kvtui.model import Health, Ref, Tone
 from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim
 from kvtui.records.kubevirt import Volume, VolumeStatus
-from kvtui.records.storage import CephCluster, PersistentVolume, StorageClass
-
-_DRIVER = "CSI driver"
+from kvtui.records.storage import PersistentVolume, StorageClass
 
 
 def disk_layer(walk: Walk, backend: str, namespace: str, volume: Volume, status: VolumeStatus | None) -> Layer:
@@ -115,18 +113,3 @@ def _below_class(walk: Walk, backend: str, record: StorageClass, driver: str) ->
     provisioner = driver or record.provisioner
     if provisioner:
         yield driver_layer(walk, backend, provisioner)
-
-
-def driver_layer(walk: Walk, backend: str, driver: str) -> Layer:
-    """A CSI driver, and the Ceph behind it where Rook runs that."""
-    ceph = ceph_behind(walk.view, backend, driver)
-    if ceph is not None:
-        return Layer(_DRIVER, driver, None, None, "", (Layer("Ceph", ceph.ref(backend).path, ceph.ref(backend)),))
-    if not driver.endswith(".csi.ceph.com"):
-        return Layer(_DRIVER, driver)
-    absence = tell_absence(walk.view, backend, CephCluster)
-    known = walk.view.feed(backend, CephCluster.KIND).state in (FeedState.ABSENT, FeedState.LIVE)
-    # One that no CephCluster of Rook's is behind is a Ceph elsewhere, which is nothing amiss.
-    sought = Ref(backend, CephCluster.KIND, "", "")
-    below = () if known else (Layer("Ceph", "", None, absence, sought=sought),)
-    return Layer(_DRIVER, driver, None, None, "a Ceph outside of this cluster" if known else "", below)

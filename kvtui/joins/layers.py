@@ -42,8 +42,10 @@ class Stack:
 class Walk:
     """A way down: each object is gone into once, however many things stand on it, and a ring ends."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, node: str = "") -> None:
+        """`node` is the one that a VM at the top runs on: drivers are told as they are there."""
         self.view = view
+        self.node = node
         self._seen: set[tuple[str, ...]] = set()
 
     def enter(self, ref: Ref) -> bool:

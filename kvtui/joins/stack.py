@@ -13,13 +13,22 @@ from kvtui.joins.domain_stack import chain_images, domain_layer, host_layer, ima
 from kvtui.joins.footing import nodes_in, nodes_on
 from kvtui.joins.layers import Layer, Stack, Walk, counted, missing, told_once
 from kvtui.joins.machine_stack import below_attachment, below_pod, judge_instance, machine_layer, node_layer
+from kvtui.joins.platform_stack import (
+    of_api_service,
+    of_cdi,
+    of_deployment,
+    of_kubevirt,
+    of_namespace,
+    of_quota,
+)
 from kvtui.model import Ref
-from kvtui.records.cdi import DataVolume
+from kvtui.records.cdi import Cdi, DataVolume
 from kvtui.records.clusters import Cluster, ClusterMachine
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
-from kvtui.records.kubernetes import Claim, Deployment, Node, Pod
+from kvtui.records.kubernetes import ApiService, Claim, Deployment, Namespace, Node, Pod, ResourceQuota
 from kvtui.records.kubevirt import (
     InstanceSpec,
+    KubeVirt,
     Migration,
     VirtualMachine,
     VirtualMachineInstance,
@@ -55,9 +64,10 @@ def _of_machine(view: View, ref: Ref) -> Stack | None:
         return None
     spec = vmi.spec if vmi is not None else vm.spec.template.spec if vm is not None else InstanceSpec()
     inner = view.everywhere(Node, "uuid", spec.domain.firmware.uuid.lower()) if spec.domain.firmware.uuid else []
+    node = vmi.status.node_name if vmi is not None and not vmi.is_final else ""
     return Stack(
-        (*above_vm(view, ref), *(_inner_node(view, node) for node, _ in inner)),
-        machine_layer(Walk(view), ref.backend, vm, vmi, whole=True),
+        (*above_vm(view, ref), *(_inner_node(view, at) for at, _ in inner)),
+        machine_layer(Walk(view, node), ref.backend, vm, vmi, whole=True),
     )
 
 
@@ -94,20 +104,6 @@ def _of_pod(view: View, ref: Ref) -> Stack | None:
                                           judge_instance(vmi)),)  # fmt: skip
     walk = Walk(view)
     return Stack(above, told_once(walk, Layer("pod", ref.path, ref), below_pod(walk, ref.backend, pod)))
-
-
-def _of_deployment(view: View, ref: Ref) -> Stack | None:
-    """A part of KubeVirt or CDI: its pods, each on its node."""
-    if view.find(Deployment, ref) is None:
-        return None
-    walk = Walk(view)
-    pods = sorted(view.linked(Pod, ref.backend, "component", ref.name), key=lambda found: found[0])
-    below = (
-        told_once(walk, Layer("pod", at.path, at), below_pod(walk, ref.backend, pod))
-        for at, pod in pods
-        if at.namespace == ref.namespace
-    )
-    return Stack((), Layer("deployment", ref.path, ref, below=tuple(below)))
 
 
 def _of_migration(view: View, ref: Ref) -> Stack | None:
@@ -279,7 +275,12 @@ _MAKERS: Final[dict[str, _Maker]] = {
     VirtualMachineInstance.KIND: _of_machine,
     Migration.KIND: _of_migration,
     Pod.KIND: _of_pod,
-    Deployment.KIND: _of_deployment,
+    Deployment.KIND: of_deployment,
+    KubeVirt.KIND: of_kubevirt,
+    Cdi.KIND: of_cdi,
+    ApiService.KIND: of_api_service,
+    ResourceQuota.KIND: of_quota,
+    Namespace.KIND: of_namespace,
     Node.KIND: _of_node,
     DataVolume.KIND: _of_data_volume,
     Claim.KIND: _of_claim,

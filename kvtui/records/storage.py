@@ -44,6 +44,36 @@ class CsiDriver(Record):
     KIND: ClassVar[str] = "CSIDriver"
 
 
+class Registration(Struct):
+    """One entry of ``spec.drivers`` of a CSINode."""
+
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        self.name = intern(self.name)
+
+
+class CsiNodeSpec(Struct):
+    """``spec`` of a CSINode."""
+
+    drivers: tuple[Registration, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.drivers = share_part(self.drivers)
+
+
+class CsiNode(Record):
+    """Which CSI drivers are registered with the kubelet of the node whose name it bears."""
+
+    KIND: ClassVar[str] = "CSINode"
+
+    spec: CsiNodeSpec = msgspec.field(default_factory=CsiNodeSpec)
+
+    def has(self, driver: str) -> bool:
+        """Whether a driver is registered."""
+        return any(one.name == driver for one in self.spec.drivers)
+
+
 class ClaimRef(Struct):
     """``spec.claimRef`` of a volume: the claim that has it, or had it."""
 

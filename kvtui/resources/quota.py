@@ -5,33 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from kvtui.joins.quota import Taken, taken_of
 from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.kubernetes import ResourceQuota
 from kvtui.resources import sources
 from kvtui.resources.base import Column, Resource, itself
 from kvtui.resources.cells import NOTHING, age_column, health_cell
 from kvtui.store import View
-from kvtui.text import quantity, size
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What of one resource is taken; in bytes, cores or pieces."""
-
-    name: str
-    used: float
-    hard: float
-
-    @property
-    def share(self) -> float:
-        """Of what is allowed; nothing at all is all taken."""
-        return self.used / self.hard if self.hard else 1.0
-
-    @property
-    def words(self) -> str:
-        """``requests.memory 14Gi of 16Gi``."""
-        tell = size if self.name.endswith(("memory", "storage")) else "{:g}".format
-        return f"{self.name} {tell(self.used)} of {tell(self.hard)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +28,7 @@ def _row(view: View, ref: Ref) -> QuotaRow | None:
     record = view.find(ResourceQuota, ref)
     if record is None:
         return None
-    taken = (
-        Taken(name, used, allowed)
-        for name, hard in record.spec.hard.items()
-        if (allowed := quantity(hard)) is not None and (used := quantity(record.status.used.get(name))) is not None
-    )
-    return QuotaRow(ref.backend, record, max(taken, key=lambda one: one.share, default=None))
+    return QuotaRow(ref.backend, record, max(taken_of(record), key=lambda one: one.share, default=None))
 
 
 def _refs(view: View) -> Iterable[Ref]:

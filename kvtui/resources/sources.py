@@ -23,6 +23,7 @@ from kvtui.records.clusters import (
     MachineDeployment,
 )
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
+from kvtui.records.daemons import DaemonSet
 from kvtui.records.gitops import Application
 from kvtui.records.kubernetes import ApiService, Claim, Deployment, Event, Namespace, Node, Pod, ResourceQuota
 from kvtui.records.kubevirt import KubeVirt, Migration, VirtualMachine, VirtualMachineInstance
@@ -36,7 +37,7 @@ from kvtui.records.libvirt import (
     StorageVolume,
 )
 from kvtui.records.networks import NetworkAttachment
-from kvtui.records.storage import CephCluster, CsiDriver, PersistentVolume, StorageClass
+from kvtui.records.storage import CephCluster, CsiDriver, CsiNode, PersistentVolume, StorageClass
 from kvtui.records.virtual_networks import VirtualNetwork
 
 _KUBEVIRT: Final = ("v1", "v1alpha3")
@@ -58,6 +59,9 @@ CLAIMS: Final = Source(Claim, "", ("v1",), "persistentvolumeclaims")
 VOLUMES: Final = Source(PersistentVolume, "", ("v1",), "persistentvolumes", namespaced=False)
 CLASSES: Final = Source(StorageClass, "storage.k8s.io", ("v1",), "storageclasses", namespaced=False, polled=True)
 CSI_DRIVERS: Final = Source(CsiDriver, "storage.k8s.io", ("v1",), "csidrivers", namespaced=False, polled=True)
+CSI_NODES: Final = Source(CsiNode, "storage.k8s.io", ("v1",), "csinodes", namespaced=False, polled=True)
+# In namespaces of their own, whichever namespace the user looks at; no label tells which are of CSI drivers.
+DAEMON_SETS: Final = Source(DaemonSet, "apps", ("v1",), "daemonsets", namespaced=False, polled=True)
 # In a namespace of its own, whichever namespace the user looks at.
 CEPHS: Final = Source(CephCluster, "ceph.rook.io", ("v1",), "cephclusters", namespaced=False, polled=True)
 ATTACHMENTS: Final = Source(

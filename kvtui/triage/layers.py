@@ -149,7 +149,7 @@ def _unbound_since(record: DataVolume) -> float | None:
     return parse_time(bound.last_transition_time) if bound is not None and bound.status == "False" else None
 
 
-def _judge_claim(view: View, ref: Ref, _now: float) -> Judgement:
+def _judge_claim(view: View, ref: Ref, now: float) -> Judgement:
     """A claim that is Bound to a volume that failed, is released, or is another claim's."""
     claim = view.find(Claim, ref)
     if claim is None or claim.status.phase != "Bound" or claim.metadata.deletion_timestamp:
@@ -157,8 +157,11 @@ def _judge_claim(view: View, ref: Ref, _now: float) -> Judgement:
     name = claim.spec.volume_name
     volume = view.get(PersistentVolume, ref.backend, "", name) if name else None
     if volume is None:
-        # Of a volume that is gone Kubernetes itself says so within seconds: the claim is Lost.
-        return WELL
+        # Of a volume that is gone Kubernetes itself says so within seconds: the claim is Lost. One that comes later
+        # and is another's has only that other claim judged.
+        if _is_whole(view, ref.backend, PersistentVolume):
+            return Judgement(again=now + LOOK_AGAIN)
+        return _unless_loading(view, ref.backend, PersistentVolume, now)
     state = _denial(ref, volume)
     if not state:
         return WELL

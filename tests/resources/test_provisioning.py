@@ -22,7 +22,7 @@ from tests.machines import Object, record_of, store_of
 
 NOW = START.timestamp()
 KINDS = (kinds.PV, kinds.PVC, kinds.STORAGE_CLASS, kinds.CEPH_CLUSTER, kinds.NAD, kinds.VM, kinds.VMI, kinds.POD,
-         kinds.NODE, kinds.DATA_VOLUME)  # fmt: skip
+         kinds.NODE, kinds.DATA_VOLUME, kinds.CSI_DRIVER, kinds.CSI_NODE, kinds.DAEMON_SET)  # fmt: skip
 
 
 @cache

@@ -71,7 +71,8 @@ def put(store: Store, backend: str, *records: Record) -> Store:
 def test_a_vm_stands_on_its_instance_its_disks_and_its_networks() -> None:
     assert depths(cluster(), POSTGRES) == [
         (0, "VM"), (1, "VMI"), (2, "launcher"), (3, "node"),
-        (1, "disk"), (2, "DataVolume"), (3, "PVC"), (4, "PV"), (5, "class"), (6, "CSI driver"), (7, "Ceph"),
+        (1, "disk"), (2, "DataVolume"), (3, "PVC"), (4, "PV"), (5, "class"), (6, "CSI driver"),
+        (7, "driver on"), (7, "node plugin"), (7, "Ceph"),
         (1, "disk"), (2, "DataVolume"), (3, "PVC"), (4, "PV"), (5, "class"),
         (1, "disk"),
         (1, "interface"), (2, "network"),
@@ -318,7 +319,7 @@ def test_a_file_that_its_pool_has_not_seen_yet_stands_on_the_pool_all_the_same()
 
 
 def test_every_pane_of_things_that_stand_on_something_has_stacks() -> None:
-    """Events, namespaces and installations have none, and leases and snapshots are told by what they are of."""
+    """Events, sources of data and applications have none."""
     store = cluster()
     for resource in resources_for([Platform.KUBERNETES]):
         for ref in first(resource.refs(store)):
@@ -340,4 +341,4 @@ def test_a_class_counts_the_claims_on_it() -> None:
 
 def test_what_is_gone_has_no_stack() -> None:
     assert stack_of(cluster(), Ref("c", "VirtualMachine", "shop", "nobody")) is None
-    assert stack_of(cluster(), Ref("c", "Namespace", "", "shop")) is None
+    assert stack_of(cluster(), Ref("c", "Namespace", "", "nowhere")) is None

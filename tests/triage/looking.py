@@ -17,8 +17,6 @@ _SOON: Final = 60.0
 """Seconds within which it is made good what a rule does not follow: it is asked again in any case."""
 _LATER: Final = (61.0, 130.0, 310.0, 650.0, 1000.0, 3700.0, 8000.0, 90000.0, 1e6)
 """Seconds after which the same records may tell something else."""
-_NOT_FOLLOWED: Final = {("layers.claim", "PersistentVolume")}
-"""A volume that comes after its claim and says that it is another's: claims are not found by their volumes."""
 
 
 def find_unfollowed(store: Store, rules: Iterable[Rule], now: float) -> list[str]:
@@ -100,7 +98,7 @@ class _Sight:
             seen, asked_feeds = frozenset(view.seen), view.asked_feeds
             for kind, refs in self._unfollowed(rule, subject, seen).items():
                 view.hide(refs)
-                if (rule.id, kind) not in _NOT_FOLLOWED and self._goes_stale(rule, subject, judgement, view):
+                if self._goes_stale(rule, subject, judgement, view):
                     yield subject, f"{kind} {', '.join(sorted(ref.path for ref in refs))}"
             if asked_feeds and not rule.feeds:
                 view.hide(loading=True)

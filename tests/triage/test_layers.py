@@ -12,6 +12,7 @@ from kvtui.records.base import Condition, Meta, Record
 from kvtui.records.kubernetes import Node, NodeStatus, NodeSystem
 from kvtui.records.libvirt import Domain, DomainState, Host
 from kvtui.store import Put, Store
+from kvtui.triage.base import LOOK_AGAIN
 from kvtui.triage.engine import Engine
 from kvtui.triage.layers import RULES, SETTLE
 from tests.machines import RECORDED, Object, read_machine, record_of, store_of
@@ -179,6 +180,20 @@ def test_a_claim_is_judged_anew_when_its_volume_changes_either_way(spoilt: Objec
         engine.update(store, store.drain(), RECORDED + wait)
         engine.update(store, store.drain(), RECORDED + wait + SETTLE + 1)
         assert len(engine.findings) == count
+
+
+def test_a_volume_that_comes_after_its_claim_and_is_anothers_is_told_all_the_same() -> None:
+    items = read_machine("imported")
+    claim = bound(items)
+    other = {key: claim["metadata"][key] for key in ("namespace", "uid")} | {"name": "other"}
+    store, engine = store_of(items), Engine(RULES)
+    store.post(Feed("c", "PersistentVolume", FeedState.LIVE))
+    engine.update(store, store.drain(), RECORDED)
+    store.post(Put("c", record_of(volume(spec={"claimRef": other}, status={"phase": "Bound"}))))
+    engine.update(store, store.drain(), RECORDED + 1)
+    for wait in (LOOK_AGAIN + 1, LOOK_AGAIN + SETTLE + 2):
+        engine.update(store, store.drain(), RECORDED + wait)
+    assert [one.rule for one in engine.findings] == ["layers.claim"]
 
 
 def node(ready: str = "True") -> Node:

@@ -63,6 +63,35 @@ def csi_drivers(created: str) -> list[Object]:
     ]
 
 
+def csi_nodes(nodes: list[Object], created: str) -> list[Object]:
+    """The CSINodes, as the kubelet of each worker makes them when the node plugins register with it."""
+    return [
+        {
+            "apiVersion": "storage.k8s.io/v1",
+            "kind": "CSINode",
+            "metadata": {
+                "name": node["metadata"]["name"],
+                "creationTimestamp": created,
+                "ownerReferences": [
+                    {
+                        "apiVersion": "v1",
+                        "kind": "Node",
+                        "name": node["metadata"]["name"],
+                        "uid": node["metadata"]["uid"],
+                    }
+                ],
+            },
+            "spec": {
+                "drivers": [
+                    {"name": driver, "nodeID": node["metadata"]["name"], "topologyKeys": None}
+                    for driver in SNAPSHOT_CLASSES
+                ]
+            },
+        }
+        for node in nodes
+    ]
+
+
 SNAPSHOT_CLASSES = {
     "rook-ceph.rbd.csi.ceph.com": "ceph-rbd-snapshots",
     "rook-ceph.cephfs.csi.ceph.com": "cephfs-snapshots",

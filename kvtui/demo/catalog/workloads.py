@@ -33,6 +33,8 @@ class Workload:
     label: tuple[str, str] = ("", "")
     """The label that finds its pods; ``app=NAME`` when empty."""
     container: str = ""
+    driver: str = ""
+    """The CSI driver that its pods register with their kubelets."""
 
 
 WORKLOADS: tuple[Workload, ...] = (
@@ -52,7 +54,8 @@ WORKLOADS: tuple[Workload, ...] = (
     Workload("cdi", "cdi-uploadproxy", "quay.io/kubevirt/cdi-uploadproxy:v1.66.0", 1,
              label=("cdi.kubevirt.io", "cdi-uploadproxy")),
     Workload("rook-ceph", "rook-ceph-operator", "docker.io/rook/ceph:v1.20.6", 1, cpu="200m", memory="128Mi"),
-    Workload("rook-ceph", "csi-rbdplugin", "quay.io/cephcsi/cephcsi:v3.16.0", 0, "worker", memory="512Mi"),
+    Workload("rook-ceph", "csi-rbdplugin", "quay.io/cephcsi/cephcsi:v3.16.0", 0, "worker", memory="512Mi",
+             driver="rook-ceph.rbd.csi.ceph.com"),
     Workload("rook-ceph", "csi-rbdplugin-provisioner", "quay.io/cephcsi/cephcsi:v3.16.0", 2, memory="512Mi"),
     Workload("rook-ceph", "rook-ceph-mon", "quay.io/ceph/ceph:v19.2.3", 3, cpu="500m", memory="1Gi"),
     Workload("rook-ceph", "rook-ceph-osd", "quay.io/ceph/ceph:v19.2.3", 6, cpu="1", memory="4Gi"),
@@ -112,7 +115,7 @@ def labels_of(workload: Workload) -> dict[str, str]:
 
 def template_of(workload: Workload) -> Object:
     """What its pods are made of, as it was installed."""
-    return {"metadata": {"labels": labels_of(workload)}, "spec": {"containers": [_container(workload)]}}
+    return {"metadata": {"labels": labels_of(workload)}, "spec": {"containers": _containers(workload)}}
 
 
 def _owner(workload: Workload, count: int, created: str, uid: str) -> Object:
@@ -151,6 +154,25 @@ def _daemons(count: int) -> Object:
     }
 
 
+def _containers(workload: Workload) -> list[Object]:
+    return [_container(workload), *([_registrar(workload.driver)] if workload.driver else [])]
+
+
+def _registrar(driver: str) -> Object:
+    """What tells the kubelet of a driver, as Rook writes it."""
+    return {
+        "name": "driver-registrar",
+        "image": "registry.k8s.io/sig-storage/csi-node-driver-registrar:v2.15.0",
+        "imagePullPolicy": "IfNotPresent",
+        "args": [
+            "--v=0",
+            "--csi-address=/csi/csi.sock",
+            f"--kubelet-registration-path=/var/lib/kubelet/plugins/{driver}/csi.sock",
+        ],
+        "resources": {},
+    }
+
+
 def _container(workload: Workload) -> Object:
     return {
         "name": workload.container or workload.name,
@@ -181,14 +203,14 @@ def _pod(workload: Workload, node: str, created: str, address: str, owner: Objec
                 "blockOwnerDeletion": True,
             }
         ]
-    container = _container(workload)
+    containers, number = _containers(workload), random.getrandbits(64)
     ready = ("Initialized", "ContainersReady", "Ready", "PodScheduled")
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": meta,
         "spec": {
-            "containers": [container],
+            "containers": containers,
             "nodeName": node,
             "restartPolicy": "Always",
             "terminationGracePeriodSeconds": 30,
@@ -199,7 +221,7 @@ def _pod(workload: Workload, node: str, created: str, address: str, owner: Objec
             "conditions": [
                 {"type": kind, "status": "True", "lastProbeTime": None, "lastTransitionTime": created} for kind in ready
             ],
-            "containerStatuses": [container_running(container, created, random.getrandbits(64))],
+            "containerStatuses": [container_running(one, created, number + at) for at, one in enumerate(containers)],
             "podIP": address,
             "podIPs": [{"ip": address}],
             "qosClass": "Burstable",
