@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from kvtui.actions.batch import Batches
 from kvtui.actions.care import count_left, interrupts, name_managers, raise_level, why_protected
-from kvtui.actions.foresight import foresee
+from kvtui.actions.foresight import comes_to_nothing, foresee
 from kvtui.actions.items import Task
 from kvtui.actions.rehearsal import rehearsal
 from kvtui.backends.base import Permission, Verdict
@@ -276,14 +276,14 @@ class Confirmer:
 
     def _danger(self, action: AnyAction, resource: AnyResource, rows: Sequence[Any]) -> Danger:
         """The strictest that one of the rows asks for."""
-        levels = {Danger.NONE}
+        levels, view = {Danger.NONE}, self._fleet.view
         for row in rows:
             variant, ref = action.of(row), resource.ref(row)
             level = variant.danger
-            if level is Danger.NONE and any(variant.breaks(self._fleet.view, row)):
+            if level is Danger.NONE and (any(variant.breaks(view, row)) or comes_to_nothing(view, variant.id, row)):
                 level = Danger.ASK
             care = self._fleet.care(ref.backend)
-            stricter = care.production or why_protected(self._fleet.view, care, ref)
+            stricter = care.production or why_protected(view, care, ref)
             levels.add(raise_level(level) if stricter else level)
         return max(levels, key=_LEVELS.index)
 

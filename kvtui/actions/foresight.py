@@ -13,12 +13,12 @@ from typing import Any, Final
 from msgspec.structs import replace as alter
 
 from kvtui.joins.causes import Cause, Theme
-from kvtui.joins.ceph import judge_ceph
+from kvtui.joins.ceph import is_full, judge_ceph, tell_taken
 from kvtui.joins.footing import nodes_in, nodes_of_machine
 from kvtui.joins.machine import Machine
 from kvtui.joins.room import requests_of, used_on
 from kvtui.model import Evidence, FeedState, Finding, Ref, Severity
-from kvtui.records.base import Record
+from kvtui.records.base import Record, find_condition
 from kvtui.records.cdi import DataVolume
 from kvtui.records.clusters import CLUSTER_LABEL, Cluster, KubevirtCluster, KubevirtMachine
 from kvtui.records.kubernetes import Claim, Node, Pod
@@ -56,6 +56,12 @@ def foresee(view: View, found: Found, action: str, row: Any, ref: Ref, together:
         yield from _tell_copies(view, ref)
     if action == "node.cordon":
         yield from _tell_last_room(view, together, ref)
+
+
+def comes_to_nothing(view: View, action: str, row: Any) -> bool:
+    """Whether what an action does is undone at once, so that even a harmless one is worth a question."""
+    ceph = find_broken_ceph(view, row) if action == "vm.unpause" and isinstance(row, Machine) else None
+    return ceph is not None and is_full(ceph)
 
 
 # A start -------------------------------------------------------------------------------------------------------------
@@ -108,9 +114,21 @@ def _why_no_node(view: View, machine: Machine) -> str:
 def _tell_full(view: View, machine: Machine) -> Iterator[str]:
     """The Ceph below its disks that takes no writes, or is in error otherwise."""
     ceph = find_broken_ceph(view, machine)
-    if ceph is not None:
-        name = f"CephCluster {ceph.metadata.namespace}/{ceph.metadata.name}"
-        yield f"{name} below its disks is in error ({judge_ceph(ceph).reason}): it may be paused by an I/O error again"
+    if ceph is None:
+        return
+    name = f"CephCluster {ceph.metadata.namespace}/{ceph.metadata.name} below its disks"
+    if is_full(ceph):
+        taken = tell_taken(ceph)
+        yield f"{name} is full{f' ({taken})' if taken else ''}: the next write pauses it{_again(machine)}"
+    else:
+        yield f"{name} is in error ({judge_ceph(ceph).reason}): an I/O error may pause it{_again(machine)}"
+
+
+def _again(machine: Machine) -> str:
+    """What is to happen once more to a guest that its storage paused."""
+    live = machine.live
+    paused = find_condition(live.status.conditions, "Paused") if live is not None else None
+    return " again" if paused is not None and paused.reason == "PausedIOError" else ""
 
 
 # An end --------------------------------------------------------------------------------------------------------------

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from kvtui.model import Health, Tone
 from kvtui.records.storage import CephCluster
 from kvtui.store import View
+from kvtui.text import size
 
 _TONES = {"HEALTH_OK": Tone.OK, "HEALTH_WARN": Tone.WARN, "HEALTH_ERR": Tone.BAD}
 _PHASES = {"Failure": Tone.BAD, "Ready": Tone.OK, "Connected": Tone.OK}
@@ -30,6 +33,24 @@ def name_complaints(record: CephCluster) -> str:
     found = [f"{code}: {detail.message}" for code, detail in record.complaints()]
     more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     return "; ".join(found[:_NAMED]) + more
+
+
+def tell_taken(record: CephCluster) -> str:
+    """``96 % of its 84Ti are used``; empty where it does not say."""
+    capacity = record.status.ceph.capacity
+    if not capacity.bytes_total:
+        return ""
+    percent = round(100 * capacity.bytes_used / capacity.bytes_total)
+    return f"{percent} % of its {size(float(capacity.bytes_total))} are used"
+
+
+def is_full(record: CephCluster) -> bool:
+    """Whether Ceph takes no more writes, by its own word."""
+    return not FULL.isdisjoint(code for code, _ in record.complaints())
+
+
+FULL: Final = frozenset({"OSD_FULL", "POOL_FULL"})
+"""Health checks at which Ceph blocks writes (Ceph, doc/rados/operations/health-checks)."""
 
 
 def ceph_behind(view: View, backend: str, driver: str) -> CephCluster | None:

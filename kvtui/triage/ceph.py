@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kvtui.joins.ceph import judge_ceph
+from kvtui.joins.ceph import judge_ceph, tell_taken
 from kvtui.model import Evidence, Finding, Ref, Severity, Tone
 from kvtui.records.storage import CephCluster
 from kvtui.store import View
@@ -29,10 +29,10 @@ def _judge(view: View, ref: Ref, _now: float) -> Judgement:
     severity = Severity.BAD if health.tone is Tone.BAD else Severity.WARN
     step = "run ceph health detail in its toolbox"
     if any("FULL" in code for code, _ in complaints):
-        capacity = record.status.ceph.capacity
-        if capacity.bytes_total:
+        if taken := tell_taken(record):
+            capacity = record.status.ceph.capacity
             used, total = size(float(capacity.bytes_used)), size(float(capacity.bytes_total))
-            words = f"{words}; {round(100 * capacity.bytes_used / capacity.bytes_total)} % of its {total} are used"
+            words = f"{words}; {taken}"
             told = f"bytesUsed {used}, bytesTotal {total}"
             evidence = (*evidence, Evidence(f"CephCluster {ref.name}", "status.ceph.capacity", told))
         full = "then unpause the VMs that it stopped"

@@ -21,14 +21,20 @@ from kvtui.records.kubernetes import Node, Pod
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import Domain, Host
 from kvtui.store import View
-from kvtui.text import parse_time, quantity
+from kvtui.text import parse_time, quantity, size
 from kvtui.triage.base import LINGER, LOOK_AGAIN, WELL, Judgement, Rule, itself
 from kvtui.triage.components import HANDLER, find_handler_trouble, handlers_of_node
 
 HEARTBEAT_LIMIT = 300.0
 """Seconds after which KubeVirt itself takes a node without heartbeat for lost."""
 
-_PRESSURE = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
+_PRESSURE = {
+    "MemoryPressure": ("is short of memory", "migrate VMs away from it: the kubelet evicts pods until there is enough"),
+    "DiskPressure": ("is short of disk", "make room on its disk: the kubelet evicts pods until there is enough"),
+    "PIDPressure": ("is short of processes", "see what makes so many processes on it"),
+    "NetworkUnavailable": ("has no network", "see the pod of its network plugin"),
+}
+"""Conditions, what is wrong then, and what to do."""
 
 
 def _judge(view: View, ref: Ref, now: float) -> Judgement:
@@ -45,7 +51,7 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     closed = _not_schedulable(node, ref)
     if closed is not None:
         return Judgement(_by_handler(view, closed, now), again)
-    return Judgement(_pressed(node, ref) or _without_kvm(node, ref), again)
+    return Judgement(_pressed(view, node, ref) or _without_kvm(node, ref), again)
 
 
 def _not_ready(view: View, node: Node, ref: Ref) -> Finding:
@@ -142,29 +148,25 @@ def _not_schedulable(node: Node, ref: Ref) -> Finding | None:
     )
 
 
-def _pressed(node: Node, ref: Ref) -> Finding | None:
-    for type_ in _PRESSURE:
+def _pressed(view: View, node: Node, ref: Ref) -> Finding | None:
+    for type_, (trouble, step) in _PRESSURE.items():
         condition = find_condition(node.status.conditions, type_)
         if condition is not None and condition.status == "True":
+            since = parse_time(condition.last_transition_time)
+            told = Evidence(f"Node {ref.name}", f"{type_}=True {condition.reason}", condition.message, since)
+            used = tuple(_memory_used(view, node, ref)) if type_ == "MemoryPressure" else ()
+            words = condition.message or condition.reason
             return Finding(
-                rule="node.state",
-                severity=Severity.WARN,
-                subject=ref,
-                label="node",
-                trouble=_PRESSURE_WORDS[type_],
-                cause=condition.message or condition.reason,
-                since=parse_time(condition.last_transition_time),
-                evidence=(Evidence(f"Node {ref.name}", f"{type_}=True {condition.reason}", condition.message),),
-            )
+                "node.state", Severity.WARN, ref, "node", trouble, words, since, (told, *used), step
+            )  # fmt: skip
     return None
 
 
-_PRESSURE_WORDS = {
-    "MemoryPressure": "is short of memory",
-    "DiskPressure": "is short of disk",
-    "PIDPressure": "is short of processes",
-    "NetworkUnavailable": "has no network",
-}
+def _memory_used(view: View, node: Node, ref: Ref) -> Iterator[Evidence]:
+    """How much of it is in use, where somebody measures that."""
+    used, has = view.usage(ref.backend, Node.KIND, "", ref.name), quantity(node.status.capacity.get("memory"))
+    if used is not None and has:
+        yield Evidence(f"Node {ref.name}", "memory in use", f"{size(used.memory)} of {size(has)}")
 
 
 def _without_kvm(node: Node, ref: Ref) -> Finding | None:

@@ -5,7 +5,7 @@ A claim of a class that waits for its first consumer is well while nobody uses i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -16,6 +16,7 @@ from kvtui.joins.machine import Machine
 from kvtui.model import Evidence, FeedState, Finding, Ref, Severity, Tone
 from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim, Event
+from kvtui.records.kubevirt import Volume
 from kvtui.records.storage import CephCluster, CsiDriver, PersistentVolume, StorageClass
 from kvtui.store import View
 from kvtui.triage.base import LINGER, LOOK_AGAIN, WELL, Judgement, Rule, itself
@@ -96,19 +97,53 @@ def explain_io_error(view: View, machine: Machine, told: Cause) -> Cause:
     reading = read_message(newest.message) if newest is not None else None
     ceph = find_broken_ceph(view, machine)
     culprit = (ceph.KIND, ceph.metadata.namespace, ceph.metadata.name) if ceph is not None else None
-    found = replace(told, step="mend its storage, then unpause it", culprit=culprit)
+    found = replace(told, culprit=culprit)
     if newest is None or reading is None:
-        return found
+        return replace(found, step=f"mend {_name_storage(view, machine, machine.claims)}, then unpause it")
     event = Evidence(f"Event of VMI {machine.record.metadata.name}", newest.reason, newest.message, newest.first_seen)
-    volume = reading.parts.get("volume", "")
-    names = {one.claim for one in machine.spec.volumes if one.name == volume}
-    claim = next((one for one in machine.claims if one.metadata.name in names), None)
-    sentence = reading.sentence
-    if claim is not None:
-        class_ = claim.spec.storage_class_name
-        of_class = f' of StorageClass "{class_}"' if class_ else ""
-        sentence = f"{sentence} (PVC {claim.metadata.namespace}/{claim.metadata.name}{of_class})"
-    return replace(found, sentence=sentence, more=(event,))
+    volume = next((one for one in machine.spec.volumes if one.name == reading.parts.get("volume")), None)
+    if volume is None:
+        return replace(found, sentence=reading.sentence, step="mend its storage, then unpause it", more=(event,))
+    if not volume.claim:
+        return replace(_of_node_disk(machine, volume, found), more=(event,))
+    claims = [one for one in machine.claims if one.metadata.name == volume.claim]
+    of_claim = f" ({', '.join(_tell_claim(one) for one in claims)})" if claims else ""
+    step = f"mend {_name_storage(view, machine, claims)}, then unpause it"
+    return replace(found, sentence=f"{reading.sentence}{of_claim}", step=step, more=(event,))
+
+
+def _of_node_disk(machine: Machine, volume: Volume, found: Cause) -> Cause:
+    """What a guest writes to a disk without a claim lies on its node: in the folder of its launcher pod."""
+    name = machine.live.status.node_name if machine.live is not None else ""
+    node = f"node {name}" if name else "its node"
+    kind = "containerDisk" if volume.container_disk is not None else "disk without a claim"
+    sentence = f"IO error at its volume {volume.name}: what it writes to this {kind} lies on the disk of {node}"
+    return replace(found, sentence=sentence, step=f"see whether the disk of {node} is full or fails, then unpause it")
+
+
+def _name_storage(view: View, machine: Machine, claims: Sequence[Claim]) -> str:
+    """``PVC shop/db-data (driver rbd.csi.ceph.com)``, of several all."""
+    named = []
+    for claim in claims:
+        driver = _driver_of(view, machine.backend, claim)
+        by = f" (driver {driver})" if driver else ""
+        named.append(f"PVC {claim.metadata.namespace}/{claim.metadata.name}{by}")
+    return " and ".join(named) or "its storage"
+
+
+def _driver_of(view: View, backend: str, claim: Claim) -> str:
+    """Who serves its volume: by the volume itself, else by its class; empty where neither is seen."""
+    volume = view.get(PersistentVolume, backend, "", claim.spec.volume_name)
+    if volume is not None and volume.origin:
+        return volume.origin
+    class_ = view.get(StorageClass, backend, "", claim.spec.storage_class_name or "")
+    return class_.provisioner if class_ is not None else ""
+
+
+def _tell_claim(claim: Claim) -> str:
+    class_ = claim.spec.storage_class_name
+    of_class = f' of StorageClass "{class_}"' if class_ else ""
+    return f"PVC {claim.metadata.namespace}/{claim.metadata.name}{of_class}"
 
 
 def find_broken_ceph(view: View, machine: Machine) -> CephCluster | None:

@@ -94,3 +94,21 @@ def test_ten_thousand_machines_on_five_hundred_nodes() -> None:
     before = world.storage.revision
     world.advance(60)
     assert world.storage.revision - before < 200
+
+
+def test_a_guest_that_is_unpaused_while_its_ceph_is_full_is_paused_again_until_there_is_room() -> None:
+    world = World(start=START, drill="ceph-full")
+    for full, paused in ((0.96, True), (0.80, False)):
+        world.outside.ceph_taken = full
+        world.handler.unpause_guest("erp", "ledger-db-1")
+        world.advance(30.0)
+        vmi = world.storage.get(kinds.VMI, "erp", "ledger-db-1")
+        assert has_condition(vmi, "Paused", "True", "PausedIOError") is paused
+
+
+def test_a_guest_whose_disks_lie_elsewhere_writes_on_while_ceph_is_full() -> None:
+    world = World(start=START, drill="io-error")
+    world.outside.ceph_taken = 0.96
+    world.handler.unpause_guest("data", "ingest-1")
+    world.advance(30.0)
+    assert not has_condition(world.storage.get(kinds.VMI, "data", "ingest-1"), "Paused", "True")

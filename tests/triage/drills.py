@@ -264,7 +264,7 @@ CASES: dict[str, Case] = {
             _vm("data/ingest-1", '"printableStatus":"Paused"', "PausedIOError"),
             _event("data", "VM Paused due to IO error at the volume: rootdisk"),
         ),
-        ("data/ingest-1", "IO error"),
+        ("data/ingest-1", "IO error", "containerDisk", "the disk of node worker-"),
     ),
     "no-agent": Case(
         (_vmi("erp/edi-gateway-1", '"phase":"Running"'),),

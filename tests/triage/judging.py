@@ -8,7 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 from kvtui.model import Feed, FeedState, Finding
-from kvtui.store import Put, Store
+from kvtui.store import Message, Put, Store
 from kvtui.triage.engine import Engine
 from kvtui.triage.rules import RULES
 from tests.machines import DATA, RECORDED, TYPES, Object, record_of
@@ -31,6 +31,7 @@ def node(name: str, **changes: Any) -> Object:
     made["metadata"]["labels"] |= {"kubernetes.io/hostname": name, "kubevirt.io/schedulable": "true"}
     made["metadata"]["labels"] |= changes.pop("labels", {})
     made["status"]["allocatable"] |= changes.pop("allocatable", {})
+    made["status"]["capacity"] |= changes.pop("capacity", {})
     made["status"]["conditions"] = [
         {**one, "status": "True" if one["type"] == "Ready" else "False"} for one in made["status"]["conditions"]
     ]
@@ -79,8 +80,10 @@ def event(about: Object, reason: str, message: str, type_: str = "Warning") -> O
     }
 
 
-def judge(items: Sequence[Object], now: float = RECORDED, *, waits: bool = True) -> list[Finding]:
-    """What all rules find in these objects, and in nothing else; `waits` for what has to stand for a while.
+def judge(
+    items: Sequence[Object], now: float = RECORDED, *, waits: bool = True, more: Sequence[Message] = ()
+) -> list[Finding]:
+    """What all rules find in these objects, and in nothing else but `more`; `waits` for what has to stand for a while.
 
     Whatever is found has to be followed, too.
     """
@@ -89,6 +92,8 @@ def judge(items: Sequence[Object], now: float = RECORDED, *, waits: bool = True)
         store.post(Feed("c", kind, FeedState.LIVE))
     for item in items:
         store.post(Put("c", record_of(item)))
+    for message in more:
+        store.post(message)
     engine = Engine()
     engine.waits = waits
     engine.update(store, store.drain(), now)

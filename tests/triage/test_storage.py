@@ -191,10 +191,22 @@ def test_a_paused_vm_names_the_volume_that_failed_and_its_claim() -> None:
     )
     disk = next(one["name"] for one in vmi["spec"]["volumes"] if "dataVolume" in one)
     told_by = event(vmi, "IOerror", f"VM Paused due to IO error at the volume: {disk}")
-    found = only(judge([*items, told_by]), "vm")
+    found = only(judge([*items, told_by, storage_class("rig-rwx"), csi_driver("rig-rwx")]), "vm")
     space = vmi["metadata"]["namespace"]
     assert found.cause == f'IO error at its volume {disk} (PVC {space}/dv-1-root of StorageClass "rig-rwx")'
+    assert found.step == f"mend PVC {space}/dv-1-root (driver rig-rwx.csi.example.org), then unpause it"
     assert words in [evidence.value for evidence in found.evidence]
+
+
+def test_a_paused_vm_whose_disk_has_no_claim_names_the_disk_of_its_node() -> None:
+    items = read_machine("running")
+    vmi = next(item for item in items if item["kind"] == "VirtualMachineInstance")
+    vmi["status"]["conditions"].append({"type": "Paused", "status": "True", "reason": "PausedIOError", "message": ""})
+    disk = next(one["name"] for one in vmi["spec"]["volumes"] if "containerDisk" in one)
+    found = only(judge([*items, event(vmi, "IOerror", f"VM Paused due to IO error at the volume: {disk}")]), "vm")
+    node = vmi["status"]["nodeName"]
+    assert found.cause.endswith(f"what it writes to this containerDisk lies on the disk of node {node}")
+    assert found.step == f"see whether the disk of node {node} is full or fails, then unpause it"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kvtui.model import Finding
+from kvtui.model import Finding, Usage
+from kvtui.store import SetUsage
+from tests.triage.judging import judge, node
 from tests.triage.test_drills import play
 
 
@@ -60,6 +62,20 @@ def test_a_lost_node_is_evidence_once_and_all_of_it_has_its_age() -> None:
     node, vm = (found("node-not-ready", rule) for rule in ("node.state", "vm.state"))
     assert set(node.evidence) <= {*vm.evidence}
     assert all(one.since is not None for one in vm.evidence)
+
+
+def test_a_node_short_of_memory_tells_how_much_is_in_use_and_what_to_do() -> None:
+    short = node("worker-01", capacity={"memory": "8Gi"})
+    pressure = next(one for one in short["status"]["conditions"] if one["type"] == "MemoryPressure")
+    pressure |= {
+        "status": "True",
+        "reason": "KubeletHasInsufficientMemory",
+        "message": "kubelet has insufficient memory",
+    }
+    usage = SetUsage("c", "Node", {("", "worker-01"): Usage(1.0, 7.9 * 2**30)})
+    (told,) = [one for one in judge([short], more=[usage]) if one.rule == "node.state"]
+    assert (told.trouble, told.step.partition(":")[0]) == ("is short of memory", "migrate VMs away from it")
+    assert told.evidence[1].value == "7.9Gi of 8Gi"
 
 
 def test_who_looks_but_once_does_not_call_new_what_has_no_date() -> None:

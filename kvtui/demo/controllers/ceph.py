@@ -11,6 +11,7 @@ from kvtui.demo.controllers.base import Controller
 from kvtui.demo.storage import Object
 
 _NEARLY, _FULL = 0.85, 0.95
+_DRIVERS = (".rbd.csi.ceph.com", ".cephfs.csi.ceph.com")
 _INTERVAL = 60.0
 """Seconds between two reports (``statusCheck`` of the CR)."""
 
@@ -48,6 +49,18 @@ class Ceph(Controller):
                 ceph.pop("details", None)
 
         self.storage.modify(kinds.CEPH_CLUSTER, namespace, name, write)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes no writes."""
+        return self.world.outside.ceph_taken >= _FULL
+
+    def serves(self, namespace: str, claim: str) -> bool:
+        """Whether the volume of a claim lies on it."""
+        found = self.storage.find(kinds.PVC, namespace, claim)
+        name = found["spec"].get("storageClassName", "") if found is not None else ""
+        class_ = self.storage.find(kinds.STORAGE_CLASS, "", name)
+        return class_ is not None and str(class_["provisioner"]).endswith(_DRIVERS)
 
     def fill(self, share: float) -> None:
         """So much of the room is taken now; Rook tells it at its next look."""

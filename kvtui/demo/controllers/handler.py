@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kvtui.demo import kinds
@@ -67,6 +68,7 @@ class Handler(Controller):
         self.storage.modify(kinds.VMI, *key, lambda found: run_guest(claims, found, pod, now, lease=guest.lease))
         self._event(vmi, "Created", "VirtualMachineInstance defined.")
         self._event(vmi, "Started", "VirtualMachineInstance started.")
+        self._write_to_disks(*key)
         self._warn_of_drains(*key)
         if vmi["spec"].get("startStrategy") == "Paused":
             self.pause_guest(*key, "PausedByUser", "VMI was paused by user")
@@ -134,6 +136,29 @@ class Handler(Controller):
     def unpause_guest(self, namespace: str, name: str) -> None:
         """The guest runs again."""
         self._edit(namespace, name, lambda found: remove_condition(found, "Paused"))
+        self._write_to_disks(namespace, name)
+
+    def fail_disk(self, namespace: str, name: str, volume: str) -> None:
+        """A write to a disk of the guest comes back with an error: QEMU pauses it."""
+        vmi = self.storage.find(kinds.VMI, namespace, name)
+        if vmi is None or deleting(vmi) or vmi["status"].get("phase") in FINAL or has_condition(vmi, "Paused", "True"):
+            return
+        self.pause_guest(namespace, name, "PausedIOError", "VMI was paused, low-level IO error detected")
+        self._event(vmi, "IOerror", f"VM Paused due to IO error at the volume: {volume}", severity="Warning")
+
+    def _write_to_disks(self, namespace: str, name: str) -> None:
+        """A guest that begins to write finds out soon whether its Ceph takes that."""
+        vmi = self.storage.find(kinds.VMI, namespace, name)
+        if vmi is None or not self.world.ceph.is_full:
+            return
+
+        def write(volume: str) -> None:
+            if self.world.ceph.is_full:
+                self.fail_disk(namespace, name, volume)
+
+        for volume, claim in claims_of(vmi):
+            if self.world.ceph.serves(namespace, claim):
+                self.clock.call_later(self.random.uniform(3.0, 12.0), partial(write, volume))
 
     def _edit(self, namespace: str, name: str, change: Callable[[Object], None]) -> None:
         self.storage.modify(kinds.VMI, namespace, name, change)

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 from kvtui.demo import kinds
 from kvtui.demo.behaviour import Guest
-from kvtui.demo.controllers.events import HANDLER
 from kvtui.demo.drills.base import drill
 from kvtui.demo.drills.making import create, edit, small_machine
-from kvtui.demo.objects import deleting
 from kvtui.demo.storage import Object
 
 if TYPE_CHECKING:
@@ -29,20 +27,7 @@ _SOON = 300.0
 def io_error(world: World) -> None:
     """The storage under a disk fails: QEMU pauses the guest."""
     create(world, kinds.VM, small_machine("data", "ingest-1", system="ubuntu", memory="8Gi", cores=4))
-    world.clock.call_later(_SOON, lambda: fail_disk(world, "data", "ingest-1"))
-
-
-def fail_disk(world: World, namespace: str, name: str, volume: str = "rootdisk") -> None:
-    """A write to a disk of the machine comes back with an error."""
-    vmi = world.storage.find(kinds.VMI, namespace, name)
-    if vmi is None or deleting(vmi):
-        return
-    told = "VMI was paused, low-level IO error detected"
-    world.handler.pause_guest(namespace, name, "PausedIOError", told)
-    node = vmi["status"].get("nodeName", "")
-    world.events.warning(
-        kinds.VMI, vmi, HANDLER, "IOerror", f"VM Paused due to IO error at the volume: {volume}", host=node
-    )
+    world.clock.call_later(_SOON, lambda: world.handler.fail_disk("data", "ingest-1", "rootdisk"))
 
 
 @drill(

@@ -9,7 +9,6 @@ from kvtui.demo import kinds
 from kvtui.demo.catalog.disks import SHARED
 from kvtui.demo.drills.base import drill
 from kvtui.demo.drills.making import add_claim_disk, claim, create, small_machine
-from kvtui.demo.drills.running import fail_disk
 
 if TYPE_CHECKING:
     from kvtui.demo.world import World
@@ -47,6 +46,6 @@ def ceph_full(world: World) -> None:
     def fill() -> None:
         world.ceph.fill(0.96)
         for number, (namespace, name) in enumerate(names):
-            world.clock.call_later(20.0 + 90.0 * number, partial(fail_disk, world, namespace, name, "data"))
+            world.clock.call_later(20.0 + 90.0 * number, partial(world.handler.fail_disk, namespace, name, "data"))
 
     world.clock.call_later(300.0, fill)
