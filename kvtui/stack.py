@@ -37,7 +37,7 @@ class ToldLayer:
         if self.finding is not None:
             return "; ".join(filter(None, (f"{self.finding.trouble}: {self.finding.cause}", self.heard)))
         reason = self.health.reason if self.health is not None else ""
-        return ". ".join(filter(None, (reason, self.layer.note, self.heard)))
+        return "; ".join(filter(None, (reason, self.layer.note, self.heard)))
 
     @property
     def sentence(self) -> str:
