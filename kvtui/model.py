@@ -22,6 +22,16 @@ class Ref(NamedTuple):
         """``namespace/name``, or the bare name of a cluster-wide object."""
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
+    @property
+    def full_name(self) -> str:
+        """What tells it from others of its kind: ``namespace/name``, or ``backend/name`` where there are none."""
+        return self.path if self.namespace else f"{self.backend}/{self.name}"
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What a user may call it by."""
+        return frozenset((self.name, self.path, self.full_name))
+
 
 class Platform(StrEnum):
     """What a backend is: where machines are virtual machines of Kubernetes, or domains of libvirt."""

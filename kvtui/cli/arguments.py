@@ -165,7 +165,9 @@ def _shared_options() -> ArgumentParser:
 
 def _add_get(parser: ArgumentParser) -> None:
     parser.add_argument("resource", metavar="RESOURCE", help="what to print")
-    parser.add_argument("names", nargs="*", default=[], metavar="NAME", help="only these: NAME or NAMESPACE/NAME")
+    parser.add_argument(
+        "names", nargs="*", default=[], metavar="NAME", help="only these: NAME, NAMESPACE/NAME or HOST/NAME"
+    )
     parser.add_argument("-o", "--output", choices=("table", "wide", "json", "name"), default="table",
                         help="table, wide (all columns), json, or name (NAMESPACE/NAME)")  # fmt: skip
     parser.add_argument("-l", "--selector", metavar="SELECTOR", help="only rows with these labels: app=web,tier!=db")
@@ -189,26 +191,20 @@ def _add_audit(parser: ArgumentParser) -> None:
 
 
 def _add_why(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "name", type=_named, metavar="[KIND/]NAME", help="NAME or NAMESPACE/NAME, with or without a kind"
-    )
+    parser.add_argument("name", type=_named, metavar="[KIND/]NAME", help="NAME, NAMESPACE/NAME or HOST/NAME")
     parser.add_argument("-o", "--output", choices=("text", "json", "markdown"), default="text",
                         help="text, json, or markdown for a ticket (default: %(default)s)")  # fmt: skip
     _add_timeout(parser)
 
 
 def _add_stack(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "name", type=_named, metavar="[KIND/]NAME", help="NAME or NAMESPACE/NAME, with or without a kind"
-    )
+    parser.add_argument("name", type=_named, metavar="[KIND/]NAME", help="NAME, NAMESPACE/NAME or HOST/NAME")
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="text, or json")
     _add_timeout(parser)
 
 
 def _add_timeline(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "name", type=_named, metavar="[KIND/]NAME", help="NAME or NAMESPACE/NAME, with or without a kind"
-    )
+    parser.add_argument("name", type=_named, metavar="[KIND/]NAME", help="NAME, NAMESPACE/NAME or HOST/NAME")
     parser.add_argument("--since", type=_since, default=0.0, metavar="TIME",
                         help="30m, 2h, 3d ago, or a time: 2026-01-31T03:00:00Z")  # fmt: skip
     parser.add_argument("-o", "--output", choices=("text", "json", "markdown"), default="text",
@@ -228,7 +224,7 @@ def _add_timeout(parser: ArgumentParser) -> None:
 
 
 def _add_machine(parser: ArgumentParser) -> None:
-    parser.add_argument("machine", metavar="VM", help="NAME or NAMESPACE/NAME; with --host NAME or UUID")
+    parser.add_argument("machine", metavar="VM", help="NAME or NAMESPACE/NAME; on a host NAME, HOST/NAME or UUID")
 
 
 def _add_console(parser: ArgumentParser) -> None:
@@ -240,7 +236,7 @@ def _add_console(parser: ArgumentParser) -> None:
 
 
 def _add_ssh(parser: ArgumentParser) -> None:
-    parser.add_argument("machine", metavar="[USER@]VM", help="NAME or NAMESPACE/NAME")
+    parser.add_argument("machine", metavar="[USER@]VM", help="NAME or NAMESPACE/NAME; on a host NAME or HOST/NAME")
     parser.add_argument("remote", nargs="*", metavar="COMMAND", help="run it instead of a shell; -- before its options")
     parser.add_argument("-l", "--user", type=_named, metavar="USER", help="log in as (default: [ssh] user, or asked)")
     parser.add_argument("-i", "--identity", action="append", type=_named, metavar="FILE",

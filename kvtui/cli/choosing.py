@@ -10,11 +10,13 @@ from typing import Any
 
 from kvtui.actions.commands import Deed
 from kvtui.backends.base import Finder
+from kvtui.cli.naming import tell_choice
 from kvtui.cli.spaces import check_namespace
 from kvtui.config import NAMESPACE, Settings
 from kvtui.errors import AbsentError, BackendError, ConfigError, ForbiddenError, UnreachableError
 from kvtui.fleet import Fleet
 from kvtui.model import Feed, FeedState, Platform, Ref
+from kvtui.resources import find
 from kvtui.resources.base import AnyResource, Site
 from kvtui.resources.filtering import FilterError
 from kvtui.resources.listing import Listing
@@ -31,7 +33,7 @@ def confine(options: Namespace, settings: Settings, deed: Deed, names: Sequence[
     if not any(source.namespaced for source in deed.resource.own if source.platform is Platform.KUBERNETES):
         options.namespace, options.all_namespaces = None, True
         return homes
-    named = {name.rpartition("/")[0] for name in names if "/" in name}
+    named = {name.split("/")[-2] for name in names if "/" in name}
     if options.namespace is not None and named - {options.namespace}:
         raise ConfigError(f"{', '.join(sorted(named))} is not the namespace {options.namespace}", hint="leave out -n")
     if any("/" not in name for name in names) or not names:
@@ -68,17 +70,17 @@ class Chooser:
         """The row of each name, each once. Raises AbsentError, ConfigError when a name is of several, and as
         `check_lists` does when it may be where nobody answers.
         """
-        refs = list(self.resource.refs(self._fleet.view))
+        refs = sorted(self.resource.refs(self._fleet.view))
         found: dict[Ref, Any] = {}
         for name in names:
             meant = [ref for ref in refs if self._is_meant(ref, name)]
+            meant = meant or [ref for ref in refs if self._is_meant(ref, self._without_kind(name))]
             if len(meant) > 1:
                 # While it moves it stands on two hosts.
                 meant = [ref for ref in meant if not self._stands_aside(ref)] or meant
             if len(meant) > 1:
                 where = ", ".join(self._fleet.name(ref) for ref in meant[:4])
-                options = " or ".join(self._tell_choice(meant))
-                raise ConfigError(f"{clean_line(name)} is the name of several", where, f"say which by {options}")
+                raise ConfigError(f"{clean_line(name)} is the name of several", where, tell_choice(self._fleet, meant))
             row = self.resource.row(self._fleet.view, meant[0]) if meant else None
             if row is None:
                 self.check_lists(f"no {self.resource.label} named {clean_line(name)} is known")
@@ -151,16 +153,15 @@ class Chooser:
         row = self.resource.row(self._fleet.view, ref)
         return row is None or self.resource.arriving(row)
 
-    def _tell_choice(self, refs: Sequence[Ref]) -> list[str]:
-        """What tells these apart: ``--host kvm-a``."""
-        platforms = {self._fleet.backends[ref.backend].info.platform for ref in refs}
-        ways = ["NAMESPACE/NAME", "--context"] if Platform.KUBERNETES in platforms else []
-        return [*ways, "HOST/NAME", "--host"] if Platform.LIBVIRT in platforms else ways
+    def _without_kind(self, name: str) -> str:
+        """What follows the kind that a name may begin with: ``vm/kvm-a/web``."""
+        kind, _, rest = name.partition("/")
+        return rest if find(kind, [self.resource]) is not None else name
 
     def _is_meant(self, ref: Ref, name: str) -> bool:
         if "/" in name and ref.namespace:
             return ref.path == name
-        if name == f"{ref.backend}/{ref.name}":
+        if name == ref.full_name:
             # A move needs both hosts known: there --host does not say which.
             return True
         # What has an owner is named VM/SNAPSHOT or POOL/VOLUME; without the owner where that is clear.

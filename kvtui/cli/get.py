@@ -198,7 +198,7 @@ class _Printer:
                 self._print_table(refs)
             case _:
                 self._print_lines(refs)
-        names = {ref.name for ref in refs} | {ref.path for ref in refs}
+        names = {name for ref in refs for name in ref.names}
         return [name for name in self._options.names if name not in names]
 
     async def follow(self, live: asyncio.Task[None]) -> None:
@@ -242,7 +242,7 @@ class _Printer:
 
     def _wants(self, ref: Ref) -> bool:
         names = self._options.names
-        return not names or ref.name in names or ref.path in names
+        return not names or not ref.names.isdisjoint(names)
 
     def _look(self, ref: Ref) -> object:
         """What a row says but for its ages and figures: lines are printed when this changes."""

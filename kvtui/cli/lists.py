@@ -70,7 +70,7 @@ def find_awaited(sources: Sequence[Source], fleet: Fleet, names: Container[str] 
     live = {(feed.backend, feed.kind) for feed in fleet.feeds(sources) if feed.state is FeedState.LIVE}
     for source in sources:
         for ref, record in fleet.view.items(source.type):
-            named = names is None or ref.name in names or ref.path in names
+            named = names is None or any(name in names for name in ref.names)
             if record.awaited and named and (ref.backend, ref.kind) in live:
                 yield ref
 

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from kvtui.backends.base import Finder, Located, Locator, Reader
-from kvtui.cli.connecting import make_fleet
+from kvtui.cli.connecting import list_hosts, make_fleet
+from kvtui.cli.naming import tell_choice
 from kvtui.config import NAMESPACE, Settings
 from kvtui.errors import (
     AbsentError,
@@ -33,6 +34,8 @@ Capability = TypeVar("Capability")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _PATIENCE: Final = 20.0
 """Seconds that each of several hosts is given."""
+_WORDS: Final = frozenset({"vm", "vms", "domain", "domains"})
+"""For a VM of a host."""
 _KINDS: Final = (VirtualMachine.KIND, VirtualMachineInstance.KIND)
 
 
@@ -40,9 +43,11 @@ def find_machine(options: Namespace, settings: Settings) -> tuple[Fleet, Ref]:
     """The fleet of one backend, and the VM that ``options.machine`` names: NAME or NAMESPACE/NAME. Nobody is asked yet.
 
     Without a namespace it is that of ``-n``, of the configuration, of the context, or ``default``: as kubectl has it.
-    With hosts it is a domain by its name or UUID, and the fleet is all of them; several are asked which of them has it.
-    Raises ConfigError when it is not clear which VM is meant.
+    With hosts it is a domain by its name or UUID, and the fleet is all of them; several are asked which of them has it,
+    but for HOST/NAME. Raises ConfigError when it is not clear which VM is meant.
     """
+    if not options.context and options.namespace is None:
+        _take_host(options, settings)
     if options.host or (settings.host and not options.context and not _has_cluster(options)):
         return _find_domain(options, settings)
     return find_object(options, settings, options.machine, VirtualMachine.KIND, "VM")
@@ -67,6 +72,17 @@ def find_object(options: Namespace, settings: Settings, named: str, kind: str, w
     fleet = make_fleet(options, settings)
     backend = next(iter(fleet.backends.values()))
     return fleet, Ref(backend.name, kind, options.namespace, name)
+
+
+def _take_host(options: Namespace, settings: Settings) -> None:
+    """Have HOST/NAME, or vm/HOST/NAME, mean NAME on that host alone."""
+    hosts = list_hosts(options, settings)
+    kind, _, rest = options.machine.partition("/")
+    for named in (options.machine, rest) if kind in _WORDS else (options.machine,):
+        host, slash, name = named.partition("/")
+        if slash and host in hosts:
+            options.host, options.machine = [hosts[host].uri], name
+            return
 
 
 def _has_cluster(options: Namespace) -> bool:
@@ -110,7 +126,7 @@ async def _locate(fleet: Fleet, name: str) -> Ref:
     silent = [error for error in asked if isinstance(error, BackendError)]
     where = ", ".join(clean_line(ref.backend) for ref in found)
     if len(found) > 1:
-        raise ConfigError(f"{clean_line(name)} is on several hosts", where, "give the --host that is meant")
+        raise ConfigError(f"{clean_line(name)} is on several hosts", where, tell_choice(fleet, found))
     if found:
         return found[0]
     if silent:

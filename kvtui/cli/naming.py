@@ -1,7 +1,8 @@
-"""The object that a command is about: ``[KIND/][NAMESPACE/]NAME``."""
+"""The object that a command is about: ``[KIND/][NAMESPACE/]NAME``, and on hosts ``[KIND/][HOST/]NAME``."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, Final, NamedTuple
@@ -110,14 +111,14 @@ def _find_part(fleet: Fleet, kind: str, name: str, namespace: str | None) -> Sub
 
 
 def _is_named(ref: Ref, name: str, namespace: str | None) -> bool:
-    return name in (ref.path, ref.name) and (not namespace or ref.namespace in ("", namespace))
+    return name in ref.names and (not namespace or ref.namespace in ("", namespace))
 
 
 def read_name(text: str, fleet: Fleet) -> tuple[AnyResource | None, str]:
-    """``NAME``, ``NAMESPACE/NAME``, ``KIND/NAME`` or ``KIND/NAMESPACE/NAME``. Raises ConfigError."""
+    """``NAME``, ``NAMESPACE/NAME`` or ``HOST/NAME``, with or without ``KIND/`` before it. Raises ConfigError."""
     kind, slash, rest = text.partition("/")
     resource = find(kind, fleet.resources) if slash else None
-    if resource is None and rest.count("/"):
+    if resource is None and rest.count("/") and kind not in fleet.backends:
         known = ", ".join(resource.name for resource in fleet.resources)
         raise ConfigError(f"there is no kind {clean_line(kind)}", f"known are {known}")
     return (resource, rest) if resource is not None else (None, text)
@@ -130,14 +131,14 @@ def find_named(
     it may be in one of those, ConfigError when it is the name of several.
     """
     for resource in _candidates(fleet, kind):
-        refs = [ref for ref in resource.refs(fleet.view) if name in (ref.path, ref.name)]
+        refs = sorted(ref for ref in resource.refs(fleet.view) if name in ref.names)
         if namespace:
             refs = [ref for ref in refs if ref.namespace in ("", namespace)]
         # While a VM moves it stands on two hosts: what runs is meant.
         refs = [ref for ref in refs if not _stands_aside(fleet, resource, ref)] or refs
         if len(refs) > 1:
             where = ", ".join(fleet.name(ref) for ref in refs[:_NAMED])
-            raise ConfigError(f"{clean_line(name)} is the name of several", where, _tell_choice(fleet))
+            raise ConfigError(f"{clean_line(name)} is the name of several", where, tell_choice(fleet, refs))
         row = resource.row(fleet.view, refs[0]) if refs else None
         if row is not None:
             return Named(resource, refs[0], row)
@@ -165,10 +166,21 @@ def _namespace_in(fleet: Fleet, name: str) -> str:
     return name.rpartition("/")[0] if platforms == {Platform.KUBERNETES} else ""
 
 
-def _tell_choice(fleet: Fleet) -> str:
-    platforms = {backend.info.platform for backend in fleet.backends.values()}
-    ways = "NAMESPACE/NAME, --context or --host" if Platform.KUBERNETES in platforms else "--host"
-    return f"say which by {ways}"
+def tell_choice(fleet: Fleet, refs: Sequence[Ref]) -> str:
+    """What to write so that one of several is meant: ``say which: kvm-a/web or kvm-b/web``; where they share also that,
+    as one of a namespace and one of a host of that name do, with the option that tells them apart.
+    """
+    counts = Counter(ref.full_name for ref in refs)
+    forms = [
+        ref.full_name if counts[ref.full_name] == 1 else f"{ref.full_name} {_tell_backend(fleet, ref)}"
+        for ref in refs[:_NAMED]
+    ]
+    return f"say which: {clean_line(' or '.join(forms))}"
+
+
+def _tell_backend(fleet: Fleet, ref: Ref) -> str:
+    is_host = fleet.backends[ref.backend].info.platform is Platform.LIBVIRT
+    return f"{'--host' if is_host else '--context'} {ref.backend}"
 
 
 def _stands_aside(fleet: Fleet, resource: AnyResource, ref: Ref) -> bool:

@@ -33,7 +33,8 @@ exit codes:
   130  interrupted; what was sent and what was not is told"""
 
 _MORE: Final = """\
-names are NAME or NAMESPACE/NAME; without a namespace it is that of -n, of the configuration or of the context.
+names are NAME or NAMESPACE/NAME; without a namespace it is that of -n, of the configuration or of the context. On
+hosts of libvirt they are NAME or HOST/NAME.
 Before anything is sent it is asked whether it is meant, with the warnings of the screen; --yes does without, and where
 there is no terminal it is needed. --dry-run has the cluster judge it and change nothing.
 
@@ -126,7 +127,7 @@ def make_verb_parser(verb: Verb, shared: ArgumentParser, defaults: Mapping[str, 
     for option in parser._actions:
         option.help = _HELP.get(option.dest, option.help)
     parser.set_defaults(**defaults)
-    parser.add_argument("words", nargs="*", metavar="NAME", help="NAME or NAMESPACE/NAME, several may be given; "
+    parser.add_argument("words", nargs="*", metavar="NAME", help="NAME, NAMESPACE/NAME or HOST/NAME, several; "
                         "those that begin with - behind --")  # fmt: skip
     parser.add_argument("-l", "--selector", metavar="SELECTOR", help="all with these labels: app=web,tier!=db")
     parser.add_argument("-y", "--yes", action="store_true", help="do it without asking")

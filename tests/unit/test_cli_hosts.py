@@ -80,6 +80,9 @@ def test_a_vm_on_several_hosts_is_refused_with_their_names(kvtui: Kvtui, here: s
     done = kvtui("screenshot", "web", "--host", here, "--host", there, "-o", "-")
     assert done.returncode == 2
     assert b"web is on several hosts: here, there" in done.stderr
+    assert b"say which: here/web or there/web" in done.stderr
+    for name in ("there/web", "vm/there/web"):
+        assert kvtui("screenshot", name, "--host", here, "--host", there, "-o", "-").returncode == 0
     assert kvtui("screenshot", "db", "--host", here, "--host", there, "-o", "-").returncode == 0
 
 

@@ -7,12 +7,14 @@ from typing import cast
 
 import pytest
 
-from kvtui.cli.naming import find_named
+from kvtui.backends.base import Backend
+from kvtui.cli.naming import find_named, read_name
 from kvtui.errors import ConfigError
 from kvtui.fleet import Fleet
 from kvtui.model import BackendInfo, Platform
 from kvtui.records.base import Meta
-from kvtui.records.libvirt import Domain, DomainJob, DomainState
+from kvtui.records.kubevirt import VirtualMachine
+from kvtui.records.libvirt import Domain, DomainJob, DomainState, StorageVolume
 from kvtui.resources import find, resources_for
 from kvtui.store import Put, Store
 
@@ -53,4 +55,31 @@ def test_of_two_that_run_one_has_to_be_chosen_by_its_host() -> None:
     fleet = fleet_of(("kvm2", "v", "running", "booted"), ("kvm1", "u", "running", "booted"))
     with pytest.raises(ConfigError) as refusal:
         find_named(fleet, None, "web", None, ())
-    assert refusal.value.hint == "say which by --host"
+    assert refusal.value.hint == "say which: kvm1/web or kvm2/web"
+    for host in ("kvm1", "kvm2"):
+        for name in (f"{host}/web", f"vm/{host}/web"):
+            assert find_named(fleet, *read_name(name, fleet), None, ()).ref.backend == host
+
+
+def test_what_has_two_parts_itself_may_be_named_behind_its_host() -> None:
+    fleet = fleet_of(("kvm1", "u", "running", "booted"), ("kvm2", "v", "running", "booted"))
+    store = cast("Store", fleet.view)
+    for host in ("kvm1", "kvm2"):
+        store.post(Put(host, StorageVolume(metadata=Meta(name="images/a.img", uid=host), pool="images")))
+    store.drain()
+    for name in ("kvm2/images/a.img", "volume/kvm2/images/a.img"):
+        assert find_named(fleet, *read_name(name, fleet), None, ()).ref.backend == "kvm2"
+    with pytest.raises(ConfigError, match="there is no kind kvm3"):
+        read_name("kvm3/images/a.img", fleet)
+
+
+def test_one_of_a_namespace_and_one_of_a_host_of_that_name_are_told_apart_by_where_they_are() -> None:
+    fleet = fleet_of(("shop", "u", "running", "booted"))
+    store = cast("Store", fleet.view)
+    store.post(Put("prod", VirtualMachine(metadata=Meta(name="web", namespace="shop", uid="v"))))
+    store.drain()
+    fleet.backends["prod"] = cast("Backend", SimpleNamespace(info=BackendInfo("prod", Platform.KUBERNETES)))
+    vms = find("vms", resources_for(tuple(Platform)))
+    with pytest.raises(ConfigError) as refusal:
+        find_named(fleet, vms, "shop/web", None, ())
+    assert refusal.value.hint == "say which: shop/web --context prod or shop/web --host shop"
