@@ -81,7 +81,6 @@ class PanesScreen(Screen[None]):
         self._prompt = Prompt()
         self._footer = Footer()
         self._current = self._home
-        self._filter_before = ""
         self._unlisten: Callable[[], None] = lambda: None
 
     def compose(self) -> ComposeResult:
@@ -184,7 +183,7 @@ class PanesScreen(Screen[None]):
         whole = width >= BESIDE or self.has_class("-alone")
         self.consoles.styles.height = "1fr" if whole else max(_CONSOLE_LEAST, min(most, height - others))
 
-    def _show_alone(self, alone: bool) -> None:
+    def show_alone(self, alone: bool) -> None:
         """Give the console the whole screen, or take it back."""
         self.set_class(alone, "-alone")
         self._footer.display = not alone
@@ -201,7 +200,7 @@ class PanesScreen(Screen[None]):
             others = [other for other in self.panes if other is not pane] if single else []
             pane.show_neighbours([piece for other in others for piece in other.tab])
 
-    def _choose(self, pane: ResourcePane) -> None:
+    def choose(self, pane: ResourcePane) -> None:
         """Give a pane the keyboard."""
         self._current = pane
         if self._guest is not None and pane is not self._guest:
@@ -210,6 +209,19 @@ class PanesScreen(Screen[None]):
         self._arrange()
         self.set_focus(pane.table)
 
+    @property
+    def namespace(self) -> str:
+        """The namespace that is shown; empty for all."""
+        return self._namespace
+
+    def show_namespace(self, namespace: str) -> None:
+        """Show one namespace in all panes; empty for all."""
+        self._namespace = namespace
+        self._header.show_namespace(namespace)
+        for pane in self._all_panes():
+            pane.show_namespace(namespace)
+        self._show_neighbours()
+
     async def invite(self, resource: AnyResource, text: str | None = None) -> None:
         """Show a resource that has no pane of its own."""
         if self._guest is not None:
@@ -217,7 +229,7 @@ class PanesScreen(Screen[None]):
         self._guest = make_pane(0, resource, self._fleet, self._runner)
         self._guest.listing.set_namespace(self._namespace, self._fleet.clock())
         await self.query_one("#panes").mount(self._guest)
-        self._choose(self._guest)
+        self.choose(self._guest)
         self.filter_anew(text)
 
     def filter_anew(self, text: str | None) -> None:
