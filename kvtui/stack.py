@@ -47,6 +47,14 @@ class ToldLayer:
         return ": ".join(filter(None, (head, state))) + (f" ({self.words})" if self.words else "")
 
     @property
+    def no_view(self) -> str:
+        """Why there is no more to be seen of it, where it leads nowhere."""
+        name = " ".join(filter(None, (self.layer.role, self.layer.name)))
+        if self.layer.sought is not None and self.health is not None:
+            return f"{name}: {self.health.word}"
+        return f"there is no view of {name}: what is known of it stands here"
+
+    @property
     def tone(self) -> Tone | None:
         """Of its words."""
         if self.finding is not None:

@@ -64,7 +64,7 @@ async def test_a_layer_that_is_no_object_says_that_there_is_no_more(stage: Stage
         await open_tab(screen, "x")
         await move_to(screen, "network pod network")
         await screen.press("enter")
-        assert "no more to show" in screen.text
+        assert "there is no view of" in screen.text
         assert isinstance(screen.app.screen, DetailScreen)
 
 

@@ -187,7 +187,7 @@ class DetailScreen(Screen[Ref]):
         event.stop()
         found = self._layer_row
         if found is None:
-            self.notify("there is no more to show of this layer than stands here", timeout=4)
+            self._tell_no_view()
         elif found[1][:4] == self._ref[:4]:
             self.action_tab("overview")
         else:
@@ -214,6 +214,11 @@ class DetailScreen(Screen[Ref]):
             return None
         return find_row(self._fleet.view, told.layer.ref, self._fleet.resources)
 
+    def _tell_no_view(self) -> None:
+        told = self._stack.chosen
+        if told is not None:
+            self.notify(clean_line(told.no_view), markup=False, timeout=4)
+
     def _end_with(self, ref: Ref | None) -> None:
         if ref is not None:
             self.dismiss(ref)
@@ -224,7 +229,7 @@ class DetailScreen(Screen[Ref]):
             return
         found = self._layer_row
         if found is None:
-            self.notify("this layer has no row", timeout=4)
+            self._tell_no_view()
         else:
             self.dismiss(found[1])
 
