@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +10,7 @@ from kvtui.joins.layers import Layer, lines_of
 from kvtui.joins.machine import machines_named
 from kvtui.joins.stack import stack_of
 from kvtui.model import FeedState, Finding, Health, Ref, Tone
-from kvtui.records.clusters import ControlPlane, KubevirtCluster, KubevirtMachine
+from kvtui.records.clusters import Cluster, ControlPlane, KubevirtCluster, KubevirtMachine
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.resources.base import AnyResource
 from kvtui.store import View
@@ -25,7 +25,7 @@ class ToldLayer:
     layer: Layer
     health: Health | None
     finding: Finding | None
-    """The worst that was found in it."""
+    """The worst that was found in it; of a cluster also in its control plane."""
     own: bool
     """Whether it is the object that the stack is of."""
     heard: str = ""
@@ -35,9 +35,15 @@ class ToldLayer:
     def words(self) -> str:
         """Why it fares so; of one that is well, what else there is to say of it."""
         if self.finding is not None:
-            return "; ".join(filter(None, (f"{self.finding.trouble}: {self.finding.cause}", self.heard)))
+            return "; ".join(filter(None, (self._tell_finding(self.finding), self.heard)))
         reason = self.health.reason if self.health is not None else ""
         return "; ".join(filter(None, (reason, self.layer.note, self.heard)))
+
+    def _tell_finding(self, finding: Finding) -> str:
+        """What is told of another object stands there with its cause."""
+        if self.layer.ref is not None and finding.subject[:4] != self.layer.ref[:4]:
+            return f"{finding.label} {finding.subject.name} {finding.trouble}"
+        return f"{finding.trouble}: {finding.cause}"
 
     @property
     def sentence(self) -> str:
@@ -77,12 +83,20 @@ def tell_stack(
             depth,
             layer,
             layer.health or _judge(view, layer.ref, resources, now),
-            worst.get(layer.ref[:4]) if layer.ref is not None else None,
+            _find_worst(view, worst, layer.ref),
             layer is stack.base,
             _tell_age(view, layer.ref, now),
         )
         for depth, layer in lines_of(stack)
     ]
+
+
+def _find_worst(view: View, worst: Mapping[tuple[str, ...], Finding], ref: Ref | None) -> Finding | None:
+    """A cluster is no better than its control plane, which may stand beside it and not below."""
+    if ref is None or ref[:4] in worst or ref.kind != Cluster.KIND:
+        return worst.get(ref[:4]) if ref is not None else None
+    planes = view.linked(ControlPlane, ref.backend, "cluster", ref.path)
+    return next((worst[at[:4]] for at, _ in planes if at[:4] in worst), None)
 
 
 def _tell_age(view: View, ref: Ref | None, now: float) -> str:

@@ -171,6 +171,11 @@ def _of_disks(machine: Machine) -> Iterator[Cause]:
         cause = find_claim_cause(claim)
         if cause is not None:
             yield cause
+    yield from find_fillings(machine)
+
+
+def find_fillings(machine: Machine) -> Iterator[Cause]:
+    """The disks of it that are being filled: till then their claims are Pending, and nothing is wrong with that."""
     for volume in machine.volumes:
         if volume.status.phase not in {"Succeeded", "PendingPopulation", "WaitForFirstConsumer"}:
             progress = f", {volume.status.progress}" if "%" in volume.status.progress else ""

@@ -8,6 +8,7 @@ from typing import ClassVar
 import msgspec
 
 from kvtui.records.base import Condition, Meta, Record, Struct, find_condition
+from kvtui.records.past import Write
 
 CLUSTER_LABEL = "cluster.x-k8s.io/cluster-name"
 """On every object of a cluster, VMs among them: whose it is."""
@@ -70,22 +71,41 @@ class ScaledSpec(Struct):
     replicas: int = 1
 
 
-class ControlPlane(Part):
+class ScaledMeta(Meta):
+    """``metadata`` of what makes machines: a cluster has but a few of them."""
+
+    managed_fields: tuple[Write, ...] = ()
+
+
+class Scaled(Part):
+    """What makes machines."""
+
+    metadata: ScaledMeta = msgspec.field(default_factory=ScaledMeta)
+    spec: ScaledSpec = msgspec.field(default_factory=ScaledSpec)
+    status: ClusterStatus = msgspec.field(default_factory=ClusterStatus)
+
+    @property
+    def scaled_by(self) -> Write | None:
+        """Who set how many there are to be."""
+        writes = (one for one in self.metadata.managed_fields if not one.subresource or one.subresource == "scale")
+        return next((one for one in writes if _has_replicas(one)), None)
+
+
+def _has_replicas(write: Write) -> bool:
+    spec = (write.fields_v1 or {}).get("f:spec")
+    return isinstance(spec, dict) and "f:replicas" in spec
+
+
+class ControlPlane(Scaled):
     """A KubeadmControlPlane: makes the machines of a cluster's control plane."""
 
     KIND: ClassVar[str] = "KubeadmControlPlane"
 
-    spec: ScaledSpec = msgspec.field(default_factory=ScaledSpec)
-    status: ClusterStatus = msgspec.field(default_factory=ClusterStatus)
 
-
-class MachineDeployment(Part):
+class MachineDeployment(Scaled):
     """Makes the other machines of a cluster."""
 
     KIND: ClassVar[str] = "MachineDeployment"
-
-    spec: ScaledSpec = msgspec.field(default_factory=ScaledSpec)
-    status: ClusterStatus = msgspec.field(default_factory=ClusterStatus)
 
 
 class NodeRef(Struct):

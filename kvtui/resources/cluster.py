@@ -23,6 +23,8 @@ class ClusterRow:
     machines: int
     waiting: int
     """How many of them have no VM that runs."""
+    planes: tuple[ControlPlane, ...]
+    """Its control plane, where that is seen."""
 
 
 def _row(view: View, ref: Ref) -> ClusterRow | None:
@@ -30,7 +32,8 @@ def _row(view: View, ref: Ref) -> ClusterRow | None:
     if record is None:
         return None
     machines = [machine for _, machine in view.linked(KubevirtMachine, ref.backend, "cluster", ref.path)]
-    return ClusterRow(ref.backend, record, len(machines), sum(map(_waits, machines)))
+    planes = tuple(plane for _, plane in view.linked(ControlPlane, ref.backend, "cluster", ref.path))
+    return ClusterRow(ref.backend, record, len(machines), sum(map(_waits, machines)), planes)
 
 
 def _waits(machine: KubevirtMachine) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from kvtui.joins.parts import parts_of
 from kvtui.model import Cell, Finding, Health, Ref, Tone
 from kvtui.records.cdi import DataVolume
+from kvtui.records.clusters import ControlPlane
 from kvtui.records.kubernetes import Claim, Pod
 from kvtui.records.storage import PersistentVolume
 from kvtui.resources.base import AnyResource
@@ -19,7 +20,7 @@ Found = Mapping[tuple[str, ...], Finding]
 NOTHING_FOUND: Final[Found] = {}
 
 _TROUBLED: Final = (Tone.WARN, Tone.BAD)
-STANDS_ON: Final = frozenset({Claim.KIND, DataVolume.KIND, PersistentVolume.KIND, Pod.KIND})
+STANDS_ON: Final = frozenset({Claim.KIND, ControlPlane.KIND, DataVolume.KIND, PersistentVolume.KIND, Pod.KIND})
 """Parts whose trouble is that of the row. A migration may fail and leave its VM as it was, and a snapshot is whole
 whatever became of its VM.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from kvtui.joins.causes import Cause, Theme, find_cause
+from kvtui.joins.causes import Cause, Theme, find_cause, find_fillings
 from kvtui.joins.ceph import judge_ceph
 from kvtui.joins.holdups import grace_of
 from kvtui.joins.layers import tell_blindness
@@ -338,7 +338,7 @@ def _of_claim(view: View, machine: Machine, told: Cause) -> Cause:
         if cause is not None:
             culprit = (Claim.KIND, claim.metadata.namespace, claim.metadata.name)
             return replace(cause, sentence=f"its {name_claim(claim)}", culprit=culprit, more=())
-    return told
+    return next(find_fillings(machine), told)
 
 
 def _of_import(view: View, machine: Machine, told: Cause, now: float) -> Cause:

@@ -6,7 +6,7 @@ workload_cluster_conditions.go write them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from kvtui.model import Evidence, Finding, Ref, Severity
@@ -18,6 +18,7 @@ from kvtui.records.clusters import (
     ControlPlane,
     KubevirtMachine,
     MachineDeployment,
+    Scaled,
 )
 from kvtui.records.kubevirt import VirtualMachine
 from kvtui.store import View
@@ -191,8 +192,9 @@ def _judge_control_plane(view: View, ref: Ref, now: float) -> Judgement:
         if now < since + limit:
             again.append(since + limit)
             continue
-        cause = _flat(condition.message).replace("EtcdMemberHealthy: ", "") or condition.reason
         members = dict(_members(view, ref, record))
+        cause = _flat(condition.message).replace("EtcdMemberHealthy: ", "") or condition.reason
+        cause += _tell_left(record, members) if part == _ETCD else ""
         evidence = (_evidence(f"KubeadmControlPlane {ref.name}", condition), *members.values())
         step = f"see {part} in cluster {_name_of(record)}"
         if len(members) == 1:
@@ -204,10 +206,23 @@ def _judge_control_plane(view: View, ref: Ref, now: float) -> Judgement:
     return Judgement(again=min(again, default=None))
 
 
+_ETCD: Final = "etcd"
 _HEALTH: Final = (
-    ("EtcdClusterHealthy", "has an etcd that is not whole", "etcd"),
+    ("EtcdClusterHealthy", "is not whole", _ETCD),
     ("ControlPlaneComponentsHealthy", "is not whole", "the static pods"),
 )
+
+
+def _tell_left(record: ControlPlane, members: Mapping[str, Evidence]) -> str:
+    """How near its etcd is to its end: it works while more than half of its members do."""
+    total = record.status.replicas
+    lost = sum(said.field.startswith("Etcd") for said in members.values())
+    left = total - lost
+    if not lost or left <= 0:
+        return ""
+    spare = left - (total // 2 + 1)
+    then = "it works no more" if spare < 0 else "the next loss stops it" if not spare else f"{spare} more may be lost"
+    return f"; {left} of {total} members are left: {then}"
 
 
 def _members(view: View, ref: Ref, record: ControlPlane) -> Iterator[tuple[str, Evidence]]:
@@ -269,7 +284,7 @@ _PAUSED: Final = "cluster.x-k8s.io/paused"
 _UNPAUSE: Final = '{"spec":{"paused":false}}'
 
 
-def _scaled(view: View, ref: Ref) -> Iterator[ControlPlane | MachineDeployment]:
+def _scaled(view: View, ref: Ref) -> Iterator[Scaled]:
     for _, plane in view.linked(ControlPlane, ref.backend, "cluster", ref.path):
         yield plane
     for _, deployment in view.linked(MachineDeployment, ref.backend, "cluster", ref.path):
@@ -288,9 +303,10 @@ def _judge_scale(view: View, ref: Ref, now: float) -> Judgement:
             continue
         condition = record.status.find("ScalingUp")
         told = condition if condition is not None and condition.status == "True" else None
-        since = parse_time(told.last_transition_time) if told is not None else None
-        if since is not None and now < since + SCALE_LIMIT:
-            again.append(since + SCALE_LIMIT)
+        since = _wanted_since(record, told)
+        ripe = max(since, _left_alone_until(record)) + SCALE_LIMIT if since is not None else now
+        if now < ripe:
+            again.append(ripe)
             continue
         name = f"{record.KIND} {record.metadata.name}"
         words = f": {_flat(told.message)}" if told is not None and told.message else ""
@@ -303,6 +319,20 @@ def _judge_scale(view: View, ref: Ref, now: float) -> Judgement:
             Finding(_SCALE, Severity.WARN, ref, "cluster", "does not grow", cause, since, tuple(evidence), step)
         )
     return Judgement(again=min(again, default=None))
+
+
+def _wanted_since(record: Scaled, told: Condition | None) -> float | None:
+    """Since when more machines are wanted: by its condition, else by when somebody set their number."""
+    if told is not None:
+        return parse_time(told.last_transition_time)
+    return parse_time(record.scaled_by.time) if record.scaled_by is not None else None
+
+
+def _left_alone_until(record: Scaled) -> float:
+    """Until when a pause kept Cluster API from it."""
+    paused = record.status.find("Paused")
+    over = paused is not None and paused.status == "False"
+    return (parse_time(paused.last_transition_time) or 0.0) if paused is not None and over else 0.0
 
 
 _SCALE: Final = "cluster.scale"

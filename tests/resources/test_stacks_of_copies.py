@@ -11,6 +11,8 @@ from kvtui.records.base import Meta
 from kvtui.records.clusters import Cluster, ClusterMachine, MachineSpec
 from kvtui.records.kubernetes import Node, NodeStatus, NodeSystem
 from kvtui.records.kubevirt import VirtualMachine
+from kvtui.resources import RESOURCES
+from kvtui.stack import tell_stack, text_lines
 from kvtui.store import Put, Store
 from tests.triage.test_drills import play
 from tests.triage.worlds import BACKEND
@@ -65,6 +67,18 @@ def test_a_cluster_stands_on_its_control_plane_and_its_machines() -> None:
     below = [line.split()[0] for line in lines if line.startswith("  ") and not line.startswith("    ")]
     assert below[0] == "control"
     assert set(below[1:]) == {"machine"}
+
+
+@pytest.mark.parametrize("kind", ["VirtualMachine", "Cluster"])
+def test_a_cluster_is_no_better_than_its_control_plane(kind: str) -> None:
+    observer = play("cluster-etcd-member-lost")
+    name = "tenant-a" if kind == "Cluster" else "k8s-node-1"
+    record = observer.store.record(Ref(BACKEND, kind, "tenants", name))
+    assert record is not None
+    now = observer.world.clock.now.timestamp()
+    told = tell_stack(observer.store, record.ref(BACKEND), RESOURCES, observer.findings, now)
+    assert told is not None
+    assert next(text_lines(told)) == "! cluster tenants/tenant-a: Provisioned (control plane tenant-a-cp is not whole)"
 
 
 def test_a_part_of_kubevirt_stands_on_its_pods_and_their_nodes() -> None:

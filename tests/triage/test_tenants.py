@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kvtui.model import Severity
+from kvtui.text import parse_time
 from tests.machines import Object
 from tests.triage.judging import judge, only
 
@@ -147,6 +148,23 @@ def test_an_etcd_that_is_not_whole_names_its_member_and_why() -> None:
     assert [one.subject for one in found.evidence] == ["KubeadmControlPlane tenant-a-cp", "Machine w-1"]
 
 
+@pytest.mark.parametrize(
+    ("machines", "left"),
+    [
+        (3, "2 of 3 members are left: the next loss stops it"),
+        (5, "4 of 5 members are left: 1 more may be lost"),
+        (2, "1 of 2 members are left: it works no more"),
+    ],
+)
+def test_an_etcd_that_lost_a_member_tells_how_many_more_it_may_lose(machines: int, left: str) -> None:
+    told = condition("EtcdClusterHealthy", "False", "NotHealthy", "* Machine w-1:\n  * EtcdMemberHealthy: gone")
+    plane = made("KubeadmControlPlane", "tenant-a-cp", {"conditions": [told], "replicas": machines})
+    owner = {"kind": "KubeadmControlPlane", "name": "tenant-a-cp", "uid": plane["metadata"]["uid"], "controller": True}
+    member = machine(condition("EtcdMemberHealthy", "False", "NotHealthy", "gone"), ownerReferences=[owner])
+    found = only(judge([plane, member]), "control plane")
+    assert (found.trouble, found.cause) == ("is not whole", f"Machine w-1: gone; {left}")
+
+
 def test_a_static_pod_that_does_not_run_is_told_with_its_machine() -> None:
     words = "* Machine w-1:\n  * SchedulerPodHealthy: Waiting to be scheduled"
     told = condition("ControlPlaneComponentsHealthy", "False", "NotHealthy", words)
@@ -206,3 +224,24 @@ def test_a_deployment_that_has_what_it_wants_or_began_just_now_is_no_finding() -
     grows = made("MachineDeployment", "workers", {"replicas": 2, "conditions": [begun]}, {"replicas": 4})
     whole = made("KubeadmControlPlane", "cp", {"replicas": 3}, {"replicas": 3})
     assert judge([cluster, grows, whole], waits=False) == []
+
+
+def scaled(at: str, *conditions: Object) -> Object:
+    """A MachineDeployment that says nothing of its growth, and whose number somebody set."""
+    entry = {"manager": "kubectl-edit", "operation": "Update", "time": at, "fieldsV1": {"f:spec": {"f:replicas": {}}}}
+    other = {**entry, "manager": "manager", "time": "2026-11-21T01:59:59Z", "subresource": "status"}
+    status: Object = {"replicas": 2, "conditions": list(conditions)}
+    return made("MachineDeployment", "workers", status, {"replicas": 4}, managedFields=[other, entry])
+
+
+def test_who_looks_but_once_sees_since_when_more_machines_are_wanted() -> None:
+    cluster = made("Cluster", "tenant-a", {"phase": "Provisioned"})
+    found = only(judge([cluster, scaled("2026-11-21T01:40:00Z")], waits=False), "cluster")
+    assert (found.rule, found.since) == ("cluster.scale", parse_time("2026-11-21T01:40:00Z"))
+    assert judge([cluster, scaled("2026-11-21T01:55:00Z")], waits=False) == []
+
+
+def test_a_cluster_whose_pause_is_over_has_its_time_to_grow() -> None:
+    cluster = made("Cluster", "tenant-a", {"phase": "Provisioned"})
+    over = {**condition("Paused", "False", "NotPaused"), "lastTransitionTime": "2026-11-21T01:55:00Z"}
+    assert judge([cluster, scaled("2026-11-21T01:00:00Z", over)], waits=False) == []

@@ -171,7 +171,11 @@ class Deployments(Controller):
         wanted = deployment.get("spec", {}).get("replicas", 1)
         has = deployment.get("status", {}).get("replicas", 0)
         siblings = self.storage.list(kinds.MACHINE, namespace, {"cluster.x-k8s.io/deployment-name": name})
-        if wanted <= has or not siblings:
+        grows = wanted > has
+        words = f"Scaling up from {has} to {wanted} replicas" if grows else ""
+        told = ("ScalingUp", str(grows), "ScalingUp" if grows else "NotScalingUp", words)
+        _write(self, kinds.MACHINE_DEPLOYMENT, deployment, told)
+        if not grows or not siblings:
             return
         for _ in range(wanted - has):
             self._make(siblings[0], f"{name}-{self.random.getrandbits(20):05x}")
