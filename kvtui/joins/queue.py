@@ -6,13 +6,16 @@ here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from kvtui.joins.move import Move, join_move
 from kvtui.model import Ref
 from kvtui.records.kubevirt import KubeVirt, Migration, MigrationConfiguration
 from kvtui.store import View
+from kvtui.text import parse_time
 
 PER_CLUSTER: Final = "parallelMigrationsPerCluster"
 PER_NODE: Final = "parallelOutboundMigrationsPerNode"
@@ -75,6 +78,29 @@ def list_waiting(view: View, backend: str) -> list[Ref]:
     """The migrations that have not had their turn."""
     unfinished = view.linked(Migration, backend, "unfinished", "true")
     return [ref for ref, other in unfinished if other.status.phase in WAITING]
+
+
+def last_step(view: View, backend: str) -> float:
+    """When a migration entered its present phase, the newest of all, those that have ended among them; in seconds since
+    the epoch.
+    """
+    key = Ref(backend, "last step of migrations", "", "")
+    known = view.memo.get(key)
+    if isinstance(known, float):
+        return known
+    steps = (step for _, one in view.items(Migration, backend) for step in one.status.phase_transition_timestamps)
+    found = max((parse_time(step.phase_transition_timestamp) or 0.0 for step in steps), default=0.0)
+    view.memo[key] = found
+    return found
+
+
+def waiting_behind(view: View, ref: Ref, migration: Migration) -> Iterator[Ref]:
+    """For `related`: those whose turn may come as a migration ends or goes, as far as anybody reads them."""
+    if migration.is_final or view.find(Migration, ref) is None:
+        yield from islice(list_waiting(view, ref.backend), _READ)
+
+
+_READ: Final = 100
 
 
 def installation_of(view: View, backend: str) -> Ref | None:

@@ -31,6 +31,8 @@ class Judgement:
     """Whether nobody can tell at present: what is found again afterwards is as old as it was."""
     unexplained: bool = False
     """Whether it is told only as no reason is found: one that has just gone may still be at work."""
+    over: bool = False
+    """Whether it is certain that nothing is wrong any more: what was found does not linger."""
     hearsay: bool = False
     """Whether only an event tells it: it says nothing new where the root, or what rests on the subject, is told of."""
 

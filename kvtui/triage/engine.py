@@ -221,7 +221,7 @@ class Engine:
         if self.waits:
             judgement = _hold_back(case, judgement, rule.patience, now)
         if judgement.finding is None:
-            linger = rule.linger if view.record(ref) is not None else 0.0
+            linger = rule.linger if view.record(ref) is not None and not judgement.over else 0.0
             due = _miss(case, judgement, linger, now)
         else:
             finding, settle = judgement.finding, rule.settle if self.waits else 0.0

@@ -246,12 +246,17 @@ def _well_since(record: Record) -> float | None:
 
 
 def _is_of_migration(view: View, backend: str, event: Event) -> bool:
-    """Whether it repeats of an instance what a migration of it says of itself (kubevirt-api.md 5.4)."""
+    """Whether it repeats of an instance what a migration of it says of itself (kubevirt-api.md 5.4), or tells of one
+    that somebody cancelled: that is gone by then.
+    """
     about = event.involved_object
     if event.reason != "Migrated" or about.kind != VirtualMachineInstance.KIND:
         return False
     moves = view.linked(Migration, backend, "vmi", f"{about.namespace}/{about.name}")
-    return any(move.uid and move.uid in event.message for move, _ in moves)
+    vmi = view.get(VirtualMachineInstance, backend, about.namespace, about.name)
+    last = vmi.status.migration_state if vmi is not None else None
+    cancelled = (last.migration_uid,) if last is not None and last.abort_requested else ()
+    return any(uid and uid in event.message for uid in (*cancelled, *(move.uid for move, _ in moves)))
 
 
 def _name(record: Record) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from kvtui.joins.move import Move, join_move, last_step_of_queue, moves_of_instance
-from kvtui.joins.queue import Limit, find_limit, installation_of, list_waiting
+from kvtui.joins.queue import Limit, find_limit, installation_of, last_step, list_waiting, waiting_behind
 from kvtui.joins.targets import find_target_pod
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.kubernetes import Event, Pod, ResourceQuota
@@ -14,7 +14,7 @@ from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInst
 from kvtui.records.progress import MigrationProgress
 from kvtui.store import View
 from kvtui.text import age, parse_time
-from kvtui.triage.base import LOOK_AGAIN, PATIENCE, WELL, Judgement, Rule
+from kvtui.triage.base import LOOK_AGAIN, WELL, Judgement, Rule
 from kvtui.triage.convergence import copy_of
 from kvtui.triage.messages import read_message, step_for
 from kvtui.triage.pace import PREPARATION, pace_of
@@ -157,8 +157,10 @@ def _judge_pending(view: View, move: Move, ref: Ref, now: float) -> Judgement:
         return _behind_its_vm(move, ref, now, created)
     limit = find_limit(view, move)
     if limit is None:
-        if now < created + PENDING_LIMIT:
-            return Judgement(again=created + PENDING_LIMIT)
+        # Between two of the queue there is a moment, too.
+        late = max(created, last_step(view, ref.backend)) + PENDING_LIMIT
+        if now < late:
+            return Judgement(again=late, over=True)
         words = "no condition says why it does not begin, and no limit on migrations is reached"
         step = f"read the log of virt-controller for {ref.name}"
         finding = _finding(move, ref, Severity.WARN, "waits", words, created, (), step)
@@ -166,7 +168,7 @@ def _judge_pending(view: View, move: Move, ref: Ref, now: float) -> Judgement:
     # Its turn comes, as long as those before it get on.
     stands = max(created, last_step_of_queue(view, ref.backend) or created) + QUEUE_LIMIT
     if now < stands:
-        return Judgement(again=min(stands, now + _QUEUE))
+        return Judgement(again=min(stands, now + _QUEUE), over=True)
     return Judgement(_queued(view, move, ref, limit, now))
 
 
@@ -217,7 +219,7 @@ def _judge_preparing(view: View, move: Move, ref: Ref, now: float) -> Judgement:
         return Judgement(finding)
     pace = pace_of(view, ref.backend, PREPARATION, now)
     if now < since + pace.limit:
-        return Judgement(again=since + pace.limit)
+        return Judgement(again=since + pace.limit, over=True)
     usual = pace.evidence(f"migration {ref.name}", f"phase {move.migration.status.phase}", since)
     pod = find_target_pod(view, move)
     if pod is None:
@@ -285,8 +287,9 @@ def _finding(
 
 
 def _of_migration(view: View, ref: Ref, migration: Migration) -> Iterable[Ref]:
-    """A migration, and those of the same instance that it may supersede."""
+    """A migration, those of the same instance that it may supersede, and those that wait for its end."""
     yield ref
+    yield from waiting_behind(view, ref, migration)
     for other, _ in view.linked(Migration, ref.backend, "vmi", f"{ref.namespace}/{migration.spec.vmi_name}"):
         if other != ref:
             yield other
@@ -325,7 +328,7 @@ RULES = (
         },
         look_again=LOOK_AGAIN,
         linger=_LINGER,
-        patience=PATIENCE,
+        patience=PENDING_LIMIT,
         detects="a migration that failed, is held up, waits in the queue, finds no target, or does not converge",
         severities="bad, warn, info",
     ),

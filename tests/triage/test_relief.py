@@ -116,3 +116,14 @@ def test_a_guest_that_finds_no_memory_is_told_with_the_node_that_has_none() -> N
     observer = begin("crash-loop")
     (found,) = [one for one in observer.findings if one.subject.path == "lab/dpdk-router-1"]
     assert found.step.startswith("free memory on node worker-")
+
+
+def test_once_a_migration_that_holds_up_the_queue_is_cancelled_nothing_is_told_of_it_or_of_the_queue() -> None:
+    observer = begin("migration-queue")
+    moves = observer.world.storage.list(kinds.VMIM)
+    (held,) = [one["metadata"] for one in moves if one["status"]["phase"] == "Running"]
+    observer.world.storage.delete(kinds.VMIM, held["namespace"], held["name"])
+    for _ in range(180):
+        observer.pass_time(1.0, 1.0)
+        assert [one.cause for one in (*observer.problems, *observer.look_once())] == []
+    assert {one["status"]["phase"] for one in observer.world.storage.list(kinds.VMIM, "web")} == {"Succeeded"}
