@@ -19,7 +19,7 @@ from kvtui.resources.form import Answers, Form
 from kvtui.store import View
 
 _STILL = frozenset({DomainState.PAUSED, DomainState.SUSPENDED})
-_CRASHED = "it has crashed and hears nothing: force stop it, then start it"
+_CRASHED = "it has crashed and hears nothing: reset boots it anew, force stop ends it"
 
 
 # When it is possible -----------------------------------------------------------------------------------------------
@@ -69,6 +69,8 @@ def _kill_when(guest: Guest) -> str:
 
 
 def _pause_when(guest: Guest) -> str:
+    if guest.domain.state is DomainState.CRASHED:
+        return _CRASHED
     return "already paused" if guest.domain.state in _STILL else ""
 
 
@@ -76,15 +78,34 @@ def _is_on(guest: Guest) -> bool:
     return guest.domain.active and guest.domain.state is not DomainState.CRASHED and not why_not(guest)
 
 
+def _goes_on(guest: Guest) -> bool:
+    return guest.domain.active and guest.domain.state not in (*_STILL, DomainState.CRASHED)
+
+
 def _is_off(guest: Guest) -> bool:
     return not guest.domain.active and not is_there(guest)
 
 
 def _unpause_when(guest: Guest) -> str:
+    # libvirt would take it for running, and its CPUs stand still all the same.
+    if guest.domain.state is DomainState.CRASHED:
+        return _CRASHED
     return "" if guest.domain.state in _STILL else "not paused"
 
 
+def _reset_when(guest: Guest) -> str:
+    return "it sleeps: unpause wakes it" if guest.domain.state is DomainState.SUSPENDED else ""
+
+
+def _nmi_when(guest: Guest) -> str:
+    if guest.domain.state is DomainState.CRASHED:
+        return _CRASHED
+    return "it is paused: its CPUs take no interrupt before it is unpaused" if guest.domain.state in _STILL else ""
+
+
 def _save_when(guest: Guest) -> str:
+    if guest.domain.state is DomainState.CRASHED:
+        return _CRASHED
     if not guest.domain.persistent:
         return "it is transient: what is not stored cannot be saved"
     devices = ", ".join(guest.domain.host_devices)
@@ -137,8 +158,21 @@ def _warn_restart(guest: Guest) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _warn_reset(_guest: Guest) -> tuple[str, ...]:
-    return ("the guest gets no chance to write its data",)
+def _warn_reset(guest: Guest) -> tuple[str, ...]:
+    said = ["the guest gets no chance to write its data"]
+    if guest.domain.state in _STILL:
+        said.append(f"it is paused{_because(guest)}: after the reset it runs")
+    if guest.domain.state is DomainState.CRASHED:
+        said.append("what it had in memory when it crashed is gone after it, unless virsh dump keeps it before")
+    if guest.domain.differs:
+        said.append(f"it boots as the machine that it is, without what is stored: {', '.join(guest.domain.differs)}")
+    return tuple(said)
+
+
+def _because(guest: Guest) -> str:
+    """Why it stands still, where somebody did not wish for it: `` (I/O error)``."""
+    reason = guest.domain.reason
+    return f" ({reason})" if reason and reason != "user" else ""
 
 
 def _warn_save(guest: Guest) -> tuple[str, ...]:
@@ -253,6 +287,10 @@ def _dropped(_before: Guest, now: Guest) -> bool:
     return not now.domain.saved
 
 
+def _runs(_before: Guest, now: Guest) -> bool:
+    return _goes_on(now)
+
+
 def _at_once(_before: Guest, _now: Guest) -> bool:
     """No row shows it."""
     return True
@@ -353,7 +391,7 @@ _POWER: tuple[Action[Guest], ...] = (
         help="Let a paused guest go on.",
         needs=NEEDS,
         when=_when_active(_unpause_when),
-        already=lambda guest: guest.domain.active and guest.domain.state not in _STILL,
+        already=_goes_on,
         run=_unpause,
         settled=_unpaused,
         outcome=_end,
@@ -369,11 +407,12 @@ _RARE: tuple[Action[Guest], ...] = (
         command="reset",
         key="",
         label="reset",
-        help="Press the VM's reset button: the guest gets no chance to shut down.",
+        help="Press the VM's reset button: the guest boots anew, with no chance to shut down.",
         needs=NEEDS,
-        when=_when_active(),
+        when=_when_active(_reset_when),
         run=_reset,
-        settled=_at_once,
+        settled=_runs,
+        outcome=_end,
         awaits="resetting",
         danger=Danger.TYPE,
         warn=_warn_reset,
@@ -434,7 +473,7 @@ _RARE: tuple[Action[Guest], ...] = (
         label="send NMI",
         help="Send the guest a non-maskable interrupt, at which it may write a dump.",
         needs=NEEDS,
-        when=_when_active(),
+        when=_when_active(_nmi_when),
         run=_inject_nmi,
         settled=_at_once,
         awaits="NMI sent",

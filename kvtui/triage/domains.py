@@ -35,12 +35,13 @@ DIFFERS = 30.0
 
 _STEPS = {
     "I/O error": "make room or mend the disk, then unpause it: the guest goes on where it stood",
-    "crashed": "force stop it if it is still there, and start it; its log is on the host, in /var/log/libvirt/qemu",
+    "crashed": "start it; its log is on the host, in /var/log/libvirt/qemu",
     "failed": "see its log on the host, in /var/log/libvirt/qemu",
-    "watchdog": "look at its console: the guest did not feed its watchdog",
-    "panicked": "look at its console, take a dump if you need one, then force stop it and start it",
+    "watchdog": "look at its console why the guest did not feed its watchdog, then reset it",
+    "api error": "unpause it; if that is refused, its log on the host says why, in /var/log/libvirt/qemu",
     "post-copy failed": "its memory is torn between two hosts: recover the migration, or destroy it and start it anew",
 }
+_RESET = "reset it, and it boots anew; its console has its last words, and virsh dump keeps its memory before that"
 _TROUBLES = {
     "I/O error": "is paused by an I/O error",
     "crashed": "has crashed",
@@ -76,8 +77,10 @@ def _stopped(view: View, guest: Guest, ref: Ref, reason: str) -> Finding:
     domain = guest.domain
     broken = [f"{disk.target} ({disk.error}): {disk.source}" for disk in domain.disks if disk.error]
     absent = absent_images(view, ref.backend, domain) if reason == "failed" else ()
-    step = _STEPS.get(reason, "")
-    if reason == "I/O error":
+    step = _RESET if domain.state is DomainState.CRASHED else _STEPS.get(reason, "")
+    if domain.state is DomainState.PAUSED and reason == "crashed":
+        words, step = "it crashed and was reset, and is still paused", "unpause it: it boots"
+    elif reason == "I/O error":
         words = f"I/O error on {', '.join(broken)}" if broken else "I/O error on a disk; libvirt does not say on which"
     elif reason == "panicked":
         words = "its kernel panicked"

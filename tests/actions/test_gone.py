@@ -56,7 +56,7 @@ def test_only_what_deletes_or_ends_a_row_is_done_when_it_goes() -> None:
 
 STATES = {
     "network.start", "node.cordon", "node.uncordon", "pool.start", "snapshot.revert", "vm.drop_save",
-    "vm.force_restart", "vm.kill", "vm.pause", "vm.restart", "vm.save", "vm.start", "vm.start_afresh",
+    "vm.force_restart", "vm.kill", "vm.pause", "vm.reset", "vm.restart", "vm.save", "vm.start", "vm.start_afresh",
     "vm.start_paused", "vm.stop", "vm.unpause",
 }  # fmt: skip
 """What is told once it is done by the word for the state of its row: ``it is Running``."""

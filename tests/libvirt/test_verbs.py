@@ -48,6 +48,8 @@ ALL: list[tuple[str, str, Verb, str, Callable[[Domain], object]]] = [
     ("still:3", "unpause", lambda b, r: b.unpause(r), "unpause", lambda d: d.state is DomainState.RUNNING),
     ("off:5", "start afresh", lambda b, r: b.start_afresh(r), "start afresh", lambda d: d.active),
     ("on:1", "reset", lambda b, r: b.reset(r), "reset", lambda d: d.state is DomainState.RUNNING),
+    ("still:3", "reset of what stands still", lambda b, r: b.reset(r), "reset",
+     lambda d: d.state is DomainState.RUNNING),
     ("on:1", "NMI", lambda b, r: b.inject_nmi(r), "inject NMI", lambda d: d.active),
     ("on:1", "save", lambda b, r: b.save(r), "save", lambda d: d.saved and not d.active),
     ("on:1", "autostart", lambda b, r: b.set_autostart(r, True), "autostart on", lambda d: d.autostart),

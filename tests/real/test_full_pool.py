@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kvtui.errors import ConflictError
 from kvtui.fleet import Fleet
 from kvtui.model import Finding
 from kvtui.records.libvirt import Domain, DomainState, StoragePool
@@ -96,9 +97,13 @@ async def test_a_pool_that_a_vm_has_filled_is_full_though_libvirt_has_not_looked
             assert row(fleet)["STATUS"] == "Full"
             assert not row(fleet)["FREE"].endswith("?")
 
+            vm_ref, _ = next(iter(fleet.view.items(Domain)))
+            with pytest.raises(ConflictError, match="the I/O error on vda has paused it again"):
+                await backend.unpause(vm_ref)
+
             growing = host.run("mount", "-o", "remount,size=64m", FOLDER)
             await asyncio.to_thread(wait_until, lambda: not host.is_alive(growing), "a larger folder")
-            host.open().lookupByName("db").resume()
+            await backend.unpause(vm_ref)
 
             def is_well() -> bool:
                 (domain,) = (record for _, record in fleet.view.items(Domain))

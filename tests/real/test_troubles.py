@@ -10,9 +10,10 @@ from kvtui.fleet import Fleet
 from kvtui.model import Finding
 from tests.libvirt.conftest import live, make_backend, until
 from tests.real.conftest import import_libvirt
-from tests.real.domains import define_domain
+from tests.real.domains import define_domain, running_guest
 from tests.real.hosts import Host
 from tests.real.image import Image
+from tests.real.line import Line
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -44,6 +45,21 @@ async def test_a_vm_whose_image_is_gone_says_which_image_it_lacks(host: Host, im
         domain.undefine()
         pool.destroy()
         pool.undefine()
+
+
+async def test_a_guest_that_panicked_boots_and_runs_after_the_reset_that_is_its_next_step(
+    host: Host, image: Image, tmp_path: Path
+) -> None:
+    backend = make_backend(host.uri, tmp_path, name="kvm1")
+    with running_guest(host, "boom", image, on_crash="preserve"), Line(host.open(), "boom") as line:
+        line.type("echo c > /proc/sysrq-trigger\r")
+        async with live(backend) as fleet:
+            await until(fleet, lambda: bool(found(fleet, "boom")), 20)
+            (finding,) = found(fleet, "boom")
+            assert (finding.trouble, finding.step.partition(",")[0]) == ("has crashed", "reset it")
+            await backend.reset(finding.subject)
+            await until(fleet, lambda: not found(fleet, "boom"), 20)
+            line.log_in()
 
 
 async def test_a_vm_that_runs_is_told_what_its_next_start_changes_and_one_that_is_off_that_it_should_run(

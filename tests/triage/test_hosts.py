@@ -53,6 +53,22 @@ def test_a_domain_that_stands_by_a_fault_is_a_problem(state: DomainState, reason
     assert finding.step
 
 
+@pytest.mark.parametrize(
+    ("state", "reason", "step"),
+    [
+        (DomainState.CRASHED, "panicked", "reset it, "),
+        (DomainState.CRASHED, "", "reset it, "),
+        (DomainState.PAUSED, "crashed", "unpause it"),
+        (DomainState.SHUTOFF, "crashed", "start it; "),
+    ],
+)
+def test_the_next_step_after_a_crash_is_one_that_works_in_the_state_it_left(
+    state: DomainState, reason: str, step: str
+) -> None:
+    (finding,) = judge(fill(kvm1=[host(), domain(state, reason)]))
+    assert finding.step.startswith(step)
+
+
 @pytest.mark.parametrize("reason", ["user", "migrating", "shutdown", "destroyed", "saved", "migrated"])
 def test_what_somebody_wished_for_is_none(reason: str) -> None:
     state = DomainState.PAUSED if reason in ("user", "migrating") else DomainState.SHUTOFF

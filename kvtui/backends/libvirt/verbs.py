@@ -12,13 +12,19 @@ from kvtui.backends.libvirt.link import Lane, load
 from kvtui.backends.libvirt.words import is_unsupported
 from kvtui.errors import ConflictError
 from kvtui.model import Ref
+from kvtui.text import clean_line
 
 if TYPE_CHECKING:
     import libvirt
 
 _LOOK: Final = 0.5
 """Seconds between two looks whether a guest has shut down."""
+_AGAIN: Final = 1.0
+"""Seconds within which QEMU tries again what it could not write, and stops once more where it still cannot."""
+_PAUSED: Final = 3  # VIR_DOMAIN_PAUSED
+_CRASHED: Final = 6  # VIR_DOMAIN_CRASHED
 _SUSPENDED: Final = 7  # VIR_DOMAIN_PMSUSPENDED
+_IO_ERROR: Final = 5  # VIR_DOMAIN_PAUSED_IOERROR
 
 
 class DomainVerbs(Acts):
@@ -49,7 +55,7 @@ class DomainVerbs(Acts):
         await self._act("pause", ref, lambda domain: domain.suspend() and None)
 
     async def unpause(self, ref: Ref) -> None:
-        """Let the vCPUs run on, or wake a guest that sleeps."""
+        """Let the vCPUs run on, or wake a guest that sleeps. Raises ConflictError when its disk still fails."""
         await self._act("unpause", ref, _unpause)
 
     # Power ----------------------------------------------------------------------------------------------------------
@@ -59,8 +65,8 @@ class DomainVerbs(Acts):
         await self._act("start afresh", ref, _start_afresh, lane=Lane.ERRANDS)
 
     async def reset(self, ref: Ref) -> None:
-        """Press the reset button."""
-        await self._act("reset", ref, lambda domain: domain.reset(0) and None)
+        """Press the reset button. What stood still, by a pause or a crash, boots and runs."""
+        await self._act("reset", ref, _reset)
 
     async def inject_nmi(self, ref: Ref) -> None:
         """Send a non-maskable interrupt."""
@@ -122,9 +128,30 @@ def _destroy(domain: libvirt.virDomain) -> None:
 
 
 def _unpause(domain: libvirt.virDomain) -> None:
-    if domain.state()[0] == _SUSPENDED:
+    state = domain.state()
+    if state[0] == _SUSPENDED:
         domain.pMWakeup(0)
-    else:
+        return
+    domain.resume()
+    if state == [_PAUSED, _IO_ERROR]:
+        _see_it_run(domain)
+
+
+def _see_it_run(domain: libvirt.virDomain) -> None:
+    """Raise ConflictError when an I/O error pauses it once more."""
+    end = time.monotonic() + _AGAIN
+    while time.monotonic() < end:
+        time.sleep(_LOOK / 5)
+        if domain.state() == [_PAUSED, _IO_ERROR]:
+            disks = domain.diskErrors()
+            of = f"on {', '.join(clean_line(one) for one in sorted(disks))}" if disks else "of a disk"
+            raise ConflictError(f"the I/O error {of} has paused it again", hint="make room or mend the disk first")
+
+
+def _reset(domain: libvirt.virDomain) -> None:
+    still = domain.state()[0] in (_PAUSED, _CRASHED)
+    domain.reset(0)
+    if still:
         domain.resume()
 
 
