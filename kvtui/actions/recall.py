@@ -28,6 +28,7 @@ from kvtui.joins.moments import (
 from kvtui.joins.timeline import compare_clocks, merge
 from kvtui.model import FeedState, Platform, Ref
 from kvtui.records.kubernetes import Claim, Event, Node, Pod
+from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import Domain, Host
 from kvtui.records.past import Past
 from kvtui.store import Delta
@@ -97,7 +98,8 @@ class Recall:
 
     def _find_objects(self) -> None:
         self._involved = {**involve(self._fleet.view, self._ref), **dict.fromkeys(self._workers, Layer.POD)}
-        self._owners = Owners(self._involved)
+        machines = (ref for ref in self._involved if ref.kind in (VirtualMachine.KIND, VirtualMachineInstance.KIND))
+        self._owners = Owners(self._involved, self._created(next(machines, self._ref)))
 
     def _findings(self) -> Iterator[Moment]:
         names = {ref[:4] for ref in self._involved}

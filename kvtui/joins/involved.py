@@ -6,16 +6,19 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Final
 
+from kvtui.joins.ceph import ceph_behind
 from kvtui.joins.domain import host_of
 from kvtui.joins.footing import footing_of, nodes_in
+from kvtui.joins.layers import lines_of
 from kvtui.joins.machine import join_machine
+from kvtui.joins.stack import stack_of
 from kvtui.model import Ref
 from kvtui.records.cdi import DataVolume
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
 from kvtui.records.kubernetes import Claim, Event, Node, Pod
 from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import BlockJob, Domain, DomainJob, DomainSnapshot, Host
-from kvtui.records.storage import PersistentVolume
+from kvtui.records.storage import CephCluster, PersistentVolume
 from kvtui.store import View
 
 _MIGRATIONS: Final = 10
@@ -48,6 +51,7 @@ _LAYERS: Final[dict[str, Layer]] = {
     DataVolume.KIND: Layer.DISK,
     Claim.KIND: Layer.DISK,
     PersistentVolume.KIND: Layer.DISK,
+    CephCluster.KIND: Layer.DISK,
     VmSnapshot.KIND: Layer.COPY,
     VmRestore.KIND: Layer.COPY,
     VmClone.KIND: Layer.COPY,
@@ -82,7 +86,10 @@ def involve(view: View, ref: Ref) -> dict[Ref, Layer]:
 class Owners:
     """Finds out, of any number of events, which are about some objects."""
 
-    def __init__(self, involved: Mapping[Ref, Layer]) -> None:
+    def __init__(self, involved: Mapping[Ref, Layer], since: float | None = None) -> None:
+        """`since` is when the machine among them was created: what went before was of an earlier one of its name."""
+        self._since = since
+        self._machines = {(ref.namespace, ref.name) for ref in involved if ref.kind == VirtualMachine.KIND}
         self._refs = {(ref.kind, ref.namespace, ref.name): (ref, layer) for ref, layer in involved.items()}
         self._launchers = {
             (ref.namespace, f"virt-launcher-{ref.name}") for ref in involved if ref.kind == VirtualMachineInstance.KIND
@@ -93,16 +100,26 @@ class Owners:
         }
 
     def find(self, event: Event, backend: str) -> tuple[Ref, Layer] | None:
-        """What it is about. A pod that is gone bears the name of what it was for (kubevirt-api.md 2.10)."""
+        """What it is about. A pod that is gone bears the name of what it was for (kubevirt-api.md 2.10), an instance
+        that is gone the name of its VM.
+        """
         about = event.involved_object
         if about.kind == Node.KIND:
             # The kubelet gives the name of its node as the uid.
             return self._refs.get((about.kind, "", about.name))
         found = self._refs.get((about.kind, about.namespace, about.name))
-        if found is not None and (not found[0].uid or about.uid in ("", found[0].uid)):
+        if found is not None and found[0].uid and about.uid in ("", found[0].uid):
             return found
+        # By the clock of the API server, as the creation of the machine.
+        if self._since is not None and event.created is not None and event.created < self._since:
+            return None
+        former = Ref(backend, about.kind, about.namespace, about.name, about.uid)
+        if found is not None and not found[0].uid:
+            return former, found[1]
+        if about.kind == VirtualMachineInstance.KIND and (about.namespace, about.name) in self._machines:
+            return former, Layer.VMI
         if about.kind == Pod.KIND and self._is_former(about.namespace, about.name):
-            return Ref(backend, about.kind, about.namespace, about.name, about.uid), Layer.POD
+            return former, Layer.POD
         return None
 
     def _is_former(self, namespace: str, name: str) -> bool:
@@ -121,6 +138,8 @@ def _below(view: View, ref: Ref) -> Iterator[tuple[Ref, Layer]]:
                 yield from _machine(view, ref.backend, ref.namespace, migration.spec.vmi_name, ref)
         case Pod.KIND:
             yield from _pod(view, ref)
+        case PersistentVolume.KIND:
+            yield from _volume(view, ref)
         case DataVolume.KIND | Claim.KIND:
             yield from _disk(view, ref.backend, ref.namespace, ref.name)
         case Node.KIND:
@@ -135,6 +154,16 @@ def _below(view: View, ref: Ref) -> Iterator[tuple[Ref, Layer]]:
             for domain, _ in view.everywhere(Domain, "uuid", one.domain_uid) if one is not None else ():
                 yield domain, Layer.VM
                 yield from _domain(view, domain)
+        case _:
+            yield from _stack(view, ref)
+
+
+def _stack(view: View, ref: Ref) -> Iterator[tuple[Ref, Layer]]:
+    """Whatever any other object stands on: a snapshot on its VM, a cluster on its machines, KubeVirt on its pods."""
+    stack = stack_of(view, ref)
+    if stack is not None:
+        below = (layer.ref for _, layer in lines_of(stack) if layer not in stack.above)
+        yield from ((one, layer_of(one.kind)) for one in below if one is not None)
 
 
 def _machine(
@@ -184,8 +213,25 @@ def _disk(view: View, backend: str, namespace: str, name: str) -> Iterator[tuple
         record = view.get(PersistentVolume, backend, "", bound) if bound else None
         if record is not None:
             yield record.ref(backend), Layer.DISK
+            yield from _ceph(view, backend, record)
         for prime, _ in view.owned(Claim, claim.metadata.uid):
             yield prime, Layer.DISK
+
+
+def _volume(view: View, ref: Ref) -> Iterator[tuple[Ref, Layer]]:
+    """The disk that has a volume, and the Ceph behind it."""
+    volume = view.find(PersistentVolume, ref)
+    if volume is None:
+        return
+    if volume.spec.claim_ref is not None:
+        yield from _disk(view, ref.backend, volume.spec.claim_ref.namespace, volume.spec.claim_ref.name)
+    yield from _ceph(view, ref.backend, volume)
+
+
+def _ceph(view: View, backend: str, volume: PersistentVolume) -> Iterator[tuple[Ref, Layer]]:
+    ceph = ceph_behind(view, backend, volume.spec.csi.driver) if volume.spec.csi is not None else None
+    if ceph is not None:
+        yield ceph.ref(backend), Layer.DISK
 
 
 def _pod(view: View, ref: Ref) -> Iterator[tuple[Ref, Layer]]:

@@ -12,6 +12,7 @@ from typing import Final
 
 from kvtui.audit import Entry, Subject
 from kvtui.backends.base import Happening
+from kvtui.joins.ceph import judge_ceph, name_complaints
 from kvtui.joins.conditions import is_trouble, tone_of
 from kvtui.joins.involved import Layer
 from kvtui.model import Finding, Ref, Tone
@@ -21,6 +22,7 @@ from kvtui.records.kubernetes import Event, Node, Pod
 from kvtui.records.kubevirt import Migration, MigrationState, PhaseTransition, VirtualMachineInstance
 from kvtui.records.libvirt import BlockJob, Domain, DomainJob, DomainState, Host
 from kvtui.records.past import ContainerPast, Past, Run, Write
+from kvtui.records.storage import CephCluster
 from kvtui.text import clean_line, parse_time
 
 OUR_CLOCK: Final = "kvtui"
@@ -108,6 +110,8 @@ def moments_of(record: Record, ref: Ref, layer: Layer) -> Iterator[Moment]:
             yield _of_condition(condition, at, ref, layer, f"on node {where}" if where else "")
     if isinstance(record, (VirtualMachineInstance, Migration)) and record.status.migration_state is not None:
         yield from _of_migration(record.status.migration_state, ref)
+    elif isinstance(record, CephCluster):
+        yield from _of_ceph(record, ref, layer)
     elif isinstance(record, VmSnapshot):
         taken = parse_time(record.status.creation_time)
         if taken is not None:
@@ -116,6 +120,15 @@ def moments_of(record: Record, ref: Ref, layer: Layer) -> Iterator[Moment]:
         back = parse_time(record.status.restore_time)
         if back is not None:
             yield Moment(back, layer, ref, "object", "restored", record.spec.virtual_machine_snapshot_name, key="back")
+
+
+def _of_ceph(record: CephCluster, ref: Ref, layer: Layer) -> Iterator[Moment]:
+    """When Ceph last came to say of itself what it says now."""
+    said, changed = record.status.ceph.health, parse_time(record.status.ceph.last_changed)
+    if said and changed is not None:
+        health = judge_ceph(record)
+        tone = health.tone if health.tone in (Tone.WARN, Tone.BAD) else None
+        yield Moment(changed, layer, ref, "state", said, name_complaints(record), tone, key=f"{said} {changed}")
 
 
 def _why_made(record: Record) -> str:
