@@ -33,6 +33,8 @@ _UNSAFE_BYTES: Final = re.compile(
     rb"\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa0-\xa9]|\xef\xbb\xbf|\xef\xbf[\xb9-\xbb]"
 )
 _REPLACEMENT_JSON: Final = rb"\ufffd"
+_PRIVATE_KEY: Final = re.compile(r"BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File-|b3BlbnNzaC1rZXktdj")
+"""The last is how OpenSSH's begin below their first line: ``openssh-key-v`` in base64."""
 
 
 def clean(value: str) -> str:
@@ -43,6 +45,11 @@ def clean(value: str) -> str:
 def clean_line(value: str) -> str:
     """The text cleaned and folded into one line."""
     return value if value.isascii() and value.isprintable() else " ".join(clean(value).split())
+
+
+def is_private_key(value: str) -> bool:
+    """Whether a private key is in it: of PEM, OpenSSH or PuTTY, also in part."""
+    return _PRIVATE_KEY.search(value) is not None
 
 
 def escape_markdown(value: str) -> str:

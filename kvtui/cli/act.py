@@ -24,7 +24,7 @@ from kvtui.cli.choosing import Chooser, confine
 from kvtui.cli.codes import FAILED, OK, PARTIAL, UNSEEN
 from kvtui.cli.confirming import ask_whether_meant, print_lines, print_warnings
 from kvtui.cli.connecting import make_fleet, read_settings
-from kvtui.cli.fields import describe_fields, fill_form, tell_answers
+from kvtui.cli.fields import describe_fields, fill_form, name_option, tell_answers
 from kvtui.cli.output import name_object, printing
 from kvtui.cli.progress import Line
 from kvtui.cli.secrets import take_secrets
@@ -224,7 +224,7 @@ class _Run:
     async def ask(self, question: Question) -> bool:
         """Whether it is meant: by --yes, or by the answer on the terminal. Raises UnconfirmedError without one."""
         if self._options.fields:
-            given = ", ".join(f"--{clean_line(name)}" for name in self._options.fields)
+            given = ", ".join(map(name_option, self._options.fields))
             raise ConfigError(f"{self._options.verb} has no fields here", f"{given} was given")
         if self._options.list_fields:
             self._listed = True

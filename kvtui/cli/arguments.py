@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from kvtui.cli import about
-from kvtui.cli.verbs import take_verb
+from kvtui.cli.verbs import find_command, take_verb
 from kvtui.config import NAMESPACE
 from kvtui.hops import Route, parse_route
+from kvtui.text import is_private_key
 
 _DEFAULTS: dict[str, Any] = {
     "kubeconfig": None, "context": [], "namespace": None, "all_namespaces": False, "jump": None, "host": [],
@@ -28,6 +29,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> Namespace:
     """What was asked for; ends the program with a sentence and code 2 when it makes no sense."""
     words = list(sys.argv[1:] if argv is None else argv)
     parser = make_parser()
+    _refuse_private_key(words, parser)
     verb = take_verb(words, parser, _shared_options, _DEFAULTS)
     if verb is not None:
         return verb
@@ -44,6 +46,14 @@ def parse_arguments(argv: Sequence[str] | None = None) -> Namespace:
         # argparse takes no names behind an option once it has taken some, or none, before it.
         options.names = [*options.names, *rest, *remote]
     return options
+
+
+def _refuse_private_key(words: Sequence[str], parser: ArgumentParser) -> None:
+    """Before anything that does not fit is repeated. What a guest is to run is the user's own."""
+    at = find_command(words, parser)
+    if (at is None or words[at] != "ssh") and is_private_key(" ".join(words)):
+        parser.error("a private key was given, which no command takes; a public one is in the file that ends in .pub. "
+                     "Everybody on this machine could read it, and the shell keeps it: make a new one")  # fmt: skip
 
 
 def _split(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:

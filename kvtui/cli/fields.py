@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -11,6 +12,7 @@ from kvtui.text import clean_line
 
 _YES: Final = frozenset({"yes", "y", "true", "on", "1"})
 _NO: Final = frozenset({"no", "n", "false", "off", "0"})
+_OPTION: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,60}[A-Za-z0-9])?")
 _ANOTHER: Final = "choose another one, or delete what bears it"
 
 
@@ -50,6 +52,11 @@ def option_name(field: str) -> str:
     return field.replace("_", "-").replace(" ", "-")
 
 
+def name_option(given: str) -> str:
+    """An option as it was given, ``--cpus``; what no option is like may be a secret that got into its place."""
+    return f"--{given}" if _OPTION.fullmatch(given) else "--(not shown)"
+
+
 def describe_fields(form: Form) -> list[str]:
     """What there is to fill in, a few lines for each field."""
     draft = Draft(form)
@@ -81,7 +88,7 @@ def _field_name(name: str, form: Form) -> str:
     if wanted.startswith("no-") and isinstance(toggle, Toggle):
         return toggle.name
     known = ", ".join(f"--{option}" for option in fields)
-    raise ConfigError(f"{form.title} has no --{clean_line(name)}", f"there is {known}", "--fields tells more")
+    raise ConfigError(f"{form.title} has no {name_option(name)}", f"there is {known}", "--fields tells more")
 
 
 def _answer(draft: Draft, field: AnyField, option: str, value: str | None) -> None:

@@ -55,7 +55,8 @@ def _read(option: str, path: str | None) -> str:
             with Path(path).expanduser().open("rb") as file:
                 line = file.readline(_LONGEST)
     except OSError as error:
-        raise ConfigError(f"--{option}: {clean_line(path)} cannot be read", error.strerror or str(error)) from None
+        # Whoever takes it for the secret itself must not find that on the screen and in logs.
+        raise ConfigError(f"--{option}: the file that it names cannot be read", error.strerror or "") from None
     try:
         found = line.decode().rstrip("\r\n")
     except UnicodeDecodeError:

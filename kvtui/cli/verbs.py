@@ -58,7 +58,7 @@ def take_verb(
     """What was asked for by a verb; None where it is none, for which `parser` then is. Its help tells of the verbs, and
     a word that is neither ends the program with a sentence and code 2.
     """
-    at = _find_command(words, parser)
+    at = find_command(words, parser)
     commands = [word for action in parser._actions if action.dest == "command" for word in action.choices or ()]
     if words[at] in commands if at is not None else not {"-h", "--help"} & set(words):
         return None
@@ -77,7 +77,7 @@ def take_verb(
     return parse_verb(verbs[words[at]], [*words[:at], *words[at + 1 :]], shared, defaults)
 
 
-def _find_command(words: Sequence[str], parser: ArgumentParser) -> int | None:
+def find_command(words: Sequence[str], parser: ArgumentParser) -> int | None:
     """Where the first word stands that is neither an option nor the value of one; None without one."""
     takes = {text: action.nargs != 0 for text, action in parser._option_string_actions.items()}
     at = 0
@@ -195,7 +195,7 @@ def _long_options(parser: ArgumentParser) -> frozenset[str]:
 def _setting(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not name or not equals:
-        raise ArgumentTypeError(f"{text!r} is not FIELD=VALUE")
+        raise ArgumentTypeError("it is not FIELD=VALUE")
     return name, value
 
 

@@ -21,6 +21,7 @@ from kvtui.resources.form import Answers, Choice, Form, Number, Option, Text
 from kvtui.resources.spec import Whole, find_part, items, read_whole, text_of
 from kvtui.resources.vm_changes import whom, why_no_vm
 from kvtui.store import View
+from kvtui.text import is_private_key
 
 _NAME: Final = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _KEY: Final = re.compile(r"(?:ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/=]{16,}(?: .*)?")
@@ -147,7 +148,10 @@ async def _set_password(backend: Backend, machine: Machine, answers: Answers) ->
 
 def _key_form(_view: View, machines: Sequence[Machine], vm: Whole) -> Form:
     def check(answers: Answers) -> str:
-        return "" if _KEY.fullmatch(answers.text("key")) else "a public key as in ~/.ssh/id_ed25519.pub"
+        key = answers.text("key")
+        if is_private_key(key):
+            return "that is a private key; the public one is in the file that ends in .pub"
+        return "" if _KEY.fullmatch(key) else "a public key as in ~/.ssh/id_ed25519.pub"
 
     return Form(
         f"let a key into {whom(machines)}",

@@ -265,7 +265,7 @@ def test_a_name_without_its_namespace_is_not_looked_for_elsewhere(run: Run, vm: 
         (["restore", "vm", "shop/web-1"], "restore is not for vm: it is for snapshot\nhint: NAMESPACE/vm means one"),
         (["revert", "snapshot", "shop/daily"], "revert snapshot cannot be done on demo: there is revert vm"),
         (["stop", "a", "--timeout", "soon"], "'soon' is not a number of seconds"),
-        (["stop", "a", "--set", "grace"], "'grace' is not FIELD=VALUE"),
+        (["stop", "a", "--set", "grace"], "argument --set: it is not FIELD=VALUE"),
     ],
 )
 def test_what_makes_no_sense_is_told(run: Run, words: list[str], told: str) -> None:

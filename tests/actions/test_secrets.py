@@ -19,6 +19,12 @@ from tests.actions.conftest import Run
 
 PASSWORD = " correct horse=battery "
 VM = "erp/winfile-1"
+PRIVATE_KEY = """\
+-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZWQy=
+QyNTUxOQAAACDJWLRYtfrP09xj8SVwQXQXj1anCiilXH46VznlurC9+QAAAJBNj2RDTY9k
+-----END OPENSSH PRIVATE KEY-----
+"""
 SET = ("set-password", VM, "--user", "builder")
 
 
@@ -116,6 +122,44 @@ def test_a_file_without_a_password_sets_none(run: Run, tmp_path: Path, content: 
     code, _, err = run(*SET, "--password-file", str(path), "--yes")
     assert code == 2
     assert words in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--password-file", "hunter2!"),
+        ("--password-file=hunter2!",),
+        ("--set", "hunter2!"),
+        ("--password-file", __file__, "--hunter2!"),
+        ("--password-file", __file__, "--hunter2! and more"),
+    ],
+)
+def test_a_password_that_got_into_a_wrong_place_is_not_repeated(run: Run, words: tuple[str, ...]) -> None:
+    code, out, err = run(*SET, *words, "--yes")
+    assert (code, out) == (2, "")
+    assert "hunter2" not in err
+
+
+@pytest.mark.parametrize("quoted", [True, False])
+@pytest.mark.parametrize("before", [("--key",), ("--set",), ("--set", "key"), ()])
+@pytest.mark.parametrize("command", [("add-ssh-key", VM), ("stop", VM), ("get", "vms"), ("why",), ()])
+def test_a_private_key_among_the_words_is_called_so_and_not_repeated(
+    run: Run, tmp_path: Path, command: tuple[str, ...], before: tuple[str, ...], quoted: bool
+) -> None:
+    code, out, err = run(*command, *before, *([PRIVATE_KEY] if quoted else PRIVATE_KEY.split()), "--yes")
+    assert (code, out) == (2, "")
+    assert "a private key was given" in err
+    assert "a public one is in the file that ends in .pub" in err
+    assert not [part for part in PRIVATE_KEY.split() if part in err and part not in ("PRIVATE", "KEY-----")]
+    assert not (tmp_path / "state/kvtui/audit.jsonl").exists()
+
+
+def test_a_private_key_given_with_an_equals_sign_is_not_repeated(run: Run) -> None:
+    for words in ([f"--key={PRIVATE_KEY}"], ["--set", f"key={PRIVATE_KEY}"], [PRIVATE_KEY.splitlines()[1]]):
+        code, out, err = run("add-ssh-key", VM, *words, "--yes")
+        assert (code, out) == (2, "")
+        assert "a private key was given" in err
+        assert "b3BlbnNz" not in err
 
 
 def test_the_list_of_fields_names_the_file_and_no_option_for_the_password_itself(run: Run) -> None:
