@@ -89,13 +89,14 @@ def _judge_address(view: View, ref: Ref, now: float) -> Judgement:
     name = record.metadata.labels.get(CLUSTER_LABEL, ref.name)
     words = lost.message or lost.reason
     evidence = [Evidence(f"KubevirtCluster {ref.name}", f"LoadBalancerAvailable=False {lost.reason}", words, since)]
-    service = f"{name}-lb"
+    service, giver = f"{name}-lb", "who gives addresses to services"
     warnings = [event for _, event in view.linked(Event, ref.backend, "warns", f"Service {ref.namespace}/{service}")]
     if warnings:
         event = max(warnings, key=lambda one: one.last_seen or 0.0)
-        words = f"{words}: {event.message or event.reason}"
+        words = f"service {ref.namespace}/{service} gets none: {event.message or event.reason}"
+        giver = event.reporter or giver
         evidence.append(Evidence(f"Service {service}", event.reason, event.message, event.first_seen))
-    step = f"see service {ref.namespace}/{service} and who gives addresses to services"
+    step = f"see service {ref.namespace}/{service}, and whether {giver} has addresses left"
     return Judgement(
         Finding("cluster.address", Severity.WARN, ref, "cluster", "has no address", words, since, tuple(evidence), step)
     )

@@ -121,24 +121,27 @@ def _is_crash(ended: Terminated) -> bool:
 _OOM: Final = "OOMKilled"
 
 
-def _owner_of(pod: Pod) -> str:
-    return "the KubeVirt CR" if pod.component.startswith("virt-") else "the CDI CR"
-
-
 def _give_memory(pod: Pod, name: str) -> str:
-    """Where more memory is to be had: the operator puts back what is changed in its Deployment. A container without a
-    limit is killed only as its node has none left.
-    """
+    """Where more memory is to be had. A container without a limit is killed only as its node has none left."""
     asked = next((one.resources for one in pod.spec.containers if one.name == name), None)
     limit = asked.limits.get("memory", "") if asked is not None else ""
-    where = f"by a patch in spec.customizeComponents of {_owner_of(pod)}"
+    where = _place_to_change(pod)
     if limit:
         return f"raise limits.memory of container {name}, now {limit}, {where}"
     node = f"node {pod.spec.node_name}" if pod.spec.node_name else "its node"
     return (
-        f"container {name} has no limits.memory, so {node} ran out of memory: see what uses it there; "
+        f"see what uses the memory of {node}, which ran out of it, as container {name} has no limits.memory; "
         f"or raise its requests.memory {where}"
     )
+
+
+def _place_to_change(pod: Pod) -> str:
+    """An operator puts back what is changed in what it installs; itself it does not."""
+    namespace = pod.metadata.namespace
+    if pod.component.endswith("-operator"):
+        return f"in its Deployment: kubectl edit deployment -n {namespace} {pod.component}"
+    resource = f"kubevirt -n {namespace}" if pod.component.startswith("virt-") else "cdi"
+    return f"by a patch in spec.customizeComponents (any other change its operator puts back): kubectl edit {resource}"
 
 
 def _read_container(of: Pod, status: ContainerStatus, since: float) -> PodTrouble | None:

@@ -93,7 +93,7 @@ def _judge_crash(view: View, ref: Ref, _now: float) -> Judgement:
     told = _crash_event(view, ref.backend, vmi)
     words = (told.message if told is not None else "") or vmi.status.reason or "its instance ended with phase Failed"
     strategy = machine.run_strategy
-    again = f"; its run strategy {strategy} starts nothing again" if strategy else ""
+    again = f"; its run strategy, {strategy}, does not start it again" if strategy else ""
     evidence = Evidence(f"VMI {vmi.metadata.name}", "phase", "Failed", phase_since(vmi))
     step = "read the end of its console log, then start it"
     cause = f"{words.rstrip('.')}{again}"

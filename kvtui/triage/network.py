@@ -46,8 +46,8 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     named = network.multus.network_name if network.multus is not None else ""
     more = f" (and {len(bare) - 1} more)" if len(bare) > 1 else ""
     seen = is_true(vmi.status.conditions, "AgentConnected")
-    how = "the agent tells none" if seen else "no guest agent answers that could tell one"
-    cause = f"on interface {network.name}{more} of network {named}: {how}"
+    how = "by its agent it has none" if seen else "no guest agent answers to report one"
+    cause = f"interface {network.name}{more} in network {named}: {how}"
     evidence = Evidence(f"VMI {vmi.metadata.name}", f"interfaces[{network.name}].ipAddress", "not there", since)
     step = "see on its console whether the interface is up and whether DHCP answers there"
     if not seen:

@@ -96,7 +96,10 @@ def _judge_joining(view: View, ref: Ref, machine: ClusterMachine, condition: Con
     more: tuple[Evidence, ...] = ()
     if booted is not None and booted.status == "True":
         cause = f"its bootstrap has succeeded, and {cause}"
-        step = f"look in cluster {machine.spec.cluster_name} for a node of another name than {ref.name}: it gets no ID"
+        step = (
+            f"see in cluster {machine.spec.cluster_name} whether a node has another name than {ref.name}: "
+            "the guest's hostname has to be that of its machine"
+        )
         done = parse_time(booted.last_transition_time)
         more = (Evidence(f"KubevirtMachine {ref.name}", "BootstrapExecSucceeded", "True", done),)
     return Judgement(_of_machine(view, ref, "does not join", cause, condition, since, step, more))

@@ -62,17 +62,20 @@ def test_a_cluster_that_is_paused_no_more_gets_the_machines_that_it_was_to_have(
 
 
 @pytest.mark.parametrize(
-    ("drill", "container", "owner"),
+    ("drill", "container", "resource"),
     [
-        ("virt-controller-down", "virt-controller", "the KubeVirt CR"),
-        ("cdi-crash-loop", "cdi-controller", "the CDI CR"),
+        ("virt-controller-down", "virt-controller", "kubevirt -n kubevirt"),
+        ("cdi-crash-loop", "cdi-controller", "cdi"),
     ],
 )
-def test_where_a_component_gets_more_memory_is_said_by_field_and_value(drill: str, container: str, owner: str) -> None:
+def test_where_a_component_gets_more_memory_is_said_by_field_and_value(
+    drill: str, container: str, resource: str
+) -> None:
     observer = begin(drill)
+    patch = f"by a patch in spec.customizeComponents (any other change its operator puts back): kubectl edit {resource}"
     step = next(one.step for one in observer.findings if one.rule == "component.ready")
-    assert step.startswith(f"container {container} has no limits.memory, so node ")
-    assert step.endswith(f"or raise its requests.memory by a patch in spec.customizeComponents of {owner}")
+    assert step.startswith("see what uses the memory of node ")
+    assert step.endswith(f"as container {container} has no limits.memory; or raise its requests.memory {patch}")
     for pod in observer.world.storage.list(kinds.POD):
         if pod["spec"]["containers"][0]["name"] == container:
             observer.world.storage.modify(
@@ -80,7 +83,6 @@ def test_where_a_component_gets_more_memory_is_said_by_field_and_value(drill: st
             )
     observer.pass_time(15.0)
     step = next(one.step for one in observer.findings if one.rule == "component.ready")
-    patch = f"by a patch in spec.customizeComponents of {owner}"
     assert step == f"raise limits.memory of container {container}, now 300Mi, {patch}"
 
 
