@@ -47,7 +47,7 @@ _UNREADABLE: Final = {
 _FORGOTTEN: Final = 3600.0
 """Seconds after which the API server forgets events (kube-apiserver, --event-ttl)."""
 _KEPT: Final = 5_000
-"""Moments that are kept while one looks on."""
+"""Moments that are kept while one looks on, besides those that are still told."""
 
 
 class Recall:
@@ -91,7 +91,7 @@ class Recall:
             fresh += moments_of_event(event, ref, layer)
         for entry, ref in self._acts:
             fresh += moments_of_audit(entry, ref)
-        self._kept = merge(self._kept, name_migrations(fresh, self._involved))[-_KEPT:]
+        self._kept = merge(self._kept[-_KEPT:], name_migrations(fresh, self._involved))
         found = drop_mirrored(drop_seen_states(merge(self._kept, self._findings())))
         self._clocks = compare_clocks(found, self._fleet.clock())
         return found

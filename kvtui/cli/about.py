@@ -213,6 +213,7 @@ on the screen."""
 TIMELINE_MORE = f"""\
 examples:
   kvtui timeline db-2 -n shop --since 2h
+  kvtui timeline shop/db-2 --layer disk --layer migration --times ago
   kvtui timeline node/worker-3 -o markdown > ticket.md
   kvtui timeline shop/db-2 -o json | jq -r '.moments[] | select(.tone == "bad") | "\\(.time) \\(.what)"'
 

@@ -213,12 +213,20 @@ def _add_stack(parser: ArgumentParser) -> None:
     _add_timeout(parser)
 
 
+TIMELINE_LAYERS: Final = ("vm", "vmi", "pod", "migration", "disk", "copy", "node", "host", "kvtui", "object")
+"""Those of a timeline, by the names that it prints."""
+
+
 def _add_timeline(parser: ArgumentParser) -> None:
     parser.add_argument("name", type=_named, metavar="[KIND/]NAME", help="NAME, NAMESPACE/NAME or HOST/NAME")
     parser.add_argument("--since", type=_since, default=0.0, metavar="TIME",
                         help="30m, 2h, 3d ago, or a time: 2026-01-31T03:00:00Z")  # fmt: skip
+    parser.add_argument("--layer", choices=TIMELINE_LAYERS, action="append", metavar="LAYER",
+                        help=f"only this layer; several may be given: {', '.join(TIMELINE_LAYERS)}")  # fmt: skip
+    parser.add_argument("--times", choices=("local", "utc", "ago"), default="local",
+                        help="how text tells times (default: %(default)s)")  # fmt: skip
     parser.add_argument("-o", "--output", choices=("text", "json", "markdown"), default="text",
-                        help="text in local time, json, or markdown for a ticket (default: %(default)s)")  # fmt: skip
+                        help="text, json, or markdown for a ticket (default: %(default)s)")  # fmt: skip
     _add_timeout(parser)
 
 

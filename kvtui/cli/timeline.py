@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -23,8 +23,10 @@ from kvtui.config import state_dir
 from kvtui.fleet import Fleet, all_sources
 from kvtui.joins.moments import Moment
 from kvtui.joins.timeline import fold, lay_out
-from kvtui.joins.timeline_words import tell_markdown, tell_text
+from kvtui.joins.timeline_words import Clockface, tell_markdown, tell_text
 from kvtui.text import clean_line
+
+_FACES: Final = {"local": Clockface.LOCAL, "utc": Clockface.UTC, "ago": Clockface.AGO}
 
 
 def timeline(options: Namespace) -> int:
@@ -43,7 +45,7 @@ async def _timeline(options: Namespace, fleet: Fleet) -> int:
         recall = Recall(fleet, ref, AuditLog(state_dir() / "audit.jsonl"))
         await recall.look()
         now = fleet.clock()
-        folded = fold([moment for moment in recall.moments() if moment.at >= options.since])
+        folded = fold([moment for moment in recall.moments() if _is_wanted(options, moment)])
         title = clean_line(f"{resource.label} {fleet.name(ref)}")
         with printing():
             match options.output:
@@ -53,7 +55,7 @@ async def _timeline(options: Namespace, fleet: Fleet) -> int:
                     lines = tell_markdown(lay_out(folded, now), title, now, recall.notes)
                     sys.stdout.write("\n".join(lines) + "\n")
                 case _:
-                    sys.stdout.write("\n".join(tell_text(lay_out(folded, now), ref, now)) + "\n")
+                    sys.stdout.write("\n".join(tell_text(lay_out(folded, now), ref, now, _FACES[options.times])) + "\n")
         if options.output == "text":
             for words in recall.notes:
                 sys.stderr.write(f"kvtui: {words}\n")
@@ -63,6 +65,10 @@ async def _timeline(options: Namespace, fleet: Fleet) -> int:
         with suppress(asyncio.CancelledError):
             await live
         await fleet.close()
+
+
+def _is_wanted(options: Namespace, moment: Moment) -> bool:
+    return moment.at >= options.since and (not options.layer or moment.layer.value in options.layer)
 
 
 def _print_json(moments: Sequence[Moment], notes: Sequence[str]) -> None:

@@ -24,6 +24,20 @@ _LABELS: Final = {
     "VirtualMachineRestore": "restore",
     "VirtualMachineClone": "clone",
     "VirtualMachineExport": "export",
+    "CephCluster": "Ceph",
+    "StorageClass": "class",
+    "CSIDriver": "CSI driver",
+    "NetworkAttachmentDefinition": "NAD",
+    "KubeadmControlPlane": "control plane",
+    "Deployment": "deployment",
+    "DaemonSet": "daemonset",
+    "Cluster": "cluster",
+    "Machine": "machine",
+    "Namespace": "namespace",
+    "ResourceQuota": "quota",
+    "StoragePool": "pool",
+    "StorageVolume": "volume",
+    "VirtualNetwork": "network",
 }
 """What the kinds are called that share a layer with others."""
 _SIGNS: Final = {Tone.WARN: "!", Tone.BAD: "x"}
@@ -97,6 +111,8 @@ def name_subject(moment: Moment, ref: Ref) -> str:
 
 def _label(moment: Moment) -> str:
     """The kind of its object, where that is not plain from the layer."""
+    if moment.layer is Layer.OTHER:
+        return _LABELS.get(moment.subject.kind, moment.subject.kind)
     shared = moment.layer in (Layer.DISK, Layer.COPY, Layer.HOST)
     return _LABELS.get(moment.subject.kind, "") if shared else ""
 

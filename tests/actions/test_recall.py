@@ -16,6 +16,7 @@ from kvtui.records.base import Record
 from kvtui.records.kubernetes import Claim, Event, Pod
 from kvtui.records.kubevirt import VirtualMachine
 from kvtui.records.past import Past
+from kvtui.store import Put
 from tests.ui.backend import NAME, Stage
 
 ENDED = {
@@ -112,3 +113,19 @@ async def test_a_log_that_cannot_be_read_is_said(stage: Stage, tmp_path: Path) -
     past = recall(stage, tmp_path)
     await past.look()
     assert any("audit log" in note and "cannot be read" in note for note in past.notes)
+
+
+async def test_of_many_events_none_hides_the_oldest(stage: Stage, tmp_path: Path) -> None:
+    vm = find(stage, VirtualMachine, "dv-1")
+    about = {"kind": vm.kind, "namespace": "shop", "name": "dv-1", "uid": vm.uid}
+    for number in range(6_000):
+        told = {"metadata": {"name": f"e.{number}", "namespace": "shop", "uid": f"e{number}"}, "reason": f"R{number}",
+                "lastTimestamp": "2026-11-21T01:55:00Z", "involvedObject": about}  # fmt: skip
+        stage.fleet.store.post(Put(NAME, msgspec.convert(told, Event)))
+    stage.fleet.step()
+    past = recall(stage, tmp_path)
+    await past.look()
+    for _ in range(2):
+        found = past.moments()
+        assert sum(one.source == "event" for one in found) >= 6_000
+        assert found[0].what == "created"

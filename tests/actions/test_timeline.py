@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from kvtui.cli import codes
+from kvtui.cli.arguments import TIMELINE_LAYERS
+from kvtui.joins.involved import Layer
 from tests.actions.conftest import Run
 
 
@@ -63,6 +65,21 @@ def test_a_ticket_is_a_table_with_dates(run: Run) -> None:
 def test_what_came_before_since_is_left_out(run: Run) -> None:
     assert moments(run, "shop/orders-db-2")
     assert moments(run, "shop/orders-db-2", "--since", "2099-01-01") == []
+
+
+def test_layers_can_be_chosen_by_the_names_that_are_printed(run: Run) -> None:
+    assert tuple(Layer) == TIMELINE_LAYERS
+    found = moments(run, "shop/orders-db-1", "--layer", "disk", "--layer", "kvtui")
+    assert {one["layer"] for one in found} == {"disk", "kvtui"}
+
+
+@pytest.mark.parametrize(("times", "end"), [("ago", "0s ago"), ("utc", "UTC")])
+def test_times_are_told_as_they_are_asked_for(run: Run, times: str, end: str) -> None:
+    code, out, _ = run("timeline", "shop/orders-db-1", "--times", times)
+    assert code == codes.OK
+    now = out.splitlines()[-1]
+    assert end in now
+    assert (" ago " in out.splitlines()[0]) is (times == "ago")
 
 
 @pytest.mark.parametrize("kind", ["node", "migration", "import"])
