@@ -263,7 +263,8 @@ class _Printer:
     def _print_table(self, refs: Sequence[Ref]) -> None:
         if not refs and all(feed.usable for feed in self._fleet.feeds(self._listing.resource.own)):
             where = f" in namespace {self._options.namespace}" if self._options.namespace else ""
-            sys.stderr.write(f"no {self._listing.resource.title} found{where}\n")
+            elsewhere = f"; {self._listing.resource.elsewhere}" if self._listing.resource.elsewhere else ""
+            sys.stderr.write(f"no {self._listing.resource.title} found{where}{elsewhere}\n")
         lines = [self._cells(ref) for ref in refs]
         titles = [column.title for _, column in self._columns]
         self._widths = [max([cells(titles[at]), *(cells(line[at]) for line in lines)]) for at in range(len(titles))]

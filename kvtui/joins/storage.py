@@ -102,6 +102,11 @@ def pools_in_trouble(view: View, ref: Ref, domain: Domain) -> Iterator[Ref]:
             yield found
 
 
+def pool_of_disk(view: View, backend: str, disk: Disk) -> str:
+    """The name of the pool in which the image of a disk is; empty where it is in none."""
+    return _pool_of(view, backend, disk)[0]
+
+
 def pool_of_file(view: View, backend: str, path: str) -> tuple[str, StoragePool | None]:
     """The pool in whose folder a file lies, with its name: libvirt may not have looked into it since the file came."""
     return _pool_of(view, backend, Disk(kind="file", source=path))

@@ -221,6 +221,8 @@ class Resource(Generic[Row]):
     """
     arriving: Callable[[Row], bool] = lambda _row: False
     """Whether the row stands for what is elsewhere yet, so that who names it means the other one."""
+    elsewhere: str = ""
+    """Where what one may look for in vain here is listed; said of a list that is empty."""
     placed: frozenset[Platform] = frozenset()
     """Platforms of whose rows the columns name the backend already: a host of libvirt is a node."""
 

@@ -10,15 +10,27 @@ from kvtui.joins.domain import Guest
 from kvtui.joins.domain_holdups import hold_end, hold_job, hold_start, hold_stop
 from kvtui.joins.storage import name_broken
 from kvtui.records.libvirt import DomainState
+from kvtui.resources import sources
 from kvtui.resources.autostart import autostart_form
 from kvtui.resources.base import Action, Danger, able, lifecycle
 from kvtui.resources.domain_changes import CHANGES, NEEDS, is_there, why_not
 from kvtui.resources.domain_copies import COPIES
 from kvtui.resources.domain_moves import MOVES
+from kvtui.resources.domain_warnings import (
+    STILL,
+    name_ending_jobs,
+    name_lasting_jobs,
+    warn_kill,
+    warn_lost_save,
+    warn_nmi,
+    warn_reset,
+    warn_restart,
+    warn_save,
+    warn_stop,
+)
 from kvtui.resources.form import Answers, Form
 from kvtui.store import View
 
-_STILL = frozenset({DomainState.PAUSED, DomainState.SUSPENDED})
 _CRASHED = "it has crashed and hears nothing: reset boots it anew, force stop ends it"
 
 
@@ -58,7 +70,7 @@ def _restart_when(guest: Guest) -> str:
     # libvirt takes the wish for a reboot from these too, and nothing comes of it.
     if guest.domain.state is DomainState.CRASHED:
         return _CRASHED
-    if guest.domain.state in _STILL:
+    if guest.domain.state in STILL:
         return "it is paused and cannot reboot by itself: mend what paused it and unpause it, or force stop it"
     return ""
 
@@ -71,7 +83,7 @@ def _kill_when(guest: Guest) -> str:
 def _pause_when(guest: Guest) -> str:
     if guest.domain.state is DomainState.CRASHED:
         return _CRASHED
-    return "already paused" if guest.domain.state in _STILL else ""
+    return "already paused" if guest.domain.state in STILL else ""
 
 
 def _is_on(guest: Guest) -> bool:
@@ -79,7 +91,7 @@ def _is_on(guest: Guest) -> bool:
 
 
 def _goes_on(guest: Guest) -> bool:
-    return guest.domain.active and guest.domain.state not in (*_STILL, DomainState.CRASHED)
+    return guest.domain.active and guest.domain.state not in (*STILL, DomainState.CRASHED)
 
 
 def _is_off(guest: Guest) -> bool:
@@ -90,7 +102,7 @@ def _unpause_when(guest: Guest) -> str:
     # libvirt would take it for running, and its CPUs stand still all the same.
     if guest.domain.state is DomainState.CRASHED:
         return _CRASHED
-    return "" if guest.domain.state in _STILL else "not paused"
+    return "" if guest.domain.state in STILL else "not paused"
 
 
 def _reset_when(guest: Guest) -> str:
@@ -100,7 +112,7 @@ def _reset_when(guest: Guest) -> str:
 def _nmi_when(guest: Guest) -> str:
     if guest.domain.state is DomainState.CRASHED:
         return _CRASHED
-    return "it is paused: its CPUs take no interrupt before it is unpaused" if guest.domain.state in _STILL else ""
+    return "it is paused: its CPUs take no interrupt before it is unpaused" if guest.domain.state in STILL else ""
 
 
 def _save_when(guest: Guest) -> str:
@@ -118,73 +130,6 @@ def _drop_when(guest: Guest) -> str:
 
 def _autostart_when(guest: Guest) -> str:
     return is_there(guest) or ("" if guest.domain.persistent else "it is transient: nothing of it is stored")
-
-
-# What must be said before it is confirmed --------------------------------------------------------------------------
-
-
-def _warn_end(guest: Guest) -> tuple[str, ...]:
-    """What ends with the process."""
-    domain, said = guest.domain, []
-    if not domain.persistent:
-        said.append("it is transient: once it is off, it is gone for good")
-    if guest.job is not None:
-        said.append(f"its {guest.job.operation} ends too")
-    if domain.differs and domain.persistent:
-        said.append(f"its next start is as stored: {', '.join(domain.differs)}")
-    return tuple(said)
-
-
-def _warn_stop(guest: Guest) -> tuple[str, ...]:
-    said = []
-    if guest.domain.state in _STILL:
-        said.append("it is paused and cannot shut down by itself")
-    elif not guest.domain.agent:
-        said.append("no guest agent is connected: a guest that ignores the power button runs on")
-    return (*said, *_warn_end(guest))
-
-
-def _warn_kill(guest: Guest) -> tuple[str, ...]:
-    return ("the guest gets no chance to write its data", *_warn_end(guest))
-
-
-def _warn_restart(guest: Guest) -> tuple[str, ...]:
-    said = []
-    if not guest.domain.agent:
-        said.append("no guest agent is connected: a guest that ignores the power button runs on as it is")
-    if guest.domain.differs:
-        changes = ", ".join(guest.domain.differs)
-        said.append(f"it reboots as the machine that it is; only stop and start brings what is stored: {changes}")
-    return tuple(said)
-
-
-def _warn_reset(guest: Guest) -> tuple[str, ...]:
-    said = ["the guest gets no chance to write its data"]
-    if guest.domain.state in _STILL:
-        said.append(f"it is paused{_because(guest)}: after the reset it runs")
-    if guest.domain.state is DomainState.CRASHED:
-        said.append("what it had in memory when it crashed is gone after it, unless virsh dump keeps it before")
-    if guest.domain.differs:
-        said.append(f"it boots as the machine that it is, without what is stored: {', '.join(guest.domain.differs)}")
-    return tuple(said)
-
-
-def _because(guest: Guest) -> str:
-    """Why it stands still, where somebody did not wish for it: `` (I/O error)``."""
-    reason = guest.domain.reason
-    return f" ({reason})" if reason and reason != "user" else ""
-
-
-def _warn_save(guest: Guest) -> tuple[str, ...]:
-    return ("connections of the guest break, and its clock is behind when it goes on", *_warn_end(guest))
-
-
-def _warn_nmi(_guest: Guest) -> tuple[str, ...]:
-    return ("many guests crash on it: that is its use, for they write a dump then",)
-
-
-def _warn_lost_save(guest: Guest) -> tuple[str, ...]:
-    return ("what the guest had in memory is lost, as by pulling its plug",) if guest.domain.saved else ()
 
 
 # How it runs, and how one sees that it is done ---------------------------------------------------------------------
@@ -272,11 +217,11 @@ def _end(_before: Guest, now: Guest) -> str:
 
 
 def _paused(_before: Guest, now: Guest) -> bool:
-    return not now.domain.active or now.domain.state in _STILL
+    return not now.domain.active or now.domain.state in STILL
 
 
 def _unpaused(_before: Guest, now: Guest) -> bool:
-    return not now.domain.active or now.domain.state not in _STILL
+    return not now.domain.active or now.domain.state not in STILL
 
 
 def _saved(_before: Guest, now: Guest) -> bool:
@@ -326,9 +271,11 @@ _POWER: tuple[Action[Guest], ...] = (
         settled=_stopped,
         vanishes=_passes,
         holds=lambda _view, _before, now, _clock: hold_stop(now),
+        reads=(sources.BLOCK_JOBS,),
+        breaks=name_ending_jobs,
         awaits="stopping",
         danger=Danger.ASK,
-        warn=_warn_stop,
+        warn=warn_stop,
         usual=120.0,
     ),
     Action(
@@ -344,9 +291,11 @@ _POWER: tuple[Action[Guest], ...] = (
         settled=_stopped,
         vanishes=_passes,
         holds=lambda _view, _before, now, _clock: hold_end(now),
+        reads=(sources.BLOCK_JOBS,),
+        breaks=name_ending_jobs,
         awaits="being cut off",
         danger=Danger.TYPE,
-        warn=_warn_kill,
+        warn=warn_kill,
         usual=30.0,
         footer=False,
     ),
@@ -360,9 +309,11 @@ _POWER: tuple[Action[Guest], ...] = (
         when=_when_active(_restart_when),
         run=_restart,
         settled=_at_once,
+        reads=(sources.BLOCK_JOBS,),
+        breaks=name_lasting_jobs,
         awaits="reboot asked",
         danger=Danger.ASK,
-        warn=_warn_restart,
+        warn=warn_restart,
         usual=60.0,
     ),
     Action(
@@ -373,7 +324,7 @@ _POWER: tuple[Action[Guest], ...] = (
         help="Freeze the guest: it keeps its memory and does nothing.",
         needs=NEEDS,
         when=_when_active(_pause_when),
-        already=lambda guest: guest.domain.state in _STILL,
+        already=lambda guest: guest.domain.state in STILL,
         run=_pause,
         settled=_paused,
         outcome=_end,
@@ -415,7 +366,7 @@ _RARE: tuple[Action[Guest], ...] = (
         outcome=_end,
         awaits="resetting",
         danger=Danger.TYPE,
-        warn=_warn_reset,
+        warn=warn_reset,
         footer=False,
     ),
     Action(
@@ -431,7 +382,7 @@ _RARE: tuple[Action[Guest], ...] = (
         holds=lambda _view, _before, now, _clock: hold_job(now),
         awaits="saving",
         danger=Danger.ASK,
-        warn=_warn_save,
+        warn=warn_save,
         usual=300.0,
         footer=False,
     ),
@@ -448,7 +399,7 @@ _RARE: tuple[Action[Guest], ...] = (
         holds=lambda _view, _before, now, _clock: hold_start(now),
         awaits="starting",
         danger=Danger.TYPE,
-        warn=_warn_lost_save,
+        warn=warn_lost_save,
         footer=False,
     ),
     Action(
@@ -463,7 +414,7 @@ _RARE: tuple[Action[Guest], ...] = (
         settled=_dropped,
         awaits="dropping its memory",
         danger=Danger.TYPE,
-        warn=_warn_lost_save,
+        warn=warn_lost_save,
         footer=False,
     ),
     Action(
@@ -478,7 +429,7 @@ _RARE: tuple[Action[Guest], ...] = (
         settled=_at_once,
         awaits="NMI sent",
         danger=Danger.ASK,
-        warn=_warn_nmi,
+        warn=warn_nmi,
         footer=False,
     ),
     Action(

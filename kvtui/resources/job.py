@@ -176,6 +176,7 @@ JOBS: Resource[Transit] = replace(
     title="Jobs",
     label="job",
     row=join_transit,
+    elsewhere="jobs of single disks are among the imports: kvtui get imports",
     columns=(
         Column("VM", lambda row, _now: Cell(row.job.domain), 12, rank=0, grow=2),
         Column("OPERATION", lambda row, _now: Cell(row.job.operation), 18, rank=0),

@@ -11,6 +11,7 @@ from kvtui.joins.storage import (
     absent_images,
     fellow_writers,
     guests_starved_in,
+    pool_of_disk,
     starving_pool,
     writers_of,
     writers_of_volume,
@@ -75,13 +76,13 @@ def _judge(view: View, ref: Ref, _now: float) -> Judgement:
 
 def _stopped(view: View, guest: Guest, ref: Ref, reason: str) -> Finding:
     domain = guest.domain
-    broken = [f"{disk.target} ({disk.error}): {disk.source}" for disk in domain.disks if disk.error]
+    broken = [disk for disk in domain.disks if disk.error]
     absent = absent_images(view, ref.backend, domain) if reason == "failed" else ()
     step = _RESET if domain.state is DomainState.CRASHED else _STEPS.get(reason, "")
     if domain.state is DomainState.PAUSED and reason == "crashed":
         words, step = "it crashed and was reset, and is still paused", "unpause it: it boots"
     elif reason == "I/O error":
-        words = f"I/O error on {', '.join(broken)}" if broken else "I/O error on a disk; libvirt does not say on which"
+        words = _tell_broken(domain, broken)
     elif reason == "panicked":
         words = "its kernel panicked"
     elif absent:
@@ -91,7 +92,21 @@ def _stopped(view: View, guest: Guest, ref: Ref, reason: str) -> Finding:
         words = f"libvirt says {domain.state.value}, {reason}"
     carried = f"; node {', '.join(guest.nodes)} runs in it" if guest.nodes else ""
     finding = _finding(guest, ref, Severity.BAD, _TROUBLES.get(reason, "has crashed"), words + carried, step)
-    return replace(finding, root=starving_pool(view, ref.backend, domain))
+    evidence = (*finding.evidence, *(_of_disk(view, ref, disk) for disk in broken))
+    return replace(finding, evidence=evidence, root=starving_pool(view, ref.backend, domain))
+
+
+def _tell_broken(domain: Domain, broken: Sequence[Disk]) -> str:
+    if broken:
+        return f"I/O error on {', '.join(f'{disk.target} ({disk.error}): {disk.source}' for disk in broken)}"
+    return "I/O error on a disk; libvirt does not say on which" if domain.measured else "I/O error on a disk"
+
+
+def _of_disk(view: View, ref: Ref, disk: Disk) -> Evidence:
+    """What is wrong with which image, in which pool."""
+    pool = pool_of_disk(view, ref.backend, disk)
+    where = f"{disk.source}, pool {pool}" if pool else disk.source
+    return Evidence(f"domain {ref.name}", f"disk {disk.target}", f"{disk.error}: {where}")
 
 
 def _tell_absent(absent: Sequence[tuple[Disk, str]]) -> str:

@@ -75,6 +75,26 @@ def test_what_somebody_wished_for_is_none(reason: str) -> None:
     assert judge(fill(kvm1=[host(), domain(state, reason)])) == ()
 
 
+def test_the_evidence_of_an_io_error_is_the_disk_with_its_image_and_pool() -> None:
+    disk = Disk(target="vdb", kind="file", source="/far/w1.qcow2", error="unspecified")
+    pool = StoragePool(metadata=Meta(name="far"), type="netfs", path="/far", state="running")
+    (finding,) = judge(fill(kvm1=[host(), pool, domain(DomainState.PAUSED, "I/O error", disks=(disk,))]))
+    assert (finding.evidence[1].field, finding.evidence[1].value) == (
+        "disk vdb",
+        "unspecified: /far/w1.qcow2, pool far",
+    )
+    assert finding.root is None
+
+
+def test_that_libvirt_does_not_name_the_disk_is_said_once_it_was_asked() -> None:
+    def cause(*, measured: bool) -> str:
+        (finding,) = judge(fill(kvm1=[host(), domain(DomainState.PAUSED, "I/O error", measured=measured)]))
+        return finding.cause
+
+    assert cause(measured=False) == "I/O error on a disk"
+    assert cause(measured=True) == "I/O error on a disk; libvirt does not say on which"
+
+
 def test_an_io_error_names_the_disk_and_its_source() -> None:
     disks = (Disk(target="vda", source="/pool/w1.qcow2", error="no space"), Disk(target="vdb", source="/pool/b"))
     (finding,) = judge(fill(kvm1=[host(), domain(DomainState.PAUSED, "I/O error", disks=disks)]))
