@@ -22,7 +22,7 @@ from kvtui.text import percent, size
 from kvtui.triage.base import HIDDEN, LINGER, WELL, Judgement, Rule, itself
 
 TIGHT = 0.85
-"""Share of a pool in use from which it counts what its volumes may grow by: thin volumes alone are no trouble."""
+"""Share of a pool in use from which it is a warning what its volumes may grow by; before that it is a note."""
 _WORTH = 0.01
 """Share of a pool from which it is worth a word that its volumes grew."""
 _REVIVE = "start the pool: until then these disks cannot be copied, snapshot or grown, and the VMs may not start again"
@@ -64,7 +64,7 @@ def _judge_inactive(view: View, ref: Ref, pool: StoragePool) -> Judgement:
 
 def _judge_room(view: View, ref: Ref, pool: StoragePool) -> Judgement:
     taken = pool.strain
-    promised = promised_in(view, ref.backend, pool) if taken >= TIGHT else 0
+    promised = promised_in(view, ref.backend, pool) if taken else 0
     overcommitted = promised > pool.left
     if taken < POOL_NEARLY_FULL and not overcommitted:
         return WELL
@@ -74,13 +74,18 @@ def _judge_room(view: View, ref: Ref, pool: StoragePool) -> Judgement:
     if overcommitted:
         words += f"; its volumes may grow by {size(promised)}"
     severity, trouble = _grade(taken)
-    return Judgement(_of_pool(ref, pool, severity, trouble, words, "remove volumes or snapshots, or let the pool grow"))
+    step = "remove volumes or snapshots, or let the pool grow"
+    if severity is Severity.INFO:
+        step = f"nothing yet, but to watch how full it gets: from {percent(TIGHT, 1.0)} on this is a warning"
+    return Judgement(_of_pool(ref, pool, severity, trouble, words, step))
 
 
 def _grade(taken: float) -> tuple[Severity, str]:
     if taken >= POOL_FULL:
         return Severity.BAD, "is full"
-    return Severity.WARN, "is nearly full" if taken >= POOL_NEARLY_FULL else "is promised beyond its size"
+    if taken >= POOL_NEARLY_FULL:
+        return Severity.WARN, "is nearly full"
+    return Severity.WARN if taken >= TIGHT else Severity.INFO, "is promised beyond its size"
 
 
 def _of_pool(ref: Ref, pool: StoragePool, severity: Severity, trouble: str, cause: str, step: str = "") -> Finding:
@@ -106,9 +111,9 @@ def _evidence(ref: Ref, pool: StoragePool) -> tuple[Evidence, ...]:
 
 
 def _of_volume(view: View, ref: Ref, volume: StorageVolume) -> Iterator[Ref]:
-    """Its pool, while that has little left."""
+    """Its pool, where its volumes take their space as they are written to."""
     pool = view.get(StoragePool, ref.backend, "", volume.pool)
-    if pool is not None and pool.strain >= TIGHT:
+    if pool is not None and pool.strain:
         yield pool.ref(ref.backend)
 
 
@@ -118,7 +123,7 @@ RULES = (
         _judge_pool,
         {StoragePool: itself, Domain: pools_in_trouble, StorageVolume: _of_volume, Host: pools_of_host},
         linger=LINGER,
-        detects="a pool that is full or nearly, promised beyond its size from 85 % on, inactive, degraded or not there",
-        severities="bad, warn",
+        detects="a pool that is full or nearly, promised beyond its size (a note below 85 %), inactive or degraded",
+        severities="bad, warn, info",
     ),
 )

@@ -83,8 +83,12 @@ def pool_of(used: int, *volumes: tuple[int, int], kind: str = "dir") -> Sequence
     return judge(fill(kvm1=[host(), pool, *made]))
 
 
-def test_thin_volumes_are_no_problem_while_there_is_room() -> None:
-    assert pool_of(60, (500, 30), (500, 30)) == ()
+def test_thin_volumes_are_a_note_while_there_is_room_for_what_they_hold() -> None:
+    (finding,) = pool_of(60, (500, 30), (500, 30))
+    assert (finding.trouble, finding.severity) == ("is promised beyond its size", Severity.INFO)
+    assert finding.cause == "60% of 100Gi taken, 40Gi left; its volumes may grow by 940Gi"
+    assert pool_of(60, (50, 30), (50, 30)) == ()
+    assert pool_of(60, (500, 30), kind="logical") == ()
 
 
 def test_a_pool_whose_volumes_may_outgrow_the_little_that_is_left_is_a_problem_before_it_is_full() -> None:
