@@ -260,25 +260,39 @@ def _judge_deployment(view: View, ref: Ref, now: float) -> Judgement:
     cause = f"{without}: {told[0].sentence}"
     return Judgement(
         Finding(
-            _READY, severity, subject, "deployment", _NONE_READY, cause, _down_since(record, told), evidence,
+            _READY, severity, subject, "deployment", _NONE_READY, cause, _down_since(record, pods, told), evidence,
             told[0].step, _common_node(view, ref.backend, pods),
         ),
         min((at for at in map(proven_at, pods) if at > now), default=None),
     )  # fmt: skip
 
 
-def _down_since(record: Deployment | None, told: Sequence[PodTrouble]) -> float | None:
-    """Since when none of its pods is ready. Where crashes hide when each was: since when it says of itself that too few
-    are, if none of their last runs changed that.
-    """
+def _down_since(record: Deployment | None, pods: Sequence[Pod], told: Sequence[PodTrouble]) -> float | None:
+    """Since when none of its pods is ready, as far as that is known."""
     unready = [trouble.since for trouble in told if trouble.since is not None]
-    if len(unready) == len(told):
-        return max(unready)
+    latest = max(unready) if len(unready) == len(told) else None
+    if latest is not None and not all(map(_never_ready, pods)):
+        return latest
+    lacking = _lacking_since(record, told)
+    return lacking if lacking is not None else latest
+
+
+def _lacking_since(record: Deployment | None, told: Sequence[PodTrouble]) -> float | None:
+    """Since when it says of itself that too few of its pods are ready, be they others by now; None where the crashes of
+    these changed that for moments.
+    """
     available = find_condition(record.status.conditions, "Available") if record is not None else None
     if available is None or available.status != "False":
         return None
     since = parse_time(available.last_transition_time)
     return since if since is not None and all(since < one.run for one in told if one.run is not None) else None
+
+
+def _never_ready(pod: Pod) -> bool:
+    """Whether it has not been ready since it was made: it does not tell of those before it."""
+    ready = find_condition(pod.status.conditions, "Ready")
+    since = parse_time(ready.last_transition_time) if ready is not None else None
+    return since is None or pod.created is None or since < pod.created + SETTLE
 
 
 _READY: Final = "component.ready"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -71,10 +72,20 @@ def untaint(world: World) -> None:
         world.storage.modify(kinds.NODE, "", node["metadata"]["name"], take_off)
 
 
-def restart_handlers(world: World) -> None:
-    for row in world.storage.raw_list(kinds.POD, "kubevirt"):
-        if b"CrashLoopBackOff" in row.raw:
-            world.kubelet.restart("kubevirt", row.name, "", waiting=False)
+def give_memory(cr: Kind, resource: str, name: str, container: str) -> Callable[[World], object]:
+    """A patch of a component, as its operator takes it."""
+    wanted = {"name": container, "resources": {"requests": {"memory": "1Gi"}}}
+    patch = {"resourceType": resource, "resourceName": name, "type": "strategic"}
+    patch["patch"] = json.dumps({"spec": {"template": {"spec": {"containers": [wanted]}}}})
+
+    def do(world: World) -> None:
+        meta = world.storage.list(cr)[0]["metadata"]
+        components = {"patches": [patch]}
+        edit(
+            cr, meta.get("namespace", ""), meta["name"], lambda one: one["spec"].update(customizeComponents=components)
+        )(world)
+
+    return do
 
 
 def uncordon_all(world: World) -> None:
@@ -173,13 +184,21 @@ CURES = (
     ),
     Cure(
         "virt-handler-silent",
-        restart_handlers,
+        give_memory(kinds.KUBEVIRT, "DaemonSet", "virt-handler", "virt-handler"),
         lambda world: (
             world.storage.get(kinds.NODE, "", "worker-02")["metadata"]["labels"]["kubevirt.io/schedulable"] == "true"
         ),
-        takes=5.0,
     ),
-    Cure("virt-controller-down", remove(kinds.POD, "kubevirt", "virt-controller-", ""), runs("web", "banner-1")),
+    Cure(
+        "virt-controller-down",
+        give_memory(kinds.KUBEVIRT, "Deployment", "virt-controller", "virt-controller"),
+        runs("web", "banner-1"),
+    ),
+    Cure(
+        "cdi-crash-loop",
+        give_memory(kinds.CDI, "Deployment", "cdi-deployment", "cdi-controller"),
+        filled("lab", "golden-next"),
+    ),
     Cure(
         "virt-api-down",
         remove(kinds.POD, "kubevirt", "virt-api-", _API),
@@ -246,3 +265,19 @@ def test_pods_of_the_platform_that_are_deleted_are_made_anew() -> None:
     assert not before & {pod["metadata"]["uid"] for pod in after}
     assert all(has_condition(pod, "Ready", "True") for pod in after)
     assert world.down == set()
+
+
+@pytest.mark.parametrize(
+    ("drill", "namespace", "name"),
+    [("virt-controller-down", "kubevirt", "virt-controller"), ("cdi-crash-loop", "cdi", "cdi-deployment")],
+)
+def test_what_an_operator_puts_back_cures_nothing(drill: str, namespace: str, name: str) -> None:
+    world = World(start=START, drill=drill)
+    resources = {"limits": {"memory": "2Gi"}}
+
+    def give(found: Object) -> None:
+        found["spec"]["template"]["spec"]["containers"][0]["resources"] = resources
+
+    edit(kinds.DEPLOYMENT, namespace, name, give)(world)
+    world.advance(600.0)
+    assert has_condition(world.storage.get(kinds.DEPLOYMENT, namespace, name), "Available", "False")

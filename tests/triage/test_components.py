@@ -368,3 +368,16 @@ def test_a_deployment_whose_pods_are_not_seen_is_as_long_down_as_it_says() -> No
     lacks = {"type": "Available", "status": "False", "lastTransitionTime": "2026-11-21T01:40:00Z"}
     finding = judge(deployment("cdi-deployment", "cdi", 1, conditions=[lacks]))["Deployment cdi-deployment"]
     assert finding.since == parse_time("2026-11-21T01:40:00Z")
+
+
+@pytest.mark.parametrize(
+    ("made", "since"),
+    [("2026-11-21T01:59:50Z", "2026-11-21T01:40:00Z"), ("2026-11-01T00:00:00Z", "2026-11-21T02:00:00Z")],
+    ids=["others were there before", "the same as ever"],
+)
+def test_pods_that_were_made_anew_and_never_ready_do_not_make_the_trouble_younger(made: str, since: str) -> None:
+    unready = pod("virt-api", **STARTS)
+    unready.metadata.creation_timestamp = made
+    lacks = {"type": "Available", "status": "False", "lastTransitionTime": "2026-11-21T01:40:00Z"}
+    whole = deployment("virt-api", "kubevirt", 2, conditions=[lacks])
+    assert judge(whole, unready)["Deployment virt-api"].since == parse_time(since)

@@ -10,8 +10,8 @@ from kvtui.demo.admission import admit
 from kvtui.demo.catalog.applications import Application
 from kvtui.demo.catalog.virtualmachines import machine
 from kvtui.demo.managers import note_writer
-from kvtui.demo.objects import copy_of
-from kvtui.demo.storage import Kind, Object, StorageError
+from kvtui.demo.objects import amount, copy_of
+from kvtui.demo.storage import Change, Kind, Object, StorageError
 
 if TYPE_CHECKING:
     from kvtui.demo.world import World
@@ -158,3 +158,34 @@ def fail_again_and_again(
         fail_again_and_again(world, pod, reason=reason, message=message, tries=tries + 1)
 
     world.clock.call_later(min(_LONGEST_BACKOFF, 10.0 * 2**tries), again)
+
+
+def run_out_of_memory(world: World, namespace: str, labels: dict[str, str], node: str = "") -> None:
+    """Let the containers of such pods be killed as often as they start, on that node or on all, until they are made
+    with more memory than they have now.
+    """
+    has = max((_memory_of(pod) for pod in world.storage.list(kinds.POD, namespace, labels)), default=0.0)
+    killed: set[str] = set()
+
+    def look() -> None:
+        for pod in world.storage.list(kinds.POD, namespace, labels):
+            uid, elsewhere = pod["metadata"]["uid"], node and pod["spec"].get("nodeName") != node
+            if uid not in killed and pod["status"]["phase"] == "Running" and _memory_of(pod) <= has and not elsewhere:
+                killed.add(uid)
+                fail_again_and_again(world, pod, reason="OOMKilled")
+
+    def on_change(change: Change) -> None:
+        if change.kind is kinds.POD and change.namespace == namespace and labels.items() <= change.labels.items():
+            # Before anybody sees it ready.
+            world.clock.call_later(_SOON, look)
+
+    world.storage.subscribe(on_change)
+    look()
+
+
+_SOON = 0.01
+
+
+def _memory_of(pod: Object) -> float:
+    resources = pod["spec"]["containers"][0].get("resources", {})
+    return max(amount(resources.get(kind, {}).get("memory")) for kind in ("requests", "limits"))

@@ -8,7 +8,7 @@ from kvtui.demo import kinds
 from kvtui.demo.catalog.workloads import REGISTRY
 from kvtui.demo.controllers.daemons import HANDLER
 from kvtui.demo.drills.base import drill
-from kvtui.demo.drills.making import create, edit, fail_again_and_again, import_of, small_machine, workers
+from kvtui.demo.drills.making import create, edit, import_of, run_out_of_memory, small_machine, workers
 from kvtui.demo.storage import Object
 
 if TYPE_CHECKING:
@@ -26,14 +26,13 @@ def _pods(world: World, name: str) -> list[Object]:
     "one node does nothing for its VMs any more",
     briefing="VMs on one worker answer, but nobody can pause, stop or open them, and nothing new is started there.",
     debrief="The virt-handler pod of worker-02 crashes again and again (OOMKilled): no heartbeat for more than five "
-    "minutes, so virt-controller set kubevirt.io/schedulable=false. The guests run on. Give virt-handler more "
-    "memory and delete the pod.",
+    "minutes, so virt-controller set kubevirt.io/schedulable=false. The guests run on. See what takes the memory of "
+    "worker-02, or give virt-handler more by a patch in customizeComponents of the KubeVirt CR.",
 )
 def handler_silent(world: World) -> None:
     """The virt-handler of one node is killed whenever it starts."""
     node = workers(world)[1]
-    pod = next(pod for pod in _pods(world, HANDLER) if pod["spec"]["nodeName"] == node)
-    world.clock.call_later(120.0, lambda: fail_again_and_again(world, pod, reason="OOMKilled"))
+    world.clock.call_later(120.0, lambda: run_out_of_memory(world, "kubevirt", {"kubevirt.io": HANDLER}, node))
 
 
 @drill(
@@ -41,16 +40,16 @@ def handler_silent(world: World) -> None:
     "nothing that is asked for happens",
     briefing="Everything is green, but web/banner-1, made a quarter of an hour ago, does not even have a status.",
     debrief="Both virt-controller pods crash (OOMKilled): nobody makes instances, pods or migrations, and the VMs' "
-    "status is as old as that. What runs goes on. Give virt-controller more memory (customizeComponents in "
-    "the KubeVirt CR), then everything that was asked for is done.",
+    "status is as old as that. What runs goes on. Give virt-controller more memory (a patch in "
+    "customizeComponents of the KubeVirt CR; what is changed in its Deployment is put back), then everything that was "
+    "asked for is done.",
     develops=1200.0,
 )
 def controller_down(world: World) -> None:
     """The control loops of KubeVirt stand still."""
 
     def kill() -> None:
-        for pod in _pods(world, "virt-controller"):
-            fail_again_and_again(world, pod, reason="OOMKilled")
+        run_out_of_memory(world, "kubevirt", {"kubevirt.io": "virt-controller"})
 
     def ask() -> None:
         create(world, kinds.VM, small_machine("web", "banner-1", system="debian"))
@@ -89,11 +88,9 @@ def api_down(world: World) -> None:
 )
 def cdi_crash_loop(world: World) -> None:
     """CDI's controller is killed whenever it starts, and somebody orders an import meanwhile."""
-    labels = {"app": "containerized-data-importer"}
 
     def kill() -> None:
-        for pod in world.storage.list(kinds.POD, "cdi", labels):
-            fail_again_and_again(world, pod, reason="OOMKilled")
+        run_out_of_memory(world, "cdi", {"app": "containerized-data-importer"})
 
     def ask() -> None:
         url = "https://images.example.org/fedora-43.qcow2"
