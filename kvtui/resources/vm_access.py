@@ -1,7 +1,8 @@
 """Ways to a VM: a Service for its ports, and the password and keys that its access credentials hold.
 
-Credentials lie in Secrets that the VM names (``spec.template.spec.accessCredentials``); kvtui writes to those and makes
-no new ones, as which of them a guest heeds is set when it is made (virtctl credentials does the same).
+Credentials lie in Secrets that the VM names (``spec.template.spec.accessCredentials``). kvtui writes to those, and
+makes one that is missing if that is wanted. It has the VM name no further ones, as which of them a guest heeds is set
+when it is made (virtctl credentials does the same).
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from kvtui.backends.base import Backend, Permission
-from kvtui.errors import ConflictError
+from kvtui.errors import AbsentError, ConflictError, ForbiddenError
 from kvtui.joins.machine import Machine
 from kvtui.model import Ref
 from kvtui.resources.base import Action, Danger, objects
-from kvtui.resources.form import Answers, Choice, Form, Number, Option, Text
+from kvtui.resources.form import Answers, AnyField, Choice, Form, Number, Option, Text, Toggle
 from kvtui.resources.spec import Whole, find_part, items, read_whole, text_of
 from kvtui.resources.vm_changes import whom, why_no_vm
 from kvtui.store import View
@@ -35,6 +37,7 @@ _CREDENTIALS: Final = "spec.template.spec.accessCredentials"
 _PASSWORD: Final = "userPassword"
 _PUBLIC_KEY: Final = "sshPublicKey"
 _PATCH_SECRETS: Final = Permission("patch", "", "secrets")
+_CREATE_SECRETS: Final = Permission("create", "", "secrets")
 
 
 # Services ----------------------------------------------------------------------------------------------------------
@@ -87,54 +90,113 @@ async def _expose(backend: Backend, machine: Machine, answers: Answers) -> Ref:
 # Credentials -------------------------------------------------------------------------------------------------------
 
 
-async def _read_credentials(backends: Mapping[str, Backend], machines: Sequence[Machine], kind: str) -> Whole:
-    """The VM. Raises ConflictError where it has no such credentials."""
-    vm = await read_whole(backends[machines[0].backend], machines[0].ref)
-    if not _secrets(vm, kind):
+@dataclass(frozen=True)
+class Credential:
+    """A Secret that a VM names for its password or its keys."""
+
+    secret: Ref
+    way: str
+    """How what it holds comes into the guest."""
+    missing: bool
+    """Whether it is known not to exist."""
+    makable: bool
+    """Whether nothing is known that keeps the account from making it then."""
+
+
+async def _read_credentials(
+    backends: Mapping[str, Backend], machines: Sequence[Machine], kind: str
+) -> Sequence[Credential]:
+    """Those of a kind. Raises ConflictError where the VM has none."""
+    (machine,) = machines
+    backend, namespace = backends[machine.backend], machine.ref.namespace
+    named = _secrets(await read_whole(backend, machine.ref), kind)
+    if not named:
         raise ConflictError(
-            f"{machines[0].ref.path} has no access credentials for that",
+            f"{machine.ref.path} has no access credentials for that",
             f"its spec has no accessCredentials with {kind}",
             "add one (e edits it), then restart the VM",
         )
-    return vm
+    verdict = await backend.may(_CREATE_SECRETS, namespace)
+    makable = verdict.allowed or not verdict.asked
+    refs = [(Ref(machine.backend, "Secret", namespace, name), way) for name, way in named]
+    return [Credential(ref, way, await _is_missing(backend, ref), makable) for ref, way in refs]
 
 
-async def _read_passwords(backends: Mapping[str, Backend], _view: View, machines: Sequence[Machine]) -> Whole:
+async def _is_missing(backend: Backend, secret: Ref) -> bool:
+    """Who may write to Secrets need not be allowed to read them: then nobody knows."""
+    try:
+        await objects(backend).read(secret)
+    except AbsentError:
+        return True
+    except ForbiddenError:
+        return False
+    return False
+
+
+async def _read_passwords(
+    backends: Mapping[str, Backend], _view: View, machines: Sequence[Machine]
+) -> Sequence[Credential]:
     return await _read_credentials(backends, machines, _PASSWORD)
 
 
-async def _read_keys(backends: Mapping[str, Backend], _view: View, machines: Sequence[Machine]) -> Whole:
+async def _read_keys(backends: Mapping[str, Backend], _view: View, machines: Sequence[Machine]) -> Sequence[Credential]:
     return await _read_credentials(backends, machines, _PUBLIC_KEY)
 
 
 def _secrets(vm: Whole, kind: str) -> list[tuple[str, str]]:
     """The Secrets of the credentials of a kind, each with how it comes into the guest."""
+    ways = {"qemuGuestAgent": "its agent takes it within a minute, if it is connected"}
     found = []
     for item in items(vm, _CREDENTIALS):
         secret = text_of(item, f"{kind}.source.secret.secretName")
         method = find_part(item, f"{kind}.propagationMethod")
         if secret:
-            found.append((secret, next(iter(method), "") if isinstance(method, Mapping) else ""))
+            name = next(iter(method), "") if isinstance(method, Mapping) else ""
+            found.append((secret, ways.get(name, "the guest reads it when it boots")))
     return found
 
 
-def _choose_secret(vm: Whole, kind: str) -> Choice:
-    notes = {"qemuGuestAgent": "its agent takes it within a minute, if it is connected"}
-    options = [
-        Option(secret, note=notes.get(method, "the guest reads it when it boots"))
-        for secret, method in _secrets(vm, kind)
-    ]
-    return Choice("secret", "credential", options=options, named=len(options) > 1, hint="the Secret that the VM names")
+def _ask_secret(credentials: Sequence[Credential]) -> tuple[AnyField, ...]:
+    """Which of the Secrets, and of one that does not exist, whether to make it."""
+    missing = {one.secret.name: one.secret for one in credentials if one.missing}
+
+    def check(answers: Answers) -> str:
+        name = answers.text("secret")
+        return "" if answers.flag("make") else f"{name} does not exist: say yes, or {_tell_making(missing[name])}"
+
+    options = [_offer(one) for one in credentials]
+    which = Choice("secret", "credential", options=options, named=len(options) > 1, hint="the Secret that the VM names")
+    make = Toggle(
+        "make",
+        "make the Secret",
+        check=check,
+        asked=lambda answers: answers.text("secret") in missing,
+    )
+    return (which, make) if missing else (which,)
 
 
-def _password_form(_view: View, machines: Sequence[Machine], vm: Whole) -> Form:
+def _offer(credential: Credential) -> Option:
+    name = credential.secret.name
+    if not credential.missing:
+        return Option(name, note=credential.way)
+    if credential.makable:
+        return Option(name, note=f"it does not exist; {credential.way}")
+    return Option(name, reason=f"it does not exist, and needs {_CREATE_SECRETS}: {_tell_making(credential.secret)}")
+
+
+def _tell_making(secret: Ref) -> str:
+    """The command that makes a Secret."""
+    return f"kubectl create secret generic {secret.name} -n {secret.namespace}"
+
+
+def _password_form(_view: View, machines: Sequence[Machine], credentials: Sequence[Credential]) -> Form:
     def check_user(answers: Answers) -> str:
         return "" if _USER.fullmatch(answers.text("user")) else "letters, digits, . _ -"
 
     return Form(
         f"set a password in {whom(machines)}",
         (
-            _choose_secret(vm, _PASSWORD),
+            *_ask_secret(credentials),
             Text("user", "user", check=check_user, hint="who has an account in the guest"),
             Text("password", "password", secret=True),
         ),
@@ -146,7 +208,7 @@ async def _set_password(backend: Backend, machine: Machine, answers: Answers) ->
     await _put_in_secret(backend, machine, answers, user, answers.text("password"), f"set password of {user}")
 
 
-def _key_form(_view: View, machines: Sequence[Machine], vm: Whole) -> Form:
+def _key_form(_view: View, machines: Sequence[Machine], credentials: Sequence[Credential]) -> Form:
     def check(answers: Answers) -> str:
         key = answers.text("key")
         if is_private_key(key):
@@ -155,7 +217,7 @@ def _key_form(_view: View, machines: Sequence[Machine], vm: Whole) -> Form:
 
     return Form(
         f"let a key into {whom(machines)}",
-        (_choose_secret(vm, _PUBLIC_KEY), Text("key", "public key", check=check, hint="paste the whole line")),
+        (*_ask_secret(credentials), Text("key", "public key", check=check, hint="paste the whole line")),
     )
 
 
@@ -171,7 +233,13 @@ async def _put_in_secret(
     secret = Ref(machine.backend, "Secret", machine.ref.namespace, answers.text("secret"))
     data = {name: base64.b64encode(value.encode()).decode()}
     told = f"{verb} for {machine.ref.name}"
-    await objects(backend).patch(secret, {"data": data}, verb=told, about=machine.ref)
+    if answers.flag("make"):
+        await objects(backend).create(secret, {"type": "Opaque", "data": data}, verb=told, about=machine.ref)
+        return
+    try:
+        await objects(backend).patch(secret, {"data": data}, verb=told, about=machine.ref)
+    except AbsentError as error:
+        raise AbsentError(f"the Secret {secret.path} does not exist", hint=_tell_making(secret)) from error
 
 
 ACCESS: tuple[Action[Machine], ...] = (

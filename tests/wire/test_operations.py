@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from kvtui.backends.base import Permission, Verdict
 from kvtui.demo import kinds
-from kvtui.errors import BackendError, ChangedError, ConflictError
+from kvtui.errors import AbsentError, BackendError, ChangedError, ConflictError
 from kvtui.fleet import Fleet
 from kvtui.joins.machine import Machine
 from kvtui.joins.node import NodeRow
@@ -20,6 +21,7 @@ from kvtui.resources import node, vm
 from kvtui.resources.base import AnyAction
 from kvtui.resources.form import Draft
 from kvtui.resources.manifest import read_manifest, write_manifest
+from tests.actions.preparing import KEY
 from tests.cluster import RunningCluster, running_cluster
 from tests.wire.support import eventually, kept
 
@@ -208,27 +210,95 @@ async def test_a_service_leads_to_the_vm_alone() -> None:
         assert service["spec"]["ports"][0] | {"targetPort": 8080, "port": 80} == service["spec"]["ports"][0]
 
 
+async def name_secret(there: Site, row: Machine, credential: str, name: str) -> Ref:
+    """Have the VM name a Secret, which is not made."""
+    means = {credential: {"source": {"secret": {"secretName": name}}, "propagationMethod": {"qemuGuestAgent": {}}}}
+    backend: Any = there.fleet.backends[there.name]
+    await backend.patch(row.ref, {"spec": {"template": {"spec": {"accessCredentials": [means]}}}}, verb="edit")
+    return Ref(there.name, "Secret", row.ref.namespace, name)
+
+
+async def prepare(there: Site, action: AnyAction, row: Machine) -> Draft:
+    """The form of an action, as it comes."""
+    assert action.prepare is not None
+    assert action.form is not None
+    known = await action.prepare(there.fleet.backends, there.fleet.view, [row])
+    return Draft(action.form(there.fleet.view, [row], known))
+
+
 async def test_a_password_goes_into_the_secret_that_the_vm_names() -> None:
     async with site() as there:
         row = await some_running(there)
         backend: Any = there.fleet.backends[there.name]
-        action = VMS["set_password"]
-        assert action.prepare is not None
         with pytest.raises(ConflictError, match="no access credentials"):
-            await action.prepare(there.fleet.backends, there.fleet.view, [row])
-        secret = Ref(there.name, "Secret", row.ref.namespace, "passwords")
+            await prepare(there, VMS["set_password"], row)
+        secret = await name_secret(there, row, "userPassword", "passwords")
         await backend.create(secret, {"data": {}})
-        credential = {
-            "userPassword": {
-                "source": {"secret": {"secretName": "passwords"}},
-                "propagationMethod": {"qemuGuestAgent": {}},
-            }
-        }
-        await backend.patch(row.ref, {"spec": {"template": {"spec": {"accessCredentials": [credential]}}}}, verb="edit")
-        await there.do(action, row, user="ada", password="s3cret")
+        await there.do(VMS["set_password"], row, user="ada", password="s3cret")
         found = there.object("Secret", row, "passwords")
         assert found is not None
         assert base64.b64decode(found["data"]["ada"]) == b"s3cret"
+
+
+async def test_a_secret_that_does_not_exist_is_told_of_and_made_only_if_that_is_wanted() -> None:
+    async with site() as there:
+        row = await some_running(there)
+        secret = await name_secret(there, row, "sshPublicKey", "cat-keys")
+        draft = await prepare(there, VMS["add_key"], row)
+        draft.put("key", KEY)
+        command = f"kubectl create secret generic cat-keys -n {secret.namespace}"
+        assert draft.refusal == f"make the Secret: cat-keys does not exist: say yes, or {command}"
+        await there.do(VMS["add_key"], row, make=True, key=KEY)
+        made = there.object("Secret", row, "cat-keys")
+        assert made is not None
+        assert [base64.b64decode(value).decode() for value in made["data"].values()] == [KEY]
+        again = await prepare(there, VMS["add_key"], row)
+        assert [field.name for field in again.asked] == ["secret", "key"]
+
+
+async def test_who_may_not_make_a_secret_that_does_not_exist_is_told_who_has_to() -> None:
+    async with site() as there:
+        row = await some_running(there)
+        secret = await name_secret(there, row, "sshPublicKey", "cat-keys")
+        backend: Any = there.fleet.backends[there.name]
+
+        async def may(_permission: Permission, _namespace: str) -> Verdict:
+            return Verdict(False)
+
+        backend.may = may
+        draft = await prepare(there, VMS["add_key"], row)
+        draft.put("key", KEY)
+        assert draft.refusal == (
+            "credential: it does not exist, and needs create on secrets: "
+            f"kubectl create secret generic cat-keys -n {secret.namespace}"
+        )
+
+
+async def test_a_secret_that_goes_meanwhile_is_named_and_not_taken_for_the_vm() -> None:
+    async with site() as there:
+        row = await some_running(there)
+        backend: Any = there.fleet.backends[there.name]
+        secret = await name_secret(there, row, "sshPublicKey", "cat-keys")
+        await backend.create(secret, {"data": {}})
+        draft = await prepare(there, VMS["add_key"], row)
+        draft.put("key", KEY)
+        await backend.delete(secret)
+        with pytest.raises(AbsentError) as caught:
+            await VMS["add_key"].run(backend, row, draft.answers)
+        assert str(caught.value) == (
+            f"the Secret {secret.path} does not exist (kubectl create secret generic cat-keys -n {secret.namespace})"
+        )
+
+
+async def test_a_private_key_is_called_so() -> None:
+    async with site() as there:
+        row = await some_running(there)
+        backend: Any = there.fleet.backends[there.name]
+        await backend.create(await name_secret(there, row, "sshPublicKey", "cat-keys"), {"data": {}})
+        draft = await prepare(there, VMS["add_key"], row)
+        draft.put("key", "-----BEGIN OPENSSH PRIVATE KEY-----")
+        told = "that is a private key; the public one is in the file that ends in .pub"
+        assert draft.troubles == {"key": told}
 
 
 # Deleting ------------------------------------------------------------------------------------------------------------
