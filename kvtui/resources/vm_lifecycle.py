@@ -10,6 +10,7 @@ from kvtui.joins.disk import tell_lost
 from kvtui.joins.holdups import grace_left, grace_of, hold_start, hold_stop
 from kvtui.joins.machine import Machine
 from kvtui.records.base import is_true
+from kvtui.records.kubevirt import VirtualMachine
 from kvtui.resources.base import Action, Danger, lifecycle, objects
 from kvtui.store import View
 
@@ -41,11 +42,19 @@ def why_no_verb(machine: Machine) -> str:
         return "it is an instance without a VM, which can only be deleted"
     if vm.metadata.deletion_timestamp:
         return "the VM is being deleted"
+    return _copied(vm)
+
+
+def _copied(vm: VirtualMachine) -> str:
     if vm.status.snapshot_in_progress:
         return f"snapshot {vm.status.snapshot_in_progress} is being taken"
     if vm.status.restore_in_progress:
         return f"restore {vm.status.restore_in_progress} is under way"
     return ""
+
+
+def _is_deleted(machine: Machine) -> bool:
+    return machine.record.metadata.deletion_timestamp is not None
 
 
 def _underway(machine: Machine) -> str:
@@ -81,8 +90,12 @@ def _stop_when(machine: Machine) -> str:
 
 
 def _kill_when(machine: Machine) -> str:
+    vm = machine.vm
+    if vm is not None and machine.live is not None:
+        # Of one that is being deleted too: nothing else cuts short the grace period for which it waits.
+        return _copied(vm)
     reason = why_no_verb(machine)
-    if reason or machine.live is not None:
+    if reason:
         return reason
     if machine.run_strategy in _OFF_AFTER_STOP:
         return f"not running; stop keeps run strategy {machine.run_strategy} from starting it again"
@@ -128,7 +141,7 @@ def _warn_stop(machine: Machine) -> tuple[str, ...]:
 
 def _warn_kill(machine: Machine) -> tuple[str, ...]:
     said = ["the guest gets no chance to write its data"]
-    if machine.run_strategy in _OFF_AFTER_STOP:
+    if machine.run_strategy in _OFF_AFTER_STOP and not _is_deleted(machine):
         said.append(f"its run strategy changes from {machine.run_strategy} to Halted")
     return (*said, *_warn_end(machine))
 
@@ -144,7 +157,7 @@ def _warn_force_restart(machine: Machine) -> tuple[str, ...]:
 def _warn_end(machine: Machine) -> tuple[str, ...]:
     """What ends with the instance."""
     said = [*tell_lost(machine.spec.volumes)]
-    if machine.record.metadata.deletion_timestamp and machine.vm is not None:
+    if _is_deleted(machine) and machine.vm is not None:
         said.insert(0, "somebody is deleting it: once it has ended, the VM is gone")
     if machine.moving is not None:
         said.append(f"its migration to {machine.moving.target_node or 'another node'} ends too")
@@ -275,6 +288,7 @@ LIFECYCLE: tuple[Action[Machine], ...] = (
         already=_is_off,
         run=_kill,
         settled=_stopped,
+        vanishes=_is_deleted,
         awaits="being cut off",
         danger=Danger.TYPE,
         warn=_warn_kill,

@@ -29,7 +29,7 @@ ENDS = {
 }  # fmt: skip
 """What deletes its row, or ends what the row stands for."""
 PASSING = {"vm.stop", "vm.kill"}
-"""What ends a domain that is only there while it runs."""
+"""What ends a domain that is only there while it runs; what cuts off a VM that is being deleted."""
 
 
 def all_actions() -> list[AnyAction]:
@@ -47,6 +47,7 @@ def test_only_what_deletes_or_ends_a_row_is_done_when_it_goes() -> None:
 
     class Row:
         domain = passing
+        record = VirtualMachine()
 
     row: Any = Row()
     assert {one.id for one in all_actions() if one.vanishes(row)} - PASSING == ENDS
@@ -185,3 +186,15 @@ async def test_a_machine_that_ends_instead_is_no_success(stage: Stage, batches: 
 
 def test_no_pane_has_an_action_that_is_missing_here() -> None:
     assert {one.id for resource in RESOURCES for one in resource.verbs} <= {one.id for one in all_actions()}
+
+
+async def test_a_vm_that_is_deleted_is_cut_off_when_it_goes(stage: Stage, batches: Batches) -> None:
+    (row,) = rows(stage, RUNNING)
+    row.record.metadata.deletion_timestamp = "2026-11-21T01:56:00Z"
+    batch = batches.begin(replace(action("kill"), variants=()), VMS, [Task(row)])
+    await batches.carry_out(batch)
+    (item,) = batch.items
+    assert (item.state, stage.backend.calls) == (State.ACCEPTED, [f"stop within 0s shop/{RUNNING}"])
+    stage.fleet.store.post(Drop(NAME, VirtualMachineInstance, row.ref.namespace, RUNNING))
+    delete(stage, RUNNING)
+    assert (item.state, item.words) == (State.DONE, "it is gone")

@@ -319,11 +319,21 @@ def test_a_migration_that_failed_before_it_began_is_settled_and_told() -> None:
     assert ACTIONS["migrate"].outcome(before, done) == ""
 
 
+def deleted(items: dict[str, Object]) -> None:
+    items["VirtualMachine"]["metadata"]["deletionTimestamp"] = "2026-11-21T01:56:00Z"
+
+
+def test_a_vm_that_is_being_deleted_can_be_cut_off_and_nothing_else() -> None:
+    going = machine("running", deleted)
+    for name in ("start", "stop", "restart", "force_restart", "start_paused"):
+        assert ACTIONS[name].when(going) == "the VM is being deleted"
+    assert ACTIONS["kill"].when(going) == ""
+    assert "from Always to Halted" not in " ".join(ACTIONS["kill"].warn(going))
+    assert ACTIONS["kill"].when(machine("stopped", deleted)) == "the VM is being deleted"
+
+
 @pytest.mark.parametrize("verb", ["stop", "kill", "restart"])
 def test_what_ends_a_vm_that_somebody_deletes_says_that_it_goes(verb: str) -> None:
-    def deleted(items: dict[str, Object]) -> None:
-        items["VirtualMachine"]["metadata"]["deletionTimestamp"] = "2026-11-21T01:56:00Z"
-
     words = "somebody is deleting it: once it has ended, the VM is gone"
     assert words in ACTIONS[verb].warn(machine("running", deleted))
     assert words not in ACTIONS[verb].warn(machine("running"))
