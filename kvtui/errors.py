@@ -42,6 +42,10 @@ class UnconnectedError(UnreachableError):
     """There was no connection by which anything could be asked: nothing was sent."""
 
 
+class UnansweredError(UnreachableError):
+    """Whoever took what was to change something gave up waiting for it (502, 504): it may have been done."""
+
+
 class UnauthorizedError(BackendError):
     """The backend does not know who we are (401)."""
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from kvtui.actions.care import lasts, why_undeletable
 from kvtui.actions.items import AGAIN, Batch, Item, State, Task
 from kvtui.audit import chosen
-from kvtui.errors import KvtuiError, UnconnectedError, UnreachableError
+from kvtui.errors import KvtuiError, UnansweredError, UnconnectedError, UnreachableError
 from kvtui.fleet import Fleet
 from kvtui.joins.gitops import find_put_back, machines_put_back
 from kvtui.joins.holdups import hold_deletion
@@ -311,7 +311,8 @@ class Batches:
             self._give_up(item)
         except UnreachableError as error:
             self._end(item, State.UNKNOWN, _tell_unknown(error), keep=True)
-            self._give_up(item)
+            self._give_up(item, "gave no answer" if isinstance(error, UnansweredError) else "was lost")
+            self._settle(item)
         except KvtuiError as error:
             self._end(item, State.FAILED, str(error))
         except asyncio.CancelledError:
@@ -335,11 +336,11 @@ class Batches:
         words = "its answer was not waited for"
         return f"{words}; {health.reason}" if health is not None and health.reason else words
 
-    def _give_up(self, lost: Item) -> None:
-        """Send nothing more of a batch to a backend that was lost."""
+    def _give_up(self, lost: Item, how: str = "was lost") -> None:
+        """Send nothing more of a batch to a backend that was lost, or does not get round to answering."""
         backend = lost.ref.backend
         waiting = [item for item in lost.batch.items if item.ref.backend == backend]
-        self._keep_back(waiting, f"{backend} was lost before it was sent")
+        self._keep_back(waiting, f"{backend} {how} before it was sent")
 
     def _keep_back(self, items: Iterable[Item], words: str) -> int:
         waiting = [item for item in items if item.state is State.WAITING]

@@ -87,6 +87,11 @@ class Item:
         return self.state in _OPEN
 
     @property
+    def undecided(self) -> bool:
+        """Whether it may still be seen what comes of it: also of what nobody knows, while its row is looked at."""
+        return self.open or (self.state is State.UNKNOWN and self.row is not None)
+
+    @property
     def carried(self) -> bool:
         """Whether the program itself carries it on until its end."""
         return self.answers is not None and self.action.carried(self.answers)

@@ -303,8 +303,9 @@ class _Run:
         longest = max(max(item.patience, item.action.usual, item.action.lasts) for item in batch.items)
         limit = self._options.timeout or _PATIENCE * longest
         deadline = (begun if self._options.timeout else loop.time()) + limit
-        while any(item.open and self._awaits(item) for item in batch.items) and loop.time() < deadline:
-            self._line.show([f"{name_item(item)}: {item.words}" for item in batch.items if item.open and item.words])
+        while any(item.undecided and self._awaits(item) for item in batch.items) and loop.time() < deadline:
+            under_way = [item for item in batch.items if item.undecided and item.words]
+            self._line.show([f"{name_item(item)}: {item.words}" for item in under_way])
             await _pause(live)
         self._line.clear()
         if self._batches.carried:
@@ -346,7 +347,7 @@ class _Run:
 
     def _is_over(self, item: Item) -> bool:
         """Whether nothing more will be known of it: what we carry is ended by us, and tells what came of it."""
-        return not item.open and not (item.carried and item.row is not None)
+        return not item.open and not (item.undecided and self._awaits(item))
 
     def _is_enough(self, item: Item) -> bool:
         return item.state is State.ACCEPTED and not self._awaits(item)
@@ -384,8 +385,10 @@ class _Run:
     def _words(self, item: Item) -> str:
         if self._is_rehearsed(item):
             return clean_line(item.aim) if self._can_rehearse(item) else _UNTRIED
-        if item.state is not State.ACCEPTED or not self._awaits(item):
+        if not item.undecided or not self._awaits(item):
             return clean_line(item.words)
+        if item.state is State.UNKNOWN:
+            return clean_line("; ".join(filter(None, (item.words, self._batches.tell_row(item)))))
         seconds = item.seconds(self._fleet.clock()) or 0.0
         cause = self._batches.tell_row(item)
         late = f"its {'end' if item.shown else 'effect'} is not seen after {age(seconds)}"

@@ -27,7 +27,8 @@ exit codes:
        changed; by -l it is enough (0) that it was possible for one of them; with --wait also: accepted, and come to
        nothing
   2    the command line, the configuration or the kubeconfig makes no sense: nothing was sent
-  3    done to some and not to others; nobody knows; or the cluster does not answer
+  3    done to some and not to others; nobody knows (the connection broke, or a 502 or 504 came), and with --wait it was
+       not seen either; or the cluster does not answer
   4    not confirmed: nothing was sent
   5    accepted, but its effect or end was not seen in time (--wait); of downloads and uploads: --timeout is over
   130  interrupted; what was sent and what was not is told"""

@@ -72,6 +72,33 @@ FAULTS: Final[dict[str, Fault]] = {
     "silent": Fault(
         None, "nobody knows whether it was accepted: {url} fell silent: connected, but no answer came in time",
         State.UNKNOWN, "unknown", hangs=True),
+    "given up": Fault(
+        lambda: status(504, "Timeout: request did not complete within requested timeout - context deadline exceeded",
+                       "Timeout"),
+        "nobody knows whether it was accepted: the server gave up: Timeout: request did not complete within requested "
+        "timeout - context deadline exceeded (it may have been done all the same: look before you repeat it)",
+        State.UNKNOWN, "unknown"),
+    "given up in between": Fault(
+        lambda: web.Response(status=504, text="<html><head><title>504 Gateway Time-out</title></head></html>",
+                             content_type="text/html"),
+        'nobody knows whether it was accepted: the server gave up: a page of HTML, "504 Gateway Time-out", came from '
+        "{url} instead of an answer: is a proxy or a login page in between? (it may have been done all the same: look "
+        "before you repeat it)", State.UNKNOWN, "unknown"),
+    "bad gateway": Fault(
+        lambda: web.Response(status=502, text="upstream prematurely closed connection"),
+        "nobody knows whether it was accepted: the server cannot be reached by what stands before it: upstream "
+        "prematurely closed connection (it may have been done all the same: look before you repeat it)",
+        State.UNKNOWN, "unknown"),
+    "etcd gave up": Fault(
+        lambda: status(500, "etcdserver: request timed out", "InternalError"),
+        "nobody knows whether it was accepted: the server gave up: etcdserver: request timed out (it may have been "
+        "done all the same: look before you repeat it)", State.UNKNOWN, "unknown"),
+    "its judge gave up": Fault(
+        lambda: status(504, 'failed calling webhook "virtualmachine-validator.kubevirt.io": context deadline exceeded',
+                       "Timeout"),
+        'what judges such changes does not answer: failed calling webhook "virtualmachine-validator.kubevirt.io": '
+        "context deadline exceeded (until its pods run, no change of this kind is taken: look at them, KubeVirt's are "
+        "virt-api)"),
     "replaced": Fault(None, "{replaced} was re-created since: nothing was done", replaced=True),
 }  # fmt: skip
 

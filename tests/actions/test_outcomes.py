@@ -1,4 +1,5 @@
-"""What scripts are told of what came of a verb: when a guest has a new size, what was made, what was only tried."""
+"""What scripts are told of what came of a verb: when a guest has a new size, what was made, what was
+only tried, and what nobody answered."""
 
 from __future__ import annotations
 
@@ -9,8 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from kvtui.actions.batch import perform
+from kvtui.actions.items import Item
+from kvtui.cli import act as act_module
 from kvtui.cli import codes
 from kvtui.cli.demo import DemoCluster
+from kvtui.errors import UnansweredError
+from kvtui.fleet import Fleet
 from tests.actions.conftest import SPEED, Run
 from tests.actions.test_command_line import Machines
 
@@ -128,3 +134,51 @@ def test_a_cluster_that_is_not_reached_is_told_before_the_name(run: Run, kubecon
     told = next(line for line in err.splitlines() if "no vm named" in line)
     assert told.startswith("kvtui: demo: cannot connect to ")
     assert told.endswith(": so no vm named web/cache-1 is known")
+
+
+def give_up() -> None:
+    raise UnansweredError("the server gave up", "504 Gateway Time-out", "look before you repeat it", 504)
+
+
+async def perform_and_give_up(fleet: Fleet, item: Item) -> None:
+    await perform(fleet, item)
+    give_up()
+
+
+def test_what_nobody_knows_of_is_looked_at_where_its_effect_is_waited_for(
+    run: Run, vm: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(act_module, "perform", perform_and_give_up)
+    path = vm("Running")
+    code, out, _ = run("stop", path, "--yes", "--wait")
+    assert (code, out.startswith(f"{path}: done in ")) == (codes.OK, True)
+    path = vm("Running")
+    code, out, _ = run("stop", path, "--yes")
+    words = "nobody knows whether it was accepted: the server gave up: 504 Gateway Time-out (look before you repeat it)"
+    assert (code, out) == (codes.PARTIAL, f"{path}: nobody knows: {words}\n")
+
+
+def test_what_nobody_knows_of_and_is_not_seen_in_time_stays_so_and_says_how_it_stands(
+    run: Run, vm: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lose(_fleet: Fleet, _item: Item) -> None:
+        give_up()
+
+    monkeypatch.setattr(act_module, "perform", lose)
+    path = vm("Running")
+    code, out, _ = run("stop", path, "--yes", "--wait", "--timeout", "1s", "-o", "json")
+    (item,) = json.loads(out)["items"]
+    assert (code, item["state"]) == (codes.PARTIAL, "nobody knows")
+    assert item["words"].endswith("nothing ends its instance yet: virt-controller has not taken it up")
+
+
+def test_what_cannot_be_seen_of_what_nobody_knows_of_is_not_waited_for(
+    run: Run, vm: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lose(_fleet: Fleet, _item: Item) -> None:
+        give_up()
+
+    monkeypatch.setattr(act_module, "perform", lose)
+    code, out, err = run("snapshot", vm("Running"), "--yes", "--wait", "--timeout", "100")
+    assert (code, ": nobody knows: " in out) == (codes.PARTIAL, True)
+    assert "--timeout" not in err

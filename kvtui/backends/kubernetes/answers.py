@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from html import unescape
 from time import time
 from typing import Final
 
@@ -28,6 +29,7 @@ _LONGEST: Final = 2000
 """Characters of a server's words that are kept."""
 _BEGINNING: Final = 1024
 """Bytes of a body that tell what it is."""
+_TITLE: Final = re.compile(rb"<title[^>]*>\s*([^<]{1,200})", re.IGNORECASE)
 _MOVED_HINT: Final = "is that a login page? otherwise correct the server in the kubeconfig"
 _LONGEST_WAIT: Final = 60.0
 """Seconds of a ``Retry-After`` that are heeded: a wrong header must not silence anything for hours."""
@@ -101,6 +103,12 @@ def html_error(address: str) -> BackendError:
     return BackendError(_html_words(address))
 
 
+def _page_title(body: bytes) -> str:
+    """What a page of HTML says of itself: ``504 Gateway Time-out``."""
+    found = _TITLE.search(body)
+    return clean_line(unescape(found[1].decode(errors="replace"))).strip() if found is not None else ""
+
+
 def strip_prefix(words: str) -> str:
     """The text that matters of a refusal: without who refused and on what."""
     return _PREFIXES.sub("", words, count=1) if _PREFIXES.match(words) else words
@@ -145,14 +153,15 @@ def _status(body: bytes) -> Status | None:
     return found if found.kind == "Status" else None
 
 
-def _html_words(address: str) -> str:
+def _html_words(address: str, title: str = "") -> str:
     where = f" from {address}" if address else ""
-    return f"a page of HTML came{where} instead of an answer: is a proxy or a login page in between?"
+    what = f'a page of HTML, "{title}",' if title else "a page of HTML"
+    return f"{what} came{where} instead of an answer: is a proxy or a login page in between?"
 
 
 def _plain_words(body: bytes, headers: Mapping[str, str], address: str) -> str:
     if "html" in headers.get("Content-Type", "") or body[:1] == b"<":
-        return _html_words(address)
+        return _html_words(address, _page_title(body))
     return body[: 4 * _LONGEST].decode(errors="replace")
 
 

@@ -26,6 +26,8 @@ class Meaning(NamedTuple):
 
 MAY_BE_DONE: Final = "it may have been done all the same: look before you repeat it"
 """The way out where a server gave up on what was to change something."""
+_BAD_GATEWAY: Final = 502
+"""Never the API server's: a proxy found its answer missing or broken (RFC 9110 15.6.3)."""
 
 _OFF: Final = "it is off: all that can be done is to start it"
 _GONE: Final = "it was deleted, or never was in that namespace: look at the list again"
@@ -140,7 +142,9 @@ _OF_CODES: Final = {
     415: Meaning(_MISUNDERSTOOD, _BETWEEN),
     422: Meaning("it is not valid", "correct it and send it again"),
     429: Meaning("the server is busy", "try again in a moment"),
-    502: Meaning("the server cannot be reached by what stands before it", "look at the load balancer or proxy"),
+    _BAD_GATEWAY: Meaning(
+        "the server cannot be reached by what stands before it", "look at the load balancer or proxy"
+    ),
     503: Meaning(
         "the server is busy, or a part of it is down",
         "try again in a moment; for verbs of VMs look at the pods of virt-api",
@@ -176,6 +180,13 @@ def explain(code: int, reason: str, words: str) -> Meaning:
     if denier is not None:
         usual = _tell_webhook(denier[1], usual)
     return meaning._replace(title=meaning.title or usual.title, hint=meaning.hint or usual.hint)
+
+
+def leaves_open(error: BackendError) -> bool:
+    """Whether what was to change something may have been done all the same: something in between spoke, or the server
+    stopped waiting. So it is of its 504: "the operation may still complete" (apimachinery, pkg/api/errors/errors.go).
+    """
+    return error.code == _BAD_GATEWAY or error.hint == MAY_BE_DONE
 
 
 def _tell_quota(words: str) -> str:

@@ -14,9 +14,10 @@ import msgspec
 from kvtui.backends.acting import Guard, unsent
 from kvtui.backends.kubernetes.discovery import Discovery
 from kvtui.backends.kubernetes.places import find_path, find_subresource
+from kvtui.backends.kubernetes.refusals import MAY_BE_DONE, leaves_open
 from kvtui.backends.kubernetes.server import ANY, JSON, Server, decode
 from kvtui.backends.objects import Body
-from kvtui.errors import BackendError, ConflictError, UntriableError
+from kvtui.errors import BackendError, ConflictError, UnansweredError, UntriableError
 from kvtui.model import Ref
 from kvtui.records.base import Meta
 from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
@@ -180,6 +181,8 @@ class Verbs:
             # An admission webhook with side effects fails every dry run, whatever it is asked.
             if self.dry_run and _NO_REHEARSAL in error.detail:
                 raise UntriableError(f"{ref.path} cannot be tried out", error.detail, code=error.code) from error
+            if not self.dry_run and leaves_open(error):
+                raise UnansweredError(error.title, error.detail, MAY_BE_DONE, error.code) from error
             raise
 
     async def _create(self, ref: Ref, body: Body) -> Ref:
