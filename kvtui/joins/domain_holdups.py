@@ -19,6 +19,14 @@ def hold_stop(guest: Guest) -> str:
     return f"the guest has not shut down{agent}; libvirt never cuts it off, force stop does"
 
 
+def hold_reboot(guest: Guest) -> str:
+    """What keeps it from having rebooted."""
+    if held := _hold_all(guest):
+        return held
+    agent = "" if guest.domain.agent else ": no guest agent is connected, and a guest may ignore the power button"
+    return f"the guest has not rebooted{agent}; libvirt never cuts it off, reset does"
+
+
 def hold_end(guest: Guest) -> str:
     """The same of one that is cut off."""
     return _hold_all(guest) or "its QEMU has not ended yet"

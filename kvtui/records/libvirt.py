@@ -202,6 +202,8 @@ class Domain(Record):
     """When that state was seen to begin; None when it began before we looked."""
     started: float | None = None
     """When it was seen to start."""
+    rebooted: float | None = None
+    """When it was last seen to be reset, by its guest or from outside, in the same process."""
     id: int | None = None
     """Of the running process; None while it is inactive."""
     autostart: bool = False

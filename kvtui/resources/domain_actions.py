@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from kvtui.backends.base import Backend
 from kvtui.backends.domains import Power, Saves, Tuning
 from kvtui.joins.domain import Guest
-from kvtui.joins.domain_holdups import hold_end, hold_job, hold_start, hold_stop
+from kvtui.joins.domain_holdups import hold_end, hold_job, hold_reboot, hold_start, hold_stop
 from kvtui.joins.storage import name_broken
 from kvtui.records.libvirt import DomainState
 from kvtui.resources import sources
@@ -202,6 +202,13 @@ def _started(before: Guest, now: Guest) -> bool:
     return now.domain.active and now.domain.id != before.domain.id
 
 
+def _rebooted(before: Guest, now: Guest) -> bool:
+    if now.domain.driver not in ("kvm", "qemu"):
+        # The other drivers of libvirt have no event of it.
+        return True
+    return now.domain.rebooted != before.domain.rebooted or now.domain.id != before.domain.id
+
+
 def _stopped(before: Guest, now: Guest) -> bool:
     return not now.domain.active or now.domain.id != before.domain.id
 
@@ -308,7 +315,9 @@ _POWER: tuple[Action[Guest], ...] = (
         needs=NEEDS,
         when=_when_active(_restart_when),
         run=_restart,
-        settled=_at_once,
+        settled=_rebooted,
+        outcome=_end,
+        holds=lambda _view, _before, now, _clock: hold_reboot(now),
         reads=(sources.BLOCK_JOBS,),
         breaks=name_lasting_jobs,
         awaits="reboot asked",

@@ -8,6 +8,7 @@ import pytest
 
 from kvtui.fleet import Fleet
 from kvtui.model import Finding
+from kvtui.records.libvirt import Domain
 from tests.libvirt.conftest import live, make_backend, until
 from tests.real.conftest import import_libvirt
 from tests.real.domains import define_domain, running_guest
@@ -60,6 +61,10 @@ async def test_a_guest_that_panicked_boots_and_runs_after_the_reset_that_is_its_
             await backend.reset(finding.subject)
             await until(fleet, lambda: not found(fleet, "boom"), 20)
             line.log_in()
+            (seen,) = (domain.rebooted for ref, domain in fleet.view.items(Domain) if ref.name == "boom")
+            assert seen is not None
+            await backend.restart(finding.subject)
+            await until(fleet, lambda: any(domain.rebooted != seen for _, domain in fleet.view.items(Domain)), 20)
 
 
 async def test_a_vm_that_runs_is_told_what_its_next_start_changes_and_one_that_is_off_that_it_should_run(

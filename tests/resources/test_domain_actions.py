@@ -32,7 +32,7 @@ DISK = Disk(target="vda", source="/pool/web.qcow2", kind="file")
 WEB = Domain(
     metadata=Meta(name="web", uid="u-web"), state=DomainState.RUNNING, id=1, vcpus=2, vcpus_most=4, memory=512 << 20,
     memory_most=1 << 30, disks=(DISK, Disk(target="sda", device="cdrom")), nics=(Nic(mac="52:54:00:00:00:01"),),
-    agent=True,
+    agent=True, driver="kvm",
 )  # fmt: skip
 
 
@@ -156,6 +156,8 @@ def test_what_is_lost_is_said_first(name: str, subject: Guest, words: str) -> No
         ("unpause", guest(state=DomainState.PAUSED), guest()),
         ("save", guest(), off(saved=True)),
         ("reset", guest(state=DomainState.CRASHED), guest()),
+        ("restart", guest(), guest(rebooted=9.0)),
+        ("restart", guest(), guest(id=99)),
         ("drop_save", off(saved=True), off()),
     ],
 )

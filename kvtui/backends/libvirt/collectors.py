@@ -57,7 +57,13 @@ class DomainCollector:
             wake()
 
         events.listen(_RESHAPING, hear)
-        events.listen(("REBOOT", "WATCHDOG"), lambda *_: wake())
+
+        def hear_reboot(uuid: str, *_: object) -> None:
+            self._survey.note_reboot(uuid)
+            wake()
+
+        events.listen(("REBOOT",), hear_reboot)
+        events.listen(("WATCHDOG",), lambda *_: wake())
         self._survey.on_news(events.from_any_thread(wake))
 
     def collect(self, connection: libvirt.virConnect) -> Found:

@@ -32,7 +32,7 @@ _LIFECYCLE: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ("user", "migrated", "I/O error", "watchdog", "restored", "from snapshot", "api error", "post-copy",
          "post-copy failed", "guest shut down"),
     ),
-    ("resumed", ("unpaused", "migrated", "from snapshot", "post-copy", "post-copy failed")),
+    ("unpaused", ("user", "migrated", "from snapshot", "post-copy", "post-copy failed")),
     ("stopped", ("shutdown", "destroyed", "crashed", "migrated", "saved", "failed", "from snapshot", "recreated")),
     ("shut down", ("finished", "by the guest", "by the host")),
     ("suspended", ("to memory", "to disk")),
@@ -40,7 +40,7 @@ _LIFECYCLE: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 )  # fmt: skip
 _BAD: Final = frozenset(
     {("paused", "I/O error"), ("paused", "watchdog"), ("paused", "post-copy failed"), ("paused", "api error"),
-     ("resumed", "post-copy failed"), ("stopped", "crashed"), ("stopped", "failed"), ("crashed", "panicked"),
+     ("unpaused", "post-copy failed"), ("stopped", "crashed"), ("stopped", "failed"), ("crashed", "panicked"),
      ("crashed", "crash kernel loaded")}
 )  # fmt: skip
 _AGENT: Final = ("", "connected", "disconnected")

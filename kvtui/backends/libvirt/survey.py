@@ -60,6 +60,7 @@ class Survey:
         self._mute: dict[str, float] = {}
         """Since when agents that are connected do not answer."""
         self._clocks: dict[str, float] = {}
+        self._reboots: dict[str, float] = {}
         self._snapshots: dict[str, int] | None = None
         """Of domains that have some; None while nobody counts them."""
         self._errors: dict[str, Mapping[str, str]] = {}
@@ -142,6 +143,10 @@ class Survey:
     def note_clock(self, uuid: str, ahead: float) -> None:
         """By how many seconds the clock of a guest is ahead of ours."""
         self._clocks[uuid] = ahead
+
+    def note_reboot(self, uuid: str) -> None:
+        """A guest has rebooted just now."""
+        self._reboots[uuid] = time.time()
 
     def settle_addresses(self) -> None:
         """Everybody was asked for addresses who can be."""
@@ -283,7 +288,7 @@ class Survey:
         alive = {domain.metadata.uid for domain in domains}
         remembering: tuple[dict[str, Any], ...] = (
             self._shapes, self._known, self._counters, self._samples, self._uses, self._addresses, self._errors,
-            self._silent, self._answered, self._mute, self._clocks,
+            self._silent, self._answered, self._mute, self._clocks, self._reboots,
         )  # fmt: skip
         for remembered in remembering:
             for uuid in remembered.keys() - alive:
@@ -318,6 +323,7 @@ class Survey:
         if domain.active and uuid in self._counters:
             domain = with_figures(domain, self._counters[uuid], self._uses.get(uuid))
         if domain.active:
+            domain.rebooted = self._reboots.get(uuid)
             domain.addresses = self._addresses.get(uuid, ())
             domain.hung = self._is_hung(uuid)
             domain.measured = self._is_measured(domain, now)
