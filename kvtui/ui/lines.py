@@ -109,12 +109,12 @@ class LinesView(ScrollView, PaintedWidget, can_focus=True):
         self.refresh()
         return len(self._matches)
 
-    def next_match(self, step: int = 1) -> None:
+    def next_match(self, step: int = 1) -> bool:
         """Go to the next line found, or with ``-1`` the one before; round the end. The first is sought from the top of
-        the view on.
+        the view on. Whether there is one.
         """
         if not self._matches:
-            return
+            return False
         here = self.scroll_offset.y - 1 if self._found is None else self._found
         if step > 0:
             self._found = next((at for at in self._matches if at > here), self._matches[0])
@@ -122,6 +122,7 @@ class LinesView(ScrollView, PaintedWidget, can_focus=True):
             self._found = next((at for at in reversed(self._matches) if at < here), self._matches[-1])
         self.scroll_to(y=self._found, animate=False)
         self.refresh()
+        return True
 
     def render_line(self, y: int) -> Strip:
         """One line of the viewport."""

@@ -55,7 +55,7 @@ class LiveTable(PaintedWidget, Generic[K], can_focus=True, inherit_bindings=Fals
             self.table = table
 
     class Activated(Moved):
-        """Enter was pressed on the row under the cursor, or it was clicked twice."""
+        """Enter was pressed, be it that there is no row; or the row under the cursor was clicked twice."""
 
     class SortPicked(Message):
         """A column's title was clicked."""
@@ -223,8 +223,7 @@ class LiveTable(PaintedWidget, Generic[K], can_focus=True, inherit_bindings=Fals
     def action_activate(self) -> None:
         """Open the row under the cursor."""
         self.on_top = False
-        if self._cursor is not None:
-            self.post_message(self.Activated(self))
+        self.post_message(self.Activated(self))
 
     def toggle_mark(self) -> None:
         """Mark or unmark the row under the cursor and go on to the next."""

@@ -385,14 +385,22 @@ class ResourcePane(Vertical):
         return self._fleet.name(self.resource.ref(row))
 
     def _say_empty(self) -> None:
-        if self.listing.refs:
-            return
+        if not self.listing.refs:
+            self.table.show_message(*self._why_empty())
+
+    def _why_empty(self) -> tuple[str, ...]:
         feed = worst_feed(self._fleet, self.resource) or unread_feed(self._fleet, self.resource)
         namespace = self.listing.namespace
         own = "any namespace" if any(source.namespaced for source in self.resource.own) else "sight"
         scope = f"namespace {namespace}" if namespace else own
         now = self._fleet.clock()
-        self.table.show_message(*empty_lines(self.resource, feed, now, filtered=self.listing.total, scope=scope))
+        return empty_lines(self.resource, feed, now, filtered=self.listing.total, scope=scope)
+
+    def _is_chosen(self) -> bool:
+        """Whether there is a row under the cursor; else it is said why there is none."""
+        if self.current is None:
+            self.notify(f"no row is chosen: {self._why_empty()[0]}", severity="warning", timeout=4)
+        return self.current is not None
 
     # Keys ----------------------------------------------------------------------------------------------------------
 
@@ -409,13 +417,15 @@ class ResourcePane(Vertical):
 
     def action_mark(self) -> None:
         """Mark or unmark."""
-        self.table.toggle_mark()
-        self.draw_title()
+        if self._is_chosen():
+            self.table.toggle_mark()
+            self.draw_title()
 
     def action_mark_range(self) -> None:
         """Mark from the last marked row to here."""
-        self.table.mark_range()
-        self.draw_title()
+        if self._is_chosen():
+            self.table.mark_range()
+            self.draw_title()
 
     def action_sort_next(self) -> None:
         """Sort by the next column that is on the screen."""
@@ -431,7 +441,7 @@ class ResourcePane(Vertical):
     def action_open_tab(self, tab: str) -> None:
         """Show the row under the cursor in full."""
         self.hold_row()
-        if self.current is not None:
+        if self._is_chosen() and self.current is not None:
             self.post_message(self.Opened(self.resource, self.current, tab))
 
     def on_live_table_activated(self, event: LiveTable.Activated) -> None:

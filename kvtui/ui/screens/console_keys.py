@@ -52,13 +52,24 @@ class ConsoleKeys:
             self._consoles.open(Channel(ref))
 
     def open_last(self) -> None:
-        """Give the keyboard to the console that is shown, if there is one."""
-        if self._consoles.current is not None:
+        """Give the keyboard to the console that is shown."""
+        if self._is_open() and self._consoles.current is not None:
             self._consoles.open(self._consoles.current)
+
+    def step(self, by: int) -> None:
+        """Go to the next or the previous console."""
+        if self._is_open():
+            self._consoles.step(by)
+
+    def _is_open(self) -> bool:
+        """Whether there is a console; else that is said."""
+        if self._consoles.current is None:
+            self._screen.notify(_NONE_OPEN, severity="warning")
+        return self._consoles.current is not None
 
     def open_alone(self) -> None:
         """Give the whole screen to the console that is shown, until it is left."""
-        if self._consoles.current is not None:
+        if self._is_open():
             self._screen.show_alone(True)
             self.open_last()
 
@@ -84,8 +95,7 @@ class ConsoleKeys:
     def open_menu(self) -> None:
         """Choose what to do with the shown console; the keyboard is in it again if it was before the chord."""
         channel, terminal = self._consoles.current, self._consoles.shown
-        if channel is None or terminal is None:
-            self._screen.notify(_NONE_OPEN, severity="warning")
+        if not self._is_open() or channel is None or terminal is None:
             return
         if self._since_left == 1:
             self._screen.set_focus(terminal)
@@ -94,8 +104,7 @@ class ConsoleKeys:
 
     def read(self) -> None:
         """Read what the shown console has shown; it is alone on the screen again if it was before the chord."""
-        if self._consoles.shown is None:
-            self._screen.notify(_NONE_OPEN, severity="warning")
+        if not self._is_open() or self._consoles.shown is None:
             return
         if self._since_left == 1:
             self._screen.show_alone(self._left_alone)

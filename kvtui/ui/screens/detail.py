@@ -175,12 +175,17 @@ class DetailScreen(Screen[Ref]):
         """Read the tab again."""
         self._agent_asked = ()
         self.action_tab(self._tab)
+        self.notify("read again", timeout=2)
 
     def action_container(self) -> None:
         """Show the log of the pod's next container."""
-        if self._tab == "log" and len(self._containers) > 1:
+        if self._tab != "log":
+            self.notify("only the log has containers: 6 shows it", severity="warning", timeout=4)
+        elif len(self._containers) > 1:
             self._containers.append(self._containers.pop(0))
             self.action_tab("log")
+        else:
+            self.notify("there is no other container", severity="warning", timeout=4)
 
     def on_live_table_activated(self, event: LiveTable.Activated) -> None:
         """Show the layer in full; what is chosen from there is this screen's end, too."""
@@ -226,6 +231,7 @@ class DetailScreen(Screen[Ref]):
     def action_go(self) -> None:
         """Leave for the row of the layer under the cursor."""
         if self._tab != "stack":
+            self.notify("only layers of the stack have rows to go to: 4 shows it", severity="warning", timeout=4)
             return
         found = self._layer_row
         if found is None:
@@ -236,6 +242,7 @@ class DetailScreen(Screen[Ref]):
     def action_search(self) -> None:
         """Ask what to look for."""
         if self._tab == "stack":
+            self.notify("a stack is not searched: 1 shows the overview, which is", severity="warning", timeout=4)
             return
         self._find.display, self._keys.display = True, False
         self._find.value = ""
@@ -243,7 +250,8 @@ class DetailScreen(Screen[Ref]):
 
     def action_match(self, step: int) -> None:
         """Move to the next or previous match."""
-        self._text.next_match(step)
+        if not self._text.next_match(step):
+            self.notify("nothing was found: / asks what to look for", severity="warning", timeout=4)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Search."""

@@ -154,16 +154,24 @@ class JobsScreen(Screen[None]):
 
     def action_step(self) -> None:
         """Give the keyboard to the other table."""
-        self.set_focus(self.item_table if self.batch_table.has_focus else self.batch_table)
+        if not self._say_none():
+            self.set_focus(self.item_table if self.batch_table.has_focus else self.batch_table)
 
     def action_faults(self) -> None:
         """Show only rows that are in trouble, or all."""
-        self._faults = not self._faults
-        self._redraw_items()
+        if not self._say_none():
+            self._faults = not self._faults
+            self._redraw_items()
+
+    def _say_none(self) -> bool:
+        """Whether nothing was done yet, which is said then."""
+        if self.chosen is None:
+            self.notify(_NONE[0], severity="warning", timeout=4)
+        return self.chosen is None
 
     def action_cancel(self) -> None:
         """Send nothing more of the chosen action."""
-        if self.chosen is None:
+        if self._say_none() or self.chosen is None:
             return
         kept = self._runner.batches.cancel(self.chosen)
         words = f"{kept} of {len(self.chosen.items)} are not sent" if kept else "all of it was sent already"
@@ -173,7 +181,7 @@ class JobsScreen(Screen[None]):
     def action_retry(self) -> None:
         """Try again what failed or was not sent."""
         batch = self.chosen
-        if batch is None:
+        if self._say_none() or batch is None:
             return
         if not _is_retriable(batch):
             why = "it goes on still" if batch.unsent else "nothing of it failed"
@@ -190,11 +198,14 @@ class JobsScreen(Screen[None]):
     def on_live_table_activated(self, event: LiveTable.Activated) -> None:
         """From an action to its rows; of a row, show it in full."""
         event.stop()
+        if self._say_none():
+            return
         if event.table is self.batch_table:
             self.set_focus(self.item_table)
             return
         item = self.item_table.cursor
         if item is None:
+            self.notify("none of its rows is in trouble: ! shows all", severity="warning", timeout=4)
             return
         resource = item.batch.resource
         if not item.ref.name or resource.row(self._fleet.view, item.ref) is None:

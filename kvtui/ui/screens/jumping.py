@@ -26,12 +26,13 @@ class Jumping:
         self._batches = batches
 
     def find(self, ref: Ref) -> tuple[AnyResource, Ref] | None:
-        """The row that tells of an object, with its resource, be it on no pane."""
-        return find_row(self._fleet.view, ref, self._resources.values())
+        """The row that tells of an object, with its resource, be it on no pane; None where there is no such row."""
+        found = find_row(self._fleet.view, ref, self._resources.values())
+        return found if found is not None and found[0].row(self._fleet.view, found[1]) is not None else None
 
     def has_row(self, ref: Ref) -> bool:
         """Whether there is a row to go to."""
-        return self.find(ref) is not None or find_pane(self._screen.panes, ref.kind) is not None
+        return self.find(ref) is not None or find_rows(self._screen.panes, ref) is not None
 
     def jump(self, ref: Ref) -> None:
         """Put the cursor on a row, taking back what hides it."""

@@ -29,7 +29,7 @@ from kvtui.ui.screens.jumping import Jumping
 from kvtui.ui.screens.main_keys import MAIN_KEYS
 from kvtui.ui.screens.panes import BESIDE, CONSOLE_KINDS, PanesScreen
 from kvtui.ui.screens.pictures import PicturesScreen
-from kvtui.ui.screens.problems import Choice, ProblemsScreen
+from kvtui.ui.screens.problems import Choice, ProblemsScreen, tell_lack
 from kvtui.ui.screens.prompting import Prompting
 from kvtui.ui.table import LiveTable
 
@@ -83,12 +83,16 @@ class MainScreen(PanesScreen):
 
     def action_zoom(self) -> None:
         """Show the pane alone, or all again; with a console below, give the list the larger part."""
+        before = self.single
         self._zoomed = not self._zoomed
         self._arrange()
         if self.consoles.display and self.size.width < BESIDE:
             part = "the list has the larger part" if self._zoomed else "the console has its part again"
             alone = name_key(self._settings.keys.get("main.alone", "Z"))
             self.notify(f"{part}; {alone} shows the console alone", timeout=4)
+        elif self.single == before:
+            self._zoomed = not self._zoomed
+            self.notify("this pane stands alone already: there is no room for more, or it has no place among them")
 
     def action_zoom_console(self) -> None:
         """Give the whole screen to the open console, until it is left."""
@@ -129,13 +133,13 @@ class MainScreen(PanesScreen):
 
     def on_live_table_activated(self, event: LiveTable.Activated) -> None:
         """From a problem, go to the row that it is about; what has none is told in full among all problems."""
-        finding = self.problems.finding
-        if event.table is not self.problems.table or finding is None:
+        if event.table is not self.problems.table:
             return
-        if self._jumping.has_row(finding.subject):
+        finding = self._chosen_problem()
+        if finding is not None and self._jumping.has_row(finding.subject):
             self.jump(finding.subject)
-        else:
-            self._show_problems(finding)
+        elif finding is not None:
+            self._show_problems(finding, tell_lack(self._fleet.name(finding.subject)))
 
     def jump(self, ref: Ref) -> None:
         """Put the cursor on a row, taking back what hides it."""
@@ -152,14 +156,18 @@ class MainScreen(PanesScreen):
 
     def action_tell(self, tab: str) -> None:
         """From a problem, show a tab of what it is about; what has no row is told in full among all problems."""
-        finding = self.problems.finding if self.problems.table.has_focus else None
-        if finding is None:
-            return
-        found = self._jumping.find(finding.subject)
+        finding = self._chosen_problem() if self.problems.table.has_focus else None
+        found = self._jumping.find(finding.subject) if finding is not None else None
         if found is not None:
             self._jumping.open(*found, tab)
-        else:
-            self._show_problems(finding)
+        elif finding is not None:
+            self._show_problems(finding, tell_lack(self._fleet.name(finding.subject), tab))
+
+    def _chosen_problem(self) -> Finding | None:
+        """What stands for the problem under the cursor; where there is none, that is said."""
+        if self.problems.finding is None:
+            self.notify("no problem is chosen: there is none in the strip", severity="warning", timeout=4)
+        return self.problems.finding
 
     # Consoles ------------------------------------------------------------------------------------------------------
 
@@ -182,7 +190,7 @@ class MainScreen(PanesScreen):
 
     def action_step_console(self, by: int) -> None:
         """Go to the next or the previous console."""
-        self.consoles.step(by)
+        self._console_keys.step(by)
 
     def action_screens(self) -> None:
         """Look at the screens of the marked VMs, or of the chosen one."""
@@ -214,7 +222,7 @@ class MainScreen(PanesScreen):
         """Show all problems, and go to the row that is chosen there."""
         self._show_problems()
 
-    def _show_problems(self, chosen: Finding | None = None) -> None:
+    def _show_problems(self, chosen: Finding | None = None, note: str = "") -> None:
 
         def go(choice: Choice | None) -> None:
             self.problems.redraw()
@@ -225,7 +233,7 @@ class MainScreen(PanesScreen):
             elif choice is not None:
                 self.jump(choice.ref)
 
-        self.app.push_screen(ProblemsScreen(self._fleet, self._acknowledged, self._jumping.has_row, chosen), go)
+        self.app.push_screen(ProblemsScreen(self._fleet, self._acknowledged, self._jumping.has_row, chosen, note), go)
 
     def action_read_console(self) -> None:
         """Read what the shown console has shown; it is alone on the screen again if it was before the chord."""

@@ -40,6 +40,14 @@ _PANES_LEAST = 5
 """Lines that the panes keep above the consoles."""
 _CONSOLE_LEAST = 5
 """Lines that the consoles keep below the panes."""
+_ON_PROBLEMS = (
+    ("", "enter", "its row"),
+    ("pane.why", "w", "why"),
+    ("pane.stack", "x", "stack"),
+    ("pane.timeline", "t", "timeline"),
+    ("main.problems", "P", "all problems"),
+)
+"""Keys of the strip: the name by which the user may have another, the key, the word."""
 _MANY_MARKS = 100
 """From how many marked rows on the footer takes its time: each of them is judged ..."""
 _FOOTER_PAUSE = 0.5
@@ -277,12 +285,21 @@ class PanesScreen(Screen[None]):
                 [Piece(" "), *entry(detach, "back to the list", rank=0), Piece(f"{out} {menu}", "key"), Piece(" menu")]
             )
         elif self.problems.table.has_focus:
-            self._footer.show_actions((), {}, {}, entry("enter", "go to the row", rank=2))
+            self._footer.show_actions((), {}, {}, self._ways_from_problem())
         elif self._header.read_only:
             self._footer.show_actions((), {}, {}, [Piece("READ-ONLY: looks only  "), *self._ways_in()])
         else:
             pane.ask_rights()
             self._footer.show_actions(pane.resource.verbs, pane.reasons(), self._settings.keys, self._ways_in())
+
+    def _ways_from_problem(self) -> list[Piece]:
+        """The keys of the strip."""
+        keys = self._settings.keys
+        return [
+            piece
+            for rank, (name, key, word) in enumerate(_ON_PROBLEMS, start=2)
+            for piece in entry(keys.get(name, key).split(",")[0].strip(), word, rank=rank)
+        ]
 
     def _ways_in(self) -> list[Piece]:
         """The keys that change nothing."""

@@ -334,6 +334,8 @@ class PicturesScreen(Screen[Ref | None]):
         """Show the picture of the cursor alone."""
         if not self._alone:
             await self._stand_alone(True)
+        else:
+            self.notify("it stands alone already: + shows less of it, and that larger", timeout=4)
 
     async def _stand_alone(self, alone: bool) -> None:
         self._alone = alone
@@ -377,7 +379,12 @@ class PicturesScreen(Screen[Ref | None]):
         """Show less of the picture and that larger, or more of it."""
         if not self._alone:
             await self._stand_alone(True)
-        self._zoom = _ZOOMS[min(max(0, _ZOOMS.index(self._zoom) + by), len(_ZOOMS) - 1)]
+            by = max(0, by)
+        wanted = _ZOOMS.index(self._zoom) + by
+        if not 0 <= wanted < len(_ZOOMS):
+            self.notify("all of the picture is shown" if by < 0 else "it is as large as it gets", timeout=4)
+            return
+        self._zoom = _ZOOMS[wanted]
         if self._zoom == 1:
             self._place = None
         self._redraw()

@@ -28,6 +28,7 @@ from kvtui.ui.table import LiveTable
 
 _GROUPS: Final = ("cause", "node", "namespace")
 
+
 _Key = tuple[str, ...]
 """A heading's group and name, or rule and subject of a finding."""
 
@@ -72,13 +73,19 @@ class ProblemsScreen(Screen[Choice]):
         acknowledged: Acknowledged,
         has_row: Callable[[Ref], bool],
         chosen: Finding | None = None,
+        note: str = "",
     ) -> None:
-        """`has_row` says whether there is one to go to; `chosen` is the finding to show first."""
+        """`has_row` says whether there is one to go to; `chosen` is the finding to show first, and `note` what is said
+        of its object.
+        """
         super().__init__()
         self._fleet = fleet
         self._acknowledged = acknowledged
         self._has_row = has_row
         self._chosen = chosen
+        self._note = note
+        self._noted = _key(chosen) if chosen is not None else None
+        """The line that the note is of."""
         self._group = _GROUPS[0]
         self._title = Static(classes="detail-title", markup=False)
         columns = self._columns()
@@ -122,10 +129,15 @@ class ProblemsScreen(Screen[Choice]):
         entries = dict(self._by_cause(problems) if self._group == "cause" else self._grouped(problems))
         changed, moved = self._rows.put(entries)
         self.table.update_rows(changed, moved=moved)
+        self._draw_title()
+        self._show_evidence()
+
+    def _draw_title(self) -> None:
+        problems = self._fleet.engine.problems
         known = sum(self._until(problem) is not None for problem in problems)
         words = f" Problems   {len(problems)} by {self._group}{f', {known} acknowledged' if known else ''}"
-        self._title.update(Text(words))
-        self._show_evidence()
+        note = self._note if self.table.cursor == self._noted else ""
+        self._title.update(Text(f"{words}   {note}"))
 
     def _by_cause(self, problems: Sequence[Problem]) -> Iterator[tuple[_Key, _Entry]]:
         """One line a cause; what is acknowledged comes last."""
@@ -195,7 +207,7 @@ class ProblemsScreen(Screen[Choice]):
 
     def action_acknowledge(self) -> None:
         """Acknowledge the chosen problem, or take that back."""
-        entry = self._rows.find(self.table.cursor)
+        entry = self._chosen_line()
         if entry is None or entry.problem is None:
             return
         problem = entry.problem
@@ -215,6 +227,7 @@ class ProblemsScreen(Screen[Choice]):
     def on_live_table_moved(self, event: LiveTable.Moved) -> None:
         """Show what is known of the problem that is chosen now."""
         event.stop()
+        self._draw_title()
         self._show_evidence()
 
     def on_live_table_activated(self, event: LiveTable.Activated) -> None:
@@ -227,13 +240,31 @@ class ProblemsScreen(Screen[Choice]):
         self._end(tab)
 
     def _end(self, tab: str = "") -> None:
-        entry = self._rows.find(self.table.cursor)
+        entry = self._chosen_line()
         if entry is None or entry.finding is None:
             return
         if self._has_row(entry.finding.subject):
             self.dismiss(Choice(entry.finding.subject, tab))
         else:
+            # In the title, for a toast would lie over what is to be read.
+            self._note, self._noted = tell_lack(self._fleet.name(entry.finding.subject), tab), self.table.cursor
+            self._draw_title()
             self.set_focus(self._evidence)
+
+    def _chosen_line(self) -> _Entry | None:
+        """The finding under the cursor; where there is none, it is said why."""
+        entry = self._rows.find(self.table.cursor)
+        if entry is None:
+            self.notify("no problem is chosen: none is known", severity="warning", timeout=4)
+        elif entry.finding is None:
+            self.notify("this is a heading: choose a line below it", severity="warning", timeout=4)
+        return entry
+
+
+def tell_lack(name: str, tab: str = "") -> str:
+    """Of an object that no list has, what there is instead of its row, or of a tab of it."""
+    wanted = tab if tab in ("stack", "timeline") else "row"
+    return clean_line(f"{name} has no {wanted}: all that is known of it stands below")
 
 
 def _key(finding: Finding) -> _Key:
