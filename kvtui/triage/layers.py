@@ -156,13 +156,13 @@ def _judge_claim(view: View, ref: Ref, now: float) -> Judgement:
         return WELL
     name = claim.spec.volume_name
     volume = view.get(PersistentVolume, ref.backend, "", name) if name else None
-    if volume is None:
+    state = _denial(ref, volume) if volume is not None else ""
+    if volume is None or (not state and volume.spec.claim_ref is None):
         # Of a volume that is gone Kubernetes itself says so within seconds: the claim is Lost. One that comes later
         # and is another's has only that other claim judged.
         if _is_whole(view, ref.backend, PersistentVolume):
             return Judgement(again=now + LOOK_AGAIN)
         return _unless_loading(view, ref.backend, PersistentVolume, now)
-    state = _denial(ref, volume)
     if not state:
         return WELL
     since = parse_time(volume.status.last_phase_transition_time) if volume.status.phase != "Bound" else None

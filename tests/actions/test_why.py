@@ -141,6 +141,6 @@ def test_scripts_get_the_layers_with_health_and_findings(run: Run) -> None:
 
 
 def test_what_has_no_stack_says_so(run: Run) -> None:
-    code, out, err = run("stack", "namespaces/shop")
+    code, out, err = run("stack", "applications/streaming", "-n", "argocd")
     assert (code, out) == (codes.FAILED, "")
-    assert "namespace shop has no stack" in err
+    assert "application argocd/streaming has no stack" in err

@@ -16,7 +16,7 @@ from tests.machines import DATA, RECORDED, TYPES, Object, record_of
 
 COPIES = {"VirtualMachineSnapshot", "VirtualMachineRestore", "VirtualMachineClone", "VirtualMachineExport"}
 """The recorded cluster had none of them; tests/resources/test_copies.py has those of the demo cluster."""
-STORAGE = {"PersistentVolume", "CephCluster", "CSIDriver", "DataSource"}
+STORAGE = {"PersistentVolume", "CephCluster", "CSIDriver", "CSINode", "DaemonSet", "DataSource"}
 """Nor of these; see tests/resources/test_provisioning.py."""
 SERVED = {
     "APIService",
