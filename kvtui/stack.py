@@ -14,7 +14,7 @@ from kvtui.records.clusters import Cluster, ControlPlane, KubevirtCluster, Kubev
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.resources.base import AnyResource
 from kvtui.store import View
-from kvtui.text import age
+from kvtui.text import age, join_clauses
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class ToldLayer:
     def words(self) -> str:
         """Why it fares so; of one that is well, what else there is to say of it."""
         if self.finding is not None:
-            return "; ".join(filter(None, (self._tell_finding(self.finding), self.heard)))
+            return join_clauses(self._tell_finding(self.finding), self.heard)
         reason = self.health.reason if self.health is not None else ""
-        return "; ".join(filter(None, (reason, self.layer.note, self.heard)))
+        return join_clauses(reason, self.layer.note, self.heard)
 
     def _tell_finding(self, finding: Finding) -> str:
         """What is told of another object stands there with its cause."""

@@ -67,6 +67,12 @@ def end_sentence(words: str) -> str:
     return words if words.endswith((".", "!", "?")) else f"{words}."
 
 
+def join_clauses(*clauses: str) -> str:
+    """Those that are not empty as one: the full stop that a server put after its words ends none but the last."""
+    kept = [clause for clause in clauses if clause]
+    return "; ".join([*(clause.rstrip(".") for clause in kept[:-1]), *kept[-1:]])
+
+
 def name_few(names: Sequence[str], most: int) -> str:
     """The first of them, and how many there are beside: ``a, b and 3 more``."""
     more = f" and {len(names) - most} more" if len(names) > most else ""

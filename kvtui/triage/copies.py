@@ -13,7 +13,7 @@ from kvtui.records.base import Condition, Record, find_condition
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
 from kvtui.records.kubevirt import VirtualMachine
 from kvtui.store import View
-from kvtui.text import parse_time
+from kvtui.text import join_clauses, parse_time
 from kvtui.triage.base import LINGER, WELL, Judgement, Related, Rule, itself
 from kvtui.triage.messages import read_message
 
@@ -76,14 +76,15 @@ def _judge_snapshot(view: View, ref: Ref, now: float) -> Judgement:
         severity = Severity.INFO if later else Severity.WARN
         cause = f"{vm}: {told or 'the server gives no reason'}"
         if later:
-            cause, step = f"{cause}; a later one is ready", "delete it"
+            cause, step = join_clauses(cause, "a later one is ready"), "delete it"
         return Judgement(_finding(ref, "snapshot", severity, "has failed", cause, since, evidence, step))
     if status.phase in ("", "InProgress"):
         limit = (snapshot.created or now) + DEADLINE
         if now < limit:
             return Judgement(again=limit)
         words, _ = _said(status.conditions, "Progressing")
-        cause = f"{words or 'its phase is InProgress'}; meanwhile {vm} cannot be started, stopped or changed"
+        meanwhile = f"meanwhile {vm} cannot be started, stopped or changed"
+        cause = join_clauses(words or "its phase is InProgress", meanwhile)
         evidence = [Evidence(name, "status.phase", status.phase, snapshot.created)]
         step = "see why its VolumeSnapshots are not ready, or delete it"
         return Judgement(

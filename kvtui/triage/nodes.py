@@ -21,7 +21,7 @@ from kvtui.records.kubernetes import Node, Pod
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import Domain, Host
 from kvtui.store import View
-from kvtui.text import parse_time, quantity, size
+from kvtui.text import join_clauses, parse_time, quantity, size
 from kvtui.triage.base import LINGER, LOOK_AGAIN, WELL, Judgement, Rule, itself
 from kvtui.triage.components import HANDLER, find_handler_trouble, handlers_of_node
 
@@ -74,14 +74,14 @@ def _not_ready(view: View, node: Node, ref: Ref) -> Finding:
             root = root or machine
     on_it = view.linked(VirtualMachineInstance, ref.backend, "node", ref.name)
     count = sum(1 for _, vmi in on_it if vmi.status.node_name == ref.name and not vmi.is_final)
-    vms = f"; it carries {count} VM{'s' if count != 1 else ''}" if count else ""
+    vms = f"it carries {count} VM{'s' if count != 1 else ''}" if count else ""
     return Finding(
         rule="node.state",
         severity=Severity.BAD,
         subject=ref,
         label="node",
         trouble="is not ready",
-        cause=words.rstrip(".") + vms if vms else words,
+        cause=join_clauses(words, vms),
         since=since,
         evidence=(
             *below,

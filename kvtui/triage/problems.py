@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from kvtui.model import Finding, Ref, Severity
 from kvtui.records.bastion import Bastion
 from kvtui.records.libvirt import Host
+from kvtui.text import join_clauses
 from kvtui.triage.base import BACKEND
 
 _Name = tuple[str, ...]
@@ -44,7 +45,7 @@ class Problem:
         if not harm:
             return cause
         grave = any(finding.severity is Severity.BAD for finding in self.effects)
-        return f"{harm}: {cause}" if grave else f"{cause}; {harm}"
+        return f"{harm}: {cause}" if grave else join_clauses(cause, harm)
 
 
 def group_problems(findings: Sequence[Finding]) -> tuple[Problem, ...]:

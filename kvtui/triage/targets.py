@@ -20,7 +20,7 @@ from kvtui.model import Evidence, Ref
 from kvtui.records.base import find_condition, is_true
 from kvtui.records.kubernetes import Event, Node, Pod
 from kvtui.store import View
-from kvtui.text import parse_time
+from kvtui.text import join_clauses, parse_time
 from kvtui.triage.messages import step_for
 from kvtui.triage.scheduling import explain_scheduling, unready
 
@@ -79,7 +79,9 @@ def explain_found_no_node(view: View, move: Move) -> Cause:
     if not able:
         return cause
     more = f" and {len(able) - 1} more" if len(able) > 1 else ""
-    return replace(cause, sentence=f"{cause.sentence}; now {able[0]}{more} could take it", step="migrate it again")
+    return replace(
+        cause, sentence=join_clauses(cause.sentence, f"now {able[0]}{more} could take it"), step="migrate it again"
+    )
 
 
 @dataclass(frozen=True, slots=True)

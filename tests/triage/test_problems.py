@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kvtui.model import Finding, Ref, Severity
 from kvtui.triage.problems import group_problems, worst_first
 
@@ -35,6 +37,13 @@ def test_a_chain_is_told_at_its_root_and_counts_all_that_hangs_on_it() -> None:
     domain = found("vm", ref("Domain", "d1"))
     vms = [found("vm", ref("VM", name), nameless("Node", "n1")) for name in ("a", "b")]
     assert grouped(*vms, node, domain) == [("d1", "takes down 1 node, stops 2 VMs: of d1", 3)]
+
+
+def test_words_that_a_server_ended_go_on_without_their_full_stop() -> None:
+    node = replace(found("node", ref("Node", "n1")), cause="Kubelet stopped posting node status.")
+    vm = found("vm", ref("VM", "a"), nameless("Node", "n1"), Severity.WARN)
+    ((_, cause, _),) = grouped(node, vm)
+    assert cause == "Kubelet stopped posting node status; troubles VM shop/a"
 
 
 def test_what_suffers_little_is_told_behind_the_cause() -> None:

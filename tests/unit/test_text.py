@@ -17,6 +17,8 @@ from kvtui.text import (
     clean,
     clean_line,
     fit,
+    join_clauses,
+    name_few,
     parse_time,
     percent,
     quantity,
@@ -299,3 +301,14 @@ def test_rates_and_shares() -> None:
     assert percent(1, 3) == "33%"
     assert percent(5, 4) == "125%"
     assert percent(None, 4) == percent(1, None) == percent(1, 0) == "-"
+
+
+def test_clauses_are_joined_without_the_full_stops_of_servers() -> None:
+    assert join_clauses("it stopped.", "", "it carries 2 VMs") == "it stopped; it carries 2 VMs"
+    assert join_clauses("it stopped.") == "it stopped."
+    assert join_clauses() == ""
+
+
+def test_of_many_names_the_rest_is_counted() -> None:
+    assert name_few(["a", "b", "c"], 2) == "a, b and 1 more"
+    assert name_few(["a", "b"], 2) == "a, b"
