@@ -113,6 +113,12 @@ def labels_of(workload: Workload) -> dict[str, str]:
     return {key: value, **{other: text for other, text in shared.items() if other != key}}
 
 
+def selector_of(workload: Workload) -> dict[str, str]:
+    """By what its pods are found."""
+    key, value = next(iter(labels_of(workload).items()))
+    return {key: value}
+
+
 def template_of(workload: Workload) -> Object:
     """What its pods are made of, as it was installed."""
     return {"metadata": {"labels": labels_of(workload)}, "spec": {"containers": _containers(workload)}}
@@ -120,9 +126,8 @@ def template_of(workload: Workload) -> Object:
 
 def _owner(workload: Workload, count: int, created: str, uid: str) -> Object:
     labels = labels_of(workload)
-    selector = {"matchLabels": dict([next(iter(labels.items()))])}
     daemon = not workload.replicas
-    spec: Object = {"selector": selector, "template": template_of(workload)}
+    spec: Object = {"selector": {"matchLabels": selector_of(workload)}, "template": template_of(workload)}
     if not daemon:
         spec["replicas"] = count
     found: Object = {

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kvtui.demo import kinds
-from kvtui.demo.catalog.workloads import WORKLOADS, Workload, labels_of, template_of
+from kvtui.demo.catalog.workloads import WORKLOADS, Workload, selector_of, template_of
 from kvtui.demo.controllers.base import Controller, Key
 from kvtui.demo.deployments import DEADLINE, Count, hash_of_template, least, most, name_of_set, status_of
 from kvtui.demo.objects import copy_of, deleting, has_condition, set_plain_condition
 from kvtui.demo.storage import Change, Object
 
-_BY_LABEL = {next(iter(labels_of(item).items())): item for item in WORKLOADS if item.replicas}
+_BY_LABEL = {pair: item for item in WORKLOADS if item.replicas for pair in selector_of(item).items()}
 _BY_KEY = {(item.namespace, item.name): item for item in WORKLOADS if item.replicas}
 _SERVED = {"virt-api": "virt-api", "cdi-apiserver": "cdi-api", "metrics-server": "metrics-server"}
 """Workloads behind aggregated APIs, and their services."""
@@ -42,8 +42,7 @@ class Components(Controller):
     def reconcile(self, namespace: str, name: str) -> None:
         """Count the pods of one workload, and make those that lack."""
         workload = _BY_KEY[namespace, name]
-        key, value = next(iter(labels_of(workload).items()))
-        pods = [pod for pod in self.storage.list(kinds.POD, namespace, {key: value}) if not deleting(pod)]
+        pods = [pod for pod in self.storage.list(kinds.POD, namespace, selector_of(workload)) if not deleting(pod)]
         ready = [pod for pod in pods if has_condition(pod, "Ready", "True")]
         self._count_replicas(workload, pods, len(ready))
         self.world.tell_component(name, runs=bool(ready))

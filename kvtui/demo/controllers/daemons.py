@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kvtui.demo import kinds
-from kvtui.demo.catalog.workloads import WORKLOADS, Workload, labels_of, template_of
+from kvtui.demo.catalog.workloads import WORKLOADS, Workload, selector_of, template_of
 from kvtui.demo.controllers.base import Controller, Key
 from kvtui.demo.deployments import hash_of_template
 from kvtui.demo.objects import copy_of, deleting, has_condition, owner_reference
 from kvtui.demo.storage import Change, Object
 
 HANDLER = "virt-handler"
-_BY_LABEL = {next(iter(labels_of(item).items())): item for item in WORKLOADS if not item.replicas}
+_BY_LABEL = {pair: item for item in WORKLOADS if not item.replicas for pair in selector_of(item).items()}
 _BY_KEY = {(item.namespace, item.name): item for item in WORKLOADS if not item.replicas}
 _HASH = "controller-revision-hash"
 """The label that tells of which template a pod is; those that were there from the start are of the first."""
@@ -41,7 +41,7 @@ class Daemons(Controller):
         workload, owner = _BY_KEY[namespace, name], self.storage.find(kinds.DAEMON_SET, namespace, name)
         if owner is None:
             return
-        pods = self.storage.list(kinds.POD, namespace, dict([next(iter(labels_of(workload).items()))]))
+        pods = self.storage.list(kinds.POD, namespace, selector_of(workload))
         present = {_node_of(pod) for pod in pods}
         wanted = _nodes_for(self.storage.list(kinds.NODE), workload)
         for node in wanted:
