@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
+from kvtui.actions.items import State
 from kvtui.errors import ConflictError, UnreachableError
 from kvtui.records.kubevirt import VirtualMachine
 from kvtui.store import Drop
 from kvtui.ui.dialogs.confirm import ConfirmDialog
 from kvtui.ui.screens.detail import DetailScreen
+from kvtui.ui.screens.jobs import JobsScreen
 from tests.actions.test_batch import add_stopped, put_running
 from tests.ui.backend import NAME, Stage
 from tests.ui.conftest import Screen, Show
@@ -241,3 +243,25 @@ async def test_what_cannot_be_cancelled_or_tried_again_has_its_key_in_parenthese
         await until(screen, lambda: " x cancel  (r retry)" in screen.lines[-1])
         stage.backend.answering.set()
         await until(screen, lambda: "(x cancel)  r retry" in screen.lines[-1])
+
+
+async def test_the_line_of_an_action_and_what_stands_over_its_rows_are_of_the_same_moment(
+    stage: Stage, show: Show
+) -> None:
+    add_stopped(stage, 4)
+    async with show(stage, WIDE) as screen:
+        await start_all(screen, 4)
+        await until(screen, answered(stage, 4))
+        await screen.press("J")
+        jobs = screen.app.screen
+        assert isinstance(jobs, JobsScreen)
+        assert jobs.chosen is not None
+        first, second, *_ = jobs.chosen.items
+        first.state = State.DONE
+        jobs.redraw()
+        # This comes while the frame is painted.
+        second.state = State.DONE
+        await screen.settle()
+        told = [line for line in screen.lines if " done, " in line]
+        assert len({"1 done, 3 accepted" in line for line in told}) == 1, told
+        await until(screen, lambda: screen.text.count("2 done, 2 accepted") == 2)

@@ -83,7 +83,9 @@ class JobsScreen(Screen[None]):
         self._title = Static(classes="detail-title", markup=False)
         self._heading = Static(classes="detail-title", markup=False)
         self._keys = Static(classes="detail-keys", markup=False)
-        batch_columns, item_columns = _batch_columns(), self._item_columns()
+        self._summaries: dict[Batch, Cell] = {}
+        """What each action came to when it was last looked at: a frame is painted later, and tells it twice."""
+        batch_columns, item_columns = self._batch_columns(), self._item_columns()
         self._batches: _Rows[Batch] = _Rows(batch_columns, fleet.clock)
         self._items: _Rows[Item] = _Rows(item_columns, fleet.clock)
         self.batch_table: LiveTable[Batch] = LiveTable(batch_columns, self._batches, id="jobs-batches")
@@ -112,7 +114,8 @@ class JobsScreen(Screen[None]):
 
     def redraw(self) -> None:
         """Show the present state."""
-        batches = self._runner.batches.all
+        batches, now = self._runner.batches.all, self._fleet.clock()
+        self._summaries = {batch: _summary_cell(batch, now) for batch in batches}
         going = sum(batch.open for batch in batches)
         count = "1 action" if len(batches) == 1 else f"{len(batches)} actions"
         self._title.update(Text(f" What was done   {count}{f', {going} under way' if going else ''}"))
@@ -128,9 +131,18 @@ class JobsScreen(Screen[None]):
         moved = self._items.put(tuple(items))
         if batch is not None:
             more = "   ! faults only" if self._faults else ""
-            self._heading.update(Text(clean_line(f" {batch.action.label} {batch.subject}: {batch.summary(now)}{more}")))
+            told = f"{batch.action.label} {batch.subject}: {self._summaries[batch].text}"
+            self._heading.update(Text(clean_line(f" {told}{more}")))
             self.item_table.show_message(f"none of {len(batch.items)} is in trouble: ! shows all")
         _show(self.item_table, self.item_table.visible_keys if not moved else self._items.keys, moved=moved)
+
+    def _batch_columns(self) -> tuple[Column[Batch], ...]:
+        return (
+            Column("AGO", _age_cell, 5, rank=2, right=True, ticks=True),
+            Column("ACTION", lambda batch, _now: Cell(batch.action.label), 14, rank=0),
+            Column("ON", lambda batch, _now: Cell(clean_line(batch.subject)), 20, rank=0, grow=1),
+            Column("CAME TO", lambda batch, _now: self._summaries[batch], 24, rank=0, grow=2, ticks=True),
+        )
 
     def _item_columns(self) -> tuple[Column[Item], ...]:
         return (
@@ -234,13 +246,8 @@ def _show(table: LiveTable[Any], keys: Collection[Any], *, moved: bool) -> None:
     table.tick()
 
 
-def _batch_columns() -> tuple[Column[Batch], ...]:
-    return (
-        Column("AGO", lambda batch, now: Cell(age(now - batch.begun), Tone.MUTED), 5, rank=2, right=True, ticks=True),
-        Column("ACTION", lambda batch, _now: Cell(batch.action.label), 14, rank=0),
-        Column("ON", lambda batch, _now: Cell(clean_line(batch.subject)), 20, rank=0, grow=1),
-        Column("CAME TO", _summary_cell, 24, rank=0, grow=2, ticks=True),
-    )
+def _age_cell(batch: Batch, now: float) -> Cell:
+    return Cell(age(now - batch.begun), Tone.MUTED)
 
 
 def _summary_cell(batch: Batch, now: float) -> Cell:
