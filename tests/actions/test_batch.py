@@ -49,15 +49,20 @@ def rows(stage: Stage, *names: str) -> list[Any]:
 
 
 def add_stopped(stage: Stage, count: int) -> list[str]:
-    """VMs like batch-1, which does not run."""
-    pattern = next(record for record in recorded(VirtualMachine) if record.metadata.name == "batch-1")
+    """As many VMs like batch-1, which does not run."""
     names = [f"many-{number:04}" for number in range(count)]
+    put_stopped(stage, *names)
+    return names
+
+
+def put_stopped(stage: Stage, *names: str) -> None:
+    """VMs of these names like batch-1, which does not run."""
+    pattern = next(record for record in recorded(VirtualMachine) if record.metadata.name == "batch-1")
     for name in names:
         builtins: Any = msgspec.to_builtins(pattern)
         builtins["metadata"] |= {"name": name, "uid": f"uid-{name}"}
         stage.fleet.store.post(Put(NAME, msgspec.convert(builtins, VirtualMachine)))
     stage.fleet.step()
-    return names
 
 
 def begin(batches: Batches, stage: Stage, verb: str, *names: str) -> Batch:

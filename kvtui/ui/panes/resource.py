@@ -184,32 +184,48 @@ class ResourcePane(Vertical):
         self._neighbours = tuple(pieces)
         self.draw_title()
 
-    def filter(self, text: str) -> None:
-        """Show only rows that match. Raises ValueError with a sentence when the filter makes no sense."""
+    def filter(self, text: str, meant: Ref | None) -> None:
+        """Show only rows that match, with the cursor on the row that is `meant`. Raises ValueError with a sentence when
+        the filter makes no sense.
+        """
         self.listing.set_filter(text, self._fleet.clock())
-        self._shown_anew()
+        self._shown_anew(meant)
 
     def show_faults(self, only: bool) -> None:
         """Show only rows that are not well, or all."""
         self.listing.set_faults(only, self._fleet.clock())
-        self._shown_anew()
+        self._shown_anew(self.meant)
 
     def show_namespace(self, namespace: str) -> None:
         """Show one namespace; empty for all."""
         self.listing.set_namespace(namespace, self._fleet.clock())
-        self._shown_anew()
+        self._shown_anew(self.meant)
 
     def sort_by(self, column: int, descending: bool) -> None:
         """Put the rows in order of a column."""
         self.listing.set_sort(column, descending, self._fleet.clock())
         self.table.show_sort(column, descending)
-        self._shown_anew()
+        self._shown_anew(self.meant)
 
-    def _shown_anew(self) -> None:
+    def _shown_anew(self, meant: Ref | None) -> None:
         self._say_empty()
         self.table.update_all()
+        self._place_cursor(meant)
         self.draw_title()
         self.post_message(self.Changed(self))
+
+    def _place_cursor(self, meant: Ref | None) -> None:
+        """Where the row that is meant is hidden, go to one that the filter names, else to the first: what took its
+        place is another one, and the next key must not be for that.
+        """
+        if meant is not None and self.table.move_to(meant):
+            return
+        name = self.listing.filter_text.lower()
+        named = next((ref for ref in self.listing.refs if ref.name.lower() == name), None)
+        if named is not None:
+            self.table.move_to(named)
+        elif not self.table.on_top:
+            self.table.action_go(0)
 
     # What the screen asks ------------------------------------------------------------------------------------------
 
@@ -240,6 +256,11 @@ class ResourcePane(Vertical):
     def current(self) -> Ref | None:
         """The row under the cursor."""
         return self.table.cursor
+
+    @property
+    def meant(self) -> Ref | None:
+        """The row that the user put the cursor on; None while it is on the first one, whichever that is."""
+        return None if self.table.on_top else self.table.cursor
 
     def hold_row(self) -> None:
         """The user means the row under the cursor: the cursor follows it from now on."""
@@ -474,19 +495,3 @@ def make_pane(number: int, resource: AnyResource, fleet: Fleet, runner: ActionRu
     pane = cls(number, resource, fleet, runner)
     assert isinstance(pane, ResourcePane)
     return pane
-
-
-def find_rows(panes: Collection[ResourcePane], ref: Ref) -> ResourcePane | None:
-    """The pane that has a row of that identity, of the same name if not of the same uid."""
-    return next((pane for pane in panes if pane.listing.index(ref) is not None), None)
-
-
-def find_pane(panes: Collection[ResourcePane], kind: str) -> ResourcePane | None:
-    """The pane whose rows are of a kind, else one whose rows are joined with it."""
-    ranked = [
-        (position, pane.number, pane)
-        for pane in panes
-        for position, source in enumerate((*pane.resource.own, *pane.resource.joined))
-        if source.kind == kind
-    ]
-    return min(ranked, key=lambda found: found[:2])[2] if ranked else None

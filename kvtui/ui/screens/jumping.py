@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from kvtui.actions.batch import Batches
 from kvtui.fleet import Fleet
 from kvtui.model import Ref
 from kvtui.resources.base import AnyResource
 from kvtui.stack import find_row
-from kvtui.ui.panes.resource import ResourcePane, find_pane, find_rows
+from kvtui.ui.panes.resource import ResourcePane
 from kvtui.ui.screens.detail import DetailScreen
 from kvtui.ui.screens.panes import PanesScreen
 
@@ -32,12 +32,12 @@ class Jumping:
 
     def has_row(self, ref: Ref) -> bool:
         """Whether there is a row to go to."""
-        return self.find(ref) is not None or find_rows(self._screen.panes, ref) is not None
+        return self.find(ref) is not None or _find_listed(self._screen.panes, ref) is not None
 
     def jump(self, ref: Ref) -> None:
         """Put the cursor on a row, taking back what hides it."""
         panes = self._screen.panes
-        pane = find_rows(panes, ref)
+        pane = _find_listed(panes, ref)
         found = self.find(ref) if pane is None else None
         if found is not None:
             resource, ref = found
@@ -45,7 +45,7 @@ class Jumping:
             if pane is None:
                 self._screen.call_later(self._invite, resource, ref)
                 return
-        pane = pane or find_pane(panes, ref.kind)
+        pane = pane or _find_pane(panes, ref.kind)
         if pane is None:
             self._screen.notify(f"{self._fleet.name(ref)} is on none of the panes", severity="warning")
             return
@@ -59,7 +59,7 @@ class Jumping:
     def _reveal(self, pane: ResourcePane, ref: Ref) -> None:
         """Put the cursor on a row of a pane, taking back what hides it."""
         if pane.listing.index(ref) is None:
-            pane.filter("")
+            pane.filter("", pane.meant)
             pane.show_faults(False)
         if self._screen.namespace and ref.namespace not in ("", self._screen.namespace):
             self._screen.show_namespace("")
@@ -74,3 +74,19 @@ class Jumping:
                 self.jump(chosen)
 
         self._screen.app.push_screen(DetailScreen(self._fleet, self._batches, resource, ref, tab), go)
+
+
+def _find_listed(panes: Collection[ResourcePane], ref: Ref) -> ResourcePane | None:
+    """The pane that has a row of that identity, of the same name if not of the same uid."""
+    return next((pane for pane in panes if pane.listing.index(ref) is not None), None)
+
+
+def _find_pane(panes: Collection[ResourcePane], kind: str) -> ResourcePane | None:
+    """The pane whose rows are of a kind, else one whose rows are joined with it."""
+    ranked = [
+        (position, pane.number, pane)
+        for pane in panes
+        for position, source in enumerate((*pane.resource.own, *pane.resource.joined))
+        if source.kind == kind
+    ]
+    return min(ranked, key=lambda found: found[:2])[2] if ranked else None

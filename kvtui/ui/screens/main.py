@@ -118,7 +118,7 @@ class MainScreen(PanesScreen):
         elif pane.table.clear_marks():
             pane.draw_title()
         elif pane.listing.filter_text:
-            pane.filter("")
+            pane.filter("", pane.meant)
         elif pane.listing.faults:
             pane.show_faults(False)
         elif self._zoomed:

@@ -244,7 +244,7 @@ class PanesScreen(Screen[None]):
         """Filter the pane that was gone to; None leaves it as it is."""
         if text is not None:
             try:
-                self._current.filter(text)
+                self._current.filter(text, self._current.meant)
             except ValueError as error:
                 self.notify(str(error), severity="warning")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kvtui.model import Ref
 from kvtui.ui.goto import Places, Target, complete, understand
 from kvtui.ui.panes.footer import Footer
 from kvtui.ui.panes.prompt import Prompt
@@ -21,10 +22,13 @@ class Prompting:
         self._places = places
         self._before = ""
         """The filter of the pane as it was when the line was opened."""
+        self._meant: Ref | None = None
+        """The row that the cursor was on then."""
 
     def ask_filter(self) -> None:
         """Ask for a filter of the pane that has the keyboard."""
         self._before = self._screen.current.listing.filter_text
+        self._meant = self._screen.current.meant
         self._footer.display = False
         self._prompt.ask("/", self._before, lambda _typed: ())
 
@@ -63,7 +67,7 @@ class Prompting:
 
     def _filter(self, text: str) -> bool:
         try:
-            self._screen.current.filter(text)
+            self._screen.current.filter(text, self._meant)
         except ValueError as error:
             self._prompt.complain(str(error))
             return False
