@@ -135,17 +135,27 @@ class Batches:
 
     def tell_row(self, item: Item) -> str:
         """What is seen now of what an item waits for: ``no node takes it``, ``snapshot web-1 is InProgress``; of a
-        backend that is not heard, what was seen last.
+        backend that is not heard, what was seen last, with the times as they were then.
         """
-        told, feed = self._look_at_row(item), self._fleet.view.feed(item.ref.backend, item.ref.kind)
-        if not told or feed.state is not FeedState.STALE:
-            return told
-        return f"{item.ref.backend} was last heard {age(self._fleet.clock() - feed.since)} ago; then: {told}"
+        now, heard = self._fleet.clock(), self._last_heard(item)
+        if heard is None:
+            return self._look_at_row(item, now)
+        told = self._look_at_row(item, heard)
+        return f"{item.ref.backend} was last heard {age(now - heard)} ago{f'; then: {told}' if told else ''}"
 
-    def _look_at_row(self, item: Item) -> str:
+    def is_heard(self, item: Item) -> bool:
+        """Whether its effect would be seen now: its backend is heard."""
+        return self._last_heard(item) is None
+
+    def _last_heard(self, item: Item) -> float | None:
+        """When its backend was, in seconds since the epoch; None while it is."""
+        feed = self._fleet.view.feed(item.ref.backend, item.ref.kind)
+        return feed.since if feed.state is FeedState.STALE else None
+
+    def _look_at_row(self, item: Item, now: float) -> str:
         if item.made is not None or (item.action.follow is not None and item.words):
             return item.words
-        now, row = self._fleet.clock(), item.batch.resource.row(self._fleet.view, item.ref)
+        row = item.batch.resource.row(self._fleet.view, item.ref)
         if row is None or item.row is None:
             return ""
         held = item.action.holds(self._fleet.view, item.row, row, now)

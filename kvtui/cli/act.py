@@ -322,13 +322,15 @@ class _Run:
 
     def _code(self, batch: Batch) -> int:
         counts = batch.counts
-        late = sum(item.state is State.ACCEPTED and self._awaits(item) for item in batch.items)
+        awaited = [item for item in batch.items if item.state is State.ACCEPTED and self._awaits(item)]
+        late = len(awaited)
         already = sum(item.already for item in batch.items)
         good = counts[State.DONE] + counts[State.ACCEPTED] - late + already
         # By labels one takes what there is, unless it is possible nowhere.
         left_out = counts[State.LEFT_OUT] - already
         bad = counts[State.FAILED] + (left_out if self._options.selector is None or not good + late else 0)
-        if counts[State.UNKNOWN] + counts[State.UNSENT]:
+        unheard = sum(not self._batches.is_heard(item) for item in awaited)
+        if counts[State.UNKNOWN] + counts[State.UNSENT] + unheard:
             return PARTIAL
         if bad:
             return PARTIAL if good + late else FAILED

@@ -298,6 +298,26 @@ async def test_what_keeps_it_is_old_news_while_its_cluster_is_not_heard(stage: S
     assert batches.explain(item) == held
 
 
+async def test_what_was_left_of_a_grace_period_is_told_as_it_was_when_its_cluster_was_heard(
+    stage: Stage, batches: Batches
+) -> None:
+    batch = begin(batches, stage, "stop", "dv-1")
+    await batches.carry_out(batch)
+    (item,) = batch.items
+    live = stage.fleet.view.get(VirtualMachineInstance, NAME, "shop", "dv-1")
+    assert live is not None
+    ending: Any = msgspec.to_builtins(live)
+    ending["metadata"] |= {"deletionTimestamp": "2026-11-21T02:14:07Z", "resourceVersion": "9999"}
+    ending["spec"] |= {"terminationGracePeriodSeconds": 30}
+    stage.put(msgspec.convert(ending, VirtualMachineInstance))
+    stage.fleet.store.post(Feed(NAME, item.ref.kind, FeedState.STALE, stage.clock.now + 2))
+    stage.fleet.step()
+    stage.clock.now += 180
+    held = "the guest has not shut down; 28s of 30s grace left, then it is killed"
+    assert batches.tell_row(item) == f"{NAME} was last heard 2m58s ago; then: {held}"
+    assert not batches.is_heard(item)
+
+
 async def test_what_is_followed_says_how_far_it_is(stage: Stage, batches: Batches) -> None:
     (name,) = add_stopped(stage, 1)
     words = "moving to kvm2, 21% of 145Mi"

@@ -1,5 +1,6 @@
-"""What scripts are told of what came of a verb: when a guest has a new size, what was made, what was
-only tried, and what nobody answered."""
+"""What scripts are told of what came of a verb: when a guest has a new size, what was made, what was only tried, and
+what nobody answered.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from kvtui.cli import codes
 from kvtui.cli.demo import DemoCluster
 from kvtui.errors import UnansweredError
 from kvtui.fleet import Fleet
+from kvtui.model import Feed, FeedState
 from tests.actions.conftest import SPEED, Run
 from tests.actions.test_command_line import Machines
 
@@ -182,3 +184,15 @@ def test_what_cannot_be_seen_of_what_nobody_knows_of_is_not_waited_for(
     code, out, err = run("snapshot", vm("Running"), "--yes", "--wait", "--timeout", "100")
     assert (code, ": nobody knows: " in out) == (codes.PARTIAL, True)
     assert "--timeout" not in err
+
+
+def test_an_effect_that_cannot_be_seen_as_the_cluster_is_not_heard_is_no_effect_that_is_late(
+    run: Run, vm: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fall_silent(fleet: Fleet, item: Item) -> None:
+        fleet.store.post(Feed(item.ref.backend, item.ref.kind, FeedState.STALE, fleet.clock()))
+
+    monkeypatch.setattr(act_module, "perform", fall_silent)
+    code, out, _ = run("stop", vm("Running"), "--yes", "--wait", "--timeout", "2s")
+    assert code == codes.PARTIAL
+    assert ": accepted: its effect is not seen after 2s; demo was last heard 2s ago; then: nothing ends" in out
