@@ -110,7 +110,7 @@ class Batches:
 
     def _tell_put_off(self, item: Item) -> str:
         seconds = self._fleet.backends[item.ref.backend].info.put_off if item.state is State.ASKED else 0.0
-        return f", server asks to wait {math.ceil(seconds)}s" if seconds else ""
+        return f", server busy, asked again in {math.ceil(seconds)}s" if seconds else ""
 
     def _tell_left(self, item: Item, now: float) -> str:
         """How long the object still gives what was accepted: a guest its grace period."""

@@ -51,8 +51,8 @@ from kvtui.text import age, clean_line
 
 _OF_VMS: Final = (CLUSTERS, CLUSTER_MACHINES, CAPI_MACHINES, APPLICATIONS, VOLUMES, CEPHS)
 """A VM may be a machine of a cluster that is in trouble, be put back as git has it, or stand on a Ceph that is full."""
-_LISTS: Final = 15.0
-"""Seconds that the lists may take."""
+_ANSWERS: Final = 15.0
+"""Seconds that the cluster may take for its lists, and put off what it is asked."""
 _PATIENCE: Final = 2.0
 """How many times its usual time an effect may take."""
 _PARTING: Final = 5.0
@@ -71,7 +71,7 @@ def act(options: Namespace) -> int:
     _check_words(options, deed, names)
     everywhere = options.all_namespaces
     homes = confine(options, settings, deed, names)
-    fleet = make_fleet(options, settings)
+    fleet = make_fleet(options, settings, patience=options.timeout or _ANSWERS)
     verb = find_verbs(fleet.resources).get(options.verb)
     here = next((one for one in verb.deeds if one.action.id == deed.action.id), None) if verb is not None else None
     if verb is not None and names == list(options.words) and _is_of_hosts(fleet):
@@ -186,7 +186,7 @@ class _Run:
 
     async def _wait_for_lists(self, live: asyncio.Task[None]) -> None:
         loop = asyncio.get_running_loop()
-        patience = self._options.timeout or _LISTS
+        patience = self._options.timeout or _ANSWERS
         deadline = loop.time() + patience
         while (
             any(feed.state is FeedState.LOADING for feed in self._fleet.feeds(self._sources)) and loop.time() < deadline
@@ -277,18 +277,15 @@ class _Run:
         return self._code(batch)
 
     async def _send(self, batch: Batch, begun: float) -> None:
-        """Have it done, for as long as is to be waited, and say so each time that a server wants to be asked later."""
+        """Have it done, for as long as is to be waited, and say so when a server wants to be asked later."""
         loop, limit = asyncio.get_running_loop(), self._options.timeout or math.inf
         work = asyncio.create_task(self._batches.carry_out(batch), name="batch")
-        waited: dict[str, float] = {}
+        told: dict[str, int] = {}
         try:
             while not work.done() and loop.time() < begun + limit:
                 await asyncio.wait({work}, timeout=min(_LOOK, begun + limit - loop.time()))
-                for name, backend in self._fleet.backends.items():
-                    seconds = backend.info.put_off
-                    if seconds > waited.get(name, 0.0):
-                        print_lines([f"{name} is busy and asks to wait {math.ceil(seconds)}s"])
-                    waited[name] = seconds
+                if not work.done():
+                    self._tell_put_off(told)
             if not work.done():
                 print_lines([f"--timeout is over after {age(limit)}: what was sent may still be done"])
         finally:
@@ -296,6 +293,14 @@ class _Run:
             await asyncio.gather(work, return_exceptions=True)
         if not work.cancelled():
             work.result()
+
+    def _tell_put_off(self, told: dict[str, int]) -> None:
+        """Say of each server that wants to be asked later in how many seconds it is; not again what was `told`."""
+        for name, backend in self._fleet.backends.items():
+            seconds = math.ceil(backend.info.put_off)
+            if seconds > told.get(name, 0):
+                print_lines([f"{name} is busy and is asked again in {seconds}s"])
+                told[name] = seconds
 
     async def _wait(self, batch: Batch, live: asyncio.Task[None], begun: float) -> None:
         """Until every effect is seen, or the time is up."""

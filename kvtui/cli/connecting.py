@@ -33,10 +33,13 @@ def read_settings(options: Namespace) -> Settings:
     return settings
 
 
-def make_fleet(options: Namespace, settings: Settings, names: Sequence[str] = ()) -> Fleet:
+def make_fleet(
+    options: Namespace, settings: Settings, names: Sequence[str] = (), *, patience: float | None = None
+) -> Fleet:
     """A fleet of the contexts and hosts called `names`, by default those of the command line and the configuration.
 
-    Nobody is asked yet. Raises ConfigError.
+    `patience`: for how many seconds a cluster may put off what it is asked, by default those of ``--timeout``. Nobody
+    is asked yet. Raises ConfigError.
     """
     from kvtui.audit import AuditLog
     from kvtui.backends.ssh import Questions, Routes
@@ -53,8 +56,9 @@ def make_fleet(options: Namespace, settings: Settings, names: Sequence[str] = ()
             raise ConfigError(f"--as means nothing to libvirt, and to {hosts[0].name}", hint="leave one of them out")
         hosts = []
     _refuse_idle_jump(options, contexts, hosts)
+    patience = patience or vars(options).get("timeout")
     backends = [
-        *(_make_context(options, settings, name, audit, routes) for name in contexts),
+        *(_make_context(options, settings, name, audit, routes, patience) for name in contexts),
         *(_make_host(options, settings, host, audit, routes) for host in hosts),
     ]
     care = {name: settings.care_for(name) for name in contexts} | {host.name: host.care for host in hosts}
@@ -125,7 +129,9 @@ def _name_hosts(hosts: Sequence[HostSettings], taken: Collection[str]) -> dict[s
     return found
 
 
-def _make_context(options: Namespace, settings: Settings, name: str, audit: AuditLog, routes: Routes) -> Backend:
+def _make_context(
+    options: Namespace, settings: Settings, name: str, audit: AuditLog, routes: Routes, patience: float | None
+) -> Backend:
     from kvtui.backends.kubernetes.client import Timings, connect
     from kvtui.backends.kubernetes.impersonation import Impersonation
 
@@ -135,7 +141,6 @@ def _make_context(options: Namespace, settings: Settings, name: str, audit: Audi
     dialer = routes.dialer(route) if route else None
     if route:
         routes.bastions.lead_to_context(name, route)
-    patience = vars(options).get("timeout")
     return connect(
         options.kubeconfig,
         name,

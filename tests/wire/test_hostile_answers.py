@@ -78,13 +78,14 @@ def test_a_retry_after_that_is_none_says_nothing(value: str) -> None:
     assert busy.retry_after == 0.0
 
 
-@pytest.mark.parametrize("value", ["86400", "9" * 400, "a date"])
-def test_a_retry_after_is_heeded_for_a_minute_at_most(value: str) -> None:
+@pytest.mark.parametrize(("value", "told"), [("86400", "24h"), ("9" * 400, "365d"), ("a date", "8d")])
+def test_a_retry_after_is_heeded_for_a_minute_at_most_and_told_as_it_is(value: str, told: str) -> None:
     if value == "a date":
         value = format_datetime(datetime.now(UTC) + timedelta(days=9), usegmt=True)
     busy = error_from_answer(429, b"", {"Retry-After": value})
     assert isinstance(busy, BusyError)
     assert busy.retry_after == 60.0
+    assert busy.hint == f"it asks to wait {told}"
 
 
 @given(st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d{1,6} \d+:\d+:\d+ ?[A-Z+\-\d]*"))

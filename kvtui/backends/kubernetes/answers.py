@@ -23,7 +23,7 @@ from kvtui.errors import (
     UnauthorizedError,
     UnreachableError,
 )
-from kvtui.text import clean_line
+from kvtui.text import age, clean_line
 
 _LONGEST: Final = 2000
 """Characters of a server's words that are kept."""
@@ -33,6 +33,7 @@ _TITLE: Final = re.compile(rb"<title[^>]*>\s*([^<]{1,200})", re.IGNORECASE)
 _MOVED_HINT: Final = "is that a login page? otherwise correct the server in the kubeconfig"
 _LONGEST_WAIT: Final = 60.0
 """Seconds of a ``Retry-After`` that are heeded: a wrong header must not silence anything for hours."""
+_LONGEST_TOLD: Final = 365 * 86400.0
 _SECONDS: Final = re.compile(r"[0-9]+")
 
 
@@ -135,8 +136,8 @@ def _error(code: int, reason: str, words: str, retry_after: float) -> BackendErr
             return ConflictError(title, detail, hint, code)
         case 429 | 503:
             if retry_after:
-                hint = f"it asks to wait {retry_after:.0f} s"
-            return BusyError(title, detail, hint, code, retry_after)
+                hint = f"it asks to wait {age(retry_after)}"
+            return BusyError(title, detail, hint, code, min(retry_after, _LONGEST_WAIT))
         case _:
             return BackendError(title, detail or f"HTTP {code}", hint, code)
 
@@ -175,4 +176,4 @@ def _retry_after(value: str) -> float:
             seconds = parsedate_to_datetime(value).timestamp() - time()
         except (ValueError, TypeError, IndexError, OverflowError):
             return 0.0
-    return min(max(0.0, seconds), _LONGEST_WAIT)
+    return min(max(0.0, seconds), _LONGEST_TOLD)

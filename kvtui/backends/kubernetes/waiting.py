@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
 from kvtui.errors import BusyError, KvtuiError
+from kvtui.text import age
 
 T = TypeVar("T")
 _TOO_MANY: Final = 429
@@ -86,5 +87,5 @@ class Waiting:
         return (reads or error.code == _TOO_MANY) and self._until <= end
 
     def _tell(self, said: BusyError) -> BusyError:
-        hint = f"nothing was sent; it asks to wait {self.seconds:.0f} s more"
+        hint = f"nothing was sent: it is asked again in {age(self.seconds)}, not before"
         return BusyError(said.title, said.detail, hint, said.code, self.seconds)
