@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from kvtui.joins.domain import host_answers
 from kvtui.joins.storage import (
@@ -25,6 +26,7 @@ TIGHT = 0.85
 """Share of a pool in use from which it is a warning what its volumes may grow by; before that it is a note."""
 _WORTH = 0.01
 """Share of a pool from which it is worth a word that its volumes grew."""
+_PROMISED = "is promised beyond its size"
 _REVIVE = "start the pool: until then these disks cannot be copied, snapshot or grown, and the VMs may not start again"
 
 
@@ -64,28 +66,42 @@ def _judge_inactive(view: View, ref: Ref, pool: StoragePool) -> Judgement:
 
 def _judge_room(view: View, ref: Ref, pool: StoragePool) -> Judgement:
     taken = pool.strain
-    promised = promised_in(view, ref.backend, pool) if taken else 0
-    overcommitted = promised > pool.left
-    if taken < POOL_NEARLY_FULL and not overcommitted:
+    promised = promised_in(view, ref.backend, pool) if taken >= TIGHT else 0
+    if taken < POOL_NEARLY_FULL and promised <= pool.left:
         return WELL
-    words = f"{percent(taken, 1.0)} of {size(pool.capacity)} taken, {size(pool.left)} left"
-    if pool.grown >= _WORTH * pool.capacity:
-        words += f"; {size(pool.grown)} of it since libvirt last looked into it"
-    if overcommitted:
-        words += f"; its volumes may grow by {size(promised)}"
     severity, trouble = _grade(taken)
     step = "remove volumes or snapshots, or let the pool grow"
-    if severity is Severity.INFO:
-        step = f"nothing yet, but to watch how full it gets: from {percent(TIGHT, 1.0)} on this is a warning"
-    return Judgement(_of_pool(ref, pool, severity, trouble, words, step))
+    return Judgement(_of_pool(ref, pool, severity, trouble, _tell_room(pool, promised), step))
+
+
+def _judge_promise(view: View, ref: Ref, _now: float) -> Judgement:
+    """While there is room. It is a rule of its own, so that what comes of it is as old as that is."""
+    pool = view.find(StoragePool, ref)
+    if pool is None or pool.state != "running" or not 0 < pool.strain < TIGHT or starved_by(view, ref.backend, pool):
+        return WELL
+    if not host_answers(view, ref.backend):
+        return HIDDEN
+    promised = promised_in(view, ref.backend, pool)
+    if promised <= pool.left:
+        return WELL
+    step = f"nothing yet, but to watch how full it gets: from {percent(TIGHT, 1.0)} on this is a warning"
+    finding = _of_pool(ref, pool, Severity.INFO, _PROMISED, _tell_room(pool, promised), step)
+    return Judgement(replace(finding, rule="pool.promise"))
+
+
+def _tell_room(pool: StoragePool, promised: int) -> str:
+    words = f"{percent(pool.strain, 1.0)} of {size(pool.capacity)} taken, {size(pool.left)} left"
+    if pool.grown >= _WORTH * pool.capacity:
+        words += f"; {size(pool.grown)} of it since libvirt last looked into it"
+    if promised > pool.left:
+        words += f"; its volumes may grow by {size(promised)}"
+    return words
 
 
 def _grade(taken: float) -> tuple[Severity, str]:
     if taken >= POOL_FULL:
         return Severity.BAD, "is full"
-    if taken >= POOL_NEARLY_FULL:
-        return Severity.WARN, "is nearly full"
-    return Severity.WARN if taken >= TIGHT else Severity.INFO, "is promised beyond its size"
+    return Severity.WARN, "is nearly full" if taken >= POOL_NEARLY_FULL else _PROMISED
 
 
 def _of_pool(ref: Ref, pool: StoragePool, severity: Severity, trouble: str, cause: str, step: str = "") -> Finding:
@@ -123,7 +139,14 @@ RULES = (
         _judge_pool,
         {StoragePool: itself, Domain: pools_in_trouble, StorageVolume: _of_volume, Host: pools_of_host},
         linger=LINGER,
-        detects="a pool that is full or nearly, promised beyond its size (a note below 85 %), inactive or degraded",
-        severities="bad, warn, info",
+        detects="a pool that is full or nearly, promised beyond its size from 85 % on, inactive, degraded or not there",
+        severities="bad, warn",
+    ),
+    Rule(
+        "pool.promise",
+        _judge_promise,
+        {StoragePool: itself, Domain: pools_in_trouble, StorageVolume: _of_volume, Host: pools_of_host},
+        detects="a pool that is promised beyond its size, while less than 85 % of it are taken",
+        severities="info",
     ),
 )

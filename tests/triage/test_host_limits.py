@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from kvtui.model import Finding, Severity, Usage
 from kvtui.records.base import Meta, Record
 from kvtui.records.libvirt import Domain, DomainState, StoragePool, StorageVolume
-from kvtui.store import SetUsage
-from tests.triage.hosts import domain, fill, host, judge
+from kvtui.store import Put, SetUsage
+from kvtui.triage.engine import Engine
+from tests.triage.hosts import NOW, domain, fill, host, judge
 
 GIB = 2**30
 
@@ -89,6 +91,18 @@ def test_thin_volumes_are_a_note_while_there_is_room_for_what_they_hold() -> Non
     assert finding.cause == "60% of 100Gi taken, 40Gi left; its volumes may grow by 940Gi"
     assert pool_of(60, (50, 30), (50, 30)) == ()
     assert pool_of(60, (500, 30), kind="logical") == ()
+
+
+def test_a_pool_that_fills_up_is_so_for_as_long_as_it_is_and_not_since_it_was_promised_beyond_its_size() -> None:
+    pool = StoragePool(metadata=Meta(name="fast"), state="running", capacity=100 * GIB, free=40 * GIB)
+    thin = StorageVolume(metadata=Meta(name="fast/a"), pool="fast", capacity=500 * GIB, allocation=60 * GIB)
+    store = fill(kvm1=[host(), pool, thin])
+    engine = Engine()
+    engine.update(store, store.drain(), NOW)
+    assert [(one.trouble, one.since) for one in engine.findings] == [("is promised beyond its size", NOW)]
+    store.post(Put("kvm1", replace(pool, free=1 * GIB)))
+    engine.update(store, store.drain(), NOW + 900)
+    assert [(one.trouble, one.since) for one in engine.findings] == [("is full", NOW + 900)]
 
 
 def test_a_pool_whose_volumes_may_outgrow_the_little_that_is_left_is_a_problem_before_it_is_full() -> None:
