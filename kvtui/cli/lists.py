@@ -110,20 +110,20 @@ def say_missing(feeds: Iterable[Feed], fleet: Fleet, first: Container[str] = (),
             told[_tell_bastion(*behind)] = None
         else:
             lacking.setdefault((feed.backend, feed.state), {})[feed.kind] = feed.detail
-    return [
-        *told,
-        *(
-            f"{backend}: {_tell_lack(by_weight(details, first), state, details, most)}"
-            for (backend, state), details in lacking.items()
-        ),
-    ]
+    return [*told, *(_tell_lack(*lack, details, fleet, first, most) for lack, details in lacking.items())]
 
 
-def _tell_lack(kinds: Sequence[str], state: FeedState, details: Mapping[str, str], most: int) -> str:
+def _tell_lack(
+    backend: str, state: FeedState, details: Mapping[str, str], fleet: Fleet, first: Container[str], most: int
+) -> str:
     """What all kinds of a state lack, with the words that the server has for the first; that many are forbidden says
     enough of each.
     """
-    words = f"{name_few([name_kind(kind) for kind in kinds], most)} {_STATES[state]}"
+    kinds = by_weight(details, first)
+    named = name_few([name_kind(kind) for kind in kinds], most)
+    if len(kinds) > most and all(feed.state is state for feed in fleet.view.feeds() if feed.backend == backend):
+        named = "all kinds"
+    words = f"{backend}: {named} {_STATES[state]}"
     detail = details[kinds[0]]
     if not detail or (state is FeedState.FORBIDDEN and len(kinds) > 1):
         return words

@@ -126,6 +126,12 @@ def test_a_host_that_does_not_answer_is_a_problem(run: Run) -> None:
     assert run([WELL, FROZEN], "why", "nodes/kvm-b")[1].startswith("host kvm-b does not answer\n")
 
 
+def test_of_a_cluster_that_does_not_answer_no_kinds_are_counted(run: Run) -> None:
+    assert run([CLUSTER], "problems")[2] == "kvtui: demo: all kinds not answered in time\n"
+    code, _, err = run([CLUSTER], "why", "shop/db-1")
+    assert (code, err) == (3, "kvtui: no object named shop/db-1 is known: demo: all kinds not answered in time\n")
+
+
 def test_a_cluster_that_does_not_answer_is_a_problem(run: Run) -> None:
     code, out, _ = run([CLUSTER], "problems", "--fail-on", "bad")
     assert code == 1

@@ -92,7 +92,10 @@ class MainScreen(PanesScreen):
             self.notify(f"{part}; {alone} shows the console alone", timeout=4)
         elif self.single == before:
             self._zoomed = not self._zoomed
-            self.notify("this pane stands alone already: there is no room for more, or it has no place among them")
+            why = (
+                "it has no place among the panes" if self._current is self._guest else "no more than one has room here"
+            )
+            self.notify(f"this pane stands alone already: {why}", timeout=4)
 
     def action_zoom_console(self) -> None:
         """Give the whole screen to the open console, until it is left."""
