@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _LOOK: Final = 0.5
 """Seconds between two looks whether a guest has shut down."""
+_GLANCE: Final = 0.1
+"""The same whether it is paused again."""
 _AGAIN: Final = 1.0
 """Seconds within which QEMU tries again what it could not write, and stops once more where it still cannot."""
 _PAUSED: Final = 3  # VIR_DOMAIN_PAUSED
@@ -141,7 +143,7 @@ def _see_it_run(domain: libvirt.virDomain) -> None:
     """Raise ConflictError when an I/O error pauses it once more."""
     end = time.monotonic() + _AGAIN
     while time.monotonic() < end:
-        time.sleep(_LOOK / 5)
+        time.sleep(_GLANCE)
         if domain.state() == [_PAUSED, _IO_ERROR]:
             disks = domain.diskErrors()
             of = f"on {', '.join(clean_line(one) for one in sorted(disks))}" if disks else "of a disk"
