@@ -25,7 +25,7 @@ from kvtui.resources.base import AnyResource
 from kvtui.resources.listing import has_status
 from kvtui.resources.verdicts import STANDS_ON
 from kvtui.triage.base import backend_ref
-from kvtui.triage.control_plane import UNANSWERED
+from kvtui.triage.control_plane import LOOK_AT, UNANSWERED
 from kvtui.triage.problems import Problem, group_problems, worst_first
 
 
@@ -100,7 +100,5 @@ def _find_silent(options: Namespace, fleet: Fleet) -> Iterator[Finding]:
             trouble=UNANSWERED,
             cause=words,
             evidence=(Evidence(f"{'host' if is_host else 'cluster'} {name}", place or "lists", words),),
-            step="look at the machine and at libvirtd there"
-            if is_host
-            else "look at its API server and at the way there",
+            step=LOOK_AT["host" if is_host else "cluster"],
         )

@@ -27,6 +27,12 @@ STALE_LIMIT = 60.0
 UNANSWERED = "does not answer"
 """The trouble of a backend of which nothing is live."""
 
+LOOK_AT = {
+    "host": "look at the machine and at libvirtd there",
+    "cluster": "look at its API server and at the way there",
+}
+"""What to do about a backend that does not answer, by its label."""
+
 _ESSENTIAL = frozenset({VirtualMachine.KIND, VirtualMachineInstance.KIND})
 _NAMED = 3
 """Kinds that a sentence names before it counts the rest."""
@@ -45,6 +51,7 @@ def _silent(view: View, ref: Ref, now: float) -> Judgement:
         return HIDDEN
     since = min(feed.since for feed in silent)
     answered = any(feed.state is FeedState.LIVE for feed in feeds)
+    label = "host" if any(feed.kind == Host.KIND for feed in feeds) else "cluster"
     worse = since + STALE_LIMIT
     bad = now >= worse or any(feed.state is FeedState.FAILED for feed in silent)
     return Judgement(
@@ -52,12 +59,12 @@ def _silent(view: View, ref: Ref, now: float) -> Judgement:
             rule="backend.silent",
             severity=Severity.BAD if bad else Severity.WARN,
             subject=ref,
-            label="host" if any(feed.kind == Host.KIND for feed in feeds) else "cluster",
+            label=label,
             trouble="answers in part" if answered else UNANSWERED,
             cause=_silent_cause(silent, all_of_it=not answered),
             since=since or None,
             evidence=_evidence(silent),
-            step="what is shown of it is as old as this" if any(feed.usable for feed in silent) else "",
+            step="what is shown of it is as old as this" if any(feed.usable for feed in silent) else LOOK_AT[label],
         ),
         None if bad else worse,
     )

@@ -172,6 +172,18 @@ def test_a_backend_that_falls_silent_is_one_finding_before_all_others() -> None:
     assert engine.findings[0].trouble == "answers in part"
 
 
+def test_of_a_list_that_cannot_be_read_it_is_said_where_to_look() -> None:
+    store, engine = Store(), Engine(control_plane.RULES)
+    feeds = [
+        Feed("c", "Node", FeedState.FAILED, 1.0, "etcdserver: request timed out"),
+        Feed("c", "Pod", FeedState.LIVE),
+    ]
+    engine.update(store, store.apply(feeds), 2.0)
+    (finding,) = engine.findings
+    assert (finding.trouble, finding.cause) == ("answers in part", "Node: etcdserver: request timed out")
+    assert finding.step == "look at its API server and at the way there"
+
+
 def test_of_many_lists_that_are_forbidden_those_that_are_missed_most_are_named() -> None:
     store, engine = Store(), Engine(control_plane.RULES)
     kinds = ("APIService", "Application", "CDI", "StorageClass", "Pod", "Node")
