@@ -11,14 +11,14 @@ from kvtui.ui.screens.help import name_key
 
 
 def offer_actions(pane: ResourcePane, keys: Mapping[str, str]) -> None:
-    """Let the user choose an action of the pane's resource, and do it; `keys` are those that the user has set."""
+    """Let the user choose an action of the pane's resource, and do it; `keys` are those that the user has set.
+
+    Where there is none the menu opens too, and says why: what is typed for it must not act on the list.
+    """
     pane.hold_row()
     rows, resource = pane.chosen, pane.resource
     actions = resource.verbs if rows else resource.makers
-    if not actions:
-        words = "nothing is selected" if resource.actions else f"nothing can be done to {resource.title} here"
-        pane.notify(words, severity="warning")
-        return
+    why_none = pane.why_unchosen if resource.actions else f"nothing can be done to {resource.title} here"
     reasons = pane.reasons()
     offers = [
         Offer(
@@ -38,4 +38,4 @@ def offer_actions(pane: ResourcePane, keys: Mapping[str, str]) -> None:
 
     many = f"{len(rows)} {resource.title}" if rows else resource.title
     subject = resource.ref(rows[0]).path if len(rows) == 1 else many
-    pane.app.push_screen(SearchDialog(subject, offers), start)
+    pane.app.push_screen(SearchDialog(subject, offers, why_none), start)

@@ -9,6 +9,7 @@ from kvtui.records.base import Record
 from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.store import Replace
 from kvtui.triage.base import backend_ref
+from kvtui.ui.dialogs.search import SearchDialog
 from kvtui.ui.screens.detail import DetailScreen
 from kvtui.ui.screens.problems import ProblemsScreen
 from tests.ui.backend import KINDS, NAME, Stage
@@ -57,6 +58,22 @@ async def test_of_a_list_that_is_forbidden_that_is_the_reason(show: Show) -> Non
     stage.feed(VirtualMachine, FeedState.FORBIDDEN)
     async with show(stage) as screen:
         assert await answer(screen, "x") == "no row is chosen: this account may not list virtualmachines.kubevirt.io"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 35)])
+async def test_where_nothing_can_be_done_the_menu_opens_and_says_why_and_what_is_typed_acts_on_nothing(
+    stage: Stage, show: Show, size: tuple[int, int]
+) -> None:
+    async with show(stage, size=size) as screen:
+        await screen.press("slash", *"nosuch", "enter", "a")
+        assert "no row is chosen: none of 13 VMs matches the filter" in screen.text
+        await screen.press(*"quit", "enter")
+        assert isinstance(screen.app.screen, SearchDialog)
+        await screen.press("escape")
+        assert screen.main.current.resource.name == "vms"
+        await screen.press("colon", *"events", "enter", "a")
+        assert "nothing can be done to Events here" in screen.text
+        assert isinstance(screen.app.screen, SearchDialog)
 
 
 @pytest.mark.parametrize("key", ["enter", "w", "x", "t"])

@@ -46,12 +46,14 @@ class SearchDialog(ModalScreen[str | None]):
         Binding("up,shift+tab", "step(-1)", "before", show=False, priority=True),
     ]
 
-    def __init__(self, title: str, offers: Sequence[Offer]) -> None:
+    def __init__(self, title: str, offers: Sequence[Offer], why_none: str = "") -> None:
+        """`why_none` is said where nothing is offered."""
         super().__init__()
         self._title = title
         self._offers = sorted(offers, key=lambda offer: bool(offer.reason))
         self._shown = list(self._offers)
-        self._width = max(cells(offer.label) for offer in offers) + 2
+        self._nothing = "nothing has that name" if offers else why_none
+        self._width = max((cells(offer.label) for offer in offers), default=0) + 2
         self._marked: int | None = None
         self._input = Input(classes="form-text", placeholder="search")
         self._options = OptionList(markup=False, compact=True)
@@ -123,7 +125,7 @@ class SearchDialog(ModalScreen[str | None]):
         self._marked = None
         self._options.set_options(
             [Option(_line(offer, self._width), offer.name) for offer in self._shown]
-            or [Option("   nothing has that name", disabled=True)]
+            or [Option(f"   {clean_line(self._nothing)}", disabled=True)]
         )
         self._options.highlighted = 0 if self._shown else None
         self._mark(self._options.highlighted)

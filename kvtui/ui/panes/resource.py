@@ -35,8 +35,6 @@ _MAY_CONSOLE = Permission("get", "subresources.kubevirt.io", "virtualmachineinst
 _CONSOLE = "console"
 _NAME_MOST = 20
 """Columns that names of backends may take in a title."""
-
-
 UNBOUND = "unbound"
 """The key, which no keyboard has, of an action that is only in the menu: the user may give it one."""
 
@@ -185,9 +183,7 @@ class ResourcePane(Vertical):
         self.draw_title()
 
     def filter(self, text: str, meant: Ref | None) -> None:
-        """Show only rows that match, with the cursor on the row that is `meant`. Raises ValueError with a sentence when
-        the filter makes no sense.
-        """
+        """Show only rows that match, and the cursor on the one that is `meant`. Raises ValueError with a sentence."""
         self.listing.set_filter(text, self._fleet.clock())
         self._shown_anew(meant)
 
@@ -417,10 +413,15 @@ class ResourcePane(Vertical):
         now = self._fleet.clock()
         return empty_lines(self.resource, feed, now, filtered=self.listing.total, scope=scope)
 
+    @property
+    def why_unchosen(self) -> str:
+        """Why there is no row to do something to, where there is none."""
+        return f"no row is chosen: {self._why_empty()[0]}"
+
     def _is_chosen(self) -> bool:
         """Whether there is a row under the cursor; else it is said why there is none."""
         if self.current is None:
-            self.notify(f"no row is chosen: {self._why_empty()[0]}", severity="warning", timeout=4)
+            self.notify(self.why_unchosen, severity="warning", timeout=4)
         return self.current is not None
 
     # Keys ----------------------------------------------------------------------------------------------------------
