@@ -348,6 +348,11 @@ def _attach_nic_form(view: View, guests: Sequence[Guest]) -> Form:
         others = [domain.metadata.name for _, domain in view.items(Domain) if mac in [nic.mac for nic in domain.nics]]
         return f"{others[0]} has that address" if mac and others else ""
 
+    def warn(answers: Answers) -> list[str]:
+        place = (answers.text("kind"), answers.text(answers.text("kind")))
+        there = [nic.mac for nic in guest.domain.nics if (nic.kind, nic.source) == place]
+        return [f"it is on {place[1]} already, by its interface {there[0]}: this is a second one"] if there else []
+
     return Form(
         f"attach an interface to {subject(guests)}",
         (
@@ -362,6 +367,7 @@ def _attach_nic_form(view: View, guests: Sequence[Guest]) -> Form:
             Text("mac", "MAC address", needed=False, check=check_mac, hint="empty: one is made"),
             scope_field(guests),
         ),
+        warn=warn,
     )  # fmt: skip
 
 

@@ -82,8 +82,19 @@ def _networks(vm: Whole) -> list[Whole]:
     return items(vm, f"{_TEMPLATE}.networks")
 
 
+def _attached(vm: Whole, namespace: str) -> dict[str, str]:
+    """By network, as it is called in the namespace of the VM, the interface by which the VM is on it."""
+    leaving = {text_of(item, "name") for item in _interfaces(vm) if text_of(item, "state") == _ABSENT}
+    return {
+        text_of(item, "multus.networkName").removeprefix(f"{namespace}/"): text_of(item, "name")
+        for item in _networks(vm)
+        if text_of(item, "multus.networkName") and text_of(item, "name") not in leaving
+    }
+
+
 def _add_form(_view: View, machines: Sequence[Machine], known: Networks) -> Form:
-    vm = known.vm
+    vm, own = known.vm, machines[0].ref.namespace
+    attached = _attached(vm, own)
     taken = {text_of(item, "name") for item in (*_interfaces(vm), *_networks(vm))}
 
     def check_name(answers: Answers) -> str:
@@ -93,30 +104,41 @@ def _add_form(_view: View, machines: Sequence[Machine], known: Networks) -> Form
         return "" if _NAME.fullmatch(name) else "a-z, 0-9 and - within, 63 at most"
 
     def check_network(answers: Answers) -> str:
-        name, own = answers.text("network"), machines[0].ref.namespace
+        name = answers.text("network")
         if not _NETWORK.fullmatch(name):
             return "NAME or NAMESPACE/NAME of a definition"
         none_here = known.names is not None and name.removeprefix(f"{own}/").count("/") == 0
         return f"namespace {own} has no NetworkAttachmentDefinition" if none_here else ""
 
-    running = machines[0].live is not None
-    can, why = migratable(machines[0])
-    said = ("a live migration plugs it in: by hand, or by the cluster where it migrates what it updates",)
-    if can is False:
-        said = (f"the VM must restart to get it: a live migration would plug it in, and it cannot migrate ({why})",)
+    def warn(answers: Answers) -> list[str]:
+        network = answers.text("network").removeprefix(f"{own}/")
+        there = attached.get(network)
+        again = [f"it is on {network} already, by its interface {there}: this is a second one"] if there else []
+        return again + ([_tell_plugging(machines[0])] if machines[0].live is not None else [])
+
     return Form(
         f"add an interface to {whom(machines)}",
         (
-            _network_field(known.names, check_network),
+            _network_field(known.names, attached, check_network),
             Text("name", "name", default=f"net{len(taken) + 1}", check=check_name),
             Choice("binding", "binding", options=[Option(name, note=note) for name, note in _BINDINGS.items()]),
         ),
         about=[f"it has {', '.join(sorted(taken))}"] if taken else ["it has none"],
-        warn=lambda _answers: said if running else (),
-    )  # fmt: skip
+        warn=warn,
+    )
 
 
-def _network_field(names: Sequence[str] | None, check: Callable[[Answers], str]) -> Choice | Text:
+def _tell_plugging(machine: Machine) -> str:
+    """How an interface comes into the guest that runs."""
+    can, why = migratable(machine)
+    if can is False:
+        return f"the VM must restart to get it: a live migration would plug it in, and it cannot migrate ({why})"
+    return "a live migration plugs it in: by hand, or by the cluster where it migrates what it updates"
+
+
+def _network_field(
+    names: Sequence[str] | None, attached: Mapping[str, str], check: Callable[[Answers], str]
+) -> Choice | Text:
     if not names:
         hint = "the NetworkAttachmentDefinition, NAME or NAMESPACE/NAME; which there are, this account may not see"
         if names is not None:
@@ -124,7 +146,9 @@ def _network_field(names: Sequence[str] | None, check: Callable[[Answers], str])
                 "NAMESPACE/NAME of a NetworkAttachmentDefinition elsewhere, where Multus lets it be used: none is here"
             )
         return Text("network", "network", hint=hint, check=check)
-    return Choice("network", "network", options=[Option(name) for name in names], named=True,
+    options = [Option(name, note=f"it is on it, by {attached[name]}" if name in attached else "") for name in names]
+    new = next((name for name in names if name not in attached), "")
+    return Choice("network", "network", options=options, default=new, named=True,
                   hint="NetworkAttachmentDefinitions of its namespace, and of default")  # fmt: skip
 
 

@@ -268,6 +268,13 @@ def test_an_address_is_written_in_full_and_given_once(store: Store, mac: str, wo
     assert words or draft("attach_nic", guest(), store=store, mac=mac).refusal == ""
 
 
+@pytest.mark.parametrize(("bridge", "told"), [("br0", True), ("br1", False)])
+def test_a_second_interface_in_one_network_is_told_of(bridge: str, told: bool) -> None:
+    there = guest(nics=(Nic(mac="52:54:00:00:00:01", kind="bridge", source="br0"),))
+    words = "it is on br0 already, by its interface 52:54:00:00:00:01: this is a second one"
+    assert (words in draft("attach_nic", there, kind="bridge", bridge=bridge).warnings) is told
+
+
 def test_a_clone_gets_a_name_that_is_free(store: Store) -> None:
     store.post(Put("kvm1", Domain(metadata=Meta(name="web-clone", uid="u2"))))
     store.drain()

@@ -9,12 +9,15 @@ import pytest
 
 from kvtui.joins.machine import Machine
 from kvtui.resources import vm
+from kvtui.resources.form import Choice, Draft
+from kvtui.resources.vm_networks import Networks
 from kvtui.store import Store
 from tests.machines import Object, machine_store
 
 ACTIONS = {action.id: action for action in vm.RESOURCE.actions}
 ATTACH, DETACH = ACTIONS["vm.attach_nic"], ACTIONS["vm.detach_nic"]
 Edit = Callable[[dict[str, Object]], None]
+EMPTY = Store()
 BOTH = "domain, guest-agent, multus-status"
 
 
@@ -64,6 +67,44 @@ def test_what_has_nothing_to_detach_says_so_at_once(state: str | None, words: st
     reason = DETACH.when(machine("running", edit))
     assert words in reason
     assert bool(reason) is bool(words)
+
+
+def attaching(names: list[str] | None, *networks: str, leaving: bool = False) -> Draft:
+    """The form for a VM on these networks, of which the first is net1."""
+    row = machine("running")
+    named = [(f"net{number}", network) for number, network in enumerate(networks, 1)]
+    interfaces: list[Any] = [{"name": name} | ({"state": "absent"} if leaving else {}) for name, _ in named]
+    template = {
+        "networks": [{"name": name, "multus": {"networkName": network}} for name, network in named],
+        "domain": {"devices": {"interfaces": interfaces}},
+    }
+    form = ATTACH.form
+    assert form is not None
+    return Draft(form(EMPTY, [row], Networks({"spec": {"template": {"spec": template}}}, names)))
+
+
+@pytest.mark.parametrize("own", ["", "shop/"])
+def test_a_network_that_the_vm_is_on_is_told_and_not_the_first_choice(own: str) -> None:
+    draft = attaching(["vlan5", "vlan7", "default/lab"], f"{own}vlan5", "default/lab")
+    assert draft.answers.text("network") == "vlan7"
+    assert not [line for line in draft.warnings if "already" in line]
+    field = draft.asked[0]
+    assert isinstance(field, Choice)
+    assert [one.note for one in field.offer(draft.answers)] == ["it is on it, by net1", "", "it is on it, by net2"]
+    draft.put("network", "default/lab")
+    assert "it is on default/lab already, by its interface net2: this is a second one" in draft.warnings
+
+
+def test_a_network_that_is_typed_is_told_too_when_the_vm_is_on_it() -> None:
+    draft = attaching(None, "vlan5")
+    draft.put("network", "shop/vlan5")
+    assert "it is on vlan5 already, by its interface net1: this is a second one" in draft.warnings
+
+
+def test_a_network_that_the_vm_leaves_may_be_attached_anew_without_a_word() -> None:
+    draft = attaching(["vlan5"], "vlan5", leaving=True)
+    draft.put("network", "vlan5")
+    assert not [line for line in draft.warnings if "already" in line]
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_migrate_stop_start_console_quit(screen: Program, tmp_path: Path) -> Non
     screen.press("m")
     screen.wait_for(rf"migrate {NAME}")
     screen.answer("enter")
-    screen.wait_for("enter once more does it")
+    screen.wait_for("nothing was chosen here yet: enter once more does it")
     screen.press("enter")
     screen.wait_for(lambda _: "Migrating" in row_of(screen) or "migration asked" in row_of(screen))
     screen.wait_for(rf"{NAME}\s+\S+ > \S+\s+Running", 60)

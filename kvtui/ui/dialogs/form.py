@@ -127,7 +127,7 @@ class FormDialog(SeenDialog[Answers | None]):
         refusal = self._draft.refusal
         if not refusal and not self._meant:
             self._meant = True
-            self._say("enter once more does it", wrong=True)
+            self._say("nothing was chosen here yet: enter once more does it", wrong=True)
             return
         if not refusal and self._word.value.strip() == self._sheet.word:
             self._finish()
