@@ -8,9 +8,11 @@ from typing import Final
 
 from kvtui.backends.base import Permission
 from kvtui.backends.objects import Body
-from kvtui.records.copies import VmSnapshot
+from kvtui.records.base import find_condition
+from kvtui.records.copies import VmRestore, VmSnapshot
 from kvtui.records.kubevirt import VirtualMachine
 from kvtui.resources.form import Answers, Choice, Option, Taken
+from kvtui.store import View
 
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _LONGEST: Final = 63
@@ -75,6 +77,18 @@ def restore_body(snapshot: str, vm: str, policy: str) -> Body:
             "virtualMachineSnapshotName": snapshot,
         }
     }
+
+
+def why_no_restore(view: View, backend: str, vm: str) -> str:
+    """What keeps a restore into a VM, ``namespace/name``, from being taken: KubeVirt wants one at a time, and one that
+    failed counts too (pkg/storage/admitters/vmrestore.go); empty when nothing does.
+    """
+    for _, restore in view.linked(VmRestore, backend, "vm", vm):
+        if not restore.status.complete:
+            failed = find_condition(restore.status.conditions, "Failure") is not None
+            how = "has failed and is in the way: delete it first" if failed else "is under way: delete that first"
+            return f"restore {restore.metadata.name} {how}"
+    return ""
 
 
 def policy_field(*, running: bool, asked: Callable[[Answers], bool] = lambda _answers: True) -> Choice:

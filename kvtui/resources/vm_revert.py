@@ -11,7 +11,7 @@ from kvtui.model import Ref
 from kvtui.records.copies import VmRestore, VmSnapshot
 from kvtui.resources import products, sources
 from kvtui.resources.base import Action, Danger, objects
-from kvtui.resources.copying import MAY_RESTORE, policy_field, restore_body
+from kvtui.resources.copying import MAY_RESTORE, policy_field, restore_body, why_no_restore
 from kvtui.resources.form import Answers, Choice, Form, Option
 from kvtui.store import View
 
@@ -45,10 +45,13 @@ def _offer(snapshot: VmSnapshot) -> Option:
 
 
 async def _find(_backends: Mapping[str, Backend], view: View, machines: Sequence[Machine]) -> list[VmSnapshot]:
-    """Raises ConflictError where there is none."""
-    found = _snapshots(view, machines[0])
+    """Raises ConflictError where there is none, or none can be gone back to now."""
+    (machine,) = machines
+    if reason := why_no_restore(view, machine.backend, machine.ref.path):
+        raise ConflictError(f"{machine.ref.path} cannot be taken back now", reason)
+    found = _snapshots(view, machine)
     if not found:
-        raise ConflictError(f"{machines[0].ref.path} has no snapshot to go back to", "take one while all is well")
+        raise ConflictError(f"{machine.ref.path} has no snapshot to go back to", "take one while all is well")
     return found
 
 
@@ -101,7 +104,7 @@ REVERT: tuple[Action[Machine], ...] = (
         when=_when,
         prepare=_find,
         form=_form,
-        reads=(sources.VM_SNAPSHOTS,),
+        reads=(sources.VM_SNAPSHOTS, sources.VM_RESTORES),
         run=_revert,
         target=lambda machine, _answers: machine.ref,
         single=True,

@@ -31,6 +31,7 @@ from kvtui.resources.copying import (
     policy_field,
     reference,
     restore_body,
+    why_no_restore,
 )
 from kvtui.resources.form import Answers, Choice, Form, Number, Option, Text, Toggle
 from kvtui.store import View
@@ -216,7 +217,8 @@ def _restore_form(view: View, rows: Sequence[SnapshotOfVm]) -> Form:
     snapshot, name = row.snapshot, row.snapshot.spec.source.name
     taken = _names(view, VirtualMachine, row)
     running = row.vmi is not None and not row.vmi.is_final
-    gone = "" if row.vm is not None else "that VM is gone"
+    vm = f"{snapshot.metadata.namespace}/{name}"
+    why_not = why_no_restore(view, row.backend, vm) if row.vm is not None else "that VM is gone"
     included = ", ".join(snapshot.status.snapshot_volumes.included_volumes) or "no disks"
 
     def in_place(answers: Answers) -> bool:
@@ -239,7 +241,7 @@ def _restore_form(view: View, rows: Sequence[SnapshotOfVm]) -> Form:
         f"restore {snapshot.metadata.name}",
         (
             Choice("target", "into", named=True, options=(
-                Option("in-place", f"{name}, in place", reason=gone),
+                Option("in-place", f"{name}, in place", reason=why_not),
                 Option("new", "a new VM", note="which is not started"),
             )),
             Text("name", "name of the new VM", default=free_name(f"{name}-restored", taken),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import msgspec
 import pytest
 
 from kvtui.backends.base import Backend
@@ -16,11 +17,12 @@ from kvtui.demo.world import World
 from kvtui.errors import ConfigError
 from kvtui.joins.machine import Machine
 from kvtui.model import Cell, Platform, Ref, Tone
+from kvtui.records.copies import VmRestore
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.resources import pvc_export, resources_for, vm_clone, vm_copies, vm_export, vm_restore, vm_snapshot
 from kvtui.resources.base import AnyAction, AnyResource
-from kvtui.resources.form import Draft
-from kvtui.store import Drop, Store
+from kvtui.resources.form import Choice, Draft
+from kvtui.store import Drop, Put, Store
 from kvtui.text import clean
 from tests.demo.worlds import START
 from tests.machines import Object, store_of
@@ -288,6 +290,21 @@ def test_a_second_restore_waits_for_the_first() -> None:
     row = row_of(vm_snapshot.RESOURCE, "postgres-1-before-upgrade", copies())
     assert "postgres-1-rollback is under way" in SNAPSHOT_ACTIONS["snapshot.restore"].when(row)
     assert SNAPSHOT_ACTIONS["snapshot.delete"].warn(row) == ("restore postgres-1-rollback needs it and will fail",)
+
+
+def test_a_restore_in_place_waits_for_that_of_another_snapshot() -> None:
+    store = copies()
+    first = next(one for _, one in store.items(VmRestore) if one.metadata.name == "postgres-1-rollback")
+    target = msgspec.structs.replace(first.spec.target, name="checkout-2")
+    other = msgspec.structs.replace(first, spec=msgspec.structs.replace(first.spec, target=target))
+    other.metadata = msgspec.structs.replace(first.metadata, name="another", uid="another")
+    row = row_of(vm_snapshot.RESOURCE, "checkout-2-nightly", store)
+    store.apply([Put(row.backend, other)])
+    form = draft_of(SNAPSHOT_ACTIONS["snapshot.restore"], row, store).form
+    field = form.fields[0]
+    assert isinstance(field, Choice)
+    assert not callable(field.options)
+    assert [option.reason for option in field.options] == ["restore another is under way: delete that first", ""]
 
 
 async def test_a_clone_has_its_own_identity() -> None:

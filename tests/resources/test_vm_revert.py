@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from kvtui.errors import ConflictError
 from kvtui.joins.machine import Machine
 from kvtui.model import Ref
+from kvtui.records.copies import VmRestore
 from kvtui.resources import vm
 from kvtui.resources.form import Answers, Choice, Form
-from kvtui.store import Store
+from kvtui.store import Put, Store
 from tests.machines import Object, read_machine, store_of
 
 REVERT = next(action for action in vm.RESOURCE.actions if action.id == "vm.revert")
@@ -29,6 +31,17 @@ def snapshot(name: str, of: Object, *, uid: str = "", ready: bool = True, **stat
             "creationTime": f"2026-11-2{name[-1]}T01:00:00Z", **status,
         },
     }  # fmt: skip
+
+
+def restore(name: str, row: Machine, **status: Any) -> VmRestore:
+    return msgspec.convert(
+        {
+            "metadata": {"name": name, "namespace": row.ref.namespace, "uid": f"uid-{name}"},
+            "spec": {"target": {"kind": "VirtualMachine", "name": row.ref.name}, "virtualMachineSnapshotName": "old-1"},
+            "status": status,
+        },
+        VmRestore,
+    )
 
 
 def world(name: str = "running") -> tuple[Store, Machine]:
@@ -59,6 +72,23 @@ async def test_a_vm_without_snapshots_says_so() -> None:
     with pytest.raises(ConflictError, match="has no snapshot to go back to"):
         await draft(Store(), row)
     assert len((await draft(store, row)).fields) == 2
+
+
+@pytest.mark.parametrize(
+    ("conditions", "words"),
+    [
+        ([], "restore older is under way: delete that first"),
+        ([{"type": "Failure", "status": "True"}], "restore older has failed and is in the way: delete it first"),
+    ],
+)
+async def test_while_it_is_restored_already_it_is_not_taken_back(conditions: list[Object], words: str) -> None:
+    store, row = world()
+    store.apply([Put(row.backend, restore("older", row, complete=False, conditions=conditions))])
+    with pytest.raises(ConflictError, match="cannot be taken back now") as caught:
+        await draft(store, row)
+    assert caught.value.detail == words
+    store.apply([Put(row.backend, restore("older", row, complete=True, conditions=conditions))])
+    assert (await draft(store, row)).fields
 
 
 async def test_its_own_snapshots_are_offered_the_newest_first_and_what_is_not_ready_says_so() -> None:

@@ -81,6 +81,10 @@ _MEANINGS: Final[tuple[tuple[str, Meaning], ...]] = (
     (r"shorter graceperiod", Meaning(hint="it is stopping already: a forced stop does not wait for the guest")),
     (r"stop/start already underway", Meaning("not possible now", "wait until that has ended")),
     (r"VM recovery required", Meaning(hint="correct the volumes in its definition first")),
+    (
+        r"VirtualMachineRestore \"[^\"]*\" in progress",
+        Meaning("it is being restored already", "wait until that restore has ended, or delete it"),
+    ),
     (r"snapshot is in progress", Meaning(hint="wait until the snapshot is taken")),
     (
         r"guest agent connected|have the agent connected",
