@@ -94,6 +94,13 @@ class FileSink:
         kind = _find_kind(self._place)
         if kind == "folder":
             raise BackendError(f"{self._path} is a folder", "", "name the file in it")
+        unnamed = "" if kind else _find_unnamed(self._path)
+        if unnamed not in ("", "file"):
+            raise BackendError(
+                f"{self._path} is a {unnamed}",
+                "only a file can be checked before it has its name",
+                "--to - writes to standard output",
+            )
         if kind not in ("", "file"):
             raise BackendError(
                 f"{self._path} is a {kind}",
@@ -205,6 +212,18 @@ def _find_kind(place: Path) -> str:
         return ""
     except OSError as error:
         raise unwritable(str(place), error) from error
+    return _name_kind(mode)
+
+
+def _find_unnamed(path: Path) -> str:
+    """What is open where a name leads to no file: a pipe, by ``/dev/stdout``; empty for nothing."""
+    try:
+        return _name_kind(path.stat().st_mode)
+    except OSError:
+        return ""
+
+
+def _name_kind(mode: int) -> str:
     return next((kind for is_kind, kind in _KINDS if is_kind(mode)), "file")
 
 

@@ -410,6 +410,11 @@ class _Run:
     def _summary(self, batch: Batch) -> str:
         return batch.summary(self._fleet.clock())
 
+    def _find_target(self, target: Ref) -> Ref:
+        """The VM that something leads to, with its uid once it is there."""
+        record = self._fleet.view.record(target)
+        return target if record is None else target._replace(uid=record.metadata.uid)
+
     def _print_json(self, items: Sequence[Item], error: str = "") -> None:
         now = self._fleet.clock()
         # What was only tried is not done, whatever its row shows.
@@ -432,7 +437,7 @@ class _Run:
                     "state": state.value,
                     "words": self._tell(item),
                     "made": None if item.result is None else name_object(item.result),
-                    "target": None if item.target is None else name_object(item.target),
+                    "target": None if item.target is None else name_object(self._find_target(item.target)),
                     "seconds": None if (seconds := item.seconds(now)) is None else round(seconds, 3),
                 }
                 for item, state in states.items()

@@ -203,9 +203,8 @@ def test_the_vm_that_is_made_of_a_snapshot_is_named_though_nobody_named_it(run: 
     (item,) = json.loads(out)["items"]
     assert (code, item["state"], item["made"]["kind"]) == (codes.OK, "done", "VirtualMachineRestore")
     assert item["words"].endswith(f"is complete: VM {name}-restored is as the snapshot has it")
-    assert item["target"] == {
-        "kind": "VirtualMachine", "namespace": namespace, "name": f"{name}-restored", "uid": "",
-    }  # fmt: skip
+    assert item["target"].pop("uid") == json.loads(run("get", "vms", f"{path}-restored", "-o", "json")[1])[0]["uid"]
+    assert item["target"] == {"kind": "VirtualMachine", "namespace": namespace, "name": f"{name}-restored"}
     assert f"for VM {path}-restored-2\n" in run(*words)[1]
 
 

@@ -99,7 +99,8 @@ FAULTS: Final[dict[str, Fault]] = {
         'what judges such changes does not answer: failed calling webhook "virtualmachine-validator.kubevirt.io": '
         "context deadline exceeded (until its pods run, no change of this kind is taken: look at them, KubeVirt's are "
         "virt-api)"),
-    "replaced": Fault(None, "{replaced} was re-created since: nothing was done", replaced=True),
+    "replaced": Fault(
+        None, "it is another one by now: {replaced} was re-created since; nothing was done", replaced=True),
 }  # fmt: skip
 
 

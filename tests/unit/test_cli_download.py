@@ -85,6 +85,15 @@ def test_a_device_is_not_replaced_by_a_file_but_written_to_by_a_pipe(
     assert (tmp_path / "volume").is_fifo()
 
 
+def test_a_name_of_standard_output_leads_to_the_dash(cluster: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "kvtui", "download", EXPORT, "--kubeconfig", cluster, "--to", "/dev/stdout"]
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "/dev/stdout is a pipe: only a file can be checked before it has its name\n" in done.stderr
+    assert "hint: --to - writes to standard output\n" in done.stderr
+
+
 def test_a_dash_is_standard_output(cluster: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "kvtui", "download", EXPORT, "--kubeconfig", cluster, "--to", "-"]
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}

@@ -171,7 +171,9 @@ async def test_another_object_of_that_name_is_left_alone(tmp_path: Path, verb: s
         with pytest.raises(ConflictError, match="re-created since"):
             await VERBS[verb](state.backend)
         assert not server.sent
-        assert [line["result"] for line in audited(state)] == ["asked", "refused"]
+        asked, refused = audited(state)
+        assert (asked["result"], refused["result"]) == ("asked", "refused")
+        assert refused["words"].endswith("was re-created since; nothing was done")
 
 
 @pytest.mark.parametrize("verb", VERBS)

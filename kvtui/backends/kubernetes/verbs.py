@@ -47,7 +47,7 @@ async def check_same(server: Server, discovery: Discovery, ref: Ref) -> None:
     _, path = await find_path(discovery, ref)
     found = decode(await server.request_patiently("GET", path), _Object)
     if found.metadata.uid != ref.uid:
-        raise ConflictError(f"{ref.path} was re-created since", "nothing was done", code=409)
+        raise ConflictError("it is another one by now", f"{ref.path} was re-created since; nothing was done", code=409)
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,8 @@ def find_domain(connection: libvirt.virConnect, ref: Ref) -> libvirt.virDomain:
     except module.libvirtError as error:
         if error.get_error_code() != NO_DOMAIN or not has_domain(connection, ref.name):
             raise
-    raise ConflictError(f"{ref.path} was re-created since", "nothing was done", code=NO_DOMAIN)
+    words = f"{ref.path} was re-created since; nothing was done"
+    raise ConflictError("it is another one by now", words, code=NO_DOMAIN)
 
 
 def has_domain(connection: libvirt.virConnect, name: str) -> bool:
