@@ -35,10 +35,14 @@ class Outcome:
         return self._ref is not None
 
     def begin(self, ref: Ref) -> None:
-        """From now on something is sent to the object, or asked of it; again when its uid is known."""
-        if self._ref is None:
-            self._begun = time.monotonic()
+        """From now on something is sent to the object, or asked of it."""
+        self._begun = time.monotonic()
         self._ref = ref
+
+    def identify(self, uid: str) -> None:
+        """The uid of the object, as soon as it has one."""
+        if self._ref is not None and uid:
+            self._ref = self._ref._replace(uid=uid)
 
     def warn(self, words: str) -> None:
         """What belongs on standard error, and in the JSON."""

@@ -71,7 +71,7 @@ async def _upload(options: Namespace, settings: Settings, outcome: Outcome) -> i
         words = "the server would make the DataVolume, and the upload proxy answers"
         outcome.end(State.ACCEPTED, words, line=f"{ref.path}: would be sent: {words}", bytes=0)
     else:
-        outcome.begin(ref)
+        outcome.identify(ref.uid)
         words = f"DataVolume {ref.path} has got {options.file.name}"
         outcome.end(State.DONE, words, line=words, made=True, bytes=shown.size)
     return OK
@@ -80,6 +80,7 @@ async def _upload(options: Namespace, settings: Settings, outcome: Outcome) -> i
 def _tell_left(outcome: Outcome, shown: _Shown, why: str, code: int) -> int:
     """It was left off: what is left is told; the exit code."""
     shown.end(why)
+    outcome.identify(shown.volume)
     words = f"{why}; {shown.left}"
     if shown.is_sent:
         outcome.end(State.ACCEPTED, words, error=words, made=True, bytes=shown.size)
@@ -175,13 +176,15 @@ class _Shown:
         self.size = 0
         """Bytes of the file."""
         self.is_sent = False
+        self.volume = ""
+        """The uid of the DataVolume; empty while there is none."""
 
     def tell(self, upload: Upload) -> None:
         """It has gone on."""
         if upload.phase == "Left off":
             self.left = upload.words
             return
-        self.size, self.is_sent = upload.total, upload.phase == "Processing"
+        self.size, self.is_sent, self.volume = upload.total, upload.phase == "Processing", upload.volume
         text = _line(upload)
         news = f"{upload.phase} {upload.words}"
         if self._live:

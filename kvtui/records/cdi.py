@@ -159,3 +159,5 @@ class Upload(Record):
     """``Waiting`` for CDI, ``Sending``, ``Processing`` of what was sent."""
     words: str = ""
     """What goes on besides: ``attempt 2``."""
+    volume: str = ""
+    """The uid of the DataVolume, once that is there."""

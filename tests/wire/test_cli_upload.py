@@ -127,6 +127,8 @@ async def test_what_is_not_sent_in_time_is_deleted_again(cluster: RunningCluster
     told = json.loads(out)
     assert (code, told["items"][0]["state"], told["items"][0]["made"]) == (5, "failed", None)
     assert told["error"] == "--timeout is over after 3s; DataVolume shop/mine was deleted again"
+    assert told["items"][0]["words"] == told["error"]
+    assert told["items"][0]["uid"]
     assert f"kvtui: {told['error']}\n" in err
     await eventually(lambda: phase(cluster) == "none")
 
@@ -139,7 +141,9 @@ async def test_what_was_sent_and_is_not_seen_to_its_end_in_time_is_left_and_told
     code, out, err = await run(cluster, tmp_path, *words)
     (item,) = json.loads(out)["items"]
     assert (code, item["state"], item["bytes"]) == (5, "accepted", 3_000_000)
-    assert item["made"]["name"] == "mine"
+    made = cluster.world.storage.find(kinds.DATA_VOLUME, "shop", "mine")
+    assert made is not None
+    assert (item["made"]["name"], item["made"]["uid"]) == ("mine", made["metadata"]["uid"])
     assert "--timeout is over after 6s; DataVolume shop/mine is left, and CDI goes on with it" in err
     assert phase(cluster) != "none"
 

@@ -139,7 +139,8 @@ class Uploading:
             if self._means.verbs.dry_run:
                 await self._try_proxy()
                 return self._ref
-            self._say(words="the DataVolume is made" if self._made else "the DataVolume is there")
+            words = "the DataVolume is made" if self._made else "the DataVolume is there"
+            self._say(words=words, volume=self._ref.uid)
             return await self._fill(image)
         except asyncio.CancelledError:
             await self._take_back()
