@@ -126,12 +126,18 @@ class Batches:
         """What is to be said of an item: the server's words, and while its effect is awaited, what keeps it."""
         now = self._fleet.clock()
         if item.state is not State.ACCEPTED:
-            return item.words
+            return self._tell_unseen(item, now) + item.words
         held = self.tell_row(item)
         if not item.is_overdue(now):
             return held
         usual = f"overdue, usually within {age(item.patience)}"
         return f"{usual}; {held}" if held else usual
+
+    def _tell_unseen(self, item: Item, now: float) -> str:
+        """Of what nobody knows, that it should have been seen by now if it had been done; empty before."""
+        looked_for = item.state is State.UNKNOWN and item.row is not None and self.is_heard(item)
+        late = now - item.since if looked_for else 0.0
+        return f"its effect is not seen after {age(late)}; " if late > item.patience else ""
 
     def tell_row(self, item: Item) -> str:
         """What is seen now of what an item waits for: ``no node takes it``, ``snapshot web-1 is InProgress``; of a
@@ -240,7 +246,7 @@ class Batches:
         return self._keep_back(batch.items, "cancelled before it was sent")
 
     def revive(self, batch: Batch) -> list[Item]:
-        """Have what failed or was not sent wait again, where its row is still there and it is possible; those items.
+        """Have what is in a state of `AGAIN` wait again, where its row is still there and it is possible; those items.
 
         The others say why not. `carry_out` sends them.
         """
@@ -253,14 +259,7 @@ class Batches:
             if reason:
                 self._set(item, State.LEFT_OUT, reason)
             else:
-                item.row, item.asked, item.made, item.result, item.seen, item.shown = (
-                    row,
-                    None,
-                    None,
-                    None,
-                    False,
-                    False,
-                )
+                item.renew(row)
                 self._set(item, State.WAITING)
                 self._await(item)
                 again.append(item)
@@ -468,7 +467,9 @@ class Batches:
                 listener(item.batch)
 
     def _await(self, item: Item) -> None:
-        self._awaited.setdefault(item.ref, []).append(item)
+        awaited = self._awaited.setdefault(item.ref, [])
+        # What nobody knew of was still looked for.
+        self._awaited[item.ref] = [*(other for other in awaited if other is not item), item]
         item.batch.left += 1
 
     def _set(self, item: Item, state: State, words: str = "") -> None:

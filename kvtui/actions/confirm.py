@@ -167,11 +167,13 @@ class Confirmer:
         asked = await self._ask(action, resource, rows, len(left_out), hidden)
         return None if asked is None else [*asked, *left_out]
 
-    async def ask_again(self, action: AnyAction, rows: Sequence[Any]) -> bool:
-        """Whether the user means it once more for these rows, with what they answered. Raises as `check` does."""
+    async def ask_again(self, action: AnyAction, rows: Sequence[Any], unknown: Sequence[Any] = ()) -> bool:
+        """Whether the user means it once more for these rows, with what they answered; always asked where there are
+        rows of which nobody knows whether it was done. Raises as `check` does.
+        """
         resource = self.resource_of(action)
         await self._check_rights(action, resource, rows)
-        question = self._question(action, resource, rows, 0)
+        question = self._question(action, resource, rows, 0, doubts=self._tell_unknown(resource, rows, unknown))
         return question is None or await self._asker.ask(replace(question, title=f"again: {question.title}"))
 
     async def ask_to_edit(self, action: AnyAction, row: Any, hidden: Collection[Ref] = ()) -> bool:
@@ -259,15 +261,16 @@ class Confirmer:
         rows: Sequence[Any],
         left_out: int,
         hidden: Collection[Ref] = (),
+        doubts: Sequence[str] = (),
     ) -> Question | None:
         many = len(rows) >= _MASS
         harmless = self._danger(action, resource, rows) is Danger.NONE
         unseen = self._tell_hidden(resource, rows, hidden)
-        if harmless and not many and not unseen and not self._asks_always:
+        if harmless and not many and not unseen and not doubts and not self._asks_always:
             return None
         names = self._names(resource, rows)
         subjects = [*(self._spaces(resource, rows) if many else ()), *names]
-        warnings = [*unseen, *self._warnings(action, resource, rows)]
+        warnings = [*doubts, *unseen, *self._warnings(action, resource, rows)]
         if left_out:
             warnings.append(f"{left_out} {'is' if left_out == 1 else 'are'} left out: there it is not possible")
         subject = f"{len(rows)} {resource.title}" if many else f"{resource.label} {names[0]}"
@@ -342,6 +345,13 @@ class Confirmer:
             return (f"all {len(rows)} marked are hidden: the row under the cursor is none of them",)
         verb = "is" if len(unseen) == 1 else "are"
         return (f"{len(unseen)} of these {len(rows)} marked {verb} hidden: {enumerate_names(unseen)}",)
+
+    def _tell_unknown(self, resource: AnyResource, rows: Sequence[Any], unknown: Sequence[Any]) -> Sequence[str]:
+        """That it may be done once too often to the rows of which nobody knows."""
+        words = "nobody knows whether it was done before: it may be done twice"
+        if len(unknown) == len(rows):
+            return (words,) if rows else ()
+        return (f"{enumerate_names(self._names(resource, unknown))}: {words}",) if unknown else ()
 
     def _spaces(self, resource: AnyResource, rows: Sequence[Any]) -> list[str]:
         """The namespaces that several rows are in, where they are in several, the most touched first."""

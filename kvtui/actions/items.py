@@ -32,8 +32,8 @@ class State(StrEnum):
 
 
 _OPEN: Final = frozenset({State.WAITING, State.ASKED, State.ACCEPTED})
-AGAIN: Final = frozenset({State.FAILED, State.UNSENT})
-"""What is tried again. What nobody knows of may have been done: that is looked at first."""
+AGAIN: Final = frozenset({State.FAILED, State.UNSENT, State.UNKNOWN})
+"""What is tried again. What nobody knows of may have been done: the user is asked, and told so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,11 @@ class Item:
             return self.action.lasts
         patience = self.action.patience
         return self.action.usual if patience is None or self.row is None else patience(self.row)
+
+    def renew(self, row: Any) -> None:
+        """Have it wait again, for the row as it is now, as if it had never been asked for."""
+        self.row, self.asked, self.made, self.result = row, None, None, None
+        self.seen = self.shown = False
 
     def seconds(self, now: float) -> float | None:
         """From asking to the end, or to now; None when the server was not asked."""

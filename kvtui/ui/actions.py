@@ -110,12 +110,14 @@ class ActionRunner:
             await self._carry_out(self.batches.begin(action, self._confirmer.resource_of(action), asked))
 
     async def retry(self, batch: Batch) -> None:
-        """Do again what failed or was not sent, as far as it is possible now; asked first where it is due."""
-        view = self._fleet.view
-        rows = [batch.resource.row(view, item.ref) for item in batch.items if item.state in AGAIN]
-        there = [row for row in rows if row is not None]
+        """Do again what failed, was not sent, or of which nobody knows, as far as it is possible now; asked first where
+        it is due.
+        """
+        rows = {item: batch.resource.row(self._fleet.view, item.ref) for item in batch.items if item.state in AGAIN}
+        there = {item: row for item, row in rows.items() if row is not None}
+        unknown = [row for item, row in there.items() if item.state is State.UNKNOWN]
         try:
-            confirmed = not there or await self._confirmer.ask_again(batch.action, there)
+            confirmed = not there or await self._confirmer.ask_again(batch.action, list(there.values()), unknown)
         except KvtuiError as error:
             self._surroundings.tell(f"{batch.action.label}: {error}", Severity.WARN)
             return

@@ -20,6 +20,7 @@ from kvtui.resources import RESOURCES
 from kvtui.resources.base import AnyAction, AnyResource, Progress
 from kvtui.resources.form import Answers
 from kvtui.store import Drop, Put
+from kvtui.text import age
 from tests.applications import application
 from tests.machines import record_of
 from tests.ui.backend import NAME, Stage, changed, recorded
@@ -187,6 +188,35 @@ async def test_after_a_lost_connection_nobody_knows_of_what_was_under_way_and_no
     )
     assert batch.items[-1].words == f"{NAME} was lost before it was sent"
     assert batch.summary(0) == "8 nobody knows, 22 not sent"
+
+
+async def test_what_nobody_knows_is_said_not_to_be_seen_in_time_and_is_tried_again(
+    stage: Stage, batches: Batches
+) -> None:
+    known, lost = add_stopped(stage, 2)
+    stage.backend.refusals = {lost: UnreachableError("the connection was cut")}
+    batch = begin(batches, stage, "start", known, lost)
+    await batches.carry_out(batch)
+    item = batch.items[1]
+    words = "nobody knows whether it was accepted: the connection was cut"
+    assert batches.explain(item) == words
+    stage.clock.now += item.patience + 1
+    assert batches.explain(item) == f"its effect is not seen after {age(item.patience + 1)}; {words}"
+    stage.feed(VirtualMachine, FeedState.STALE)
+    stage.fleet.step()
+    assert batches.explain(item) == words
+    stage.feed(VirtualMachine, FeedState.LIVE)
+    stage.fleet.step()
+    stage.backend.refusals.clear()
+    stage.backend.calls.clear()
+    assert batches.revive(batch) == [item]
+    await batches.carry_out(batch)
+    assert stage.backend.calls == [f"start shop/{lost}"]
+    assert batches.pending(item.ref) == "starting 0s"
+    put_running(stage, lost)
+    put_running(stage, known)
+    assert batch.counts == {State.DONE: 2}
+    assert not batch.open
 
 
 async def test_what_nobody_knows_is_done_when_the_watch_shows_it_after_all(stage: Stage, batches: Batches) -> None:

@@ -158,6 +158,30 @@ async def test_a_connection_lost_in_the_middle_is_told_as_what_nobody_knows(stag
         assert f"{NAME} was lost before it was sent" in screen.text
 
 
+@pytest.mark.parametrize(("count", "whom"), [(1, ""), (3, "shop/many-0002: ")])
+async def test_what_nobody_knows_is_retried_from_the_jobs_once_it_is_said_that_it_may_be_done_twice(
+    stage: Stage, show: Show, count: int, whom: str
+) -> None:
+    names = add_stopped(stage, 3)[:count]
+    stage.backend.refusals = {
+        names[0]: ConflictError("no room"),
+        names[-1]: UnreachableError("the connection was cut", "reset by peer"),
+    }
+    async with show(stage, WIDE) as screen:
+        await screen.press("slash", *(names[0] if count == 1 else "many"), "enter")
+        await (screen.press("s") if count == 1 else start_all(screen, count))
+        await until(screen, lambda: any("nobody knows" in toast for toast in toasts(screen)))
+        asked = len(stage.backend.calls)
+        stage.backend.refusals.clear()
+        await screen.press("J", "r")
+        assert isinstance(screen.app.screen, ConfirmDialog)
+        assert f"! {whom}nobody knows whether it was done before:" in screen.text
+        await screen.press("n", "r", "y")
+        await until(screen, lambda: f"{count} accepted" in screen.text)
+        again = {names[0], names[-1]}
+        assert sorted(stage.backend.calls[asked:]) == sorted(f"start shop/{name}" for name in again)
+
+
 async def test_a_row_is_opened_from_the_jobs_and_one_that_is_gone_is_told(stage: Stage, show: Show) -> None:
     names = add_stopped(stage, 2)
     async with show(stage, WIDE) as screen:

@@ -70,7 +70,7 @@ class JobsScreen(Screen[None]):
         Binding("escape,q", "leave", "back", tooltip="back to the list; what goes on goes on"),
         Binding("tab,shift+tab", "step", "other table", tooltip="from the actions to their rows, and back"),
         Binding("x", "cancel", "cancel", tooltip="send nothing more of the action; what was sent stays sent"),
-        Binding("r", "retry", "retry", tooltip="try again what failed or was not sent"),
+        Binding("r", "retry", "retry", tooltip="try again what failed, was not sent, or of which nobody knows"),
         Binding("exclamation_mark", "faults", "faults", tooltip="show only rows that failed, are overdue or unknown"),
         Binding("J", "leave", "back", show=False),
     ]
@@ -191,7 +191,7 @@ class JobsScreen(Screen[None]):
         self.redraw()
 
     def action_retry(self) -> None:
-        """Try again what failed or was not sent."""
+        """Try again what failed, was not sent, or of which nobody knows."""
         batch = self.chosen
         if self._say_none() or batch is None:
             return
