@@ -104,6 +104,13 @@ FAULTS: Final[dict[str, Fault]] = {
 }  # fmt: skip
 
 
+OWN_WORDS: Final = dict.fromkeys(
+    [("vm.set_password", "gone"), ("vm.add_key", "gone")],
+    "the Secret ci/credentials does not exist (kubectl create secret generic credentials -n ci)",
+)
+"""By action and fault, where it is something else than the row that is changed."""
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench]:
     async with bench(tmp_path_factory.mktemp("bench")) as found:
@@ -147,10 +154,10 @@ async def test_what_fails_is_told_and_logged_and_nothing_more_is_asked_for(
     site.read_log()
     with site.faults.faring(meant.answer, hangs=meant.hangs, replaced=meant.replaced):
         item = await fare(site, deed, tasks, put_forward)
-    told = meant.told.format(url=site.faults.url, replaced=site.faults.replaced)
+    told = OWN_WORDS.get((deed.action.id, fault), meant.told).format(url=site.faults.url, replaced=site.faults.replaced)
     assert (item.state, item.words) == (meant.state, told)
     assert len(site.faults.asked) == (not meant.replaced)
     asked, answered = site.read_log()
     assert (asked.result, answered.result) == ("asked", meant.result)
     assert answered.words
-    assert answered.words in item.words
+    assert answered.words in item.words or (deed.action.id, fault) in OWN_WORDS
