@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -45,10 +45,10 @@ async def ask_whether_meant(question: Question, place: str = "") -> bool:
 
 
 async def confirm_where_careful(
-    fleet: Fleet, ref: Ref, options: Namespace, title: str, subjects: Sequence[str] = ()
+    fleet: Fleet, ref: Ref, options: Namespace, title: str, note: Callable[[str], None]
 ) -> None:
     """Have the user confirm what asks nobody elsewhere, where it is production, or protected in the settings or by the
-    label of the namespace; with ``--yes`` that is only said. Raises UnconfirmedError.
+    label of the namespace; with ``--yes`` that is only said. `note` is told what is said. Raises UnconfirmedError.
     """
     care = fleet.care(ref.backend)
     # What is read-only is refused whatever is answered.
@@ -62,7 +62,9 @@ async def confirm_where_careful(
     if labelled:
         warnings = (f"protected by the label {PROTECTED} of namespace {ref.namespace}",)
     production = f"PRODUCTION {clean_line(ref.backend)}" if care.production else ""
-    question = Question(title, subjects, warnings, "", production)
+    question = Question(title, (), warnings, "", production)
+    for words in filter(None, (production, *warnings)):
+        note(words)
     if options.yes:
         print_warnings(question)
     elif not await ask_whether_meant(question):

@@ -70,7 +70,8 @@ async def _download(options: Namespace, fleet: Fleet, ref: Ref, sink: Sink, outc
     ending = Ending()
     try:
         backend = capable(fleet, ref, Downloads, "exports")  # type: ignore[type-abstract]
-        await confirm_where_careful(fleet, ref, options, f"download export {ref.path} to {sink.name}?")
+        title = f"download export {ref.path} to {sink.name}?"
+        await confirm_where_careful(fleet, ref, options, title, outcome.note)
         outcome.begin(ref)
         if options.dry_run:
             return await _rehearse(backend, ref, options, sink, outcome)

@@ -44,9 +44,13 @@ class Outcome:
         if self._ref is not None and uid:
             self._ref = self._ref._replace(uid=uid)
 
+    def note(self, words: str) -> None:
+        """What was said on standard error, for the JSON."""
+        self._warnings.append(clean_line(words))
+
     def warn(self, words: str) -> None:
         """What belongs on standard error, and in the JSON."""
-        self._warnings.append(clean_line(words))
+        self.note(words)
         print_lines([f"kvtui: {words}"])
 
     @contextmanager

@@ -55,7 +55,8 @@ async def _upload(options: Namespace, settings: Settings, outcome: Outcome) -> i
         await fleet.prepare()
         wanted = _wanted(options, backend.name, shown, outcome)
         await _check_class(backend, options)
-        await confirm_where_careful(fleet, wanted.ref, options, f"upload {options.file.name} to {wanted.ref.path}?")
+        title = f"upload {options.file.name} to {wanted.ref.path}?"
+        await confirm_where_careful(fleet, wanted.ref, options, title, outcome.note)
         meant = backend.rehearse() if options.dry_run and isinstance(backend, Rehearser) else backend
         outcome.begin(wanted.ref)
         async with asyncio.timeout(options.timeout):

@@ -60,7 +60,7 @@ async def upload_to_host(options: Namespace, settings: Settings, outcome: Outcom
         from kvtui.resources.pool_upload import begin_upload
 
         ref = pool.ref(backend.name)
-        await confirm_where_careful(fleet, ref, options, f"upload {options.file.name} to {options.name}?")
+        await confirm_where_careful(fleet, ref, options, f"upload {options.file.name} to {options.name}?", outcome.note)
         target = Ref(backend.name, StorageVolume.KIND, "", options.name)
         if options.dry_run:
             if backend.info.read_only:

@@ -160,6 +160,8 @@ def test_in_production_a_download_is_asked_about(
     told = capsys.readouterr().err
     assert '"nope" not found' in told
     assert "PRODUCTION demo\n" in told, "it is said also to who is not asked"
+    assert fetch(EXPORT, "--config", str(settings), "--yes", "--dry-run", "-o", "json") == 0
+    assert json.loads(capsys.readouterr().out)["warnings"] == ["PRODUCTION demo"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

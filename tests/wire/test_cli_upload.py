@@ -204,7 +204,11 @@ async def test_where_care_is_wanted_it_is_asked_before_anything_is_sent(
     assert ("PRODUCTION demo" in err) == ("production" in settings)
     assert "it must be confirmed, and there is no terminal (--yes does it without asking)" in err
     assert phase(cluster) == "none"
-    assert (await run(cluster, tmp_path, *words, "--yes"))[0] == 0
+    said = "PRODUCTION demo" if "production" in settings else "protected in your settings by 'shop'"
+    for more, expected in ((), 4), (("--yes", "--dry-run"), 0), (("--yes",), 0):
+        code, out, err = await run(cluster, tmp_path, *words, *more, "-o", "json")
+        assert (code, json.loads(out)["warnings"]) == (expected, [said])
+        assert said in err
 
 
 async def test_a_namespace_that_its_label_protects_is_asked_about_too(
