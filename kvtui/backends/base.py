@@ -68,6 +68,7 @@ class Verdict:
 
     allowed: bool
     reason: str = ""
+    """Why not, in the server's words; most say nothing."""
     asked: bool = True
     """False when the server could not be asked: then nobody knows, and `reason` says what is in the way."""
 

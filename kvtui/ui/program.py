@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 TOAST_LINES = 8
 """What the largest toast takes, with its title and the margin."""
 _TOAST_LINES = TOAST_LINES - 2
+_TOAST_END = 2
+"""Lines of the end of a sentence that is too long."""
 _TOAST_WIDTH = 56
 """Columns of a toast's text; Textual's toasts take half of a narrower screen."""
 
@@ -114,7 +116,7 @@ class Program(ToastingApp, inherit_bindings=False):
         timeout: float | None = None,
         markup: bool = False,
     ) -> None:
-        """Show a toast, the head of a long message.
+        """Show a toast, a part of a long message.
 
         Markup stays off whatever a caller says: messages hold other people's words.
         """
@@ -150,8 +152,12 @@ def write_crash_log(error: BaseException | str, path: Path | None = None) -> Pat
 
 
 def _shorten(message: str, width: int) -> str:
+    """Of a sentence its head and its end, where the way out stands; of several their head."""
     lines = _wrap(message, width)
-    return message if len(lines) <= _TOAST_LINES else "\n".join([*lines[: _TOAST_LINES - 1], "..."])
+    if len(lines) <= _TOAST_LINES:
+        return message
+    end = [] if "\n" in message.strip() else lines[-_TOAST_END:]
+    return "\n".join([*lines[: _TOAST_LINES - 1 - len(end)], "...", *end])
 
 
 def _wrap(message: str, width: int) -> list[str]:

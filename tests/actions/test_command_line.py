@@ -429,7 +429,8 @@ def test_what_another_user_may_not_do_is_not_done_as_them(run: Run, vm: Callable
     path = vm("Running")
     code, out, err = run("stop", path, "--yes", "--as", "demo-view")
     assert (code, out) == (codes.FAILED, "")
-    assert f"needs update on virtualmachines/stop in namespace {path.partition('/')[0]}" in err
+    needs = f"needs update on virtualmachines/stop in namespace {path.partition('/')[0]}"
+    assert err == f"kvtui: {needs}\nhint: role kubevirt.io:edit has it\n"
     assert status(run, path) == "Running"
 
 

@@ -28,6 +28,14 @@ async def test_a_text_that_is_shown_is_not_shown_again_and_its_time_starts_anew(
         assert again.raised_at > before.raised_at
 
 
+async def test_of_a_sentence_that_is_too_long_the_end_is_shown_too(stage: Stage, show: Show) -> None:
+    async with show(stage, SMALL) as screen:
+        screen.app.notify(f"stop shop/web: not allowed: {'words ' * 60}(role kubevirt.io:edit has it)", timeout=60)
+        await until(screen, sees(screen, "stop shop/web: not allowed:"))
+        assert "kubevirt.io:edit has it)" in screen.text
+        assert "..." in screen.text
+
+
 async def test_a_toast_waits_for_a_dialog_to_end(stage: Stage, show: Show) -> None:
     async with show(stage, SMALL) as screen:
         await screen.press("2", "slash", *RUNNING, "enter", "S")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from kvtui.backends.base import Permission
+from kvtui.backends.base import Permission, Verdict
 from kvtui.errors import ForbiddenError
 from kvtui.model import Ref
 from tests.wire.fake import Fake, Handler, listed, machine, serving, status
@@ -35,6 +35,8 @@ class Authority:
     rules: list[dict[str, Any]] = field(default_factory=list)
     granted: bool = False
     """What a SelfSubjectAccessReview answers."""
+    reason: str = ""
+    """And why."""
     refuses: bool = False
     """Whether a deletion is refused, whatever was said before."""
     asked: list[str] = field(default_factory=list)
@@ -46,7 +48,7 @@ class Authority:
     async def review(self, request: web.Request) -> web.StreamResponse:
         attributes = (await request.json())["spec"]["resourceAttributes"]
         self.asked.append(f"{attributes['verb']} {attributes['resource']}/{attributes.get('subresource', '')}")
-        return web.json_response({"status": {"allowed": self.granted}}, status=201)
+        return web.json_response({"status": {"allowed": self.granted, "reason": self.reason}}, status=201)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         if request.method == "DELETE" and self.refuses:
@@ -108,6 +110,15 @@ async def test_a_rule_grants_what_rbac_says(
     authority.rules = [given]
     async with serving(authority.fake) as fake, kept(write_kubeconfig(tmp_path, fake.url)) as state:
         assert (await state.backend.may(START, "shop")).allowed is grants
+
+
+@pytest.mark.parametrize("reason", ["", "no quota for you"])
+async def test_why_something_is_not_allowed_is_said_by_the_server_alone(
+    tmp_path: Path, authority: Authority, reason: str
+) -> None:
+    authority.reason = reason
+    async with serving(authority.fake) as fake, kept(write_kubeconfig(tmp_path, fake.url)) as state:
+        assert await state.backend.may(START, "shop") == Verdict(False, reason)
 
 
 async def test_what_has_no_namespace_is_not_judged_by_the_rules_of_one(tmp_path: Path, authority: Authority) -> None:

@@ -143,7 +143,4 @@ class Permissions:
             status = msgspec.json.decode(raw, type=_AccessReview).status
         except msgspec.MsgspecError as error:
             raise BackendError("the server's answer cannot be read", clean_line(str(error))) from error
-        if status.allowed:
-            return Verdict(True)
-        where = f" in {namespace}" if namespace else ""
-        return Verdict(False, clean_line(status.reason) or f"the account may not {permission}{where}")
+        return Verdict(True) if status.allowed else Verdict(False, clean_line(status.reason))
