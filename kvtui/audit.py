@@ -62,8 +62,8 @@ class Entry(msgspec.Struct, omit_defaults=True):
     name: str
     uid: str
     result: str
-    """``asked`` before the server is; then ``accepted``, ``refused``, ``unknown`` when no answer came, or ``unsent``
-    when the connection was lost before the server could be asked.
+    """``asked`` before the server is; then ``accepted``, ``refused``, ``unknown`` when no answer came, or none but that
+    somebody gave up waiting (502, 504), or ``unsent`` when the connection was lost before the server could be asked.
     """
     words: str = ""
     """The server's words on a refusal; what was wrong when none came."""
