@@ -49,9 +49,10 @@ def parse_arguments(argv: Sequence[str] | None = None) -> Namespace:
 
 
 def _refuse_private_key(words: Sequence[str], parser: ArgumentParser) -> None:
-    """Before anything that does not fit is repeated. What a guest is to run is the user's own."""
+    """Before anything that does not fit is repeated. What a guest is to run may hold one, but not begin so."""
     at = find_command(words, parser)
-    if (at is None or words[at] != "ssh") and is_private_key(" ".join(words)):
+    remote = at is not None and words[at] == "ssh"
+    if is_private_key(" ".join(word for word in words if word.startswith("-") or not remote)):
         parser.error("a private key was given, which no command takes; a public one is in the file that ends in .pub. "
                      "Everybody on this machine could read it, and the shell keeps it: make a new one")  # fmt: skip
 

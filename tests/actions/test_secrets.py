@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from kvtui.cli import codes
+from kvtui.cli.arguments import parse_arguments
 from kvtui.cli.fields import tell_answers
 from kvtui.resources.form import Draft, Form, Text
 from tests.actions.conftest import Run
@@ -160,6 +161,21 @@ def test_a_private_key_given_with_an_equals_sign_is_not_repeated(run: Run) -> No
         assert (code, out) == (2, "")
         assert "a private key was given" in err
         assert "b3BlbnNz" not in err
+
+
+@pytest.mark.parametrize(
+    "words", [(PRIVATE_KEY,), (VM, PRIVATE_KEY), (VM, "-i", PRIVATE_KEY), (VM, f"--identity={PRIVATE_KEY}", "true")]
+)
+def test_a_private_key_instead_of_the_name_of_its_file_is_not_repeated(run: Run, words: tuple[str, ...]) -> None:
+    code, out, err = run("ssh", *words)
+    assert (code, out) == (2, "")
+    assert "a private key was given" in err
+    assert "b3BlbnNz" not in err
+
+
+def test_a_command_of_a_guest_may_hold_a_private_key() -> None:
+    command = f"cat > key <<EOF\n{PRIVATE_KEY}EOF"
+    assert parse_arguments(["ssh", VM, "--", command]).remote == [command]
 
 
 def test_the_list_of_fields_names_the_file_and_no_option_for_the_password_itself(run: Run) -> None:
