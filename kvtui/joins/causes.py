@@ -82,9 +82,10 @@ def _of_instance(machine: Machine) -> Iterator[Cause]:
         yield Cause(Theme.SYNC, words, evidence)
     yield from _of_scheduling(machine, vmi)
     if vmi.is_final and vmi.status.reason:
+        where = f" on {vmi.status.node_name}" if vmi.status.node_name else ""
         yield Cause(
             Theme.INSTANCE,
-            f"its instance ended with {vmi.status.reason}",
+            f"its instance ended with {vmi.status.reason}{where}",
             Evidence(subject, f"phase {vmi.status.phase}", vmi.status.reason, phase_since(vmi)),
         )
 
