@@ -93,6 +93,14 @@ FAULTS: Final[dict[str, Fault]] = {
         lambda: status(500, "etcdserver: request timed out", "InternalError"),
         "nobody knows whether it was accepted: the server gave up: etcdserver: request timed out (it may have been "
         "done all the same: look before you repeat it)", State.UNKNOWN, "unknown"),
+    "virt-api broke off": Fault(
+        lambda: web.Response(status=503, text="error trying to reach service: EOF"),
+        "nobody knows whether it was accepted: the part of the server that does it broke off: error trying to reach "
+        "service: EOF (it may have been done all the same: look before you repeat it)", State.UNKNOWN, "unknown"),
+    "virt-api is not there": Fault(
+        lambda: web.Response(status=503, text="error trying to reach service: dial tcp 10.96.7.1:443: i/o timeout"),
+        "the server is busy, or a part of it is down: error trying to reach service: dial tcp 10.96.7.1:443: i/o "
+        "timeout (try again in a moment; for verbs of VMs look at the pods of virt-api)"),
     "its judge gave up": Fault(
         lambda: status(504, 'failed calling webhook "virtualmachine-validator.kubevirt.io": context deadline exceeded',
                        "Timeout"),

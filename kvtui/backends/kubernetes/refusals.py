@@ -59,6 +59,11 @@ _MEANINGS: Final[tuple[tuple[str, Meaning], ...]] = (
         r"gave up|request timed out|did not complete within",
         Meaning("the server gave up", MAY_BE_DONE),
     ),
+    # The API server's own proxy to virt-api and others (kube-aggregator): what was not even dialled did nothing.
+    (
+        r"error trying to reach service: (?!dial |.*refused|.*no such host)",
+        Meaning("the part of the server that does it broke off", MAY_BE_DONE),
+    ),
     (r"Can not unmarshal Request body", Meaning(_MISUNDERSTOOD, _BETWEEN)),
     # Somebody was faster.
     (r"the object has been modified", Meaning(_CHANGED, _LOOK, ConflictError)),
