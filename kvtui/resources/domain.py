@@ -66,7 +66,8 @@ def _health(guest: Guest, now: float) -> Health:
         return _stopped_health(domain)
     if domain.differs and domain.active:
         changes = ", ".join(domain.differs)
-        return Health(tone if tone is not Tone.OK else Tone.WARN, f"{word},restart due", f"after a restart: {changes}")
+        why = f"after stop and start: {changes}; a restart changes nothing"
+        return Health(tone if tone is not Tone.OK else Tone.WARN, f"{word},stop/start due", why)
     return Health(tone, word, reason if tone is not Tone.OK else "")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from kvtui.joins.domain import Guest
-from kvtui.records.libvirt import BlockJob, DomainState
+from kvtui.joins.storage import has_old_sizes, starving_pool
+from kvtui.records.libvirt import POOL_FULL, BlockJob, DomainState, StoragePool
 from kvtui.store import View
-from kvtui.text import percent
+from kvtui.text import percent, size
 
 STILL: Final = frozenset({DomainState.PAUSED, DomainState.SUSPENDED})
 """States of a guest that does nothing and keeps its memory."""
@@ -76,6 +78,21 @@ def warn_nmi(_guest: Guest) -> tuple[str, ...]:
 def warn_lost_save(guest: Guest) -> tuple[str, ...]:
     """That saved memory is lost, where there is some."""
     return ("what the guest had in memory is lost, as by pulling its plug",) if guest.domain.saved else ()
+
+
+def name_full_pool(view: View, guest: Guest) -> Iterator[str]:
+    """The pool in which it found no space, where nobody saw since that there is some."""
+    ref = starving_pool(view, guest.backend, guest.domain)
+    pool = view.find(StoragePool, ref) if ref is not None else None
+    if pool is None:
+        return
+    if has_old_sizes(pool, (guest.domain,)):
+        yield (
+            f"pool {pool.metadata.name} had no space for it when it was paused, and nobody looked since (refresh the "
+            "pool): unless room was made, the next write pauses it again"
+        )
+    elif pool.strain >= POOL_FULL:
+        yield f"pool {pool.metadata.name} is full ({size(pool.left)} left): the next write pauses it again"
 
 
 def name_ending_jobs(view: View, guest: Guest) -> tuple[str, ...]:

@@ -184,7 +184,7 @@ def _judge_difference(view: View, ref: Ref, _now: float) -> Judgement:
             trouble="changes at its next start",
             cause=f"it is stored with {', '.join(guest.domain.differs)}",
             evidence=tuple(Evidence(f"domain {ref.name}", "stored XML", one) for one in guest.domain.differs),
-            step="restart it when that is wished for, or store what runs; a restart in the guest changes nothing",
+            step="stop it and start it when that is wished for, or store what runs: a restart changes nothing",
         )
     )
 

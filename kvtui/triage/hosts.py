@@ -50,7 +50,7 @@ def _judge_host(view: View, ref: Ref, _now: float) -> Judgement:
             subject=ref,
             label="host",
             trouble=host.absence,
-            cause="; ".join([words, *takes]),
+            cause="; ".join([*takes, words]),
             since=host.link_since,
             evidence=(Evidence(f"host {ref.name}", host.uri, words, host.link_since),),
             step="look at the machine and at libvirtd there; what is shown of it is as old as this",

@@ -146,6 +146,31 @@ def test_what_is_lost_is_said_first(name: str, subject: Guest, words: str) -> No
     assert any(words in warning for warning in action(name).warn(subject))
 
 
+def starved(**pool: Any) -> tuple[Store, Guest]:
+    """A guest that found no space in a pool at 100."""
+    full = StoragePool(metadata=Meta(name="pool"), type="dir", path="/pool", state="running", capacity=100 << 20)
+    store = Store()
+    store.post(Put("kvm1", msgspec.structs.replace(full, **pool)))
+    store.drain()
+    disk = msgspec.structs.replace(DISK, error="no space")
+    return store, guest(state=DomainState.PAUSED, reason="I/O error", since=100.0, disks=(disk,))
+
+
+@pytest.mark.parametrize("name", ["unpause", "reset"])
+def test_who_unpauses_a_vm_in_a_full_pool_is_told_that_the_next_write_pauses_it_again(name: str) -> None:
+    store, paused = starved(free=0, looked=200.0)
+    assert list(action(name).breaks(store, paused)) == ["pool pool is full (0 left): the next write pauses it again"]
+    store, paused = starved(free=50 << 20, looked=50.0)
+    (words,) = action(name).breaks(store, paused)
+    assert "nobody looked since (refresh the pool): unless room was made" in words
+
+
+def test_room_that_was_seen_since_is_no_reason_against_unpausing() -> None:
+    assert list(action("unpause").breaks(*starved(free=50 << 20, looked=200.0))) == []
+    store, _ = starved(free=0, looked=200.0)
+    assert list(action("unpause").breaks(store, guest(state=DomainState.PAUSED, reason="user"))) == []
+
+
 @pytest.mark.parametrize(
     ("name", "before", "now"),
     [

@@ -48,3 +48,9 @@ def test_of_a_host_without_an_answer_the_last_one_counts(link: str, words: str, 
     row = HostRow("kvm1", host, 1, 1, 1, 1, (), 0, [], None)
     (column,) = (column for column in HOSTS.columns if column.title == "STATUS")
     assert column.cell(row, NOW).text == status
+
+
+def test_a_vm_stored_otherwise_than_it_runs_is_due_for_a_stop_and_a_start_for_a_restart_brings_nothing() -> None:
+    domain = Domain(metadata=Meta(name="web"), state=DomainState.RUNNING, id=1, differs=("memory 8Gi (now 4Gi)",))
+    words = "after stop and start: memory 8Gi (now 4Gi); a restart changes nothing"
+    assert _health(domain, Host(link="connected")) == Health(Tone.WARN, "Running,stop/start due", words)

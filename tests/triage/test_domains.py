@@ -133,6 +133,8 @@ def test_what_changes_at_the_next_start_is_named_and_no_alarm() -> None:
     (finding,) = found(changed)
     assert (finding.severity, finding.trouble) == (Severity.INFO, "changes at its next start")
     assert finding.cause == "it is stored with memory 8Gi (now 4Gi), new disk vdb"
+    # A reboot is the same machine: only a new process is made of what is stored.
+    assert finding.step.startswith("stop it and start it")
 
 
 def moving(**more: object) -> DomainJob:

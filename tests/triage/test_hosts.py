@@ -101,7 +101,7 @@ def test_an_io_error_names_the_disk_and_its_source() -> None:
     assert finding.cause == "I/O error on vda (no space): /pool/w1.qcow2"
 
 
-def test_a_lost_host_says_why_and_what_it_takes_along_in_one_finding() -> None:
+def test_a_lost_host_says_what_it_takes_along_before_it_says_why_in_one_finding() -> None:
     others = [Domain(metadata=Meta(name=f"vm-{at}", uid=f"u{at}"), state=DomainState.RUNNING, id=at) for at in range(3)]
     crashed = Domain(metadata=Meta(name="old", uid="old"), state=DomainState.SHUTOFF, reason="crashed")
     store = fill(kvm1=[host("lost", "no answer to keepalive probes"), domain(), crashed, *others], prod=[node()])
@@ -110,7 +110,7 @@ def test_a_lost_host_says_why_and_what_it_takes_along_in_one_finding() -> None:
     assert (finding.rule, finding.trouble) == ("host.lost", "is lost")
     assert (
         finding.cause
-        == "no answer to keepalive probes; 4 VMs there, whose state is not known; among them nodes of prod: node-1"
+        == "4 VMs there, whose state is not known; among them nodes of prod: node-1; no answer to keepalive probes"
     )
 
 
