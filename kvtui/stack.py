@@ -83,7 +83,7 @@ def tell_stack(
             depth,
             layer,
             layer.health or _judge(view, layer.ref, resources, now),
-            _find_worst(view, worst, layer.ref),
+            _find_worst(view, worst, layer.ref or layer.sought),
             layer is stack.base,
             _tell_age(view, layer.ref, now),
         )

@@ -17,20 +17,22 @@ from kvtui.joins.ceph import is_full, judge_ceph, tell_taken
 from kvtui.joins.footing import nodes_in, nodes_of_machine
 from kvtui.joins.machine import Machine
 from kvtui.joins.room import requests_of, used_on
-from kvtui.model import Evidence, FeedState, Finding, Ref, Severity
+from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import Record, find_condition
 from kvtui.records.cdi import DataVolume
 from kvtui.records.clusters import CLUSTER_LABEL, Cluster, KubevirtCluster, KubevirtMachine
-from kvtui.records.kubernetes import Claim, Node, Pod
+from kvtui.records.kubernetes import Node, Pod
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import Domain
 from kvtui.store import View
 from kvtui.text import quantity, size
 from kvtui.triage.capacity import takes_vms
+from kvtui.triage.lacks import list_lacks
 from kvtui.triage.scheduling import explain_scheduling
-from kvtui.triage.storage import explain_claim, find_broken_ceph
+from kvtui.triage.storage import find_broken_ceph
 
 _STARTS: Final = frozenset({"vm.start", "vm.start_paused", "vm.restart", "vm.force_restart"})
+_STOPS: Final = frozenset({"vm.stop", "vm.kill"})
 _RUNS: Final = _STARTS | {"vm.unpause"}
 """After which a guest writes to its disks."""
 _ENDS: Final = frozenset({"stop", "kill", "restart", "force_restart", "delete", "reset", "pause"})
@@ -48,6 +50,10 @@ def foresee(view: View, found: Found, action: str, row: Any, ref: Ref, together:
     """
     if action in _STARTS and isinstance(row, Machine):
         yield from _tell_no_start(view, row)
+    if action in _STOPS and isinstance(row, Machine):
+        yield from _tell_no_return(view, row)
+    if action == "vm.migrate" and isinstance(row, Machine):
+        yield from _tell_no_move(view, row)
     if action in _RUNS and isinstance(row, Machine):
         yield from _tell_full(view, row)
     if action.partition(".")[2] in _ENDS:
@@ -69,34 +75,31 @@ def comes_to_nothing(view: View, action: str, row: Any) -> bool:
 
 def _tell_no_start(view: View, machine: Machine) -> Iterator[str]:
     """Why the VM would not run with what its next instance is made of."""
-    again = " again" if machine.live is not None else ""
-    cause = next(_why_no_disk(view, machine), "") or _why_no_node(view, machine)
-    if cause:
-        yield f"the rules say it will not start{again}: {cause}"
+    lack = _next_lack(view, machine)
+    if cause := lack or _why_no_node(view, machine):
+        yield _will_not_start(machine, cause)
 
 
-def _why_no_disk(view: View, machine: Machine) -> Iterator[str]:
-    if machine.vm is None or view.feed(machine.backend, Claim.KIND).state is not FeedState.LIVE:
-        return
-    namespace = machine.vm.metadata.namespace
-    for volume in machine.vm.spec.template.spec.volumes:
-        if not volume.claim:
-            continue
-        claim = view.get(Claim, machine.backend, namespace, volume.claim)
-        if claim is None:
-            made = view.get(DataVolume, machine.backend, namespace, volume.claim)
-            if made is None and not _is_made(machine, volume.claim):
-                yield f"there is no PVC {volume.claim}"
-        elif claim.metadata.deletion_timestamp:
-            yield f"its PVC {volume.claim} is being deleted, and goes once nothing uses it"
-        elif (cause := explain_claim(view, machine.backend, claim)) is not None:
-            yield f"its PVC {volume.claim}: {cause.sentence}"
+def _tell_no_return(view: View, machine: Machine) -> Iterator[str]:
+    """Why a VM that is to end could not be started again."""
+    if machine.live is not None and (lack := _next_lack(view, machine)):
+        yield _will_not_start(machine, lack)
 
 
-def _is_made(machine: Machine, claim: str) -> bool:
-    """Whether the VM makes that disk by itself."""
-    templates = machine.vm.spec.data_volume_templates if machine.vm is not None else ()
-    return any(template.metadata.name == claim for template in templates)
+def _will_not_start(machine: Machine, cause: str) -> str:
+    return f"the rules say it will not start{' again' if machine.live is not None else ''}: {cause}"
+
+
+def _next_lack(view: View, machine: Machine) -> str:
+    """What its next instance would lack first; empty for nothing."""
+    return next(list_lacks(view, machine, machine.vm.spec.template.spec), "") if machine.vm is not None else ""
+
+
+def _tell_no_move(view: View, machine: Machine) -> Iterator[str]:
+    """Why no second launcher pod would be made for what runs."""
+    lack = next(list_lacks(view, machine, machine.live.spec), "") if machine.live is not None else ""
+    if lack:
+        yield f"the rules say it will not move: {lack}"
 
 
 def _why_no_node(view: View, machine: Machine) -> str:

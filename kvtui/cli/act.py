@@ -36,10 +36,13 @@ from kvtui.resources import RESOURCES, find
 from kvtui.resources.form import Answers
 from kvtui.resources.sources import (
     APPLICATIONS,
+    ATTACHMENTS,
     CAPI_MACHINES,
     CEPHS,
+    CLASSES,
     CLUSTER_MACHINES,
     CLUSTERS,
+    DEPLOYMENTS,
     DOMAINS,
     INSTANCES,
     NAMESPACES,
@@ -49,8 +52,11 @@ from kvtui.resources.sources import (
 )
 from kvtui.text import age, clean_line
 
-_OF_VMS: Final = (CLUSTERS, CLUSTER_MACHINES, CAPI_MACHINES, APPLICATIONS, VOLUMES, CEPHS)
-"""A VM may be a machine of a cluster that is in trouble, be put back as git has it, or stand on a Ceph that is full."""
+_OF_VMS: Final = (
+    CLUSTERS, CLUSTER_MACHINES, CAPI_MACHINES, APPLICATIONS, VOLUMES, CEPHS, ATTACHMENTS, CLASSES, DEPLOYMENTS
+)  # fmt: skip
+"""A VM may be a machine of a cluster that is in trouble, be put back as git has it, stand on a Ceph that is full, want
+a network or class that is gone, or ask what nobody is there to do."""
 _ANSWERS: Final = 15.0
 """Seconds that the cluster may take for its lists, and put off what it is asked."""
 _PATIENCE: Final = 2.0

@@ -1,16 +1,20 @@
-"""Interfaces of VMs without an address. Evidence: kubevirt-api.md 9.5, row 80."""
+"""Interfaces of VMs without an address, and networks that are gone. Evidence: kubevirt-api.md 9.5, rows 77 and 80."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from kvtui.joins.machine import join_machine, machines_of_instance, machines_of_vm, running_since
-from kvtui.model import Evidence, Finding, Ref, Severity
+from kvtui.model import Evidence, FeedState, Finding, Ref, Severity
 from kvtui.records.base import find_condition, is_true
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
+from kvtui.records.networks import NetworkAttachment
 from kvtui.store import View
-from kvtui.triage.base import LINGER, WELL, Judgement, Rule
+from kvtui.text import name_few
+from kvtui.triage.base import LINGER, LOADING, WELL, Judgement, Rule
 from kvtui.triage.guest import BOOT_LIMIT
+from kvtui.triage.lacks import attachment_refs, is_attachment_missing
 
 
 def _not_plugged(vmi: VirtualMachineInstance) -> set[str]:
@@ -58,6 +62,43 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     )
 
 
+def _judge_attachment(view: View, ref: Ref, now: float) -> Judgement:
+    """A network that is gone below running VMs: they run on, and are refused their next launcher pod."""
+    if view.get(NetworkAttachment, ref.backend, ref.namespace, ref.name) is not None:
+        return WELL
+    if view.feed(ref.backend, NetworkAttachment.KIND).state is FeedState.LOADING:
+        return Judgement(again=now + LOADING)
+    users = sorted(
+        (at.path, vmi)
+        for at, vmi in view.linked(VirtualMachineInstance, ref.backend, "attachment", ref.path)
+        if vmi.is_running and is_attachment_missing(view, ref.backend, ref.path, at.namespace)
+    )
+    if not users:
+        return WELL
+    names = [path for path, _ in users]
+    who, run, again = ("VMs", "run", "start nor move") if len(names) > 1 else ("VM", "runs", "starts nor moves")
+    cause = f"{who} {name_few(names, _NAMED)} {run} on, and neither {again} again without it"
+    wants = Evidence(f"VMI {users[0][1].metadata.name}", "spec.networks.multus.networkName", ref.path)
+    step = "create it again before any of them is restarted, moved or drained"
+    return Judgement(
+        Finding("network.attachment", Severity.WARN, ref, "network", "does not exist", cause, None, (wants,), step)
+    )
+
+
+_NAMED: Final = 3
+_SETTLE: Final = 45.0
+"""Seconds that a network may be unknown: these are listed every half minute."""
+
+
+def _attachments(_view: View, ref: Ref, vmi: VirtualMachineInstance) -> Iterator[Ref]:
+    return attachment_refs(ref.backend, vmi.metadata.namespace, vmi.spec.networks)
+
+
+def _by_name(_view: View, ref: Ref, _record: NetworkAttachment) -> tuple[Ref]:
+    """As those who want it name it: one that does not exist has no uid."""
+    return (ref._replace(uid=""),)
+
+
 RULES: Final = (
     Rule(
         "network.address",
@@ -66,5 +107,14 @@ RULES: Final = (
         linger=LINGER,
         detects="an interface of a running VM that shows no address minutes after its start",
         severities="warn, info",
+    ),
+    Rule(
+        "network.attachment",
+        _judge_attachment,
+        {VirtualMachineInstance: _attachments, NetworkAttachment: _by_name},
+        settle=_SETTLE,
+        linger=LINGER,
+        detects="a NetworkAttachmentDefinition that is gone while VMs run with it: they neither start nor move again",
+        severities="warn",
     ),
 )

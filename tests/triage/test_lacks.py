@@ -1,0 +1,111 @@
+"""What VMs run on without, and would need to run again: told while there is time to mend it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from kvtui.actions.foresight import foresee
+from kvtui.demo import kinds
+from kvtui.demo.world import World
+from kvtui.joins.machine import join_machine
+from kvtui.model import Feed, FeedState, Ref, Severity
+from kvtui.records.kubevirt import VirtualMachine
+from kvtui.records.networks import NetworkAttachment
+from tests.triage.worlds import BACKEND, Observer
+
+NETWORK = Ref(BACKEND, NetworkAttachment.KIND, "shop", "db-vlan120")
+
+
+@pytest.fixture
+def observer() -> Observer:
+    return Observer(World(start=datetime(2026, 11, 21, 2, 0, tzinfo=UTC), troubles=False))
+
+
+def take_network(observer: Observer) -> None:
+    observer.world.storage.delete(kinds.NAD, NETWORK.namespace, NETWORK.name)
+
+
+def take_disk(observer: Observer) -> None:
+    observer.world.storage.delete(kinds.PVC, "data", "clickhouse-1-data")
+
+
+def told(observer: Observer, action: str, namespace: str, name: str) -> list[str]:
+    ref = observer.store.ref_of(VirtualMachine, BACKEND, namespace, name)
+    assert ref is not None
+    return list(foresee(observer.store, {}, action, join_machine(observer.store, ref), ref, {ref}))
+
+
+def test_a_network_that_is_removed_under_running_vms_is_one_problem_that_names_them(observer: Observer) -> None:
+    take_network(observer)
+    observer.pass_time(90)
+    for problems in (observer.problems, observer.look_once()):
+        (problem,) = problems
+        assert (problem.finding.subject, problem.severity) == (NETWORK, Severity.WARN)
+        names = "shop/postgres-1, shop/postgres-2, shop/postgres-3"
+        assert problem.cause == f"VMs {names} run on, and neither start nor move again without it"
+
+
+def test_a_vm_that_was_restarted_without_its_network_hangs_on_the_same_problem(observer: Observer) -> None:
+    take_network(observer)
+    observer.world.storage.delete(kinds.VMI, "shop", "postgres-1")
+    observer.pass_time(180)
+    (problem,) = observer.problems
+    assert problem.finding.subject == NETWORK
+    assert problem.cause.startswith("stops VM shop/postgres-1: VMs shop/postgres-2, shop/postgres-3 run on")
+
+
+def test_a_network_that_is_made_again_is_no_problem_any_more(observer: Observer) -> None:
+    kept = observer.world.storage.get(kinds.NAD, NETWORK.namespace, NETWORK.name)
+    take_network(observer)
+    observer.pass_time(90)
+    assert observer.problems
+    made = {**kept, "metadata": {"namespace": NETWORK.namespace, "name": NETWORK.name}}
+    observer.world.storage.create(kinds.NAD, made)
+    observer.pass_time(30)
+    assert observer.problems == []
+
+
+@pytest.mark.parametrize(
+    "feed",
+    [
+        Feed(BACKEND, NetworkAttachment.KIND, FeedState.FORBIDDEN),
+        Feed(BACKEND, NetworkAttachment.KIND, FeedState.ABSENT),
+        Feed(BACKEND, NetworkAttachment.KIND, FeedState.LIVE, detail="only namespace ci: the account may not list all"),
+    ],
+    ids=["forbidden", "absent", "narrowed"],
+)
+def test_a_network_that_cannot_be_listed_is_not_said_to_be_gone(observer: Observer, feed: Feed) -> None:
+    for ref, _ in list(observer.store.items(NetworkAttachment)):
+        observer.world.storage.delete(kinds.NAD, ref.namespace, ref.name)
+    observer.store.post(feed)
+    observer.store.drain()
+    observer.pass_time(90)
+    assert observer.problems == []
+    assert told(observer, "vm.restart", "shop", "postgres-1") == []
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        ("vm.restart", "the rules say it will not start again: "),
+        ("vm.force_restart", "the rules say it will not start again: "),
+        ("vm.stop", "the rules say it will not start again: "),
+        ("vm.kill", "the rules say it will not start again: "),
+        ("vm.migrate", "the rules say it will not move: "),
+    ],
+)
+def test_before_a_running_vm_loses_its_launcher_it_is_said_why_there_will_be_no_other(
+    observer: Observer, action: str, words: str
+) -> None:
+    for namespace, name in (("shop", "postgres-1"), ("data", "clickhouse-1")):
+        assert told(observer, action, namespace, name) == []
+    take_network(observer)
+    take_disk(observer)
+    observer.pass_time(15)
+    gone = "there is no NetworkAttachmentDefinition shop/db-vlan120"
+    assert told(observer, action, "shop", "postgres-1") == [words + gone]
+    disk = "clickhouse-1-data"
+    lost = f"its PVC {disk} is gone, and DataVolume {disk} is Succeeded: CDI does not make it again"
+    assert told(observer, action, "data", "clickhouse-1") == [words + lost]
