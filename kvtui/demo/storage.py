@@ -299,6 +299,12 @@ class Storage:
         if propagation == "Orphan":
             for dependent in self._dependents_of(row.uid):
                 self._drop_owners(dependent, {row.uid})
+            # One that waited for them alone is let go of by the last.
+            left = self._by_uid.get(row.uid)
+            if left is None:
+                return present
+            row, present = left, decode(left.raw)
+            meta = present["metadata"]
         finalizers = [*row.finalizers]
         if propagation == "Foreground" and FOREGROUND not in finalizers:
             finalizers.append(FOREGROUND)

@@ -35,14 +35,8 @@ def pod(name: str = "p", *, node: str = "node01", **metadata: Any) -> Object:
 
 
 def owner(obj: Object, *, block: bool = True) -> Object:
-    meta = obj["metadata"]
-    return {
-        "apiVersion": obj["apiVersion"],
-        "kind": obj["kind"],
-        "name": meta["name"],
-        "uid": meta["uid"],
-        "blockOwnerDeletion": block,
-    }
+    who = {name: obj["metadata"][name] for name in ("name", "uid")}
+    return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], **who, "blockOwnerDeletion": block}
 
 
 def refused(code: int, reason: str) -> Any:
@@ -291,6 +285,15 @@ def test_orphaned_dependents_lose_their_owner_and_stay(storage: Storage) -> None
     storage.delete(kinds.VM, "shop", "web-1", propagation="Orphan")
     assert storage.find(kinds.VM, "shop", "web-1") is None
     assert "ownerReferences" not in storage.get(kinds.VMI, "shop", "web-1")["metadata"]
+
+
+def test_an_owner_that_waits_for_its_dependents_goes_when_they_are_orphaned(storage: Storage) -> None:
+    parent = storage.create(kinds.POD, pod())
+    held = {"name": "x", "namespace": "shop", "finalizers": ["held"], "ownerReferences": [owner(parent)]}
+    storage.create(kinds.VMI, {"metadata": held})
+    storage.delete(kinds.POD, "shop", "p", propagation="Foreground")
+    storage.delete(kinds.POD, "shop", "p", propagation="Orphan", grace=0)
+    assert storage.find(kinds.POD, "shop", "p") is None
 
 
 def test_a_dependent_of_two_owners_stays_while_one_lives(storage: Storage) -> None:

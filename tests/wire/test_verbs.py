@@ -292,8 +292,8 @@ async def test_a_stranger_may_not(tmp_path: Path) -> None:
                 await state.backend.stop(ref)
             stop = Permission("update", "subresources.kubevirt.io", "virtualmachines", "stop")
             verdict = await state.backend.may(stop, ref.namespace, ref.name)
+            assert verdict.asked
             assert not verdict.allowed
-            assert "may not update on virtualmachines/stop" in verdict.reason
         async with kept(cluster.kubeconfig) as state:
             assert (await state.backend.may(stop, ref.namespace, ref.name)).allowed
 
@@ -318,7 +318,8 @@ async def test_permissions_are_asked_once_a_while(tmp_path: Path) -> None:
             for _ in range(3):
                 verdict = await state.backend.may(permission, "shop")
                 assert verdict.asked
-                assert "may not" in verdict.reason
+                assert not verdict.allowed
+                assert not verdict.reason
             assert len(answers) == 1
         async with kept(kubeconfig, timings=replace(QUICK, permission=0.0)) as state:
             await state.backend.may(permission, "shop")

@@ -110,6 +110,8 @@ class Shell:
         """How the stream below broke."""
         self._client: Client | None = None
         self._client_loop: asyncio.AbstractEventLoop | None = None
+        self._serving = False
+        """Whether the thread's loop takes on what it is sent to do; while it ends, nobody would wait for that."""
         self._calls: set[asyncio.Task[None]] = set()
         """What the thread was sent to do, kept by it until it is done."""
         self._here, self._there = socket.socketpair()
@@ -235,6 +237,8 @@ class Shell:
             self._post(lambda: settle(failure))
 
         def start() -> None:
+            if not self._serving:
+                return
             task = asyncio.ensure_future(run())
             self._calls.add(task)
             task.add_done_callback(self._calls.discard)
@@ -289,7 +293,11 @@ class Shell:
                 loop.call_soon_threadsafe(client.go_on)
 
         self._pipe.on_room = go_on
-        return await client.run(lambda: self._post(self._open))
+        self._serving = True
+        try:
+            return await client.run(lambda: self._post(self._open))
+        finally:
+            self._serving = False
 
     def _ask_from_thread(self, prompt: str, secret: bool) -> concurrent.futures.Future[str | None]:
         return asyncio.run_coroutine_threadsafe(self._ask(prompt, secret), self._loop)
