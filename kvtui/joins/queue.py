@@ -13,7 +13,7 @@ from typing import Final
 
 from kvtui.joins.move import Move, join_move
 from kvtui.model import Ref
-from kvtui.records.kubevirt import KubeVirt, Migration, MigrationConfiguration
+from kvtui.records.kubevirt import KubeVirt, Migration, MigrationConfiguration, VirtualMachineInstance
 from kvtui.store import View
 from kvtui.text import parse_time
 
@@ -81,17 +81,24 @@ def list_waiting(view: View, backend: str) -> list[Ref]:
 
 
 def last_step(view: View, backend: str) -> float:
-    """When a migration entered its present phase, the newest of all, those that have ended among them; in seconds since
-    the epoch.
+    """When a migration entered its present phase, the newest of all, those that have ended among them; of one that was
+    cancelled and is gone, its instance tells when it ended. In seconds since the epoch.
     """
     key = Ref(backend, "last step of migrations", "", "")
     known = view.memo.get(key)
     if isinstance(known, float):
         return known
     steps = (step for _, one in view.items(Migration, backend) for step in one.status.phase_transition_timestamps)
-    found = max((parse_time(step.phase_transition_timestamp) or 0.0 for step in steps), default=0.0)
-    view.memo[key] = found
+    newest = max((parse_time(step.phase_transition_timestamp) or 0.0 for step in steps), default=0.0)
+    found = view.memo[key] = max(newest, _last_end(view, backend))
     return found
+
+
+def _last_end(view: View, backend: str) -> float:
+    """When the newest migration ended that an instance tells of: the server writes such times so that they sort."""
+    states = (vmi.status.migration_state for _, vmi in view.items(VirtualMachineInstance, backend))
+    newest = max((state.end_timestamp or "" for state in states if state is not None), default="")
+    return parse_time(newest) or 0.0
 
 
 def waiting_behind(view: View, ref: Ref, migration: Migration) -> Iterator[Ref]:

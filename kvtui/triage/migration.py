@@ -63,7 +63,8 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
 def _judge_failed(view: View, move: Move, ref: Ref, now: float) -> Judgement:
     ended = move.ended or move.migration.created or now
     aborted = move.state is not None and move.state.abort_requested
-    if aborted or now >= ended + RECENT or _superseded(view, move, ref):
+    cancelled = aborted or move.migration.metadata.deletion_timestamp is not None
+    if cancelled or now >= ended + RECENT or _superseded(view, move, ref):
         return WELL
     if move.state is not None and move.state.mode == "PostCopy":
         return Judgement(_lost_in_post_copy(move, ref, ended), ended + RECENT)
