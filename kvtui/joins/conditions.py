@@ -56,9 +56,12 @@ _ORDINARY = frozenset(
 _TELLS_TROUBLE = re.compile(
     r"Fail(?!over)|Error|Degraded|Pressure|Unavailable|Lost|Invalid|Rejected|Blocked|Stuck|Expired|Corrupt|Abnormal"
     r"|Broken|Unhealthy|Unreachable|Deadlock|[Rr]ead[Oo]nly|Frequent|Shutdown|Hung|Exhausted|Exceeded|NotReady|Missing"
+    r"|Stalled|Frozen|Panic|Crash|Conflict|Denied|Refused|Insufficient|Inconsistent|Impaired|Disconnected|Offline"
+    r"|Down(?![a-z])|Fault|Problem|Time(?:d[Oo]|[Oo])ut|Throttled|Overload|Overcommitted|Unschedulable|Unsupported"
 )
 """Among them those of node-problem-detector (KernelDeadlock, ReadonlyFilesystem, CorruptDockerOverlay2, XfsShutdown,
-FrequentKubeletRestart, FrequentUnregisterNetDevice, KubeletUnhealthy), and VolumeHealthAbnormal of claims.
+FrequentKubeletRestart, FrequentUnregisterNetDevice, KubeletUnhealthy), VolumeHealthAbnormal of claims, and Stalled of
+kstatus.
 """
 _TELLS_HEALTH = re.compile(r"(?:Ready|Available|Healthy|Succeeded|Synchronized|Synced|Valid|Accepted|Reachable)\Z")
 
@@ -80,5 +83,5 @@ def is_trouble(condition: Condition) -> bool:
     if type_ in _ORDINARY or type_ in _NEUTRAL:
         return False
     if type_ in _BAD_WHEN_TRUE or _TELLS_TROUBLE.search(type_):
-        return condition.status == "True"
+        return condition.status in ("True", "Unknown")
     return bool(_TELLS_HEALTH.search(type_)) and condition.status in ("False", "Unknown")

@@ -295,12 +295,11 @@ class Event(Record):
     involved_object: Involved = msgspec.field(default_factory=Involved)
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """To the object that it is about, by uid; a warning also by name, for the next object of that name; one of an
-        application of Argo CD by the name that what it keeps bears.
+        """To the object that it is about, by uid, or by name where it has none; a warning by name in any case, for the
+        next object of that name; one of an application of Argo CD by the name that what it keeps bears.
         """
         about = self.involved_object
-        if about.uid:
-            yield "about", about.uid
+        yield "about", about.uid or f"{about.kind} {about.namespace}/{about.name}"
         if about.kind == "Application":
             yield "application", about.name
         if self.type == "Warning":

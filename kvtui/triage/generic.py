@@ -222,9 +222,14 @@ def _of_events(view: View, backend: str, record: Record, well: float, now: float
 
 
 def _events_about(view: View, backend: str, record: Record) -> list[tuple[Ref, Event]]:
-    """What is told of an object; of a node, the kubelet tells with its name for the uid."""
-    uids = [record.metadata.uid, record.metadata.name] if isinstance(record, Node) else [record.metadata.uid]
-    return [found for uid in uids if uid for found in view.linked(Event, backend, "about", uid)]
+    """What is told of an object, by its uid; of a node, the kubelet tells with its name for the uid. Who writes events
+    by hand leaves the uid out: what such a one says from before the object was made is of another.
+    """
+    meta = record.metadata
+    uids = [meta.uid, meta.name] if isinstance(record, Node) else [meta.uid]
+    by_uid = [found for uid in uids if uid for found in view.linked(Event, backend, "about", uid)]
+    by_name = view.linked(Event, backend, "about", f"{record.KIND} {meta.namespace}/{meta.name}")
+    return by_uid + [(ref, event) for ref, event in by_name if (event.last_seen or 0.0) >= (record.created or 0.0)]
 
 
 def _is_answered(warning: Event, events: Iterable[Event]) -> bool:

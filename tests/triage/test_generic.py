@@ -68,11 +68,15 @@ def condition(kind: str, type_: str, status: str, message: str = "words of it") 
     ("kind", "label", "type_", "status"),
     [
         ("VirtualMachineInstance", "vm", "BackendStorageFailed", "True"),
+        ("VirtualMachineInstance", "vm", "GuestStalled", "True"),
+        ("VirtualMachineInstance", "vm", "Stalled", "True"),
         ("VirtualMachine", "vm", "FirmwareInvalid", "True"),
         ("Node", "node", "NetworkPluginReady", "False"),
         ("Node", "node", "KernelDegraded", "True"),
         ("Node", "node", "KernelDeadlock", "True"),
         ("Node", "node", "ReadonlyFilesystem", "True"),
+        ("Node", "node", "GpuLost", "Unknown"),
+        ("Node", "node", "UplinkDown", "True"),
         ("Node", "node", "FrequentKubeletRestart", "True"),
         ("Node", "node", "CorruptDockerOverlay2", "True"),
         ("PersistentVolumeClaim", "claim", "VolumeHealthAbnormal", "True"),
@@ -87,7 +91,15 @@ def test_a_condition_that_nobody_listed_tells_by_its_name(kind: str, label: str,
 
 @pytest.mark.parametrize(
     ("type_", "status"),
-    [("BackendStorageFailed", "False"), ("FirmwareValid", "True"), ("LiveMigratable", "False"), ("Whatever", "False")],
+    [
+        ("BackendStorageFailed", "False"),
+        ("FirmwareValid", "True"),
+        ("LiveMigratable", "False"),
+        ("Whatever", "False"),
+        ("Whatever", "Unknown"),
+        ("ImageDownloaded", "True"),
+        ("DefaultsApplied", "True"),
+    ],
 )
 def test_a_condition_that_says_nothing_bad_is_left_alone(type_: str, status: str) -> None:
     assert told("running", condition("VirtualMachineInstance", type_, status)) == []
@@ -103,6 +115,20 @@ def test_a_warning_about_a_node_is_found_though_the_kubelet_gives_its_name_for_t
     }  # fmt: skip
     store.apply([Put("c", record_of(event))])
     assert [problem.cause for problem in problems(store)] == ["invalid capacity 0"]
+
+
+@pytest.mark.parametrize(("seen", "told"), [("2026-11-21T01:55:00Z", ["it hangs"]), ("2020-01-01T00:00:00Z", [])])
+def test_a_warning_without_a_uid_is_of_the_object_of_that_name_if_that_is_not_newer(seen: str, told: list[str]) -> None:
+    store = make_store("running")
+    meta = {"name": "x", "namespace": "n", "uid": "x", "creationTimestamp": "2026-11-01T00:00:00Z"}
+    pod = {"kind": "Pod", "metadata": meta}
+    event = {
+        "kind": "Event", "type": "Warning", "reason": "Hangs", "message": "it hangs", "lastTimestamp": seen,
+        "metadata": {"name": "e", "namespace": "n", "uid": "e"},
+        "involvedObject": {"kind": "Pod", "namespace": "n", "name": "x"},
+    }  # fmt: skip
+    store.apply([Put("c", record_of(pod)), Put("c", record_of(event))])
+    assert [problem.cause for problem in problems(store)] == told
 
 
 @pytest.mark.parametrize(("kind", "label"), [("PersistentVolume", "volume"), ("StorageClass", "class")])
