@@ -25,6 +25,7 @@ from kvtui.cli.codes import FAILED, OK, PARTIAL, UNSEEN
 from kvtui.cli.confirming import ask_whether_meant, print_lines, print_warnings
 from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.fields import describe_fields, fill_form, name_option, tell_answers
+from kvtui.cli.lists import wait_for_figures
 from kvtui.cli.output import name_object, printing
 from kvtui.cli.progress import Line
 from kvtui.cli.secrets import take_secrets
@@ -33,6 +34,7 @@ from kvtui.errors import BackendError, ConfigError, KvtuiError, ReadOnlyError, U
 from kvtui.fleet import Fleet
 from kvtui.model import FeedState, Platform, Ref
 from kvtui.resources import RESOURCES, find
+from kvtui.resources.base import AnyAction
 from kvtui.resources.form import Answers
 from kvtui.resources.sources import (
     APPLICATIONS,
@@ -152,7 +154,7 @@ class _Run:
         try:
             await self._fleet.prepare()
             await self._wait_for_lists(live)
-            rows = await self._choose(names)
+            rows = await self._measure(await self._choose(names), live)
             action = self._deed.action
             judged = self._judge(rows)
             self._place = ", ".join(dict.fromkeys(self._deed.resource.ref(row).backend for row in rows))
@@ -175,13 +177,17 @@ class _Run:
             await self._fleet.close()
 
     @property
+    def _actions(self) -> Sequence[AnyAction]:
+        """What the verb is on each of the platforms."""
+        return (self._deed.action, *(variant for _, variant in self._deed.action.variants))
+
+    @property
     def _sources(self) -> Sequence[Source]:
         """What must be known: the rows, what they and the form are joined with, what is waited for, and the namespaces,
         which may be protected.
         """
-        actions = (self._deed.action, *(variant for _, variant in self._deed.action.variants))
-        reads = [source for one in actions for source in one.reads]
-        made = [one.makes.source for one in actions if one.makes is not None and self._waits]
+        reads = [source for one in self._actions for source in one.reads]
+        made = [one.makes.source for one in self._actions if one.makes is not None and self._waits]
         # What a domain carries is said before it is stopped or moved.
         carried = (NODES, INSTANCES) if DOMAINS in self._deed.resource.own else ()
         about = _OF_VMS if INSTANCES in self._deed.resource.sources else ()
@@ -212,6 +218,17 @@ class _Run:
             kind, why = name_kind(feed.kind), feed.detail or feed.state
             sys.stderr.write(f"kvtui: {clean_line(feed.backend)}: {kind} not known: {why}\n")
         return rows
+
+    async def _measure(self, rows: Sequence[Any], live: asyncio.Task[None]) -> Sequence[Any]:
+        """The rows with their figures, where those tell what the action harms."""
+        if not any(one.measured for one in self._actions):
+            return rows
+        resource, view = self._deed.resource, self._fleet.view
+        refs = [resource.ref(row) for row in rows]
+        deadline = asyncio.get_running_loop().time() + (self._options.timeout or _ANSWERS)
+        names = {ref.full_name for ref in refs}
+        await wait_for_figures(resource.own, self._fleet, live, deadline, names)
+        return [resource.row(view, ref) or row for ref, row in zip(refs, rows, strict=True)]
 
     def _judge(self, rows: Sequence[Any]) -> list[Task]:
         """A task for each row. Raises ReadOnlyError, ConfigError when there are too many."""

@@ -131,6 +131,8 @@ class Action(Generic[Row]):
     """What is asked before it runs on these rows; see kvtui/resources/form.py."""
     reads: tuple[Source, ...] = ()
     """What the form looks at besides what the resource does: on the screen all of it is live, a command asks for it."""
+    measured: bool = False
+    """Whether what it harms is told by figures of the row: on the screen they are there, a command waits for them."""
     transfer: Callable[[Backend, Row, Answers], Transfer] | None = None
     """What it begins that goes on for long, with figures of its own: on the screen, instead of `run`."""
     edit: Callable[[Backend, Row], Awaitable[str]] | None = None

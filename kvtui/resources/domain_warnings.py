@@ -88,8 +88,8 @@ def name_full_pool(view: View, guest: Guest) -> Iterator[str]:
         return
     if has_old_sizes(pool, (guest.domain,)):
         yield (
-            f"pool {pool.metadata.name} had no space for it when it was paused, and nobody looked since (refresh the "
-            "pool): unless room was made, the next write pauses it again"
+            f"it was paused because pool {pool.metadata.name} had no space, and libvirt has not looked into the pool "
+            "since: unless room was made, the next write pauses it again"
         )
     elif pool.strain >= POOL_FULL:
         yield f"pool {pool.metadata.name} is full ({size(pool.left)} left): the next write pauses it again"

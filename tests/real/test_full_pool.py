@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +51,13 @@ def used(fleet: Fleet) -> int:
     return int(row(fleet)["USED"].rstrip("%?"))
 
 
+def dry_run(host: Host, verb: str, home: Path) -> str:
+    """What a command says that would do it to the VM."""
+    command = [sys.executable, "-m", "kvtui", verb, "db", "--host", host.uri, "--dry-run"]
+    quiet = {**os.environ, "HOME": str(home), "KUBECONFIG": os.devnull}
+    return subprocess.run(command, env=quiet, capture_output=True, text=True, timeout=30, check=True).stderr
+
+
 async def test_a_pool_that_a_vm_has_filled_is_full_though_libvirt_has_not_looked_since(
     make_host: Callable[..., Host], image: Image, tmp_path: Path
 ) -> None:
@@ -75,6 +85,7 @@ async def test_a_pool_that_a_vm_has_filled_is_full_though_libvirt_has_not_looked
             (problem,) = fleet.engine.problems
             assert (problem.finding.label, problem.cause.partition(":")[0]) == ("pool", "stops VM db")
             assert row(fleet)["STATUS"] == "Full"
+            assert "pool small had no space" in await asyncio.to_thread(dry_run, host, "unpause", tmp_path)
             assert used(fleet) < 10
             assert row(fleet)["FREE"].endswith("?")
 

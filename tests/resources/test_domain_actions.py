@@ -162,7 +162,7 @@ def test_who_unpauses_a_vm_in_a_full_pool_is_told_that_the_next_write_pauses_it_
     assert list(action(name).breaks(store, paused)) == ["pool pool is full (0 left): the next write pauses it again"]
     store, paused = starved(free=50 << 20, looked=50.0)
     (words,) = action(name).breaks(store, paused)
-    assert "nobody looked since (refresh the pool): unless room was made" in words
+    assert "libvirt has not looked into the pool since: unless room was made" in words
 
 
 def test_room_that_was_seen_since_is_no_reason_against_unpausing() -> None:
