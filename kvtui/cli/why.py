@@ -21,7 +21,7 @@ from kvtui.cli.naming import Subject, check_kind, find_subject
 from kvtui.cli.output import printing
 from kvtui.fleet import Fleet
 from kvtui.joins.reach import Tie
-from kvtui.model import Health, Ref, Tone
+from kvtui.model import Finding, Health, Ref, Tone
 from kvtui.resources.verdicts import find_worst, worsen
 from kvtui.text import clean_line, escape_markdown, name_few
 from kvtui.triage.runbooks import runbook_line, runbook_url
@@ -30,6 +30,7 @@ from kvtui.unseen import Unseen, name_unseen, tell_way, unseen_layers
 
 _NAMED: Final = 5
 """Objects that a sentence names before it counts the rest."""
+_PART: Final = "what is a part of it"
 
 
 def why(options: Namespace) -> int:
@@ -43,8 +44,10 @@ class _Answer:
 
     subject: Subject
     name: str
+    own: Health | None
+    """By its own word; None for what has no list of its own."""
     health: Health | None
-    """None for what has no list of its own."""
+    """The same, with what was found in it and its parts."""
     stories: Sequence[Story]
     awaited: bool
     """Whether its figures did not come: what those would tell is not known."""
@@ -81,13 +84,13 @@ async def _why(options: Namespace, fleet: Fleet) -> int:
 
 def _answer(fleet: Fleet, subject: Subject, judged: Judged) -> _Answer:
     _, ref, row, resource = subject
-    health = None
-    if resource is not None:
-        health = worsen(resource.health(row, fleet.clock()), find_worst(fleet.engine.worst, ref, row), ref)
+    own = resource.health(row, fleet.clock()) if resource is not None else None
+    health = worsen(own, find_worst(fleet.engine.worst, ref, row), ref) if own is not None else None
     reach = full_reach(fleet.view, ref, row)
     return _Answer(
         subject,
         fleet.name(ref),
+        own,
         health,
         tell_stories(fleet.view, ref, row, judged.problems),
         not judged.awaited.isdisjoint(one for one, tie in reach.items() if tie is Tie.OWN),
@@ -99,18 +102,24 @@ def _answer(fleet: Fleet, subject: Subject, judged: Judged) -> _Answer:
 def _lead(answer: _Answer) -> str:
     """What is said first where no story is of the object itself: never more than what was looked at."""
     health, head = answer.health, f"{answer.subject.label} {answer.name}"
-    state = head
-    if health is not None:
-        state = f"{head} is {health.word}{f' ({health.reason})' if health.reason else ''}"
+    told = answer.own if answer.stories else health
+    state = f"{head} is {told.word}{f' ({told.reason})' if told.reason else ''}" if told is not None else head
     if answer.stories:
-        ties = dict.fromkeys(story.tie.value for story in answer.stories)
+        if any(_names_subject(story.finding, answer.subject.ref) for story in answer.stories):
+            return ""
+        ties = dict.fromkeys(_PART if story.tie is Tie.OWN else story.tie.value for story in answer.stories)
         are = "is" if len(ties) == 1 else "are"
-        return "" if Tie.OWN.value in ties else f"{state}; {' and '.join(ties)} {are} in trouble:"
+        return f"{state}; {' and '.join(ties)} {are} in trouble:"
     if health is not None and health.tone in (Tone.WARN, Tone.BAD):
         return f"{state}: no rule says why; what it says itself is all that is known"
     if answer.awaited:
         return f"{state}: whether something is wrong with it is not known, for its figures did not come in time"
     return f"{state}: nothing is known to be wrong with it; looked at: {_looked_at(answer.seen)}"
+
+
+def _names_subject(finding: Finding, ref: Ref) -> bool:
+    """Whether it is found in the object, or has that as its cause."""
+    return ref[:4] in {one[:4] for one in (finding.subject, finding.root, *finding.about) if one is not None}
 
 
 def _looked_at(refs: Sequence[Ref]) -> str:

@@ -21,6 +21,7 @@ from kvtui.joins.machine import (
     machines_of_migration,
     machines_of_pod,
     machines_of_vm,
+    machines_of_volume,
 )
 from kvtui.model import Evidence, FeedState, Finding, Ref, Severity
 from kvtui.records.base import Record, find_condition, is_true
@@ -30,8 +31,9 @@ from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInst
 from kvtui.records.libvirt import Domain, DomainState, Host
 from kvtui.records.storage import PersistentVolume
 from kvtui.store import View
-from kvtui.text import parse_time
+from kvtui.text import name_few, parse_time
 from kvtui.triage.base import LINGER, LOADING, LOOK_AGAIN, WELL, Judgement, Rule, itself
+from kvtui.triage.lacks import RESTORE
 
 SETTLE = 20.0
 """Seconds for which layers may disagree: each learns of the other a moment later."""
@@ -125,6 +127,7 @@ def _judge_disk(view: View, ref: Ref, now: float) -> Judgement:
         state = "is Lost"
     else:
         return WELL
+    running = _tell_running(view, ref, record)
     root = Ref(ref.backend, Claim.KIND, ref.namespace, name) if claim is None else claim.ref(ref.backend)
     return Judgement(
         _finding(
@@ -132,16 +135,29 @@ def _judge_disk(view: View, ref: Ref, now: float) -> Judgement:
             ref,
             "import",
             "has lost its disk",
-            f"DataVolume {ref.path} is Succeeded, and PVC {ref.namespace}/{name} {state}",
+            f"DataVolume {ref.path} is Succeeded, and PVC {ref.namespace}/{name} {state}{running}",
             root,
             (
                 Evidence(f"DataVolume {ref.name}", "status.phase", "Succeeded"),
                 Evidence(f"PVC {name}", "status.phase", "Lost" if claim is not None else "does not exist"),
             ),
-            "bring back its volume, or restore it from a backup",
+            RESTORE,
             _unbound_since(record),
         )
     )
+
+
+def _tell_running(view: View, ref: Ref, record: DataVolume) -> str:
+    """Who has the disk open all the same, and loses it for good with the next stop."""
+    machines = (join_machine(view, one) for one in dict.fromkeys(machines_of_volume(view, ref, record)))
+    names = [one.ref.path for one in machines if one is not None and one.running]
+    if not names:
+        return ""
+    who, run = ("VMs", "run") if len(names) > 1 else ("VM", "runs")
+    return f"; {who} {name_few(names, _NAMED)} still {run} with it, and will not start again"
+
+
+_NAMED = 3
 
 
 def _unbound_since(record: DataVolume) -> float | None:
@@ -191,7 +207,7 @@ def _of_claim(ref: Ref, volume: Ref, state: str, since: float | None) -> Finding
         f"PVC {ref.path} is Bound, and its volume {volume.name} {state}",
         volume,
         (Evidence(f"PVC {ref.name}", "status.phase", "Bound"), Evidence(f"PV {volume.name}", "status.phase", state)),
-        "bring back its volume, or restore it from a backup",
+        RESTORE,
         since,
     )
 
@@ -302,6 +318,7 @@ RULES = (
         _judge_disk,
         {DataVolume: itself, Claim: _volumes_of_claim},
         settle=SETTLE,
+        look_again=LOOK_AGAIN,
         linger=LINGER,
         detects="a DataVolume that is Succeeded while its PVC is lost or gone",
         severities="bad",

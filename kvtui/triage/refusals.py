@@ -13,10 +13,12 @@ from typing import Final
 from kvtui.joins.causes import Cause
 from kvtui.joins.machine import Machine
 from kvtui.model import Evidence, FeedState
+from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim, Namespace, ResourceQuota
 from kvtui.records.networks import NetworkAttachment
 from kvtui.store import View
 from kvtui.text import quantity
+from kvtui.triage.lacks import RESTORE, find_lost
 from kvtui.triage.messages import Reading, read_amounts, read_message, tell_quota
 
 _Explain = Callable[[View, Machine, Cause, Reading], Cause]
@@ -39,9 +41,12 @@ def _over(told: Cause, words: str, evidence: Evidence) -> Cause:
     return replace(told, sentence=sentence, step=step, more=(evidence,), over=True)
 
 
-def _of_claim(_view: View, machine: Machine, told: Cause, reading: Reading) -> Cause:
-    name = reading.parts["claim"].rpartition("/")[2]
-    return replace(told, culprit=(Claim.KIND, machine.record.metadata.namespace, name))
+def _of_claim(view: View, machine: Machine, told: Cause, reading: Reading) -> Cause:
+    name, namespace = reading.parts["claim"].rpartition("/")[2], machine.record.metadata.namespace
+    if find_lost(view, machine.backend, namespace, name) is not None:
+        # The DataVolume tells of its claim.
+        return replace(told, culprit=(DataVolume.KIND, namespace, name), step=RESTORE)
+    return replace(told, culprit=(Claim.KIND, namespace, name))
 
 
 def _of_network(view: View, machine: Machine, told: Cause, reading: Reading) -> Cause:

@@ -144,3 +144,16 @@ def test_what_has_no_stack_says_so(run: Run) -> None:
     code, out, err = run("stack", "applications/streaming", "-n", "argocd")
     assert (code, out) == (codes.FAILED, "")
     assert "application argocd/streaming has no stack" in err
+
+
+def test_trouble_of_a_part_is_told_after_how_the_vm_itself_fares(run: Run) -> None:
+    troubled = {item["subject"]["name"] for item in json.loads(run("problems", "-o", "json")[1])}
+    rows = json.loads(run("get", "vms", "-o", "json", "--filter", "status:running")[1])
+    disks = {row["name"] for row in json.loads(run("get", "dvs", "-o", "json", "--filter", "phase:succeeded")[1])}
+    names = {row["name"]: row["namespace"] for row in rows if row["name"] not in troubled}
+    name, namespace = next((name, space) for name, space in names.items() if f"{name}-data" in disks)
+    assert run("delete", "pvc", f"{namespace}/{name}-data", "--yes")[0] == codes.OK
+    _, out, _ = run("why", f"{namespace}/{name}")
+    head, _, story, *_ = out.splitlines()
+    assert head == f"vm {namespace}/{name} is Running; what is a part of it is in trouble:"
+    assert story == f"import {namespace}/{name}-data has lost its disk"

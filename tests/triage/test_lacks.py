@@ -109,3 +109,16 @@ def test_before_a_running_vm_loses_its_launcher_it_is_said_why_there_will_be_no_
     disk = "clickhouse-1-data"
     lost = f"its PVC {disk} is gone, and DataVolume {disk} is Succeeded: CDI does not make it again"
     assert told(observer, action, "data", "clickhouse-1") == [words + lost]
+
+
+def test_a_lost_disk_names_the_vm_that_still_runs_and_stays_the_problem_once_that_is_down(observer: Observer) -> None:
+    take_disk(observer)
+    observer.pass_time(60)
+    (problem,) = observer.problems
+    assert problem.cause.endswith("; VM data/clickhouse-1 still runs with it, and will not start again")
+    observer.world.storage.delete(kinds.VMI, "data", "clickhouse-1")
+    observer.pass_time(120)
+    (after,) = observer.problems
+    assert (after.finding.subject, after.finding.trouble) == (problem.finding.subject, "has lost its disk")
+    assert after.cause.startswith("stops VM data/clickhouse-1: DataVolume data/clickhouse-1-data is Succeeded")
+    assert {one.step for one in after.findings} == {"bring back its volume, or restore it from a backup"}

@@ -121,8 +121,8 @@ def gone(items: dict[str, Object]) -> None:
 @pytest.mark.parametrize(("edit", "state"), [(lost, "is Lost"), (gone, "does not exist")])
 def test_a_data_volume_that_succeeded_while_its_claim_is_lost(edit: Edit, state: str) -> None:
     found = only(told(world("imported", edit)))
-    assert found.cause.endswith(f" {state}")
-    assert found.cause.startswith("DataVolume shop/")
+    still = "VM shop/dv-1 still runs with it, and will not start again"
+    assert found.cause == f"DataVolume shop/dv-1-root is Succeeded, and PVC shop/dv-1-root {state}; {still}"
     assert found.root is not None
     assert found.root.kind == "PersistentVolumeClaim"
 
