@@ -77,7 +77,7 @@ def act(options: Namespace) -> int:
     bare = options.selector is not None
     deed, names = find_verbs(RESOURCES)[options.verb].choose(options.words, alone=bare)
     _check_words(options, deed, names)
-    everywhere = options.all_namespaces
+    everywhere, within = options.all_namespaces, options.namespace is not None
     homes = confine(options, settings, deed, names)
     fleet = make_fleet(options, settings, patience=options.timeout or _ANSWERS)
     verb = find_verbs(fleet.resources).get(options.verb)
@@ -90,7 +90,7 @@ def act(options: Namespace) -> int:
             raise ConfigError(f"{options.verb} {kind_of(deed)} cannot be done on {place}", f"there is {options.verb} "
                               f"{verb.kinds}")  # fmt: skip
         raise ConfigError(f"{options.verb} cannot be done on {place}", "no action there has that word")
-    chooser = Chooser(here, fleet, options, homes, everywhere=everywhere)
+    chooser = Chooser(here, fleet, options, homes, everywhere=everywhere, within=within)
     run = _Run(options, here, fleet, chooser)
     try:
         return asyncio.run(run.run(names))

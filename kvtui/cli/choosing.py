@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,7 +16,7 @@ from kvtui.config import NAMESPACE, Settings
 from kvtui.errors import AbsentError, BackendError, ConfigError, ForbiddenError, UnreachableError
 from kvtui.fleet import Fleet
 from kvtui.model import Feed, FeedState, Platform, Ref
-from kvtui.resources import find
+from kvtui.resources import find_own
 from kvtui.resources.base import AnyResource, Site
 from kvtui.resources.filtering import FilterError
 from kvtui.resources.listing import Listing
@@ -48,13 +48,25 @@ def confine(options: Namespace, settings: Settings, deed: Deed, names: Sequence[
 class Chooser:
     """Finds rows among those of a fleet whose lists are there."""
 
-    def __init__(self, deed: Deed, fleet: Fleet, options: Namespace, homes: Mapping[str, str], *, everywhere: bool):
-        """`homes` is by context the namespace of names without one; with `everywhere` they may be in any."""
+    def __init__(
+        self,
+        deed: Deed,
+        fleet: Fleet,
+        options: Namespace,
+        homes: Mapping[str, str],
+        *,
+        everywhere: bool = False,
+        within: bool = False,
+    ) -> None:
+        """`homes` is by context the namespace of names without one; with `everywhere` they may be in any. `within`
+        tells that a namespace was asked for: of what has none only what is named with its host is meant then.
+        """
         self._deed = deed
         self._fleet = fleet
         self._options = options
         self._homes = homes
         self._everywhere = everywhere
+        self._within = within and any(source.namespaced for source in deed.resource.own)
 
     @property
     def resource(self) -> AnyResource:
@@ -74,13 +86,15 @@ class Chooser:
         found: dict[Ref, Any] = {}
         for name in names:
             meant = [ref for ref in refs if self._is_meant(ref, name)]
-            meant = meant or [ref for ref in refs if self._is_meant(ref, self._without_kind(name))]
+            meant = meant or self._find_of_kind(refs, name)
             if len(meant) > 1:
                 # While it moves it stands on two hosts.
                 meant = [ref for ref in meant if not self._stands_aside(ref)] or meant
             if len(meant) > 1:
                 where = ", ".join(self._fleet.name(ref) for ref in meant[:4])
                 raise ConfigError(f"{clean_line(name)} is the name of several", where, tell_choice(self._fleet, meant))
+            if meant and name == meant[0].name:
+                await self._check_alone(meant[0])
             row = self.resource.row(self._fleet.view, meant[0]) if meant else None
             if row is None:
                 self.check_lists(f"no {self.resource.label} named {clean_line(name)} is known")
@@ -153,10 +167,35 @@ class Chooser:
         row = self.resource.row(self._fleet.view, ref)
         return row is None or self.resource.arriving(row)
 
-    def _without_kind(self, name: str) -> str:
-        """What follows the kind that a name may begin with: ``vm/kvm-a/web``."""
+    def _find_of_kind(self, refs: Iterable[Ref], name: str) -> list[Ref]:
+        """What is meant by a name that begins with a kind: ``vm/kvm-a/web``, and ``domain/web`` of a host only."""
         kind, _, rest = name.partition("/")
-        return rest if find(kind, [self.resource]) is not None else name
+        resource = find_own(kind, [self.resource])
+        kinds = {source.kind for source in resource.own} if resource is not None else set()
+        return [ref for ref in refs if ref.kind in kinds and self._is_meant(ref, rest)]
+
+    async def _check_alone(self, ref: Ref) -> None:
+        """Raise ConfigError when the bare name of something on a host is also that of something in a namespace: that
+        may be one that was not listed.
+        """
+        if ref.namespace:
+            return
+        others = [other for name in self._fleet.backends for other in await self._find_elsewhere(name, ref.name)]
+        if others:
+            found = [*others, ref]
+            where = ", ".join(self._fleet.name(one) for one in found[:4])
+            raise ConfigError(f"{clean_line(ref.name)} is the name of several", where, tell_choice(self._fleet, found))
+
+    async def _find_elsewhere(self, context: str, name: str) -> list[Ref]:
+        """What has that name in any namespace of a context; nothing where that may not be asked."""
+        backend = self._fleet.backends[context]
+        kind = next((one.kind for one in self.resource.own if one.namespaced), "")
+        if not kind or not isinstance(backend, Finder):
+            return []
+        with suppress(BackendError):
+            spaces = await backend.find_namespaces(Ref(context, kind, "", name))
+            return [Ref(context, kind, space, name) for space in spaces]
+        return []
 
     def _is_meant(self, ref: Ref, name: str) -> bool:
         if "/" in name and ref.namespace:
@@ -169,8 +208,10 @@ class Chooser:
         return (name in (ref.name, alone) and self._is_in_scope(ref)) or (bool(ref.uid) and ref.uid == name)
 
     def _is_in_scope(self, ref: Ref) -> bool:
+        if not ref.namespace:
+            return not self._within
         home = self._options.namespace or self._homes.get(ref.backend, "")
-        return self._everywhere or not ref.namespace or not home or ref.namespace == home
+        return self._everywhere or not home or ref.namespace == home
 
     @property
     def _scope(self) -> str:
@@ -182,7 +223,8 @@ class Chooser:
 
     async def _absent(self, name: str) -> AbsentError:
         place = self._scope if "/" not in name else ", ".join(self._fleet.backends)
-        hint = ""
+        on_hosts = [ref for ref in self.resource.refs(self._fleet.view) if not ref.namespace and ref.name == name]
+        hint = f"there is {clean_line(on_hosts[0].full_name)}" if len(on_hosts) == 1 else ""
         for backend in self._fleet.backends.values():
             if isinstance(backend, Finder) and "/" not in name and not hint:
                 with suppress(BackendError):

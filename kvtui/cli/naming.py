@@ -16,7 +16,7 @@ from kvtui.fleet import Fleet, all_sources
 from kvtui.model import Feed, FeedState, Platform, Ref
 from kvtui.records.kubernetes import Namespace, Node
 from kvtui.records.storage import PersistentVolume, StorageClass
-from kvtui.resources import find, fold
+from kvtui.resources import find, find_own, fold
 from kvtui.resources.base import AnyResource
 from kvtui.text import clean_line
 from kvtui.triage.problems import Problem, label_of
@@ -117,7 +117,7 @@ def _is_named(ref: Ref, name: str, namespace: str | None) -> bool:
 def read_name(text: str, fleet: Fleet) -> tuple[AnyResource | None, str]:
     """``NAME``, ``NAMESPACE/NAME`` or ``HOST/NAME``, with or without ``KIND/`` before it. Raises ConfigError."""
     kind, slash, rest = text.partition("/")
-    resource = find(kind, fleet.resources) if slash else None
+    resource = find_own(kind, fleet.resources) if slash else None
     if resource is None and rest.count("/") and kind not in fleet.backends:
         known = ", ".join(resource.name for resource in fleet.resources)
         raise ConfigError(f"there is no kind {clean_line(kind)}", f"known are {known}")
@@ -133,7 +133,8 @@ def find_named(
     for resource in _candidates(fleet, kind):
         refs = sorted(ref for ref in resource.refs(fleet.view) if name in ref.names)
         if namespace:
-            refs = [ref for ref in refs if ref.namespace in ("", namespace)]
+            # What is in no namespace is meant where nothing in that one has the name.
+            refs = [ref for ref in refs if ref.namespace == namespace] or [ref for ref in refs if not ref.namespace]
         # While a VM moves it stands on two hosts: what runs is meant.
         refs = [ref for ref in refs if not _stands_aside(fleet, resource, ref)] or refs
         if len(refs) > 1:

@@ -119,6 +119,13 @@ def find(name: str, resources: Collection[AnyResource] = RESOURCES) -> AnyResour
     return next(named, None) or next(labelled, None) or next(own, None)
 
 
+def find_own(name: str, resources: Collection[AnyResource]) -> AnyResource | None:
+    """As `find`; of what several platforms have under one name only the part that the word means: ``domain``."""
+    found = find(name, resources)
+    parts = [part for platform in Platform if (part := find(name, resources_for([platform]))) is not None]
+    return parts[0] if found is not None and len(parts) == 1 and parts[0].name == found.name else found
+
+
 def fold(word: str) -> str:
     """A word for a kind as it is compared: ``control plane`` and ``ControlPlane`` are one."""
     return word.lower().replace(" ", "")

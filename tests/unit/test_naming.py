@@ -83,3 +83,16 @@ def test_one_of_a_namespace_and_one_of_a_host_of_that_name_are_told_apart_by_whe
     with pytest.raises(ConfigError) as refusal:
         find_named(fleet, vms, "shop/web", None, ())
     assert refusal.value.hint == "say which: shop/web --context prod or shop/web --host shop"
+
+
+def test_a_namespace_says_that_the_one_in_it_is_meant_and_a_kind_that_only_hosts_have_the_other() -> None:
+    fleet = fleet_of(("kvm1", "u", "running", "booted"))
+    store = cast("Store", fleet.view)
+    store.post(Put("prod", VirtualMachine(metadata=Meta(name="web", namespace="shop", uid="v"))))
+    store.drain()
+    fleet.backends["prod"] = cast("Backend", SimpleNamespace(info=BackendInfo("prod", Platform.KUBERNETES)))
+    cast("SimpleNamespace", fleet).resources = resources_for(tuple(Platform))
+    for namespace, backend in (("shop", "prod"), ("other", "kvm1")):
+        assert find_named(fleet, None, "web", namespace, ()).ref.backend == backend
+    for name, backend in (("domain/web", "kvm1"), ("domain/kvm1/web", "kvm1"), ("virtualmachine/web", "prod")):
+        assert find_named(fleet, *read_name(name, fleet), None, ()).ref.backend == backend
