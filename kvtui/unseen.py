@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,9 +71,8 @@ def tell_way(unseen: Sequence[Unseen]) -> str:
         return ""
     kinds = by_weight(one.ref.kind for one in forbidden)
     rights = name_few([name_right(sources[kind]) for kind in kinds], _NAMED)
-    first = next(one for one in forbidden if one.ref.kind == kinds[0])
-    look = _command(first.ref, sources[kinds[0]])
-    return f"ask for list and watch on {rights}, or have somebody who may look: {look}"
+    looks = _commands(sorted((one.ref for one in forbidden), key=lambda ref: kinds.index(ref.kind)), sources)
+    return f"ask for list and watch on {rights}, or have somebody who may look: {'; '.join(looks)}"
 
 
 def name_right(source: Source) -> str:
@@ -81,6 +80,15 @@ def name_right(source: Source) -> str:
     return f"{source.plural}.{source.group}" if source.group else source.plural
 
 
-def _command(ref: Ref, source: Source) -> str:
-    where = f" -n {ref.namespace}" if ref.namespace else "" if ref.name or not source.namespaced else " -A"
-    return f"kubectl describe {name_right(source)} {ref.name}".rstrip() + where
+def _commands(refs: Iterable[Ref], sources: Mapping[str, Source]) -> Iterator[str]:
+    """What shows them: all of one namespace, or of none, at once; where no name is known, all of the kind."""
+    named: dict[str, list[str]] = {}
+    for ref in refs:
+        right = name_right(sources[ref.kind])
+        if ref.name:
+            named.setdefault(ref.namespace, []).append(f"{right}/{ref.name}")
+        else:
+            where = f" -n {ref.namespace}" if ref.namespace else " -A" if sources[ref.kind].namespaced else ""
+            yield f"kubectl describe {right}{where}"
+    for namespace, names in named.items():
+        yield f"kubectl describe {' '.join(names[:_NAMED])}{f' -n {namespace}' if namespace else ''}"

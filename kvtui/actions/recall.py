@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from typing import Final
 
 from kvtui.audit import AuditLog, Entry, join_acts
@@ -33,6 +33,7 @@ from kvtui.records.libvirt import Domain, Host
 from kvtui.records.past import Past
 from kvtui.store import Delta
 from kvtui.text import age, clean_line
+from kvtui.unseen import unseen_layers
 
 _AT_ONCE: Final = 8
 """Requests under way at a time."""
@@ -134,20 +135,20 @@ class Recall:
     def _feeds(self) -> Iterator[str]:
         """Kinds of layers that are not known."""
         told: dict[tuple[str, str], list[str]] = {}
-        for ref in self._involved:
-            for kind in (
-                (Pod.KIND, Node.KIND, Claim.KIND, ref.kind) if ref.backend == self._ref.backend else (ref.kind,)
-            ):
-                feed = self._fleet.view.feed(ref.backend, kind)
-                backend = self._fleet.backends[ref.backend]
-                libvirt = backend.info.platform is Platform.LIBVIRT
-                if libvirt and kind in (Pod.KIND, Node.KIND, Claim.KIND):
-                    continue
-                words = _UNREADABLE.get(feed.state)
-                if words is not None and kind not in told.setdefault((ref.backend, words), []):
-                    told[ref.backend, words].append(kind)
+        for name, kind in self._kinds():
+            words = _UNREADABLE.get(self._fleet.view.feed(name, kind).state)
+            if words is not None:
+                told.setdefault((name, words), []).append(kind)
         for (name, words), kinds in told.items():
             yield f"{name}: {', '.join(kinds)} {words}"
+
+    def _kinds(self) -> Iterable[tuple[str, str]]:
+        """Backend and kind of the object and of its layers, also of those that cannot be seen; each once."""
+        own, view = self._ref.backend, self._fleet.view
+        usual = [(own, kind) for kind in (Pod.KIND, Node.KIND, Claim.KIND)] if self._is_of_cluster else []
+        involved = [(ref.backend, ref.kind) for ref in self._involved]
+        unseen = [(one.ref.backend, one.ref.kind) for one in unseen_layers(view, self._ref)]
+        return dict.fromkeys([*usual, *involved, *unseen])
 
     def _guest_clock(self) -> Iterator[str]:
         domain = self._fleet.view.find(Domain, self._ref) if self._ref.kind == Domain.KIND else None

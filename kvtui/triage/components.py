@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kvtui.model import Evidence, Finding, Ref, Severity
-from kvtui.records.base import find_condition, is_true
+from kvtui.records.base import Condition, find_condition, is_true
 from kvtui.records.kubernetes import ApiService, ContainerStatus, Deployment, Node, Pod, Terminated
 from kvtui.records.kubevirt import KubeVirt
 from kvtui.store import View
@@ -84,7 +84,19 @@ def read_pod(pod: Pod, now: float) -> PodTrouble | None:
         else f"its phase is {pod.status.phase}"
     )
     evidence = Evidence(name, f"Ready=False {ready.reason}".rstrip() if ready is not None else "phase", words, since)
+    if ready is not None and _is_unheard(pod, ready):
+        words = "nothing is heard of it any more, nor of its containers, which were ready"
+        step = f"see node {pod.spec.node_name}: only once that answers can its log be read"
+        return PodTrouble(words, evidence, step, since + UNREADY_LIMIT, since)
     return PodTrouble(words, evidence, "read its log", since + UNREADY_LIMIT, since)
+
+
+def _is_unheard(pod: Pod, ready: Condition) -> bool:
+    """Whether its node fell silent: the node controller takes Ready from its pods, without a reason, and leaves the
+    containers as the kubelet last told of them (kubernetes, pkg/controller/util/node, MarkPodsNotReady).
+    """
+    statuses = pod.status.container_statuses
+    return bool(pod.spec.node_name and statuses) and not ready.reason and all(one.ready for one in statuses)
 
 
 def _is_living(pod: Pod) -> bool:

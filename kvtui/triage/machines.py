@@ -350,6 +350,9 @@ def _of_import(view: View, machine: Machine, told: Cause, now: float) -> Cause:
 def _of_lost_node(machine: Machine, told: Cause) -> Cause:
     """An instance that ended because its node fell silent: the node is at fault."""
     node = machine.node
+    if node is None and told.evidence.value == "NodeUnresponsive" and machine.vmi is not None:
+        where = machine.vmi.status.node_name
+        return replace(told, step=f"see node {where}; make sure that it is off before you force the VM away from it")
     if node is None or is_true(node.status.conditions, "Ready"):
         return told
     name = node.metadata.name

@@ -226,7 +226,7 @@ MESSAGES: Final = (
     _message(r"Insufficient \S+", "kubernetes scheduler noderesources/fit.go",
              "free capacity, add a node, or make the VM smaller"),
     _message(r"volume node affinity conflict", "kubernetes scheduler volumebinding (not verified)",
-             "its volume lives on another node: start it there"),
+             "see on which node its volume is, and why that one does not take it"),
     _message(r"node affinity|node selector", "kubernetes scheduler nodeaffinity",
              "compare its node selector and CPU model with the labels of the nodes"),
     _message(r"untolerated taint", "kubernetes scheduler tainttoleration",

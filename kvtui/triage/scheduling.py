@@ -84,7 +84,7 @@ def explain_scheduling(view: View, machine: Machine, told: Cause, leaving: str =
     """
     nodes = {ref.name: node for ref, node in view.items(Node, machine.backend)}
     pod = machine.launcher
-    fallback = replace(told, step=step_for(next(iter(list_refusals(told.evidence.value)), told.evidence.value)))
+    fallback = replace(told, step=_step_of(told.evidence.value))
     if pod is None or not nodes:
         return fallback
     demands = list(_demands(view, machine, pod, nodes))
@@ -106,6 +106,16 @@ def explain_scheduling(view: View, machine: Machine, told: Cause, leaving: str =
         return _open(told, sorted(blocks.keys() - found.keys()), fallback)
     blocked = {name: (nodes[name], block) for name, block in found.items()}
     return _blocked(view, machine, pod, told, narrow, blocked, leaving)
+
+
+def _step_of(words: str) -> str:
+    """What to do by the scheduler's words alone. A volume that keeps a VM on a node which is cordoned is told by two
+    refusals of different nodes.
+    """
+    refusals = list_refusals(words)
+    if all(any(one in refusal for refusal in refusals) for one in ("volume node affinity", "were unschedulable")):
+        return "the node of its volume is most likely the one that is cordoned: whoever may, uncordon that"
+    return step_for(next(iter(refusals), words))
 
 
 def _open(told: Cause, nodes: Sequence[str], fallback: Cause) -> Cause:

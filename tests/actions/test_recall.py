@@ -84,13 +84,14 @@ async def test_where_events_are_not_kept_live_each_object_is_asked_for_its_own(s
 async def test_layers_that_are_forbidden_and_requests_that_fail_are_one_sentence_each(
     stage: Stage, tmp_path: Path
 ) -> None:
-    stage.fleet.store.post(Feed(NAME, "Node", FeedState.FORBIDDEN))
+    for kind in ("Node", "StorageClass"):
+        stage.fleet.store.post(Feed(NAME, kind, FeedState.FORBIDDEN))
     stage.fleet.step()
     stage.backend.pasts["VirtualMachine/dv-1"] = ForbiddenError("no")
     past = recall(stage, tmp_path)
     await past.look()
     past.moments()
-    assert f"{NAME}: Node forbidden to this account" in past.notes
+    assert f"{NAME}: Node, StorageClass forbidden to this account" in past.notes
     assert "who wrote VirtualMachine objects: forbidden to this account" in past.notes
     assert past.troubled
 

@@ -76,7 +76,8 @@ def test_the_right_that_is_needed_is_named_and_what_somebody_who_has_it_looks_at
     layers = unseen_layers(store, find(store, POSTGRES))
     assert tell_way(layers) == (
         "ask for list and watch on nodes, storageclasses.storage.k8s.io, "
-        f"or have somebody who may look: kubectl describe nodes {layers[0].ref.name}"
+        f"or have somebody who may look: kubectl describe nodes/{layers[0].ref.name} "
+        "storageclasses.storage.k8s.io/ceph-rbd"
     )
 
 
@@ -88,4 +89,13 @@ def test_where_no_right_helps_none_is_asked_for() -> None:
 def test_a_claim_is_looked_at_in_its_namespace() -> None:
     store = dark("PersistentVolumeClaim")
     layers = unseen_layers(store, find(store, POSTGRES))
-    assert tell_way(layers).endswith(f"kubectl describe persistentvolumeclaims {layers[0].ref.name} -n shop")
+    claims = " ".join(f"persistentvolumeclaims/{one.ref.name}" for one in layers)
+    assert tell_way(layers).endswith(f"kubectl describe {claims} -n shop")
+
+
+def test_what_is_in_namespaces_and_what_is_in_none_are_looked_at_one_after_the_other() -> None:
+    store = dark("PersistentVolumeClaim", "Node")
+    layers = unseen_layers(store, find(store, POSTGRES))
+    claims = " ".join(f"persistentvolumeclaims/{one.ref.name}" for one in layers if one.role == "PVC")
+    node = next(one.ref.name for one in layers if one.role == "node")
+    assert tell_way(layers).endswith(f"kubectl describe nodes/{node}; kubectl describe {claims} -n shop")

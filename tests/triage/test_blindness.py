@@ -38,6 +38,23 @@ def test_where_all_instances_are_known_one_that_is_not_there_is_missing() -> Non
     assert "its instance missing" in judge_without_instances("no_cpu_model", FeedState.LIVE).cause
 
 
+def test_an_instance_that_its_node_lost_says_what_to_do_though_the_node_cannot_be_seen() -> None:
+    items = read_machine("running")
+    for item in items:
+        if item["kind"] == "VirtualMachine":
+            item["status"] |= {"printableStatus": "Stopped", "ready": False, "conditions": []}
+        if item["kind"] == "VirtualMachineInstance":
+            item["status"] |= {"phase": "Failed", "reason": "NodeUnresponsive", "nodeName": "worker-01"}
+    store = store_of(item for item in items if item["kind"] != "Pod")
+    store.post(Feed("c", "Node", FeedState.FORBIDDEN))
+    engine = Engine()
+    engine.waits = False
+    engine.update(store, store.drain(), RECORDED + 600.0)
+    found = only(engine.findings, "vm")
+    assert found.cause == "its instance ended with NodeUnresponsive on worker-01"
+    assert found.step == "see node worker-01; make sure that it is off before you force the VM away from it"
+
+
 def judge_claim(state: FeedState) -> str:
     """What is found in a claim without a volume of which there is no event."""
     store = store_of(item for item in read_machine("unbound") if item["kind"] != "Event")

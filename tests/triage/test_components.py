@@ -157,6 +157,18 @@ def test_a_handler_that_is_down_is_the_root_of_its_node() -> None:
     assert found["Pod virt-handler-1"].cause.startswith("KubeVirt does nothing on node worker-01: container it")
 
 
+def test_of_a_handler_whose_node_fell_silent_the_node_is_to_be_seen_and_not_a_log_that_nobody_can_read() -> None:
+    unready = {"type": "Ready", "status": "False", "lastTransitionTime": "2026-11-21T02:00:00Z"}
+    containers = [{"name": "virt-handler", "ready": True, "state": {"running": {}}}]
+    (found,) = judge(pod("virt-handler", conditions=[unready], containerStatuses=containers)).values()
+    assert found.cause.startswith("KubeVirt does nothing on node worker-01: nothing is heard of it any more")
+    assert found.step == "see node worker-01: only once that answers can its log be read"
+    # A container that does not get ready is told by the kubelet: its log is there.
+    containers[0]["ready"] = False
+    (found,) = judge(pod("virt-handler", conditions=[unready], containerStatuses=containers)).values()
+    assert found.step == "read its log"
+
+
 def test_a_node_that_no_handler_runs_on_says_so() -> None:
     found = judge(node(schedulable="false"), pod("virt-handler", node="worker-02"))
     assert found["Node worker-01"].cause.startswith("no virt-handler pod runs on it")

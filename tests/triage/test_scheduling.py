@@ -168,6 +168,11 @@ def test_a_disk_whose_node_is_gone_says_so() -> None:
     assert found.cause == "its PVC db-1-data can be used on a only, and the cluster has no such node"
 
 
+def test_a_disk_on_one_node_while_nodes_cannot_be_seen_is_taken_to_be_on_the_cordoned_one() -> None:
+    found = _with_local_disk()
+    assert found.step == "the node of its volume is most likely the one that is cordoned: whoever may, uncordon that"
+
+
 def _with_local_disk(*nodes: Object) -> Finding:
     items = [item for item in read_machine("unbound") if item["kind"] != "Event"]
     claim = next(item for item in items if item["kind"] == "PersistentVolumeClaim")
