@@ -11,6 +11,7 @@ from kvtui.actions.batch import Batches
 from kvtui.actions.care import count_left, interrupts, name_managers, raise_level, why_protected
 from kvtui.actions.foresight import comes_to_nothing, foresee
 from kvtui.actions.items import Task
+from kvtui.actions.keepers import tell_absent
 from kvtui.actions.rehearsal import rehearsal
 from kvtui.backends.base import Permission, Verdict
 from kvtui.backends.kubernetes.roles import find_role
@@ -283,7 +284,11 @@ class Confirmer:
         for row in rows:
             variant, ref = action.of(row), resource.ref(row)
             level = variant.danger
-            if level is Danger.NONE and (any(variant.breaks(view, row)) or comes_to_nothing(view, variant.id, row)):
+            if level is Danger.NONE and (
+                any(variant.breaks(view, row))
+                or comes_to_nothing(view, variant.id, row)
+                or any(self._tell_absent(variant, row, ref))
+            ):
                 level = Danger.ASK
             care = self._fleet.care(ref.backend)
             stricter = care.production or why_protected(view, care, ref)
@@ -306,16 +311,27 @@ class Confirmer:
             together.setdefault(variant.needs, []).append(ref)
             foreseen = foresee(self._fleet.view, self._fleet.engine.worst, variant.id, row, ref, refs_of_all)
             record = self._fleet.view.record(ref)
+            absent = self._tell_absent(variant, row, ref)
             asks = variant.danger is not Danger.NONE
             carried = tell_carried(self._fleet.view, record) if isinstance(record, Domain) and asks else ()
             broken = variant.breaks(self._fleet.view, row)
-            for warning in (*foreseen, *carried, *self._objections(variant.needs, ref), *broken, *variant.warn(row)):
+            for warning in (
+                *absent,
+                *foreseen,
+                *carried,
+                *self._objections(variant.needs, ref),
+                *broken,
+                *variant.warn(row),
+            ):
                 about.setdefault(warning, []).append(self._fleet.name(ref))
         left = [words for needs, refs in together.items() for words in count_left(self._fleet.view, needs, refs)]
         return left + [
             warning if len(names) == len(rows) else f"{enumerate_names(names)}: {warning}"
             for warning, names in about.items()
         ]
+
+    def _tell_absent(self, action: AnyAction, row: Any, ref: Ref) -> Iterator[str]:
+        return tell_absent(self._fleet.view, (action.needs, *action.also), row, ref, self._fleet.clock())
 
     def _objections(self, needs: Permission, ref: Ref) -> Iterator[str]:
         """What the object itself says against it."""

@@ -40,6 +40,7 @@ from kvtui.resources.sources import (
     APPLICATIONS,
     ATTACHMENTS,
     CAPI_MACHINES,
+    CDI_DEPLOYMENTS,
     CEPHS,
     CLASSES,
     CLUSTER_MACHINES,
@@ -55,10 +56,13 @@ from kvtui.resources.sources import (
 from kvtui.text import age, clean_line
 
 _OF_VMS: Final = (
-    CLUSTERS, CLUSTER_MACHINES, CAPI_MACHINES, APPLICATIONS, VOLUMES, CEPHS, ATTACHMENTS, CLASSES, DEPLOYMENTS
+    CLUSTERS, CLUSTER_MACHINES, CAPI_MACHINES, APPLICATIONS, VOLUMES, CEPHS, ATTACHMENTS, CLASSES
 )  # fmt: skip
-"""A VM may be a machine of a cluster that is in trouble, be put back as git has it, stand on a Ceph that is full, want
-a network or class that is gone, or ask what nobody is there to do."""
+"""A VM may be a machine of a cluster that is in trouble, be put back as git has it, stand on a Ceph that is full, or
+want a network or class that is gone.
+"""
+_KEEPERS: Final = (DEPLOYMENTS, CDI_DEPLOYMENTS)
+"""Who is to do what is asked may be down."""
 _ANSWERS: Final = 15.0
 """Seconds that the cluster may take for its lists, and put off what it is asked."""
 _PATIENCE: Final = 2.0
@@ -191,7 +195,7 @@ class _Run:
         # What a domain carries is said before it is stopped or moved.
         carried = (NODES, INSTANCES) if DOMAINS in self._deed.resource.own else ()
         about = _OF_VMS if INSTANCES in self._deed.resource.sources else ()
-        known = (*self._deed.resource.sources, *reads, *made, *carried, *about, NAMESPACES)
+        known = (*self._deed.resource.sources, *reads, *made, *carried, *about, *_KEEPERS, NAMESPACES)
         return tuple(dict.fromkeys(known))
 
     # What is meant --------------------------------------------------------------------------------------------------

@@ -186,7 +186,7 @@ def _read_container(of: Pod, status: ContainerStatus, since: float) -> PodTroubl
 
 def handlers_of_node(view: View, backend: str, node: str) -> list[Pod]:
     """The virt-handler pods on a node, those that are being deleted among them."""
-    return [pod for _, pod in view.linked(Pod, backend, "component", HANDLER) if pod.spec.node_name == node]
+    return [pod for _, pod in view.linked(Pod, backend, "node", node) if pod.component == HANDLER]
 
 
 def find_handler_trouble(view: View, backend: str, node: str, now: float) -> tuple[Pod, PodTrouble] | None:
