@@ -1,9 +1,9 @@
 """Server-side apply: the configuration of one manager merged into an object, with the record of who owns which field.
 
-Only appliers are recorded in ``metadata.managedFields``, so conflicts arise between appliers alone; the real server
-records every writer. Sources, of kubernetes 1.36: structured-merge-diff 6.3 ``fieldpath`` and ``typed/helpers.go``,
-apimachinery ``pkg/util/managedfields/internal`` (``versioncheck.go``, ``structuredmerge.go``, ``conflict.go``) and
-``pkg/apis/meta/v1/validation``. How fields go and come is our own plain form of what merge-diff does.
+An applier conflicts with every other writer on record whose field it gives another value. Sources, of kubernetes 1.36:
+structured-merge-diff 6.3 ``fieldpath`` and ``typed/helpers.go``, apimachinery ``pkg/util/managedfields/internal``
+(``versioncheck.go``, ``structuredmerge.go``, ``conflict.go``) and ``pkg/apis/meta/v1/validation``. How fields go and
+come is our own plain form of what merge-diff does.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ Fields = dict[str, Any]
 
 _FieldPath = tuple[str, ...]
 _IDENTITY = {"apiVersion", "kind"}
-_IDENTITY_METADATA = {"name", "namespace", "creationTimestamp", "uid", "resourceVersion", "generation", "managedFields"}
+_IDENTITY_METADATA = {
+    *("name", "namespace", "creationTimestamp", "uid", "resourceVersion", "generation", "managedFields"),
+    *("deletionTimestamp", "deletionGracePeriodSeconds"),
+}
 
 
 def apply(
@@ -62,10 +65,14 @@ def apply(
     written |= {"fieldsType": "FieldsV1", "fieldsV1": fields} | ({"subresource": subresource} if subresource else {})
     if own is None:
         entries.insert(0, written)
-    elif own.get("fieldsV1") != fields:
+    elif own.get("fieldsV1") != fields or _differs(merged, present):
         entries[entries.index(own)] = written
     merged["metadata"]["managedFields"] = [entry for entry in entries if entry.get("fieldsV1")]
     return merged
+
+
+def _differs(merged: Object, present: Object | None) -> bool:
+    return present is None or without_identity(merged) != without_identity(present)
 
 
 def _check_configuration(kind: Kind, configuration: Any) -> None:
@@ -82,11 +89,16 @@ def _check_configuration(kind: Kind, configuration: Any) -> None:
 
 def fields_of(kind: Kind, configuration: Object) -> Fields:
     """The fields that a configuration names, without those that only identify the object."""
-    named = {name: value for name, value in configuration.items() if name not in _IDENTITY}
-    metadata = {
-        name: value for name, value in (named.pop("metadata", None) or {}).items() if name not in _IDENTITY_METADATA
-    }
-    return _fields(kind, named | ({"metadata": metadata} if metadata else {}), ())
+    named = without_identity(configuration)
+    if not named["metadata"]:
+        del named["metadata"]
+    return _fields(kind, named, ())
+
+
+def without_identity(obj: Object) -> Object:
+    """What of an object can be somebody's field: all but what identifies it and what the server alone writes."""
+    metadata = {name: value for name, value in (obj.get("metadata") or {}).items() if name not in _IDENTITY_METADATA}
+    return {name: value for name, value in obj.items() if name not in _IDENTITY} | {"metadata": metadata}
 
 
 def _fields(kind: Kind, value: Any, path: Path) -> Fields:
@@ -97,21 +109,23 @@ def _fields(kind: Kind, value: Any, path: Path) -> Fields:
     if not isinstance(value, list):
         return {}
     if merges_as_set(path):
-        return {_member(entry): {} for entry in value}
+        return {member(entry): {} for entry in value}
     keys = apply_keys(path, custom=kind.custom)
     if not keys:
         return {}
     known = _identities(value, keys, path)
     return {
-        _element(identity): {".": {}} | _fields(kind, entry, path) for identity, entry in zip(known, value, strict=True)
+        element(identity): {".": {}} | _fields(kind, entry, path) for identity, entry in zip(known, value, strict=True)
     }
 
 
-def _member(value: Any) -> str:
+def member(value: Any) -> str:
+    """How ``FieldsV1`` names a member of a set."""
     return "v:" + json.dumps(value)
 
 
-def _element(identity: Object) -> str:
+def element(identity: Object) -> str:
+    """How ``FieldsV1`` names the element of a list that is known by these keys."""
     return "k:" + json.dumps(identity, separators=(",", ":"), sort_keys=True)
 
 
@@ -192,10 +206,12 @@ def _conflicts(contested: list[tuple[Object, _FieldPath]]) -> StorageError:
 
 
 def _named(entry: Object) -> str:
-    """A manager as messages name it."""
+    """A manager as messages name it (``printManager``)."""
     subresource = entry.get("subresource", "")
     name = json.dumps(entry.get("manager", ""))
-    return f"{name} with subresource {json.dumps(subresource)}" if subresource else name
+    if subresource:
+        name += f" with subresource {json.dumps(subresource)}"
+    return name if entry.get("operation") == "Apply" else f"{name} using {entry['apiVersion']} at {entry['time']}"
 
 
 def _shown(path: _FieldPath) -> str:
@@ -228,11 +244,12 @@ def _find(value: Any, path: _FieldPath) -> Any:
     for step in path:
         if value is None:
             return None
-        value = _step(value, step)
+        value = step_into(value, step)
     return value
 
 
-def _step(value: Any, step: str) -> Any:
+def step_into(value: Any, step: str) -> Any:
+    """What a step of ``FieldsV1`` leads to; None when there is no such thing."""
     mark, _, rest = step.partition(":")
     if mark == "f":
         return value.get(rest) if isinstance(value, dict) else None
@@ -246,7 +263,7 @@ def _step(value: Any, step: str) -> Any:
 def _discard(target: Any, path: _FieldPath) -> None:
     """Take the field at `path` out of the object, and what it leaves empty; not a map that others have filled."""
     parent, step = _find(target, path[:-1]), path[-1]
-    found = None if parent is None else _step(parent, step)
+    found = None if parent is None else step_into(parent, step)
     if found is None or (step.startswith("f:") and found and isinstance(found, dict)):
         return
     if isinstance(parent, list):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.demo import kinds
+from kvtui.demo.managers import written_by
 from kvtui.demo.objects import copy_of
 from kvtui.demo.storage import Object, StorageError
 
@@ -53,7 +54,7 @@ def add(world: World, namespace: str, name: str, options: Object) -> None:
         devices = inner.setdefault("domain", {}).setdefault("devices", {})
         devices.setdefault("disks", []).append({**copy_of(disk), "name": volume})
 
-    world.storage.modify(kinds.VM, namespace, name, attach)
+    world.storage.modify(kinds.VM, namespace, name, written_by(kinds.VM, "virt-api", world.clock.stamp(), attach))
 
 
 def remove(world: World, namespace: str, name: str, options: Object) -> None:
@@ -75,7 +76,7 @@ def remove(world: World, namespace: str, name: str, options: Object) -> None:
     def detach(machine: Object) -> None:
         take_off(machine["spec"]["template"]["spec"], volume)
 
-    world.storage.modify(kinds.VM, namespace, name, detach)
+    world.storage.modify(kinds.VM, namespace, name, written_by(kinds.VM, "virt-api", world.clock.stamp(), detach))
 
 
 def refuse_instance(world: World, namespace: str, name: str, options: Object) -> None:

@@ -14,6 +14,7 @@ from kvtui.demo import kinds
 from kvtui.demo.admission import admit
 from kvtui.demo.controllers.printable import FINAL, run_strategy
 from kvtui.demo.copy_admission import held_causes
+from kvtui.demo.managers import written_by
 from kvtui.demo.objects import copy_of, has_condition
 from kvtui.demo.storage import Object, StorageError
 
@@ -288,7 +289,7 @@ def _set_strategy(world: World, namespace: str, name: str, *, running: bool) -> 
             words = 'admission webhook "virtualmachine-validator.kubevirt.io" denied the request: '
             raise _internal(words + held[0]["message"])
 
-    world.storage.modify(kinds.VM, namespace, name, switch)
+    world.storage.modify(kinds.VM, namespace, name, written_by(kinds.VM, "virt-api", world.clock.stamp(), switch))
 
 
 def _shorten(world: World, namespace: str, name: str, grace: int) -> None:

@@ -164,7 +164,8 @@ class Storage:
         return len(table.rows) if namespace is None else len(table.select(namespace))
 
     def update(self, kind: Kind, obj: Object, *, status: bool = False) -> Object:
-        """Replace an object; with `status` only its ``.status``, else all but that where the kind has the subresource.
+        """Replace an object; with `status` only its ``.status`` and its writers, else all but that where the kind has
+        the subresource.
 
         metadata that the server owns (uid, creationTimestamp, deletionTimestamp, generation) is kept. generation grows
         when anything outside metadata and status changed; status counts too for kinds without the subresource, as the
@@ -183,7 +184,9 @@ class Storage:
             raise conflict(kind, meta.name, why)
         fresh = dict(obj)
         if kind.status:
-            fresh = _with_status(present, obj) if status else _with_status(obj, present)
+            fresh = with_status(present, obj) if status else with_status(obj, present)
+            if status and "managedFields" in obj["metadata"]:
+                fresh["metadata"]["managedFields"] = obj["metadata"]["managedFields"]
             if kind.group == "" and not isinstance(fresh.get("status"), dict):
                 # A typed kind has a status, be it empty.
                 fresh["status"] = {}
@@ -441,9 +444,10 @@ class Storage:
         return str(uuid.UUID(int=drawn ^ self._salt, version=4))
 
 
-def _with_status(obj: Object, source: Object) -> Object:
-    """`obj` with the status of `source`, or without one."""
+def with_status(obj: Object, source: Object) -> Object:
+    """`obj`, its metadata free to change, with the status of `source`, or without one."""
     merged = {name: value for name, value in obj.items() if name != "status"}
+    merged["metadata"] = dict(obj["metadata"])
     if "status" in source:
         merged["status"] = source["status"]
     return merged

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -11,13 +12,29 @@ from kvtui.demo.admission import admit
 from kvtui.demo.bodies import check_object, is_dry_run, media_type, parse, read_delete_options, read_object
 from kvtui.demo.forms import form_of, object_body
 from kvtui.demo.lists import is_true, list_options
+from kvtui.demo.managers import name_manager, note_writer
 from kvtui.demo.metadata import check_name, conflict, exists, not_found
 from kvtui.demo.patches import APPLY_PATCH, apply_patch, check_media_type
 from kvtui.demo.paths import Target
 from kvtui.demo.replies import JSON, answer, encode, success
 from kvtui.demo.served import kind_of
-from kvtui.demo.storage import Kind, Object, StorageError
+from kvtui.demo.storage import Kind, Object, StorageError, with_status
 from kvtui.demo.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Who makes a write, as the object itself will tell."""
+
+    manager: str
+    subresource: str = ""
+    applies: bool = False
+    """Whether it is a server-side apply, which is noted already."""
+
+
+def _writer(request: web.BaseRequest, target: Target, *, applies: bool = False) -> _Writer:
+    manager = name_manager(request.query.get("fieldManager", ""), request.headers.get("User-Agent", ""))
+    return _Writer(manager, target.subresource, applies)
 
 
 class Writes:
@@ -30,13 +47,14 @@ class Writes:
     async def create(self, request: web.BaseRequest, target: Target, kind: Kind) -> web.StreamResponse:
         """POST to a collection."""
         obj = await read_object(request, kind, target.namespace)
-        return self._answer(request, kind, self._create(kind, obj, dry_run=is_dry_run(request)), 201)
+        created = self._create(kind, obj, _writer(request, target), dry_run=is_dry_run(request))
+        return self._answer(request, kind, created, 201)
 
     async def update(self, request: web.BaseRequest, target: Target, kind: Kind) -> web.StreamResponse:
         """PUT of an object or its status."""
         obj = await read_object(request, kind, target.namespace, target.name)
         old = self._storage.get(kind, target.namespace, target.name)
-        written = self._update(kind, obj, old, status=target.subresource == "status", dry_run=is_dry_run(request))
+        written = self._update(kind, obj, old, _writer(request, target), dry_run=is_dry_run(request))
         return self._answer(request, kind, written, 200)
 
     async def patch(self, request: web.BaseRequest, target: Target, kind: Kind) -> web.StreamResponse:
@@ -59,9 +77,10 @@ class Writes:
             subresource=target.subresource,
         )
         checked = check_object(patched, kind, target.namespace, target.name)
+        writer = _writer(request, target, applies=content_type == APPLY_PATCH)
         if old is None:
-            return self._answer(request, kind, self._create(kind, checked, dry_run=dry_run), 201)
-        written = self._update(kind, checked, old, status=target.subresource == "status", dry_run=dry_run)
+            return self._answer(request, kind, self._create(kind, checked, writer, dry_run=dry_run), 201)
+        written = self._update(kind, checked, old, writer, dry_run=dry_run)
         return self._answer(request, kind, written, 200)
 
     async def delete(self, request: web.BaseRequest, target: Target, kind: Kind) -> web.StreamResponse:
@@ -89,7 +108,7 @@ class Writes:
         body = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata, "items": deleted}
         return answer(body)
 
-    def _create(self, kind: Kind, obj: Object, *, dry_run: bool) -> Object:
+    def _create(self, kind: Kind, obj: Object, writer: _Writer, *, dry_run: bool) -> Object:
         if kind.namespaced:
             namespace = self._storage.get(kinds.NAMESPACE, "", obj["metadata"]["namespace"])
             if "deletionTimestamp" in namespace["metadata"]:
@@ -103,6 +122,7 @@ class Writes:
         if kind == kinds.CRD:
             kind_of(obj)
         admitted = admit(self._world, kind, obj, None, "CREATE")
+        self._note(kind, None, admitted, writer)
         if dry_run:
             return self._as_created(kind, admitted)
         return self._storage.create(kind, admitted)
@@ -119,10 +139,25 @@ class Writes:
         metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": self._world.clock.stamp(), "generation": 1}
         return obj
 
-    def _update(self, kind: Kind, obj: Object, old: Object, *, status: bool, dry_run: bool) -> Object:
+    def _note(self, kind: Kind, old: Object | None, new: Object, writer: _Writer) -> None:
+        """Note in `new` who wrote it; of an update the other half, spec or status, stays as it was."""
+        if writer.applies:
+            return
+        whole = new
+        if old is not None and kind.status:
+            whole = with_status(old, new) if writer.subresource else with_status(new, old)
+        note_writer(kind, old, whole, writer.manager, self._world.clock.stamp(), subresource=writer.subresource)
+        noted = whole["metadata"].get("managedFields")
+        new["metadata"].pop("managedFields", None)
+        if noted:
+            new["metadata"]["managedFields"] = noted
+
+    def _update(self, kind: Kind, obj: Object, old: Object, writer: _Writer, *, dry_run: bool) -> Object:
         if kind == kinds.CRD:
             kind_of(obj)
+        status = writer.subresource == "status"
         admitted = obj if status else admit(self._world, kind, obj, old, "UPDATE")
+        self._note(kind, old, admitted, writer)
         if not dry_run:
             return self._storage.update(kind, admitted, status=status)
         version = admitted["metadata"].get("resourceVersion")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 from datetime import datetime
 from typing import Any
 
@@ -94,3 +97,23 @@ def test_an_object_that_is_not_there_is_said_not_to_be(run: Run) -> None:
     code, out, err = run("timeline", "shop/nobody")
     assert (code, out) == (codes.FAILED, "")
     assert "there is no object named shop/nobody" in err
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+def test_what_kubectl_and_kvtui_change_is_told_with_who_and_which_fields(run: Run, kubeconfig: str) -> None:
+    def kubectl(*words: str, **environment: str) -> None:
+        command = ("kubectl", "--kubeconfig", kubeconfig, "-n", namespace, *words)
+        subprocess.run(command, check=True, capture_output=True, env={**os.environ, **environment}, timeout=30.0)
+
+    rows = json.loads(run("get", "vms", "-o", "json", "--filter", "status:stopped")[1])
+    namespace, name = rows[0]["namespace"], rows[0]["name"]
+    domain = '{"spec":{"template":{"spec":{"domain":{"cpu":{"cores":7}}}}}}'
+    kubectl("patch", "vm", name, "--type", "merge", "-p", domain)
+    kubectl("label", "vm", name, "tier=gold")
+    kubectl("edit", "vm", name, KUBE_EDITOR="sed -i 's/runStrategy:.*/runStrategy: Manual/'")
+    assert run("set-memory", f"{namespace}/{name}", "--memory", "3Gi", "--yes")[0] == codes.OK
+    written = {one["what"]: one["detail"] for one in moments(run, f"vm/{namespace}/{name}") if one["source"] == "write"}
+    assert written["spec written by kubectl-patch"] == "spec.template.spec.domain.cpu.cores"
+    assert written["metadata written by kubectl-label"] == "metadata.labels.tier"
+    assert written["spec written by kubectl-edit"] == "spec.runStrategy"
+    assert written["spec written by kvtui"] == "spec.template.spec.domain.memory.guest"

@@ -15,8 +15,7 @@ from kvtui.demo.catalog.platform import KUBEVIRT_VERSION
 from kvtui.demo.catalog.workloads import REGISTRY, WORKLOADS, Workload, template_of
 from kvtui.demo.controllers.base import Controller, Key
 from kvtui.demo.controllers.daemons import HANDLER
-from kvtui.demo.managers import note_writer
-from kvtui.demo.objects import copy_of
+from kvtui.demo.managers import written_by
 from kvtui.demo.storage import Change, Kind, Object
 
 
@@ -55,13 +54,8 @@ class Installer(Controller):
         wanted = {"template": wanted_template(workload, cr)}
         if workload.replicas:
             wanted["replicas"] = cr.get("spec", {}).get("infra", {}).get("replicas", workload.replicas)
-
-        def write(found: Object) -> None:
-            before = copy_of(found)
-            found["spec"].update(wanted)
-            note_writer(before, found, self.component, self.clock.stamp())
-
         if any(present["spec"].get(field) != value for field, value in wanted.items()):
+            write = written_by(kind, self.component, self.clock.stamp(), lambda found: found["spec"].update(wanted))
             self.storage.modify(kind, workload.namespace, workload.name, write)
 
 

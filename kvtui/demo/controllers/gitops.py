@@ -107,7 +107,7 @@ class Applications(Declarations):
         """As ``kubectl apply`` does on the client's side, under the name of Argo CD (``common/common.go``)."""
         before = copy_of(found)
         super().apply(found, manifest)
-        note_writer(before, found, "argocd-controller", self.clock.stamp())
+        note_writer(kinds.VM, before, found, "argocd-controller", self.clock.stamp())
 
     def note(self, owner: Object, key: Key, result: str) -> None:
         """Set the operation that a self-heal is: of the objects that differ, which it names without their namespaces

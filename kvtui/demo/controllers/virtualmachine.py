@@ -16,6 +16,7 @@ from kvtui.demo.controllers.interfaces import need_restart
 from kvtui.demo.controllers.launcher import claims_of
 from kvtui.demo.controllers.liveupdate import why_restart
 from kvtui.demo.controllers.printable import FINAL, Situation, data_volume_failed, printable_status, run_strategy
+from kvtui.demo.managers import written_by
 from kvtui.demo.objects import (
     add_finalizer,
     condition,
@@ -176,7 +177,8 @@ class VirtualMachines(Controller):
             else:
                 found["spec"]["runStrategy"] = "Always"
 
-        self.storage.modify(kinds.VM, vm["metadata"]["namespace"], vm["metadata"]["name"], switch)
+        write = written_by(kinds.VM, "virt-controller", self.clock.stamp(), switch)
+        self.storage.modify(kinds.VM, vm["metadata"]["namespace"], vm["metadata"]["name"], write)
 
     def _wants_start(self, vm: Object, strategy: str, request: Object) -> bool:
         if strategy == "Always" or request.get("action") == "Start":

@@ -9,8 +9,8 @@ from kvtui.demo import kinds
 from kvtui.demo.admission import admit
 from kvtui.demo.catalog.applications import Application
 from kvtui.demo.catalog.virtualmachines import machine
-from kvtui.demo.managers import note_writer
-from kvtui.demo.objects import amount, copy_of
+from kvtui.demo.managers import written_by
+from kvtui.demo.objects import amount
 from kvtui.demo.storage import Change, Kind, Object, StorageError
 
 if TYPE_CHECKING:
@@ -27,12 +27,7 @@ def create(world: World, kind: Kind, obj: Object) -> Object:
 
 def edit(world: World, kind: Kind, namespace: str, name: str, change: Callable[[Object], None]) -> None:
     """Change an object as somebody does with ``kubectl edit``: the server notes who wrote which fields, and when."""
-
-    def write(found: Object) -> None:
-        before = copy_of(found)
-        change(found)
-        note_writer(before, found, "kubectl-edit", world.clock.stamp())
-
+    write = written_by(kind, "kubectl-edit", world.clock.stamp(), change)
     world.storage.modify(kind, namespace, name, write)
 
 
