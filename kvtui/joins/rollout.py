@@ -22,6 +22,8 @@ def tell_sockets(view: View, machine: Machine, sockets: int) -> str:
     cpu = live.spec.domain.cpu
     if sockets == max(1, cpu.sockets):
         return ""
+    if not live.is_running:
+        return _after_restart(f"its instance, which has not started yet, keeps {max(1, cpu.sockets)} sockets")
     if sockets < max(1, cpu.sockets):
         return _after_restart("fewer sockets need one")
     if cpu.max_sockets and sockets > cpu.max_sockets:
@@ -35,8 +37,11 @@ def tell_memory(view: View, machine: Machine, wanted: float) -> str:
     if live is None:
         return ""
     booted = quantity(live.status.memory.guest_at_boot) if live.status.memory is not None else None
-    if wanted == quantity(live.spec.domain.memory.guest):
+    has = quantity(live.spec.domain.memory.guest)
+    if wanted == has:
         return ""
+    if not live.is_running:
+        return _after_restart(f"its instance, which has not started yet, keeps {size(has) if has else 'what it has'}")
     most = quantity(live.spec.domain.memory.max_guest)
     if booted is not None and wanted < booted:
         return _after_restart(f"it has been started with {size(booted)}, and cannot have less")

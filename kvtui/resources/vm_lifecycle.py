@@ -204,7 +204,18 @@ def _instance(machine: Machine) -> str:
 def _started(before: Machine, now: Machine) -> bool:
     if now.running and _instance(now) != _instance(before):
         return now.status not in _NOT_YET
+    if _backs_off(before, now):
+        return False
     return now.status != before.status and now.status not in _NOT_YET | _GUEST_IS_THERE
+
+
+def _backs_off(before: Machine, now: Machine) -> bool:
+    """Whether the new instance waits because the old one, which was to end, counts as a start that failed: so it does
+    where it had not run yet (kv vm.go syncStartFailureStatus).
+    """
+    failure = now.vm.status.start_failure if now.vm is not None else None
+    ended = failure.last_failed_vmi_uid if failure is not None else ""
+    return now.status == "CrashLoopBackOff" and bool(ended) and ended == _instance(before)
 
 
 def _start_failure(_before: Machine, now: Machine) -> str:

@@ -29,8 +29,10 @@ from kvtui.store import View
 from kvtui.text import parse_time
 from kvtui.triage.base import LINGER, LOADING, LOOK_AGAIN, PATIENCE, WELL, Judgement, Rule
 from kvtui.triage.components import find_down
+from kvtui.triage.crashes import FAILURES, SYNC_FAILED, explain_crash, first_retry
 from kvtui.triage.imports import explain_import
 from kvtui.triage.messages import read_message, step_for
+from kvtui.triage.outdated import tell_outdated
 from kvtui.triage.pace import START, STOP_GRACE, pace_of
 from kvtui.triage.refusals import explain_refusal
 from kvtui.triage.scheduling import explain_scheduling, unready
@@ -76,6 +78,8 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     status = machine.vm.status.printable_status
     if not status:
         return _judge_untouched(view, machine, now)
+    if status == "CrashLoopBackOff" and (retry := first_retry(view, machine)) is not None and now < retry + SETTLE:
+        return Judgement(again=retry + SETTLE)
     if status in _ERRORS or _crashes_again(machine):
         return Judgement(_not_starting(view, machine, Severity.BAD, now))
     if machine.live is not None or status in {"Starting", "Provisioning", "WaitingForVolumeBinding"}:
@@ -279,7 +283,7 @@ def _explain(view: View, machine: Machine, now: float) -> Cause | None:
         return _of_pod_event(view, machine)
     match told.theme:
         case Theme.SCHEDULING:
-            return explain_scheduling(view, machine, told)
+            return tell_outdated(machine, explain_scheduling(view, machine, told))
         case Theme.SYNC:
             return explain_refusal(view, machine, told)
         case Theme.CLAIM:
@@ -289,7 +293,7 @@ def _explain(view: View, machine: Machine, now: float) -> Cause | None:
         case Theme.INSTANCE:
             return _of_lost_node(machine, told)
         case Theme.VM:
-            return _of_crash(view, machine, told)
+            return explain_crash(view, machine, told)
     return replace(told, step=step_for(told.sentence))
 
 
@@ -360,45 +364,6 @@ def _of_lost_node(machine: Machine, told: Cause) -> Cause:
     return replace(told, sentence=sentence, culprit=(Node.KIND, "", name), more=(unready(node),))
 
 
-def _of_crash(view: View, machine: Machine, told: Cause) -> Cause:
-    """What QEMU said before its instance ended: an event of the instance, which is gone by then."""
-    meta = machine.record.metadata
-    about = f"{VirtualMachineInstance.KIND} {meta.namespace}/{meta.name}"
-    warned = [event for _, event in view.linked(Event, machine.backend, "warns", about) if event.reason == _SYNC_FAILED]
-    newest = max(warned, key=lambda event: event.last_seen or 0.0, default=None)
-    step = step_for(told.evidence.value) or step_for(told.sentence)
-    if newest is None or told.evidence.field != _FAILURES:
-        return replace(told, step=step or "read the log of its last launcher pod and its console")
-    reading = read_message(newest.message)
-    words, step = (reading.sentence, reading.step) if reading is not None else (newest.message, "")
-    evidence = Evidence(f"Event of VMI {meta.name}", newest.reason, newest.message, newest.first_seen)
-    if newest.source.host:
-        step = step.replace("on the node", f"on node {newest.source.host}")
-    sentence = f"{told.sentence}: {words}"
-    counted = replace(told.evidence, since=_first_crash(machine, warned))
-    step = step or "read the log of its last launcher pod"
-    return replace(told, sentence=sentence, evidence=counted, step=step, more=(evidence,))
-
-
-def _first_crash(machine: Machine, warned: Iterable[Event]) -> float | None:
-    """When the first of the instances that ended in a row did so; None where events of some are gone already."""
-    failure = machine.vm.status.start_failure if machine.vm is not None else None
-    ended: dict[str, float] = {}
-    for event in sorted(warned, key=lambda event: event.first_seen or 0.0, reverse=True):
-        ended[event.involved_object.uid] = event.first_seen or 0.0
-    uids = list(ended)
-    if failure is None or failure.last_failed_vmi_uid not in uids:
-        return None
-    # One that has ended since is not counted yet.
-    last = uids.index(failure.last_failed_vmi_uid)
-    counted = uids[last : last + failure.consecutive_fail_count]
-    return ended[counted[-1]] if len(counted) == failure.consecutive_fail_count else None
-
-
-_SYNC_FAILED = "SyncFailed"
-_FAILURES = "startFailure.consecutiveFailCount"
-
-
 def _start_since(machine: Machine) -> float | None:
     if machine.vmi is not None:
         return machine.vmi.created
@@ -413,7 +378,7 @@ def _held_since(machine: Machine, cause: Cause) -> float | None:
     """
     failure = machine.vm.status.start_failure if machine.vm is not None else None
     if failure is not None and failure.consecutive_fail_count:
-        return cause.evidence.since if cause.evidence.field == _FAILURES else None
+        return cause.evidence.since if cause.evidence.field == FAILURES else None
     began = _start_since(machine)
     return began if cause.theme is Theme.SYNC or cause.evidence.since is None else cause.evidence.since
 
@@ -458,7 +423,7 @@ def _paused(view: View, ref: Ref, ceph: CephCluster) -> Iterable[Ref]:
 def _of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
     about = event.involved_object
     if event.reason in _DISK_EVENTS or (
-        about.kind == VirtualMachineInstance.KIND and event.reason in (_SYNC_FAILED, IO_ERROR)
+        about.kind == VirtualMachineInstance.KIND and event.reason in (SYNC_FAILED, IO_ERROR)
     ):
         return machines_named(view, ref.backend, about.namespace, about.name)
     if event.reason in _POD_EVENTS:

@@ -14,12 +14,15 @@ GIB = 2.0**30
 MOVES = "the running guest gets it by a migration that KubeVirt begins by itself"
 
 
-def told(strategy: str = "LiveUpdate", *, sockets: int = 0, memory: float = 0.0, can: str = "True") -> str:
+def told(
+    strategy: str = "LiveUpdate", *, sockets: int = 0, memory: float = 0.0, can: str = "True", phase: str = "Running"
+) -> str:
     items = read_machine("running")
     by_kind: dict[str, Any] = {item["kind"]: item for item in items}
     vmi = by_kind["VirtualMachineInstance"]
     vmi["spec"]["domain"]["cpu"] = {"cores": 1, "sockets": 2, "threads": 1, "maxSockets": 8}
     vmi["spec"]["domain"]["memory"] = {"guest": "1Gi", "maxGuest": "4Gi"}
+    vmi["status"]["phase"] = phase
     vmi["status"]["memory"] = {"guestAtBoot": "1Gi", "guestCurrent": "1Gi"}
     for found in vmi["status"]["conditions"]:
         if found["type"] == "LiveMigratable":
@@ -49,6 +52,8 @@ def test_more_comes_by_a_migration_where_the_cluster_rolls_out_live() -> None:
         ({"sockets": 9}, "it runs with at most 8 sockets"),
         ({"memory": 0.5 * GIB}, "it has been started with 1Gi, and cannot have less"),
         ({"memory": 5 * GIB}, "it runs with at most 4Gi"),
+        ({"memory": 0.5 * GIB, "phase": "Scheduling"}, "its instance, which has not started yet, keeps 1Gi"),
+        ({"sockets": 1, "phase": "Scheduling"}, "its instance, which has not started yet, keeps 2 sockets"),
         ({"memory": 2 * GIB, "can": "False"}, "it cannot migrate (DisksNotLiveMigratable)"),
         ({"sockets": 4, "strategy": "Stage"}, "the cluster rolls changes out at restarts (Stage)"),
     ],

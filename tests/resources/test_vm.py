@@ -267,6 +267,25 @@ def test_a_restart_is_settled_by_a_new_instance_only() -> None:
     assert ACTIONS["restart"].settled(before, machine("running", new_uid))
 
 
+def test_a_restart_goes_on_where_the_end_of_the_old_instance_counts_as_a_start_that_failed() -> None:
+    before = machine("too_big")
+    assert before.vmi is not None
+    old, new = backs_off(before.vmi.metadata.uid), backs_off("another")
+    assert not ACTIONS["restart"].settled(before, machine("stopped", old))
+    assert ACTIONS["restart"].settled(before, machine("stopped", new))
+    assert ACTIONS["restart"].outcome(before, machine("stopped", new)).startswith("it is CrashLoopBackOff")
+
+
+def backs_off(uid: str) -> Any:
+    """Of a VM that waits for its next try, as the instance of that uid ended before it ran."""
+
+    def edit(items: dict[str, Object]) -> None:
+        failure = {"consecutiveFailCount": 1, "lastFailedVMIUID": uid}
+        items["VirtualMachine"]["status"] |= {"printableStatus": "CrashLoopBackOff", "startFailure": failure}
+
+    return edit
+
+
 def test_a_stop_is_settled_when_the_vm_no_longer_says_that_it_runs() -> None:
     before = machine("running")
     assert not ACTIONS["stop"].settled(before, before)

@@ -135,3 +135,26 @@ def test_once_a_migration_that_holds_up_the_queue_is_cancelled_nothing_is_told_o
         assert [one.cause for one in (*observer.problems, *observer.look_once())] == []
     observer.pass_time(180.0)
     assert {one["status"]["phase"] for one in observer.world.storage.list(kinds.VMIM, "web")} == {"Succeeded"}
+
+
+def test_a_vm_that_got_less_memory_is_told_to_be_restarted_and_no_crash_is_told_of_its_restart() -> None:
+    observer = begin("too-much-memory")
+    world = observer.world
+
+    def shrink(found: Object) -> None:
+        found["spec"]["template"]["spec"]["domain"]["memory"]["guest"] = "16Gi"
+
+    world.storage.modify(kinds.VM, "data", "warehouse-1", shrink)
+    observer.pass_time(15.0)
+    (found,) = observer.findings
+    assert found.cause.startswith(
+        "its VM asks for 16Gi of memory by now, the instance that waits still for 2Ti of memory: it needs 2Ti"
+    )
+    assert found.step == "restart it: the new instance is made as the VM is now"
+    world.storage.delete(kinds.VMI, "data", "warehouse-1")
+    observer.pass_time(1.0)
+    for _ in range(60):
+        observer.pass_time(1.0)
+        assert [one.trouble for one in observer.findings if one.trouble.startswith("crashes")] == []
+        assert [one.cause for one in observer.look_once()] == []
+    assert world.storage.get(kinds.VM, "data", "warehouse-1")["status"]["printableStatus"] == "Running"
