@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from kvtui.joins.readiness import tell_unready
 from kvtui.model import Evidence, Finding, Ref, Severity
-from kvtui.records.base import Condition, find_condition, is_true
+from kvtui.records.base import find_condition, is_true
 from kvtui.records.kubernetes import ApiService, ContainerStatus, Deployment, Node, Pod, Terminated
 from kvtui.records.kubevirt import KubeVirt
 from kvtui.store import View
@@ -78,25 +79,13 @@ def read_pod(pod: Pod, now: float) -> PodTrouble | None:
         return PodTrouble(
             f"no node takes it: {words}", evidence, "make room, or see its tolerations", since + SETTLE, since
         )
-    words = (
-        (ready.message or ready.reason or "it is not ready")
-        if ready is not None
-        else f"its phase is {pod.status.phase}"
-    )
-    evidence = Evidence(name, f"Ready=False {ready.reason}".rstrip() if ready is not None else "phase", words, since)
-    if ready is not None and _is_unheard(pod, ready):
-        words = "nothing is heard of it any more, nor of its containers, which were ready"
-        step = f"see node {pod.spec.node_name}: only once that answers can its log be read"
-        return PodTrouble(words, evidence, step, since + UNREADY_LIMIT, since)
-    return PodTrouble(words, evidence, "read its log", since + UNREADY_LIMIT, since)
-
-
-def _is_unheard(pod: Pod, ready: Condition) -> bool:
-    """Whether its node fell silent: the node controller takes Ready from its pods, without a reason, and leaves the
-    containers as the kubelet last told of them (kubernetes, pkg/controller/util/node, MarkPodsNotReady).
-    """
-    statuses = pod.status.container_statuses
-    return bool(pod.spec.node_name and statuses) and not ready.reason and all(one.ready for one in statuses)
+    if ready is None:
+        evidence = Evidence(name, "phase", pod.status.phase, since)
+        step = f"kubectl describe pod -n {pod.metadata.namespace} {pod.metadata.name}"
+        return PodTrouble(f"its phase is {pod.status.phase}", evidence, step, since + UNREADY_LIMIT, since)
+    words, step = tell_unready(pod, ready)
+    evidence = Evidence(name, f"Ready=False {ready.reason}".rstrip(), ready.message, since)
+    return PodTrouble(words, evidence, step, since + UNREADY_LIMIT, since)
 
 
 def _is_living(pod: Pod) -> bool:
@@ -134,16 +123,16 @@ _OOM: Final = "OOMKilled"
 
 
 def _give_memory(pod: Pod, name: str) -> str:
-    """Where more memory is to be had. A container without a limit is killed only as its node has none left."""
+    """Where more memory is to be had. What killed a container without a limit, no object tells."""
     asked = next((one.resources for one in pod.spec.containers if one.name == name), None)
     limit = asked.limits.get("memory", "") if asked is not None else ""
     where = _place_to_change(pod)
     if limit:
         return f"raise limits.memory of container {name}, now {limit}, {where}"
-    node = f"node {pod.spec.node_name}" if pod.spec.node_name else "its node"
+    node = f", kubectl top node {pod.spec.node_name}" if pod.spec.node_name else ""
     return (
-        f"see what uses the memory of {node}, which ran out of it, as container {name} has no limits.memory; "
-        f"or raise its requests.memory {where}"
+        f"see what it takes and what its node has left (kubectl top pod -n {pod.metadata.namespace}{node}), "
+        f"as container {name} has no limits.memory; or raise its requests.memory {where}"
     )
 
 

@@ -121,6 +121,23 @@ def judge(*records: Record, now: float = LATER) -> dict[str, Finding]:
     return {f"{finding.subject.kind} {finding.subject.name}": finding for finding in engine.findings}
 
 
+@pytest.mark.parametrize(
+    ("container", "words", "step"),
+    [
+        ({"ready": False}, "its container it runs, and its readiness probe fails",
+         "kubectl logs -n kubevirt virt-handler-1 -c it"),
+        (STARTS["containerStatuses"][0], "its container it waits: ContainerCreating",
+         "kubectl logs -n kubevirt virt-handler-1 -c it"),
+    ],
+)  # fmt: skip
+def test_a_pod_that_is_not_ready_without_a_message_is_told_by_its_containers(
+    container: dict[str, Any], words: str, step: str
+) -> None:
+    found = judge(pod("virt-handler", **down(**container)))["Pod virt-handler-1"]
+    assert found.cause == f"KubeVirt does nothing on node worker-01: {words}"
+    assert found.step == step
+
+
 def test_one_of_two_controllers_that_crashes_is_a_warning_of_its_own() -> None:
     found = judge(pod("virt-controller"), pod("virt-controller", 2, **CRASHES))
     assert list(found) == ["Pod virt-controller-2"]

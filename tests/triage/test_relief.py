@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -74,7 +75,9 @@ def test_where_a_component_gets_more_memory_is_said_by_field_and_value(
     observer = begin(drill)
     patch = f"by a patch in spec.customizeComponents (any other change its operator puts back): kubectl edit {resource}"
     step = next(one.step for one in observer.findings if one.rule == "component.ready")
-    assert step.startswith("see what uses the memory of node ")
+    assert re.match(
+        r"see what it takes and what its node has left \(kubectl top pod -n \S+, kubectl top node \S+\), ", step
+    )
     assert step.endswith(f"as container {container} has no limits.memory; or raise its requests.memory {patch}")
     for pod in observer.world.storage.list(kinds.POD):
         if pod["spec"]["containers"][0]["name"] == container:
