@@ -234,6 +234,6 @@ examples:
   kvtui problems -o json | jq -r '.[] | "\\(.subject.name): \\(.cause)"'
 
 json: a list of objects with the keys rule, severity (info, warn, bad), subject, label, trouble, cause, since, step,
-  root, evidence (subject, field, value, since) and effects, which are of the same form.
+  root, runbook (name, url; or null), evidence (subject, field, value, since) and effects, which are of the same form.
 
 {EXIT_CODES}"""

@@ -19,6 +19,7 @@ from kvtui.joins.machine import (
     machines_of_vm,
     running_since,
 )
+from kvtui.joins.readiness import tell_unready
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import Condition, Record, find_condition, is_true
 from kvtui.records.cdi import Cdi, DataVolume
@@ -29,6 +30,7 @@ from kvtui.records.storage import PersistentVolume, StorageClass
 from kvtui.store import View
 from kvtui.text import parse_time
 from kvtui.triage.base import LINGER, LOOK_AGAIN, WELL, Judgement, Related, Rule, itself
+from kvtui.triage.messages import read_message
 
 SETTLE: Final = 60.0
 """Seconds that a complaint must stand: controllers try again."""
@@ -154,7 +156,8 @@ def _of_conditions(record: Record) -> Iterator[_Complaint]:
             words = condition.message or condition.reason or f"its condition {condition.type} is {condition.status}"
             since = parse_time(condition.last_transition_time)
             evidence = Evidence(_name(record), f"{said} {condition.reason}".rstrip(), words, since)
-            yield _Complaint(Severity.WARN, f"says {said}", words, evidence)
+            sentence, step = _read(words)
+            yield _Complaint(Severity.WARN, f"says {said}", sentence, evidence, step or _look_at(record))
 
 
 def _of_phase(record: Record) -> Iterator[_Complaint]:
@@ -164,7 +167,8 @@ def _of_phase(record: Record) -> Iterator[_Complaint]:
         return
     reason, message = getattr(status, "reason", ""), getattr(status, "message", "")
     words = message or reason or f"its phase is {phase}{_UNSAID}"
-    yield _Complaint(Severity.WARN, f"is {phase}", words, Evidence(_name(record), "phase", phase))
+    evidence = Evidence(_name(record), "phase", phase)
+    yield _Complaint(Severity.WARN, f"is {phase}", words, evidence, _look_at(record))
 
 
 def _of_pod(pod: Pod, now: float) -> Iterator[_Complaint]:
@@ -174,9 +178,10 @@ def _of_pod(pod: Pod, now: float) -> Iterator[_Complaint]:
     ready = find_condition(pod.status.conditions, "Ready")
     paused = ready is not None and _UNPAUSED in ready.message
     if pod.status.phase == "Running" and ready is not None and ready.status == "False" and not paused:
-        words = ready.message or ready.reason or "its condition Ready is False"
-        evidence = Evidence(name, f"Ready=False {ready.reason}".rstrip(), words, parse_time(ready.last_transition_time))
-        yield _Complaint(Severity.WARN, "is not ready", words, evidence, "read its log", settle=UNREADY_LIMIT)
+        words, step = tell_unready(pod, ready)
+        since = parse_time(ready.last_transition_time)
+        evidence = Evidence(name, f"Ready=False {ready.reason}".rstrip(), ready.message, since)
+        yield _Complaint(Severity.WARN, "is not ready", words, evidence, step, settle=UNREADY_LIMIT)
 
 
 _UNPAUSED: Final = "kubevirt.io/virtual-machine-unpaused"
@@ -216,9 +221,41 @@ def _of_events(view: View, backend: str, record: Record, well: float, now: float
     if now >= seen + EVENT_RECENT or seen < well or _is_answered(event, [other for _, other in about]):
         return
     severity = Severity.WARN if event.times >= REPEATED else Severity.INFO
-    words = f"{event.message or event.reason}{f' ({_times(event.times)})' if event.times > 1 else ''}"
+    sentence, step = _read(event.message or event.reason)
+    words = f"{sentence}{f' ({_times(event.times)})' if event.times > 1 else ''}"
     evidence = Evidence(f"Event of {_name(record)}", event.reason, event.message, event.first_seen)
-    yield _Complaint(severity, f"warns {event.reason}", words, evidence, until=seen + EVENT_RECENT, hearsay=True)
+    until = seen + EVENT_RECENT
+    yield _Complaint(
+        severity, f"warns {event.reason}", words, evidence, step or _look_at(record), until=until, hearsay=True
+    )
+
+
+def _read(words: str) -> tuple[str, str]:
+    """What a controller says, in a sentence and with a step where its message is known."""
+    reading = read_message(words)
+    return (reading.sentence, reading.step) if reading is not None else (words, "")
+
+
+def _look_at(record: Record) -> str:
+    """Where to look for what no rule knows."""
+    meta, kind = record.metadata, _PLAIN_KINDS.get(record.KIND, record.KIND.lower())
+    where = f" -n {meta.namespace}" if meta.namespace else ""
+    return f"kubectl describe {kind}{where} {meta.name}{_LOOKS.get(type(record), '')}"
+
+
+_PLAIN_KINDS: Final = {
+    "VirtualMachine": "vm",
+    "VirtualMachineInstance": "vmi",
+    "VirtualMachineInstanceMigration": "vmim",
+    "PersistentVolumeClaim": "pvc",
+    "PersistentVolume": "pv",
+}
+"""What kubectl calls them."""
+_LOOKS: Final[Mapping[type[Record], str]] = {
+    Node: "; and its kernel's log: journalctl -k on the node",
+    Claim: "; and the log of its storage driver",
+    PersistentVolume: "; and the log of its storage driver",
+}
 
 
 def _events_about(view: View, backend: str, record: Record) -> list[tuple[Ref, Event]]:

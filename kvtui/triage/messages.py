@@ -190,6 +190,13 @@ MESSAGES: Final = (
     ),
     # Webhooks of KubeVirt and CDI: row 101.
     _message(
+        r'failed calling webhook "(?P<hook>[^"]+)": (?:failed to call webhook: )?'
+        r'Post "https://(?P<service>[^./"]+)\.(?P<space>[^./:"]+)\.svc[^"]*": (?P<words>.+)',
+        "kubernetes apiserver/pkg/admission/plugin/webhook/errors; net/url",
+        "see the pods behind Service {service} and their certificates: kubectl get endpointslices,pods -n {space}",
+        "webhook {hook} does not answer: Service {space}/{service}: {words}",
+    ),
+    _message(
         r'failed calling webhook "(?P<hook>[^"]+)": (?:failed to call webhook: )?(?P<words>.+)',
         "kubernetes apiserver/pkg/admission/plugin/webhook/errors; kv components/secrets.go",
         "see the pods behind webhook {hook}, and their certificates",

@@ -117,6 +117,41 @@ def test_a_warning_about_a_node_is_found_though_the_kubelet_gives_its_name_for_t
     assert [problem.cause for problem in problems(store)] == ["invalid capacity 0"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "type_", "step"),
+    [
+        ("Node", "KernelDeadlock", "kubectl describe node {}; and its kernel's log: journalctl -k on the node"),
+        ("PersistentVolumeClaim", "VolumeCorrupted", "kubectl describe pvc -n {}; and the log of its storage driver"),
+        ("VirtualMachineInstance", "GuestStalled", "kubectl describe vmi -n {}"),
+    ],
+)
+def test_where_to_look_for_what_no_rule_knows_is_said_as_a_command(kind: str, type_: str, step: str) -> None:
+    store = make_store("imported", condition(kind, type_, "True"))
+    (problem,) = problems(store)
+    (ref,) = [ref for ref, _ in _everything(store) if ref.kind == kind and ref.name in problem.finding.step]
+    assert problem.finding.step == step.format(f"{ref.namespace} {ref.name}".strip())
+
+
+def test_a_webhook_that_does_not_answer_is_named_with_its_service() -> None:
+    store = make_store("running")
+    vm = next(record for ref, record in _everything(store) if ref.kind == "VirtualMachine")
+    event = {
+        "kind": "Event", "type": "Warning", "reason": "FailedCreate", "count": 7,
+        "message": 'Internal error occurred: failed calling webhook "vm.policy.example.org": failed to call webhook: '
+        'Post "https://policy.policy-system.svc:443/validate?timeout=10s": dial tcp 10.1.2.3:443: connect: '
+        "connection refused", "lastTimestamp": "2026-11-21T01:59:00Z",
+        "metadata": {"name": "e", "namespace": vm.metadata.namespace, "uid": "e"},
+        "involvedObject": {"kind": "VirtualMachine", "name": vm.metadata.name, "uid": vm.metadata.uid},
+    }  # fmt: skip
+    store.apply([Put("c", record_of(event))])
+    (problem,) = problems(store)
+    assert problem.cause == (
+        "webhook vm.policy.example.org does not answer: Service policy-system/policy: dial tcp 10.1.2.3:443: "
+        "connect: connection refused (7 times)"
+    )
+    assert problem.finding.step.endswith("kubectl get endpointslices,pods -n policy-system")
+
+
 @pytest.mark.parametrize(("seen", "told"), [("2026-11-21T01:55:00Z", ["it hangs"]), ("2020-01-01T00:00:00Z", [])])
 def test_a_warning_without_a_uid_is_of_the_object_of_that_name_if_that_is_not_newer(seen: str, told: list[str]) -> None:
     store = make_store("running")
