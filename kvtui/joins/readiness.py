@@ -8,7 +8,7 @@ from kvtui.records.kubernetes import Pod
 
 def tell_unready(pod: Pod, ready: Condition) -> tuple[str, str]:
     """The sentence and the next step: in the kubelet's words, or by its containers."""
-    node, log = pod.spec.node_name, f"kubectl logs -n {pod.metadata.namespace} {pod.metadata.name}"
+    node, log = pod.spec.node_name, f"read its log: kubectl logs -n {pod.metadata.namespace} {pod.metadata.name}"
     if ready.message:
         return ready.message, log
     if _is_unheard(pod, ready):

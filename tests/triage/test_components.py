@@ -125,9 +125,9 @@ def judge(*records: Record, now: float = LATER) -> dict[str, Finding]:
     ("container", "words", "step"),
     [
         ({"ready": False}, "its container it runs, and its readiness probe fails",
-         "kubectl logs -n kubevirt virt-handler-1 -c it"),
+         "read its log: kubectl logs -n kubevirt virt-handler-1 -c it"),
         (STARTS["containerStatuses"][0], "its container it waits: ContainerCreating",
-         "kubectl logs -n kubevirt virt-handler-1 -c it"),
+         "read its log: kubectl logs -n kubevirt virt-handler-1 -c it"),
     ],
 )  # fmt: skip
 def test_a_pod_that_is_not_ready_without_a_message_is_told_by_its_containers(
@@ -183,7 +183,7 @@ def test_of_a_handler_whose_node_fell_silent_the_node_is_to_be_seen_and_not_a_lo
     # A container that does not get ready is told by the kubelet: its log is there.
     containers[0]["ready"] = False
     (found,) = judge(pod("virt-handler", conditions=[unready], containerStatuses=containers)).values()
-    assert found.step == "read its log"
+    assert found.step.startswith("read its log: kubectl logs ")
 
 
 def test_a_node_that_no_handler_runs_on_says_so() -> None:
