@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from kvtui.joins.layers import Layer, lines_of
 from kvtui.joins.machine import machines_named
 from kvtui.joins.stack import stack_of
-from kvtui.model import FeedState, Finding, Health, Ref, Tone
+from kvtui.model import FeedState, Finding, Health, Ref, Severity, Tone
 from kvtui.records.clusters import Cluster, ControlPlane, KubevirtCluster, KubevirtMachine
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.resources.base import AnyResource
@@ -24,6 +24,7 @@ class ToldLayer:
     depth: int
     layer: Layer
     health: Health | None
+    """In its own words, and as bad as what was found in it."""
     finding: Finding | None
     """The worst that was found in it; of a cluster also in its control plane."""
     own: bool
@@ -76,19 +77,21 @@ def tell_stack(
     if stack is None:
         return None
     worst: dict[tuple[str, ...], Finding] = {}
-    for finding in findings:
-        worst.setdefault(finding.subject[:4], finding)
-    return [
-        ToldLayer(
-            depth,
-            layer,
-            layer.health or _judge(view, layer.ref, resources, now),
-            _find_worst(view, worst, layer.ref or layer.sought),
-            layer is stack.base,
-            _tell_age(view, layer.ref, now),
-        )
-        for depth, layer in lines_of(stack)
-    ]
+    for one in findings:
+        worst.setdefault(one.subject[:4], one)
+    told = []
+    for depth, layer in lines_of(stack):
+        finding = _find_worst(view, worst, layer.ref or layer.sought)
+        health = _grade(layer.health or _judge(view, layer.ref, resources, now), finding)
+        told.append(ToldLayer(depth, layer, health, finding, layer is stack.base, _tell_age(view, layer.ref, now)))
+    return told
+
+
+def _grade(health: Health | None, finding: Finding | None) -> Health | None:
+    """No better than what was found."""
+    if health is None or finding is None or finding.severity is not Severity.BAD:
+        return health
+    return replace(health, tone=Tone.BAD)
 
 
 def _find_worst(view: View, worst: Mapping[tuple[str, ...], Finding], ref: Ref | None) -> Finding | None:

@@ -69,8 +69,7 @@ def image_layer(walk: Walk, backend: str, source: str, kind: str) -> Layer:
     if kind == "volume":
         name = source.partition("/")[0]
         pool = view.get(StoragePool, backend, "", name)
-        inactive = pool is not None and pool.state != "running"
-        health = Health(Tone.MUTED, "not known", f"pool {name} is {pool.state}") if inactive and pool else None
+        health = _of_unread(name, pool) if pool is not None else None
         lost = missing(view, StorageVolume, "volume", backend, "", source)
         return replace(lost, health=health or lost.health, below=(_pool(walk, backend, name, pool),))
     if kind != "file":
@@ -78,7 +77,14 @@ def image_layer(walk: Walk, backend: str, source: str, kind: str) -> Layer:
     name, at = pool_of_file(view, backend, source)
     if at is None:
         return Layer("file", source, None, None, "in no pool that libvirt knows")
-    return Layer("file", source, None, None, "not among the volumes of its pool", (_pool(walk, backend, name, at),))
+    health = _of_unread(name, at)
+    note = "not among the volumes of its pool" if health is None else ""
+    return Layer("file", source, None, health, note, (_pool(walk, backend, name, at),))
+
+
+def _of_unread(name: str, pool: StoragePool) -> Health | None:
+    """Of a pool that is not running nobody knows what is in it."""
+    return Health(Tone.MUTED, "not known", f"pool {name} is {pool.state}") if pool.state != "running" else None
 
 
 def _pool(walk: Walk, backend: str, name: str, pool: StoragePool | None) -> Layer:

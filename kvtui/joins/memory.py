@@ -8,6 +8,7 @@ from kvtui.joins.domain import host_of
 from kvtui.model import Ref
 from kvtui.records.libvirt import Domain, Host
 from kvtui.store import View
+from kvtui.text import size
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,16 @@ class MemoryUse:
         """Whether that share of the room is left; where that is not measured, what the VMs do not hold counts."""
         left = self.left if self.left is not None else self.room - self.held
         return left >= share * self.room
+
+
+def tell_too_large(backend: str, domain: Domain, host: Host | None) -> str:
+    """That a domain has more memory than its whole host, in words; empty when it has not, or that is not known. One on
+    huge pages has to fit into those.
+    """
+    if host is None or not host.memory or domain.huge_pages:
+        return ""
+    room = host.memory - host.huge_pages
+    return f"it wants {size(domain.memory)} of memory, and {backend} has {size(room)}" if domain.memory > room else ""
 
 
 def use_memory(view: View, ref: Ref) -> MemoryUse | None:

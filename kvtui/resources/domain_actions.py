@@ -27,6 +27,7 @@ from kvtui.resources.domain_warnings import (
     warn_reset,
     warn_restart,
     warn_save,
+    warn_start,
     warn_stop,
 )
 from kvtui.resources.form import Answers, Form
@@ -262,6 +263,7 @@ _POWER: tuple[Action[Guest], ...] = (
         run=_start,
         settled=_started,
         breaks=lambda view, guest: name_broken(view, guest.backend, guest.domain),
+        warn=warn_start,
         holds=lambda _view, _before, now, _clock: hold_start(now),
         awaits="starting",
         usual=60.0,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from kvtui.joins.domain import Guest
+from kvtui.joins.memory import tell_too_large
 from kvtui.joins.storage import has_old_sizes, starving_pool
 from kvtui.records.libvirt import POOL_FULL, BlockJob, DomainState, StoragePool
 from kvtui.store import View
@@ -13,6 +14,11 @@ from kvtui.text import percent, size
 
 STILL: Final = frozenset({DomainState.PAUSED, DomainState.SUSPENDED})
 """States of a guest that does nothing and keeps its memory."""
+
+
+def warn_start(guest: Guest) -> tuple[str, ...]:
+    """What keeps it from starting."""
+    return tuple(filter(None, (tell_too_large(guest.backend, guest.domain, guest.host),)))
 
 
 def warn_end(guest: Guest) -> tuple[str, ...]:

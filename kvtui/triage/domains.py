@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from kvtui.joins.domain import Guest, guests_of_host, host_answers, join_guest
 from kvtui.joins.footing import domains_of_node
+from kvtui.joins.memory import tell_too_large
 from kvtui.joins.storage import (
     absent_images,
     fellow_writers,
@@ -88,6 +89,8 @@ def _stopped(view: View, guest: Guest, ref: Ref, reason: str) -> Finding:
     elif absent:
         words = _tell_absent(absent)
         step = "bring the image back, or give it another one or none; then start it"
+    elif too_large := tell_too_large(ref.backend, domain, guest.host) if reason == "failed" else "":
+        words, step = too_large, "give it less memory, or start it on a larger host"
     else:
         words = f"libvirt says {domain.state.value}, {reason}"
     carried = f"; node {', '.join(guest.nodes)} runs in it" if guest.nodes else ""

@@ -123,7 +123,10 @@ def _evidence(ref: Ref, pool: StoragePool) -> tuple[Evidence, ...]:
     if pool.state == "inactive" or not pool.capacity:
         return (state,)
     sizes = f"{size(pool.allocation)} of {size(pool.capacity)}, {size(pool.free)} free"
-    return (state, Evidence(name, "allocation at libvirt's last look", sizes, pool.looked))
+    looked = Evidence(name, "allocation at libvirt's last look", sizes, pool.looked)
+    if pool.grown < _WORTH * pool.capacity:
+        return (state, looked)
+    return (state, looked, Evidence(name, "its volumes since then", f"{size(pool.grown)} more, {size(pool.left)} left"))
 
 
 def _of_volume(view: View, ref: Ref, volume: StorageVolume) -> Iterator[Ref]:

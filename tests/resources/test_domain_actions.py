@@ -156,6 +156,12 @@ def starved(**pool: Any) -> tuple[Store, Guest]:
     return store, guest(state=DomainState.PAUSED, reason="I/O error", since=100.0, disks=(disk,))
 
 
+def test_a_start_of_a_vm_that_is_larger_than_its_host_is_warned_of() -> None:
+    large = replace(off(memory=29 << 30), host=msgspec.structs.replace(HOST, memory=24 << 30))
+    assert action("start").warn(large) == ("it wants 29Gi of memory, and kvm1 has 24Gi",)
+    assert action("start").warn(off()) == ()
+
+
 @pytest.mark.parametrize("name", ["unpause", "reset"])
 def test_who_unpauses_a_vm_in_a_full_pool_is_told_that_the_next_write_pauses_it_again(name: str) -> None:
     store, paused = starved(free=0, looked=200.0)

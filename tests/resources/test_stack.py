@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from kvtui.joins.layers import lines_of
 from kvtui.joins.stack import has_stack, stack_of
-from kvtui.model import Feed, FeedState, Finding, Platform, Ref, Severity
+from kvtui.model import Feed, FeedState, Finding, Platform, Ref, Severity, Tone
 from kvtui.records.base import Condition, Meta, Record
 from kvtui.records.kubernetes import Node, NodeStatus, NodeSystem, Pod, PodSpec
 from kvtui.records.libvirt import (
@@ -313,6 +313,24 @@ def test_a_file_that_its_pool_has_not_seen_yet_stands_on_the_pool_all_the_same()
     told = [one.strip() for one in lines(store, DOMAIN)]
     at = told.index("file /pool/db.qcow2 (not among the volumes of its pool)")
     assert told[at + 1].startswith("pool images: ")
+
+
+def test_of_a_file_in_a_pool_that_is_not_active_nobody_knows_whether_it_is_there() -> None:
+    store = hypervisor()
+    store.post(Drop("kvm1", StorageVolume, "", "images/db.qcow2"))
+    store.post(Put("kvm1", StoragePool(metadata=Meta(name="images"), type="dir", path="/pool", state="inactive")))
+    told = [one.strip() for one in lines(store, DOMAIN)]
+    assert "file /pool/db.qcow2: not known (pool images is inactive)" in told
+
+
+def test_a_layer_is_as_bad_as_what_was_found_in_it() -> None:
+    store = hypervisor()
+    store.drain()
+    found = Finding("domain.state", Severity.BAD, find(store, DOMAIN), "vm", "hangs", "why", None)
+    told = tell_stack(store, find(store, DOMAIN), RESOURCES, (found,), NOW) or []
+    (own,) = (one.health for one in told if one.own)
+    assert own is not None
+    assert own.tone is Tone.BAD
 
 
 # The other way -----------------------------------------------------------------------------------------------------

@@ -210,3 +210,13 @@ def test_a_network_that_is_not_active_is_as_grave_as_who_needs_it() -> None:
     assert (finding.severity, finding.cause.startswith("VM w1 cannot start again")) == (Severity.WARN, True)
     (finding,) = found(VirtualNetwork(metadata=Meta(name="lan"), autostart=True))
     assert finding.cause == "it is to start with its host, and does not run"
+
+
+def test_a_vm_that_failed_to_start_and_wants_more_memory_than_its_host_has_names_both() -> None:
+    small = host()
+    small.memory = 24 << 30
+    (finding,) = judge(fill(kvm1=[small, domain(OFF, "failed", memory=29 << 30)]))
+    assert finding.cause == "it wants 29Gi of memory, and kvm1 has 24Gi"
+    assert finding.step == "give it less memory, or start it on a larger host"
+    (finding,) = judge(fill(kvm1=[small, domain(OFF, "failed", memory=2 << 30)]))
+    assert finding.cause == "libvirt says shut off, failed"

@@ -341,6 +341,7 @@ def test_a_pool_is_as_full_as_its_volumes_grew_since_libvirt_looked() -> None:
     (finding,) = judge(fill(kvm1=[host(), pool]))
     assert finding.trouble == "is full"
     assert "39Gi of it since libvirt last looked" in finding.cause
+    assert [one.value for one in finding.evidence][-1] == "39Gi more, 1Gi left"
 
 
 def test_vms_that_write_the_same_disk_are_a_problem_as_soon_as_one_of_them_runs() -> None:
