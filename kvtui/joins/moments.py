@@ -288,7 +288,9 @@ def _of_write(write: Write, at: float, ref: Ref, layer: Layer) -> Iterator[Momen
     parts = dict.fromkeys(path.partition(".")[0] for path in paths)
     what = f"{' and '.join(list(parts)[:2])} written by {clean_line(write.manager)}"
     through = f" through {write.subresource}" if write.subresource else ""
-    yield Moment(at, layer, ref, "write", f"{what}{through}", clean_line(", ".join(paths)),
+    # An entry has all fields of its writer and the time of the last write alone, whichever of them that changed.
+    which = "one or more of " if len(paths) > 1 else ""
+    yield Moment(at, layer, ref, "write", f"{what}{through}", which + clean_line(", ".join(paths)),
                  Tone.MUTED if ours else None, key=f"{write.manager} {write.operation} {at}")  # fmt: skip
 
 

@@ -182,6 +182,15 @@ def test_who_made_a_vm_and_who_changed_its_spec_is_told_with_the_fields() -> Non
     assert found[-1].at == parse_time("2026-11-21T02:51:00Z")
 
 
+def test_of_several_fields_of_a_writer_the_time_tells_not_which_was_written_then() -> None:
+    fields: dict[str, object] = {"f:spec": {"f:runStrategy": {}, "f:template": {"f:spec": {"f:hostname": {}}}}}
+    entry = {"manager": "kubectl-edit", "operation": "Update", "time": "2026-11-21T02:51:00Z", "fieldsV1": fields}
+    past = msgspec.convert({"metadata": {"managedFields": [entry]}}, Past)
+    (one,) = moments_of_past(past, None, VM, Layer.VM)
+    assert one.what == "spec written by kubectl-edit"
+    assert one.detail == "one or more of spec.runStrategy, spec.template.spec.hostname"
+
+
 def test_many_fields_are_told_in_short_and_values_of_sets_never() -> None:
     tree = {
         "f:metadata": {"f:labels": {".": {}, "f:app": {}}, "f:finalizers": {'v:"secret"': {}}},
