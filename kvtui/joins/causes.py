@@ -62,6 +62,15 @@ def find_cause(machine: Machine) -> Cause | None:
     return next(_causes(machine), None)
 
 
+def is_standing(cause: Cause) -> bool:
+    """Whether no time mends it: virt-controller tries again, and is refused until somebody changes what it names."""
+    return cause.theme is Theme.SYNC and any(words in cause.evidence.value for words in _STANDING)
+
+
+_STANDING = ("failed to locate network attachment definition", "violates PodSecurity")
+"""In refusals of a launcher pod (kubevirt-api.md 9.1 and 9.5, rows 9 and 77); a quota may get room by itself."""
+
+
 def _causes(machine: Machine) -> Iterator[Cause]:
     yield from _of_instance(machine)
     yield from _of_launcher(machine)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from kvtui.backends.base import Backend, Permission
-from kvtui.joins.causes import find_cause
+from kvtui.joins.causes import find_cause, is_standing
 from kvtui.joins.disk import tell_lost
 from kvtui.joins.holdups import grace_left, grace_of, hold_start, hold_stop
 from kvtui.joins.machine import Machine
@@ -202,6 +202,8 @@ def _instance(machine: Machine) -> str:
 
 
 def _started(before: Machine, now: Machine) -> bool:
+    if _is_refused(now) and _instance(now) != _instance(before):
+        return True
     if now.running and _instance(now) != _instance(before):
         return now.status not in _NOT_YET
     if _backs_off(before, now):
@@ -216,6 +218,12 @@ def _backs_off(before: Machine, now: Machine) -> bool:
     failure = now.vm.status.start_failure if now.vm is not None else None
     ended = failure.last_failed_vmi_uid if failure is not None else ""
     return now.status == "CrashLoopBackOff" and bool(ended) and ended == _instance(before)
+
+
+def _is_refused(machine: Machine) -> bool:
+    """Whether its instance gets no launcher pod until somebody mends what is in the way."""
+    cause = find_cause(machine) if machine.live is not None and not machine.running else None
+    return cause is not None and is_standing(cause)
 
 
 def _start_failure(_before: Machine, now: Machine) -> str:

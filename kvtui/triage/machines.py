@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from kvtui.joins.causes import Cause, Theme, find_cause, find_fillings
+from kvtui.joins.causes import Cause, Theme, find_cause, find_fillings, is_standing
 from kvtui.joins.ceph import judge_ceph
 from kvtui.joins.holdups import grace_of
 from kvtui.joins.layers import tell_blindness
@@ -194,8 +194,7 @@ def _judge_starting(view: View, machine: Machine, now: float) -> Judgement:
     limit = (_tried_since(machine) or now) + pace_of(view, machine.backend, START, now).limit
     if cause is not None and cause.theme is not Theme.FILLING:
         since = cause.evidence.since if cause.evidence.since is not None else began
-        patience = BIND_LIMIT if cause.theme is Theme.CLAIM else SETTLE
-        limit = (since or now) + patience
+        limit = (since or now) + _patience(cause)
     elif cause is not None:
         # A disk is being filled: the import itself is judged elsewhere.
         return WELL
@@ -204,6 +203,13 @@ def _judge_starting(view: View, machine: Machine, now: float) -> Judgement:
     if cause is None:
         return Judgement(_slow(view, machine, now), unexplained=True)
     return Judgement(_not_starting(view, machine, Severity.BAD, now))
+
+
+def _patience(cause: Cause) -> float:
+    """For how many seconds what keeps it from starting may pass by itself."""
+    if cause.theme is Theme.CLAIM:
+        return BIND_LIMIT
+    return 0.0 if is_standing(cause) and not cause.over else SETTLE
 
 
 def _slow(view: View, machine: Machine, now: float) -> Finding:

@@ -260,6 +260,28 @@ def test_a_start_that_runs_into_trouble_gives_way_to_the_trouble(action: str) ->
     assert ACTIONS[action].settled(before, machine("stopped", says("ErrorUnschedulable")))
 
 
+def refused(message: str) -> Any:
+    """virt-controller makes no launcher pod for the instance, in these words."""
+
+    def edit(items: dict[str, Object]) -> None:
+        says("Starting")(items)
+        for one in items["VirtualMachineInstance"]["status"]["conditions"]:
+            if one["type"] == "Synchronized":
+                one["message"] = message
+
+    return edit
+
+
+@pytest.mark.parametrize("action", ["start", "restart", "force_restart", "start_paused"])
+def test_a_start_that_is_refused_till_somebody_mends_it_is_not_waited_for(action: str) -> None:
+    words = "failed to render launch manifest: failed to locate network attachment definition shop/vlan"
+    before, after = machine("running"), machine("quota", refused(words))
+    assert ACTIONS[action].settled(before, after)
+    assert ACTIONS[action].outcome(before, after) == f"it is Starting: {words}"
+    assert not ACTIONS[action].settled(after, after), "the refusal of an instance that was there before"
+    assert not ACTIONS[action].settled(before, machine("quota", says("Starting"))), "a quota may get room"
+
+
 def test_a_restart_is_settled_by_a_new_instance_only() -> None:
     before = machine("running")
     assert not ACTIONS["restart"].settled(before, before)

@@ -11,7 +11,8 @@ from kvtui.demo import kinds
 from kvtui.demo.world import World
 from kvtui.joins.machine import join_machine
 from kvtui.model import Feed, FeedState, Ref, Severity
-from kvtui.records.kubevirt import VirtualMachine
+from kvtui.records.base import find_condition
+from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.networks import NetworkAttachment
 from tests.triage.worlds import BACKEND, Observer
 
@@ -54,6 +55,22 @@ def test_a_vm_that_was_restarted_without_its_network_hangs_on_the_same_problem(o
     (problem,) = observer.problems
     assert problem.finding.subject == NETWORK
     assert problem.cause.startswith("stops VM shop/postgres-1: VMs shop/postgres-2, shop/postgres-3 run on")
+
+
+def test_a_refusal_that_nobody_lifts_by_waiting_is_told_at_once_and_by_its_cause(observer: Observer) -> None:
+    take_network(observer)
+    observer.world.storage.delete(kinds.VMI, "shop", "postgres-1")
+    while not _is_refused(observer):
+        observer.pass_time(1)
+    (problem,) = observer.look_once()
+    assert problem.finding.subject == NETWORK
+    assert [(one.rule, one.subject.name) for one in problem.effects] == [("vm.state", "postgres-1")]
+
+
+def _is_refused(observer: Observer) -> bool:
+    vmi = observer.store.get(VirtualMachineInstance, BACKEND, "shop", "postgres-1")
+    synchronized = find_condition(vmi.status.conditions, "Synchronized") if vmi is not None else None
+    return synchronized is not None and synchronized.status == "False"
 
 
 def test_a_network_that_is_made_again_is_no_problem_any_more(observer: Observer) -> None:
