@@ -100,6 +100,17 @@ def test_a_self_heal_is_an_operation_of_the_application_and_takes_the_fields_fro
     ]
 
 
+def test_flux_applies_on_the_server_side_and_takes_the_fields_from_who_changed_them(world: World) -> None:
+    lifecycle.stop(world, "monitoring", "gateway-1", {})
+    world.advance(600)
+    written = {
+        (entry["manager"], entry["operation"]): entry["fieldsV1"]
+        for entry in world.storage.get(kinds.VM, "monitoring", "gateway-1")["metadata"]["managedFields"]
+    }
+    assert written["kustomize-controller", "Apply"]["f:spec"]["f:runStrategy"] == {}
+    assert ("virt-api", "Update") not in written
+
+
 def test_an_application_that_does_not_heal_itself_leaves_a_change(world: World) -> None:
     settings(kinds.APPLICATION, world, lambda spec: spec["syncPolicy"].pop("automated"))
     lifecycle.stop(world, "data", "kafka-1", {})

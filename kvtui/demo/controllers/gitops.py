@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from kvtui.demo import kinds
 from kvtui.demo.admission import admit
+from kvtui.demo.apply import apply
 from kvtui.demo.catalog.owners import declared_machine, owner_of, sync_of
 from kvtui.demo.controllers.base import Controller, Key
 from kvtui.demo.durations import seconds_of
@@ -67,8 +68,8 @@ class Declarations(Controller):
         raise NotImplementedError
 
     def apply(self, found: Object, manifest: Object) -> None:
-        """Make a machine what its manifest says."""
-        found.update(applied(found, manifest))
+        """Make a machine what its manifest says, and note who did."""
+        raise NotImplementedError
 
     def note(self, owner: Object, key: Key, result: str) -> None:
         """Say on the owner that a machine was put back: ``configured``, or ``created`` anew."""
@@ -106,7 +107,7 @@ class Applications(Declarations):
     def apply(self, found: Object, manifest: Object) -> None:
         """As ``kubectl apply`` does on the client's side, under the name of Argo CD (``common/common.go``)."""
         before = copy_of(found)
-        super().apply(found, manifest)
+        found.update(applied(found, manifest))
         note_writer(kinds.VM, before, found, "argocd-controller", self.clock.stamp())
 
     def note(self, owner: Object, key: Key, result: str) -> None:
@@ -144,6 +145,12 @@ class Kustomizations(Declarations):
     """kustomize-controller: what differs is applied again at the next interval."""
 
     owner = kinds.KUSTOMIZATION
+    component = "kustomize-controller"
+
+    def apply(self, found: Object, manifest: Object) -> None:
+        """On the server's side and by force, under the name of the controller (fluxcd/pkg ``ssa/manager_apply.go``)."""
+        moment = self.clock.stamp()
+        found.update(apply(kinds.VM, found, manifest, manager=self.component, moment=moment, force=True))
 
     def due(self, owner: Object) -> float | None:
         """When its interval is over."""
@@ -160,6 +167,7 @@ class HelmReleases(Kustomizations):
     """helm-controller: what differs is corrected at the next interval, where drift detection is enabled."""
 
     owner = kinds.HELM_RELEASE
+    component = "helm-controller"
 
     def due(self, owner: Object) -> float | None:
         """When its interval is over; never without drift detection."""

@@ -15,6 +15,7 @@ from kvtui.demo import kinds
 from kvtui.demo.admission import admit
 from kvtui.demo.catalog.pools import REVISION, pool_machine, pool_revision, revision_name
 from kvtui.demo.controllers.base import Controller, Key
+from kvtui.demo.managers import written_by
 from kvtui.demo.objects import controller_of, deleting, has_condition, is_owned_by
 from kvtui.demo.storage import Change, Object
 
@@ -87,7 +88,8 @@ class Pools(Controller):
             if self._is_outdated(pool, revision):
                 self._keep_revision(pool)
                 wanted = admit(self.world, kinds.VM, pool_machine(pool, _number(vm)), None, "CREATE")
-                self.storage.modify(kinds.VM, space, name, partial(_rewrite, wanted))
+                rewrite = written_by(kinds.VM, self.component, self.clock.stamp(), partial(_rewrite, wanted))
+                self.storage.modify(kinds.VM, space, name, rewrite)
                 self._tell(pool, "SuccessfulUpdate", f"Updated VM {space}/{name}")
                 continue
             vmi = self.storage.find(kinds.VMI, space, name)

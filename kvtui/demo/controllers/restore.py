@@ -17,6 +17,7 @@ from kvtui.demo.catalog.virtualmachines import default_machine
 from kvtui.demo.controllers.base import Key
 from kvtui.demo.controllers.copying import CONTENT_TYPE, CopyController, claim_from, content_of, is_ready, state
 from kvtui.demo.controllers.datavolume import POPULATED_FOR
+from kvtui.demo.managers import written_by
 from kvtui.demo.metadata import StorageError
 from kvtui.demo.objects import add_finalizer, copy_of, deleting, has_condition, owner_reference, remove_finalizer
 from kvtui.demo.seed import new_uid
@@ -224,7 +225,8 @@ class Restores(CopyController):
                 found["spec"] = spec
                 found["metadata"].setdefault("annotations", {})[_LAST] = _mark(restore)
 
-            self.storage.modify(kinds.VM, meta["namespace"], vm["metadata"]["name"], put)
+            write_back = written_by(kinds.VM, self.component, self.clock.stamp(), put)
+            self.storage.modify(kinds.VM, meta["namespace"], vm["metadata"]["name"], write_back)
             self._write(restore, lambda found, _now: found["status"].__setitem__("deletedDataVolumes", sorted(old)))
             for name in sorted(old):
                 self.remove(kinds.DATA_VOLUME, meta["namespace"], name)
