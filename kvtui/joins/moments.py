@@ -242,7 +242,7 @@ def moments_of_past(past: Past, record: Record | None, ref: Ref, layer: Layer) -
             yield from _of_write(write, at, ref, layer)
     if created is not None:
         why = _why_made(record) if record is not None else ""
-        by = f" by {clean_line(makers[0])}" if makers else ""
+        by = f" by {clean_line(makers[0])}" if makers and makers[0] else ""
         yield Moment(created, layer, ref, "object", f"created{by}", why, key="created")
     deleted = parse_time(meta.deletion_timestamp)
     if deleted is not None:
@@ -286,7 +286,7 @@ def _of_write(write: Write, at: float, ref: Ref, layer: Layer) -> Iterator[Momen
     if not paths:
         return
     parts = dict.fromkeys(path.partition(".")[0] for path in paths)
-    what = f"{' and '.join(list(parts)[:2])} written by {clean_line(write.manager)}"
+    what = f"{' and '.join(list(parts)[:2])} written by {clean_line(write.manager) or 'a nameless client'}"
     through = f" through {write.subresource}" if write.subresource else ""
     # An entry has all fields of its writer and the time of the last write alone, whichever of them that changed.
     which = "one or more of " if len(paths) > 1 else ""

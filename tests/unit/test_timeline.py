@@ -191,6 +191,12 @@ def test_of_several_fields_of_a_writer_the_time_tells_not_which_was_written_then
     assert one.detail == "one or more of spec.runStrategy, spec.template.spec.hostname"
 
 
+def test_a_client_that_gave_no_name_is_told_as_one() -> None:
+    entry = {"manager": "", "time": "2026-11-21T02:51:00Z", "fieldsV1": {"f:spec": {"f:runStrategy": {}}}}
+    past = msgspec.convert({"metadata": {"managedFields": [entry]}}, Past)
+    assert [one.what for one in moments_of_past(past, None, VM, Layer.VM)] == ["spec written by a nameless client"]
+
+
 def test_many_fields_are_told_in_short_and_values_of_sets_never() -> None:
     tree = {
         "f:metadata": {"f:labels": {".": {}, "f:app": {}}, "f:finalizers": {'v:"secret"': {}}},
