@@ -14,6 +14,8 @@ from kvtui.model import Feed, FeedState, Ref, Severity
 from kvtui.records.base import find_condition
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.networks import NetworkAttachment
+from kvtui.resources import RESOURCES
+from kvtui.stack import tell_stack
 from tests.triage.worlds import BACKEND, Observer
 
 NETWORK = Ref(BACKEND, NetworkAttachment.KIND, "shop", "db-vlan120")
@@ -46,6 +48,18 @@ def test_a_network_that_is_removed_under_running_vms_is_one_problem_that_names_t
         assert (problem.finding.subject, problem.severity) == (NETWORK, Severity.WARN)
         names = "shop/postgres-1, shop/postgres-2, shop/postgres-3"
         assert problem.cause == f"VMs {names} run on, and neither start nor move again without it"
+
+
+def test_the_stack_of_a_vm_marks_the_network_that_is_gone(observer: Observer) -> None:
+    take_network(observer)
+    observer.pass_time(90)
+    vm = observer.store.ref_of(VirtualMachine, BACKEND, "shop", "postgres-1")
+    assert vm is not None
+    now = observer.world.clock.now.timestamp()
+    layers = tell_stack(observer.store, vm, RESOURCES, observer.findings, now)
+    (network,) = (one for one in layers or () if one.layer.sought is not None)
+    assert network.finding is not None
+    assert network.finding.subject == NETWORK
 
 
 def test_a_vm_that_was_restarted_without_its_network_hangs_on_the_same_problem(observer: Observer) -> None:
