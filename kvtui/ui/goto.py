@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kvtui.model import Platform
+from kvtui.resources import resources_for
 from kvtui.resources.base import AnyResource
 
 ALL = "all"
@@ -34,10 +36,10 @@ class Target:
     """Empty for all."""
     theme: str | None = None
     word: str | None = None
-    """``problems``, ``jobs``, ``help`` or ``quit``."""
+    """``problems``, ``jobs`` (what was done), ``help`` or ``quit``."""
 
 
-_WORDS = {"problems": "problems", "jobs": "jobs", "actions": "jobs", "help": "help", "quit": "quit", "q": "quit"}
+_WORDS = {"problems": "problems", "actions": "jobs", "help": "help", "quit": "quit", "q": "quit"}
 
 
 def complete(text: str, places: Places) -> list[str]:
@@ -101,8 +103,18 @@ def understand(text: str, places: Places) -> Target:
         if value not in places.themes:
             raise ValueError(f"no theme {value!r}; there are {', '.join(places.themes)}")
         return Target(theme=value)
+    for platform, keeper in _KEEPERS.items():
+        if find_resource(head, resources_for([platform])) is not None:
+            raise ValueError(f"for {head} {keeper}")
     names = ", ".join(resource.name for resource in places.resources)
     raise ValueError(f"nothing is called {head!r}; there are {names} and ns NAME")
+
+
+_KEEPERS = {
+    Platform.KUBERNETES: "a cluster must be open, and none is: kvtui --context NAME",
+    Platform.LIBVIRT: "a libvirt host must be open, and none is: kvtui --host URI",
+}
+"""Who has what is not here, and how to come to that."""
 
 
 def _rows(resource: AnyResource, words: Sequence[str], places: Places) -> Target:

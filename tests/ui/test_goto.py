@@ -46,6 +46,9 @@ def test_a_text_leads_somewhere(text: str, target: Target) -> None:
     ("text", "said"),
     [
         ("frobs", "nothing is called 'frobs'; there are nodes, vms, imports and ns NAME"),
+        ("pools", "for pools a libvirt host must be open, and none is: kvtui --host URI"),
+        ("jobs", "for jobs a libvirt host must be open, and none is: kvtui --host URI"),
+        ("pvcs", "for pvcs a cluster must be open, and none is: kvtui --context NAME"),
         ("ns nowhere", "no namespace 'nowhere' is in sight"),
         ("ns shop x", '"x" is one word too many'),
         ("theme pink", "no theme 'pink'; there are kvtui-dark, kvtui-light"),
