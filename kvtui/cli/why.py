@@ -25,7 +25,7 @@ from kvtui.model import Finding, Health, Ref, Tone
 from kvtui.resources.verdicts import find_worst, worsen
 from kvtui.text import clean_line, escape_markdown, name_few
 from kvtui.triage.runbooks import runbook_line, runbook_url
-from kvtui.triage.telling import Story, evidence_line, full_reach, headline, tell_stories
+from kvtui.triage.telling import Story, evidence_line, full_reach, headline, is_note, tell_stories
 from kvtui.unseen import Unseen, name_unseen, tell_way, unseen_layers
 
 _NAMED: Final = 5
@@ -104,7 +104,7 @@ def _lead(answer: _Answer) -> str:
     health, head = answer.health, f"{answer.subject.label} {answer.name}"
     told = answer.own if answer.stories else health
     state = f"{head} is {told.word}{f' ({told.reason})' if told.reason else ''}" if told is not None else head
-    if answer.stories:
+    if not all(is_note(story, answer.subject.ref) for story in answer.stories):
         if any(_names_subject(story.finding, answer.subject.ref) for story in answer.stories):
             return ""
         ties = dict.fromkeys(_PART if story.tie is Tie.OWN else story.tie.value for story in answer.stories)
@@ -114,7 +114,8 @@ def _lead(answer: _Answer) -> str:
         return f"{state}: no rule says why; what it says itself is all that is known"
     if answer.awaited:
         return f"{state}: whether something is wrong with it is not known, for its figures did not come in time"
-    return f"{state}: nothing is known to be wrong with it; looked at: {_looked_at(answer.seen)}"
+    worth = "; worth knowing:" if answer.stories else ""
+    return f"{state}: nothing is known to be wrong with it; looked at: {_looked_at(answer.seen)}{worth}"
 
 
 def _names_subject(finding: Finding, ref: Ref) -> bool:

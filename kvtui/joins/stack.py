@@ -21,6 +21,7 @@ from kvtui.joins.platform_stack import (
     of_namespace,
     of_quota,
 )
+from kvtui.joins.storage import users_of
 from kvtui.model import Ref
 from kvtui.records.cdi import Cdi, DataVolume
 from kvtui.records.clusters import Cluster, ClusterMachine
@@ -229,7 +230,8 @@ def _of_pool(view: View, ref: Ref) -> Stack | None:
     if pool is None:
         return None
     volumes = sorted(volume.name for volume, _ in view.linked(StorageVolume, ref.backend, "pool", ref.name))
-    above = (counted("volumes", volumes),) if volumes else ()
+    counts = (("VMs", users_of(view, ref.backend, pool)), ("volumes", volumes))
+    above = tuple(counted(role, names) for role, names in counts if names)
     where = pool.source or pool.path
     below = (Layer(pool.type or "storage", where),) if where else ()
     return Stack(above, Layer("pool", ref.name, ref, None, "", (*below, host_layer(Walk(view), ref.backend))))

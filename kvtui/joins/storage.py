@@ -112,6 +112,12 @@ def pool_of_file(view: View, backend: str, path: str) -> tuple[str, StoragePool 
     return _pool_of(view, backend, Disk(kind="file", source=path))
 
 
+def users_of(view: View, backend: str, pool: StoragePool) -> list[str]:
+    """The domains with a disk in a pool, by name."""
+    domains = view.items(Domain, backend)
+    return sorted(ref.name for ref, one in domains if any(_holds(pool, disk) for disk in one.disks if disk.source))
+
+
 def runs_from(view: View, backend: str, pool: StoragePool) -> list[tuple[str, str]]:
     """The domains that run with a disk in a pool, each with the disk's name in the guest."""
     return [

@@ -65,7 +65,7 @@ def tell_stories(view: View, ref: Ref, row: Any, problems: Sequence[Problem]) ->
 
     Of the object and its parts everything is told, and what names it as its cause; of what else bears on it each
     problem once, as the nearest meets it, where it is to alarm. What a story tells on its way to the root is not told
-    again.
+    again. What is only worth knowing of another that names it is told where nothing is wrong.
     """
     ties = {one[:4]: tie for one, tie in full_reach(view, ref, row).items()}
     if ref.kind == Namespace.KIND:
@@ -78,8 +78,15 @@ def tell_stories(view: View, ref: Ref, row: Any, problems: Sequence[Problem]) ->
         for finding in _of_object(ref, problem, ties) or _nearest(problem, order)
     ]
     told = {(below.subject, below.rule) for story in stories for below in story.chain}
-    left = (story for story in stories if (story.finding.subject, story.finding.rule) not in told)
+    left = [story for story in stories if (story.finding.subject, story.finding.rule) not in told]
+    if any(story.severity > Severity.INFO for story in left):
+        left = [story for story in left if not is_note(story, ref)]
     return sorted(left, key=lambda story: (-story.severity, list(Tie).index(story.tie)))
+
+
+def is_note(story: Story, ref: Ref) -> bool:
+    """Whether it is no trouble of an object, but worth knowing of another that names it."""
+    return story.severity is Severity.INFO and story.finding.subject[:4] != ref[:4] and ref in story.finding.about
 
 
 def _tie(ref: Ref, finding: Finding, ties: Mapping[_Name, Tie]) -> Tie:

@@ -315,6 +315,12 @@ def test_a_file_that_its_pool_has_not_seen_yet_stands_on_the_pool_all_the_same()
     assert told[at + 1].startswith("pool images: ")
 
 
+def test_a_pool_counts_the_vms_with_a_disk_in_it_before_its_volumes() -> None:
+    told = [one.strip() for one in lines(hypervisor(), Ref("kvm1", "StoragePool", "", "images"))]
+    assert told[0] == "VMs 1 (db)"
+    assert told[1].startswith("volumes ")
+
+
 def test_of_a_file_in_a_pool_that_is_not_active_nobody_knows_whether_it_is_there() -> None:
     store = hypervisor()
     store.post(Drop("kvm1", StorageVolume, "", "images/db.qcow2"))

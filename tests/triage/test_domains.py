@@ -92,6 +92,10 @@ def test_who_runs_and_would_stay_off_after_a_boot_is_one_note_of_the_host_and_to
 
     assert all(told(one) == [(finding, Tie.OWN)] for one in running)
     assert [told(one) for one in (*left_out, starting)] == [[], [], []]
+    # Beside what is wrong with it that is of no interest.
+    store.post(Put("kvm1", other("w1", hung=True)))
+    engine.update(store, store.drain(), NOW + 60)
+    assert [one.trouble for one, _ in told(running[0])] == ["hangs"]
 
 
 def test_an_agent_that_went_is_a_problem_once_a_boot_would_be_over() -> None:
