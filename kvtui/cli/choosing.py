@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from kvtui.actions.commands import Deed
+from kvtui.actions.commands import Deed, find_verbs, kind_of
 from kvtui.backends.base import Finder
 from kvtui.cli.naming import tell_choice
 from kvtui.cli.spaces import check_namespace
@@ -230,14 +230,23 @@ class Chooser:
                 with suppress(BackendError):
                     found = await backend.find_namespaces(Ref(backend.name, self.resource.own[0].kind, "", name))
                     hint = f"there is {clean_line(found[0])}/{clean_line(name)}" if len(found) == 1 else ""
-        return AbsentError(f"no {self.resource.label} named {clean_line(name)} in {place}", hint=hint, code=404)
+        words = f"no {self.resource.label} named {clean_line(name)} in {place}"
+        return AbsentError(words, hint=hint or self._tell_other_kinds(), code=404)
+
+    def _tell_other_kinds(self) -> str:
+        """For which kinds the verb is besides the usual one, where none was named."""
+        verb, words = find_verbs(self._fleet.resources)[self._options.verb], self._options.words
+        others = [kind_of(deed) for deed in verb.deeds if deed.resource.name != self.resource.name]
+        if not others or (words and self._deed.is_called(words[0])):
+            return ""
+        return f"{verb.word} is for {', '.join(others)} too: kvtui {verb.word} {others[0]} NAME"
 
 
 def _find_homes(options: Namespace, settings: Settings) -> Mapping[str, str]:
     """By context, the namespace of names without one; empty where only hosts are meant."""
     from kvtui.backends.kubernetes.kubeconfig import load_contexts, load_current_context
 
-    if options.host and not options.context:
+    if options.host and not options.context and options.kubeconfig is None:
         return {}
     try:
         contexts = {context.name: context.namespace for context in load_contexts(options.kubeconfig)}

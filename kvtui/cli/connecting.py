@@ -80,14 +80,19 @@ def _refuse_idle_jump(options: Namespace, contexts: Sequence[str], hosts: Sequen
 def _choose(
     options: Namespace, settings: Settings, names: Sequence[str]
 ) -> tuple[Sequence[str], Sequence[HostSettings]]:
-    """Which contexts and hosts are meant. Without any name it is the current context and all configured hosts."""
+    """Which contexts and hosts are meant. Without any name it is the current context and all configured hosts; a
+    kubeconfig beside hosts means its current context too.
+    """
     hosts = list_hosts(options, settings)
     if names:
         return [name for name in names if name not in hosts], [hosts[name] for name in names if name in hosts]
+    from kvtui.backends.kubernetes.kubeconfig import load_current_context
+
     if options.context or options.host:
         wanted = [host for name, host in hosts.items() if not {name, host.uri}.isdisjoint(options.host)]
+        if options.kubeconfig is not None and not options.context:
+            return [load_current_context(options.kubeconfig).name], wanted
         return list(dict.fromkeys(options.context)), wanted
-    from kvtui.backends.kubernetes.kubeconfig import load_current_context
 
     try:
         return [load_current_context(options.kubeconfig).name], list(hosts.values())

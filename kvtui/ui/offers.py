@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kvtui.chords import spell_all
+from kvtui.resources.base import AnyAction, AnyResource
 from kvtui.resources.united import LACKS
 from kvtui.ui.dialogs.search import Offer, SearchDialog
 from kvtui.ui.panes.resource import ResourcePane
@@ -39,3 +41,9 @@ def offer_actions(pane: ResourcePane, keys: Mapping[str, str]) -> None:
     many = f"{len(rows)} {resource.title}" if rows else resource.title
     subject = resource.ref(rows[0]).path if len(rows) == 1 else many
     pane.app.push_screen(SearchDialog(subject, offers, why_none), start)
+
+
+def find_by_key(resource: AnyResource, key: str, keys: Mapping[str, str]) -> AnyAction | None:
+    """The action on rows that a key, in Textual's spelling, is of; `keys` are those that the user has set."""
+    chords = {action.id: spell_all(keys[action.id]) if action.id in keys else action.key for action in resource.actions}
+    return next((action for action in resource.actions if key in chords[action.id].split(",")), None)

@@ -77,3 +77,11 @@ def test_where_a_host_does_not_answer_nobody_says_that_it_is_not_there(run: Run)
     code, _, err = run("--host", "qemu+tcp://127.0.0.1:9/system", "stop", "nobody", "--yes")
     assert code == codes.PARTIAL
     assert "127.0.0.1" in err
+
+
+def test_a_name_of_another_kind_says_for_which_kinds_the_verb_is_too(run: Run) -> None:
+    code, _, err = run("start", "kvm-1/images", "--yes")
+    assert code == codes.FAILED
+    assert "no vm named kvm-1/images in kvm-1, kvm-2" in err
+    assert "hint: start is for pool, network too: kvtui start pool NAME" in err
+    assert "hint" not in run("start", "vm", "kvm-1/images", "--yes")[2]

@@ -54,3 +54,12 @@ def test_what_is_on_a_host_is_not_meant_where_a_namespace_was_asked_for(run: Run
     code, out, err = run("stop", NAME, "-n", "shop", "--dry-run")
     assert (code, out) == (codes.FAILED, "")
     assert f"hint: there is kvm-1/{NAME}" in err
+
+
+def test_a_kubeconfig_beside_a_host_means_its_current_context_too(
+    kubeconfig: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("libvirt")
+    assert call_main(["get", "vms", "-A", "--kubeconfig", kubeconfig, "--host", "test:///default"]) == codes.OK
+    places = {line.split()[0] for line in capfd.readouterr().out.splitlines()[1:]}
+    assert places == {"demo", "libvirt"}

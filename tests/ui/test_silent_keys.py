@@ -178,3 +178,13 @@ async def test_the_strip_names_its_keys(stage: Stage, show: Show, size: tuple[in
         await screen.press("0")
         assert "enter its row  w why  x stack" in screen.lines[-1]
         assert ("t timeline  P all problems" in screen.lines[-1]) == (size[0] > 80)
+
+
+@pytest.mark.parametrize(("key", "label"), [("s", "start"), ("S", "stop"), ("ctrl+k", "force stop")])
+async def test_the_key_of_an_action_says_in_the_strip_on_which_row_it_is_done(
+    stage: Stage, show: Show, key: str, label: str
+) -> None:
+    async with show(stage) as screen:
+        await screen.press("0")
+        told = await answer(screen, key)
+        assert told == f"{label} is done on a row: enter goes to vm shop/db-2, and {key} there does it"

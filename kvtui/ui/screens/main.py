@@ -18,7 +18,7 @@ from kvtui.ui.actions import ActionRunner
 from kvtui.ui.consoles.channels import Channel
 from kvtui.ui.dialogs.ask import DialogAsker
 from kvtui.ui.goto import Places, Target
-from kvtui.ui.offers import offer_actions
+from kvtui.ui.offers import find_by_key, offer_actions
 from kvtui.ui.panes.consoles import ConsolePane
 from kvtui.ui.panes.prompt import Prompt
 from kvtui.ui.panes.resource import ResourcePane
@@ -130,9 +130,23 @@ class MainScreen(PanesScreen):
             self.choose(self._home)
 
     def on_key(self, event: events.Key) -> None:
-        """The chord leads out of the console, and into it."""
-        if self._console_keys.press(event.key):
+        """The chord leads out of the console, and into it; from a problem nothing is done, and that is said."""
+        if self._console_keys.press(event.key) or (self.problems.table.has_focus and self._tell_row(event.key)):
             event.stop()
+
+    def _tell_row(self, key: str) -> bool:
+        """From a problem, say where the action with that key can be done; whether there is such a one."""
+        finding = self.problems.finding
+        found = self._jumping.find(finding.subject) if finding is not None else None
+        action = find_by_key(found[0], key, self._settings.keys) if found is not None else None
+        if found is None or action is None:
+            return False
+        resource, ref = found
+        row = f"{resource.label} {self._fleet.name(ref)}"
+        self.notify(
+            f"{action.label} is done on a row: enter goes to {row}, and {name_key(key)} there does it", timeout=6
+        )
+        return True
 
     def on_live_table_activated(self, event: LiveTable.Activated) -> None:
         """From a problem, go to the row that it is about; what has none is told in full among all problems."""
