@@ -157,7 +157,9 @@ def _of_conditions(record: Record) -> Iterator[_Complaint]:
             since = parse_time(condition.last_transition_time)
             evidence = Evidence(_name(record), f"{said} {condition.reason}".rstrip(), words, since)
             sentence, step = _read(words)
-            yield _Complaint(Severity.WARN, f"says {said}", sentence, evidence, step or _look_at(record))
+            # Who has just begun to watch something does not know yet how it is.
+            settle = SETTLE if condition.status == "Unknown" else 0.0
+            yield _Complaint(Severity.WARN, f"says {said}", sentence, evidence, step or _look_at(record), settle=settle)
 
 
 def _of_phase(record: Record) -> Iterator[_Complaint]:

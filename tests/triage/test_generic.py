@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from kvtui.model import Severity
-from kvtui.store import Delta, Put, Store
+from kvtui.store import Change, Delta, Put, Store
+from kvtui.text import parse_time
 from kvtui.triage.engine import Engine
 from kvtui.triage.problems import Problem
 from tests.machines import RECORDED, TYPES, Object, machine_store, record_of
@@ -87,6 +88,16 @@ def test_a_condition_that_nobody_listed_tells_by_its_name(kind: str, label: str,
     assert told("imported", condition(kind, type_, status)) == [
         (Severity.WARN, label, f"says {type_}={status}", "words of it")
     ]
+
+
+@pytest.mark.parametrize(("after", "told"), [(30.0, 0), (61.0, 1)])
+def test_what_is_not_known_yet_is_told_by_a_single_look_once_it_stands(after: float, told: int) -> None:
+    store = make_store("running", condition("Node", "GpuLost", "Unknown"))
+    engine, began = Engine(), parse_time("2026-11-21T01:50:00Z") or 0.0
+    engine.waits = False
+    changes = tuple(Change(ref, None, record) for ref, record in _everything(store))
+    engine.update(store, Delta(changes), began + after)
+    assert len([one for one in engine.findings if one.trouble == "says GpuLost=Unknown"]) == told
 
 
 @pytest.mark.parametrize(
