@@ -33,6 +33,8 @@ class Judgement:
     """Whether it is told only as no reason is found: one that has just gone may still be at work."""
     over: bool = False
     """Whether it is certain that nothing is wrong any more: what was found does not linger."""
+    confirmed: bool = False
+    """Whether something else says the same already: it is told without settling."""
     hearsay: bool = False
     """Whether only an event tells it: it says nothing new where the root, or what rests on the subject, is told of."""
 

@@ -224,7 +224,7 @@ class Engine:
             linger = rule.linger if view.record(ref) is not None and not judgement.over else 0.0
             due = _miss(case, judgement, linger, now)
         else:
-            finding, settle = judgement.finding, rule.settle if self.waits else 0.0
+            finding, settle = judgement.finding, rule.settle if self.waits and not judgement.confirmed else 0.0
             if finding.since is None and self.waits:
                 finding = replace(finding, since=_known_since(case, finding, now))
             due = _find(case, judgement, finding, settle, now)

@@ -15,6 +15,7 @@ from kvtui.joins.footing import (
     nodes_of_machine,
 )
 from kvtui.joins.machine import (
+    Machine,
     join_machine,
     machines_named,
     machines_of_instance,
@@ -143,14 +144,14 @@ def _judge_disk(view: View, ref: Ref, now: float) -> Judgement:
             ),
             RESTORE,
             _unbound_since(record),
-        )
+        ),
+        confirmed=any(map(_misses_claim, _machines_on(view, ref, record))),
     )
 
 
 def _tell_running(view: View, ref: Ref, record: DataVolume) -> str:
     """Who has the disk open all the same, and loses it for good with the next stop."""
-    machines = (join_machine(view, one) for one in dict.fromkeys(machines_of_volume(view, ref, record)))
-    names = [one.ref.path for one in machines if one is not None and one.running]
+    names = [one.ref.path for one in _machines_on(view, ref, record) if one.running]
     if not names:
         return ""
     who, run = ("VMs", "run") if len(names) > 1 else ("VM", "runs")
@@ -158,6 +159,21 @@ def _tell_running(view: View, ref: Ref, record: DataVolume) -> str:
 
 
 _NAMED = 3
+
+
+def _machines_on(view: View, ref: Ref, record: DataVolume) -> list[Machine]:
+    """Those that have it as a disk."""
+    found = (join_machine(view, one) for one in dict.fromkeys(machines_of_volume(view, ref, record)))
+    return [one for one in found if one is not None]
+
+
+def _misses_claim(machine: Machine) -> bool:
+    """Whether virt-controller says itself that a claim is not there."""
+    return machine.vm is not None and machine.vm.status.printable_status == _NO_CLAIM
+
+
+_NO_CLAIM = "ErrorPvcNotFound"
+"""What a VM says then (kubevirt-api.md 2.1)."""
 
 
 def _unbound_since(record: DataVolume) -> float | None:
@@ -289,6 +305,15 @@ def _volumes_of_claim(view: View, ref: Ref, _claim: Claim) -> Iterator[Ref]:
         yield found
 
 
+def _volumes_of_refused(view: View, ref: Ref, vm: VirtualMachine) -> Iterator[Ref]:
+    """Those of a VM that does not find a claim."""
+    if vm.status.printable_status == _NO_CLAIM:
+        for volume in vm.spec.template.spec.volumes:
+            found = view.ref_of(DataVolume, ref.backend, ref.namespace, volume.claim)
+            if found is not None:
+                yield found
+
+
 def _claim_of_volume(view: View, ref: Ref, volume: PersistentVolume) -> Iterator[Ref]:
     bound = volume.spec.claim_ref
     claim = view.ref_of(Claim, ref.backend, bound.namespace, bound.name) if bound is not None else None
@@ -316,7 +341,7 @@ RULES = (
     Rule(
         "layers.disk",
         _judge_disk,
-        {DataVolume: itself, Claim: _volumes_of_claim},
+        {DataVolume: itself, Claim: _volumes_of_claim, VirtualMachine: _volumes_of_refused},
         settle=SETTLE,
         look_again=LOOK_AGAIN,
         linger=LINGER,

@@ -68,17 +68,17 @@ def _judge_attachment(view: View, ref: Ref, now: float) -> Judgement:
         return WELL
     if view.feed(ref.backend, NetworkAttachment.KIND).state is FeedState.LOADING:
         return Judgement(again=now + LOADING)
-    users = sorted(
-        (at.path, vmi)
+    users = [
+        at
         for at, vmi in view.linked(VirtualMachineInstance, ref.backend, "attachment", ref.path)
         if vmi.is_running and is_attachment_missing(view, ref.backend, ref.path, at.namespace)
-    )
+    ]
     if not users:
         return WELL
-    names = [path for path, _ in users]
+    names = sorted(at.path for at in users)
     who, run, again = ("VMs", "run", "start nor move") if len(names) > 1 else ("VM", "runs", "starts nor moves")
     cause = f"{who} {name_few(names, _NAMED)} {run} on, and neither {again} again without it"
-    wants = Evidence(f"VMI {users[0][1].metadata.name}", "spec.networks.multus.networkName", ref.path)
+    wants = Evidence(f"VMI {min(users).name}", "spec.networks.multus.networkName", ref.path)
     step = "create it again before any of them is restarted, moved or drained"
     return Judgement(
         Finding("network.attachment", Severity.WARN, ref, "network", "does not exist", cause, None, (wants,), step)

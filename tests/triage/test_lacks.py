@@ -11,11 +11,13 @@ from kvtui.demo import kinds
 from kvtui.demo.world import World
 from kvtui.joins.machine import join_machine
 from kvtui.model import Feed, FeedState, Ref, Severity
-from kvtui.records.base import find_condition
+from kvtui.records.base import Meta, find_condition
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.networks import NetworkAttachment
 from kvtui.resources import RESOURCES
 from kvtui.stack import tell_stack
+from kvtui.store import Put, Store
+from kvtui.triage.lacks import is_attachment_missing
 from tests.triage.worlds import BACKEND, Observer
 
 NETWORK = Ref(BACKEND, NetworkAttachment.KIND, "shop", "db-vlan120")
@@ -153,3 +155,38 @@ def test_a_lost_disk_names_the_vm_that_still_runs_and_stays_the_problem_once_tha
     assert (after.finding.subject, after.finding.trouble) == (problem.finding.subject, "has lost its disk")
     assert after.cause.startswith("stops VM data/clickhouse-1: DataVolume data/clickhouse-1-data is Succeeded")
     assert {one.step for one in after.findings} == {"bring back its volume, or restore it from a backup"}
+
+
+def test_a_disk_that_a_vm_misses_is_told_as_soon_as_the_vm_that_does_not_start(observer: Observer) -> None:
+    take_disk(observer)
+    observer.world.storage.delete(kinds.VMI, "data", "clickhouse-1")
+    while not observer.problems:
+        observer.pass_time(1)
+    (problem,) = observer.problems
+    assert problem.finding.trouble == "has lost its disk"
+    assert [one.subject.name for one in problem.effects] == ["clickhouse-1"]
+
+
+@pytest.mark.parametrize(
+    ("listed", "detail", "path", "missing"),
+    [
+        (["shop/vlan-1"], "", "shop/vlan-1", False),
+        ([], "", "shop/vlan-1", True),
+        (["shop/vlan-2"], "", "common/vlan-1", False),
+        (["shop/vlan-2", "data/vlan-3"], "", "common/vlan-1", True),
+        (["common/vlan-2"], "", "common/vlan-1", True),
+        ([], "only namespace data", "shop/vlan-1", False),
+        (["shop/vlan-2"], "only namespace shop", "shop/vlan-1", True),
+    ],
+    ids=["there", "own", "only-own-seen", "all-seen", "beside", "narrowed-elsewhere", "narrowed-here"],
+)
+def test_a_network_is_missing_only_where_its_namespace_is_seen(
+    listed: list[str], detail: str, path: str, missing: bool
+) -> None:
+    store = Store()
+    store.post(Feed(BACKEND, NetworkAttachment.KIND, FeedState.LIVE, detail=detail))
+    for one in listed:
+        namespace, _, name = one.partition("/")
+        store.post(Put(BACKEND, NetworkAttachment(metadata=Meta(name=name, namespace=namespace, uid=one))))
+    store.drain()
+    assert is_attachment_missing(store, BACKEND, path, "shop") is missing
