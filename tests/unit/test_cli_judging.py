@@ -169,3 +169,16 @@ def test_why_of_a_vm_says_which_other_host_was_not_looked_at(run: Run) -> None:
     assert code == 3
     assert out == "vm web on kvm-a is Running: nothing is known to be wrong with it; looked at: Domain, Host\n"
     assert err.startswith("kvtui: kvm-b: ")
+
+
+def test_a_note_of_its_host_is_no_trouble_of_a_vm_and_why_says_so_first(run: Run) -> None:
+    web, db = domain("kvm1", "web"), domain("kvm1", "db")
+    for put, starts in ((web, False), (db, True)):
+        assert isinstance(put.record, Domain)
+        put.record.autostart = starts
+    code, out, _ = run([Place("kvm1", Platform.LIBVIRT, FeedState.LIVE, host("kvm1"), web, db)], "why", "web")
+    lead, _, note = out.partition("\n\n")
+    assert code == 0
+    assert lead.startswith("vm web is Running: nothing is known to be wrong with it; looked at: ")
+    assert lead.endswith("; worth knowing:")
+    assert note.startswith("host kvm1 boots without some VMs")
