@@ -55,6 +55,8 @@ def _start_when(guest: Guest) -> str:
     reason = why_not(guest)
     if reason or not guest.domain.active:
         return reason
+    if guest.paused and guest.job is None:
+        return "it is paused: unpause it"
     return _CRASHED if guest.domain.state is DomainState.CRASHED else "already running"
 
 

@@ -99,6 +99,9 @@ class FakeHandle:
     def UUIDString(self) -> str:  # noqa: N802 - libvirt's name
         return self._uuid
 
+    def controlInfo(self) -> list[int]:  # noqa: N802 - libvirt's name
+        return [2, 0, 40]  # VIR_DOMAIN_CONTROL_OCCUPIED, in ms
+
 
 class FakeConnection:
     """Answers figures as recorded."""

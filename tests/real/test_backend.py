@@ -124,6 +124,26 @@ async def test_a_hung_qemu_stops_the_look_at_nobody_else(host: Host, image: Imag
                 host.signal(host.qemu("ill"), signal.SIGCONT)
 
 
+async def test_what_another_client_stores_without_an_event_is_seen_all_the_same(
+    host: Host, image: Image, tmp_path: Path
+) -> None:
+    backend = make_backend(host.uri, tmp_path, name="kvm1")
+    with running_guest(host, "web", image):
+        async with live(backend) as fleet:
+            await until(fleet, lambda: find_domain(fleet.view, "kvm1", "web"), 20)
+            other = host.open().lookupByName("web")
+            other.setMemoryFlags(
+                2 * other.maxMemory(), libvirt.VIR_DOMAIN_AFFECT_CONFIG | libvirt.VIR_DOMAIN_MEM_MAXIMUM
+            )
+            other.setAutostart(1)
+
+            def is_told() -> bool:
+                domain = find_domain(fleet.view, "kvm1", "web")
+                return domain is not None and domain.autostart and bool(domain.differs)
+
+            await until(fleet, is_told, 60)
+
+
 async def test_a_killed_qemu_is_a_crash_with_its_finding(host: Host, image: Image, tmp_path: Path) -> None:
     backend = make_backend(host.uri, tmp_path, name="kvm1")
     with running_guest(host, "web", image):

@@ -159,6 +159,31 @@ async def test_a_frozen_qemu_is_named_and_the_figures_of_the_others_go_on(
             await until(fleet, lambda: not domain(fleet, "frozen").hung, 40)
 
 
+async def test_a_qemu_that_other_clients_ask_without_pause_does_not_hang(
+    pair: tuple[Host, Host], image: Image, tmp_path: Path
+) -> None:
+    ends = threading.Event()
+
+    def ask() -> None:
+        connection = pair[0].open()
+        while not ends.is_set():
+            connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_BALLOON | libvirt.VIR_DOMAIN_STATS_BLOCK)
+
+    others = [threading.Thread(target=ask, daemon=True) for _ in range(2)]
+    with running_guest(pair[0], "busy", image):
+        async with watching(pair, tmp_path) as fleet:
+            await until(fleet, lambda: domain(fleet, "busy").use is not None, 20)
+            for other in others:
+                other.start()
+            try:
+                with pytest.raises(TimeoutError):
+                    await until(fleet, lambda: domain(fleet, "busy").hung, 25)
+            finally:
+                ends.set()
+                for other in others:
+                    other.join(5)
+
+
 async def test_a_frozen_qemu_holds_up_no_jobs_and_snapshots_of_others(
     pair: tuple[Host, Host], image: Image, tmp_path: Path
 ) -> None:

@@ -99,6 +99,11 @@ def test_a_guest_that_stands_still_is_not_asked_in_vain(name: str, state: Domain
     assert not action("kill").when(still)
 
 
+def test_a_paused_vm_is_not_started_but_unpaused() -> None:
+    assert "unpause it" in action("start").when(guest(state=DomainState.PAUSED))
+    assert action("start").when(guest()) == "already running"
+
+
 def test_a_job_stops_all_but_the_plug() -> None:
     job = DomainJob(metadata=Meta(name="web"), operation="save")
     busy = replace(guest(), job=job)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from random import uniform
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -34,6 +35,8 @@ _RESHAPING: Final = ("LIFECYCLE", "BALLOON_CHANGE", "TRAY_CHANGE", "DISK_CHANGE"
 """Events after which a domain is described anew."""
 _SPAN: Final = 0.7
 """Seconds between the first two looks at figures: until then there are no rates."""
+_OUT_OF_STEP: Final = (0.4, 0.9)
+"""Parts of a tick after which figures are looked at again that were left out."""
 _WATCH: Final = 1.0
 """Seconds between two looks at whether somebody holds up the figures of others."""
 
@@ -89,7 +92,8 @@ class FigureCollector:
         """Nothing for the store: `DomainCollector` tells of it."""
         self._survey.measure(connection)
         if self._survey.has_rates:
-            self.period = TICK
+            # Another client that looks as often would else be met again and again.
+            self.period = TICK * uniform(*_OUT_OF_STEP) if self._survey.misses_figures else TICK
         return Found()
 
 

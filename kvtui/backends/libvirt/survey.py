@@ -13,6 +13,8 @@ import msgspec
 from kvtui.backends.libvirt.describe import describe_domain, parse, read_huge_pages, tell_differences, text_at
 from kvtui.backends.libvirt.figures import Counters, Sample, compare, take_sample, with_errors, with_figures
 from kvtui.backends.libvirt.link import load
+from kvtui.backends.libvirt.silence import HUNG, Silences, read_occupied
+from kvtui.backends.libvirt.stored import StoredDefinitions
 from kvtui.backends.libvirt.words import PASSING, disk_error, is_unsupported, reason_of, state_of
 from kvtui.model import Usage as HostUsage
 from kvtui.records.base import Meta
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 
 _ROUGH: Final = 16 * 2**20
 """Free memory of a host is told in steps of this."""
-_HUNG: Final = 6.0
-"""Seconds without an answer after which a QEMU counts as hung."""
 _HELD: Final = 2.0
 """Seconds after which a question for figures counts as held up, and is asked again beside it."""
 _MUTE: Final = 3.5
@@ -74,8 +74,8 @@ class Survey:
         """Whether everybody was asked for addresses who can be."""
         self._answered: dict[str, float] = {}
         """When each domain last told figures, on the monotonic clock."""
-        self._silent: dict[str, float] = {}
-        """Since when figures of a domain lack what only its QEMU can tell, on the monotonic clock."""
+        self._silences = Silences()
+        self._stored = StoredDefinitions()
         self._held_up: deque[float] = deque()
         """When each question for figures began that has not been answered yet."""
         self._cpu: dict[str, int] = {}
@@ -109,7 +109,7 @@ class Survey:
         """
         if not self._measures or domain.reason in PASSING:
             return True
-        return time.monotonic() - self._answered.get(domain.metadata.uid, -_HUNG) < _HUNG
+        return time.monotonic() - self._answered.get(domain.metadata.uid, -HUNG) < HUNG
 
     def domains(self) -> dict[str, Domain]:
         """All domains as they were last told, by their UUIDs."""
@@ -173,12 +173,13 @@ class Survey:
 
     def tell_of_hung(self) -> None:
         """Have it told at once where a QEMU has been silent for long enough to be called hung."""
-        if any(self._is_hung(domain.metadata.uid) and not domain.hung for domain in self.actives()):
+        if any(self._silences.is_hung(domain.metadata.uid) and not domain.hung for domain in self.actives()):
             self._wake()
 
-    def _is_hung(self, uuid: str) -> bool:
-        silent = self._silent.get(uuid)
-        return silent is not None and time.monotonic() - silent > _HUNG
+    @property
+    def misses_figures(self) -> bool:
+        """Whether the last looks at figures left somebody out."""
+        return bool(self._silences)
 
     def _is_waited_for(self, uuid: str, now: float) -> bool:
         """Whether its agent may still answer."""
@@ -191,7 +192,7 @@ class Survey:
             return True
         if domain.reason == _IO_ERROR and domain.metadata.uid not in self._errors and self._measures:
             return False
-        return self.has_rates and domain.metadata.uid not in self._silent
+        return self.has_rates and domain.metadata.uid not in self._silences
 
     # The host -------------------------------------------------------------------------------------------------------
 
@@ -263,6 +264,7 @@ class Survey:
         }
         with self._lock:
             stale, self._stale = self._stale, set()
+        stale |= self._stored.find_changed([handle for handle, _ in found])
         domains = []
         for handle, counters in found:
             uuid = handle.UUIDString()
@@ -288,11 +290,13 @@ class Survey:
         alive = {domain.metadata.uid for domain in domains}
         remembering: tuple[dict[str, Any], ...] = (
             self._shapes, self._known, self._counters, self._samples, self._uses, self._addresses, self._errors,
-            self._silent, self._answered, self._mute, self._clocks, self._reboots,
+            self._answered, self._mute, self._clocks, self._reboots,
         )  # fmt: skip
         for remembered in remembering:
             for uuid in remembered.keys() - alive:
                 del remembered[uuid]
+        self._stored.keep_only(alive)
+        self._silences.keep_only({domain.metadata.uid for domain in domains if domain.active})
         self._looked.set()
         return domains
 
@@ -316,7 +320,7 @@ class Survey:
                 domain.started = before.started
                 if before.hung:
                     # It does until it answers.
-                    self._silent.setdefault(uuid, -_HUNG)
+                    self._silences.keep_hung(uuid, time.monotonic())
                 errors = {disk.target: disk.error for disk in before.disks if disk.error}
                 if errors and domain.reason == _IO_ERROR:
                     self._errors.setdefault(uuid, errors)
@@ -325,7 +329,7 @@ class Survey:
         if domain.active:
             domain.rebooted = self._reboots.get(uuid)
             domain.addresses = self._addresses.get(uuid, ())
-            domain.hung = self._is_hung(uuid)
+            domain.hung = self._silences.is_hung(uuid)
             domain.measured = self._is_measured(domain, now)
             self._judge_agent(domain, known or self._earlier.get(uuid), now)
         if self._snapshots is not None:
@@ -399,11 +403,12 @@ class Survey:
         for handle, counters in found:
             uuid = handle.UUIDString()
             if self._lacks(uuid, counters):
-                # What it told before is its last word; since when it says nothing more is what counts.
-                self._silent.setdefault(uuid, min([began, *self._held_up]))
-                self._uses[uuid] = None
+                # What it told before is its last word.
+                self._silences.note_silence(uuid, moment, read_occupied(handle))
+                if self._silences.is_hung(uuid):
+                    self._uses[uuid] = None
                 continue
-            self._silent.pop(uuid, None)
+            self._silences.note_answer(uuid)
             self._answered[uuid] = moment
             sample = take_sample(counters, moment)
             self._uses[uuid] = compare(self._samples.get(uuid), sample)
