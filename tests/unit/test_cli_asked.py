@@ -47,7 +47,7 @@ def get(monkeypatch: pytest.MonkeyPatch, backend: AskedBackend, *words: str) -> 
         (("events",), {"Event"}),
         (("quotas",), {"ResourceQuota"}),
         (("quotas", "--faults"), {"ResourceQuota"}),
-        (("nads",), {"NetworkAttachmentDefinition", "VirtualMachine", "VirtualMachineInstance"}),
+        (("nads", "-o", "name"), {"NetworkAttachmentDefinition", "VirtualMachine", "VirtualMachineInstance"}),
         (("pvs", "-o", "name"), {"PersistentVolume", "PersistentVolumeClaim", "VirtualMachine",
                                  "VirtualMachineInstance"}),
     ],
