@@ -91,7 +91,8 @@ def _pause_when(guest: Guest) -> str:
 
 
 def _is_on(guest: Guest) -> bool:
-    return guest.domain.active and guest.domain.state is not DomainState.CRASHED and not why_not(guest)
+    idle = guest.paused or guest.domain.state is DomainState.CRASHED
+    return guest.domain.active and not idle and not why_not(guest)
 
 
 def _goes_on(guest: Guest) -> bool:

@@ -32,6 +32,9 @@ STANDSTILL = 60.0
 ROUNDS = 20
 """Rounds after which a migration does not end by itself: each copies what was written during the one before."""
 
+ERRORS = 4.0
+"""Seconds after an I/O error in which it is asked on which disk: the next look at figures does."""
+
 DIFFERS = 30.0
 """Seconds for which the running machine may differ from the stored one: whoever changes both does so one by one."""
 
@@ -56,13 +59,15 @@ _TROUBLES = {
 _STANDS = frozenset({DomainState.PAUSED, DomainState.CRASHED, DomainState.SHUTOFF})
 
 
-def _judge(view: View, ref: Ref, _now: float) -> Judgement:
+def _judge(view: View, ref: Ref, now: float) -> Judgement:
     guest = join_guest(view, ref)
     if guest is None:
         return WELL
     if not guest.reachable:
         return HIDDEN
     domain = guest.domain
+    if (known := _errors_known(domain)) is not None and now < known:
+        return Judgement(again=known)
     if domain.state is DomainState.CRASHED and domain.reason not in _TROUBLES:
         return Judgement(_stopped(view, guest, ref, "crashed"))
     if domain.state in _STANDS and domain.reason in _TROUBLES:
@@ -72,7 +77,14 @@ def _judge(view: View, ref: Ref, _now: float) -> Judgement:
         step = "look at the process and its storage on the host"
         # Its state may be as old as the guest.
         return Judgement(replace(_finding(guest, ref, Severity.WARN, "hangs", words, step), since=None))
-    return WELL
+    # A pool that was full stops it no longer.
+    return Judgement(over=domain.state is DomainState.RUNNING)
+
+
+def _errors_known(domain: Domain) -> float | None:
+    """When it is told at the latest what paused it; until then its pool cannot be named."""
+    waits = domain.state is DomainState.PAUSED and domain.reason == "I/O error" and not domain.measured
+    return domain.since + ERRORS if waits and domain.since is not None else None
 
 
 def _stopped(view: View, guest: Guest, ref: Ref, reason: str) -> Finding:

@@ -100,7 +100,10 @@ def test_a_guest_that_stands_still_is_not_asked_in_vain(name: str, state: Domain
 
 
 def test_a_paused_vm_is_not_started_but_unpaused() -> None:
-    assert "unpause it" in action("start").when(guest(state=DomainState.PAUSED))
+    paused, already = guest(state=DomainState.PAUSED), action("start").already
+    assert "unpause it" in action("start").when(paused)
+    assert not already(paused)
+    assert already(guest())
     assert action("start").when(guest()) == "already running"
 
 

@@ -15,6 +15,7 @@ from kvtui.records.libvirt import Disk, Domain, DomainJob, DomainState, Host, St
 from kvtui.resources import find, resources_for
 from kvtui.store import Drop, Put
 from kvtui.triage.base import LINGER
+from kvtui.triage.domains import ERRORS
 from kvtui.triage.engine import Engine
 from kvtui.triage.telling import tell_stories
 from tests.triage.hosts import NOW, UUID, domain, fill, host, judge
@@ -285,6 +286,27 @@ def test_a_trouble_is_as_old_after_its_host_was_lost_for_a_while_as_before() -> 
     since(NOW + 30, domain())
     assert since(NOW + 30 + LINGER) == []
     assert since(NOW + 40, domain(hung=True)) == [NOW + 40]
+
+
+def test_an_io_error_is_told_once_it_was_asked_on_which_disk_and_gone_as_soon_as_the_vm_runs() -> None:
+    store = fill(kvm1=[host(), domain(DomainState.PAUSED, "I/O error", since=NOW, measured=False)])
+    engine = Engine()
+
+    def told(now: float, *records: Record) -> list[str]:
+        for record in records:
+            store.post(Put("kvm1", record))
+        engine.update(store, store.drain(), now)
+        return [finding.trouble for finding in engine.findings if finding.label == "vm"]
+
+    assert told(NOW + 1) == []
+    assert told(NOW + 2, domain(DomainState.PAUSED, "I/O error", since=NOW, measured=True)) == [
+        "is paused by an I/O error"
+    ]
+    assert told(NOW + 3, domain()) == []
+    # Who does not answer is not waited for.
+    unasked = domain(DomainState.PAUSED, "I/O error", since=NOW + 10, measured=False)
+    assert told(NOW + 11, unasked) == []
+    assert told(NOW + 10 + ERRORS) == ["is paused by an I/O error"]
 
 
 def test_a_pool_that_is_meant_to_be_off_is_none() -> None:
