@@ -24,8 +24,8 @@ class Handle:
 def test_what_another_client_stores_is_found_within_twenty_looks_and_once() -> None:
     handles: list[Any] = [Handle(f"vm-{at}") for at in range(50)]
     stored = StoredDefinitions()
-    for _ in range(20):
-        stored.find_changed(handles)
+    for handle in handles:
+        stored.note(handle.name, handle.text)
     handles[31].text = "<domain><name>vm-31</name><memory>2</memory></domain>"
     assert sorted(uuid for _ in range(40) for uuid in stored.find_changed(handles)) == ["vm-31"]
 

@@ -22,11 +22,12 @@ class StoredDefinitions:
         """Hashes, by UUID."""
         self._turn = 0
 
-    def find_changed(self, handles: Sequence[libvirt.virDomain]) -> set[str]:
-        """The UUIDs of those whose turn it is and whose definition is another than at their turn before.
+    def note(self, uuid: str, text: str) -> None:
+        """The definition as it is stored now."""
+        self._texts[uuid] = hash(text)
 
-        At its first turn a domain is among them: nobody knows whether it changed since it was read.
-        """
+    def find_changed(self, handles: Sequence[libvirt.virDomain]) -> set[str]:
+        """The UUIDs of those whose turn it is and whose definition is another than what was noted last."""
         module = load()
         share = -(-len(handles) // _LOOKS)
         if self._turn >= len(handles):
@@ -35,12 +36,12 @@ class StoredDefinitions:
         for handle in handles[self._turn : self._turn + share]:
             uuid = handle.UUIDString()
             try:
-                text = hash(handle.XMLDesc(module.VIR_DOMAIN_XML_INACTIVE))
+                text = handle.XMLDesc(module.VIR_DOMAIN_XML_INACTIVE)
             except module.libvirtError:
                 continue
-            if self._texts.get(uuid) != text:
+            if self._texts.get(uuid) != hash(text):
                 changed.add(uuid)
-            self._texts[uuid] = text
+                self.note(uuid, text)
         self._turn += share
         return changed
 

@@ -355,12 +355,17 @@ class Survey:
         """What the XML tells; None for a domain that has gone meanwhile."""
         module = load()
         try:
-            domain = describe_domain(handle.XMLDesc(0))
+            is_off = handle.ID() < 0
+            text = handle.XMLDesc(module.VIR_DOMAIN_XML_INACTIVE if is_off else 0)
+            domain = describe_domain(text)
             if not domain.metadata.name:
                 domain.metadata = Meta(name=clean_line(handle.name()), uid=handle.UUIDString())
-            if handle.isActive() and handle.isPersistent():
-                stored = describe_domain(handle.XMLDesc(module.VIR_DOMAIN_XML_INACTIVE))
-                domain.differs = tell_differences(domain, stored)
+            if is_off:
+                self._stored.note(domain.metadata.uid, text)
+            elif handle.isPersistent():
+                stored = handle.XMLDesc(module.VIR_DOMAIN_XML_INACTIVE)
+                self._stored.note(domain.metadata.uid, stored)
+                domain.differs = tell_differences(domain, describe_domain(stored))
             if has_snapshots:
                 domain.snapshots = handle.snapshotNum()
         except module.libvirtError:
