@@ -10,8 +10,8 @@ from kvtui.backends.libvirt.link import load
 if TYPE_CHECKING:
     import libvirt
 
-_LOOKS: Final = 20
-"""Looks in which all domains get their turn: with one each three seconds a change is seen within a minute."""
+_LOOKS: Final = 25
+"""Looks in which all domains get their turn: with one each three seconds a change is seen in about a minute."""
 
 
 class StoredDefinitions:
