@@ -440,6 +440,13 @@ def test_failed_services_are_shown() -> None:
     assert "failed" in terminal.run("systemctl --failed")
 
 
+def test_what_a_machine_is_for_runs_whatever_else_has_failed() -> None:
+    for seed in range(100):
+        guest = make_guest(seed=seed, hostname="web-1", booted_ago=None)
+        guest.advance(30)
+        assert guest.is_listening(80)
+
+
 def _has_failed_unit(guest: Guest) -> bool:
     guest.advance(30)
     return any("FAILED" in line for line in guest.log.lines())
