@@ -73,7 +73,7 @@ class Line:
         self.type("root\r")
         self.wait_for("Password:")
         self.type(f"{PASSWORD}\r")
-        self.wait_for(r":~# ")
+        self.wake()
         # So that a command that is typed stays one line.
         self.run("dmesg -n 1; stty cols 1000")
 
@@ -87,7 +87,7 @@ class Line:
         self.wait_for(pattern, 0)
 
     def wake(self) -> None:
-        """Have the shell show its prompt, which came before the line was open."""
+        """Have the shell show its prompt, be it that it came before the line was open."""
         self._wake_until(r":~# ")
         # More than one enter may have been answered: what is left of that is no answer to what follows.
         self.type("echo awa''ke\r")
