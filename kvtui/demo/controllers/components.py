@@ -7,41 +7,28 @@ of kube-aggregator (``pkg/controllers/status/remote/remote_available_controller.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from kvtui.demo import kinds
 from kvtui.demo.catalog.workloads import WORKLOADS, Workload, selector_of, template_of
-from kvtui.demo.controllers.base import Controller, Key
+from kvtui.demo.controllers.workloads import WorkloadController
 from kvtui.demo.deployments import DEADLINE, Count, hash_of_template, least, most, name_of_set, status_of
 from kvtui.demo.objects import copy_of, deleting, has_condition, set_plain_condition
-from kvtui.demo.storage import Change, Object
+from kvtui.demo.storage import Object
 
-_BY_LABEL = {pair: item for item in WORKLOADS if item.replicas for pair in selector_of(item).items()}
-_BY_KEY = {(item.namespace, item.name): item for item in WORKLOADS if item.replicas}
 _SERVED = {"virt-api": "virt-api", "cdi-apiserver": "cdi-api", "metrics-server": "metrics-server"}
 """Workloads behind aggregated APIs, and their services."""
 _HASH = "pod-template-hash"
 """The label that tells of which template a pod is; those that were there from the start are of the first."""
 
 
-class Components(Controller):
+class Components(WorkloadController, replicated=True):
     """Deployments and APIServices of the platform."""
 
+    kind = kinds.DEPLOYMENT
     kinds = (kinds.POD, kinds.DEPLOYMENT)
-    latency = 0.2
-
-    def keys_for(self, change: Change) -> Iterable[Key]:
-        """The workload, or that of a pod."""
-        if change.kind is kinds.DEPLOYMENT and (change.namespace, change.name) in _BY_KEY:
-            yield (change.namespace, change.name)
-        for pair in change.labels.items():
-            found = _BY_LABEL.get(pair)
-            if found is not None and found.namespace == change.namespace:
-                yield (found.namespace, found.name)
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Count the pods of one workload, and make those that lack."""
-        workload = _BY_KEY[namespace, name]
+        workload = self.workloads[namespace, name]
         pods = [pod for pod in self.storage.list(kinds.POD, namespace, selector_of(workload)) if not deleting(pod)]
         ready = [pod for pod in pods if has_condition(pod, "Ready", "True")]
         self._count_replicas(workload, pods, len(ready))

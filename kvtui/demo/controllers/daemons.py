@@ -5,40 +5,27 @@ Source: Kubernetes ``pkg/controller/daemon``; one pod may be unavailable (the de
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from kvtui.demo import kinds
-from kvtui.demo.catalog.workloads import WORKLOADS, Workload, selector_of, template_of
-from kvtui.demo.controllers.base import Controller, Key
+from kvtui.demo.catalog.workloads import Workload, selector_of, template_of
+from kvtui.demo.controllers.workloads import WorkloadController
 from kvtui.demo.deployments import hash_of_template
 from kvtui.demo.objects import copy_of, deleting, has_condition, owner_reference
-from kvtui.demo.storage import Change, Object
+from kvtui.demo.storage import Object
 
 HANDLER = "virt-handler"
-_BY_LABEL = {pair: item for item in WORKLOADS if not item.replicas for pair in selector_of(item).items()}
-_BY_KEY = {(item.namespace, item.name): item for item in WORKLOADS if not item.replicas}
 _HASH = "controller-revision-hash"
 """The label that tells of which template a pod is; those that were there from the start are of the first."""
 
 
-class Daemons(Controller):
+class Daemons(WorkloadController, replicated=False):
     """Keeps the pods of DaemonSets, and counts them."""
 
+    kind = kinds.DAEMON_SET
     kinds = (kinds.POD, kinds.DAEMON_SET)
-    latency = 0.2
-
-    def keys_for(self, change: Change) -> Iterable[Key]:
-        """The DaemonSet, or that of a pod."""
-        if change.kind is kinds.DAEMON_SET and (change.namespace, change.name) in _BY_KEY:
-            yield (change.namespace, change.name)
-        for pair in change.labels.items():
-            found = _BY_LABEL.get(pair)
-            if found is not None and found.namespace == change.namespace:
-                yield (found.namespace, found.name)
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Make the pods that lack, replace the next of an old template, and count."""
-        workload, owner = _BY_KEY[namespace, name], self.storage.find(kinds.DAEMON_SET, namespace, name)
+        workload, owner = self.workloads[namespace, name], self.storage.find(kinds.DAEMON_SET, namespace, name)
         if owner is None:
             return
         pods = self.storage.list(kinds.POD, namespace, selector_of(workload))
