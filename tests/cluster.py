@@ -10,12 +10,14 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import yaml
 
+from kvtui.demo.certificate import Certificate, make_certificate
 from kvtui.demo.kubeconfig import write_kubeconfig
 from kvtui.demo.machines import MakeGuest, simulated_guest
 from kvtui.demo.server import Server
@@ -51,6 +53,12 @@ class RunningCluster:
         return aiohttp.ClientSession(self.url, connector=connector, headers=headers)
 
 
+@cache
+def _keep_certificate() -> Certificate:
+    """One for all clusters of this process: to make one takes as long as to make a small world."""
+    return make_certificate()
+
+
 @contextlib.asynccontextmanager
 async def running_cluster(
     size: int = SIZE,
@@ -64,7 +72,13 @@ async def running_cluster(
 ) -> AsyncIterator[RunningCluster]:
     """A cluster on a free port in this process. `speed` 0 lets time pass by `advance` alone."""
     world = world or World(size, seed, troubles=troubles)
-    server = Server(world, speed=speed, bookmark_interval=bookmark_interval, make_guest=make_guest)
+    server = Server(
+        world,
+        speed=speed,
+        bookmark_interval=bookmark_interval,
+        make_guest=make_guest,
+        certificate=_keep_certificate(),
+    )
     await server.start()
     try:
         with tempfile.TemporaryDirectory(prefix="kvtui-test-") as folder:

@@ -10,7 +10,7 @@ from aiohttp import web
 from kvtui.demo import metrics, openapi
 from kvtui.demo.access import Access, Account, review_access, review_rules, review_self
 from kvtui.demo.bodies import is_dry_run, media_type, parse, read_eviction_options
-from kvtui.demo.certificate import make_certificate
+from kvtui.demo.certificate import Certificate, make_certificate
 from kvtui.demo.churn import Churn
 from kvtui.demo.console import Consoles
 from kvtui.demo.contents import Contents
@@ -57,13 +57,15 @@ class Server:
         speed: float = 1.0,
         bookmark_interval: float = 60.0,
         make_guest: MakeGuest = simulated_guest,
+        certificate: Certificate | None = None,
     ) -> None:
         """`speed`: virtual seconds that pass in a real one, 0 for a clock that only tests advance;
-        `bookmark_interval`: real seconds between the bookmarks of a watch; `make_guest`: who is behind the consoles.
+        `bookmark_interval`: real seconds between the bookmarks of a watch; `make_guest`: who is behind the consoles;
+        `certificate`: its own, made for it by default.
         """
         self.world = world
         self.access = Access()
-        self.certificate = make_certificate()
+        self.certificate = certificate or make_certificate()
         self.faults = Faults()
         self.ticker = Ticker(self.advance, speed, world.failures)
         self.served = ServedKinds(world.storage)

@@ -193,7 +193,7 @@ def test_sixels_are_drawn_where_the_configuration_says_so_and_the_cursor_ends_be
     file.write_text('[console]\npictures = "sixel"\n')
     _, text = run_on_terminal(machine, "--kubeconfig", cluster, "--config", str(file))
     found = re.fullmatch(r"(\s+)\x1b\[(\d+)A\x1b7(\x1bP.*\x1b\\)\x1b8\x1b\[(\d+)B", text.replace("\r", ""), re.DOTALL)
-    assert found, text[:200]
+    assert found, (text[:200], text[-200:])
     (width, height), pixels = read_sixels(found[3])
     assert len(found[1]) == int(found[2]) == int(found[4]) == height / 20 <= 22
     assert len(pixels) == width * height
