@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 import time
 from argparse import ArgumentTypeError, Namespace
@@ -20,8 +21,9 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SPAN: Final = re.compile(r"(\d{1,9})([smhdw])")
 _GAP: Final = "   "
 _TITLES: Final = ("TIME", "USER", "AS", "BACKEND", "VERB", "OBJECT", "RESULT", "WORDS")
-_WIDEST: Final = 40
-"""Columns that a cell takes at most, but for the last."""
+_ELASTIC: Final = ("VERB", "OBJECT")
+"""Columns whose cells may be long; where a terminal has no room for the longest, that one sticks out."""
+_LEAST: Final = 16
 
 
 def audit(options: Namespace) -> int:
@@ -83,10 +85,23 @@ def _print_table(entries: Sequence[Entry]) -> None:
         sys.stderr.write("kvtui audit: nothing is in the log, or nothing of that\n")
         return
     rows = [_TITLES, *(_row(entry) for entry in entries)]
-    widths = [min(_WIDEST, max(cells(row[index]) for row in rows)) for index in range(len(_TITLES) - 1)]
+    widths = [max(cells(row[index]) for row in rows) for index in range(len(_TITLES) - 1)]
+    if sys.stdout.isatty():
+        widths = _narrow(widths, shutil.get_terminal_size().columns)
     for row in rows:
-        padded = [fit(text, width) for text, width in zip(row, widths, strict=False)]
+        # Names are what is looked for here: nothing is cut.
+        padded = [fit(text, max(width, cells(text))) for text, width in zip(row, widths, strict=False)]
         sys.stdout.write(f"{_GAP.join([*padded, row[-1]]).rstrip()}\n")
+
+
+def _narrow(widths: Sequence[int], room: int) -> list[int]:
+    """The widths, the largest elastic ones so much smaller that all but the words has room on a line."""
+    narrowed, elastic = list(widths), [_TITLES.index(title) for title in _ELASTIC]
+    for _ in range(sum(widths) + len(_GAP) * len(widths) - room):
+        widest = max(elastic, key=lambda index: narrowed[index])
+        if narrowed[widest] > _LEAST:
+            narrowed[widest] -= 1
+    return narrowed
 
 
 def _row(entry: Entry) -> tuple[str, ...]:

@@ -85,6 +85,30 @@ def test_a_word_that_says_the_same_as_the_verb_is_not_said_twice(
     assert [row[4] for row in rows[1:]] == ["set memory 4096Mi"]
 
 
+LONG = VM._replace(name="postgres-primary-with-quite-a-long-name-root-2")
+SECRET = "set password of Administrator for winfile-with-a-long-name-1"
+
+
+def test_nothing_is_cut_in_a_pipe(capsys: pytest.CaptureFixture[str], log: AuditLog) -> None:
+    log.write(Act(SECRET, LONG, "ada", Platform.KUBERNETES), "accepted")
+    _, rows, _ = run(capsys)
+    assert rows[-1][4:6] == [SECRET, f"VirtualMachine {LONG.path}"]
+
+
+@pytest.mark.parametrize("columns", [132, 300])
+def test_on_a_terminal_a_long_name_stands_out_whole_and_the_others_keep_to_their_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, log: AuditLog, columns: int
+) -> None:
+    log.write(Act(SECRET, LONG, "ada", Platform.KUBERNETES), "accepted")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    main(["audit"])
+    title, *rows = capsys.readouterr().out.splitlines()
+    assert f"{SECRET}   VirtualMachine {LONG.path}   accepted" in rows[-1]
+    assert rows[1].endswith("Domain mail".ljust(rows[1].index("accepted") - rows[1].index("Domain")) + "accepted")
+    assert title.index("RESULT") == rows[1].index("accepted") <= columns
+
+
 def test_json_has_the_lines_as_they_are(capsys: pytest.CaptureFixture[str], log: AuditLog) -> None:
     assert main(["audit", "-o", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == [json.loads(line) for line in log.path.read_text().splitlines()]
