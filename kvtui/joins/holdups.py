@@ -5,6 +5,8 @@ Each is empty where the object shows nothing. Facts: kubevirt-api.md 2.1 to 2.4,
 
 from __future__ import annotations
 
+from typing import Final
+
 from kvtui.joins.causes import find_cause
 from kvtui.joins.machine import Machine
 from kvtui.joins.move import join_move
@@ -17,6 +19,8 @@ from kvtui.text import age
 
 DEFAULT_GRACE = 30
 """Seconds that a guest has to shut down where its instance states none (KubeVirt, pkg/virt-handler)."""
+_GUESTLESS: Final = frozenset({"", "Pending", "Scheduling"})
+"""Phases of an instance whose launcher pod does not run yet (kubevirt-api.md 2.2): no guest can have come up."""
 
 
 def grace_of(machine: Machine) -> int:
@@ -27,8 +31,12 @@ def grace_of(machine: Machine) -> int:
 
 
 def grace_left(machine: Machine, now: float) -> float | None:
-    """Seconds until a guest that is shutting down is cut off, whoever asked for it; None while nobody did."""
+    """Seconds until a guest that is shutting down is cut off, whoever asked for it; None while nobody did, and where
+    no guest has come up yet.
+    """
     asked, grace = machine.ending, grace_of(machine)
+    if machine.live is not None and machine.live.status.phase in _GUESTLESS:
+        return None
     # Never more than the whole: what is known of the cluster's clock may be old.
     return None if asked is None else min(max(0.0, asked + grace - now), grace)
 
@@ -39,12 +47,16 @@ def hold_stop(machine: Machine, now: float) -> str:
     if live is None:
         return f"its instance has ended; the VM still says {machine.status}" if machine.vmi is not None else ""
     left, grace = grace_left(machine, now), grace_of(machine)
-    if left is None:
+    if machine.ending is None:
         requests = machine.vm.status.state_change_requests if machine.vm is not None else ()
         asked = f"the request to {requests[0].action.lower()} it waits" if requests else "nothing ends its instance yet"
         return f"{asked}: virt-controller has not taken it up"
     if lost := _lost_node(machine):
         return f"{lost}: it cannot say that the guest has ended"
+    if left is None:
+        pod = machine.launcher
+        waits = f"launcher pod {pod.metadata.name} is still {_tell_pod(pod)}" if pod is not None else "no pod is left"
+        return f"its guest never ran; {waits}{_tell_finalizers(live)}"
     if left:
         still = " as it is paused" if machine.paused else ""
         return f"the guest has not shut down{still}; {age(left)} of {grace}s grace left, then it is killed"

@@ -25,8 +25,13 @@ def _uncordon_when(row: NodeRow) -> str:
 
 
 def _warn_cordon(row: NodeRow) -> tuple[str, ...]:
-    stays = f"its {row.vms} VMs stay and run on" if row.vms else "no VM runs there"
-    return ("no new pod comes there, and no VM can migrate to it", stays)
+    return ("no new pod comes there, and no VM can migrate to it", _tell_stay(row.vms))
+
+
+def _tell_stay(vms: int) -> str:
+    if not vms:
+        return "no VM runs there"
+    return "its VM stays and runs on" if vms == 1 else f"its {vms} VMs stay and run on"
 
 
 async def _cordon(backend: Backend, row: NodeRow) -> None:

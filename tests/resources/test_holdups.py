@@ -78,6 +78,15 @@ def test_a_guest_that_does_not_shut_down_has_so_much_grace_left() -> None:
     assert held(ACTIONS["stop"], machine("running", stopping())) == words
 
 
+def test_a_guest_that_never_ran_has_no_grace_period() -> None:
+    row = machine("too_big", stopping(grace=30, finalizers=["kubevirt.io/foregroundDeleteVirtualMachine"]))
+    (status,) = [column for column in vm.RESOURCE.columns if column.title == "STATUS"]
+    assert ACTIONS["stop"].left(row, NOW) is None
+    assert status.cell(row, NOW).text == "Stopping"
+    words = "its guest never ran; launcher pod virt-launcher-huge-1-tdxnl is still Pending"
+    assert held(ACTIONS["stop"], row) == f"{words}; finalizers kubevirt.io/foregroundDeleteVirtualMachine"
+
+
 @pytest.mark.parametrize(("ahead", "left"), [(0, "2m"), (20, "100s"), (-20, "2m20s"), (-900, "3m")])
 def test_the_grace_is_counted_by_the_clock_of_the_cluster(ahead: int, left: str) -> None:
     row = replace(machine("running", stopping()), ahead=float(ahead))

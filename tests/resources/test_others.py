@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -191,6 +192,16 @@ def test_a_heartbeat_that_is_old_is_told() -> None:
     row = only_row(node.RESOURCE, machine_store("running"))
     assert node.RESOURCE.health(row, RECORDED).word == "Ready"
     assert node.RESOURCE.health(row, RECORDED + 3600).word == "Ready,virt stale"
+
+
+@pytest.mark.parametrize(
+    ("vms", "words"),
+    [(0, "no VM runs there"), (1, "its VM stays and runs on"), (3, "its 3 VMs stay and run on")],
+)
+def test_a_cordon_says_what_stays(vms: int, words: str) -> None:
+    row = replace(only_row(node.RESOURCE, machine_store("running")), vms=vms)
+    cordon = next(action for action in node.RESOURCE.actions if action.id == "node.cordon")
+    assert cordon.warn(row)[-1] == words
 
 
 def test_a_claim_names_the_vm_that_uses_it() -> None:
