@@ -143,8 +143,9 @@ def _text(answer: _Answer, now: float) -> Iterator[str]:
         name = answer.name if story.finding.subject == answer.subject.ref else story.finding.subject.path
         yield clean_line(headline(story.finding, name, now))
         yield f"  {clean_line(story.finding.cause)}"
-        for below in story.chain:
-            yield f"  because {clean_line(f'{headline(below, below.subject.path, now)}: {below.cause}')}"
+        for below in story.told_chain:
+            told = f": {below.cause}" if below.cause else ""
+            yield f"  because {clean_line(f'{headline(below, below.subject.path, now)}{told}')}"
         for evidence in story.evidence:
             yield f"    {clean_line(evidence_line(evidence, now))}"
         if story.step:
@@ -171,9 +172,9 @@ def _markdown(answer: _Answer, missing: Sequence[str], now: float) -> Iterator[s
         yield f"**{escape_markdown(headline(story.finding, name, now))}**"
         yield ""
         yield escape_markdown(story.finding.cause)
-        for below in story.chain:
-            told = escape_markdown(headline(below, below.subject.path, now))
-            yield f"because **{told}**: {escape_markdown(below.cause)}"
+        for below in story.told_chain:
+            told = f": {escape_markdown(below.cause)}" if below.cause else ""
+            yield f"because **{escape_markdown(headline(below, below.subject.path, now))}**{told}"
         if story.evidence:
             yield ""
             yield from (f"- {escape_markdown(evidence_line(evidence, now))}" for evidence in story.evidence)

@@ -111,6 +111,8 @@ _LABELS = {
     "KubeadmControlPlane": "control plane",
     "ResourceQuota": "quota",
     "CephCluster": "ceph",
+    "NetworkAttachmentDefinition": "network",
+    "DataSource": "data source",
     "VirtualMachine": "vm",
 }
 

@@ -41,7 +41,7 @@ def explain_claim(view: View, backend: str, claim: Claim) -> Cause | None:
     told = Cause(Theme.CLAIM, "", evidence, (Claim.KIND, claim.metadata.namespace, name), more=more)
     classes = {ref.name: found for ref, found in view.items(StorageClass, backend)}
     if class_ and classes and class_ not in classes:
-        sentence = f'there is no StorageClass "{class_}", which it asks for'
+        sentence = f'there is no StorageClass "{class_}"'
         step = f"create StorageClass {class_}, or make the claim anew with one of {', '.join(sorted(classes))}"
         needs = Evidence(f"PVC {name}", "spec.storageClassName", class_)
         return replace(told, sentence=sentence, step=step, more=(needs, *more), culprit=(StorageClass.KIND, "", class_))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kvtui.joins.reach import Tie, reach_of
@@ -48,6 +48,17 @@ class Story:
         """All of it, each once: its own first, then that of what it rests on."""
         found = (evidence for finding in (self.finding, *self.chain) for evidence in finding.evidence)
         return tuple(dict.fromkeys(found))
+
+    @property
+    def told_chain(self) -> tuple[Finding, ...]:
+        """The chain for whoever reads it under the finding: a root in which nothing is found has the cause and evidence
+        of what rests on it, and those are not told twice.
+        """
+        above = (self.finding, *self.chain)
+        return tuple(
+            replace(below, cause="", evidence=()) if below.cause == one.cause else below
+            for one, below in zip(above, self.chain, strict=False)
+        )
 
     @property
     def step(self) -> str:

@@ -78,7 +78,7 @@ def finding_lines(finding: Finding, now: float, width: int) -> Iterator[Line]:
     """A finding with its evidence."""
     since = f"  for {age(now - finding.since)}" if finding.since else ""
     yield (Part(f"{finding.severity.glyph} {finding.trouble}", str(finding.severity.tone)), Part(since, "muted"))
-    for piece in wrap(finding.cause, width, "  "):
+    for piece in wrap(finding.cause, width, "  ") if finding.cause else ():
         yield line(piece)
     for evidence in finding.evidence:
         for piece in wrap(evidence_line(evidence, now), width, "    "):
@@ -97,7 +97,7 @@ def story_lines(story: Story, fleet: Fleet, width: int) -> Iterator[Line]:
     """What is wrong with an object: the trouble, what it rests on down to the root, and what else that troubles."""
     now = fleet.clock()
     yield from finding_lines(story.finding, now, width)
-    for below in story.chain:
+    for below in story.told_chain:
         yield line(f"  because {below.label} {fleet.name(below.subject)}", "title")
         yield from finding_lines(below, now, width)
     yield from _way_out(story.step, story.runbook, width)

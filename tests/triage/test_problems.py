@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from kvtui.model import Finding, Ref, Severity
-from kvtui.triage.problems import group_problems, worst_first
+from kvtui.triage.problems import group_problems, label_of, worst_first
+from kvtui.triage.telling import Story
 
 
 def ref(kind: str, name: str) -> Ref:
@@ -79,3 +82,18 @@ def test_a_problem_is_as_bad_as_the_worst_of_it_and_stands_where_that_belongs() 
         ("c", Severity.BAD),
         ("z", Severity.WARN),
     ]
+
+
+def test_what_stands_above_is_not_told_again_of_a_root_in_which_nothing_is_found() -> None:
+    quota = nameless("ResourceQuota", "small")
+    first, second = (replace(found("vm", ref("VM", name), quota), cause="quota small is used up") for name in "ab")
+    (problem,) = group_problems([first, second])
+    story = Story(first, (problem.finding,), (second,))
+    assert [(one.label, one.trouble, one.cause) for one in story.told_chain] == [("quota", "is at fault", "")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "label"), [("NetworkAttachmentDefinition", "network"), ("DataSource", "data source"), ("Secret", "secret")]
+)
+def test_a_root_is_called_as_the_list_of_its_kind_calls_it(kind: str, label: str) -> None:
+    assert label_of(nameless(kind, "x")) == label

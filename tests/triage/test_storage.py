@@ -70,11 +70,11 @@ def test_a_claim_of_a_class_that_does_not_exist_says_so_for_its_vm() -> None:
     items, _ = unbound(storageClassName="gone")
     found = judge([*items, storage_class("ceph-rbd", default=True)])
     claim = only(found, "claim")
-    assert claim.cause == 'there is no StorageClass "gone", which it asks for'
+    assert claim.cause == 'there is no StorageClass "gone"'
     assert claim.step == "create StorageClass gone, or make the claim anew with one of ceph-rbd"
     ((label, name, cause),) = told(found)
     assert (label, name) == ("claim", "db-1-data gets no volume")
-    assert cause == 'stops VM shop/db-1: there is no StorageClass "gone", which it asks for'
+    assert cause == 'stops VM shop/db-1: there is no StorageClass "gone"'
 
 
 def test_several_claims_of_a_class_that_does_not_exist_are_one_problem_of_the_class() -> None:
@@ -82,7 +82,7 @@ def test_several_claims_of_a_class_that_does_not_exist_are_one_problem_of_the_cl
     found = judge([*items, *map(_renamed, items), storage_class("ceph-rbd", default=True)])
     ((label, name, cause),) = told(found)
     assert (label, name) == ("class", "rig-rwx is at fault")
-    assert cause == 'there is no StorageClass "rig-rwx", which it asks for'
+    assert cause == 'there is no StorageClass "rig-rwx"'
 
 
 def test_a_claim_that_names_no_class_where_none_is_the_default() -> None:
