@@ -118,6 +118,12 @@ def _check_url(answers: Answers) -> str:
         return f"no URL: {error}"
     if parts.scheme not in schemes:
         return f"must begin with {' or '.join(f'{scheme}:' for scheme in schemes)}"
+    # A tag before the digest of an image looks like one.
+    if parts.password is not None and not parts.netloc.rpartition("@")[2].startswith("sha256:"):
+        return (
+            "it has a password in it, which all could read who may see the DataVolume: "
+            "put it into a Secret and name that as secret"
+        )
     return "" if parts.netloc or parts.scheme == "oci-archive" else "names no server"
 
 

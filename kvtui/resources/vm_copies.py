@@ -13,7 +13,7 @@ from kvtui.model import Ref
 from kvtui.records.base import is_true
 from kvtui.records.copies import VmClone, VmExport, VmSnapshot
 from kvtui.records.kubernetes import Claim
-from kvtui.records.kubevirt import VirtualMachine
+from kvtui.records.kubevirt import VirtualMachine, Volume
 from kvtui.resources import products, storage
 from kvtui.resources.base import Action, Danger, objects
 from kvtui.resources.copying import (
@@ -66,9 +66,21 @@ def _left_out(machine: Machine) -> dict[str, str]:
     """The disks on claims that a snapshot does not hold, and why."""
     if machine.vm is None:
         return {}
-    claims = {volume.name for volume in machine.vm.spec.template.spec.volumes if volume.claim}
+    claims = {volume.name for volume in _declared(machine) if volume.claim}
     told = machine.vm.status.volume_snapshot_statuses
     return {one.name: one.reason for one in told if one.name in claims and not one.enabled}
+
+
+def _declared(machine: Machine) -> Sequence[Volume]:
+    """The volumes of the VM, whichever its instance has."""
+    return machine.vm.spec.template.spec.volumes if machine.vm is not None else ()
+
+
+def _unclaimed(machine: Machine) -> dict[str, str]:
+    """The disks that are on no claim, and what they are."""
+    volumes = _declared(machine)
+    images = {volume.name: "it is a container disk" for volume in volumes if volume.container_disk is not None}
+    return images | {volume.name: "it is an empty disk" for volume in volumes if volume.empty_disk is not None}
 
 
 def _no_rest(machine: Machine) -> str:
@@ -117,7 +129,10 @@ async def _take(backend: Backend, machine: Machine, answers: Answers) -> Ref:
 
 
 def _take_warn(machine: Machine) -> tuple[str, ...]:
-    said = [f"{name} will not be in it: {reason}" for name, reason in _left_out(machine).items()]
+    left_out = _left_out(machine) | _unclaimed(machine)
+    said = [f"{name} will not be in it: {reason}" for name, reason in left_out.items()]
+    if all(not volume.claim or volume.name in left_out for volume in _declared(machine)):
+        return ("no disk will be in it, only the VM's spec", *said)
     return (*said, *filter(None, (_no_rest(machine),)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -18,7 +19,7 @@ from kvtui.errors import ConfigError
 from kvtui.joins.machine import Machine
 from kvtui.model import Cell, Platform, Ref, Tone
 from kvtui.records.copies import VmRestore
-from kvtui.records.kubevirt import VirtualMachineInstance
+from kvtui.records.kubevirt import InstanceStatus, VirtualMachineInstance
 from kvtui.resources import pvc_export, resources_for, vm_clone, vm_copies, vm_export, vm_restore, vm_snapshot
 from kvtui.resources.base import AnyAction, AnyResource
 from kvtui.resources.form import Choice, Draft
@@ -203,21 +204,35 @@ def test_a_snapshot_says_what_will_not_be_in_it() -> None:
     assert "cloudinit" not in words
 
 
+def test_a_snapshot_that_holds_no_disk_says_so_and_names_what_is_left_out() -> None:
+    store = copies()
+    words = said(VM_ACTIONS["vm.snapshot"], machine("cache-2", store), store)
+    assert words.splitlines() == [
+        "no disk will be in it, only the VM's spec",
+        "rootdisk will not be in it: it is a container disk",
+    ]
+
+
+def test_a_container_disk_beside_disks_on_claims_is_named() -> None:
+    def add(named: dict[str, Object]) -> None:
+        spec = named["checkout-1"]["spec"]["template"]["spec"]
+        spec["volumes"] += [{"name": "tools", "containerDisk": {"image": "t"}}, {"name": "tmp", "emptyDisk": {}}]
+
+    store = copies(add)
+    assert said(VM_ACTIONS["vm.snapshot"], machine("checkout-1", store), store).splitlines() == [
+        "tools will not be in it: it is a container disk",
+        "tmp will not be in it: it is an empty disk",
+    ]
+
+
 def test_a_snapshot_of_a_guest_without_agent_says_so() -> None:
     store = copies()
-    silent = next(
-        found
-        for found in (machine(ref.name, store) for ref in _running(store))
-        if found.vmi is not None and not any(one.type == "AgentConnected" for one in found.vmi.status.conditions)
-    )
+    row = machine("checkout-1", store)
+    assert said(VM_ACTIONS["vm.snapshot"], row, store) == ""
+    assert row.vmi is not None
+    kept = tuple(one for one in row.vmi.status.conditions if one.type != "AgentConnected")
+    silent = replace(row, vmi=msgspec.structs.replace(row.vmi, status=InstanceStatus(phase="Running", conditions=kept)))
     assert "no guest agent is connected" in said(VM_ACTIONS["vm.snapshot"], silent, store)
-    assert said(VM_ACTIONS["vm.snapshot"], machine("checkout-1", store), store) == ""
-
-
-def _running(store: Store) -> list[Ref]:
-    vms = next(one for one in resources_for([Platform.KUBERNETES]) if one.name == "vms")
-    rows = [vms.row(store, ref) for ref in vms.refs(store)]
-    return [vms.ref(row) for row in rows if isinstance(row, Machine) and row.running and row.vm is not None]
 
 
 @pytest.mark.parametrize(("name", "words"), [("Upper", "small letters"), ("a" * 64, "at most 63"), ("s1", "")])

@@ -157,12 +157,18 @@ def test_an_account_that_sees_no_classes_types_one_or_leaves_it() -> None:
         ("registry", "docker://quay.io/containerdisks/fedora:44", ""),
         ("registry", "quay.io/containerdisks/fedora:44", "must begin with docker: or oci-archive:"),
         ("s3", "s3://bucket/key", ""),
+        ("http", "https://ada@images.example.org/a.qcow2", ""),
+        ("http", "https://ada:hunter2@images.example.org/a.qcow2", "name that as secret"),
+        ("s3", "https://ada:@s3.example.org/bucket/key", "has a password in it"),
+        ("registry", "docker://ada:hunter2@quay.io/fedora", "has a password in it"),
+        ("registry", "docker://fedora:44@sha256:0123", ""),
     ],
 )
 def test_a_url_must_fit_its_source(source: str, url: str, refusal: str) -> None:
     told = fill(create_form(), name="a", source=source, url=url).refusal
     assert refusal in told
     assert bool(told) == bool(refusal)
+    assert "hunter2" not in told
 
 
 @pytest.mark.parametrize("name", ["Web", "a_b", "-a", "a-", "a..b", "", "x" * 254, "a/b"])
