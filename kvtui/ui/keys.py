@@ -13,6 +13,7 @@ from kvtui.resources.base import AnyResource
 from kvtui.ui.panes.resource import ResourcePane
 from kvtui.ui.screens.help import name_key
 from kvtui.ui.screens.main import MainScreen
+from kvtui.ui.screens.problems import ACKNOWLEDGE
 from kvtui.ui.table import LiveTable
 
 _KEPT = frozenset({"escape", "enter", "ctrl+c", "ctrl+p", *"0123456789"})
@@ -21,9 +22,12 @@ _HINT = "see README, Keys"
 
 
 def list_bindings() -> list[Binding]:
-    """The bindings of the list and its panes, each with its tooltip, as help and README show them."""
+    """The bindings of the list and its panes, each with its tooltip, as help and README show them; and what is done
+    among all problems, for no habit of the list may do that.
+    """
     owners: Iterable[Any] = (MainScreen, ResourcePane, LiveTable)
-    return [binding for owner in owners for binding in owner.BINDINGS if isinstance(binding, Binding)]
+    listed = [binding for owner in owners for binding in owner.BINDINGS if isinstance(binding, Binding)]
+    return [*listed, ACKNOWLEDGE]
 
 
 def check_keys(keys: Mapping[str, str], resources: Sequence[AnyResource]) -> None:

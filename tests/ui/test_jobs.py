@@ -131,15 +131,30 @@ async def test_what_waits_is_cancelled_from_the_jobs_and_what_was_sent_goes_on(s
     async with show(stage, WIDE) as screen:
         await start_all(screen, 20)
         await until(screen, lambda: len(stage.backend.waiting) == 8)
-        await screen.press("J", "x")
+        await screen.press("J", "M")
         assert toasts(screen)[-1] == "start: 12 of 20 are not sent"
         stage.backend.answering.set()
         await until(screen, answered(stage, 8))
         await until(screen, lambda: "8 accepted, 12 not sent" in screen.text)
         assert "cancelled before it was sent" in screen.text
         assert len(stage.backend.calls) == 8
-        await screen.press("x")
+        await screen.press("M")
         assert toasts(screen)[-1] == "start: all of it was sent already"
+
+
+async def test_a_row_of_the_jobs_has_its_stack_behind_the_usual_key_and_goes_on(stage: Stage, show: Show) -> None:
+    add_stopped(stage, 20)
+    stage.backend.answering.clear()
+    async with show(stage, WIDE) as screen:
+        await start_all(screen, 20)
+        await until(screen, lambda: len(stage.backend.waiting) == 8)
+        await screen.press("J", "x")
+        assert toasts(screen)[-1] == "a stack is of a row: tab leads to the rows of the action"
+        await screen.press("tab", "x")
+        assert isinstance(screen.app.screen, DetailScreen)
+        assert "[stack]" in screen.lines[1]
+        stage.backend.answering.set()
+        await until(screen, answered(stage, 20))
 
 
 async def test_a_connection_lost_in_the_middle_is_told_as_what_nobody_knows(stage: Stage, show: Show) -> None:
@@ -258,15 +273,15 @@ async def test_what_cannot_be_cancelled_or_tried_again_has_its_key_in_parenthese
     stage.backend.answering.clear()
     async with show(stage, (80, 24)) as screen:
         await screen.press("J")
-        assert "(x cancel)  (r retry)" in screen.lines[-1]
+        assert "(M cancel)  (r retry)" in screen.lines[-1]
         assert "? help" in screen.lines[-1]
         await screen.press("escape")
         await start_all(screen, 10)
         await until(screen, lambda: len(stage.backend.waiting) == 8)
         await screen.press("J")
-        await until(screen, lambda: " x cancel  (r retry)" in screen.lines[-1])
+        await until(screen, lambda: " M cancel  (r retry)" in screen.lines[-1])
         stage.backend.answering.set()
-        await until(screen, lambda: "(x cancel)  r retry" in screen.lines[-1])
+        await until(screen, lambda: "(M cancel)  r retry" in screen.lines[-1])
 
 
 async def test_the_line_of_an_action_and_what_stands_over_its_rows_are_of_the_same_moment(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kvtui.config import state_dir
+from kvtui.config import Settings, state_dir
 from kvtui.errors import KvtuiError
 from kvtui.model import Finding, Ref, Severity
 from kvtui.records.base import Meta
@@ -95,6 +95,31 @@ async def test_enter_on_what_has_no_row_tells_it_in_full_among_all_problems(
         assert screen.main.is_current
 
 
+@pytest.mark.parametrize(("key", "tab"), [("w", "overview"), ("x", "stack"), ("t", "timeline")])
+async def test_keys_of_a_row_mean_the_same_among_all_problems(stage: Stage, show: Show, key: str, tab: str) -> None:
+    async with show(stage) as screen:
+        await screen.press("P", key)
+        assert isinstance(screen.app.screen, DetailScreen)
+        assert f"[{tab}]" in screen.lines[1]
+        assert "shop/db-2" in screen.lines[0]
+        await screen.press("escape")
+        assert "acknowledged" not in screen.lines[1]
+
+
+async def test_a_key_that_the_user_chose_stands_in_the_last_line_and_acknowledges(stage: Stage, show: Show) -> None:
+    settings = Settings(keys={"problems.acknowledge": "K", "pane.stack": "f6"})
+    async with show(stage, settings=settings) as screen:
+        await screen.press("P")
+        assert "K acknowledge" in screen.lines[-1]
+        assert "f6 stack" in screen.lines[-1]
+        await screen.press("x", "A")
+        assert "acknowledged" not in screen.lines[0]
+        await screen.press("K")
+        assert "1 acknowledged" in screen.lines[0]
+        await screen.press("f6")
+        assert isinstance(screen.app.screen, DetailScreen)
+
+
 async def test_problems_are_grouped_by_node_and_by_namespace(stage: Stage, show: Show) -> None:
     async with show(stage) as screen:
         await screen.press("colon", *"problems", "enter", "o")
@@ -110,7 +135,7 @@ async def test_problems_are_grouped_by_node_and_by_namespace(stage: Stage, show:
 
 async def test_what_is_acknowledged_leaves_the_strip_for_an_hour(stage: Stage, show: Show) -> None:
     async with show(stage) as screen:
-        await screen.press("P", "x")
+        await screen.press("P", "A")
         assert "1 acknowledged" in screen.lines[0]
         await screen.press("escape")
         assert "shop/db-2 does not start" not in screen.lines[2]
@@ -125,17 +150,17 @@ async def test_what_is_acknowledged_leaves_the_strip_for_an_hour(stage: Stage, s
 
 async def test_an_acknowledgement_is_taken_back_by_the_same_key(stage: Stage, show: Show) -> None:
     async with show(stage) as screen:
-        await screen.press("P", "x")
+        await screen.press("P", "A")
         page(screen).table.action_go(-1)
         await screen.settle()
         assert "acknowledged for 60m" in screen.text
-        await screen.press("x", "escape")
+        await screen.press("A", "escape")
         assert "db-2" in screen.lines[2]
 
 
 async def test_the_next_program_knows_what_was_acknowledged(stage: Stage, show: Show) -> None:
     async with show(stage) as screen:
-        await screen.press("P", "x")
+        await screen.press("P", "A")
     assert (state_dir() / "acknowledged.json").exists()
     async with show(stage) as screen:
         assert "1 acknowledged" in screen.lines[1]

@@ -44,6 +44,7 @@ def test_keys_that_can_be_told_apart(keys: dict[str, str]) -> None:
         ({"main.zoom": "enter"}, r'^\[keys\] "main.zoom": the key enter is taken by '),
         ({"main.zoom": "3"}, r'^\[keys\] "main.zoom": the key 3 is taken by '),
         ({"vm.start": "ctrl+nosuch"}, r'^\[keys\] "vm.start": there is no key .ctrl\+nosuch'),
+        ({"vm.start": "A"}, r'^\[keys\] "vm.start": the key A is taken by problems.acknowledge'),
         ({"main.zoom": "s"}, r'^\[keys\] "main.zoom": the key s is taken by vm.start'),
     ],
 )

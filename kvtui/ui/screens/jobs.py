@@ -69,7 +69,8 @@ class JobsScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "leave", "back", tooltip="back to the list; what goes on goes on"),
         Binding("tab,shift+tab", "step", "other table", tooltip="from the actions to their rows, and back"),
-        Binding("x", "cancel", "cancel", tooltip="send nothing more of the action; what was sent stays sent"),
+        Binding("x", "open_stack", "stack", tooltip="the stack of the row"),
+        Binding("M", "cancel", "cancel", tooltip="send nothing more of the action; what was sent stays sent"),
         Binding("r", "retry", "retry", tooltip="try again what failed, was not sent, or of which nobody knows"),
         Binding("exclamation_mark", "faults", "faults", tooltip="show only rows that failed, are overdue or unknown"),
         Binding("J", "leave", "back", show=False),
@@ -214,7 +215,20 @@ class JobsScreen(Screen[None]):
             return
         if event.table is self.batch_table:
             self.set_focus(self.item_table)
+        else:
+            self._open()
+
+    def action_open_stack(self) -> None:
+        """Show the stack of the chosen row."""
+        if self._say_none():
             return
+        if self.batch_table.has_focus:
+            self.notify("a stack is of a row: tab leads to the rows of the action", severity="warning", timeout=4)
+        else:
+            self._open("stack")
+
+    def _open(self, tab: str = "overview") -> None:
+        """Show the chosen row in full, at a tab; where there is none, it is said why."""
         item = self.item_table.cursor
         if item is None:
             self.notify("none of its rows is in trouble: ! shows all", severity="warning", timeout=4)
@@ -223,7 +237,7 @@ class JobsScreen(Screen[None]):
         if not item.ref.name or resource.row(self._fleet.view, item.ref) is None:
             self.notify(f"{self._name_item(item)} is not there", severity="warning", timeout=4)
             return
-        self.app.push_screen(DetailScreen(self._fleet, self._runner.batches, resource, item.ref))
+        self.app.push_screen(DetailScreen(self._fleet, self._runner.batches, resource, item.ref, tab))
 
 
 def _is_cancellable(batch: Batch) -> bool:
@@ -236,7 +250,7 @@ def _is_retriable(batch: Batch) -> bool:
 
 def _name_keys(batch: Batch | None) -> str:
     """The keys, those in parentheses that come to nothing on the chosen action."""
-    cancel = "x cancel" if batch is not None and _is_cancellable(batch) else "(x cancel)"
+    cancel = "M cancel" if batch is not None and _is_cancellable(batch) else "(M cancel)"
     retry = "r retry" if batch is not None and _is_retriable(batch) else "(r retry)"
     return f"esc back  tab other table  enter open  {cancel}  {retry}  ! faults  ? help"
 

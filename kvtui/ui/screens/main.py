@@ -250,7 +250,8 @@ class MainScreen(PanesScreen):
             elif choice is not None:
                 self.jump(choice.ref)
 
-        self.app.push_screen(ProblemsScreen(self._fleet, self._acknowledged, self._jumping.has_row, chosen, note), go)
+        has_row, keys = self._jumping.has_row, self._settings.keys
+        self.app.push_screen(ProblemsScreen(self._fleet, self._acknowledged, has_row, keys, chosen, note), go)
 
     def action_read_console(self) -> None:
         """Read what the shown console has shown; it is alone on the screen again if it was before the chord."""

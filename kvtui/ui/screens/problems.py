@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -21,12 +21,33 @@ from kvtui.store import Delta
 from kvtui.text import age, clean_line
 from kvtui.triage.problems import Problem
 from kvtui.ui.acknowledged import Acknowledged
+from kvtui.ui.bar import Piece
 from kvtui.ui.facts import problem_lines
 from kvtui.ui.lines import LinesView
+from kvtui.ui.panes.footer import Footer, entry
 from kvtui.ui.rows import KeyedRows
 from kvtui.ui.table import LiveTable
 
 _GROUPS: Final = ("cause", "node", "namespace")
+# A shifted key, and one that the list has not: what it does is to hide, and no habit may lead to it.
+ACKNOWLEDGE: Final = Binding(
+    "A",
+    "acknowledge",
+    "acknowledge",
+    tooltip="among all problems: acknowledge one, out of the strip for an hour, or take that back",
+    id="problems.acknowledge",
+)
+_FOOTER: Final = (
+    ("", "escape", "back", 2),
+    ("", "enter", "its row", 20),
+    ("pane.why", "w", "why", 3),
+    ("pane.stack", "x", "stack", 4),
+    ("pane.timeline", "t", "timeline", 5),
+    ("", "o", "group", 6),
+    ("problems.acknowledge", "A", "acknowledge", 3),
+    ("", "question_mark", "help", 2),
+)
+"""Keys of the last line: the name by which the user may have another, the key, the word, and how soon it gives way."""
 
 
 _Key = tuple[str, ...]
@@ -60,10 +81,17 @@ class ProblemsScreen(Screen[Choice]):
     TITLE = "All problems"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "leave", "back", tooltip="back to the list"),
-        Binding("w", "tell('overview')", "why", tooltip="what is wrong with the object, in full"),
-        Binding("t", "tell('timeline')", "timeline", tooltip="what happened to the object and its layers, and when"),
+        Binding("w", "tell('overview')", "why", tooltip="what is wrong with the object, in full", id="pane.why"),
+        Binding("x", "tell('stack')", "stack", tooltip="the stack of the object", id="pane.stack"),
+        Binding(
+            "t",
+            "tell('timeline')",
+            "timeline",
+            tooltip="what happened to the object and its layers, and when",
+            id="pane.timeline",
+        ),
         Binding("o", "group", "group", tooltip="by cause, by node, by namespace"),
-        Binding("x", "acknowledge", "acknowledge", tooltip="out of the strip for an hour, or back into it"),
+        ACKNOWLEDGE,
         Binding("tab,shift+tab", "step", "other part", tooltip="from the list to the evidence, and back"),
     ]
 
@@ -72,16 +100,18 @@ class ProblemsScreen(Screen[Choice]):
         fleet: Fleet,
         acknowledged: Acknowledged,
         has_row: Callable[[Ref], bool],
+        keys: Mapping[str, str],
         chosen: Finding | None = None,
         note: str = "",
     ) -> None:
-        """`has_row` says whether there is one to go to; `chosen` is the finding to show first, and `note` what is said
-        of its object.
+        """`has_row` says whether there is one to go to, `keys` what the user bound; `chosen` is the finding to show
+        first, and `note` what is said of its object.
         """
         super().__init__()
         self._fleet = fleet
         self._acknowledged = acknowledged
         self._has_row = has_row
+        self._keys = keys
         self._chosen = chosen
         self._note = note
         self._noted = _key(chosen) if chosen is not None else None
@@ -92,6 +122,7 @@ class ProblemsScreen(Screen[Choice]):
         self._rows: KeyedRows[_Key, _Entry] = KeyedRows(columns, fleet.clock)
         self.table: LiveTable[_Key] = LiveTable(columns, self._rows, id="all-problems")
         self._evidence = LinesView(id="problem-evidence")
+        self._footer = Footer()
         self._unlisten: Callable[[], None] = lambda: None
 
     def compose(self) -> ComposeResult:
@@ -99,14 +130,14 @@ class ProblemsScreen(Screen[Choice]):
         yield self._title
         yield self.table
         yield self._evidence
-        keys = "esc back  enter its row  w why  t timeline  o group  x acknowledge  ? help"
-        yield Static(keys, classes="detail-keys", markup=False)
+        yield self._footer
 
     def on_mount(self) -> None:
         """Follow what is found."""
         self._unlisten = self._fleet.listen(self._on_delta)
         self.table.show_message("no problems are known")
         self.redraw()
+        self._draw_footer()
         if self._chosen is not None:
             self.table.move_to(_key(self._chosen))
         self.set_interval(1.0, self.table.tick)
@@ -138,6 +169,12 @@ class ProblemsScreen(Screen[Choice]):
         words = f" Problems   {len(problems)} by {self._group}{f', {known} acknowledged' if known else ''}"
         note = self._note if self.table.cursor == self._noted else ""
         self._title.update(Text(f"{words}   {note}"))
+
+    def _draw_footer(self) -> None:
+        pieces = [Piece(" ")]
+        for name, key, word, rank in _FOOTER:
+            pieces += entry(self._keys.get(name, key).split(",")[0].strip(), word, rank=rank)
+        self._footer.set_pieces(pieces)
 
     def _by_cause(self, problems: Sequence[Problem]) -> Iterator[tuple[_Key, _Entry]]:
         """One line a cause; what is acknowledged comes last."""
