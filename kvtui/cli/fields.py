@@ -69,7 +69,7 @@ def describe_fields(form: Form) -> list[str]:
 def tell_answers(draft: Draft) -> list[str]:
     """What was answered, a line for each field that is asked."""
     return [clean_line(f"{field.label}: {'(not shown)' if is_secret(field) else _show(field, draft)}")
-            for field in draft.asked]  # fmt: skip
+            for field in draft.asked if field.shown or draft.typed(field.name) != field.default]  # fmt: skip
 
 
 def is_secret(field: AnyField) -> bool:
@@ -81,13 +81,14 @@ def _field_name(name: str, form: Form) -> str:
     """The field that an option means. Raises ConfigError."""
     wanted = option_name(name)
     # Some fields are named by an object, which may have hyphens of its own.
-    fields = {option_name(field.name): field for field in form.fields}
+    fields = {option_name(name): field for field in form.fields for name in field.also}
+    fields |= {option_name(field.name): field for field in form.fields}
     if wanted in fields:
         return fields[wanted].name
     toggle = fields.get(wanted.removeprefix("no-"))
     if wanted.startswith("no-") and isinstance(toggle, Toggle):
         return toggle.name
-    known = ", ".join(f"--{option}" for option in fields)
+    known = ", ".join(f"--{option_name(field.name)}" for field in form.fields)
     raise ConfigError(f"{form.title} has no {name_option(name)}", f"there is {known}", "--fields tells more")
 
 
@@ -103,7 +104,7 @@ def _answer(draft: Draft, field: AnyField, option: str, value: str | None) -> No
 
 
 def _read_toggle(field: Toggle, option: str, value: str | None) -> bool:
-    if option_name(option) != option_name(field.name):
+    if option_name(option) not in map(option_name, (field.name, *field.also)):
         if value is not None:
             raise ConfigError(f"--{clean_line(option)} takes no value", hint=f"--{clean_line(option)} -- NAME ...")
         return False

@@ -89,6 +89,10 @@ class Field:
     """Whether the answers before it leave the question open."""
     named: bool = False
     """Whether a command has to give it: what it begins with is only how things are now, or goes without saying."""
+    also: tuple[str, ...] = ()
+    """Other names by which a command may give it."""
+    shown: bool = True
+    """Whether a dialog asks it; a command may give it all the same."""
 
 
 @dataclass(frozen=True)

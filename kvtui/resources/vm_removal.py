@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from kvtui.backends.base import Backend, Permission
@@ -50,8 +50,19 @@ def _is_owned(machine: Machine, disk: DataVolume | Claim) -> bool:
 
 def _names(machine: Machine, disk: DataVolume | Claim) -> tuple[str, str, str, str]:
     """The names of a disk: alone, with its VM, with the namespace, and with the backend too."""
-    ref, name = machine.ref, disk.metadata.name
+    return _name_in_full(machine, disk.metadata.name)
+
+
+def _name_in_full(machine: Machine, name: str) -> tuple[str, str, str, str]:
+    ref = machine.ref
     return name, f"{ref.name}/{name}", f"{ref.path}/{name}", f"{ref.backend}/{ref.path}/{name}"
+
+
+def _volume(machine: Machine, disk: DataVolume | Claim) -> str:
+    """What the VM itself calls a disk; empty where it says no more than the name of the claim, or means another."""
+    claims = {one.metadata.name for one in disks_of(machine)}
+    found = next((volume.name for volume in machine.spec.volumes if volume.claim == disk.metadata.name), "")
+    return "" if found in claims else found
 
 
 def _field(name: str) -> str:
@@ -67,17 +78,30 @@ def _form(view: View, machines: Sequence[Machine]) -> Form:
     if len(machines) > 1:
         return _form_of_several(view, machines)
     machine = machines[0]
-    toggles = [
-        Toggle(
-            _field(disk.metadata.name), fit(disk.metadata.name, _LABEL).rstrip(), hint=_describe(view, machine, disk)
-        )
-        for disk in disks_of(machine)
-    ]
+    disks = disks_of(machine)
+    # A command says the same of one VM as of several, and however many disks it has.
+    every = Toggle(_DISKS, "delete all its disks", hint=_count(disks), check=_check_known(view, machines), shown=False)
     return Form(
         f"delete {whom(machines)}",
-        toggles,
-        about=["tick the disks to delete with it; the others stay"] if toggles else [_tell_none(machine)],
+        [every, *(_toggle(view, machine, disk, 0) for disk in disks)],
+        about=["tick the disks to delete with it; the others stay"] if disks else [_tell_none(machine)],
         warn=lambda answers: _warn_one(view, machine, answers),
+    )
+
+
+def _toggle(view: View, machine: Machine, disk: DataVolume | Claim, which: int) -> Toggle:
+    """Whether a disk is to go; `which` of its names tells it from all others."""
+    volume, names = _volume(machine, disk), _names(machine, disk)
+    also = [*names[which + 1 :], *(_name_in_full(machine, volume)[which:] if volume else ())]
+    label = fit(names[0], _LABEL).rstrip() if not which else _cut(names[1])
+    hint = _describe(view, machine, disk) + (f", its volume {volume}" if volume else "")
+    hint += f", of {machine.ref.path}" if which else ""
+    return Toggle(_field(names[which]), label, hint=hint, asked=_not_all, also=tuple(map(_field, also)))
+
+
+def _count(disks: Sequence[object]) -> str:
+    return (
+        f"{'1 disk' if len(disks) == 1 else f'{len(disks)} disks in all'}, with all data" if disks else "there is none"
     )
 
 
@@ -92,25 +116,36 @@ def _form_of_several(view: View, machines: Sequence[Machine]) -> Form:
     disks = [(machine, disk) for machine in machines for disk in disks_of(machine)]
     backends, spaces = {machine.backend for machine in machines}, {machine.ref.namespace for machine in machines}
     which = 3 if len(backends) > 1 else 2 if len(spaces) > 1 else 1
-    fields: list[Toggle] = []
+    check = _check_known(view, machines)
+    fields = [Toggle(_DISKS, "delete all their disks", hint=_count(disks), check=check, shown=bool(disks))]
     about = [] if disks else ["no disk of them is known here"]
-    if disks:
-        count = "1 disk" if len(disks) == 1 else f"{len(disks)} disks in all"
-        fields.append(Toggle(_DISKS, "delete all their disks", hint=f"{count}, with all data"))
     if len(disks) > _ONE_BY_ONE:
         about.append(f"their {len(disks)} disks are too many to choose from: all or none; mark fewer VMs to choose")
     elif disks:
         about.append("tick the disks to delete with them; the others stay")
-        for machine, disk in disks:
-            name = _names(machine, disk)[which]
-            hint = f"{_describe(view, machine, disk)}, of {machine.ref.path}"
-            fields.append(Toggle(_field(name), _cut(_names(machine, disk)[1]), hint=hint, asked=_not_all))
+        fields += [_toggle(view, machine, disk, which) for machine, disk in disks]
     return Form(
         f"delete {whom(machines)}",
         fields,
         about=about,
         warn=lambda answers: _warn_several(view, disks, machines, answers),
     )
+
+
+def _check_known(view: View, machines: Sequence[Machine]) -> Callable[[Answers], str]:
+    """Why not all their disks can be meant: where claims cannot be seen, nobody knows which there are."""
+
+    def check(answers: Answers) -> str:
+        for machine in machines if answers.flag(_DISKS) else ():
+            known = {disk.metadata.name for disk in disks_of(machine)}
+            unknown = [volume.claim for volume in machine.spec.volumes if volume.claim and volume.claim not in known]
+            feed = view.feed(machine.backend, Claim.KIND)
+            if unknown and not feed.usable:
+                why = feed.detail or feed.state
+                return f"{machine.ref.path} has {', '.join(unknown)}, and claims are not known here: {why}"
+        return ""
+
+    return check
 
 
 def _cut(name: str) -> str:

@@ -110,6 +110,23 @@ def test_disks_of_several_vms_are_chosen_one_by_one(run: Run) -> None:
     assert {"frontend-2-root", "frontend-3-root"} & left == {"frontend-3-root"}
 
 
+@pytest.mark.parametrize("paths", [["web/frontend-4"], ["web/frontend-4", "web/frontend-5"]])
+@pytest.mark.parametrize(
+    "option",
+    ["--disks", "--disk-frontend-4/frontend-4-root", "--disk-frontend-4/rootdisk", "--disk-web/frontend-4/rootdisk"],
+)
+def test_the_disks_of_one_vm_are_named_as_those_of_several(run: Run, paths: list[str], option: str) -> None:
+    code, _, err = run("delete", "vm", *paths, option, "--yes", "--dry-run")
+    assert code == codes.OK
+    assert "! all data on " in err
+
+
+def test_a_vm_without_a_disk_has_all_its_disks_deleted(run: Run) -> None:
+    for paths in (["web/cache-2"], ["web/cache-2", "web/cache-3"]):
+        code, out, _ = run("delete", "vm", *paths, "--disks", "--yes", "--dry-run")
+        assert (code, out.count("would be accepted")) == (codes.OK, len(paths))
+
+
 def test_an_upload_that_is_refused_says_of_nothing_that_it_was_made(run: Run, tmp_path: Path) -> None:
     image = tmp_path / "disk.img"
     image.write_bytes(bytes(2**20))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from kvtui.joins.machine import Machine
+from kvtui.model import Feed, FeedState
 from kvtui.resources import vm
 from kvtui.resources.base import Progress
-from kvtui.resources.form import Answers
+from kvtui.resources.form import Answers, Draft
 from kvtui.store import Store
 from tests.machines import Object, machine_store, read_machine, store_of
 
@@ -59,6 +61,31 @@ def test_what_is_on_disks_that_do_not_last_is_said_to_be_lost() -> None:
     assert DELETE.form is not None
     assert "no disk of it lasts: what is on root, scratch goes with it" in DELETE.form(Store(), [row]).about
     assert DELETE.warn(machine("stopped")) == ()
+
+
+def draft_of(row: Machine, state: FeedState = FeedState.LIVE) -> Draft:
+    store = Store()
+    store.post(Feed("c", "PersistentVolumeClaim", state, detail="no right to list them"))
+    store.drain()
+    assert DELETE.form is not None
+    return Draft(DELETE.form(store, [row]))
+
+
+def test_a_disk_goes_by_the_name_of_its_claim_and_by_that_of_its_volume() -> None:
+    draft = draft_of(machine("unbound"))
+    _, root = draft.form.fields
+    assert root.name == "disk_db-1-data"
+    assert {"disk_db-1/db-1-data", "disk_data", "disk_db-1/data"} <= set(root.also)
+
+
+def test_all_disks_are_not_meant_where_nobody_knows_which_there_are() -> None:
+    row = replace(machine("unbound"), volumes=(), claims=())
+    draft = draft_of(row, FeedState.FORBIDDEN)
+    draft.put("disks", True)
+    assert draft.refusal.endswith(f"{row.ref.path} has db-1-data, and claims are not known here: no right to list them")
+    draft = draft_of(row)
+    draft.put("disks", True)
+    assert not draft.refusal
 
 
 def test_it_is_not_gone_while_it_is_there() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kvtui.cli.fields import describe_fields, fill_form
+from kvtui.cli.fields import describe_fields, fill_form, tell_answers
 from kvtui.errors import ConfigError
 from kvtui.resources.autostart import autostart_form
 from kvtui.resources.form import Choice, Form, Option, Toggle
@@ -28,6 +28,19 @@ def test_what_is_not_there_is_told_with_what_there_is() -> None:
     with pytest.raises(ConfigError, match="has no --disk-catalog-4") as caught:
         fill_form(_DISKS, {"disk-catalog-4": None})
     assert "--disk-catalog-3-root, --keep-all" in caught.value.detail
+
+
+def test_a_field_can_be_given_by_another_name_unless_that_is_a_field_of_its_own() -> None:
+    form = Form("f", (Toggle("disk_root", "root", also=("disk_vda", "disk_data")), Toggle("disk_data", "data")))
+    for given, names in (("disk-vda", {"disk_root"}), ("disk-data", {"disk_data"}), ("no-disk-vda", set())):
+        answers = fill_form(form, {given: None}).answers
+        assert {name for name in ("disk_root", "disk_data") if answers.flag(name)} == names
+
+
+def test_what_no_dialog_asks_is_told_only_where_it_was_given() -> None:
+    form = Form("f", (Toggle("all", "all of them", shown=False), Toggle("keep", "keep")))
+    assert tell_answers(fill_form(form, {})) == ["keep: no"]
+    assert tell_answers(fill_form(form, {"all": None})) == ["all of them: yes", "keep: no"]
 
 
 def test_what_does_not_go_without_saying_has_to_be_named() -> None:

@@ -56,7 +56,7 @@ class FormDialog(SeenDialog[Answers | None]):
         """What the server said to these very answers."""
         self._insists = False
         """Whether an enter does it all the same: the server did not answer, or may take it of other rows."""
-        self._lines = [FieldLine(field, self._draft) for field in sheet.form.fields]
+        self._lines = [FieldLine(field, self._draft) for field in sheet.form.fields if field.shown]
         self._word = Input(classes="form-text")
         self._demand = Static()
         self._hint = Static(classes="form-hint")
