@@ -10,6 +10,7 @@ import msgspec
 
 from kvtui.records.base import Condition, Record, Struct, share, share_map, share_part
 from kvtui.records.clusters import cluster_links
+from kvtui.records.credentials import AccessCredential, secret_links
 from kvtui.records.hardware import Cpu, Domain
 from kvtui.records.networks import Network, network_links, share_networks
 
@@ -73,9 +74,11 @@ class InstanceSpec(Struct):
     eviction_strategy: str = ""
     termination_grace_period_seconds: int | None = None
     node_selector: dict[str, str] = {}
+    access_credentials: tuple[AccessCredential, ...] = ()
 
     def __post_init__(self) -> None:
         self.networks = share_networks(self.networks)
+        self.access_credentials = share_part(self.access_credentials)
         self.eviction_strategy = intern(self.eviction_strategy)
         self.node_selector = share(self.node_selector)
 
@@ -198,10 +201,13 @@ class VirtualMachine(Record):
         return "Always" if self.spec.running else "Halted"
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """To its disks, networks and cluster, as ``namespace/name``, its application, and the UUID of its firmware."""
+        """To its disks, networks, Secrets and cluster, as ``namespace/name``, its application, and the UUID of its
+        firmware.
+        """
         spec = self.spec.template.spec
         yield from _disk_links(self.metadata.namespace, spec.volumes)
         yield from network_links(self.metadata.namespace, spec.networks)
+        yield from secret_links(self.metadata.namespace, spec.access_credentials)
         yield from spec.domain.firmware.links()
         yield from cluster_links(self.metadata)
         yield from self.metadata.annotations.links()
@@ -354,11 +360,12 @@ class VirtualMachineInstance(Record):
     status: InstanceStatus = msgspec.field(default_factory=InstanceStatus)
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """To its disks and networks, the node that it runs on and the one that it moves to. Its VM may be gone or
-        unknown, and may declare other disks by now.
+        """To its disks, networks and Secrets, the node that it runs on and the one that it moves to. Its VM may be gone
+        or unknown, and may declare other disks by now.
         """
         yield from _disk_links(self.metadata.namespace, self.spec.volumes)
         yield from network_links(self.metadata.namespace, self.spec.networks)
+        yield from secret_links(self.metadata.namespace, self.spec.access_credentials)
         yield from self.spec.domain.firmware.links()
         if self.status.node_name:
             yield "node", self.status.node_name

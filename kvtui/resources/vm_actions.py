@@ -6,6 +6,7 @@ from kvtui.joins.machine import Machine
 from kvtui.resources.base import Action
 from kvtui.resources.vm_access import ACCESS
 from kvtui.resources.vm_changes import CHANGES
+from kvtui.resources.vm_credentials import CREDENTIALS
 from kvtui.resources.vm_disks import DISKS
 from kvtui.resources.vm_guest import GUEST
 from kvtui.resources.vm_lifecycle import LIFECYCLE
@@ -22,6 +23,7 @@ ACTIONS: tuple[Action[Machine], ...] = (
     *DISKS,
     *NETWORKS,
     *ACCESS,
+    *CREDENTIALS,
     *REVERT,
     *REMOVAL,
 )
