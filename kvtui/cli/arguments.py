@@ -304,8 +304,9 @@ def _add_download(parser: ArgumentParser) -> None:
                         help="where to; - is standard output "
                         "(default: named as the volume, in this folder)")  # fmt: skip
     parser.add_argument("--force", action="store_true", help="write over a file that exists; never over a device")
-    parser.add_argument("--timeout", type=read_seconds, default=300.0, metavar="SECONDS",
-                        help="how long to wait until the export is ready (default: %(default)g)")  # fmt: skip
+    parser.add_argument("--timeout", type=read_seconds, metavar="SECONDS",
+                        help="until the volume is here, at most (default: as long as it takes, but 300 until the "
+                        "export is ready)")  # fmt: skip
     _add_transfer(parser)
 
 

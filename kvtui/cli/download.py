@@ -14,6 +14,7 @@ from kvtui.actions.items import State
 from kvtui.backends.downloads import RAW, SUFFIXES, Downloads
 from kvtui.backends.sinks import FileSink, PipeSink, Sink
 from kvtui.backends.transfer import DownloadTransfer
+from kvtui.cli.codes import UNSEEN
 from kvtui.cli.confirming import confirm_where_careful
 from kvtui.cli.connecting import list_hosts, read_settings
 from kvtui.cli.machine import capable, find_object
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from kvtui.fleet import Fleet
 
 _KIND: Final = "VirtualMachineExport"
+_PATIENCE: Final = 300.0
+"""Seconds that an export may take to be ready where nobody limits all of it."""
 _LOOK: Final = 2.0
 """Seconds between two looks at an export that is not ready, and at most between two lines of progress."""
 _DRAW: Final = 0.5
@@ -74,13 +77,13 @@ async def _download(options: Namespace, fleet: Fleet, ref: Ref, sink: Sink, outc
         await confirm_where_careful(fleet, ref, options, title, outcome.note)
         outcome.begin(ref)
         if options.dry_run:
-            return await _rehearse(backend, ref, options, sink, outcome)
+            async with asyncio.timeout(options.timeout):
+                return await _rehearse(backend, ref, options, sink, outcome)
         transfer = await _run(backend, ref, options, sink)
+    except TimeoutError:
+        return _tell_left(outcome, ref, sink, f"--timeout is over after {age(options.timeout)}", UNSEEN)
     except asyncio.CancelledError:
-        words = f"interrupted; {sink.name}: {sink.left}, the export {ref.path} stays: once more begins anew"
-        sys.stderr.write(f"kvtui: {clean_line(words)}\n")
-        outcome.end(State.FAILED, words, error=words, file=sink.name, bytes=0)
-        return ending.status
+        return _tell_left(outcome, ref, sink, "interrupted", ending.status)
     finally:
         await fleet.close()
     line = "" if isinstance(sink, PipeSink) else sink.name
@@ -88,6 +91,14 @@ async def _download(options: Namespace, fleet: Fleet, ref: Ref, sink: Sink, outc
     kept = f", {size(transfer.figures.written)}B unpacked" if options.format != RAW else ""
     sys.stderr.write(f"kvtui: {size(transfer.figures.received)}B came {transfer.figures.way}{kept}, checked\n")
     return 0
+
+
+def _tell_left(outcome: Outcome, ref: Ref, sink: Sink, why: str, code: int) -> int:
+    """It was left off: what is left is told; the exit code."""
+    words = f"{why}; {sink.name}: {sink.left}, the export {ref.path} stays: once more begins anew"
+    sys.stderr.write(f"kvtui: {clean_line(words)}\n")
+    outcome.end(State.FAILED, words, error=words, file=sink.name, bytes=0)
+    return code
 
 
 async def _rehearse(backend: Downloads, ref: Ref, options: Namespace, sink: Sink, outcome: Outcome) -> int:
@@ -100,35 +111,59 @@ async def _rehearse(backend: Downloads, ref: Ref, options: Namespace, sink: Sink
 
 
 async def _run(backend: Downloads, ref: Ref, options: Namespace, sink: Sink) -> DownloadTransfer:
-    """Download it, once the export is ready. Raises LateError when it is not in time."""
+    """Download it, once the export is ready. Raises LateError when that is not in time, TimeoutError when the volume
+    is not.
+    """
     loop = asyncio.get_running_loop()
-    until, told = loop.time() + options.timeout, ""
-    while True:
-        transfer = DownloadTransfer(backend, ref, options.volume or "", options.format, sink)
-        showing = asyncio.create_task(_show(transfer), name="progress")
-        try:
-            await transfer.run()
-        except BusyError as error:
-            left = until - loop.time()
-            if left <= 0:
-                words = f"{error.title}{_tell_since(error)}"
-                limit = f"it was waited for {age(options.timeout)}, --timeout waits longer"
-                raise LateError(words, error.detail, f"{error.hint}; {limit}" if error.hint else limit) from error
-            if str(error) != told:
-                told = str(error)
-                words = f"{error.title}{_tell_since(error)}: {error.detail}"
-                hint = f"{error.hint}; " if error.hint else ""
-                sys.stderr.write(
-                    f"kvtui: {clean_line(f'{words} ({hint}waiting for {age(math.ceil(left))} at most)')}\n"
-                )
-            await asyncio.sleep(min(_LOOK, left))
-        else:
-            return transfer
-        finally:
-            showing.cancel()
-            await asyncio.gather(showing, return_exceptions=True)
-            if transfer.figures.received and sys.stderr.isatty():
-                sys.stderr.write("\r\x1b[K")
+    limit = options.timeout or _PATIENCE
+    until, last = loop.time() + limit, None
+    try:
+        async with asyncio.timeout(options.timeout):
+            while True:
+                transfer = DownloadTransfer(backend, ref, options.volume or "", options.format, sink)
+                try:
+                    await _carry(transfer)
+                except BusyError as error:
+                    left = until - loop.time()
+                    if left <= 0:
+                        raise _late(error, limit) from error
+                    if str(error) != str(last):
+                        _tell_wait(error, left)
+                    last = error
+                    await asyncio.sleep(min(_LOOK, left))
+                else:
+                    return transfer
+    except TimeoutError:
+        if last is None or transfer.figures.received:
+            raise
+        raise _late(last, limit) from last
+
+
+async def _carry(transfer: DownloadTransfer) -> None:
+    """Carry it to its end, and show how far it is. Raises BusyError while the export is not ready."""
+    showing = asyncio.create_task(_show(transfer), name="progress")
+    try:
+        await transfer.run()
+    finally:
+        showing.cancel()
+        await asyncio.gather(showing, return_exceptions=True)
+        if transfer.figures.received and sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[K")
+
+
+def _tell_wait(error: BusyError, left: float) -> None:
+    """What is waited for, and for how long yet."""
+    words = f"{error.title}{_tell_since(error)}: {error.detail}"
+    hint = f"{error.hint}; " if error.hint else ""
+    sys.stderr.write(f"kvtui: {clean_line(f'{words} ({hint}waiting for {age(math.ceil(left))} at most)')}\n")
+
+
+def _late(error: BusyError, limit: float) -> LateError:
+    """That it was waited for in vain, for so many seconds."""
+    waited = f"it was waited for {age(limit)}, --timeout waits longer"
+    return LateError(
+        f"{error.title}{_tell_since(error)}", error.detail, f"{error.hint}; {waited}" if error.hint else waited
+    )
 
 
 def _tell_since(error: BusyError) -> str:

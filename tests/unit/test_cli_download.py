@@ -44,7 +44,8 @@ def fetch(cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fetc
         ((EXPORT, "--volume", "other"), 1, "has no volume other: it has spark-5-root"),
         ((EXPORT, "--format", "tar.gz"), 1, "it is offered as raw, gzip"),
         ((EXPORT, "--to", "no/such/file"), 1, "there is no folder"),
-        (("web/frontend-2-offsite", "--timeout", "0.1"), 5, "Virtual Machine web/frontend-2 is running"),
+        (("web/frontend-2-offsite", "--timeout", "3"), 5, "Virtual Machine web/frontend-2 is running"),
+        ((EXPORT, "--timeout", "0.001"), 5, "--timeout is over after "),
         ((EXPORT, "--read-only"), 1, "is read-only"),
         ((EXPORT, "--dry-run", "--volume", "other"), 1, "has no volume other"),
         ((EXPORT, "-A"), 2, "the command is about one export"),
@@ -125,14 +126,27 @@ def test_who_names_the_file_as_the_form_of_the_answer_is_told_how_to_name_it(
 def test_who_waits_for_an_export_is_told_for_what_since_when_and_how_long(
     fetch: Fetch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert fetch("web/frontend-2-offsite", "--timeout", "0.1") == 5
+    assert fetch("web/frontend-2-offsite", "--timeout", "3") == 5
     waiting, end, hint = capsys.readouterr().err.splitlines()
     told = r"kvtui: export web/frontend-2-offsite is Pending for \d\S*: Virtual Machine web/frontend-2 is running"
     assert re.match(told, waiting)
     assert "it waits until that ends" in waiting
-    assert "waiting for 1s at most" in waiting
+    assert re.search(r"waiting for [123]s at most", waiting)
     assert re.match(told, end)
     assert "--timeout waits longer" in hint
+
+
+def test_a_download_that_takes_longer_than_its_time_ends_says_so_and_leaves_nothing(
+    fetch: Fetch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fetch(EXPORT, "--timeout", "3", "-o", "json") == 5
+    told = capsys.readouterr()
+    words = f"--timeout is over after 3s; {tmp_path / 'spark-5-to-lab.img.gz'}: nothing of it was kept"
+    assert told.err.startswith(f"kvtui: {words}, the export {EXPORT} stays")
+    answer = json.loads(told.out)
+    assert answer["error"].startswith(words)
+    assert (answer["items"][0]["state"], answer["items"][0]["bytes"]) == ("failed", 0)
+    assert [path for path in tmp_path.iterdir() if path.is_file()] == []
 
 
 def test_a_file_that_is_there_is_only_written_over_by_force(
