@@ -15,7 +15,7 @@ from msgspec.structs import replace as alter
 from kvtui.joins.causes import Cause, Theme
 from kvtui.joins.ceph import is_full, judge_ceph, tell_taken
 from kvtui.joins.footing import nodes_in, nodes_of_machine
-from kvtui.joins.machine import Machine
+from kvtui.joins.machine import Machine, join_machine
 from kvtui.joins.room import requests_of, used_on
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import Record, find_condition
@@ -50,6 +50,7 @@ def foresee(view: View, found: Found, action: str, row: Any, ref: Ref, together:
     """
     if action in _STARTS and isinstance(row, Machine):
         yield from _tell_no_start(view, row)
+        yield from _tell_double(view, row, together)
     if action in _STOPS and isinstance(row, Machine):
         yield from _tell_no_return(view, row)
     if action == "vm.migrate" and isinstance(row, Machine):
@@ -84,6 +85,17 @@ def _tell_no_return(view: View, machine: Machine) -> Iterator[str]:
     """Why a VM that is to end could not be started again."""
     if machine.live is not None and (lack := _next_lack(view, machine)):
         yield _will_not_start(machine, lack)
+
+
+def _tell_double(view: View, machine: Machine, together: Collection[Ref]) -> Iterator[str]:
+    """Which of those that are started together have one identity; who runs with it already, the action says."""
+    spec = machine.vm.spec.template.spec if machine.vm is not None and machine.live is None else None
+    for link in spec.domain.firmware.links() if spec is not None else ():
+        others = [ref for ref, _ in view.linked(VirtualMachine, machine.backend, *link) if ref in together]
+        for ref in sorted(others):
+            other = join_machine(view, ref) if ref != machine.ref else None
+            if other is not None and other.live is None:
+                yield f"{ref.path} has the same UUID, and is started too"
 
 
 def _will_not_start(machine: Machine, cause: str) -> str:

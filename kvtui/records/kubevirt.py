@@ -82,6 +82,20 @@ class InstanceSpec(Struct):
         self.eviction_strategy = intern(self.eviction_strategy)
         self.node_selector = share(self.node_selector)
 
+    def identity(self, namespace: str) -> Iterator[tuple[str, str]]:
+        """What only one of those that run should have: UUID and serial of its firmware, and each MAC address that is
+        declared for a network of an attachment. On the pod network a guest's MAC address is behind its own pod.
+        """
+        firmware = self.domain.firmware
+        yield from firmware.links()
+        if firmware.serial:
+            yield "serial", firmware.serial
+        for nic in self.domain.devices.interfaces:
+            if nic.mac_address:
+                for network in self.networks:
+                    if network.name == nic.name and (attachment := network.attachment(namespace)):
+                        yield "mac", f"{attachment} {nic.mac_address.lower()}"
+
 
 class Template(Struct):
     """``spec.template`` of a VM."""
@@ -360,13 +374,13 @@ class VirtualMachineInstance(Record):
     status: InstanceStatus = msgspec.field(default_factory=InstanceStatus)
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """To its disks, networks and Secrets, the node that it runs on and the one that it moves to. Its VM may be gone
-        or unknown, and may declare other disks by now.
+        """To its disks, networks and Secrets, what makes it the only one of its kind, the node that it runs on and the
+        one that it moves to. Its VM may be gone or unknown, and may declare other disks by now.
         """
         yield from _disk_links(self.metadata.namespace, self.spec.volumes)
         yield from network_links(self.metadata.namespace, self.spec.networks)
         yield from secret_links(self.metadata.namespace, self.spec.access_credentials)
-        yield from self.spec.domain.firmware.links()
+        yield from self.spec.identity(self.metadata.namespace)
         if self.status.node_name:
             yield "node", self.status.node_name
         moving = self.status.migration_state

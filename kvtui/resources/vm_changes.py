@@ -10,6 +10,7 @@ from kvtui.backends.base import Backend, Permission
 from kvtui.backends.objects import Body
 from kvtui.joins.machine import Machine
 from kvtui.joins.rollout import tell_memory, tell_sockets
+from kvtui.joins.twins import tell_twins
 from kvtui.records.base import is_true
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.resources import sources
@@ -212,7 +213,7 @@ def _hold_size(_view: View, before: Machine, now: Machine, _clock: float) -> str
 # Run strategy and labels -------------------------------------------------------------------------------------------
 
 
-def _strategy_form(_view: View, machines: Sequence[Machine]) -> Form:
+def _strategy_form(view: View, machines: Sequence[Machine]) -> Form:
     present = {machine.run_strategy for machine in machines}
     first = machines[0].run_strategy
 
@@ -221,9 +222,12 @@ def _strategy_form(_view: View, machines: Sequence[Machine]) -> Form:
         running = sum(1 for machine in machines if machine.live is not None)
         if wanted == "Halted" and running:
             return (f"{running} running VMs are shut down" if len(machines) > 1 else "the running VM is shut down",)
-        off = len(machines) - running
+        off = [machine for machine in machines if machine.live is None]
         if wanted in ("Always", "RerunOnFailure", "Once") and off:
-            return (f"{off} VMs that are off are started" if len(machines) > 1 else "the VM is started",)
+            if len(machines) == 1:
+                return ("the VM is started", *tell_twins(view, off[0]))
+            twins = [f"{machine.ref.name}: {words}" for machine in off for words in tell_twins(view, machine)]
+            return (f"{len(off)} VMs that are off are started", *twins)
         return ()
 
     options = [

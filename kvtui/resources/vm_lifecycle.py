@@ -9,6 +9,7 @@ from kvtui.joins.causes import find_cause, is_standing
 from kvtui.joins.disk import tell_lost
 from kvtui.joins.holdups import grace_left, grace_of, hold_start, hold_stop
 from kvtui.joins.machine import Machine
+from kvtui.joins.twins import tell_twins
 from kvtui.records.base import is_true
 from kvtui.records.kubevirt import VirtualMachine
 from kvtui.resources.base import Action, Danger, lifecycle, objects
@@ -275,6 +276,7 @@ LIFECYCLE: tuple[Action[Machine], ...] = (
         settled=_started,
         outcome=_start_failure,
         awaits="starting",
+        breaks=tell_twins,
         usual=120.0,
         holds=_hold_start,
         command="start",
@@ -329,6 +331,7 @@ LIFECYCLE: tuple[Action[Machine], ...] = (
         outcome=_start_failure,
         awaits="restarting",
         danger=Danger.ASK,
+        breaks=tell_twins,
         warn=_warn_restart,
         patience=_restart_patience,
         left=grace_left,
@@ -346,6 +349,7 @@ LIFECYCLE: tuple[Action[Machine], ...] = (
         settled=_started_paused,
         outcome=_start_failure,
         awaits="starting paused",
+        breaks=tell_twins,
         usual=120.0,
         holds=_hold_start,
         footer=False,
@@ -363,6 +367,7 @@ LIFECYCLE: tuple[Action[Machine], ...] = (
         outcome=_start_failure,
         awaits="restarting by force",
         danger=Danger.TYPE,
+        breaks=tell_twins,
         warn=_warn_force_restart,
         usual=180.0,
         left=grace_left,

@@ -226,10 +226,7 @@ def _restore_form(view: View, rows: Sequence[SnapshotOfVm]) -> Form:
 
     def warn(answers: Answers) -> Sequence[str]:
         if not in_place(answers):
-            return (
-                "it has the MAC addresses, serial and UUID of the original: never run both; a clone has its own",
-                SAME_INSIDE,
-            )
+            return (f"it has {_tell_kept(row)} of the original: never run both; a clone has its own", SAME_INSIDE)
         said = [f"what was written to {included} since it was taken is lost, and so are changes of the VM's spec"]
         if row.missing:
             said.append(f"{', '.join(row.missing)} stays as it is, however new: it is not in the snapshot")
@@ -251,6 +248,14 @@ def _restore_form(view: View, rows: Sequence[SnapshotOfVm]) -> Form:
         about=(f"taken {_when(row)}, holds {included}", *_rest(row)),
         warn=warn,
     )  # fmt: skip
+
+
+def _tell_kept(row: SnapshotOfVm) -> str:
+    """What a new VM has of the one that it is a snapshot of; MAC addresses that no spec has are made at a start."""
+    if row.vm is None:
+        return "the serial, the UUID and all MAC addresses in the spec"
+    declared = any(nic.mac_address for nic in row.vm.spec.template.spec.domain.devices.interfaces)
+    return "the MAC addresses, serial and UUID" if declared else "the serial and UUID"
 
 
 def _rest(row: SnapshotOfVm) -> tuple[str, ...]:

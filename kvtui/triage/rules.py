@@ -31,6 +31,7 @@ from kvtui.triage import (
     pools,
     storage,
     tenants,
+    twins,
     virtual_networks,
     volumes,
 )
@@ -46,6 +47,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *pools.RULES,
     *virtual_networks.RULES,
     *machines.RULES,
+    *twins.RULES,
     *volumes.RULES,
     *domains.RULES,
     *blockjobs.RULES,

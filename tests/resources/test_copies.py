@@ -289,10 +289,22 @@ async def test_a_restore_into_a_new_vm_warns_of_two_with_one_identity() -> None:
     store = copies()
     row = row_of(vm_snapshot.RESOURCE, "checkout-2-nightly", store)
     chosen = SNAPSHOT_ACTIONS["snapshot.restore"]
-    assert "never run both" in said(chosen, row, store, target="new")
+    words = said(chosen, row, store, target="new")
+    assert "it has the serial and UUID of the original: never run both; a clone has its own" in words
     (done,) = await run(chosen, row, store, target="new", name="checkout-9")
     assert done[3]["spec"]["target"]["name"] == "checkout-9"
     assert "there is a VM" in draft_of(chosen, row, store, target="new", name="checkout-1").refusal
+
+
+def test_a_restore_into_a_new_vm_tells_of_mac_addresses_where_the_spec_has_them() -> None:
+    def declare(named: dict[str, Object]) -> None:
+        spec = named["checkout-2"]["spec"]["template"]["spec"]
+        spec["domain"]["devices"]["interfaces"][0]["macAddress"] = "02:00:00:00:00:01"
+
+    store = copies(declare)
+    row = row_of(vm_snapshot.RESOURCE, "checkout-2-nightly", store)
+    words = said(SNAPSHOT_ACTIONS["snapshot.restore"], row, store, target="new")
+    assert "it has the MAC addresses, serial and UUID of the original" in words
 
 
 def test_disks_that_a_restore_does_not_bring_back_are_named() -> None:
