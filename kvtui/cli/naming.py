@@ -19,6 +19,7 @@ from kvtui.records.storage import PersistentVolume, StorageClass
 from kvtui.resources import find, find_own, fold
 from kvtui.resources.base import AnyResource
 from kvtui.text import clean_line
+from kvtui.triage.hearsay import OWNERS, WORKLOADS
 from kvtui.triage.problems import Problem, label_of
 from kvtui.unseen import name_right
 
@@ -38,7 +39,11 @@ class Named(NamedTuple):
 
 _BARE: Final = frozenset(one.KIND for one in (Node, Namespace, PersistentVolume, StorageClass))
 """Kinds whose names have no slash in them, for they are in no namespace."""
-_UNLISTED: Final = {"controlplane": "KubeadmControlPlane", "bastion": "Bastion"}
+_UNLISTED: Final = {
+    "controlplane": "KubeadmControlPlane",
+    "bastion": "Bastion",
+    **{fold(word): kind for kind, label in {**WORKLOADS, **OWNERS}.items() for word in (label, kind)},
+}
 """Kinds that problems are told of, and that have no list of their own, by the words for them."""
 
 

@@ -11,6 +11,10 @@ import msgspec
 from kvtui.records.base import Record, Struct
 
 _SOCKET_FLAG: Final = "--kubelet-registration-path"
+_CNI: Final = "cni"
+"""The folder of network plugins and of what configures them: /opt/cni/bin, /etc/cni/net.d, /var/lib/cni (CNI's
+conventions, and those of OpenShift and k3s).
+"""
 
 
 class DaemonContainer(Struct):
@@ -19,10 +23,23 @@ class DaemonContainer(Struct):
     args: tuple[str, ...] = ()
 
 
+class HostPath(Struct):
+    """``hostPath``: a folder of the node."""
+
+    path: str = ""
+
+
+class DaemonVolume(Struct):
+    """One volume of its pods."""
+
+    host_path: HostPath | None = None
+
+
 class DaemonPodSpec(Struct):
     """``spec.template.spec``."""
 
     containers: tuple[DaemonContainer, ...] = ()
+    volumes: tuple[DaemonVolume, ...] = ()
 
 
 class DaemonTemplate(Struct):
@@ -31,10 +48,24 @@ class DaemonTemplate(Struct):
     spec: DaemonPodSpec = msgspec.field(default_factory=DaemonPodSpec)
 
 
+class DaemonStrategy(Struct):
+    """``spec.updateStrategy``."""
+
+    type: str = ""
+
+
+class DaemonSelector(Struct):
+    """``spec.selector``."""
+
+    match_labels: dict[str, str] = {}
+
+
 class DaemonSetSpec(Struct):
     """``spec`` of a DaemonSet."""
 
+    selector: DaemonSelector = msgspec.field(default_factory=DaemonSelector)
     template: DaemonTemplate = msgspec.field(default_factory=DaemonTemplate)
+    update_strategy: DaemonStrategy = msgspec.field(default_factory=DaemonStrategy)
 
 
 class DaemonSetStatus(Struct):
@@ -42,6 +73,7 @@ class DaemonSetStatus(Struct):
 
     desired_number_scheduled: int = 0
     number_ready: int = 0
+    updated_number_scheduled: int = 0
 
 
 class DaemonSet(Record):
@@ -51,6 +83,28 @@ class DaemonSet(Record):
 
     spec: DaemonSetSpec = msgspec.field(default_factory=DaemonSetSpec)
     status: DaemonSetStatus = msgspec.field(default_factory=DaemonSetStatus)
+
+    def links(self) -> Iterator[tuple[str, str]]:
+        """To its namespace, where VMs stand on it."""
+        if self.bears:
+            yield "namespace", self.metadata.namespace
+
+    @property
+    def bears(self) -> bool:
+        """Whether VMs stand on it: it mounts disks or connects pods to networks."""
+        return self.mounts or self.connects
+
+    @property
+    def mounts(self) -> bool:
+        """Whether its pods register a CSI driver, whichever, with their kubelets."""
+        return any(True for _ in self._sockets())
+
+    @property
+    def connects(self) -> bool:
+        """Whether it keeps the network plugins of the nodes, as far as it says so."""
+        volumes = self.spec.template.spec.volumes
+        paths = (PurePosixPath(one.host_path.path) for one in volumes if one.host_path is not None)
+        return any(_CNI in path.parts for path in paths)
 
     def registers(self, driver: str) -> bool:
         """Whether its pods register a CSI driver with their kubelets, as far as it says so.

@@ -253,6 +253,10 @@ class Deployment(Record):
     spec: DeploymentSpec = msgspec.field(default_factory=DeploymentSpec)
     status: DeploymentStatus = msgspec.field(default_factory=DeploymentStatus)
 
+    def links(self) -> Iterator[tuple[str, str]]:
+        """To its namespace."""
+        yield "namespace", self.metadata.namespace
+
 
 class EventSource(Struct):
     """Who reported an event."""
@@ -296,7 +300,8 @@ class Event(Record):
 
     def links(self) -> Iterator[tuple[str, str]]:
         """To the object that it is about, by uid, or by name where it has none; a warning by name in any case, for the
-        next object of that name; one of an application of Argo CD by the name that what it keeps bears.
+        next object of that name, by its namespace, and by what made the object; one of an application of Argo CD by the
+        name that what it keeps bears.
         """
         about = self.involved_object
         yield "about", about.uid or f"{about.kind} {about.namespace}/{about.name}"
@@ -304,6 +309,15 @@ class Event(Record):
             yield "application", about.name
         if self.type == "Warning":
             yield "warns", f"{about.kind} {about.namespace}/{about.name}"
+            yield "warns in", about.namespace
+            if self.maker:
+                yield "warns of", f"{about.kind} {about.namespace}/{self.maker}"
+
+    @property
+    def maker(self) -> str:
+        """The name of the DaemonSet or Deployment that made the pod or ReplicaSet that it is about, if one did."""
+        about = self.involved_object
+        return about.name.rpartition("-")[0] if about.kind in ("Pod", "ReplicaSet") else ""
 
     @property
     def reporter(self) -> str:

@@ -223,6 +223,10 @@ class CephCluster(Record):
 
     status: CephStatus = msgspec.field(default_factory=CephStatus)
 
+    def links(self) -> Iterator[tuple[str, str]]:
+        """To its namespace."""
+        yield "namespace", self.metadata.namespace
+
     def serves(self, driver: str) -> bool:
         """Whether it may be the one behind a CSI driver: Rook's drivers bear the namespace of their cluster."""
         return driver.endswith((".rbd.csi.ceph.com", ".cephfs.csi.ceph.com")) and (

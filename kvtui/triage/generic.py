@@ -24,7 +24,7 @@ from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import Condition, Record, find_condition, is_true
 from kvtui.records.cdi import Cdi, DataVolume
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
-from kvtui.records.kubernetes import Claim, ContainerStatus, Event, Node, Pod
+from kvtui.records.kubernetes import Claim, ContainerStatus, Deployment, Event, Node, Pod
 from kvtui.records.kubevirt import KubeVirt, Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.records.storage import PersistentVolume, StorageClass
 from kvtui.store import View
@@ -211,25 +211,32 @@ def _of_events(view: View, backend: str, record: Record, well: float, now: float
     """The newest warning about an object, while it is news and nothing has answered it: neither has the object become
     `well` since, nor has who warned said later that it goes on.
     """
-    about = _events_about(view, backend, record)
-    warnings = [
-        (event.last_seen or 0.0, event)
-        for _, event in about
-        if event.type == "Warning" and not _is_of_migration(view, backend, event)
-    ]
-    if not warnings:
+    about = [event for _, event in _events_about(view, backend, record) if not _is_of_migration(view, backend, event)]
+    event = find_news(about, now)
+    if event is None or (event.last_seen or 0.0) < well:
         return
-    seen, event = max(warnings, key=lambda item: item[0])
-    if now >= seen + EVENT_RECENT or seen < well or _is_answered(event, [other for _, other in about]):
-        return
-    severity = Severity.WARN if event.times >= REPEATED else Severity.INFO
-    sentence, step = _read(event.message or event.reason)
-    words = f"{sentence}{f' ({_times(event.times)})' if event.times > 1 else ''}"
-    evidence = Evidence(f"Event of {_name(record)}", event.reason, event.message, event.first_seen)
-    until = seen + EVENT_RECENT
+    severity, words, evidence, step = read_warning(event)
+    until = (event.last_seen or 0.0) + EVENT_RECENT
     yield _Complaint(
         severity, f"warns {event.reason}", words, evidence, step or _look_at(record), until=until, hearsay=True
     )
+
+
+def find_news(events: Sequence[Event], now: float) -> Event | None:
+    """The newest warning among what is told of an object, while it is news and nobody has told of progress since."""
+    warnings = ((event.last_seen or 0.0, event) for event in events if event.type == "Warning")
+    seen, event = max(warnings, key=lambda item: item[0], default=(0.0, None))
+    return event if event is not None and now < seen + EVENT_RECENT and not _is_answered(event, events) else None
+
+
+def read_warning(event: Event) -> tuple[Severity, str, Evidence, str]:
+    """How grave a warning is, what it says, as evidence, and the step where its message is known."""
+    about = event.involved_object
+    sentence, step = _read(event.message or event.reason)
+    words = f"{sentence}{f' ({_times(event.times)})' if event.times > 1 else ''}"
+    subject = f"Event of {_KINDS.get(about.kind, about.kind)} {about.name}"
+    evidence = Evidence(subject, event.reason, event.message, event.first_seen)
+    return Severity.WARN if event.times >= REPEATED else Severity.INFO, words, evidence, step
 
 
 def _read(words: str) -> tuple[str, str]:
@@ -240,9 +247,14 @@ def _read(words: str) -> tuple[str, str]:
 
 def _look_at(record: Record) -> str:
     """Where to look for what no rule knows."""
-    meta, kind = record.metadata, _PLAIN_KINDS.get(record.KIND, record.KIND.lower())
-    where = f" -n {meta.namespace}" if meta.namespace else ""
-    return f"kubectl describe {kind}{where} {meta.name}{_LOOKS.get(type(record), '')}"
+    meta = record.metadata
+    return f"{describe_with(record.KIND, meta.namespace, meta.name)}{_LOOKS.get(type(record), '')}"
+
+
+def describe_with(kind: str, namespace: str, name: str) -> str:
+    """The command that shows all of an object."""
+    where = f" -n {namespace}" if namespace else ""
+    return f"kubectl describe {_PLAIN_KINDS.get(kind, kind.lower())}{where} {name}"
 
 
 _PLAIN_KINDS: Final = {
@@ -262,13 +274,19 @@ _LOOKS: Final[Mapping[type[Record], str]] = {
 
 def _events_about(view: View, backend: str, record: Record) -> list[tuple[Ref, Event]]:
     """What is told of an object, by its uid; of a node, the kubelet tells with its name for the uid. Who writes events
-    by hand leaves the uid out: what such a one says from before the object was made is of another.
+    by hand leaves the uid out: what such a one says from before the object was made is of another. What is told of the
+    ReplicaSets of a Deployment is told of that.
     """
     meta = record.metadata
     uids = [meta.uid, meta.name] if isinstance(record, Node) else [meta.uid]
     by_uid = [found for uid in uids if uid for found in view.linked(Event, backend, "about", uid)]
     by_name = view.linked(Event, backend, "about", f"{record.KIND} {meta.namespace}/{meta.name}")
+    if isinstance(record, Deployment):
+        by_name += view.linked(Event, backend, "warns of", f"{REPLICA_SET} {meta.namespace}/{meta.name}")
     return by_uid + [(ref, event) for ref, event in by_name if (event.last_seen or 0.0) >= (record.created or 0.0)]
+
+
+REPLICA_SET: Final = "ReplicaSet"
 
 
 def _is_answered(warning: Event, events: Iterable[Event]) -> bool:
@@ -312,6 +330,7 @@ _KINDS: Final = {
     "VirtualMachineInstance": "VMI",
     "PersistentVolumeClaim": "PVC",
     "PersistentVolume": "PV",
+    "NetworkAttachmentDefinition": "NAD",
 }
 
 
@@ -356,9 +375,10 @@ def _rule(type_: type[Record], label: str, leave: Callable[[Record], bool] = lam
 
     def of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
         about = event.involved_object
-        if about.kind != type_.KIND or not _counts(view, ref, event):
+        made = type_ is Deployment and about.kind == REPLICA_SET
+        if (about.kind != type_.KIND and not made) or not _counts(view, ref, event):
             return ()
-        record = view.get(type_, ref.backend, about.namespace, about.name)
+        record = view.get(type_, ref.backend, about.namespace, event.maker if made else about.name)
         return (record.ref(ref.backend),) if record is not None else ()
 
     related: Mapping[type[Record], Related] = {type_: itself, Event: of_event}
@@ -406,6 +426,7 @@ RULES: Final = (
     _rule(PersistentVolume, "volume"),
     _rule(StorageClass, "class"),
     _rule(Pod, "pod", _of_launcher),
+    _rule(Deployment, "deployment"),
     _rule(KubeVirt, "kubevirt"),
     _rule(Cdi, "cdi"),
     _rule(VmSnapshot, "snapshot"),

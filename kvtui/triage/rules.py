@@ -21,6 +21,7 @@ from kvtui.triage import (
     generic,
     gitops,
     guest,
+    hearsay,
     hosts,
     imports,
     layers,
@@ -67,4 +68,5 @@ RULES: Final[tuple[Rule, ...]] = (
     *copies.RULES,
     *layers.RULES,
     *generic.RULES,
+    *hearsay.RULES,
 )
