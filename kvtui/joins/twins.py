@@ -13,7 +13,6 @@ from kvtui.records.kubevirt import InstanceSpec, VirtualMachineInstance
 from kvtui.store import View
 
 _NAMED: Final = 3
-_WORDS: Final = {"uuid": "UUID", "serial": "serial"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +25,9 @@ class Twin:
     """As `InstanceSpec.identity` has it."""
 
     def tell(self, namespace: str) -> str:
-        """In a sentence, to one who looks at that namespace: ``web-1 runs with the same UUID and serial``."""
+        """In a sentence, to one who looks at that namespace: ``web-1 runs with the same UUID``."""
         name = self.ref.name if self.ref.namespace == namespace else self.ref.path
-        *most, last = (_WORDS.get(link) or _tell_mac(value) for link, value in self.shared)
+        *most, last = (_tell_mac(value) if link == "mac" else "UUID" for link, value in self.shared)
         what = f"{', '.join(most)} and {last}" if most else last
         return f"{name} {'runs' if self.vmi.is_running else 'starts'} with the same {what}"
 

@@ -66,11 +66,9 @@ class Firmware(Struct):
     """``domain.firmware``."""
 
     uuid: str = ""
-    serial: str = ""
 
     def __post_init__(self) -> None:
         self.uuid = intern(self.uuid)
-        self.serial = intern(self.serial)
 
     def links(self) -> Iterator[tuple[str, str]]:
         """By which the node that runs in the VM is known."""

@@ -83,13 +83,11 @@ class InstanceSpec(Struct):
         self.node_selector = share(self.node_selector)
 
     def identity(self, namespace: str) -> Iterator[tuple[str, str]]:
-        """What only one of those that run should have: UUID and serial of its firmware, and each MAC address that is
-        declared for a network of an attachment. On the pod network a guest's MAC address is behind its own pod.
+        """What only one of those that run should have: the UUID of its firmware, and each MAC address that is declared
+        for a network of an attachment. On the pod network a guest's MAC address is behind its own pod; a serial is
+        given to many on purpose.
         """
-        firmware = self.domain.firmware
-        yield from firmware.links()
-        if firmware.serial:
-            yield "serial", firmware.serial
+        yield from self.domain.firmware.links()
         for nic in self.domain.devices.interfaces:
             if nic.mac_address:
                 for network in self.networks:

@@ -14,7 +14,6 @@ from kvtui.triage.base import LINGER, WELL, Judgement, Rule
 
 _SETTLE: Final = 30.0
 """Seconds for which both may run: as long as a move into another namespace hands over."""
-_FIELDS: Final = {"uuid": "spec.domain.firmware.uuid", "serial": "spec.domain.firmware.serial"}
 
 
 def _judge(view: View, ref: Ref, _now: float) -> Judgement:
@@ -28,7 +27,9 @@ def _judge(view: View, ref: Ref, _now: float) -> Judgement:
     first = earlier[0]
     link, value = first.shared[0]
     since = running_since(machine.vmi)
-    evidence = Evidence(f"VMI {first.ref.path}", _FIELDS.get(link, "interfaces.macAddress"), value, since)
+    evidence = Evidence(
+        f"VMI {first.ref.path}", "interfaces.macAddress" if link == "mac" else "spec.domain.firmware.uuid", value, since
+    )
     cause = first.tell(machine.ref.namespace)
     step = "stop the one that is the copy; one that is to run beside the original is made by a clone, not by a restore"
     return Judgement(
@@ -63,7 +64,7 @@ RULES: Final = (
         {VirtualMachine: machines_of_vm, VirtualMachineInstance: _with_twins},
         settle=_SETTLE,
         linger=LINGER,
-        detects="two VMs of one cluster that run with the same UUID, serial, or MAC address in one network",
+        detects="two VMs of one cluster that run with the same UUID, or MAC address in one network",
         severities="warn",
     ),
 )

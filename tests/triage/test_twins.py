@@ -63,12 +63,12 @@ def found(items: list[Object], *, waits: bool = False) -> Any:
 def test_the_later_of_two_that_run_with_one_uuid_is_told_with_the_earlier() -> None:
     (finding,) = found(twins())
     assert (finding.subject.name, finding.severity, finding.trouble) == ("web-2", Severity.WARN, "has a twin")
-    assert finding.cause == "web-1 runs with the same UUID and serial"
+    assert finding.cause == "web-1 runs with the same UUID"
     assert finding.evidence[0].field == "spec.domain.firmware.uuid"
 
 
 def test_a_twin_in_another_namespace_is_named_with_its_own() -> None:
-    assert found(twins(space="lab"))[0].cause == "shop/web-1 runs with the same UUID and serial"
+    assert found(twins(space="lab"))[0].cause == "shop/web-1 runs with the same UUID"
 
 
 def test_one_mac_address_in_one_network_is_told() -> None:
@@ -115,7 +115,7 @@ def row_of(store: Store, name: str) -> Machine:
 @pytest.mark.parametrize("action_id", ["vm.start", "vm.start_paused", "vm.restart", "vm.force_restart"])
 def test_who_runs_with_its_identity_is_asked_about_before_it_is_started(action_id: str) -> None:
     store, row = off(twins())
-    assert list(ACTIONS[action_id].breaks(store, row)) == ["web-1 runs with the same UUID and serial"]
+    assert list(ACTIONS[action_id].breaks(store, row)) == ["web-1 runs with the same UUID"]
     assert list(ACTIONS[action_id].breaks(store, row_of(store, "web-1"))) == []
     store, row = off(with_one_mac())
     words = "web-1 runs with the same MAC address 02:aa:00:00:00:01 in network shop/db-vlan120"
@@ -126,7 +126,7 @@ def test_a_twin_that_is_starting_counts() -> None:
     items = twins()
     items[1]["status"]["phase"] = "Scheduling"
     store, row = off(items)
-    assert list(ACTIONS["vm.start"].breaks(store, row)) == ["web-1 starts with the same UUID and serial"]
+    assert list(ACTIONS["vm.start"].breaks(store, row)) == ["web-1 starts with the same UUID"]
 
 
 @pytest.mark.parametrize(("strategy", "told"), [("Always", True), ("Manual", False)])
@@ -136,7 +136,7 @@ def test_a_run_strategy_that_starts_it_says_so_too(strategy: str, told: bool) ->
     assert form is not None
     draft = Draft(form(store, [row]))
     draft.put("strategy", strategy)
-    assert ("web-1 runs with the same UUID and serial" in draft.warnings) is told
+    assert ("web-1 runs with the same UUID" in draft.warnings) is told
 
 
 def test_two_that_are_started_together_are_told_of_each_other() -> None:
