@@ -13,7 +13,7 @@ from kvtui.model import Care, Ref
 from kvtui.records.base import Record, is_true
 from kvtui.records.cdi import DataVolume
 from kvtui.records.clusters import ClusterMachine
-from kvtui.records.copies import VmSnapshot
+from kvtui.records.copies import VmClone, VmRestore, VmSnapshot
 from kvtui.records.gitops import Application
 from kvtui.records.kubernetes import Claim, Namespace
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
@@ -130,6 +130,8 @@ def name_managers(view: View, needs: Permission, ref: Ref, record: Record) -> Se
     if not lasts(needs, record):
         return ()
     deletes = needs.verb == "delete"
+    if isinstance(record, VirtualMachine) and _is_copy(view, ref, record):
+        return tuple(_owners(record, deletes=deletes))
     application = _argo_application(record)
     if application and _leaves_be(view, ref.backend, application):
         words = f"self-heal of Argo CD application {application} is off: this lasts until it is synced next"
@@ -139,6 +141,21 @@ def name_managers(view: View, needs: Permission, ref: Ref, record: Record) -> Se
         for manager in _managers(record)
     ]
     return (*told, *_makers(record, deletes=deletes))
+
+
+def _is_copy(view: View, ref: Ref, vm: VirtualMachine) -> bool:
+    """Whether a restore or a clone made the VM: its labels and annotations are those of the original then, and who
+    manages by them does not know it. One that was taken back in place was there before its restore.
+    """
+    mark, created = vm.metadata.annotations.last_restore, vm.created
+    if not mark or created is None:
+        return False
+    restores = view.linked(VmRestore, ref.backend, "vm", ref.path)
+    # A clone deletes its restore.
+    made = [one for _, one in restores if mark == f"{one.metadata.name}-{one.metadata.uid}"] or [
+        one for _, one in view.linked(VmClone, ref.backend, "vm", ref.path)
+    ]
+    return any(one.created is not None and one.created <= created for one in made)
 
 
 def _leaves_be(view: View, backend: str, name: str) -> bool:
@@ -174,6 +191,14 @@ def _makers(record: Record, *, deletes: bool) -> Iterator[str]:
             yield f"Cluster API will make it anew: it is a machine of cluster {cluster}"
         else:
             yield f"your change will be undone by Cluster API when it replaces this machine of cluster {cluster}"
+    yield from _owners(record, deletes=deletes)
+    manager = labels.get("app.kubernetes.io/managed-by", "")
+    if manager and manager != "Helm":
+        yield f"{manager} manages it, and may undo your change"
+
+
+def _owners(record: Record, *, deletes: bool) -> Iterator[str]:
+    """The pool that it is one of."""
     controller = record.controller
     if controller is not None and controller.kind in _POOLS:
         pool = f"{_POOLS[controller.kind]} {controller.name}"
@@ -181,9 +206,6 @@ def _makers(record: Record, *, deletes: bool) -> Iterator[str]:
             yield f"{pool} makes another in its place"
         else:
             yield f"your change will be undone by {pool} when its template changes"
-    manager = labels.get("app.kubernetes.io/managed-by", "")
-    if manager and manager != "Helm":
-        yield f"{manager} manages it, and may undo your change"
 
 
 def _argo_application(record: Record) -> str:

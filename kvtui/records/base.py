@@ -94,6 +94,8 @@ class Annotations(Struct):
     """Of Argo CD: ``APPLICATION:GROUP/KIND:NAMESPACE/NAME``."""
     helm_release: str = msgspec.field(default="", name="meta.helm.sh/release-name")
     """Of Helm, on what it installed itself."""
+    last_restore: str = msgspec.field(default="", name="restore.kubevirt.io/lastRestoreUID")
+    """On a VM that a restore made or took back: the restore's ``NAME-UID``."""
     clone_fallback: str = msgspec.field(default="", name="cdi.kubevirt.io/cloneFallbackReason")
     """Of CDI, on a claim that it fills: why it copies the source in full."""
     paused: str | None = msgspec.field(default=None, name="cluster.x-k8s.io/paused")

@@ -15,7 +15,7 @@ from kvtui.backends.base import Permission
 from kvtui.model import Care, Ref
 from kvtui.records.base import Condition, Meta, Record
 from kvtui.records.clusters import ClusterMachine, MachineStatus
-from kvtui.records.copies import Reference, SnapshotSpec, VmSnapshot
+from kvtui.records.copies import CloneSpec, Reference, RestoreSpec, SnapshotSpec, VmClone, VmRestore, VmSnapshot
 from kvtui.records.kubernetes import Claim, Namespace
 from kvtui.records.kubevirt import VirtualMachine
 from kvtui.records.libvirt import Disk, Domain, DomainState, Host, StorageVolume
@@ -232,6 +232,51 @@ async def test_of_several_vms_only_the_managed_one_is_said_to_be_undone(stage: S
     stage.put(alter(vm(), annotations={ARGO: f"shop:kubevirt.io/VirtualMachine:shop/{RUNNING}"}))
     said = [line for line in await warn(stage, "vm.stop", RUNNING, "net-1") if "undone" in line]
     assert said == [f"shop/{RUNNING}: your change will be undone by Argo CD application shop"]
+
+
+MANAGED = {
+    "app.kubernetes.io/managed-by": "Helm",
+    "argocd.argoproj.io/instance": "shop",
+    "kustomize.toolkit.fluxcd.io/name": "apps",
+    "cluster.x-k8s.io/cluster-name": "tenant",
+}
+
+
+def copied_by(kind: type[VmRestore] | type[VmClone], asked: str) -> Record:
+    """A restore or clone to dv-1, asked for at that time."""
+    target = Reference(kind="VirtualMachine", name=RUNNING)
+    meta = Meta(name="r", namespace="shop", uid="1", creation_timestamp=asked)
+    if kind is VmClone:
+        return VmClone(metadata=meta, spec=CloneSpec(target=target))
+    return VmRestore(metadata=meta, spec=RestoreSpec(target=target))
+
+
+@pytest.mark.parametrize("kind", [VmRestore, VmClone])
+@pytest.mark.parametrize(
+    ("asked", "mark", "is_copy"),
+    [
+        ("2026-11-20T00:00:00Z", "r-1", True),
+        ("2026-11-21T02:00:00Z", "r-1", False),
+        ("2026-11-20T00:00:00Z", "", False),
+    ],
+    ids=["made by it", "taken back by it", "made by somebody else"],
+)
+async def test_nobody_manages_a_copy_by_what_it_has_from_its_original(
+    stage: Stage, kind: type[VmRestore] | type[VmClone], asked: str, mark: str, is_copy: bool
+) -> None:
+    annotations = {"meta.helm.sh/release-name": "shop", "restore.kubevirt.io/lastRestoreUID": mark}
+    made = {"creationTimestamp": "2026-11-21T01:00:00Z", "labels": MANAGED, "annotations": annotations}
+    stage.put(alter(vm(), **made), copied_by(kind, asked))
+    managers = [line for line in await warn(stage, "vm.delete", RUNNING) if "anew" in line]
+    assert (managers == []) is is_copy
+    assert ("the next upgrade of Helm release shop will make it anew" in managers) is not is_copy
+
+
+async def test_a_copy_that_a_pool_took_in_is_one_of_that_pool(stage: Stage) -> None:
+    annotations = {"restore.kubevirt.io/lastRestoreUID": "r-1"}
+    made = {"creationTimestamp": "2026-11-21T01:00:00Z", "labels": MANAGED, "annotations": annotations}
+    stage.put(alter(vm(), **made, ownerReferences=POOL), copied_by(VmRestore, "2026-11-20T00:00:00Z"))
+    assert "pool web makes another in its place" in await warn(stage, "vm.delete", RUNNING)
 
 
 # What falls with it ----------------------------------------------------------------------------------------------
