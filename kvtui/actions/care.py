@@ -150,11 +150,10 @@ def _is_copy(view: View, ref: Ref, vm: VirtualMachine) -> bool:
     mark, created = vm.metadata.annotations.last_restore, vm.created
     if not mark or created is None:
         return False
-    restores = view.linked(VmRestore, ref.backend, "vm", ref.path)
+    restores = [one for _, one in view.linked(VmRestore, ref.backend, "vm", ref.path)]
+    made: list[Record] = [one for one in restores if mark == f"{one.metadata.name}-{one.metadata.uid}"]
     # A clone deletes its restore.
-    made = [one for _, one in restores if mark == f"{one.metadata.name}-{one.metadata.uid}"] or [
-        one for _, one in view.linked(VmClone, ref.backend, "vm", ref.path)
-    ]
+    made = made or [one for _, one in view.linked(VmClone, ref.backend, "vm", ref.path)]
     return any(one.created is not None and one.created <= created for one in made)
 
 
