@@ -117,7 +117,9 @@ class Finding:
     step: str = ""
     """The next thing to do."""
     root: Ref | None = None
-    """The object at fault where that is another than the subject; it need not exist."""
+    """What is at fault where that is another than the subject; it need not exist, nor be an object at all."""
+    at_root: Finding | None = None
+    """What is said of the root where several rest on it and its rule finds nothing: it is of the root's own voice."""
     about: tuple[Ref, ...] = ()
     """Others that it tells of, as of itself: they have no finding of their own for it."""
 

@@ -43,6 +43,18 @@ _UNLISTED: Final = {
     "controlplane": "KubeadmControlPlane",
     "bastion": "Bastion",
     **{fold(word): kind for kind, label in {**WORKLOADS, **OWNERS}.items() for word in (label, kind)},
+    "affinity": "NodeAffinity",
+    "cordon": "Cordon",
+    "cpu": "CPU",
+    "cpufeature": "CPUFeature",
+    "cpumodel": "CPUModel",
+    "device": "Device",
+    "drain": "Drain",
+    "hostcpu": "HostCPU",
+    "label": "Label",
+    "machinetype": "MachineType",
+    "memory": "Memory",
+    "taint": "Taint",
 }
 """Kinds that problems are told of, and that have no list of their own, by the words for them."""
 
@@ -98,7 +110,8 @@ def _find_told(fleet: Fleet, text: str, namespace: str | None, problems: Sequenc
     listed = find(word, fleet.resources) if slash else None
     kinds = {source.kind for source in listed.own} if listed is not None else set()
     for finding in chain.from_iterable(problem.findings for problem in problems):
-        roots = [(label_of(finding.root), finding.root)] if finding.root is not None else []
+        spoken = [(one.label, one.subject) for one in (finding.at_root,) if one is not None]
+        roots = spoken or [(label_of(finding.root), finding.root)] if finding.root is not None else []
         for label, ref in ((finding.label, finding.subject), *roots):
             meant = fold(word) in (fold(label), fold(ref.kind)) or ref.kind in kinds
             if _is_named(ref, name if meant else text, namespace):

@@ -42,6 +42,21 @@ class Theme(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What stops others just as well and mostly is no object: a taint, a CPU model that no node offers."""
+
+    kind: str
+    name: str
+    """Without figures that come and go, so that it stays the same."""
+    label: str
+    trouble: str
+    sentence: str
+    """The cause without what only one of those asks for that it stops."""
+    rule: str = ""
+    """The rule that tells of it, where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cause:
     """What holds something up: the culprit and its value in one sentence, and where that stands."""
 
@@ -55,6 +70,8 @@ class Cause:
     """What else tells."""
     over: bool = False
     """Whether it is mended already, and whoever was refused has not tried again."""
+    obstacle: Obstacle | None = None
+    """What is at fault where no culprit is."""
 
 
 def find_cause(machine: Machine) -> Cause | None:

@@ -35,6 +35,7 @@ from kvtui.triage.messages import read_message, step_for
 from kvtui.triage.outdated import tell_outdated
 from kvtui.triage.pace import START, STOP_GRACE, pace_of
 from kvtui.triage.refusals import explain_refusal
+from kvtui.triage.roots import rest_on
 from kvtui.triage.scheduling import explain_scheduling, unready
 from kvtui.triage.storage import BIND_LIMIT, IO_ERROR, explain_claim, explain_io_error, name_claim, tells
 from kvtui.triage.targets import newest_warning
@@ -278,8 +279,7 @@ def _tell_unseen(view: View, machine: Machine) -> str:
 
 def _caused(machine: Machine, severity: Severity, trouble: str, cause: Cause, since: float | None) -> Finding:
     evidence = (cause.evidence, *cause.more)
-    root = Ref(machine.backend, *cause.culprit) if cause.culprit is not None else None
-    return replace(_finding(machine, severity, trouble, cause.sentence, since, evidence, cause.step), root=root)
+    return rest_on(_finding(machine, severity, trouble, cause.sentence, since, evidence, cause.step), cause)
 
 
 def _explain(view: View, machine: Machine, now: float) -> Cause | None:

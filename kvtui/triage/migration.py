@@ -18,6 +18,7 @@ from kvtui.triage.base import LOOK_AGAIN, WELL, Judgement, Rule
 from kvtui.triage.convergence import copy_of
 from kvtui.triage.messages import read_message, step_for
 from kvtui.triage.pace import PREPARATION, pace_of
+from kvtui.triage.roots import rest_on
 from kvtui.triage.targets import (
     UNSCHEDULABLE_LIMIT,
     explain_found_no_node,
@@ -135,7 +136,7 @@ def _without_target(view: View, move: Move, ref: Ref, ended: float) -> Finding:
     sentence = why.sentence if why.sentence.startswith("no ") else f"no node took its target pod: {why.sentence}"
     step = why.step or "free capacity on another node, then migrate it again"
     evidence = (why.evidence, *why.more)
-    return _finding(move, ref, Severity.BAD, "found no target", sentence, ended, evidence, step)
+    return rest_on(_finding(move, ref, Severity.BAD, "found no target", sentence, ended, evidence, step), why)
 
 
 def _told_by_events(view: View, ref: Ref) -> str:
@@ -217,7 +218,7 @@ def _judge_preparing(view: View, move: Move, ref: Ref, now: float) -> Judgement:
         step = f"{refused.step or 'free capacity on another node'}; {left}"
         evidence = (refused.evidence, *refused.more)
         finding = _finding(move, ref, Severity.WARN, "finds no target", refused.sentence, since, evidence, step)
-        return Judgement(finding)
+        return Judgement(rest_on(finding, refused))
     pace = pace_of(view, ref.backend, PREPARATION, now)
     if now < since + pace.limit:
         return Judgement(again=since + pace.limit, over=True)

@@ -28,6 +28,7 @@ def tell_outdated(machine: Machine, told: Cause) -> Cause:
         sentence=f"its VM asks for {asks} by now, the instance that waits still for {keeps}: {told.sentence}",
         step="restart it: the new instance is made as the VM is now",
         more=(*told.more, Evidence(f"VM {vm.metadata.name}", "spec.template.spec", asks)),
+        obstacle=None,
     )
 
 

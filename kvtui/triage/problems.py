@@ -25,6 +25,8 @@ class Problem:
     """At the root; where nothing is found in the root itself and one thing suffers from it, what is found in that."""
     effects: tuple[Finding, ...] = ()
     """The worst first."""
+    spoken: bool = False
+    """Whether the finding says no more than what the effects say of their root."""
 
     @property
     def severity(self) -> Severity:
@@ -50,12 +52,13 @@ class Problem:
 
 def group_problems(findings: Sequence[Finding]) -> tuple[Problem, ...]:
     """Findings by their roots, in the order in which they come: the worst first."""
-    by_subject: dict[_Name, Finding] = {}
+    by_name: dict[_Name, Finding] = {}
     for finding in findings:
-        by_subject.setdefault(finding.subject[:4], finding)
+        by_name.setdefault(finding.subject[:4], finding)
+        by_name[(*finding.subject[:4], finding.rule)] = finding
     groups: dict[_Name, list[Finding]] = {}
     for finding in findings:
-        groups.setdefault(_root_name(finding, by_subject), []).append(finding)
+        groups.setdefault(_root_name(finding, by_name), []).append(finding)
     problems = [_make_problem(name, members) for name, members in groups.items()]
     return tuple(sorted(problems, key=_worst_problem_first))
 
@@ -65,14 +68,14 @@ def _worst_problem_first(problem: Problem) -> tuple[int, bool, float, str, str]:
     return (-problem.severity, *order[1:]) if problem.effects else order
 
 
-def _root_name(finding: Finding, by_subject: dict[_Name, Finding]) -> _Name:
+def _root_name(finding: Finding, by_name: dict[_Name, Finding]) -> _Name:
     """What to group by: the last root on the way down, or the finding itself where there is none."""
     if finding.root is None:
         return (*finding.subject[:4], finding.rule)
     seen = {finding.subject[:4]}
     while finding.root is not None:
         name = finding.root[:4]
-        below = by_subject.get(name)
+        below = by_name.get(name if finding.at_root is None else (*name, finding.at_root.rule))
         if below is None:
             return name
         if name in seen:
@@ -95,6 +98,9 @@ def _make_problem(name: _Name, members: Sequence[Finding]) -> Problem:
     root = nearest[0].root
     assert root is not None
     oldest = min((one.since for one in members if one.since is not None), default=None)
+    spoken = next((one.at_root for one in nearest if one.at_root is not None), None)
+    if spoken is not None:
+        return Problem(replace(spoken, since=oldest), tuple(members), spoken=True)
     finding = replace(nearest[0], subject=root, label=label_of(root), trouble="is at fault", since=oldest)
     return Problem(finding, tuple(members))
 

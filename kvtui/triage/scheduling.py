@@ -6,27 +6,25 @@ launcher pod asks for. What these do not tell (host ports, affinity between pods
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from kvtui.joins.causes import Cause, list_refusals
-from kvtui.joins.landing import HOSTNAME
+from kvtui.joins.causes import Cause, Obstacle, list_refusals
 from kvtui.joins.machine import Machine
 from kvtui.joins.room import requests_of, used_on
 from kvtui.model import Evidence
 from kvtui.records.base import find_condition, is_true
 from kvtui.records.kubernetes import Node, Pod
-from kvtui.records.placement import fits
-from kvtui.records.storage import PersistentVolume
 from kvtui.store import View
 from kvtui.text import parse_time, quantity, size
+from kvtui.triage.base import BACKEND
+from kvtui.triage.capacity import takes_vms
+from kvtui.triage.demands import SCHEDULABLE, Demand, list_demands
 from kvtui.triage.messages import step_for
 
 _NAMED: Final = 3
 """Nodes that a sentence names before it counts them."""
-_SCHEDULABLE: Final = "kubevirt.io/schedulable"
 _DRAIN: Final = "kubevirt.io/drain"
 _KEEPS_OUT: Final = frozenset({"NoSchedule", "NoExecute"})
 _OF_CONDITIONS: Final = frozenset(
@@ -37,24 +35,8 @@ _OF_CONDITIONS: Final = frozenset(
     }
 )
 """Taints that only repeat what the node says of itself."""
+_CORDON: Final = Obstacle("Cordon", "", "cordon", "keeps VMs off", "")
 _AMOUNTS: Final = ("memory", "cpu")
-
-_Nodes = Mapping[str, Node]
-
-
-@dataclass(frozen=True, slots=True)
-class _Demand:
-    """Something that only some nodes have, and that the VM cannot do without."""
-
-    has: str
-    """What is said of nodes that have it: ``have the label disk=ssd``."""
-    nobody: str
-    """The sentence for the case that no node has it."""
-    step: str
-    evidence: Evidence
-    nodes: frozenset[str]
-    only: str = ""
-    """The sentence for the case that one node has it, with ``{}`` for its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +57,8 @@ class _Block:
     """Whether what runs on it now goes before it can take anything."""
     full: bool = False
     """Whether there would be no room either."""
+    obstacle: Obstacle | None = None
+    """What others meet there just as well; without a name where it is called by the nodes that it is on."""
 
 
 def explain_scheduling(view: View, machine: Machine, told: Cause, leaving: str = "") -> Cause:
@@ -87,14 +71,15 @@ def explain_scheduling(view: View, machine: Machine, told: Cause, leaving: str =
     fallback = replace(told, step=_step_of(told.evidence.value))
     if pod is None or not nodes:
         return fallback
-    demands = list(_demands(view, machine, pod, nodes))
+    demands = list(list_demands(view, machine, pod, nodes))
     for demand in demands:
+        cause = replace(told, step=demand.step, more=(demand.evidence,))
         if not demand.nodes:
-            return replace(told, sentence=demand.nobody, step=demand.step, more=(demand.evidence,))
+            return replace(cause, sentence=demand.nobody, obstacle=demand.obstacle)
         if demand.nodes == {leaving}:
             sentence = f"only {leaving}, where it runs, {_verb(demand.has, 1)}"
-            return replace(told, sentence=sentence, step=demand.step, more=(demand.evidence,))
-    for_vms = frozenset(name for name, node in nodes.items() if _SCHEDULABLE in node.metadata.labels) - {leaving}
+            return replace(cause, sentence=sentence, obstacle=_on_one_node(demand, leaving))
+    for_vms = frozenset(name for name, node in nodes.items() if SCHEDULABLE in node.metadata.labels) - {leaving}
     narrow = [demand for demand in demands if not demand.nodes >= for_vms]
     left = for_vms.intersection(*(demand.nodes for demand in narrow))
     if not left:
@@ -134,90 +119,32 @@ _TOLD_BY_NODES: Final = ("untolerated taint", "node affinity", "node selector", 
 """Of the scheduler's refusals those that follow from labels, taints and cordons; of volumes' node affinity too."""
 
 
-# What it demands ---------------------------------------------------------------------------------------------------
-
-
-def _demands(view: View, machine: Machine, pod: Pod, nodes: _Nodes) -> Iterator[_Demand]:
-    """One for each label that it selects by, its node affinity, and each volume that is not everywhere."""
-    subject = f"Pod {pod.metadata.name}"
-    named = [name for name, node in nodes.items() if _SCHEDULABLE in node.metadata.labels]
-    if pod.spec.node_selector.get(_SCHEDULABLE) and not named:
-        words = f"no node has the label {_SCHEDULABLE}, which virt-handler sets where VMs can run"
-        evidence = Evidence(subject, "spec.nodeSelector", f"{_SCHEDULABLE}=true")
-        yield _Demand("", words, "see whether the virt-handler pods run", evidence, frozenset())
-    for key, value in pod.spec.node_selector.items():
-        if key != _SCHEDULABLE:
-            having = frozenset(name for name, node in nodes.items() if node.metadata.labels.get(key) == value)
-            yield _of_label(machine, subject, key, value, having, nodes)
-    if terms := pod.spec.terms:
-        words = " or ".join(term.words for term in terms)
-        yield _Demand(
-            f"meet its node affinity ({words})",
-            f"no node meets its node affinity: {words}",
-            "correct the VM's affinity, or label a node",
-            Evidence(subject, "spec.affinity.nodeAffinity", words),
-            frozenset(name for name, node in nodes.items() if fits(terms, node.metadata.labels)),
-        )
-    for claim in machine.claims:
-        volume = view.get(PersistentVolume, machine.backend, "", claim.spec.volume_name)
-        if volume is not None and volume.terms:
-            name, homes = claim.metadata.name, ", ".join(volume.homes) or "no node"
-            yield _Demand(
-                f"can use its PVC {name}",
-                f"its PVC {name} can be used on {homes} only, and the cluster has no such node",
-                "bring that node back, or restore the disk to another",
-                Evidence(f"PV {volume.metadata.name}", "spec.nodeAffinity", f"{homes} (PVC {name})"),
-                frozenset(one for one, node in nodes.items() if fits(volume.terms, node.metadata.labels)),
-                f"its PVC {name} can be used on {{}} only",
-            )
-
-
-def _of_label(machine: Machine, subject: str, key: str, value: str, having: frozenset[str], nodes: _Nodes) -> _Demand:
-    """A label in plain words: those of CPUs, machine types and clocks are kubevirt-api.md 2.9."""
-    evidence = Evidence(subject, "spec.nodeSelector", f"{key}={value}")
-    prefix, _, name = key.partition("/")
-    if prefix.startswith("cpu-model."):
-        words, wanted = f"CPU model {name}", machine.spec.domain.cpu.model
-        if wanted == name:
-            evidence = Evidence(f"VM {machine.record.metadata.name}", "domain.cpu.model", name)
-        offered = _offered(nodes, prefix)
-        step = f"choose a CPU model that the nodes offer ({', '.join(offered)}), or host-model" if offered else ""
-        return _Demand(f"offer {words}", f"no node offers {words}", step, evidence, having)
-    if prefix.startswith("cpu-model-migration."):
-        step = "set a domain.cpu.model that all nodes offer instead of host-model, or add a node with that CPU"
-        return _Demand(f"can take a guest of CPU {name}", f"no node can take a guest of CPU {name}, that of its host "
-                       "(host-model)", step, evidence, having)  # fmt: skip
-    if prefix.startswith("cpu-feature."):
-        step = "leave the feature out of domain.cpu.features, or choose a model that the nodes offer"
-        return _Demand(f"have CPU feature {name}", f"no node's CPU has feature {name}", step, evidence, having)
-    if prefix.startswith("machine-type."):
-        step = "choose a domain.machine.type that the nodes offer, such as q35"
-        return _Demand(f"offer machine type {name}", f"no node offers machine type {name}", step, evidence, having)
-    if key == HOSTNAME:
-        step = "correct its nodeSelector, or bring that node back"
-        words = f"its nodeSelector allows node {value} only, and there is none of that name"
-        only = "its nodeSelector allows {} only"
-        return _Demand("are what its nodeSelector allows", words, step, evidence, having, only)
-    words = f"the label {key}{f'={value}' if value else ''}"
-    step = f"correct its nodeSelector, or label a node: kubectl label node NAME {key}={value}"
-    return _Demand(f"have {words}", f"no node has {words}", step, evidence, having)
-
-
-def _offered(nodes: _Nodes, prefix: str) -> list[str]:
-    """The CPU models that most nodes offer."""
-    counts = Counter(
-        key.partition("/")[2] for node in nodes.values() for key in node.metadata.labels if key.startswith(f"{prefix}/")
-    )
-    return sorted(counts, key=lambda name: (-counts[name], name))[:_NAMED]
-
-
-def _nowhere(told: Cause, narrow: Sequence[_Demand], leaving: str) -> Cause:
+def _nowhere(told: Cause, narrow: Sequence[Demand], leaving: str) -> Cause:
     """Each demand has its nodes, and none has them all."""
-    pieces = (f"{_enumerate(sorted(demand.nodes))} {_verb(demand.has, len(demand.nodes))}" for demand in narrow)
+    said = "; ".join(f"{_enumerate(sorted(demand.nodes))} {_verb(demand.has, len(demand.nodes))}" for demand in narrow)
     more = tuple(demand.evidence for demand in narrow)
-    step = narrow[0].step
     nobody = "no other node" if leaving else "no node"
-    return replace(told, sentence=f"{nobody} has all that it needs: {'; '.join(pieces)}", step=step, more=more)
+    return replace(
+        told,
+        sentence=f"{nobody} has all that it needs: {said}",
+        step=narrow[0].step,
+        more=more,
+        obstacle=_on_no_node_together(narrow, f"{nobody} has all that is asked for: {said}"),
+    )
+
+
+def _on_no_node_together(narrow: Sequence[Demand], sentence: str) -> Obstacle | None:
+    first, *others = narrow
+    if first.obstacle is None or not all(other.words for other in others):
+        return None
+    name = " with ".join((first.obstacle.name, *(other.words for other in others)))
+    return Obstacle(first.obstacle.kind, name, first.obstacle.label, "is on no node", sentence)
+
+
+def _on_one_node(demand: Demand, node: str) -> Obstacle | None:
+    if demand.obstacle is None or demand.obstacle.kind == Node.KIND:
+        return None
+    return replace(demand.obstacle, trouble="is on one node", sentence=f"only {node} {_verb(demand.has, 1)}")
 
 
 # What keeps it off -------------------------------------------------------------------------------------------------
@@ -260,21 +187,25 @@ def _shut(pod: Pod, node: Node) -> _Block | None:
         return _Block("is not ready", "are not ready", "bring {} back", evidence, True, empties=True)
     if node.spec.unschedulable:
         evidence = Evidence(subject, "spec.unschedulable", "true")
-        return _Block("is cordoned", "are cordoned", "uncordon {}", evidence)
-    if node.metadata.labels.get(_SCHEDULABLE) != "true":
-        said = f"{_SCHEDULABLE}={node.metadata.labels.get(_SCHEDULABLE, '')}"
+        return _Block("is cordoned", "are cordoned", "uncordon {}", evidence, obstacle=_CORDON)
+    if node.metadata.labels.get(SCHEDULABLE) != "true":
+        said = f"{SCHEDULABLE}={node.metadata.labels.get(SCHEDULABLE, '')}"
         evidence = Evidence(subject, "metadata.labels", said)
         words = f"no VMs ({said})"
-        return _Block(f"takes {words}", f"take {words}", "see the virt-handler pod of {}", evidence, True)
+        step = "see the virt-handler pod of {}"
+        obstacle = Obstacle("Label", said, "label", "keeps VMs off", "")
+        return _Block(f"takes {words}", f"take {words}", step, evidence, True, obstacle=obstacle)
     for taint in node.spec.taints:
         kept = taint.effect in _KEEPS_OUT and taint.key not in _OF_CONDITIONS
         if kept and not any(toleration.bears(taint) for toleration in pod.spec.tolerations):
             evidence = Evidence(subject, "spec.taints", taint.words)
             if taint.key == _DRAIN:
                 step = "uncordon {} when it is done"
-                return _Block("is being drained", "are being drained", step, evidence, empties=True)
+                obstacle = Obstacle("Drain", "", "drain", "keeps VMs off", "")
+                return _Block("is being drained", "are being drained", step, evidence, empties=True, obstacle=obstacle)
             step = f"take the taint away (kubectl taint node {{}} {taint.key}-), or give the VM a toleration"
-            return _Block(f"has taint {taint.words}", f"have taint {taint.words}", step, evidence)
+            obstacle = Obstacle("Taint", taint.words, "taint", "keeps VMs off", "")
+            return _Block(f"has taint {taint.words}", f"have taint {taint.words}", step, evidence, obstacle=obstacle)
     return None
 
 
@@ -305,22 +236,26 @@ def _of_room(view: View, backend: str, asked: Mapping[str, float], node: Node) -
         evidence = Evidence(subject, f"allocatable {resource}", allocatable.get(resource, "none"))
         if resource in _AMOUNTS:
             return _of_amount(resource, node)
+        obstacle = Obstacle("Device", resource, "device", "is used up" if has else "is not offered", "")
         if has:
-            return _Block(f"has no {resource} left", f"have no {resource} left", "free one, or add a node", evidence)
+            step = "free one, or add a node"
+            return _Block(f"has no {resource} left", f"have no {resource} left", step, evidence, obstacle=obstacle)
         step = "check KVM on {}: BIOS, kvm module, virt-handler" if resource.endswith("/kvm") else (
             f"see the device plugin of {resource} on {{}}"
         )  # fmt: skip
-        return _Block(f"offers no {resource}", f"offer no {resource}", step, evidence, True)
+        return _Block(f"offers no {resource}", f"offer no {resource}", step, evidence, True, obstacle=obstacle)
     return None
 
 
 def _of_amount(resource: str, node: Node) -> _Block:
     words = f"too little {_NAMES[resource]}"
     evidence = Evidence(f"Node {node.metadata.name}", f"allocatable {resource}", node.status.allocatable[resource])
-    return _Block(f"has {words}", f"have {words}", "", evidence, amount=resource)
+    obstacle = Obstacle(_KINDS[resource], "", _NAMES[resource], "is used up", "")
+    return _Block(f"has {words}", f"have {words}", "", evidence, amount=resource, obstacle=obstacle)
 
 
 _NAMES: Final = {"memory": "memory", "cpu": "CPU"}
+_KINDS: Final = {"memory": "Memory", "cpu": "CPU"}
 
 
 def _blocked(
@@ -328,7 +263,7 @@ def _blocked(
     machine: Machine,
     pod: Pod,
     told: Cause,
-    narrow: Sequence[_Demand],
+    narrow: Sequence[Demand],
     blocks: Mapping[str, tuple[Node, _Block]],
     leaving: str,
 ) -> Cause:
@@ -337,28 +272,70 @@ def _blocked(
     for name, (_, block) in blocks.items():
         groups.setdefault(block.many, []).append(name)
     ordered = sorted(groups.values(), key=lambda names: (blocks[names[0]][1].full, -len(names), names))
-    pieces, steps, more = [], [], [demand.evidence for demand in narrow]
+    pieces, shared, steps, more = [], [], [], [demand.evidence for demand in narrow]
+    shortages = {
+        names[0]: _tell_amount(view, machine, pod, block.amount, [blocks[one][0] for one in names])
+        for names in ordered
+        if (block := blocks[names[0]][1]).amount
+    }
     for names in ordered:
         block = blocks[names[0]][1]
-        if block.amount:
-            words, step, evidence = _tell_amount(view, machine, pod, block.amount, [blocks[one][0] for one in names])
+        words = f"{_count(names, len(blocks), leaving)} {_say(block, names)}"
+        short = shortages.get(names[0])
+        if short is not None:
             alone = len(ordered) == 1
-            pieces.append(words if alone else f"{_count(names, len(blocks), leaving)} {_say(block, names)} ({words})")
-            more += evidence
+            pieces.append(short.sentence if alone else f"{words} ({short.sentence})")
+            shared.append(short.room if alone else f"{words} ({short.room})")
+            more += short.evidence
         else:
-            step = _for_nodes(block, names)
-            pieces.append(f"{_count(names, len(blocks), leaving)} {_say(block, names)}")
+            pieces.append(words)
+            shared.append(words)
             more.append(block.evidence)
-        steps.append(step)
+        steps.append(_for_nodes(block, names) if short is None else short.step)
     if leaving:
         pieces.append(f"{leaving} is where it runs")
     sentence = _join(narrow, list(blocks), pieces)
-    culprit = None
-    if len(blocks) == 1:
-        ((name, (_, block)),) = blocks.items()
-        culprit = (Node.KIND, "", name) if block.at_fault else None
+    # A node that is too small for one VM stops no other: what stops others just as well comes before that.
+    leads = (names[0] for names in ordered if names[0] not in shortages or not shortages[names[0]].wanted)
+    lead = next(leads, ordered[0][0])
+    block = blocks[lead][1]
     step = ", or ".join(dict.fromkeys(one for one in steps[:2] if one))
-    return replace(told, sentence=sentence, step=step, culprit=culprit, more=tuple(more))
+    cause = replace(told, sentence=sentence, step=step, more=tuple(more))
+    if block.at_fault and (len(blocks) == 1 or block.empties):
+        return replace(cause, culprit=(Node.KIND, "", lead))
+    said = "; ".join(shared)
+    if (
+        not narrow
+        and not leaving
+        and block.obstacle is _CORDON
+        and not any(takes_vms(node) for node, _ in blocks.values())
+    ):
+        return replace(cause, obstacle=_shut_cluster(machine.backend, said))
+    return replace(cause, obstacle=_place(block.obstacle, shortages.get(lead), narrow, list(blocks), said))
+
+
+def _shut_cluster(backend: str, said: str) -> Obstacle:
+    """As the rule of clusters tells it."""
+    return Obstacle(BACKEND, backend, "cluster", "takes no VMs", said, "cluster.capacity")
+
+
+def _place(
+    met: Obstacle | None, short: _Shortage | None, narrow: Sequence[Demand], left: Sequence[str], said: str
+) -> Obstacle | None:
+    """What keeps it off, with the nodes on which others meet it just as well."""
+    if met is None:
+        return None
+    common = [demand for demand in narrow if demand.words]
+    where = ""
+    if narrow and len(left) == 1:
+        where = left[0]
+    elif common:
+        where = f"nodes with {' and '.join(demand.words for demand in common)}"
+        said = f"only {_count(left, 0)} {' and '.join(demand.has for demand in common)}: {said}"
+    if short is not None and short.wanted:
+        name = f"{short.wanted} on {where}" if where else short.wanted
+        return replace(met, name=name, trouble="fits on no node", sentence=said)
+    return replace(met, name=met.name or f"of {where or 'the nodes'}", sentence=said)
 
 
 def _for_nodes(block: _Block, names: Sequence[str]) -> str:
@@ -366,7 +343,7 @@ def _for_nodes(block: _Block, names: Sequence[str]) -> str:
     return block.step.replace("{}", " ".join(names) if len(names) <= _NAMED else "NAME")
 
 
-def _join(narrow: Sequence[_Demand], left: Sequence[str], pieces: Sequence[str]) -> str:
+def _join(narrow: Sequence[Demand], left: Sequence[str], pieces: Sequence[str]) -> str:
     """``its PVC db can be used on worker-3 only, which is cordoned``."""
     said = "; ".join(pieces)
     if not narrow:
@@ -384,10 +361,20 @@ def _after(said: str, name: str) -> str:
     return f"it {said.removeprefix(f'{name} ')}" if said.startswith(f"{name} ") else said
 
 
-def _tell_amount(
-    view: View, machine: Machine, pod: Pod, resource: str, nodes: Sequence[Node]
-) -> tuple[str, str, list[Evidence]]:
-    """What would have to fit, and where it comes nearest to that: words, step, evidence."""
+@dataclass(frozen=True, slots=True)
+class _Shortage:
+    """What would have to fit, and where it comes nearest to that."""
+
+    sentence: str
+    room: str
+    """The same without what it needs."""
+    step: str
+    evidence: tuple[Evidence, ...]
+    wanted: str = ""
+    """What it needs, where that is more than the largest node has."""
+
+
+def _tell_amount(view: View, machine: Machine, pod: Pod, resource: str, nodes: Sequence[Node]) -> _Shortage:
     asked = requests_of(pod.spec.containers)[resource]
     wanted, noun = _amount(resource, asked), _NAMES[resource]
     rooms = []
@@ -397,19 +384,21 @@ def _tell_amount(
     largest, _, name = max(rooms, key=lambda room: room[:2])
     needs = Evidence(f"Pod {pod.metadata.name}", f"requests.{resource}", wanted)
     if asked > largest:
-        room = _amount(resource, largest)
-        words = f"it needs {wanted} of {noun}, and the largest node, {name}, has {room}"
-        evidence = Evidence(f"Node {name}", f"allocatable {resource}", room)
-        return words, f"give it less {noun}, or add a node that has {wanted}", [needs, evidence]
+        has_most = _amount(resource, largest)
+        room = f"the largest node, {name}, has {has_most}"
+        words = f"it needs {wanted} of {noun}, and {room}"
+        evidence = Evidence(f"Node {name}", f"allocatable {resource}", has_most)
+        return _Shortage(
+            words, room, f"give the VM less {noun}, or add a node that has {wanted}", (needs, evidence), wanted
+        )
     large_enough = [room for room in rooms if room[0] >= asked]
     has, free, name = max(large_enough, key=lambda room: (room[1], room[0]))
-    room, all_ = _amount(resource, free), _amount(resource, has)
+    left = f"{_amount(resource, free)} of {_amount(resource, has)}"
     where = f"the largest free node, {name}," if len(nodes) > 1 else name
-    words = f"it needs {wanted} of {noun}, and {where} has at most {room} of {all_} left"
-    evidence = Evidence(
-        f"Node {name}", f"allocatable {resource} left", f"{room} of {all_} beside the pods of KubeVirt and CDI"
-    )
-    return words, f"free {noun} on a node, give the VM less, or add a node", [needs, evidence]
+    room = f"{where} has at most {left} left"
+    words = f"it needs {wanted} of {noun}, and {room}"
+    evidence = Evidence(f"Node {name}", f"allocatable {resource} left", f"{left} beside the pods of KubeVirt and CDI")
+    return _Shortage(words, room, f"free {noun} on a node, give the VM less, or add a node", (needs, evidence))
 
 
 def _amount(resource: str, value: float) -> str:

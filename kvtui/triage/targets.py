@@ -79,9 +79,8 @@ def explain_found_no_node(view: View, move: Move) -> Cause:
     if not able:
         return cause
     more = f" and {len(able) - 1} more" if len(able) > 1 else ""
-    return replace(
-        cause, sentence=join_clauses(cause.sentence, f"now {able[0]}{more} could take it"), step="migrate it again"
-    )
+    sentence = join_clauses(cause.sentence, f"now {able[0]}{more} could take it")
+    return replace(cause, sentence=sentence, step="migrate it again", obstacle=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +145,7 @@ def _of_nodes(view: View, move: Move, machine: Machine, told: Cause) -> Cause:
     sentence = cause.sentence.replace("its nodeSelector", "its addedNodeSelector")
     if "addedNodeSelector" not in sentence:
         sentence = f"{sentence}, which its addedNodeSelector asks for"
-    step = cause.step.replace("correct its nodeSelector", "migrate it without that selector")
+    step = cause.step.replace("correct the nodeSelector", "migrate it without that selector")
     return replace(cause, sentence=sentence, step=step, more=more)
 
 

@@ -134,7 +134,7 @@ def _follow(finding: Finding, problem: Problem) -> Iterator[Finding]:
     seen = {finding.subject[:4]}
     while finding.root is not None and finding.root[:4] not in seen:
         below = by_subject.get(finding.root[:4])
-        if below is None:
+        if below is None or (problem.spoken and below is problem.finding):
             return
         seen.add(finding.root[:4])
         yield below

@@ -52,7 +52,7 @@ class Acknowledged:
         note = self._notes.get(_key(problem.finding))
         if note is None or note.until <= self._clock() or note.severity < problem.severity:
             return None
-        if note.cause and note.cause != _cause(problem.finding):
+        if note.cause and note.cause != _cause(problem):
             return None
         return note.until if _victims(problem) <= note.victims else None
 
@@ -65,7 +65,7 @@ class Acknowledged:
         known = self.until(problem) is not None
         self._notes = {name: note for name, note in self._notes.items() if note.until > now and name != key}
         if not known:
-            cause, victims = _cause(problem.finding), _victims(problem)
+            cause, victims = _cause(problem), _victims(problem)
             self._notes[key] = _Note(*key, int(problem.severity), now + SPAN, cause, victims)
         self._write()
         return not known
@@ -96,8 +96,13 @@ _TRIES: Final = frozenset({"migration", "pod"})
 """Labels of what has another name at each try."""
 
 
-def _cause(finding: Finding) -> str:
-    """What a problem is because of, but for its figures: those change while the cause stays."""
+def _cause(problem: Problem) -> str:
+    """What a problem is because of, but for its figures: those change while the cause stays. A root that speaks through
+    its effects alone is the cause by its name.
+    """
+    finding = problem.finding
+    if problem.spoken:
+        return finding.trouble
     root = finding.root.path if finding.root is not None else ""
     return "\n".join((finding.trouble, root, _FIGURES.sub("0", finding.cause)))
 

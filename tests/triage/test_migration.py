@@ -193,7 +193,7 @@ def test_of_the_nodes_each_is_told_with_what_keeps_the_target_off() -> None:
         "web-1: w1 and w2 are cordoned; w3 has too little memory (it needs 1.3Gi of memory, and the largest node, w3, "
         f"has 1Gi); {SOURCE} is where it runs"
     )
-    assert found.step.startswith("uncordon w1 w2, or give it less memory")
+    assert found.step.startswith("uncordon w1 w2, or give the VM less memory")
     assert found.step.endswith("; it gives up in 3m59s")
     assert found.evidence[0].field == "PodScheduled=False Unschedulable"
 

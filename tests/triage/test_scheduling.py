@@ -37,7 +37,7 @@ def test_a_vm_that_is_larger_than_every_node_is_told_the_largest() -> None:
     large, less = node("big", allocatable={"memory": "64Gi"}), node("less", allocatable={"memory": "32Gi"})
     found = waiting("too_big", large, less)
     assert found.cause == "it needs 10Ti of memory, and the largest node, big, has 64Gi"
-    assert found.step == "give it less memory, or add a node that has 10Ti"
+    assert found.step == "give the VM less memory, or add a node that has 10Ti"
     assert ("Node big", "allocatable memory", "64Gi") in [(e.subject, e.field, e.value) for e in found.evidence]
     assert found.evidence[0].field == "PodScheduled=False Unschedulable"
 
@@ -54,7 +54,7 @@ def test_a_node_that_is_too_small_is_not_offered_though_it_could_be_opened() -> 
     nodes = [node("a", allocatable=sizes, unschedulable=True), node("b", allocatable=sizes, lost=True), node("c")]
     found = waiting("too_big", *nodes, node("d", allocatable={"memory": "32Gi"}))
     assert found.cause.startswith("it needs 10Ti of memory, and the largest node, ")
-    assert found.step == "give it less memory, or add a node that has 10Ti"
+    assert found.step == "give the VM less memory, or add a node that has 10Ti"
 
 
 def test_of_cordoned_nodes_one_with_room_is_offered_first_and_one_that_is_full_as_that() -> None:

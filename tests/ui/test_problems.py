@@ -208,6 +208,14 @@ def test_a_victim_that_was_not_there_ends_an_acknowledgement(tmp_path: Path) -> 
     assert again.until(of(lost, Severity.WARN, first, second)) is not None
 
 
+def test_what_speaks_through_its_effects_alone_stays_acknowledged_whatever_nodes_they_name(tmp_path: Path) -> None:
+    known = Acknowledged(tmp_path / "a.json", Clock("2026-11-21T01:00:00Z"))
+    full = replace(FOUND, subject=Ref("c", "Memory", "", "of the nodes"), cause="the largest free node, w-4, has 2Gi")
+    later = replace(full, cause="the largest free node, w-7, has 1Gi")
+    known.toggle(Problem(full, (FOUND,), spoken=True))
+    assert known.until(Problem(later, (FOUND,), spoken=True)) is not None
+
+
 def test_a_file_that_makes_no_sense_acknowledges_nothing(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     file.write_text('[{"rule": 7}]')
