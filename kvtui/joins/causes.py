@@ -37,7 +37,7 @@ class Theme(Enum):
     CLAIM = "claim"
     IMPORT = "import"
     FILLING = "filling"
-    """A disk that is being filled: no complaint."""
+    """A disk that is being filled, or is to be: no complaint."""
     VM = "vm"
 
 
@@ -202,15 +202,27 @@ def _of_disks(machine: Machine) -> Iterator[Cause]:
 
 
 def find_fillings(machine: Machine) -> Iterator[Cause]:
-    """The disks of it that are being filled: till then their claims are Pending, and nothing is wrong with that."""
+    """The disks of it that are being filled, or will be: till then their claims are Pending, and nothing is wrong."""
     for volume in machine.volumes:
         if volume.status.phase not in {"Succeeded", "PendingPopulation", "WaitForFirstConsumer"}:
-            progress = f", {volume.status.progress}" if "%" in volume.status.progress else ""
             yield Cause(
                 Theme.FILLING,
-                f"its disk {volume.metadata.name} is being filled: {volume.status.phase or 'not begun'}{progress}",
+                f"its disk {volume.metadata.name} {_tell_filling(volume)}",
                 Evidence(f"DataVolume {volume.metadata.name}", "phase", volume.status.phase),
             )
+
+
+def _tell_filling(volume: DataVolume) -> str:
+    """How far a disk is."""
+    phase, progress = volume.status.phase, volume.status.progress
+    if phase in NOT_BEGUN:
+        return "has not begun to fill"
+    return _STANDING_STILL.get(phase) or f"is being filled: {phase}{f', {progress}' if '%' in progress else ''}"
+
+
+NOT_BEGUN = frozenset({"", "Pending", "PVCBound", "ImportScheduled", "CloneScheduled", "UploadScheduled"})
+"""Phases of a DataVolume that nothing fills yet."""
+_STANDING_STILL = {"UploadReady": "waits for an upload", "Paused": "waits for its next checkpoint"}
 
 
 def find_claim_cause(claim: Claim) -> Cause | None:

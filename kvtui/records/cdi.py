@@ -53,6 +53,10 @@ class DataVolumeSpec(Struct):
     source_ref: SourceRef | None = None
     pvc: ClaimSpec | None = None
     storage: ClaimSpec | None = None
+    content_type: str = ""
+
+    def __post_init__(self) -> None:
+        self.content_type = intern(self.content_type)
 
 
 class DataVolumeStatus(Struct):

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from kvtui.joins.causes import Cause, Theme, find_import_cause
+from kvtui.joins.causes import NOT_BEGUN, Cause, Theme, find_import_cause
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import find_condition
 from kvtui.records.cdi import DataSource, DataVolume
@@ -19,11 +19,12 @@ from kvtui.records.storage import StorageClass
 from kvtui.store import View
 from kvtui.text import parse_time, quantity
 from kvtui.triage.base import LINGER, LOOK_AGAIN, WELL, Judgement, Rule, itself
+from kvtui.triage.choices import explain_choice
 from kvtui.triage.components import find_down
 from kvtui.triage.datasources import find_missing, tell_missing
 from kvtui.triage.messages import Reading, read_message
 from kvtui.triage.pace import BEGIN_LIMIT, IMPORT, pace_of
-from kvtui.triage.storage import explain_claim, name_claim, root_of
+from kvtui.triage.storage import claim_of_event, explain_claim, explain_helper, filled_by, name_claim, root_of
 
 _SLOW_PER_GIB: Final = 60.0
 """Seconds per GiB from which a transfer is slow: some 17 MiB/s."""
@@ -33,7 +34,6 @@ REFUSED_LIMIT: Final = 60.0
 """Seconds after which a warning that CDI repeats counts though nothing else shows it."""
 
 _WAITS: Final = frozenset({"WaitForFirstConsumer", "PendingPopulation", "UploadReady", "Paused", "Succeeded"})
-_NOT_BEGUN: Final = frozenset({"", "Pending", "PVCBound", "ImportScheduled", "CloneScheduled", "UploadScheduled"})
 _REFUSALS: Final = frozenset(
     {
         "ErrClaimNotValid",
@@ -207,7 +207,7 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
         running = find_condition(volume.status.conditions, "Running")
         since = _since(volume, parse_time(running.last_transition_time) if running is not None else None)
         return Judgement(_finding(ref, Severity.WARN, "crashes again and again", words, since, evidence, step))
-    if volume.status.phase in _NOT_BEGUN:
+    if volume.status.phase in NOT_BEGUN:
         return _judge_waiting(view, volume, ref, now)
     return _judge_copy(view, volume, ref, now) or _judge_filling(view, volume, ref, now)
 
@@ -256,88 +256,117 @@ def _times(count: int) -> str:
 
 
 def _judge_waiting(view: View, volume: DataVolume, ref: Ref, now: float) -> Judgement:
-    """One that has not begun: its claim or an event says why; silence counts after a while."""
+    """One that has not begun."""
+    cause, late = _explain_wait(view, ref, volume, now)
+    if now < late:
+        return Judgement(again=late)
+    evidence = (cause.evidence, *cause.more)
     since = volume.created or now
-    cause = _of_claims(view, volume, ref)
-    if cause is not None and now >= since + REFUSED_LIMIT:
-        evidence = (cause.evidence, *cause.more)
-        finding = _finding(ref, Severity.WARN, "does not begin", cause.sentence, since, evidence, cause.step)
-        return Judgement(replace(finding, root=root_of(ref, cause)))
-    source = _missing_source(view, volume, ref)
-    if source is not None and now >= since + REFUSED_LIMIT:
-        words = (
-            f"its DataSource {source.metadata.namespace}/{source.metadata.name} has no image: {tell_missing(source)}"
-        )
-        named = Evidence(f"DataVolume {ref.name}", "spec.sourceRef", volume.source_path)
-        finding = _finding(ref, Severity.WARN, "does not begin", words, since, (named,), "import the image anew")
-        return Judgement(replace(finding, root=source.ref(ref.backend)))
-    event = _refusal(view, ref, volume)
-    if event is not None and now >= since + REFUSED_LIMIT:
-        return Judgement(_refused(view, volume, ref, event, since))
+    finding = _finding(ref, Severity.WARN, "does not begin", cause.sentence, since, evidence, cause.step)
+    return Judgement(replace(finding, root=root_of(ref, cause)))
+
+
+def tell_wait(view: View, backend: str, volume: DataVolume, now: float) -> tuple[Cause | None, float | None]:
+    """Why what has this disk cannot use it while its import does not begin, with the DataVolume at fault; None where it
+    is not in trouble. And when it will be, where it has not begun: None where it has.
+    """
+    if volume.status.phase not in NOT_BEGUN or volume.metadata.deletion_timestamp:
+        return None, None
+    ref = volume.ref(backend)
+    cause, late = _explain_wait(view, ref, volume, now)
+    if now < late:
+        return None, late
+    phase = Evidence(f"DataVolume {ref.name}", "status.phase", volume.status.phase or "not set", volume.created)
+    sentence = f"its disk {ref.name} has not begun to fill"
+    culprit = (DataVolume.KIND, ref.namespace, ref.name)
+    return Cause(Theme.IMPORT, sentence, phase, culprit, cause.step, over=cause.over), late
+
+
+def _explain_wait(view: View, ref: Ref, volume: DataVolume, now: float) -> tuple[Cause, float]:
+    """What one waits for that has not begun, and from when on that is trouble: what is known counts before silence."""
+    since = volume.created or now
+    cause = (
+        _of_claims(view, volume, ref)
+        or _of_source(view, volume, ref)
+        or _of_refusal(view, volume, ref)
+        or _of_controller(view, volume, ref, now)
+    )
+    if cause is not None:
+        return cause, since + REFUSED_LIMIT
+    return _of_silence(volume), since + BEGIN_LIMIT
+
+
+def _of_controller(view: View, volume: DataVolume, ref: Ref, now: float) -> Cause | None:
+    """Nobody works on it; or somebody does, and finds no class for its claim."""
     down = find_down(view, ref.backend, _CONTROLLER, now)
-    if down is not None and now >= since + REFUSED_LIMIT:
-        words = f"nobody works on it: {_CONTROLLER} has no ready pod"
-        phase = Evidence(f"DataVolume {ref.name}", "status.phase", volume.status.phase or "not set", since)
-        finding = _finding(ref, Severity.WARN, "does not begin", words, since, (phase,))
-        return Judgement(replace(finding, root=down))
-    limit = since + (BEGIN_LIMIT if cause is None and event is None and down is None else REFUSED_LIMIT)
-    if now < limit:
-        return Judgement(again=limit)
-    evidence = ()
+    if down is None:
+        unclaimed = view.get(Claim, ref.backend, ref.namespace, ref.name) is None
+        return explain_choice(view, ref.backend, volume, None) if unclaimed else None
+    phase = Evidence(f"DataVolume {ref.name}", "status.phase", volume.status.phase or "not set", volume.created)
+    sentence = f"nobody works on it: {_CONTROLLER} has no ready pod"
+    return Cause(Theme.IMPORT, sentence, phase, (down.kind, down.namespace, down.name))
+
+
+def _of_silence(volume: DataVolume) -> Cause:
+    """What there is to say where nothing tells why."""
+    name, phase = f"DataVolume {volume.metadata.name}", volume.status.phase or "not set"
     bound = find_condition(volume.status.conditions, "Bound")
     if bound is not None and bound.status == "False":
-        words = bound.message or bound.reason
-        told = parse_time(bound.last_transition_time)
-        evidence = (Evidence(f"DataVolume {ref.name}", f"Bound=False {bound.reason}", words, told),)
-    else:
-        words = f"its phase is {volume.status.phase or 'not set'} and no condition says why"
-    return Judgement(_finding(ref, Severity.WARN, "does not begin", words, since, evidence, "read its events"))
+        words, told = bound.message or bound.reason, parse_time(bound.last_transition_time)
+        evidence = Evidence(name, f"Bound=False {bound.reason}", words, told)
+        return Cause(Theme.IMPORT, words, evidence, step=_EVENTS)
+    words = f"its phase is {phase} and no condition says why"
+    return Cause(Theme.IMPORT, words, Evidence(name, "status.phase", phase, volume.created), step=_EVENTS)
 
 
+_EVENTS: Final = "read its events"
 _CONTROLLER: Final = "cdi-deployment"
 
 
-def _missing_source(view: View, volume: DataVolume, ref: Ref) -> DataSource | None:
+def _of_source(view: View, volume: DataVolume, ref: Ref) -> Cause | None:
     """The DataSource that it is to be copied from, where there is no image behind that."""
     namespace, _, name = volume.source_path.partition("/")
-    record = view.get(DataSource, ref.backend, namespace, name) if name else None
-    return record if record is not None and find_missing(record) is not None else None
+    source = view.get(DataSource, ref.backend, namespace, name) if name else None
+    if source is None or find_missing(source) is None:
+        return None
+    sentence = f"its DataSource {volume.source_path} has no image: {tell_missing(source)}"
+    evidence = Evidence(f"DataVolume {ref.name}", "spec.sourceRef", volume.source_path)
+    return Cause(Theme.IMPORT, sentence, evidence, (DataSource.KIND, namespace, name), "import the image anew")
 
 
 def _of_claims(view: View, volume: DataVolume, ref: Ref) -> Cause | None:
-    """What is wrong with its claim, or with the one that CDI fills in its stead (kubevirt-api.md 2.5)."""
+    """What is wrong with its claim, or with the one that CDI fills in its stead."""
     claim = view.get(Claim, ref.backend, ref.namespace, volume.status.claim_name or ref.name)
     if claim is None:
         return None
-    prime = view.get(Claim, ref.backend, ref.namespace, f"prime-{claim.metadata.uid}")
-    for one in (prime, claim):
-        cause = explain_claim(view, ref.backend, one) if one is not None else None
-        if one is not None and cause is not None:
-            culprit = (Claim.KIND, ref.namespace, one.metadata.name)
-            return replace(cause, sentence=f"its {name_claim(one)}", culprit=culprit, more=())
-    return None
+    helped = explain_helper(view, ref.backend, claim)
+    if helped is not None:
+        return helped
+    cause = explain_claim(view, ref.backend, claim)
+    culprit = (Claim.KIND, ref.namespace, claim.metadata.name)
+    return replace(cause, sentence=f"its {name_claim(claim)}", culprit=culprit, more=()) if cause is not None else None
 
 
-def _refusal(view: View, ref: Ref, volume: DataVolume) -> Event | None:
+def _of_refusal(view: View, volume: DataVolume, ref: Ref) -> Cause | None:
     """The newest warning by which CDI says why it does not begin."""
     about = view.linked(Event, ref.backend, "about", volume.metadata.uid) if volume.metadata.uid else ()
     told = [event for _, event in about if event.type == "Warning" and event.reason in _REFUSALS]
-    return max(told, key=lambda event: event.last_seen or 0.0, default=None)
-
-
-def _refused(view: View, volume: DataVolume, ref: Ref, event: Event, since: float) -> Finding:
+    event = max(told, key=lambda event: event.last_seen or 0.0, default=None)
+    if event is None:
+        return None
     reading = read_message(event.message)
-    sentence, step = event.message or event.reason, ""
-    evidence: tuple[Evidence, ...] = (
-        Evidence(f"Event of DataVolume {ref.name}", event.reason, event.message, event.first_seen),
-    )
-    if reading is not None:
-        sentence, step, more = _tell(view, ref.backend, volume, reading)
-        evidence = (*evidence, *more)
-    classes = sorted(one.name for one, _ in view.items(StorageClass, ref.backend))
-    if event.reason == "ErrClaimNotValid" and "storageClass" in sentence and classes:
-        step = f"make one of {', '.join(classes)} the default, or name one in spec.storage.storageClassName"
-    return _finding(ref, Severity.WARN, "does not begin", sentence, since, evidence, step or "read its events")
+    evidence = Evidence(f"Event of DataVolume {ref.name}", event.reason, event.message, event.first_seen)
+    if reading is None:
+        return Cause(Theme.IMPORT, event.message or event.reason, evidence, step=_EVENTS)
+    if "no_class" in reading.parts:
+        if view.get(Claim, ref.backend, ref.namespace, ref.name) is not None:
+            # CDI has made its claim since.
+            return None
+        cause = explain_choice(view, ref.backend, volume, evidence)
+        if cause is not None:
+            return cause
+    sentence, step, more = _tell(view, ref.backend, volume, reading)
+    return Cause(Theme.IMPORT, sentence, evidence, step=step or _EVENTS, more=more)
 
 
 def _finding(
@@ -352,15 +381,21 @@ def _finding(
     return Finding("import.state", severity, ref, "import", trouble, cause, since, evidence, step)
 
 
-def _of_claim(view: View, ref: Ref, _record: Claim) -> Iterable[Ref]:
-    return (volume for volume, _ in view.linked(DataVolume, ref.backend, "claim", ref.path))
+def _of_claim(view: View, ref: Ref, claim: Claim) -> Iterable[Ref]:
+    path = filled_by(ref, claim).path
+    return (volume for volume, _ in view.linked(DataVolume, ref.backend, "claim", path))
+
+
+def refuses(event: Event) -> bool:
+    """Whether CDI says by it why it does not begin with a DataVolume."""
+    return event.involved_object.kind == DataVolume.KIND and event.reason in _REFUSALS
 
 
 def _of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
-    about = event.involved_object
-    if about.kind != DataVolume.KIND or event.reason not in _REFUSALS:
-        return ()
-    volume = view.get(DataVolume, ref.backend, about.namespace, about.name)
+    about, claim = event.involved_object, claim_of_event(view, ref, event)
+    if claim is not None:
+        return _of_claim(view, claim.ref(ref.backend), claim)
+    volume = view.get(DataVolume, ref.backend, about.namespace, about.name) if refuses(event) else None
     return (volume.ref(ref.backend),) if volume is not None else ()
 
 
@@ -382,8 +417,14 @@ def _of_deployment(view: View, ref: Ref, _record: Deployment) -> Iterable[Ref]:
     return (found for found, _ in view.linked(DataVolume, ref.backend, "worker", _CONTROLLER)) if named else ()
 
 
-def _of_source(view: View, ref: Ref, _record: DataSource) -> Iterable[Ref]:
+def _of_data_source(view: View, ref: Ref, _record: DataSource) -> Iterable[Ref]:
     return (found for found, _ in view.linked(DataVolume, ref.backend, "source", ref.path))
+
+
+def unbegun(view: View, ref: Ref, _record: StorageClass) -> Iterable[Ref]:
+    """For `related`: the DataVolumes that have not begun, which may ask for any of the classes that there are."""
+    working = view.linked(DataVolume, ref.backend, "worker", _CONTROLLER)
+    return (found for found, volume in working if volume.status.phase in NOT_BEGUN)
 
 
 RULES = (
@@ -396,7 +437,8 @@ RULES = (
             Event: _of_event,
             Pod: _of_pod,
             Deployment: _of_deployment,
-            DataSource: _of_source,
+            DataSource: _of_data_source,
+            StorageClass: unbegun,
         },
         look_again=LOOK_AGAIN,
         linger=LINGER,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from kvtui.joins.causes import Cause, Theme, find_cause, find_fillings, is_standing
@@ -24,20 +24,29 @@ from kvtui.records.base import find_condition, is_true
 from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim, Event, Node, Pod
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
-from kvtui.records.storage import CephCluster
+from kvtui.records.storage import CephCluster, StorageClass
 from kvtui.store import View
 from kvtui.text import parse_time
 from kvtui.triage.base import LINGER, LOADING, LOOK_AGAIN, PATIENCE, WELL, Judgement, Rule
 from kvtui.triage.components import find_down
 from kvtui.triage.crashes import FAILURES, SYNC_FAILED, explain_crash, first_retry
-from kvtui.triage.imports import explain_import
+from kvtui.triage.imports import explain_import, refuses, tell_wait, unbegun
 from kvtui.triage.messages import read_message, step_for
 from kvtui.triage.outdated import tell_outdated
 from kvtui.triage.pace import START, STOP_GRACE, pace_of
 from kvtui.triage.refusals import explain_refusal
 from kvtui.triage.roots import rest_on
 from kvtui.triage.scheduling import explain_scheduling, unready
-from kvtui.triage.storage import BIND_LIMIT, IO_ERROR, explain_claim, explain_io_error, name_claim, tells
+from kvtui.triage.storage import (
+    BIND_LIMIT,
+    IO_ERROR,
+    claim_of_event,
+    explain_claim,
+    explain_helper,
+    explain_io_error,
+    filled_by,
+    name_claim,
+)
 from kvtui.triage.targets import newest_warning
 
 SETTLE = 15.0
@@ -79,6 +88,9 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     status = machine.vm.status.printable_status
     if not status:
         return _judge_untouched(view, machine, now)
+    if status in _OF_DISKS and not _is_to_run(machine):
+        # The import is judged elsewhere, and nobody waits for it.
+        return WELL
     if status == "CrashLoopBackOff" and (retry := first_retry(view, machine)) is not None and now < retry + SETTLE:
         return Judgement(again=retry + SETTLE)
     if status in _ERRORS or _crashes_again(machine):
@@ -88,6 +100,19 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     if status == "Stopped" and machine.run_strategy == "Always":
         return _judge_stopped(view, machine, now)
     return WELL
+
+
+def _is_to_run(machine: Machine) -> bool:
+    """Whether it runs as soon as nothing keeps it from that."""
+    requests = machine.vm.status.state_change_requests if machine.vm is not None else ()
+    asked = any(one.action == "Start" for one in requests)
+    return machine.live is not None or asked or machine.run_strategy in _STARTS
+
+
+_STARTS = frozenset({"Always", "RerunOnFailure", "Once"})
+"""Run strategies that start a VM by themselves (kubevirt-api.md 2.1)."""
+_OF_DISKS = frozenset({"Provisioning", "DataVolumeError"})
+"""What a VM says of its disks whether it is to run or not."""
 
 
 def _unseen(machine: Machine, vmi: VirtualMachineInstance) -> Finding:
@@ -197,8 +222,9 @@ def _judge_starting(view: View, machine: Machine, now: float) -> Judgement:
         since = cause.evidence.since if cause.evidence.since is not None else began
         limit = (since or now) + _patience(cause)
     elif cause is not None:
-        # A disk is being filled: the import itself is judged elsewhere.
-        return WELL
+        # A disk is being filled, or is about to be.
+        limits = (tell_wait(view, machine.backend, volume, now)[1] for volume in machine.volumes)
+        return Judgement(again=min((one for one in limits if one is not None), default=None))
     if now < limit:
         return Judgement(again=limit)
     if cause is None:
@@ -292,10 +318,8 @@ def _explain(view: View, machine: Machine, now: float) -> Cause | None:
             return tell_outdated(machine, explain_scheduling(view, machine, told))
         case Theme.SYNC:
             return explain_refusal(view, machine, told)
-        case Theme.CLAIM:
-            return _of_claim(view, machine, told)
-        case Theme.IMPORT | Theme.FILLING:
-            return _of_import(view, machine, told, now)
+        case Theme.CLAIM | Theme.IMPORT | Theme.FILLING:
+            return _of_import(view, machine, now) or _of_claim(view, machine) or next(find_fillings(machine), told)
         case Theme.INSTANCE:
             return _of_lost_node(machine, told)
         case Theme.VM:
@@ -341,20 +365,29 @@ _POD_EVENTS = frozenset({"FailedCreatePodSandBox", "FailedMount", "FailedMapVolu
 """Of kubelet and of the attach-detach controller."""
 
 
-def _of_claim(view: View, machine: Machine, told: Cause) -> Cause:
-    """The first claim that has no volume. Whatever that is the fault of, the machine rests on the claim."""
+def _of_import(view: View, machine: Machine, now: float) -> Cause | None:
+    """The first of its disks that does not fill, be it that its worker tries again just now, or does not begin to."""
+    for volume in machine.volumes:
+        cause = explain_import(view, machine.backend, volume, now) or tell_wait(view, machine.backend, volume, now)[0]
+        if cause is not None:
+            return cause
+    return None
+
+
+def _of_claim(view: View, machine: Machine) -> Cause | None:
+    """The first claim that has no volume. Whatever that is the fault of, the machine rests on the claim, but where CDI
+    fills another in its stead.
+    """
     for claim in machine.claims:
+        words = f"its {name_claim(claim)}"
         cause = explain_claim(view, machine.backend, claim)
         if cause is not None:
             culprit = (Claim.KIND, claim.metadata.namespace, claim.metadata.name)
-            return replace(cause, sentence=f"its {name_claim(claim)}", culprit=culprit, more=())
-    return next(find_fillings(machine), told)
-
-
-def _of_import(view: View, machine: Machine, told: Cause, now: float) -> Cause:
-    """The first of its disks that does not fill, be it that its worker tries again just now."""
-    explained = (explain_import(view, machine.backend, volume, now) for volume in machine.volumes)
-    return next((cause for cause in explained if cause is not None), told)
+            return replace(cause, sentence=words, culprit=culprit, more=())
+        helped = explain_helper(view, machine.backend, claim)
+        if helped is not None:
+            return replace(helped, sentence=f"{words}: {helped.sentence}")
+    return None
 
 
 def _of_lost_node(machine: Machine, told: Cause) -> Cause:
@@ -435,9 +468,20 @@ def _of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
     if event.reason in _POD_EVENTS:
         pod = view.get(Pod, ref.backend, about.namespace, about.name)
         return machines_of_pod(view, pod.ref(ref.backend), pod) if pod is not None else ()
-    if about.kind != Claim.KIND or not tells(event):
-        return ()
-    return machines_of_volume(view, Ref(ref.backend, Claim.KIND, about.namespace, about.name), event)
+    if refuses(event):
+        return machines_of_volume(view, Ref(ref.backend, DataVolume.KIND, about.namespace, about.name), event)
+    claim = claim_of_event(view, ref, event)
+    return _of_claim_change(view, claim.ref(ref.backend), claim) if claim is not None else ()
+
+
+def _of_claim_change(view: View, ref: Ref, claim: Claim) -> Iterable[Ref]:
+    return machines_of_volume(view, filled_by(ref, claim), claim)
+
+
+def _of_class(view: View, ref: Ref, record: StorageClass) -> Iterator[Ref]:
+    """What waits for a disk that has not begun to fill."""
+    for volume in unbegun(view, ref, record):
+        yield from machines_of_volume(view, volume, record)
 
 
 RULES = (
@@ -449,8 +493,9 @@ RULES = (
             VirtualMachineInstance: machines_of_instance,
             Pod: machines_of_pod,
             DataVolume: machines_of_volume,
-            Claim: machines_of_volume,
+            Claim: _of_claim_change,
             Event: _of_event,
+            StorageClass: _of_class,
             CephCluster: _paused,
         },
         look_again=LOOK_AGAIN,

@@ -321,11 +321,10 @@ MESSAGES: Final = (
     _message(r"waiting for v2v-vmware configmap", "cdi import-controller.go AwaitingVDDK",
              "name the VDDK image in the DataVolume, or in ConfigMap v2v-vmware"),
     _message(
-        r"missing accessMode and no storageClass to choose profile",
+        r"missing accessMode and (?P<no_class>no storageClass) to choose profile",
         "cdi datavolume/util.go:55",
-        "make a class the default (annotation storageclass.kubernetes.io/is-default-class=true), or name one in "
-        "spec.storage.storageClassName",
-        "it names no storageClass, and none of the cluster is the default",
+        "state accessModes in spec.storage, or another storageClassName",
+        "it states no accessModes, and CDI finds no StorageClass to choose them by",
     ),
     _message(
         r"cannot get access mode from StorageProfile (?P<name>\S+)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
 from kvtui.model import Finding, Ref, Severity
@@ -136,7 +136,8 @@ _PARTS = frozenset({"API service", "claim", "pod"})
 
 def _harm(root: Finding, effects: Sequence[Finding]) -> str:
     """What a cause does to others, counted: ``stops 14 VMs, holds up 2 imports``; a single VM is named."""
-    counted = [one for one in effects if one.label not in _PARTS]
+    between = {one.root[:4] for one in effects if one.root is not None}
+    counted = [one for one in effects if one.label not in _PARTS and not _is_link(one, between)]
     if not counted and root.label not in {"class", "deployment", "import", "node", "vm"}:
         counted = list(effects)
     counts = Counter(finding.label for finding in counted)
@@ -152,6 +153,11 @@ def _harm(root: Finding, effects: Sequence[Finding]) -> str:
         elif count:
             words.append(f"{verb} {_count(count, noun)}")
     return ", ".join((*words, *(f"touches {_count(number, label)}" for label, number in counts.items())))
+
+
+def _is_link(finding: Finding, between: Set[_Name]) -> bool:
+    """Whether it is an import that only stands between the cause and the VM that waits for it."""
+    return finding.label == "import" and finding.subject[:4] in between
 
 
 def _count(number: int, noun: str) -> str:

@@ -67,6 +67,36 @@ def explain_claim(view: View, backend: str, claim: Claim) -> Cause | None:
     return replace(told, sentence=f"{of_class}, and {why}", step="read the log of the provisioner of its class")
 
 
+def explain_helper(view: View, backend: str, claim: Claim) -> Cause | None:
+    """Why the claim has no volume that CDI fills in the stead of this one (kubevirt-api.md 2.5), and what is at fault:
+    CDI's helper itself never is. None where there is no such helper, or it fares as it should.
+    """
+    helper = view.get(Claim, backend, claim.metadata.namespace, _helper_name(claim))
+    cause = explain_claim(view, backend, helper) if helper is not None else None
+    if cause is None or cause.culprit is None or cause.culprit[0] != Claim.KIND:
+        return cause
+    return replace(cause, culprit=None)
+
+
+def _helper_name(claim: Claim) -> str:
+    return f"prime-{claim.metadata.uid}"
+
+
+def _helped(view: View, ref: Ref, claim: Claim) -> Claim | None:
+    """The claim that CDI fills by this one for a DataVolume; None where it is no such helper."""
+    target = filled_by(ref, claim)
+    found = view.get(Claim, ref.backend, target.namespace, target.name) if target != ref else None
+    return found if found is not None and _is_filled(found) and ref.name == _helper_name(found) else None
+
+
+def filled_by(ref: Ref, claim: Claim) -> Ref:
+    """The claim that a helper is made for; any other is its own."""
+    owner = claim.controller
+    if owner is None or owner.kind != Claim.KIND:
+        return ref
+    return Ref(ref.backend, Claim.KIND, ref.namespace, owner.name)
+
+
 def name_claim(claim: Claim) -> str:
     """What stands of it in the sentence for whatever waits for it: ``PVC shop/db-data is Pending``."""
     return f"PVC {claim.metadata.namespace}/{claim.metadata.name} is {claim.status.phase}"
@@ -187,7 +217,8 @@ def _evidence_of(claim: Claim, event: Event) -> Evidence:
 
 def _judge_claim(view: View, ref: Ref, now: float) -> Judgement:
     claim = view.find(Claim, ref)
-    if claim is None or claim.metadata.deletion_timestamp:
+    if claim is None or claim.metadata.deletion_timestamp or _helped(view, ref, claim) is not None:
+        # What is wrong with a helper is told of the DataVolume.
         return WELL
     cause = explain_claim(view, ref.backend, claim)
     if cause is None:
@@ -241,7 +272,8 @@ def _judge_class(view: View, ref: Ref, now: float) -> Judgement:
     if not waiting:
         return Judgement(again=min(again, default=None))
     since, oldest, event = min(waiting, key=lambda item: (item[0], item[1].metadata.name))
-    name = f"PVC {oldest.metadata.namespace}/{oldest.metadata.name}"
+    named = _helped(view, oldest.ref(ref.backend), oldest) or oldest
+    name = f"PVC {named.metadata.namespace}/{named.metadata.name}"
     lacks = _is_missing(view, ref.backend, found.provisioner)
     others = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
     finding = Finding(
@@ -281,7 +313,15 @@ def _classes_of_claim(view: View, ref: Ref, claim: Claim) -> Iterator[Ref]:
         yield found.ref(ref.backend)
 
 
-def _claim_of_event(view: View, ref: Ref, event: Event) -> Claim | None:
+def _with_helper(view: View, ref: Ref, claim: Claim) -> Iterator[Ref]:
+    yield ref
+    helper = view.ref_of(Claim, ref.backend, ref.namespace, _helper_name(claim))
+    if helper is not None:
+        yield helper
+
+
+def claim_of_event(view: View, ref: Ref, event: Event) -> Claim | None:
+    """The claim of which an event says what keeps it from its volume; None for any other event."""
     about = event.involved_object
     if about.kind != Claim.KIND or not tells(event):
         return None
@@ -289,12 +329,12 @@ def _claim_of_event(view: View, ref: Ref, event: Event) -> Claim | None:
 
 
 def _claims_of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
-    claim = _claim_of_event(view, ref, event)
+    claim = claim_of_event(view, ref, event)
     return (claim.ref(ref.backend),) if claim is not None else ()
 
 
 def _classes_of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
-    claim = _claim_of_event(view, ref, event)
+    claim = claim_of_event(view, ref, event)
     return _classes_of_claim(view, claim.ref(ref.backend), claim) if claim is not None else ()
 
 
@@ -315,7 +355,7 @@ RULES: Final = (
         "claim.state",
         _judge_claim,
         {
-            Claim: itself,
+            Claim: _with_helper,
             Event: _claims_of_event,
             StorageClass: _waiting_claims,
             PersistentVolume: _claims_of_volume,

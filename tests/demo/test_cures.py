@@ -146,6 +146,17 @@ _ENFORCE = "pod-security.kubernetes.io/enforce"
 _API = f"{REGISTRY}/virt-api:v1.9.0"
 _HANDLER = f"{REGISTRY}/virt-handler:v1.9.1"
 
+
+def respell_class(world: World) -> None:
+    """In the template; the DataVolume of before goes, and the VM makes it anew."""
+
+    def correct(found: Object) -> None:
+        found["spec"]["dataVolumeTemplates"][0]["spec"]["storage"]["storageClassName"] = SHARED
+
+    edit(kinds.VM, "lab", "mesh-1", correct)(world)
+    world.storage.delete(kinds.DATA_VOLUME, "lab", "mesh-1-root")
+
+
 CURES = (
     Cure("tainted-nodes", untaint, runs("web", "status-page-1")),
     Cure("local-disk", uncordon_all, runs("lab", "build-cache-1")),
@@ -156,6 +167,7 @@ CURES = (
     ),
     Cure("missing-network", make_network, runs("shop", "pos-gateway-1")),
     Cure("no-default-class", default_class, filled("ci", "alma-10-golden")),
+    Cure("misspelt-class", respell_class, runs("lab", "mesh-1")),
     Cure("hotplug-stuck", new_claim, plugged),
     Cure(
         "clone-source-in-use",

@@ -106,6 +106,24 @@ CASES: dict[str, Case] = {
         ),
         ("shop/orders-db-1", "nfs-archive", "there is no CSIDriver nfs.csi.k8s.io"),
     ),
+    "misspelt-class": Case(
+        (
+            _vm("lab/mesh-1", '"printableStatus":"Provisioning"'),
+            _volume("lab/mesh-1-root", '"storageClassName":"ceph-rdb"'),
+            _event("lab", "ErrClaimNotValid", "no storageClass to choose profile"),
+        ),
+        ("lab/mesh-1-root", 'there is no StorageClass "ceph-rdb"'),
+        rule="import.state",
+    ),
+    "class-without-driver": Case(
+        (
+            _vm("shop/picking-1", '"printableStatus":"Provisioning"'),
+            Says(kinds.PVC, "web/prime-", ('"phase":"Pending"', '"storageClassName":"nfs-archive"')),
+            _event("web", "ExternalProvisioning", "nfs.csi.k8s.io"),
+        ),
+        ("class nfs-archive", "stops 6 VMs: there is no CSIDriver nfs.csi.k8s.io"),
+        rule="class.state",
+    ),
     "missing-claim": Case(
         (_vm("shop/orders-db-2", '"printableStatus":"ErrorPvcNotFound"', "PVC shop/orders-db2-data does not exist"),),
         ("shop/orders-db-2", "orders-db2-data"),

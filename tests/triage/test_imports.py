@@ -174,14 +174,96 @@ def test_a_copy_whose_source_is_in_use_names_the_vm() -> None:
     assert found.step.startswith(f"stop VM {space}/web-1")
 
 
-def test_without_a_default_class_the_event_is_read_and_the_classes_are_named() -> None:
+NO_CLASS = "PVC spec is missing accessMode and no storageClass to choose profile"
+"""cdi pkg/controller/datavolume/util.go: of a class that does not exist and of a default that is missing."""
+
+
+def unclaimed(class_name: str | None, **owner: Any) -> tuple[Object, Object]:
+    """A DataVolume without a claim, and the event by which CDI says that it finds no class for it."""
     made = volume(phase="")
-    # cdi pkg/controller/datavolume/util.go:55
-    told = event(made, "ErrClaimNotValid", "PVC spec is missing accessMode and no storageClass to choose profile")
-    (found,) = of(made, told, storage_class("ceph-rbd"))
+    made["metadata"]["ownerReferences"] = [{**one, **owner} for one in made["metadata"]["ownerReferences"] if owner]
+    made["spec"]["storage"] = {"resources": {"requests": {"storage": "10Gi"}}}
+    if class_name is not None:
+        made["spec"]["storage"]["storageClassName"] = class_name
+    return made, event(made, "ErrClaimNotValid", NO_CLASS)
+
+
+def test_without_a_default_class_the_event_is_read_and_the_classes_are_named() -> None:
+    (found,) = of(*unclaimed(None), storage_class("ceph-rbd"))
     assert (found.severity, found.trouble) == (Severity.WARN, "does not begin")
     assert found.cause == "it names no storageClass, and none of the cluster is the default"
     assert found.step == "make one of ceph-rbd the default, or name one in spec.storage.storageClassName"
+    assert [(one.field, one.value) for one in found.evidence] == [
+        ("spec.storage.storageClassName", "not set"), ("ErrClaimNotValid", NO_CLASS)
+    ]  # fmt: skip
+
+
+def test_a_class_that_does_not_exist_is_the_root_whatever_is_the_default() -> None:
+    classes = (storage_class("ceph-rbd", default=True), storage_class("cephfs"))
+    (found,) = of(*unclaimed("ceph-rdb"), *classes)
+    assert (found.trouble, found.cause) == ("does not begin", 'there is no StorageClass "ceph-rdb"')
+    assert found.step == "create StorageClass ceph-rdb, or make the DataVolume anew with one of ceph-rbd, cephfs"
+    assert found.root is not None
+    assert (found.root.kind, found.root.name) == ("StorageClass", "ceph-rdb")
+
+
+def test_a_class_that_does_not_exist_is_found_without_the_event_too() -> None:
+    made, _ = unclaimed("ceph-rdb", kind="VirtualMachine", name="typo-1", controller=True)
+    (found,) = of(made, storage_class("ceph-rbd", default=True))
+    assert found.cause == 'there is no StorageClass "ceph-rdb"'
+    assert found.step.endswith("in the dataVolumeTemplates of VM typo-1 and delete the DataVolume")
+
+
+@pytest.mark.parametrize(
+    ("class_name", "cause", "root"),
+    [
+        ("ceph-rdb", 'CDI finds no StorageClass "ceph-rdb"', "ceph-rdb"),
+        (None, "it names no storageClass, and CDI finds no default", ""),
+    ],
+)
+def test_of_classes_that_are_not_seen_no_more_is_claimed_than_cdi_says(
+    class_name: str | None, cause: str, root: str
+) -> None:
+    made, told = unclaimed(class_name)
+    (found,) = of(made, told)
+    assert (found.cause, found.root.name if found.root else "") == (cause, root)
+    assert found.step.startswith("have somebody who may list StorageClasses")
+    assert of(made) == []
+
+
+@pytest.mark.parametrize(
+    ("class_name", "cause"),
+    [
+        ("ceph-rbd", 'CDI found no StorageClass "ceph-rbd" when it tried last; it is there now'),
+        (None, "CDI found no default StorageClass when it tried last; ceph-rbd is that now"),
+    ],
+)
+def test_a_class_that_came_since_is_not_called_missing(class_name: str | None, cause: str) -> None:
+    (found,) = of(*unclaimed(class_name), storage_class("ceph-rbd", default=True))
+    assert (found.cause, found.step, found.root) == (cause, "wait: CDI tries again by itself", None)
+
+
+def test_a_default_that_is_only_for_disks_of_vms_is_none_for_an_archive() -> None:
+    made, told = unclaimed(None)
+    for_vms = storage_class("ceph-rbd")
+    for_vms["metadata"]["annotations"] = {"storageclass.kubevirt.io/is-default-virt-class": "true"}
+    (found,) = of(made, told, for_vms)
+    assert found.cause.startswith("CDI found no default StorageClass when it tried last")
+    made["spec"]["contentType"] = "archive"
+    (found,) = of(made, told, for_vms)
+    assert found.cause == "it names no storageClass, and none of the cluster is the default"
+
+
+def test_what_wants_a_volume_without_a_class_is_told_in_the_words_of_cdi() -> None:
+    (found,) = of(*unclaimed(""), storage_class("ceph-rbd"))
+    assert found.cause == "it states no accessModes, and CDI finds no StorageClass to choose them by"
+
+
+def test_a_claim_that_came_since_answers_that_there_was_no_class() -> None:
+    made, told = unclaimed("ceph-rbd")
+    claim = next(item for item in read_machine("imported") if item["kind"] == "PersistentVolumeClaim")
+    claim["status"] = {"phase": "Bound"}
+    assert [one for one in of(made, told, claim, storage_class("ceph-rbd")) if one.rule == "import.state"] == []
 
 
 @pytest.mark.parametrize(
@@ -222,9 +304,10 @@ def test_an_import_whose_helper_claim_gets_no_volume_leads_to_the_class() -> Non
     words = "Waiting for a volume to be created either by the external provisioner 'slow.csi.example.org' or manually"
     told = event(prime, "ExternalProvisioning", words, "Normal")
     (found,) = of(volume(phase="Pending"), claim, prime, told, storage_class("slow"))
-    assert found.trouble == "does not begin"
+    assert (found.trouble, found.cause) == ("does not begin", 'it waits for StorageClass "slow"')
+    assert found.evidence[0].subject == f"PVC {name}"
     assert found.root is not None
-    assert found.root.name == name
+    assert (found.root.kind, found.root.name) == ("StorageClass", "slow")
 
 
 def retried(began: str) -> list[Object]:

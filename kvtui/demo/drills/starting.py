@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from kvtui.demo import kinds
 from kvtui.demo.behaviour import Guest
+from kvtui.demo.catalog.applications import Application
 from kvtui.demo.catalog.disks import BROKEN
+from kvtui.demo.catalog.virtualmachines import machine
 from kvtui.demo.drills.base import drill
 from kvtui.demo.drills.making import add_claim_disk, claim, create, small_machine
 
@@ -28,6 +30,37 @@ def pending_claim(world: World) -> None:
     vm = small_machine("shop", "orders-db-1", system="rhel", memory="8Gi", cores=4)
     add_claim_disk(vm, "orders-db-1-data")
     create(world, kinds.VM, vm)
+
+
+@drill(
+    "misspelt-class",
+    "a new VM never gets its disk",
+    briefing="lab/mesh-1 was rolled out with a manifest that somebody typed. It is still being provisioned.",
+    debrief="The dataVolumeTemplate mesh-1-root of the VM asks for storage class ceph-rdb, and there is none of that "
+    "name: ceph-rbd was meant. CDI finds no class for the disk and makes no claim. Correct storageClassName in "
+    "the VM and delete DataVolume mesh-1-root: it is made anew.",
+)
+def misspelt_class(world: World) -> None:
+    """The class in the dataVolumeTemplate does not exist: CDI makes no claim."""
+    create(
+        world, kinds.VM, machine(Application("lab", "mesh", "debian", 1, 2, "2Gi", storage_class="ceph-rdb"), "mesh-1")
+    )
+
+
+@drill(
+    "class-without-driver",
+    "new VMs stay away, all of them",
+    briefing="Six VMs of the new picking station were rolled out tonight, and none of them has come up.",
+    debrief="Their disks ask for storage class nfs-archive, and its CSI driver nfs.csi.k8s.io is not installed: no "
+    "volume is made, and CDI cannot begin to import. Install the driver, or make the VMs anew with a class that "
+    "has one, such as ceph-rbd.",
+)
+def class_without_driver(world: World) -> None:
+    """The class in the dataVolumeTemplates of several machines has no driver: no import begins."""
+    for number in range(1, 7):
+        namespace = "shop" if number < 5 else "web"
+        application = Application(namespace, "picking", "debian", 1, 2, "2Gi", storage_class=BROKEN)
+        create(world, kinds.VM, machine(application, f"picking-{number}"))
 
 
 @drill(
