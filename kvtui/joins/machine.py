@@ -19,6 +19,8 @@ from kvtui.records.kubevirt import (
 from kvtui.store import View
 from kvtui.text import parse_time
 
+_STARTING = frozenset({"Always", "RerunOnFailure", "Once"})
+"""Run strategies that start a VM by themselves (kubevirt-api.md 2.1)."""
 _INSTANCE_WORDS = {"": "Starting", "Pending": "Starting", "Scheduling": "Starting", "Scheduled": "Starting"}
 
 
@@ -108,6 +110,13 @@ class Machine:
     def run_strategy(self) -> str:
         """The strategy in force; empty for an instance without VM."""
         return self.vm.run_strategy if self.vm is not None else ""
+
+    @property
+    def starts(self) -> bool:
+        """Whether it starts as soon as nothing keeps it from that, or is on its way."""
+        requests = self.vm.status.state_change_requests if self.vm is not None else ()
+        asked = any(one.action == "Start" for one in requests)
+        return self.live is not None or asked or self.run_strategy in _STARTING
 
 
 def join_machine(view: View, ref: Ref) -> Machine | None:

@@ -68,4 +68,4 @@ def _tell_correction(volume: DataVolume, listed: str) -> str:
     owner = volume.controller
     if owner is None or owner.kind != VirtualMachine.KIND:
         return f"make the DataVolume anew with one of {listed}"
-    return f"name one of {listed} in the dataVolumeTemplates of VM {owner.name} and delete the DataVolume"
+    return f"name one of {listed} in the dataVolumeTemplates of the VM and delete the DataVolume"

@@ -88,7 +88,7 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     status = machine.vm.status.printable_status
     if not status:
         return _judge_untouched(view, machine, now)
-    if status in _OF_DISKS and not _is_to_run(machine):
+    if status in _OF_DISKS and not machine.starts:
         # The import is judged elsewhere, and nobody waits for it.
         return WELL
     if status == "CrashLoopBackOff" and (retry := first_retry(view, machine)) is not None and now < retry + SETTLE:
@@ -102,15 +102,6 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     return WELL
 
 
-def _is_to_run(machine: Machine) -> bool:
-    """Whether it runs as soon as nothing keeps it from that."""
-    requests = machine.vm.status.state_change_requests if machine.vm is not None else ()
-    asked = any(one.action == "Start" for one in requests)
-    return machine.live is not None or asked or machine.run_strategy in _STARTS
-
-
-_STARTS = frozenset({"Always", "RerunOnFailure", "Once"})
-"""Run strategies that start a VM by themselves (kubevirt-api.md 2.1)."""
 _OF_DISKS = frozenset({"Provisioning", "DataVolumeError"})
 """What a VM says of its disks whether it is to run or not."""
 

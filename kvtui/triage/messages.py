@@ -323,7 +323,7 @@ MESSAGES: Final = (
     _message(
         r"missing accessMode and (?P<no_class>no storageClass) to choose profile",
         "cdi datavolume/util.go:55",
-        "state accessModes in spec.storage, or another storageClassName",
+        "see whether the class that it names exists, or which is the default: kubectl get storageclass",
         "it states no accessModes, and CDI finds no StorageClass to choose them by",
     ),
     _message(

@@ -211,7 +211,7 @@ def test_a_class_that_does_not_exist_is_found_without_the_event_too() -> None:
     made, _ = unclaimed("ceph-rdb", kind="VirtualMachine", name="typo-1", controller=True)
     (found,) = of(made, storage_class("ceph-rbd", default=True))
     assert found.cause == 'there is no StorageClass "ceph-rdb"'
-    assert found.step.endswith("in the dataVolumeTemplates of VM typo-1 and delete the DataVolume")
+    assert found.step.endswith("in the dataVolumeTemplates of the VM and delete the DataVolume")
 
 
 @pytest.mark.parametrize(
