@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from kvtui.actions.care import lasts, why_undeletable
+from kvtui.actions import reversals
+from kvtui.actions.care import why_undeletable
 from kvtui.actions.items import AGAIN, Batch, Item, State, Task
+from kvtui.actions.reversals import Reversals
+from kvtui.actions.sending import Perform, perform, tell_unknown
 from kvtui.audit import chosen
 from kvtui.errors import KvtuiError, UnansweredError, UnconnectedError, UnreachableError
 from kvtui.fleet import Fleet
-from kvtui.joins.gitops import find_put_back, machines_put_back
 from kvtui.joins.holdups import hold_deletion
 from kvtui.model import FeedState, Ref
-from kvtui.records.gitops import Application
 from kvtui.resources.base import AnyAction, AnyResource, Product, Progress, Site
 from kvtui.resources.form import Answers
 from kvtui.resources.listing import find_touched
@@ -39,19 +40,6 @@ KEPT: Final = 50
 _SEES: Final = frozenset({FeedState.LOADING, FeedState.LIVE, FeedState.STALE})
 
 
-Perform = Callable[[Fleet, Item], Awaitable[None]]
-"""Has the backend do it; returns when it has accepted. Raises KvtuiError."""
-
-
-async def perform(fleet: Fleet, item: Item) -> None:
-    """Run the action of an item on its row."""
-    backend = fleet.backends[item.ref.backend]
-    run = item.action.run
-    made = await (run(backend, item.row) if item.answers is None else run(backend, item.row, item.answers))
-    item.result = made
-    item.made = made if item.action.makes is not None else None
-
-
 class Batches:
     """All that was begun, the newest first, and the rows that await an effect."""
 
@@ -64,6 +52,7 @@ class Batches:
         """By row, the items that are open, or of which nobody knows; the latest last."""
         self._made: dict[Ref, Item] = {}
         """By what was made, the items that wait for its end."""
+        self._reversals = Reversals(fleet.view)
         self._item_listeners: list[Callable[[Collection[Ref]], None]] = []
         self._end_listeners: list[Callable[[Batch], None]] = []
         self._news = asyncio.Event()
@@ -159,7 +148,7 @@ class Batches:
         return feed.since if feed.state is FeedState.STALE else None
 
     def _look_at_row(self, item: Item, now: float) -> str:
-        if item.made is not None or (item.action.follow is not None and item.words):
+        if item.made is not None or item.effect is not None or (item.action.follow is not None and item.words):
             return item.words
         row = item.batch.resource.row(self._fleet.view, item.ref)
         if row is None or item.row is None:
@@ -296,6 +285,7 @@ class Batches:
     def close(self) -> None:
         """Follow the fleet no more."""
         self._unlisten()
+        self._reversals.close()
 
     async def _work(self, lane: deque[Item], faults: list[Exception]) -> None:
         while lane:
@@ -308,7 +298,9 @@ class Batches:
         if item.batch.resource.row(self._fleet.view, item.ref) is None:
             self._end(item, State.LEFT_OUT, "it is gone")
             return
-        item.asked, item.put_back = self._fleet.clock(), self._last_put_back(item)
+        item.asked = self._fleet.clock()
+        reversals.note_before(self._fleet.view, item)
+        self._reversals.supersede(item.ref)
         self._set(item, State.ASKED)
         self._announce([item])
         try:
@@ -319,7 +311,7 @@ class Batches:
             self._end(item, State.UNSENT, str(error))
             self._give_up(item)
         except UnreachableError as error:
-            self._end(item, State.UNKNOWN, _tell_unknown(error), keep=True)
+            self._end(item, State.UNKNOWN, tell_unknown(error), keep=True)
             self._give_up(item, "gave no answer" if isinstance(error, UnansweredError) else "was lost")
             self._settle(item)
         except KvtuiError as error:
@@ -361,6 +353,8 @@ class Batches:
 
     def _follow(self, delta: Delta) -> None:
         """Look at the rows that may have changed."""
+        if undone := self._reversals.follow(delta, self._fleet.clock()):
+            self._announce(undone)
         if not self._awaited or not delta.changes:
             return
         for change in delta.changes if self._made else ():
@@ -372,9 +366,7 @@ class Batches:
         touched: dict[Ref, None] = {}
         for resource in resources.values():
             touched.update(find_touched(resource, self._fleet.view, delta))
-        for change in delta.changes:
-            if isinstance(change.record, Application):
-                touched.update(dict.fromkeys(machines_put_back(self._fleet.view, change.ref, change.record)))
+        touched.update(dict.fromkeys(reversals.list_put_back(self._fleet.view, delta)))
         # What is followed may go on where its row is not.
         followed = [ref for ref, items in self._awaited.items() if any(item.action.follow for item in items)]
         for ref in (touched.keys() & self._awaited.keys()) | set(followed):
@@ -399,29 +391,35 @@ class Batches:
             # Its effect cannot be told from what was there before.
             self._end(item, State.UNKNOWN, item.words)
         elif now is None and (untold or item.action.vanishes(before)):
-            self._end(item, State.DONE, "it is gone")
+            self._succeed(item, "it is gone")
         elif now is None:
             self._end(item, State.FAILED, f"it went while {item.action.awaits}: did somebody delete it?")
+        elif undone := reversals.tell_undone(self._fleet.view, item):
+            self._end(item, State.FAILED, undone)
+        elif item.effect is not None:
+            self._succeed(item, item.gained)
         elif item.action.settled(before, now):
             failure = item.action.outcome(before, now)
-            said = failure or item.gain or item.action.remark(before, now)
-            self._end(item, State.FAILED if failure else State.DONE, said)
-        elif undone := self._tell_undone(item):
-            self._end(item, State.FAILED, undone)
+            if failure:
+                self._end(item, State.FAILED, failure)
+            else:
+                self._succeed(item, item.gain or item.action.remark(before, now))
         elif not item.shown and item.state is State.ACCEPTED and item.action.shown(before, now):
             item.shown = True
             self._announce([item])
 
-    def _tell_undone(self, item: Item) -> str:
-        """Who has taken back the change that an item made; empty where nobody did, or it changes nothing that lasts."""
-        back, record = find_put_back(self._fleet.view, item.ref), self._fleet.view.record(item.ref)
-        if back is None or back.at == item.put_back or record is None or not lasts(item.action.needs, record):
-            return ""
-        return back.tell()
-
-    def _last_put_back(self, item: Item) -> float | None:
-        back = find_put_back(self._fleet.view, item.ref)
-        return None if back is None else back.at
+    def _succeed(self, item: Item, words: str) -> None:
+        """Its effect is seen: it is done, once it is also seen that whoever manages the object leaves it so."""
+        now = self._fleet.clock()
+        left = reversals.seconds_to_look(self._fleet.view, item, now) if item.state is State.ACCEPTED else 0.0
+        if not left:
+            self._end(item, State.DONE, reversals.tell_left(item, words))
+            self._reversals.keep(item)
+            return
+        if item.effect is None:
+            item.effect, item.gained, item.shown, item.words = now, words, True, reversals.tell_awaited(item)
+            self._announce([item])
+        self._reversals.call_later(left, item, self._settle)
 
     def _look_at(self, item: Item, made: Ref, product: Product) -> None:
         """End an item whose product has come to its end."""
@@ -442,7 +440,7 @@ class Batches:
         if progress.failure:
             self._end(item, State.FAILED, f"{words}: {progress.failure}")
         elif progress.over:
-            self._end(item, State.DONE, words)
+            self._succeed(item, words)
         elif words != item.words and item.state is State.ACCEPTED:
             item.words = words
             self._announce([item])
@@ -451,6 +449,9 @@ class Batches:
         """Bring an item to its end; with `keep`, go on looking whether its effect is seen after all."""
         was_open = item.open
         self._set(item, state, words)
+        if item.effect is not None and state is State.DONE:
+            # It is since then.
+            item.since = item.effect
         if not keep:
             item.row = None
             if item.made is not None:
@@ -485,13 +486,9 @@ class Batches:
         ended = [batch for batch in self.all if not batch.open]
         for batch in ended[KEPT:]:
             self.all.remove(batch)
+            self._reversals.forget(batch.items)
             for item in batch.items:
                 # Nobody looks any more whether the effect of what was lost is seen.
                 item.row = None
                 if item.ref in self._awaited:
                     self._awaited[item.ref] = [other for other in self._awaited[item.ref] if other is not item]
-
-
-def _tell_unknown(error: UnreachableError) -> str:
-    words = str(error)
-    return words if words.startswith("nobody knows") else f"nobody knows whether it was accepted: {words}"

@@ -6,9 +6,11 @@ One place for all actions. What an action does to an object is read off the perm
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from kvtui.backends.base import Permission
+from kvtui.joins.gitops import find_put_back
 from kvtui.model import Care, Ref
 from kvtui.records.base import Record, is_true
 from kvtui.records.cdi import DataVolume
@@ -125,6 +127,37 @@ def _find_owner(view: View, backend: str, record: Record) -> Record | None:
 # Managers --------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Manager:
+    """Who takes back what is changed by hand, soon and unasked."""
+
+    name: str
+    """``Application argocd/web``, ``Flux Kustomization infra/edge``."""
+    tells: bool
+    """Whether it is seen when it has put the object back."""
+
+
+def find_manager(view: View, needs: Permission, ref: Ref, record: Record) -> Manager | None:
+    """The first that undoes what needs that permission; None where nobody does, or only later and for other reasons."""
+    if not lasts(needs, record):
+        return None
+    if application := _argo_application(record):
+        found = _applications(view, ref.backend, application)
+        healing = next((one for one in found if one.heals), None)
+        if healing is not None:
+            tells = healing.is_here and isinstance(record, VirtualMachine) and needs.verb != "delete"
+            return Manager(f"Application {healing.metadata.namespace}/{application}", tells)
+        if found:
+            return None
+    elif needs.verb != "delete" and (back := find_put_back(view, ref)) is not None:
+        # It may track by a label of its own choice.
+        return Manager(
+            f"Application {back.application.metadata.namespace}/{back.application.metadata.name}", tells=True
+        )
+    name = next(_managers(record), "")
+    return Manager(name, tells=False) if name else None
+
+
 def name_managers(view: View, needs: Permission, ref: Ref, record: Record) -> Sequence[str]:
     """A sentence for each who undoes what is changed by hand."""
     if not lasts(needs, record):
@@ -159,8 +192,12 @@ def _is_copy(view: View, ref: Ref, vm: VirtualMachine) -> bool:
 
 def _leaves_be(view: View, backend: str, name: str) -> bool:
     """Whether no application of that name puts back what differs from git; of one that is not seen nobody knows."""
-    found = [one for ref, one in view.items(Application, backend) if ref.name == name]
+    found = _applications(view, backend, name)
     return bool(found) and not any(one.heals for one in found)
+
+
+def _applications(view: View, backend: str, name: str) -> list[Application]:
+    return [one for ref, one in view.items(Application, backend) if ref.name == name]
 
 
 def _managers(record: Record) -> Iterator[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from kvtui.actions.care import Manager
 from kvtui.model import Ref
 from kvtui.resources.base import AnyAction, AnyResource
 from kvtui.resources.form import Answers
@@ -64,8 +65,18 @@ class Item:
     """When the state began, in seconds since the epoch."""
     asked: float | None = None
     """When the server was asked."""
+    manager: Manager | None = None
+    """Who may undo it, as it was when the server was asked."""
     put_back: float | None = None
-    """When its VM had been put back as git has it the last time, when the server was asked."""
+    """When its VM had been put back as git has it the last time, at that time."""
+    before: int | None = None
+    """A digest of how its VM was declared at that time, where nothing else tells that it was undone."""
+    effect: float | None = None
+    """When its effect was seen, where it is looked then whether somebody undoes it."""
+    gained: str = ""
+    """What is to be said then."""
+    undone: bool = False
+    """Whether it was undone after it had been done."""
     made: Ref | None = None
     """What was made that is looked at until its end."""
     result: Ref | None = None
@@ -122,6 +133,7 @@ class Item:
         """Have it wait again, for the row as it is now, as if it had never been asked for."""
         self.row, self.asked, self.made, self.result = row, None, None, None
         self.seen = self.shown = False
+        self.effect = None
 
     def seconds(self, now: float) -> float | None:
         """From asking to the end, or to now; None when the server was not asked."""
@@ -171,6 +183,8 @@ class Batch:
         """How many are where: ``498 done, 1 failed, 1 left out``."""
         counts, overdue = self.counts, sum(item.is_overdue(now) for item in self.items)
         told = [f"{count} {state}" for state in _TOLD if (count := counts[state])]
+        if undone := sum(item.undone for item in self.items):
+            told.insert(1, f"{undone} of them put back")
         return ", ".join([*told, f"{overdue} of them overdue"] if overdue else told)
 
 

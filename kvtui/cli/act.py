@@ -14,10 +14,11 @@ from typing import Any, Final
 
 import msgspec
 
-from kvtui.actions.batch import Batches, perform
+from kvtui.actions.batch import Batches
 from kvtui.actions.commands import Deed, find_verbs, kind_of
 from kvtui.actions.confirm import Confirmer, ImpossibleError, Question, Sheet
 from kvtui.actions.items import Batch, Item, State, Task, name_item
+from kvtui.actions.sending import perform
 from kvtui.backends.base import Source
 from kvtui.backends.objects import Rehearser
 from kvtui.cli.choosing import Chooser, confine
@@ -428,6 +429,8 @@ class _Run:
             return clean_line("; ".join(filter(None, (item.words, self._batches.tell_row(item)))))
         seconds = item.seconds(self._fleet.clock()) or 0.0
         cause = self._batches.tell_row(item)
+        if item.effect is not None:
+            return clean_line(cause)
         late = f"its {'end' if item.shown else 'effect'} is not seen after {age(seconds)}"
         return clean_line(f"{late}; {cause}" if cause else late)
 

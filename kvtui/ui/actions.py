@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, Protocol
 
-from kvtui.actions.batch import Batches, perform
+from kvtui.actions.batch import Batches
 from kvtui.actions.confirm import Asker, Confirmer
 from kvtui.actions.items import AGAIN, Batch, Item, State, name_item
+from kvtui.actions.sending import perform
 from kvtui.audit import chosen
 from kvtui.backends.transfer import Transfer
 from kvtui.errors import BackendError, KvtuiError

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kvtui.actions.batch import perform
 from kvtui.actions.items import Item
+from kvtui.actions.sending import perform
 from kvtui.cli import act as act_module
 from kvtui.cli import codes
 from kvtui.cli.demo import DemoCluster

@@ -100,6 +100,17 @@ def test_a_self_heal_is_an_operation_of_the_application_and_takes_the_fields_fro
     ]
 
 
+def test_what_differs_together_is_put_back_by_one_operation(world: World) -> None:
+    for name in ("kafka-1", "kafka-2"):
+        lifecycle.stop(world, "data", name, {})
+    world.advance(20)
+    state = world.storage.get(kinds.APPLICATION, "argocd", "streaming")["status"]["operationState"]
+    names = ["kafka-1", "kafka-2"]
+    assert sorted(one["name"] for one in state["operation"]["sync"]["resources"]) == names
+    assert sorted(one["name"] for one in state["syncResult"]["resources"]) == names
+    assert state["operation"]["sync"]["autoHealAttemptsCount"] == 1
+
+
 def test_flux_applies_on_the_server_side_and_takes_the_fields_from_who_changed_them(world: World) -> None:
     lifecycle.stop(world, "monitoring", "gateway-1", {})
     world.advance(600)

@@ -14,6 +14,7 @@ from kvtui.ui.dialogs.confirm import ConfirmDialog
 from kvtui.ui.screens.detail import DetailScreen
 from kvtui.ui.screens.jobs import JobsScreen
 from tests.actions.test_batch import add_stopped, put_running
+from tests.actions.test_reversals import go_off, keep_by_argo, look_again, put_back
 from tests.ui.backend import NAME, Stage
 from tests.ui.conftest import Screen, Show
 from tests.ui.test_consoles import until
@@ -105,6 +106,24 @@ async def test_jobs_show_only_what_is_in_trouble_when_asked(stage: Stage, show: 
         await screen.press("J", "exclamation_mark")
         assert screen.line_with(f"shop/{names[1]}")
         assert not screen.line_with(f"shop/{names[0]} ")
+
+
+async def test_the_row_of_what_was_done_and_put_back_later_says_so(stage: Stage, show: Show) -> None:
+    keep_by_argo(stage)
+    async with show(stage, WIDE) as screen:
+        await screen.press("slash", *"dv-1", "enter", "home", "S", "y")
+        await until(screen, answered(stage, 1))
+        go_off(stage)
+        await screen.press("J")
+        assert "its effect is seen, but not yet whether Application argocd/web puts it back" in screen.text
+        look_again(stage, 60)
+        await until(screen, lambda: "has not put it back in 20s" in screen.text)
+        put_back(stage, "2026-11-21T02:17:07Z")
+        await until(screen, lambda: "done, put back" in screen.text)
+        assert "Application argocd/web put it back: it heals what differs from git" in screen.text
+        assert "1 done, 1 of them put back" in screen.text
+        await screen.press("exclamation_mark")
+        assert "done, put back" in screen.text
 
 
 async def test_what_failed_is_retried_from_the_jobs_after_it_was_asked_again(stage: Stage, show: Show) -> None:

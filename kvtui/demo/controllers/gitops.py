@@ -176,13 +176,21 @@ class HelmReleases(Kustomizations):
 
 
 def heal(owner: Object, key: Key, result: str, now: str) -> Object:
-    """``status.operationState`` once a machine was put back."""
+    """``status.operationState`` once a machine was put back: one operation names all that differed together."""
     namespace, name = key
-    before = (owner["status"].get("operationState") or {}).get("operation", {}).get("sync", {})
-    attempts = before.get("autoHealAttemptsCount", 0) + 1
+    last = owner["status"].get("operationState") or {}
+    before = last.get("operation", {}).get("sync", {})
+    same = "resources" in before and last.get("finishedAt") == now
     state = sync_of(owner["spec"], namespace, {name: result}, now)
-    named = [{"group": "kubevirt.io", "kind": "VirtualMachine", "name": name}]
-    state["operation"]["sync"] |= {"resources": named, "autoHealAttemptsCount": attempts}
+    state["operation"]["sync"] |= {
+        "resources": [
+            *(before["resources"] if same else ()),
+            {"group": "kubevirt.io", "kind": kinds.VM.kind, "name": name},
+        ],
+        "autoHealAttemptsCount": before.get("autoHealAttemptsCount", 0) + (not same),
+    }
+    if same:
+        state["syncResult"]["resources"][:0] = last["syncResult"]["resources"]
     return state
 
 

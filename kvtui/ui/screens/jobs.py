@@ -72,7 +72,12 @@ class JobsScreen(Screen[None]):
         Binding("x", "open_stack", "stack", tooltip="the stack of the row"),
         Binding("M", "cancel", "cancel", tooltip="send nothing more of the action; what was sent stays sent"),
         Binding("r", "retry", "retry", tooltip="try again what failed, was not sent, or of which nobody knows"),
-        Binding("exclamation_mark", "faults", "faults", tooltip="show only rows that failed, are overdue or unknown"),
+        Binding(
+            "exclamation_mark",
+            "faults",
+            "faults",
+            tooltip="show only what failed, is overdue, put back or unknown",
+        ),
         Binding("J", "leave", "back", show=False),
     ]
 
@@ -268,7 +273,7 @@ def _summary_cell(batch: Batch, now: float) -> Cell:
     counts = batch.counts
     if counts[State.FAILED]:
         tone = Tone.BAD
-    elif any(counts[state] for state in _TROUBLES) or any(item.is_overdue(now) for item in batch.items):
+    elif any(_is_faulty(item, now) for item in batch.items):
         tone = Tone.WARN
     else:
         tone = Tone.BUSY if batch.open else Tone.OK
@@ -278,7 +283,7 @@ def _summary_cell(batch: Batch, now: float) -> Cell:
 def _state_cell(item: Item, now: float) -> Cell:
     if item.is_overdue(now):
         return Cell(f"{item.state}, overdue", Tone.WARN)
-    return Cell(item.state.value, _TONES[item.state])
+    return Cell(f"{item.state}, put back", Tone.WARN) if item.undone else Cell(item.state.value, _TONES[item.state])
 
 
 def _seconds_cell(item: Item, now: float) -> Cell:
@@ -287,4 +292,4 @@ def _seconds_cell(item: Item, now: float) -> Cell:
 
 
 def _is_faulty(item: Item, now: float) -> bool:
-    return item.state in _TROUBLES or item.is_overdue(now)
+    return item.state in _TROUBLES or item.undone or item.is_overdue(now)
