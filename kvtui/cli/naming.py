@@ -169,7 +169,27 @@ def find_named(
         told = say_missing((feed for _, feed in dark), fleet)
         hint = f"ask for list and watch on {rights}" if kind is not None and rights else ""
         raise UnreachableError(f"no {label} named {clean_line(name)} is known", "; ".join(told), hint)
+    if kind is not None and (labels := _labels_of(kind)):
+        raise _not_watched(kind, labels, namespace or _namespace_in(fleet, name), name)
     raise AbsentError(f"there is no {label} named {clean_line(name)}", code=404)
+
+
+def _labels_of(kind: AnyResource) -> list[str]:
+    """The labels of which an object must have one to be watched; empty where all of the kind are."""
+    kinds = {source.kind for source in kind.own}
+    labels = [source.label_selector for source in kind.sources if source.kind in kinds]
+    return labels if all(labels) else []
+
+
+def _not_watched(kind: AnyResource, labels: Sequence[str], namespace: str, name: str) -> AbsentError:
+    """What there is to say of a name that none of those bears which are watched: whether it exists is not known."""
+    where = f" -n {namespace}" if namespace else ""
+    return AbsentError(
+        f"no {kind.label} named {clean_line(name)} is watched",
+        f"kvtui watches only {kind.name} with label {' or '.join(labels)}",
+        clean_line(f"kubectl describe {kind.label}{where} {name.rpartition('/')[2]}"),
+        code=404,
+    )
 
 
 def _may_hold(resources: Iterable[AnyResource], name: str, lacking: Sequence[Feed]) -> list[tuple[Source, Feed]]:

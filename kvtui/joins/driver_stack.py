@@ -2,6 +2,7 @@
 
 That a driver is registered on a node says the CSINode of the node. Which pods are a driver's, no field of the API says:
 it is known only where its DaemonSet names the driver's socket (`DaemonSet.registers`), and never of its controller.
+Those pods are not watched: their DaemonSet counts how many are ready, and tells not of which nodes.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from kvtui.model import FeedState, Health, Ref, Tone
 from kvtui.records.daemons import DaemonSet
 from kvtui.records.storage import CephCluster, CsiDriver, CsiNode
 from kvtui.store import View
+from kvtui.text import join_clauses
 
 _OTHERS_UNKNOWN: Final = "the pods of its controller are not known"
+_WHERE_UNKNOWN: Final = "which node lacks one is not known"
 _UNNAMED: Final = "no DaemonSet says that it registers this driver"
 
 
@@ -36,7 +39,7 @@ def judge_daemons(record: DaemonSet) -> Health:
     if not wanted:
         return Health(Tone.MUTED, "No node", "no node is one that it runs on")
     if ready >= wanted:
-        return Health(Tone.OK, "Ready")
+        return Health(Tone.OK, "Ready", f"{ready} of {wanted} pods are")
     tone, word = (Tone.WARN, "In part") if ready else (Tone.BAD, "Not ready")
     return Health(tone, word, f"{ready} of {wanted} pods are ready")
 
@@ -67,7 +70,10 @@ def _plugins(view: View, backend: str, driver: str) -> Iterator[Layer]:
     """The DaemonSets whose pods serve the driver on the nodes."""
     found = [(ref, record) for ref, record in view.items(DaemonSet, backend) if record.registers(driver)]
     for ref, record in sorted(found, key=lambda one: one[0]):
-        yield Layer("node plugin", ref.path, ref, judge_daemons(record), _OTHERS_UNKNOWN)
+        health = judge_daemons(record)
+        lacks = 0 < record.status.number_ready < record.status.desired_number_scheduled
+        note = join_clauses(_WHERE_UNKNOWN, _OTHERS_UNKNOWN) if lacks else _OTHERS_UNKNOWN
+        yield Layer("node plugin", ref.path, ref, health, note)
     if not found and view.feed(backend, DaemonSet.KIND).state is FeedState.LIVE:
         yield Layer("driver's pods", driver, None, Health(Tone.MUTED, "not known", _UNNAMED))
     elif not found:

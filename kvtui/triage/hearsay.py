@@ -67,7 +67,7 @@ WORKLOADS: Final[Mapping[str, str]] = {
 """The same for what makes the pods that VMs stand on, and those pods."""
 _TYPES: Final = {type_.KIND: type_ for type_ in _LISTED}
 _LABELS: Final = {**{kind: _LISTED[type_] for kind, type_ in _TYPES.items()}, **OWNERS, **WORKLOADS}
-_PASSING: Final = frozenset({"NodeNotReady", "ProbeWarning", "Unhealthy"})
+PASSING: Final = frozenset({"NodeNotReady", "ProbeWarning", "Unhealthy"})
 """What the kubelet and the node controller warn of pods while those start, or their node is away: of one that is not
 watched nobody can tell that it is ready since.
 """
@@ -79,7 +79,7 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     if (record is None or record.metadata.deletion_timestamp) if type_ is not None else not _is_told(view, ref):
         return WELL
     event = find_news(_events_about(view, ref, record), now)
-    if event is None or (ref.kind == Pod.KIND and event.reason in _PASSING):
+    if event is None or (ref.kind == Pod.KIND and event.reason in PASSING):
         return WELL
     severity, words, evidence, step = read_warning(event)
     finding = Finding(

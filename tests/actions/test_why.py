@@ -157,3 +157,16 @@ def test_trouble_of_a_part_is_told_after_how_the_vm_itself_fares(run: Run) -> No
     head, _, story, *_ = out.splitlines()
     assert head == f"vm {namespace}/{name} is Running; what is a part of it is in trouble:"
     assert story == f"import {namespace}/{name}-data has lost its disk"
+
+
+@pytest.mark.parametrize(
+    "words", [("pod/rook-ceph/csi-rbdplugin-x2x4z",), ("pod/csi-rbdplugin-x2x4z", "-n", "rook-ceph")]
+)
+def test_of_a_pod_that_is_not_watched_nobody_says_that_there_is_none(run: Run, words: tuple[str, ...]) -> None:
+    code, out, err = run("why", *words)
+    assert (code, out) == (codes.FAILED, "")
+    name = words[0].removeprefix("pod/")
+    assert err == (
+        f"kvtui: no pod named {name} is watched: kvtui watches only pods with label kubevirt.io or cdi.kubevirt.io\n"
+        "hint: kubectl describe pod -n rook-ceph csi-rbdplugin-x2x4z\n"
+    )

@@ -33,7 +33,7 @@ def test_a_driver_tells_that_it_is_registered_on_the_node_of_the_vm_and_that_its
     store = cluster(ready(9))
     assert below_driver(store) == [
         f"driver on {node_of_postgres(store)}: registered",
-        "node plugin rook-ceph/csi-rbdplugin: Ready (the pods of its controller are not known)",
+        "node plugin rook-ceph/csi-rbdplugin: Ready (9 of 9 pods are; the pods of its controller are not known)",
     ]
 
 
@@ -68,7 +68,11 @@ def ready(count: int) -> Callable[[list[Object]], None]:
 
 @pytest.mark.parametrize(
     ("count", "words"),
-    [(9, "Ready"), (8, "In part (8 of 9 pods are ready;"), (0, "Not ready (0 of 9 pods are ready;")],
+    [
+        (9, "Ready (9 of 9 pods are; the pods"),
+        (8, "In part (8 of 9 pods are ready; which node lacks one is not known; the pods"),
+        (0, "Not ready (0 of 9 pods are ready; the pods"),
+    ],
 )
 def test_a_node_plugin_tells_how_many_of_its_pods_are_ready(count: int, words: str) -> None:
     assert below_driver(cluster(ready(count)))[1].partition(": ")[2].startswith(words)

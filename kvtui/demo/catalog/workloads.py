@@ -35,6 +35,8 @@ class Workload:
     container: str = ""
     driver: str = ""
     """The CSI driver that its pods register with their kubelets."""
+    connects: bool = False
+    """Whether its pods keep the network plugins of their nodes."""
 
 
 WORKLOADS: tuple[Workload, ...] = (
@@ -70,10 +72,11 @@ WORKLOADS: tuple[Workload, ...] = (
     Workload("kube-system", "kube-controller-manager", "registry.k8s.io/kube-controller-manager:v1.36.2", 3,
              "control-plane", "200m", "512Mi", ("component", "kube-controller-manager")),
     Workload("kube-system", "cilium", "quay.io/cilium/cilium:v1.19.1", 0, "all", "100m", "512Mi",
-             ("k8s-app", "cilium")),
+             ("k8s-app", "cilium"), connects=True),
     Workload("kube-system", "metrics-server", "registry.k8s.io/metrics-server/metrics-server:v0.8.1", 1,
              "control-plane", "100m", "200Mi", ("k8s-app", "metrics-server")),
-    Workload("multus", "kube-multus-ds", "ghcr.io/k8snetworkplumbingwg/multus-cni:v4.2.4", 0, "all", "100m", "50Mi"),
+    Workload("multus", "kube-multus-ds", "ghcr.io/k8snetworkplumbingwg/multus-cni:v4.2.4", 0, "all", "100m", "50Mi",
+             connects=True),
     Workload("capi-system", "capi-controller-manager", "registry.k8s.io/cluster-api/cluster-api-controller:v1.14.0", 1),
     Workload("capk-system", "capk-controller-manager", "quay.io/capk/capk-manager:v0.11.2", 1),
     Workload("monitoring", "prometheus", "quay.io/prometheus/prometheus:v3.8.0", 2, cpu="500m", memory="4Gi"),
@@ -121,7 +124,10 @@ def selector_of(workload: Workload) -> dict[str, str]:
 
 def template_of(workload: Workload) -> Object:
     """What its pods are made of, as it was installed."""
-    return {"metadata": {"labels": labels_of(workload)}, "spec": {"containers": _containers(workload)}}
+    spec: Object = {"containers": _containers(workload)}
+    if workload.connects:
+        spec["volumes"] = [{"name": "cni", "hostPath": {"path": "/etc/cni/net.d"}}]
+    return {"metadata": {"labels": labels_of(workload)}, "spec": spec}
 
 
 def _owner(workload: Workload, count: int, created: str, uid: str) -> Object:
