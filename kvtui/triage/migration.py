@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from kvtui.joins.move import Move, join_move, last_step_of_queue, moves_of_instance
@@ -62,18 +62,16 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
 
 
 def _judge_failed(view: View, move: Move, ref: Ref, now: float) -> Judgement:
-    ended = move.ended or move.migration.created or now
-    aborted = move.state is not None and move.state.abort_requested
-    cancelled = aborted or move.migration.metadata.deletion_timestamp is not None
-    if cancelled or now >= ended + RECENT or _superseded(view, move, ref):
+    ended = _end_of(move, now)
+    if not _is_news(move, now) or _superseded(view, move, ref):
         return WELL
     if move.state is not None and move.state.mode == "PostCopy":
         return Judgement(_lost_in_post_copy(move, ref, ended), ended + RECENT)
     if move.vmi is None:
         return WELL
     if found_no_node(view, move):
-        return Judgement(_without_target(view, move, ref, ended), ended + RECENT)
-    words = move.reason or _told_by_events(view, ref) or "the server gives no reason; see the events of the VM"
+        return _unless_tried_again(view, move, ref, now, _without_target(view, move, ref, ended))
+    words = _failure_of(view, move, ref) or "the server gives no reason; see the events of the VM"
     evidence: tuple[Evidence, ...] = (Evidence(f"migration {ref.name}", "failureReason", words, ended),)
     step, root = step_for(words) or "migrate it again, and follow the log of both launcher pods", None
     if _ABORTED in words and (copy := copy_of(view, move, now)) is not None:
@@ -86,7 +84,64 @@ def _judge_failed(view: View, move: Move, ref: Ref, now: float) -> Judgement:
     route = f"from {move.source} to {move.target or '?'}" if move.source else ""
     cause = f"{words} ({route})" if route else words
     finding = _finding(move, ref, Severity.BAD, "failed", cause, ended, evidence, step)
-    return Judgement(replace(finding, root=root), ended + RECENT)
+    return _unless_tried_again(view, move, ref, now, replace(finding, root=root))
+
+
+def _end_of(move: Move, now: float) -> float:
+    return move.ended or move.migration.created or now
+
+
+def _is_news(move: Move, now: float) -> bool:
+    """Whether a failure is of the last hour, and nobody wanted it."""
+    aborted = move.state is not None and move.state.abort_requested
+    cancelled = aborted or move.migration.metadata.deletion_timestamp is not None
+    return not cancelled and now < _end_of(move, now) + RECENT
+
+
+def _unless_tried_again(view: View, move: Move, ref: Ref, now: float, finding: Finding) -> Judgement:
+    """What is found in a try that failed, unless a later one is under way and in the same trouble: that tells both."""
+    again = _end_of(move, now) + RECENT
+    troubles = _SAME.get(_theme_of(view, move, ref), ())
+    for other, later in _tries(view, ref, move.migration):
+        if later.is_final or not _is_later(later, move.migration):
+            continue
+        judgement = _judge(view, other, now)
+        if judgement.finding is not None and judgement.finding.trouble in troubles:
+            return Judgement(over=True)
+        again = min(again, judgement.again or again)
+    return Judgement(finding, again)
+
+
+def _with_failed_try(view: View, move: Move, ref: Ref, now: float, finding: Finding) -> Finding:
+    """What is found in a try under way; with the last that failed where that did so for the same reason, and as bad."""
+    for other, earlier in _tries(view, ref, move.migration):
+        failed = join_move(view, other) if earlier.status.phase == "Failed" else None
+        if failed is None or not _is_later(move.migration, earlier) or not _is_news(failed, now):
+            continue
+        if finding.trouble not in _SAME.get(_theme_of(view, failed, other), ()) or _superseded(view, failed, other):
+            continue
+        words = f"Failed: {_failure_of(view, failed, other)}"
+        evidence = Evidence(f"migration {other.name}", "phase", words, _end_of(failed, now))
+        cause = f"{finding.cause}; the try before failed for the same reason"
+        severity = Severity.BAD if finding.severity is Severity.WARN else finding.severity
+        return replace(finding, severity=severity, cause=cause, evidence=(*finding.evidence, evidence))
+    return finding
+
+
+_COPY, _TARGET = "copy", "target"
+_SAME: Mapping[str, Collection[str]] = {_COPY: ("does not converge", "runs for long"), _TARGET: ("finds no target",)}
+"""For what a try may fail, and the troubles of a later one that are the same."""
+
+
+def _theme_of(view: View, move: Move, ref: Ref) -> str:
+    """For which of these a migration failed; empty for all others."""
+    if found_no_node(view, move):
+        return _TARGET
+    return _COPY if _ABORTED in _failure_of(view, move, ref) else ""
+
+
+def _failure_of(view: View, move: Move, ref: Ref) -> str:
+    return move.reason or _told_by_events(view, ref)
 
 
 def _lost_in_post_copy(move: Move, ref: Ref, ended: float) -> Finding:
@@ -148,9 +203,16 @@ def _told_by_events(view: View, ref: Ref) -> str:
 
 def _superseded(view: View, move: Move, ref: Ref) -> bool:
     """Whether a later migration of the same instance has ended, well or not: that one tells more."""
-    mine = move.migration.metadata.creation_timestamp or ""
-    others = view.linked(Migration, ref.backend, "vmi", f"{ref.namespace}/{move.migration.spec.vmi_name}")
-    return any(other.is_final and (other.metadata.creation_timestamp or "") > mine for _, other in others)
+    return any(other.is_final and _is_later(other, move.migration) for _, other in _tries(view, ref, move.migration))
+
+
+def _tries(view: View, ref: Ref, migration: Migration) -> Iterator[tuple[Ref, Migration]]:
+    """All migrations of the same instance."""
+    yield from view.linked(Migration, ref.backend, "vmi", f"{ref.namespace}/{migration.spec.vmi_name}")
+
+
+def _is_later(one: Migration, other: Migration) -> bool:
+    return (one.metadata.creation_timestamp or "") > (other.metadata.creation_timestamp or "")
 
 
 def _judge_pending(view: View, move: Move, ref: Ref, now: float) -> Judgement:
@@ -218,7 +280,7 @@ def _judge_preparing(view: View, move: Move, ref: Ref, now: float) -> Judgement:
         step = f"{refused.step or 'free capacity on another node'}; {left}"
         evidence = (refused.evidence, *refused.more)
         finding = _finding(move, ref, Severity.WARN, "finds no target", refused.sentence, since, evidence, step)
-        return Judgement(rest_on(finding, refused))
+        return Judgement(_with_failed_try(view, move, ref, now, rest_on(finding, refused)))
     pace = pace_of(view, ref.backend, PREPARATION, now)
     if now < since + pace.limit:
         return Judgement(again=since + pace.limit, over=True)
@@ -257,7 +319,7 @@ def _judge_running(view: View, move: Move, ref: Ref, now: float) -> Judgement:
     trouble = "does not converge" if copy.stuck else "runs for long"
     severity = Severity.INFO if copy.ends_well else Severity.WARN
     finding = _finding(move, ref, severity, trouble, copy.tell(now), copy.began, evidence, step)
-    return Judgement(finding)
+    return Judgement(_with_failed_try(view, move, ref, now, finding))
 
 
 def _holds_up(view: View, move: Move) -> bool:
@@ -289,32 +351,29 @@ def _finding(
 
 
 def _of_migration(view: View, ref: Ref, migration: Migration) -> Iterable[Ref]:
-    """A migration, those of the same instance that it may supersede, and those that wait for its end."""
+    """A migration, those of the same instance, which may tell of one another, and those that wait for its end."""
     yield ref
     yield from waiting_behind(view, ref, migration)
-    for other, _ in view.linked(Migration, ref.backend, "vmi", f"{ref.namespace}/{migration.spec.vmi_name}"):
-        if other != ref:
-            yield other
+    yield from (other for other, _ in _tries(view, ref, migration) if other != ref)
 
 
 def _of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
-    """The migration that a warning is about."""
+    """The migration that a warning is about, and the others of its instance."""
     about = event.involved_object
     if about.kind != Migration.KIND or event.type != "Warning":
         return
     migration = view.get(Migration, ref.backend, about.namespace, about.name)
     if migration is not None:
-        yield migration.ref(ref.backend)
+        yield from (other for other, _ in _tries(view, ref, migration))
 
 
 def _of_pod(view: View, ref: Ref, pod: Pod) -> Iterable[Ref]:
-    """The migration that a target pod belongs to."""
+    """The migration that a target pod belongs to, and the others of its instance."""
     job, owner = pod.metadata.labels.get("kubevirt.io/migrationJobUID"), pod.controller
     if not job or owner is None:
         return
     for migration, _ in view.linked(Migration, ref.backend, "vmi", f"{ref.namespace}/{owner.name}"):
-        if migration.uid == job:
-            yield migration
+        yield migration
 
 
 RULES = (

@@ -325,6 +325,59 @@ def test_a_copy_that_was_given_up_tells_how_long_it_took_and_what_it_had() -> No
     assert found.step == "for the next try raise bandwidthPerMigration, or wait until the guest is quieter"
 
 
+# Another try
+
+
+def failed_before(reason: str = "") -> list[Object]:
+    """An earlier migration of the same machine; one without a reason found no node."""
+    items = lost(failureReason=reason) if reason else failed_without_target()
+    job = next(item for item in items if item["kind"] == "VirtualMachineInstanceMigration")
+    job["metadata"] |= {"name": "before", "uid": "u-before", "creationTimestamp": "2026-11-21T01:40:00Z"}
+    if reason:
+        times = {"startTimestamp": "2026-11-21T01:40:00Z", "endTimestamp": "2026-11-21T01:44:00Z"}
+        job["status"]["migrationState"] |= times | {"migrationUid": "u-before"}
+    events = [item for item in items if item["kind"] == "Event"]
+    for item in events:
+        if item["involvedObject"]["kind"] == "VirtualMachineInstanceMigration":
+            item["involvedObject"] |= {"name": "before", "uid": "u-before"}
+    return [job, *events]
+
+
+_ABORTED = "Live migration has been aborted"
+
+
+@pytest.mark.parametrize(
+    ("now", "items", "trouble"),
+    [
+        (BEGAN + 110, [*moving("Running"), *failed_before(_ABORTED)], "runs for long"),
+        (BEGAN + 60, [*unschedulable(without_others(moving("Scheduling"))), *failed_before()], "finds no target"),
+    ],
+)
+def test_a_try_under_way_in_the_trouble_of_the_one_before_tells_both(
+    now: float, items: list[Object], trouble: str
+) -> None:
+    found = only(judge(items, now), "migration")
+    assert (found.severity, found.trouble) == (Severity.BAD, trouble)
+    assert found.subject.name != "before"
+    assert found.cause.endswith("; the try before failed for the same reason")
+    assert found.evidence[-1].subject == "migration before"
+    assert found.evidence[-1].value.startswith("Failed")
+
+
+def test_a_try_that_failed_is_told_while_the_next_is_not_in_trouble() -> None:
+    items = [*moving("Running"), *failed_before(_ABORTED)]
+    found = only(judge(items, BEGAN + 10), "migration")
+    assert (found.subject.name, found.trouble) == ("before", "failed")
+
+
+def test_a_try_that_failed_for_another_reason_is_told_beside_the_next() -> None:
+    items = [*moving("Running"), *failed_before("Target pod is down")]
+    found = [one for one in judge(items, BEGAN + 110) if one.label == "migration"]
+    assert [(one.trouble, one.severity) for one in found] == [
+        ("failed", Severity.BAD), ("runs for long", Severity.WARN),
+    ]  # fmt: skip
+
+
 # The copy
 
 
