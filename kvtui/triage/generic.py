@@ -157,9 +157,8 @@ def _of_conditions(record: Record) -> Iterator[_Complaint]:
             since = parse_time(condition.last_transition_time)
             evidence = Evidence(_name(record), f"{said} {condition.reason}".rstrip(), words, since)
             sentence, step = _read(words)
-            # Who has just begun to watch something does not know yet how it is.
-            settle = SETTLE if condition.status == "Unknown" else 0.0
-            yield _Complaint(Severity.WARN, f"says {said}", sentence, evidence, step or _look_at(record), settle=settle)
+            # By its own time, so that a rule which knows the cause speaks first to who looks but once, too.
+            yield _Complaint(Severity.WARN, f"says {said}", sentence, evidence, step or _look_at(record), settle=SETTLE)
 
 
 def _of_phase(record: Record) -> Iterator[_Complaint]:
@@ -216,9 +215,17 @@ def _of_events(view: View, backend: str, record: Record, well: float, now: float
     if event is None or (event.last_seen or 0.0) < well:
         return
     severity, words, evidence, step = read_warning(event)
-    until = (event.last_seen or 0.0) + EVENT_RECENT
+    # One that repeats itself has stood for a while.
+    settle = 0.0 if event.times >= REPEATED else SETTLE
     yield _Complaint(
-        severity, f"warns {event.reason}", words, evidence, step or _look_at(record), until=until, hearsay=True
+        severity,
+        f"warns {event.reason}",
+        words,
+        evidence,
+        step or _look_at(record),
+        until=(event.last_seen or 0.0) + EVENT_RECENT,
+        settle=settle,
+        hearsay=True,
     )
 
 

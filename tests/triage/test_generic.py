@@ -91,13 +91,14 @@ def test_a_condition_that_nobody_listed_tells_by_its_name(kind: str, label: str,
 
 
 @pytest.mark.parametrize(("after", "told"), [(30.0, 0), (61.0, 1)])
-def test_what_is_not_known_yet_is_told_by_a_single_look_once_it_stands(after: float, told: int) -> None:
-    store = make_store("running", condition("Node", "GpuLost", "Unknown"))
+@pytest.mark.parametrize("status", ["Unknown", "True"])
+def test_a_condition_is_told_by_a_single_look_once_it_stands(status: str, after: float, told: int) -> None:
+    store = make_store("running", condition("Node", "GpuLost", status))
     engine, began = Engine(), parse_time("2026-11-21T01:50:00Z") or 0.0
     engine.waits = False
     changes = tuple(Change(ref, None, record) for ref, record in _everything(store))
     engine.update(store, Delta(changes), began + after)
-    assert len([one for one in engine.findings if one.trouble == "says GpuLost=Unknown"]) == told
+    assert len([one for one in engine.findings if one.trouble == f"says GpuLost={status}"]) == told
 
 
 @pytest.mark.parametrize(
