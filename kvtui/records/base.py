@@ -150,6 +150,29 @@ class Meta(Struct):
         self.finalizers = share_part(self.finalizers)
 
 
+class Stamp(Struct):
+    """An entry of ``metadata.managedFields``, as far as it tells when somebody wrote the object last."""
+
+    time: str = ""
+
+
+class StampedMeta(Meta):
+    """``metadata`` of what tells also when it was written last."""
+
+    managed_fields: tuple[Stamp, ...] = ()
+    """The newest alone."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        newest = max((stamp.time for stamp in self.managed_fields), default="")
+        self.managed_fields = share_part((Stamp(intern(newest)),)) if newest else ()
+
+    @property
+    def written(self) -> float | None:
+        """When it was written last, in seconds since the epoch."""
+        return parse_time(self.managed_fields[0].time) if self.managed_fields else None
+
+
 class Condition(Struct):
     """A condition as every API of this field has it (some lack the one or other time)."""
 

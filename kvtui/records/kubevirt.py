@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import msgspec
 
-from kvtui.records.base import Condition, Record, Struct, share, share_map, share_part
+from kvtui.records.base import Condition, Record, StampedMeta, Struct, share, share_map, share_part
 from kvtui.records.clusters import cluster_links
 from kvtui.records.credentials import AccessCredential, secret_links
 from kvtui.records.hardware import Cpu, Domain
@@ -368,6 +368,7 @@ class VirtualMachineInstance(Record):
     KIND: ClassVar[str] = "VirtualMachineInstance"
     FINAL: ClassVar[frozenset[str]] = frozenset({"Succeeded", "Failed"})
 
+    metadata: StampedMeta = msgspec.field(default_factory=StampedMeta)
     spec: InstanceSpec = msgspec.field(default_factory=InstanceSpec)
     status: InstanceStatus = msgspec.field(default_factory=InstanceStatus)
 

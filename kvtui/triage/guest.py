@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
+from kvtui.joins.interfaces import bare_networks, name_interfaces
 from kvtui.joins.machine import (
     Machine,
     join_machine,
@@ -44,6 +45,8 @@ def _judge_agent(view: View, ref: Ref, now: float) -> Judgement:
     machine = join_machine(view, ref)
     if machine is None or machine.vmi is None or not machine.running or machine.paused:
         return WELL
+    if machine.vmi.metadata.deletion_timestamp:
+        return WELL
     conditions, name = machine.vmi.status.conditions, f"VMI {machine.vmi.metadata.name}"
     old = find_condition(conditions, "AgentVersionNotSupported")
     if old is not None and old.status == "True":
@@ -54,14 +57,28 @@ def _judge_agent(view: View, ref: Ref, now: float) -> Judgement:
     connected = find_condition(conditions, "AgentConnected")
     if connected is not None and connected.status == "True":
         return WELL
-    booted = (running_since(machine.vmi) or now) + BOOT_LIMIT
-    if now < booted:
-        return Judgement(again=booted)
-    # When the agent went is told nowhere: the condition goes with it, also while the guest boots anew.
-    evidence = Evidence(name, "AgentConnected", connected.status if connected is not None else "not there")
-    cause = "without one there is no freeze for backups, no password change, no address but the pod network's"
+    written = machine.vmi.metadata.written
+    # When the agent went is told nowhere, for its condition goes with it: at the latest when the instance was written.
+    # Where that is not told either, who looks on sees how long it stays away.
+    away = max(running_since(machine.vmi) or now, written or 0.0)
+    if now < away + BOOT_LIMIT:
+        return Judgement(again=away + BOOT_LIMIT)
+    absent = Evidence(name, "AgentConnected", connected.status if connected is not None else "not there")
+    guest, bare = machine.vmi.status.guest_os_info, bare_networks(machine.vmi)
+    address = f"no address of {name_interfaces(bare)}" if bare else "no address but the pod network's"
+    without = f"no freeze for backups, no password change, {address}"
+    if guest.name:
+        cause = f"its guest agent was connected and is gone: {without}"
+        step = "look at its console: did the agent end, does the guest hang, or has it not come up?"
+        lost = _finding("vm.agent", machine, Severity.WARN, "has lost its agent", cause, absent, step)
+        seen = Evidence(name, "guestOSInfo.name", guest.name)
+        return Judgement(replace(lost, evidence=(absent, seen)), confirmed=written is not None)
+    cause = f"nothing in the guest speaks on the channel for it: {without}"
     step = "install and start qemu-guest-agent in the guest"
-    return Judgement(_finding("vm.agent", machine, Severity.INFO, "has no agent", cause, evidence, step))
+    if bare:
+        step += f"; see on its console whether interface {bare[0].name} is up and whether DHCP answers there"
+    never = replace(absent, since=running_since(machine.vmi))
+    return Judgement(_finding("vm.agent", machine, Severity.INFO, "has no agent", cause, never, step))
 
 
 def _judge_ready(view: View, ref: Ref, now: float) -> Judgement:
@@ -211,7 +228,7 @@ def _of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
 
 def _rules() -> Iterator[Rule]:
     judges: tuple[tuple[str, Callable[[View, Ref, float], Judgement], str, str], ...] = (
-        ("vm.agent", _judge_agent, "a running VM whose guest agent does not answer, or is too old", "info"),
+        ("vm.agent", _judge_agent, "a running VM whose guest agent never came, is gone or too old", "warn, info"),
         ("vm.ready", _judge_ready, "a running VM whose readiness probe fails", "warn"),
         ("vm.stop", _judge_stop, "a guest that does not heed a shutdown while its grace period is long", "warn"),
         ("vm.restart", _judge_restart, "a VM whose changes wait for a restart", "info"),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvtui.model import Cell, Ref, Usage
-from kvtui.records.base import Condition, Meta, Owner, Record
+from kvtui.records.base import Condition, Meta, Owner, Record, StampedMeta
 from kvtui.records.cdi import DataVolume, DataVolumeStatus
 from kvtui.records.kubernetes import Claim, ClaimStatus, Node, NodeStatus, Pod, PodSpec
 from kvtui.records.kubevirt import (
@@ -169,7 +169,8 @@ def test_faults_and_namespace() -> None:
 def test_a_change_of_another_record_of_the_row_changes_the_row() -> None:
     store, listing = vms(machine("web-1"))
     vmi = VirtualMachineInstance(
-        metadata=Meta(name="web-1", namespace="a", uid="i"), status=InstanceStatus(phase="Running", node_name="n1")
+        metadata=StampedMeta(name="web-1", namespace="a", uid="i"),
+        status=InstanceStatus(phase="Running", node_name="n1"),
     )
     change = listing.apply(store.apply([Put("c", vmi)]), NOW)
     (ref,) = change.changed
@@ -182,7 +183,7 @@ def test_a_change_of_another_record_of_the_row_changes_the_row() -> None:
 
 def instance_of_a_vm(disk: str) -> VirtualMachineInstance:
     return VirtualMachineInstance(
-        metadata=Meta(
+        metadata=StampedMeta(
             name="web-1", namespace="a", uid="i", owner_references=(Owner("VirtualMachine", "web-1", "u", True),)
         ),
         spec=InstanceSpec(volumes=(Volume(name="v", data_volume=VolumeName(name=disk)),)),
@@ -248,7 +249,7 @@ _NODES = st.sampled_from(["", "n1", "n2"])
 @st.composite
 def records(draw: st.DrawFn) -> Record:
     name, namespace, uid = draw(_NAMES), draw(_PLACES), draw(st.sampled_from(["1", "2"]))
-    meta = Meta(name=name, namespace=namespace, uid=f"{namespace}-{name}-{uid}")
+    meta = StampedMeta(name=name, namespace=namespace, uid=f"{namespace}-{name}-{uid}")
     made = draw(st.sampled_from(["", "2026-11-21T01:00:00Z", "2026-11-21T02:00:00Z"])) or None
     meta.creation_timestamp = made
     volumes = (Volume(name="v", data_volume=VolumeName(name=draw(_NAMES))),)
@@ -349,7 +350,7 @@ def test_following_deltas_equals_beginning_anew(
 
 
 def test_the_row_of_an_instance_that_goes_while_its_vm_comes_goes_too() -> None:
-    store, listing = vms(Put("c", VirtualMachineInstance(metadata=Meta(name="web", namespace="a", uid="i"))))
+    store, listing = vms(Put("c", VirtualMachineInstance(metadata=StampedMeta(name="web", namespace="a", uid="i"))))
     assert names(listing) == ["web"]
     listing.apply(store.apply([Drop("c", VirtualMachineInstance, "a", "web"), machine("web")]), NOW)
     assert [ref.kind for ref in listing.refs] == [VirtualMachine.KIND]

@@ -274,7 +274,7 @@ CASES: dict[str, Case] = {
     ),
     "no-address": Case(
         (_vmi("data/collector-1", '"phase":"Running"', '"networkName":"data-vlan140"', '"interfaceName":"eth1"'),),
-        ("data/collector-1", "vlan"),
+        ("data/collector-1", "agent", "interface vlan in network data-vlan140"),
     ),
     # Guest
     "io-error": Case(
@@ -287,7 +287,6 @@ CASES: dict[str, Case] = {
     "no-agent": Case(
         (_vmi("erp/edi-gateway-1", '"phase":"Running"'),),
         ("erp/edi-gateway-1", "agent"),
-        looks=330.0,
     ),
     "restart-required": Case(
         (_vm("shop/search-1", "RestartRequired", "a non-live-updatable field was changed in the template spec"),),

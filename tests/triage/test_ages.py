@@ -13,8 +13,8 @@ from tests.triage.drills import CASES
 from tests.triage.worlds import Observer
 
 START = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
-AGELESS = ("no-kvm", "no-agent")
-"""Drills of whose cause no object tells since when it is so: an amount of a node, a condition that is not there."""
+AGELESS = ("no-kvm",)
+"""Drills of whose cause no object tells since when it is so: an amount of a node."""
 
 
 def first(drill: str) -> tuple[Observer, Finding]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kvtui.model import Finding, Severity
-from tests.machines import Object, read_machine
+from tests.machines import RECORDED, Object, read_machine
 from tests.triage.judging import event, judge, node, only
 from tests.triage.test_storage import running
 
@@ -177,6 +177,63 @@ def test_row_26_a_migration_of_volumes_that_broke_off_needs_a_hand() -> None:
     with_condition(part(items, "VirtualMachine"), "ManualRecoveryRequired", "True", "", words)
     found = vm_finding(items)
     assert (found.severity, found.trouble, found.cause) == (Severity.BAD, "needs recovery", words)
+
+
+def without_agent(*written: str, known: bool = True) -> list[Object]:
+    """A VM that runs since 01:46:41, whose agent is not there, and whose instance was written at such times."""
+    items = read_machine("running")
+    vmi = part(items, "VirtualMachineInstance")
+    vmi["status"]["conditions"] = [one for one in vmi["status"]["conditions"] if one["type"] != "AgentConnected"]
+    vmi["metadata"]["managedFields"] = [
+        {"manager": "virt-handler", "operation": "Update", "time": at} for at in written
+    ]
+    if not known:
+        vmi["status"]["guestOSInfo"] = {}
+    return items
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["screen", "command"])
+@pytest.mark.parametrize("known", [True, False])
+def test_row_84_a_guest_that_boots_anew_is_not_said_to_lack_an_agent(waits: bool, known: bool) -> None:
+    items = without_agent("2026-11-21T01:46:41Z", "2026-11-21T01:51:01Z", known=known)
+    assert judge(items, waits=waits) == []
+    assert [one.rule for one in judge(items, RECORDED + 1, waits=waits)] == ["vm.agent"]
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["screen", "command"])
+def test_row_84_an_agent_that_never_came_is_a_note(waits: bool) -> None:
+    found = only(judge(without_agent("2026-11-21T01:46:41Z", known=False), waits=waits), "vm")
+    assert (found.severity, found.trouble) == (Severity.INFO, "has no agent")
+    assert found.step == "install and start qemu-guest-agent in the guest"
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["screen", "command"])
+def test_row_84_an_agent_that_went_is_not_to_be_installed(waits: bool) -> None:
+    found = only(judge(without_agent("2026-11-21T01:50:00Z"), waits=waits), "vm")
+    assert (found.severity, found.trouble) == (Severity.WARN, "has lost its agent")
+    assert found.cause.startswith("its guest agent was connected and is gone: ")
+    assert "install" not in found.step
+    assert [(one.field, one.value) for one in found.evidence] == [
+        ("AgentConnected", "not there"),
+        ("guestOSInfo.name", "Fedora Linux"),
+    ]
+
+
+def test_row_80_an_interface_whose_address_only_an_agent_could_tell_is_no_trouble_beside_its_lack() -> None:
+    items = without_agent("2026-11-21T01:46:41Z", known=False)
+    vmi = part(items, "VirtualMachineInstance")
+    vmi["spec"]["networks"].append({"name": "vlan", "multus": {"networkName": "data-vlan140"}})
+    vmi["spec"]["domain"]["devices"]["interfaces"].append({"name": "vlan", "bridge": {}})
+    (found,) = (one for one in judge(items, waits=False) if one.label == "vm")
+    assert (found.severity, found.trouble) == (Severity.INFO, "has no agent")
+    assert found.cause.endswith("no address of interface vlan in network data-vlan140")
+    assert found.step.endswith("; see on its console whether interface vlan is up and whether DHCP answers there")
+
+
+def test_row_84_a_guest_that_is_shut_down_needs_no_agent() -> None:
+    items = without_agent("2026-11-21T01:46:41Z")
+    part(items, "VirtualMachineInstance")["metadata"]["deletionTimestamp"] = "2026-11-21T01:55:50Z"
+    assert [one.rule for one in judge(items, waits=False) if one.rule == "vm.agent"] == []
 
 
 def test_row_85_an_agent_that_is_too_old_says_its_version() -> None:

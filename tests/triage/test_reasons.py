@@ -15,7 +15,7 @@ from kvtui.demo.drills import DRILLS
 from kvtui.fleet import Fleet
 from kvtui.joins.reach import Tie
 from kvtui.model import BackendInfo, Platform
-from kvtui.records.base import Condition, Meta
+from kvtui.records.base import Condition, Meta, StampedMeta
 from kvtui.records.kubernetes import Node, NodeStatus, NodeSystem
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import DomainState
@@ -125,7 +125,7 @@ def test_a_vm_is_not_well_whose_node_runs_in_a_domain_that_is_paused() -> None:
             conditions=(Condition(type="Ready", status="Unknown"),), node_info=NodeSystem(system_uuid=UUID)
         ),
     )
-    vmi = VirtualMachineInstance(metadata=Meta(name="web", namespace="shop", uid="vmi"))
+    vmi = VirtualMachineInstance(metadata=StampedMeta(name="web", namespace="shop", uid="vmi"))
     vmi.status.node_name, vmi.status.phase = "node-1", "Running"
     vm = VirtualMachine(metadata=Meta(name="web", namespace="shop", uid="vm"))
     store = fill(kvm1=[host(), domain(DomainState.PAUSED, "I/O error")], prod=[inner, vm, vmi])

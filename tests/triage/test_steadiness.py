@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from kvtui.demo import kinds
+from kvtui.demo.drills.making import create, small_machine
 from kvtui.demo.world import World
 from kvtui.triage.problems import Problem
 from tests.triage.drills import CASES
@@ -72,3 +73,25 @@ def test_a_restart_of_a_healthy_vm_is_silent_also_to_who_looks_but_once() -> Non
     restarted = world.storage.get(kinds.VMI, "data", "kafka-1")
     assert restarted["metadata"]["uid"] != former
     assert restarted["status"]["phase"] == "Running"
+
+
+def test_a_reboot_of_a_healthy_guest_is_silent_also_to_who_looks_but_once() -> None:
+    world = World(start=START, troubles=False)
+    observer = Observer(world)
+    world.handler.reboot_guest("data", "kafka-1")
+    for _ in range(15):
+        observer.pass_time(1.0, 1.0)
+        assert [tell(problem) for problem in (*observer.problems, *observer.look_once())] == []
+
+
+def test_a_vm_over_its_quota_is_told_by_the_quota_from_the_first_look_on() -> None:
+    observer = Observer(World(start=START, drill="over-quota"))
+    create(observer.world, kinds.VM, small_machine("tight", "analytics-2", memory="8Gi"))
+    told = []
+    for _ in range(20):
+        observer.pass_time(1.0, 1.0)
+        told.append([(one.finding.label, one.finding.trouble, len(one.effects)) for one in observer.look_once()])
+    assert [look for index, look in enumerate(told) if look != told[index - 1]] == [
+        [("vm", "does not start", 0)],
+        [("quota", "is at fault", 2)],
+    ]

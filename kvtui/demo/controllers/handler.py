@@ -14,6 +14,7 @@ from kvtui.demo.controllers.instance import absent_interfaces, enter_phase
 from kvtui.demo.controllers.launcher import MACHINE_TYPE, claims_of
 from kvtui.demo.controllers.printable import FINAL
 from kvtui.demo.controllers.virtualmachineinstance import pod_interface
+from kvtui.demo.managers import written_by
 from kvtui.demo.objects import condition, deleting, has_condition, remove_condition, set_condition
 from kvtui.demo.storage import Object
 
@@ -123,7 +124,8 @@ class Handler(Controller):
             for interface in found["status"].get("interfaces", ()):
                 interface["infoSource"] = interface.get("infoSource", "domain").replace(", guest-agent", "")
 
-        vmi = self.storage.modify(kinds.VMI, namespace, name, disconnect)
+        noted = written_by(kinds.VMI, "virt-handler", self.clock.stamp(), disconnect)
+        vmi = self.storage.modify(kinds.VMI, namespace, name, noted)
         if vmi:
             self._booted[vmi["metadata"]["uid"]] = self.clock.elapsed
             self.enqueue((namespace, name))
