@@ -6,17 +6,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from kvtui.joins.causes import list_refusals
 from kvtui.joins.conditions import is_trouble
 from kvtui.joins.disk_stack import disk_layer
 from kvtui.joins.domain_stack import domain_layer, host_layer
 from kvtui.joins.footing import machines_under
 from kvtui.joins.layers import Layer, Walk, missing, tell_blindness, told_once
 from kvtui.model import Health, Ref, Tone
-from kvtui.records.base import is_true
+from kvtui.records.base import find_condition, is_true
 from kvtui.records.kubernetes import Node, Pod
 from kvtui.records.kubevirt import InstanceSpec, Interface, VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import Domain, Host
 from kvtui.records.networks import Network, NetworkAttachment
+from kvtui.store import View
 
 _ENDED: Final = frozenset({"Succeeded", "Failed"})
 
@@ -100,11 +102,21 @@ def _below_instance(walk: Walk, backend: str, vmi: VirtualMachineInstance) -> It
 
 
 def below_pod(walk: Walk, backend: str, pod: Pod) -> Iterator[Layer]:
-    """The node of a pod."""
+    """The node of a pod; where all nodes refuse it, those that may not be seen."""
+    scheduled = find_condition(pod.status.conditions, "PodScheduled")
+    refused = scheduled is not None and scheduled.status == "False" and list_refusals(scheduled.message)
     if pod.spec.node_name:
         yield node_layer(walk, backend, pod.spec.node_name)
+    elif refused and (unseen := unseen_nodes(walk.view, backend, "none takes it")):
+        yield unseen
     else:
         yield Layer("node", "", None, Health(Tone.BUSY, "none yet"), "the scheduler has not placed it")
+
+
+def unseen_nodes(view: View, backend: str, note: str) -> Layer | None:
+    """All nodes, where nobody can tell which of them could take a pod; None where they are known."""
+    blind = tell_blindness(view, backend, Node)
+    return Layer("nodes", "", None, blind, note, sought=Ref(backend, Node.KIND, "", "")) if blind is not None else None
 
 
 def node_layer(walk: Walk, backend: str, name: str) -> Layer:

@@ -167,7 +167,7 @@ def _keepers(view: View, refs: tuple[Ref, ...]) -> Iterator[Ref]:
         for component in _CDI:
             yield from _deployments(view, backend, component)
     for ref in refs:
-        if ref.kind == Node.KIND:
+        if ref.kind == Node.KIND and ref.name:
             handlers = view.linked(Pod, ref.backend, "component", _HANDLER)
             yield from (at for at, pod in handlers if pod.spec.node_name == ref.name)
 

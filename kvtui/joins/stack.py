@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from kvtui.joins.cluster_stack import above_node, above_vm, of_cluster, of_cluster_machine
@@ -12,7 +13,14 @@ from kvtui.joins.disk_stack import claim_layer, class_layer, data_volume_layer, 
 from kvtui.joins.domain_stack import chain_images, domain_layer, host_layer, image_layer
 from kvtui.joins.footing import nodes_in, nodes_on
 from kvtui.joins.layers import Layer, Stack, Walk, counted, missing, told_once
-from kvtui.joins.machine_stack import below_attachment, below_pod, judge_instance, machine_layer, node_layer
+from kvtui.joins.machine_stack import (
+    below_attachment,
+    below_pod,
+    judge_instance,
+    machine_layer,
+    node_layer,
+    unseen_nodes,
+)
 from kvtui.joins.platform_stack import (
     of_api_service,
     of_cdi,
@@ -22,6 +30,7 @@ from kvtui.joins.platform_stack import (
     of_quota,
 )
 from kvtui.joins.storage import users_of
+from kvtui.joins.targets import ended_without_node
 from kvtui.model import Ref
 from kvtui.records.cdi import Cdi, DataVolume
 from kvtui.records.clusters import Cluster, ClusterMachine
@@ -111,7 +120,11 @@ def _of_migration(view: View, ref: Ref) -> Stack | None:
     migration = view.find(Migration, ref)
     if migration is None:
         return None
-    return _of_machine(view, Ref(ref.backend, VirtualMachineInstance.KIND, ref.namespace, migration.spec.vmi_name))
+    stack = _of_machine(view, Ref(ref.backend, VirtualMachineInstance.KIND, ref.namespace, migration.spec.vmi_name))
+    unseen = unseen_nodes(view, ref.backend, "none took its target pod") if ended_without_node(migration) else None
+    if stack is None or unseen is None:
+        return stack
+    return replace(stack, base=replace(stack.base, below=(*stack.base.below, unseen)))
 
 
 def _users(view: View, backend: str, namespace: str, name: str) -> tuple[Layer, ...]:

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from kvtui.joins.move import Move
 from kvtui.records.kubernetes import Pod
+from kvtui.records.kubevirt import Migration
 from kvtui.store import View
+
+
+def ended_without_node(migration: Migration) -> bool:
+    """Whether it has ended, and got no further than to a target pod without a node."""
+    entered = {step.phase for step in migration.status.phase_transition_timestamps}
+    return migration.is_final and "Scheduling" in entered and entered.isdisjoint(_PLACED)
+
+
+_PLACED: Final = frozenset({"Scheduled", "PreparingTarget", "TargetReady", "Running"})
 
 
 def find_target_pod(view: View, move: Move) -> Pod | None:

@@ -47,13 +47,19 @@ class Demand:
 
 def list_demands(view: View, machine: Machine, pod: Pod, nodes: Nodes) -> Iterator[Demand]:
     """One for each label that it selects by, its node affinity, and each volume that is not everywhere."""
-    subject = f"Pod {pod.metadata.name}"
     named = [name for name, node in nodes.items() if SCHEDULABLE in node.metadata.labels]
     if pod.spec.node_selector.get(SCHEDULABLE) and not named:
         words = f"no node has the label {SCHEDULABLE}, which virt-handler sets where VMs can run"
-        evidence = Evidence(subject, "spec.nodeSelector", f"{SCHEDULABLE}=true")
+        evidence = Evidence(f"Pod {pod.metadata.name}", "spec.nodeSelector", f"{SCHEDULABLE}=true")
         obstacle = Obstacle("Label", SCHEDULABLE, "label", "is on no node", words)
         yield Demand("", words, "see whether the virt-handler pods run", evidence, frozenset(), obstacle)
+    yield from list_selections(machine, pod, nodes)
+    yield from _of_volumes(view, machine, nodes)
+
+
+def list_selections(machine: Machine, pod: Pod, nodes: Nodes) -> Iterator[Demand]:
+    """One for each label that it selects by, but for that of all VMs, and its node affinity."""
+    subject = f"Pod {pod.metadata.name}"
     for key, value in pod.spec.node_selector.items():
         if key != SCHEDULABLE:
             having = frozenset(name for name, node in nodes.items() if node.metadata.labels.get(key) == value)
@@ -70,6 +76,9 @@ def list_demands(view: View, machine: Machine, pod: Pod, nodes: Nodes) -> Iterat
                 "NodeAffinity", words, "affinity", "is met by no node", f"no node meets the node affinity {words}"
             ),
         )
+
+
+def _of_volumes(view: View, machine: Machine, nodes: Nodes) -> Iterator[Demand]:
     for claim in machine.claims:
         volume = view.get(PersistentVolume, machine.backend, "", claim.spec.volume_name)
         if volume is not None and volume.terms:

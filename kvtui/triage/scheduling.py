@@ -22,6 +22,7 @@ from kvtui.triage.base import BACKEND
 from kvtui.triage.capacity import takes_vms
 from kvtui.triage.demands import SCHEDULABLE, Demand, list_demands
 from kvtui.triage.messages import step_for
+from kvtui.triage.unseen_nodes import explain_unseen, find_obstacle
 
 _NAMED: Final = 3
 """Nodes that a sentence names before it counts them."""
@@ -68,9 +69,11 @@ def explain_scheduling(view: View, machine: Machine, told: Cause, leaving: str =
     """
     nodes = {ref.name: node for ref, node in view.items(Node, machine.backend)}
     pod = machine.launcher
-    fallback = replace(told, step=_step_of(told.evidence.value))
-    if pod is None or not nodes:
-        return fallback
+    if pod is None:
+        return replace(told, step=step_for(told.evidence.value))
+    if not nodes:
+        return explain_unseen(machine, pod, told)
+    fallback = replace(told, step=_step_of(told.evidence.value), obstacle=find_obstacle(machine, pod, told))
     demands = list(list_demands(view, machine, pod, nodes))
     for demand in demands:
         cause = replace(told, step=demand.step, more=(demand.evidence,))
@@ -94,13 +97,7 @@ def explain_scheduling(view: View, machine: Machine, told: Cause, leaving: str =
 
 
 def _step_of(words: str) -> str:
-    """What to do by the scheduler's words alone. A volume that keeps a VM on a node which is cordoned is told by two
-    refusals of different nodes.
-    """
-    refusals = list_refusals(words)
-    if all(any(one in refusal for refusal in refusals) for one in ("volume node affinity", "were unschedulable")):
-        return "the node of its volume is most likely the one that is cordoned: whoever may, uncordon that"
-    return step_for(next(iter(refusals), words))
+    return step_for(next(iter(list_refusals(words)), words))
 
 
 def _open(told: Cause, nodes: Sequence[str], fallback: Cause) -> Cause:

@@ -15,7 +15,7 @@ from kvtui.joins.causes import Cause, Theme, list_refusals
 from kvtui.joins.landing import Wants, judge_nodes, travel_selector
 from kvtui.joins.machine import Machine, join_machine, machines_named
 from kvtui.joins.move import Move
-from kvtui.joins.targets import find_target_pod
+from kvtui.joins.targets import ended_without_node, find_target_pod
 from kvtui.model import Evidence, Ref
 from kvtui.records.base import find_condition, is_true
 from kvtui.records.kubernetes import Event, Node, Pod
@@ -54,13 +54,8 @@ def found_no_node(view: View, move: Move) -> bool:
 
     Other target pods that end this early do so at once, or after the fifteen minutes of ``Pending``.
     """
-    entered = {
-        step.phase: parse_time(step.phase_transition_timestamp)
-        for step in move.migration.status.phase_transition_timestamps
-    }
-    if "Scheduling" not in entered or entered.keys() & {"Scheduled", "PreparingTarget", "TargetReady", "Running"}:
-        return False
-    return any(event.reason == UNSCHEDULABLE for event in _events(view, move))
+    asked = (event.reason == UNSCHEDULABLE for event in _events(view, move))
+    return ended_without_node(move.migration) and any(asked)
 
 
 def explain_found_no_node(view: View, move: Move) -> Cause:
@@ -143,6 +138,7 @@ def _of_nodes(view: View, move: Move, machine: Machine, told: Cause) -> Cause:
         for one in cause.more
     )
     sentence = cause.sentence.replace("its nodeSelector", "its addedNodeSelector")
+    sentence = sentence.replace(", which it asks for", ", which its addedNodeSelector asks for")
     if "addedNodeSelector" not in sentence:
         sentence = f"{sentence}, which its addedNodeSelector asks for"
     step = cause.step.replace("correct the nodeSelector", "migrate it without that selector")

@@ -111,6 +111,22 @@ def test_scripts_get_every_list_that_is_not_known_and_each_layer_that_is_not_see
     assert {"Node", "StorageClass", "Application"} <= set(lists.replace(",", "").split())
 
 
+@pytest.mark.parametrize("form", ["text", "markdown", "json"])
+def test_a_vm_that_no_node_takes_is_explained_without_the_nodes_and_says_that_they_are_not_seen(
+    run: Run, form: str
+) -> None:
+    code, out, _ = run("--context", "demo-view", "why", "lab/avx-bench-1", "-o", form)
+    assert code == codes.PARTIAL
+    assert "lack CPU model GraniteRapids" in out
+    assert "choose another domain.cpu.model than GraniteRapids" in out
+    if form == "json":
+        (unseen,) = json.loads(out)["not_seen"]
+        assert (unseen["role"], unseen["subject"]["kind"], unseen["state"]) == ("nodes", "Node", "forbidden")
+    else:
+        assert "not seen: nodes: forbidden" in out.lower()
+        assert "kubectl describe nodes" in out
+
+
 def test_a_name_that_may_stand_in_a_list_that_is_forbidden_says_which_right_is_needed(run: Run) -> None:
     code, out, err = run("--context", "demo-view", "why", "node/worker-01")
     assert (code, out) == (codes.PARTIAL, "")
