@@ -107,17 +107,11 @@ def _of_event(view: View, ref: Ref, event: Event) -> Iterator[Ref]:
             yield found
 
 
-def _of_node(view: View, ref: Ref, _node: Node) -> Iterator[Ref]:
-    for found, record in view.items(DaemonSet, ref.backend):
-        if record.status.number_ready < record.status.desired_number_scheduled:
-            yield found
-
-
 RULES: Final = (
     Rule(
         "daemonset.ready",
         _judge,
-        {DaemonSet: itself, Event: _of_event, Node: _of_node},
+        {DaemonSet: itself, Event: _of_event},
         settle=UNREADY_LIMIT,
         look_again=LOOK_AGAIN,
         linger=LINGER,

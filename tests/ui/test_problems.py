@@ -13,6 +13,7 @@ from kvtui.errors import KvtuiError
 from kvtui.model import Finding, Ref, Severity
 from kvtui.records.base import Meta
 from kvtui.records.bastion import Bastion
+from kvtui.records.daemons import DaemonSet
 from kvtui.records.kubevirt import Migration
 from kvtui.records.storage import CephCluster, CephHealth, CephStatus
 from kvtui.resources import RESOURCES
@@ -278,7 +279,7 @@ async def test_enter_leads_to_the_row_of_a_kind_that_has_no_pane(stage: Stage, s
 def test_each_kind_that_rules_judge_has_a_row_to_go_to() -> None:
     judged = {type_.KIND for rule in RULES for type_, related in rule.related.items() if related is itself}
     lost = {kind for kind in judged if find_judge(Ref("c", kind, "a", "b"), RESOURCES) is None}
-    assert lost <= {Bastion.KIND}, "a bastion is told in full where all problems are"
+    assert lost <= {Bastion.KIND, DaemonSet.KIND}, "those are told in full where all problems are"
 
 
 async def test_w_follows_the_chain_down_to_the_root(stage: Stage, show: Show) -> None:
