@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 
 from kvtui.model import Finding, Ref, Severity
@@ -103,6 +103,22 @@ def _make_problem(name: _Name, members: Sequence[Finding]) -> Problem:
         return Problem(replace(spoken, since=oldest), tuple(members), spoken=True)
     finding = replace(nearest[0], subject=root, label=label_of(root), trouble="is at fault", since=oldest)
     return Problem(finding, tuple(members))
+
+
+def split_problem(problem: Problem, place_of: Callable[[Ref], str]) -> dict[str, Problem]:
+    """A problem by the places that it touches: the whole where its root is; elsewhere the root with what it brings
+    about there, or the one thing that suffers there.
+    """
+    places: dict[str, list[Finding]] = {}
+    for finding in problem.findings:
+        places.setdefault(place_of(finding.subject), []).append(finding)
+    return {place: _part_of(problem, members) for place, members in places.items()}
+
+
+def _part_of(problem: Problem, members: Sequence[Finding]) -> Problem:
+    if any(one is problem.finding for one in members):
+        return problem
+    return Problem(members[0]) if len(members) == 1 else replace(problem, effects=tuple(members))
 
 
 def label_of(ref: Ref) -> str:

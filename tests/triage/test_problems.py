@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from kvtui.model import Finding, Ref, Severity
-from kvtui.triage.problems import group_problems, label_of, worst_first
+from kvtui.triage.problems import group_problems, label_of, split_problem, worst_first
 from kvtui.triage.telling import Story
 
 
@@ -97,3 +97,43 @@ def test_what_stands_above_is_not_told_again_of_a_root_in_which_nothing_is_found
 )
 def test_a_root_is_called_as_the_list_of_its_kind_calls_it(kind: str, label: str) -> None:
     assert label_of(nameless(kind, "x")) == label
+
+
+def split(*findings: Finding) -> dict[str, tuple[str, str, Severity]]:
+    """By namespace: whose line it is, what that tells, and how bad it is."""
+    (problem,) = group_problems(sorted(findings, key=worst_first))
+    parts = split_problem(problem, lambda subject: subject.namespace)
+    return {place: (part.finding.subject.name, part.cause, part.severity) for place, part in parts.items()}
+
+
+def test_a_cause_is_one_line_in_each_place_with_what_it_brings_about_there() -> None:
+    root = Ref("c", "StorageClass", "", "slow")
+    places = {"shop": 3, "web": 2, "lab": 1}
+    vms = [
+        found("vm", Ref("c", "VM", place, f"{place}-{number}"), root)
+        for place, count in places.items()
+        for number in range(count)
+    ]
+    assert split(found("class", root, severity=Severity.WARN), *vms) == {
+        "": ("slow", "stops 6 VMs: of slow", Severity.BAD),
+        "shop": ("slow", "stops 3 VMs: of slow", Severity.BAD),
+        "web": ("slow", "stops 2 VMs: of slow", Severity.BAD),
+        "lab": ("lab-0", "of lab-0", Severity.BAD),
+    }
+
+
+def test_a_place_where_little_suffers_is_no_worse_than_its_root() -> None:
+    root = Ref("c", "StorageClass", "", "slow")
+    stopped = found("vm", Ref("c", "VM", "shop", "a"), root)
+    held = [found("import", Ref("c", "DataVolume", "lab", name), root, Severity.WARN) for name in "bc"]
+    assert split(found("class", root, severity=Severity.WARN), stopped, *held)["lab"] == (
+        "slow", "of slow; holds up 2 imports", Severity.WARN
+    )  # fmt: skip
+
+
+def test_an_import_that_only_stands_between_is_not_counted_beside_its_vm() -> None:
+    root = nameless("StorageClass", "slow")
+    imports = [found("import", ref("DataVolume", name), root, Severity.WARN) for name in "ab"]
+    vm = found("vm", ref("VM", "a-vm"), nameless("DataVolume", "a"))
+    ((_, cause, effects),) = grouped(found("class", root), vm, *imports)
+    assert (cause, effects) == ("stops VM shop/a-vm, holds up 1 import: of slow", 3)

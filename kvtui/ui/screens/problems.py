@@ -19,7 +19,7 @@ from kvtui.model import Cell, Finding, Ref, Severity, Tone
 from kvtui.resources.base import Column
 from kvtui.store import Delta
 from kvtui.text import age, clean_line
-from kvtui.triage.problems import Problem
+from kvtui.triage.problems import Problem, split_problem
 from kvtui.ui.acknowledged import Acknowledged
 from kvtui.ui.bar import Piece
 from kvtui.ui.facts import problem_lines
@@ -56,14 +56,21 @@ _Key = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A line: a heading, or a finding with the problem that it is of."""
+    """A line: a heading, or a problem as far as it is of the group."""
 
     name: str
     count: int = 0
-    finding: Finding | None = None
+    shown: Problem | None = None
+    """What the line tells."""
     problem: Problem | None = None
+    """All of it."""
     until: float | None = None
     """Until when the problem is acknowledged."""
+
+    @property
+    def finding(self) -> Finding | None:
+        """Whose row the line leads to."""
+        return self.shown.finding if self.shown is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,21 +186,23 @@ class ProblemsScreen(Screen[Choice]):
     def _by_cause(self, problems: Sequence[Problem]) -> Iterator[tuple[_Key, _Entry]]:
         """One line a cause; what is acknowledged comes last."""
         for problem in sorted(problems, key=lambda one: self._until(one) is not None):
-            entry = _Entry(self._fleet.name(problem.finding.subject), 0, problem.finding, problem, self._until(problem))
+            entry = _Entry(self._fleet.name(problem.finding.subject), 0, problem, problem, self._until(problem))
             yield _key(problem.finding), entry
 
     def _grouped(self, problems: Sequence[Problem]) -> Iterator[tuple[_Key, _Entry]]:
-        """Every finding under its node or namespace, those with the most findings first."""
-        groups: dict[str, list[tuple[Finding, Problem]]] = {}
+        """One line a cause under each node or namespace that it touches, those with the most causes first."""
+        groups: dict[str, list[tuple[Problem, Problem]]] = {}
         for problem in problems:
-            for finding in problem.findings:
-                groups.setdefault(self._place(finding.subject), []).append((finding, problem))
-        for name, members in sorted(groups.items(), key=lambda group: (not group[0], -len(group[1]), group[0])):
+            for name, part in split_problem(problem, self._place).items():
+                groups.setdefault(name, []).append((part, problem))
+        for name, parts in sorted(groups.items(), key=lambda group: (not group[0], -len(group[1]), group[0])):
             heading = f"{self._group} {name}" if name else f"of no {self._group}"
-            yield (self._group, name), _Entry(heading, len(members))
-            for finding, problem in members:
-                entry = _Entry(f"  {finding.subject.path}", 0, finding, problem, self._until(problem))
-                yield _key(finding), entry
+            yield (self._group, name), _Entry(heading, len(parts))
+            for part, problem in parts:
+                entry = _Entry(f"  {part.finding.subject.path}", 0, part, problem, self._until(problem))
+                # A cause may stand in several groups: its line is its own where it is itself of the group.
+                place = () if part is problem else (self._group, name)
+                yield (*place, *_key(problem.finding)), entry
 
     def _place(self, ref: Ref) -> str:
         name = ref.namespace if self._group == "namespace" else node_of(self._fleet.view, ref)
@@ -220,12 +229,11 @@ class ProblemsScreen(Screen[Choice]):
         )
 
     def _cause(self, entry: _Entry) -> str:
-        if entry.problem is None or entry.finding is None:
+        if entry.shown is None:
             return ""
-        cause = entry.problem.cause if entry.finding is entry.problem.finding else entry.finding.cause
         if entry.until is None:
-            return cause
-        return f"(acknowledged for {age(entry.until - self._fleet.clock())}) {cause}"
+            return entry.shown.cause
+        return f"(acknowledged for {age(entry.until - self._fleet.clock())}) {entry.shown.cause}"
 
     # Keys ----------------------------------------------------------------------------------------------------------
 
@@ -309,9 +317,7 @@ def _key(finding: Finding) -> _Key:
 
 
 def _severity(entry: _Entry) -> Severity | None:
-    if entry.problem is None or entry.finding is None:
-        return None
-    return entry.problem.severity if entry.finding is entry.problem.finding else entry.finding.severity
+    return entry.shown.severity if entry.shown is not None else None
 
 
 def _glyph(entry: _Entry, _now: float) -> Cell:
