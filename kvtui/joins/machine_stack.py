@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from kvtui.joins.causes import list_refusals
-from kvtui.joins.conditions import is_trouble
+from kvtui.joins.conditions import list_troubles
 from kvtui.joins.disk_stack import disk_layer
 from kvtui.joins.domain_stack import domain_layer, host_layer
 from kvtui.joins.footing import machines_under
@@ -62,7 +62,7 @@ def _no_launcher(walk: Walk, backend: str, vmi: VirtualMachineInstance) -> Layer
 def judge_instance(vmi: VirtualMachineInstance) -> Health:
     """How an instance fares by itself: its phase, or that its guest stands still, and what its conditions say."""
     conditions = vmi.status.conditions
-    complaint = next((one.message or one.reason for one in conditions if is_trouble(one)), "")
+    complaint = next((one.message or one.reason for one in list_troubles(vmi.KIND, conditions)), "")
     if vmi.metadata.deletion_timestamp and not vmi.is_final:
         return Health(Tone.BUSY, "Stopping")
     if vmi.is_running:

@@ -141,11 +141,12 @@ def _why_made(record: Record) -> str:
 def _is_original(record: Record, condition: Condition, at: float) -> bool:
     """Whether a node is as well in this as when it came."""
     is_new = record.created is not None and at - record.created < _NEW
-    return isinstance(record, Node) and is_new and tone_of(condition) is not Tone.WARN
+    return isinstance(record, Node) and is_new and tone_of(Node.KIND, condition) is not Tone.WARN
 
 
 def _of_condition(condition: Condition, at: float, ref: Ref, layer: Layer, where: str) -> Moment:
-    bad = tone_of(condition) is Tone.WARN if ref.kind == Node.KIND else is_trouble(condition)
+    is_node = ref.kind == Node.KIND
+    bad = tone_of(ref.kind, condition) is Tone.WARN if is_node else is_trouble(ref.kind, condition)
     told = ": ".join(filter(None, (condition.reason, condition.message)))
     return Moment(
         at,

@@ -21,6 +21,18 @@ LOADING = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class Complaint:
+    """One thing in an object that says that something is wrong."""
+
+    finding: Finding
+    """What is to be told if no rule does."""
+    told_by: frozenset[str] = frozenset()
+    """Rules that tell of it, whatever they give for evidence."""
+    hearsay: bool = False
+    """Whether only an event says so: it is no news where what its object stands on or works for is told of."""
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """What a rule says of its subject now."""
 
@@ -35,8 +47,10 @@ class Judgement:
     """Whether it is certain that nothing is wrong any more: what was found does not linger."""
     confirmed: bool = False
     """Whether something else says the same already: it is told without settling."""
-    hearsay: bool = False
-    """Whether only an event tells it: it says nothing new where the root, or what rests on the subject, is told of."""
+    complaints: tuple[Complaint, ...] = ()
+    """Where it gathers what an object complains of: each for itself, the worst first. What a rule has told of them is
+    left out.
+    """
 
 
 WELL = Judgement()
@@ -77,8 +91,6 @@ class Rule:
     """What it finds, in a sentence for the table of rules."""
     severities: str = ""
     """Those that its findings may have, the worst first, for the same table: ``bad, warn``."""
-    fallback: bool = False
-    """Whether its findings count only where no other rule finds anything in their subject."""
 
 
 def backend_ref(backend: str) -> Ref:

@@ -6,13 +6,14 @@ import heapq
 import math
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kvtui.model import Finding, Ref, Severity
 from kvtui.records.base import Record
 from kvtui.store import Change, Delta, View
-from kvtui.triage.base import WELL, Judgement, Related, Rule, backend_ref
+from kvtui.triage.base import WELL, Complaint, Judgement, Related, Rule, backend_ref
+from kvtui.triage.complaints import merge_complaints, tell_untold
 from kvtui.triage.problems import Problem, group_problems, worst_first
 
 _Rules = frozenset[str]
@@ -34,8 +35,8 @@ class _Case:
     """When the rule is to be asked again."""
     unexplained: float | None = None
     """Since when no reason is found any more."""
-    hearsay: bool = False
-    """Whether what is told comes from an event alone."""
+    complaints: tuple[Complaint, ...] = ()
+    """What is told, one by one, where it may yield to what rules tell."""
 
     @property
     def closed(self) -> bool:
@@ -185,20 +186,17 @@ class Engine:
                 self._note(ref, frozenset((rule,)))
 
     def _counted(self) -> Iterator[Finding]:
-        """All but what other rules tell better, of the subject itself or along what it rests on."""
-        known: list[Finding] = []
-        heard: list[Finding] = []
+        """All that is told, but for complaints that rules tell of."""
+        told: list[Finding] = []
+        complaints: list[tuple[Complaint, ...]] = []
         for cases in self._cases.values():
-            told = [(self._rules[rule].fallback, case) for rule, case in cases.items() if case.told is not None]
-            if any(not fallback for fallback, _ in told):
-                told = [(fallback, case) for fallback, case in told if not fallback]
-            for _, case in told:
-                assert case.told is not None
-                (heard if case.hearsay else known).append(case.told)
-        yield from known
-        if heard:
-            ends = {ref[:4] for finding in known for ref in (finding.subject, finding.root) if ref is not None}
-            yield from (one for one in heard if ends.isdisjoint((one.subject[:4], (one.root or one.subject)[:4])))
+            for case in cases.values():
+                if case.complaints:
+                    complaints.append(case.complaints)
+                elif case.told is not None:
+                    told.append(case.told)
+        yield from told
+        yield from tell_untold(complaints, told)
 
     def _judge(self, view: View, ref: Ref, rules: _Rules, now: float) -> bool:
         """Ask rules about a subject; whether other things are told of it than before."""
@@ -286,21 +284,36 @@ def _miss(case: _Case, judgement: Judgement, linger: float, now: float) -> float
             if now < case.leaving:
                 return _earliest(judgement.again, case.leaving)
     case.told = case.first = case.leaving = None
+    case.complaints = ()
     return judgement.again
 
 
 def _find(case: _Case, judgement: Judgement, finding: Finding, settle: float, now: float) -> float | None:
     """Something is found. It is told once it has settled; when to ask again."""
     case.leaving = case.hidden = None
+    complaints, due = _ripen(judgement.complaints, finding.since, settle, now)
+    finding = merge_complaints(complaints) if complaints else finding
     if case.first is None:
         # The clock of a server that is ahead of ours makes nothing wait.
         case.first = min(finding.since or now, now)
     if case.told is None and now < case.first + settle:
         return _earliest(judgement.again, case.first + settle)
-    case.hearsay = judgement.hearsay
-    if finding != case.told:
-        case.told = finding
-    return judgement.again
+    if (finding, complaints) != (case.told, case.complaints):
+        case.told, case.complaints = finding, complaints
+    return _earliest(judgement.again, due)
+
+
+def _ripen(
+    complaints: Iterable[Complaint], since: float | None, settle: float, now: float
+) -> tuple[tuple[Complaint, ...], float | None]:
+    """Those that have settled, all where none has, dated `since` where they have no time; when the next will have."""
+    dated = [
+        one if one.finding.since is not None else replace(one, finding=replace(one.finding, since=since))
+        for one in complaints
+    ]
+    due = [at + settle for one in dated if (at := one.finding.since) is not None and at <= now < at + settle]
+    ripe = tuple(one for one in dated if one.finding.since is None or not now - settle < one.finding.since <= now)
+    return ripe or tuple(dated), min(due, default=None)
 
 
 def _known_since(case: _Case, finding: Finding, now: float) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from kvtui.joins.conditions import list_troubles
 from kvtui.joins.machine import (
     Machine,
     join_machine,
@@ -129,12 +130,11 @@ def _judge_cordon(view: View, ref: Ref, now: float) -> Judgement:
     left = sum(1 for _, vmi in view.linked(VirtualMachineInstance, ref.backend, "node", ref.name) if not vmi.is_final)
     cause = "somebody cordoned it and has not uncordoned it yet" + (f"; {left} VMs run there still" if left else "")
     evidence = Evidence(f"Node {ref.name}", "spec.unschedulable", "true", since)
+    said = [f"{one.type}={one.status}" for one in list_troubles(node.KIND, node.status.conditions)]
+    step = f"uncordon it only once it no longer says {', '.join(said)}" if said else "uncordon it when the work is done"
     return Judgement(
-        Finding(
-            "node.cordon", Severity.INFO, ref, "node", "takes nothing new", cause, since, (evidence,),
-            "uncordon it when the work is done",
-        )
-    )  # fmt: skip
+        Finding("node.cordon", Severity.INFO, ref, "node", "takes nothing new", cause, since, (evidence,), step)
+    )
 
 
 def _cordoned_node(view: View, ref: Ref, vmi: VirtualMachineInstance) -> Iterator[Ref]:

@@ -1,15 +1,15 @@
 """What no rule knows still shows: a condition, a phase, a container or a warning that says that something is wrong.
 
-These findings yield to what a rule finds in the same subject, so a state that a rule knows is told once.
+What a rule tells of these is left out, and nothing else: a note on an object silences none of its complaints.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from kvtui.joins.conditions import is_trouble
+from kvtui.joins.conditions import complains, list_troubles
 from kvtui.joins.machine import (
     join_machine,
     machines_named,
@@ -24,12 +24,13 @@ from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import Condition, Record, find_condition, is_true
 from kvtui.records.cdi import Cdi, DataVolume
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
-from kvtui.records.kubernetes import Claim, ContainerStatus, Deployment, Event, Node, Pod
+from kvtui.records.kubernetes import Claim, ContainerStatus, Deployment, Event, Node, Pod, Waiting
 from kvtui.records.kubevirt import KubeVirt, Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.records.storage import PersistentVolume, StorageClass
 from kvtui.store import View
 from kvtui.text import parse_time
-from kvtui.triage.base import LINGER, LOOK_AGAIN, WELL, Judgement, Related, Rule, itself
+from kvtui.triage.base import LINGER, LOOK_AGAIN, WELL, Complaint, Judgement, Related, Rule, itself
+from kvtui.triage.complaints import KEEPERS, OF_STATE, OF_WHOLE, RULES_OF_CONDITION, merge_complaints
 from kvtui.triage.messages import read_message
 
 SETTLE: Final = 60.0
@@ -51,7 +52,7 @@ _BENIGN_WAITS: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Complaint:
+class _Sign:
     """Something in an object that says that something is wrong."""
 
     severity: Severity
@@ -65,43 +66,49 @@ class _Complaint:
     """Seconds that it must stand before it counts, beyond those of the rule."""
     hearsay: bool = False
     """Whether an event says it, and not the object itself."""
+    told_by: frozenset[str] = frozenset()
+    """Rules that tell of it wherever they tell anything of the object."""
 
 
-def _judge(view: View, ref: Ref, now: float, label: str, records: Sequence[Record]) -> Judgement:
-    """The gravest of what the records of a subject complain of; the others are evidence."""
-    found: list[_Complaint] = []
+def _judge(
+    view: View, ref: Ref, now: float, label: str, records: Sequence[Record], keepers: frozenset[str] = frozenset()
+) -> Judgement:
+    """The gravest of what the records of a subject complain of; the others are evidence. What does not come up or is
+    lost is told of by the `keepers`, which are rules.
+    """
+    found: list[_Sign] = []
     again: list[float] = []
-    for complaint in _complaints(view, ref.backend, records, now):
-        ripe = (complaint.evidence.since if complaint.evidence.since is not None else now) + complaint.settle
-        if complaint.evidence.since is not None and now < ripe:
+    for sign in _signs(view, ref.backend, records, keepers, now):
+        ripe = (sign.evidence.since if sign.evidence.since is not None else now) + sign.settle
+        if sign.evidence.since is not None and now < ripe:
             again.append(ripe)
             continue
-        found.append(complaint)
-        if complaint.until is not None:
-            again.append(complaint.until)
+        found.append(sign)
+        if sign.until is not None:
+            again.append(sign.until)
     when = min(again, default=None)
     if not found:
         return Judgement(again=when) if when is not None else WELL
-    found.sort(key=lambda complaint: (complaint.hearsay, -complaint.severity))
-    worst = found[0]
-    evidence = tuple(dict.fromkeys(complaint.evidence for complaint in found))
+    found.sort(key=lambda sign: (sign.hearsay, -sign.severity))
     roots = (_root(view, ref.backend, record) for record in records)
     root = next((one for one in roots if one is not None), None)
-    return Judgement(
-        Finding(
-            f"unknown.{label}",
-            worst.severity,
-            ref,
-            label,
-            worst.trouble,
-            worst.cause.removesuffix(_UNSAID) if root is not None else worst.cause,
-            worst.evidence.since,
-            evidence,
-            worst.step,
-            root,
-        ),
-        when,
-        hearsay=worst.hearsay,
+    complaints = tuple(Complaint(_tell(sign, ref, label, root), sign.told_by, sign.hearsay) for sign in found)
+    return Judgement(merge_complaints(complaints), when, complaints=complaints)
+
+
+def _tell(sign: _Sign, subject: Ref, label: str, root: Ref | None) -> Finding:
+    cause = sign.cause.removesuffix(_UNSAID) if root is not None else sign.cause
+    return Finding(
+        f"unknown.{label}",
+        sign.severity,
+        subject,
+        label,
+        sign.trouble,
+        cause,
+        sign.evidence.since,
+        (sign.evidence,),
+        sign.step,
+        root,
     )
 
 
@@ -133,35 +140,43 @@ _OWNERS: Final = 4
 """From an importer pod by its own claim and the claim it is for to the DataVolume; a hostile chain may be a ring."""
 
 
-def _complaints(view: View, backend: str, records: Iterable[Record], now: float) -> Iterator[_Complaint]:
+def _signs(view: View, backend: str, records: Sequence[Record], keepers: frozenset[str], now: float) -> Iterator[_Sign]:
     for record in records:
         if record.metadata.deletion_timestamp:
             continue
-        yield from _of_conditions(record)
+        yield from _of_conditions(record, keepers)
         if not isinstance(record, _PHASED):
-            yield from _of_phase(record)
+            yield from (replace(sign, told_by=keepers) for sign in _of_phase(record))
         if isinstance(record, Pod):
-            yield from _of_pod(record, now)
+            yield from _of_pod(record, keepers, now)
     well = max((at for record in records if (at := _well_since(record)) is not None), default=0.0)
     for record in records:
         if not (isinstance(record, Migration) and record.is_final):
-            yield from _of_events(view, backend, record, well, now)
+            yield from _of_events(view, backend, record, keepers, well, now)
 
 
-def _of_conditions(record: Record) -> Iterator[_Complaint]:
+def _of_conditions(record: Record, keepers: frozenset[str]) -> Iterator[_Sign]:
     conditions: tuple[Condition, ...] = getattr(getattr(record, "status", None), "conditions", ())
+    for condition in list_troubles(record.KIND, conditions):
+        yield _of_condition(record, condition, keepers, Severity.WARN)
     for condition in conditions:
-        if is_trouble(condition):
-            said = f"{condition.type}={condition.status}"
-            words = condition.message or condition.reason or f"its condition {condition.type} is {condition.status}"
-            since = parse_time(condition.last_transition_time)
-            evidence = Evidence(_name(record), f"{said} {condition.reason}".rstrip(), words, since)
-            sentence, step = _read(words)
-            # By its own time, so that a rule which knows the cause speaks first to who looks but once, too.
-            yield _Complaint(Severity.WARN, f"says {said}", sentence, evidence, step or _look_at(record), settle=SETTLE)
+        if complains(record.KIND, condition):
+            yield _of_condition(record, condition, keepers, Severity.INFO)
 
 
-def _of_phase(record: Record) -> Iterator[_Complaint]:
+def _of_condition(record: Record, condition: Condition, keepers: frozenset[str], severity: Severity) -> _Sign:
+    said = f"{condition.type}={condition.status}"
+    words = condition.message or condition.reason or f"its condition {condition.type} is {condition.status}"
+    since = parse_time(condition.last_transition_time)
+    evidence = Evidence(_name(record), f"{said} {condition.reason}".rstrip(), words, since)
+    sentence, step = _read(words)
+    # By its own time, so that a rule which knows the cause speaks first to who looks but once, too.
+    settle = SETTLE
+    told_by = keepers if condition.type in OF_WHOLE else RULES_OF_CONDITION.get(condition.type, frozenset())
+    return _Sign(severity, f"says {said}", sentence, evidence, step or _look_at(record), settle=settle, told_by=told_by)
+
+
+def _of_phase(record: Record) -> Iterator[_Sign]:
     status = getattr(record, "status", None)
     phase: str = getattr(status, "phase", "")
     if phase not in _FAILED:
@@ -169,71 +184,87 @@ def _of_phase(record: Record) -> Iterator[_Complaint]:
     reason, message = getattr(status, "reason", ""), getattr(status, "message", "")
     words = message or reason or f"its phase is {phase}{_UNSAID}"
     evidence = Evidence(_name(record), "phase", phase)
-    yield _Complaint(Severity.WARN, f"is {phase}", words, evidence, _look_at(record))
+    yield _Sign(Severity.WARN, f"is {phase}", words, evidence, _look_at(record))
 
 
-def _of_pod(pod: Pod, now: float) -> Iterator[_Complaint]:
+def _of_pod(pod: Pod, keepers: frozenset[str], now: float) -> Iterator[_Sign]:
     name = _name(pod)
     for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
-        yield from _of_container(name, status, now)
+        for sign in _of_container(name, status, now):
+            yield replace(sign, told_by=keepers) if pod.is_launcher else sign
     ready = find_condition(pod.status.conditions, "Ready")
     paused = ready is not None and _UNPAUSED in ready.message
-    if pod.status.phase == "Running" and ready is not None and ready.status == "False" and not paused:
+    waits = any(_is_complaint(status.state.waiting) for status in pod.status.container_statuses)
+    if pod.status.phase == "Running" and ready is not None and ready.status == "False" and not (paused or waits):
         words, step = tell_unready(pod, ready)
         since = parse_time(ready.last_transition_time)
         evidence = Evidence(name, f"Ready=False {ready.reason}".rstrip(), ready.message, since)
-        yield _Complaint(Severity.WARN, "is not ready", words, evidence, step, settle=UNREADY_LIMIT)
+        told_by = keepers | _READY_RULES
+        yield _Sign(Severity.WARN, "is not ready", words, evidence, step, settle=UNREADY_LIMIT, told_by=told_by)
 
 
 _UNPAUSED: Final = "kubevirt.io/virtual-machine-unpaused"
 """The readiness gate of a launcher whose guest is paused: that is as it should be."""
+_READY_RULES: Final = frozenset({"vm.ready"})
 
 
-def _of_container(pod: str, status: ContainerStatus, now: float) -> Iterator[_Complaint]:
+def _is_complaint(waiting: Waiting | None) -> bool:
+    return waiting is not None and waiting.reason not in _BENIGN_WAITS
+
+
+def _of_container(pod: str, status: ContainerStatus, now: float) -> Iterator[_Sign]:
     waiting, last = status.state.waiting, status.last_state.terminated or status.state.terminated
     ended = parse_time(last.finished_at) if last is not None else None
     how = f"{last.reason or 'ended'}, exit code {last.exit_code}" if last is not None else ""
-    if waiting is not None and waiting.reason not in _BENIGN_WAITS:
+    if waiting is not None and _is_complaint(waiting):
         words = f"container {status.name} waits: {waiting.message or waiting.reason}" + (f" ({how})" if how else "")
         evidence = Evidence(pod, f"container {status.name} waiting {waiting.reason}", waiting.message, ended)
-        yield _Complaint(Severity.WARN, "does not run", words, evidence, f"read the log of container {status.name}")
+        yield _Sign(Severity.WARN, "does not run", words, evidence, f"read the log of container {status.name}")
     elif last is not None and ended is not None and now < ended + CRASH_RECENT:
         crashed = last.exit_code and status.restart_count >= CRASHES
         if last.reason == "OOMKilled" or crashed:
             words = f"container {status.name} was restarted {_times(status.restart_count)}; last: {how}"
             evidence = Evidence(pod, f"container {status.name} lastState.terminated", how, ended)
             step = "give it more memory" if last.reason == "OOMKilled" else f"read the last log of {status.name}"
-            yield _Complaint(Severity.WARN, "crashed", words, evidence, step, ended + CRASH_RECENT)
+            yield _Sign(Severity.WARN, "crashed", words, evidence, step, ended + CRASH_RECENT)
 
 
-def _of_events(view: View, backend: str, record: Record, well: float, now: float) -> Iterator[_Complaint]:
-    """The newest warning about an object, while it is news and nothing has answered it: neither has the object become
-    `well` since, nor has who warned said later that it goes on.
+def _of_events(
+    view: View, backend: str, record: Record, keepers: frozenset[str], well: float, now: float
+) -> Iterator[_Sign]:
+    """The newest warning of each reason about an object, while it is news and nothing has answered it: neither has the
+    object become `well` since, nor has who warned said later that it goes on.
     """
     about = [event for _, event in _events_about(view, backend, record) if not _is_of_migration(view, backend, event)]
-    event = find_news(about, now)
-    if event is None or (event.last_seen or 0.0) < well:
-        return
-    severity, words, evidence, step = read_warning(event)
-    # One that repeats itself has stood for a while.
-    settle = 0.0 if event.times >= REPEATED else SETTLE
-    yield _Complaint(
-        severity,
-        f"warns {event.reason}",
-        words,
-        evidence,
-        step or _look_at(record),
-        until=(event.last_seen or 0.0) + EVENT_RECENT,
-        settle=settle,
-        hearsay=True,
-    )
+    for event in list_news(about, now):
+        seen = event.last_seen or 0.0
+        if seen < well:
+            continue
+        severity, words, evidence, step = read_warning(event)
+        told_by = keepers if event.reason in OF_STATE else frozenset()
+        yield _Sign(
+            severity,
+            f"warns {event.reason}",
+            words,
+            evidence,
+            step or _look_at(record),
+            until=seen + EVENT_RECENT,
+            # One that repeats itself has stood for a while.
+            settle=0.0 if event.times >= REPEATED else SETTLE,
+            hearsay=True,
+            told_by=told_by,
+        )
 
 
-def find_news(events: Sequence[Event], now: float) -> Event | None:
-    """The newest warning among what is told of an object, while it is news and nobody has told of progress since."""
-    warnings = ((event.last_seen or 0.0, event) for event in events if event.type == "Warning")
-    seen, event = max(warnings, key=lambda item: item[0], default=(0.0, None))
-    return event if event is not None and now < seen + EVENT_RECENT and not _is_answered(event, events) else None
+def list_news(events: Sequence[Event], now: float) -> list[Event]:
+    """The newest warning of each reason among what is told of an object, while it is news and nobody has told of
+    progress since; the newest first.
+    """
+    warnings = (event for event in events if event.type == "Warning")
+    newest = {event.reason: event for event in sorted(warnings, key=lambda event: event.last_seen or 0.0)}
+    news = [one for one in newest.values() if now < (one.last_seen or 0.0) + EVENT_RECENT]
+    news = [one for one in news if not _is_answered(one, events)]
+    return sorted(news, key=lambda event: -(event.last_seen or 0.0))
 
 
 def read_warning(event: Event) -> tuple[Severity, str, Evidence, str]:
@@ -335,6 +366,7 @@ def _name(record: Record) -> str:
 _KINDS: Final = {
     "VirtualMachine": "VM",
     "VirtualMachineInstance": "VMI",
+    "VirtualMachineInstanceMigration": "migration",
     "PersistentVolumeClaim": "PVC",
     "PersistentVolume": "PV",
     "NetworkAttachmentDefinition": "NAD",
@@ -350,7 +382,7 @@ def _judge_machine(view: View, ref: Ref, now: float) -> Judgement:
     if machine is None or machine.record.metadata.deletion_timestamp:
         return WELL
     records = [record for record in (machine.vm, machine.vmi, machine.launcher) if record is not None]
-    return _judge(view, ref, now, "vm", records)
+    return _judge(view, ref, now, "vm", records, frozenset() if machine.running else KEEPERS[VirtualMachine])
 
 
 def _counts(view: View, ref: Ref, event: Event) -> bool:
@@ -378,7 +410,7 @@ def _rule(type_: type[Record], label: str, leave: Callable[[Record], bool] = lam
         record = view.find(type_, ref)
         if record is None or record.metadata.deletion_timestamp or leave(record):
             return WELL
-        return _judge(view, ref, now, label, [record])
+        return _judge(view, ref, now, label, [record], KEEPERS.get(type_, frozenset()))
 
     def of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
         about = event.involved_object
@@ -400,7 +432,6 @@ def _rule(type_: type[Record], label: str, leave: Callable[[Record], bool] = lam
         linger=LINGER,
         detects=detects,
         severities="warn, info",
-        fallback=True,
     )
 
 
@@ -424,7 +455,6 @@ RULES: Final = (
         linger=LINGER,
         detects="a vm whose conditions, launcher or events say that something is wrong, in ways that no rule knows",
         severities="warn, info",
-        fallback=True,
     ),
     _rule(Node, "node"),
     _rule(Migration, "migration"),

@@ -28,8 +28,9 @@ from kvtui.records.kubernetes import ApiService, Deployment, Event, Namespace, P
 from kvtui.records.networks import NetworkAttachment
 from kvtui.records.storage import CephCluster, CsiDriver, CsiNode
 from kvtui.store import View
-from kvtui.triage.base import LINGER, LOOK_AGAIN, WELL, Judgement, Related, Rule
-from kvtui.triage.generic import EVENT_RECENT, REPLICA_SET, SETTLE, describe_with, find_news, read_warning
+from kvtui.triage.base import LINGER, LOOK_AGAIN, WELL, Complaint, Judgement, Related, Rule
+from kvtui.triage.complaints import merge_complaints
+from kvtui.triage.generic import EVENT_RECENT, REPLICA_SET, SETTLE, describe_with, list_news, read_warning
 
 _LISTED: Final[Mapping[type[Record], str]] = {
     NetworkAttachment: "network",
@@ -78,11 +79,18 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     record = view.find(type_, ref) if type_ is not None else None
     if (record is None or record.metadata.deletion_timestamp) if type_ is not None else not _is_told(view, ref):
         return WELL
-    event = find_news(_events_about(view, ref, record), now)
-    if event is None or (ref.kind == Pod.KIND and event.reason in PASSING):
+    news = list_news(_events_about(view, ref, record), now)
+    news = [event for event in news if ref.kind != Pod.KIND or event.reason not in PASSING]
+    if not news:
         return WELL
+    complaints = tuple(Complaint(_tell(view, ref, record, event), hearsay=True) for event in news)
+    until = min(event.last_seen or 0.0 for event in news) + EVENT_RECENT
+    return Judgement(merge_complaints(complaints), until, complaints=complaints)
+
+
+def _tell(view: View, ref: Ref, record: Record | None, event: Event) -> Finding:
     severity, words, evidence, step = read_warning(event)
-    finding = Finding(
+    return Finding(
         "unknown.other",
         Severity.INFO if record is not None and _is_foreign(view, ref, record) else severity,
         record.ref(ref.backend) if record is not None else ref,
@@ -93,7 +101,6 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
         (evidence,),
         step or describe_with(ref.kind, ref.namespace, ref.name),
     )
-    return Judgement(finding, (event.last_seen or 0.0) + EVENT_RECENT, hearsay=True)
 
 
 def _events_about(view: View, ref: Ref, record: Record | None) -> list[Event]:
@@ -192,6 +199,5 @@ RULES: Final = (
         detects="a warning of anything else that is listed, of what makes VMs, disks or the pods that VMs stand on, "
         "and of such pods",
         severities="warn, info",
-        fallback=True,
     ),
 )

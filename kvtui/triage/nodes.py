@@ -28,30 +28,42 @@ from kvtui.triage.components import HANDLER, find_handler_trouble, handlers_of_n
 HEARTBEAT_LIMIT = 300.0
 """Seconds after which KubeVirt itself takes a node without heartbeat for lost."""
 
+_EVICTS = ": the kubelet evicts pods until there is enough"
 _PRESSURE = {
-    "MemoryPressure": ("is short of memory", "migrate VMs away from it: the kubelet evicts pods until there is enough"),
-    "DiskPressure": ("is short of disk", "make room on its disk: the kubelet evicts pods until there is enough"),
+    "MemoryPressure": ("is short of memory", f"migrate VMs away from it{_EVICTS}"),
+    "DiskPressure": ("is short of disk", f"make room on its disk{_EVICTS}"),
     "PIDPressure": ("is short of processes", "see what makes so many processes on it"),
     "NetworkUnavailable": ("has no network", "see the pod of its network plugin"),
 }
-"""Conditions, what is wrong then, and what to do."""
+"""Conditions, what is wrong then, and what to do: the gravest first."""
 
 
 def _judge(view: View, ref: Ref, now: float) -> Judgement:
     node = view.find(Node, ref)
     if node is None:
         return WELL
+    pressed = _pressed(view, node, ref)
     ready = find_condition(node.status.conditions, "Ready")
     if ready is None or ready.status != "True":
-        return Judgement(_not_ready(view, node, ref))
+        return Judgement(_join(_not_ready(view, node, ref), pressed))
     beat = parse_time(node.metadata.annotations.heartbeat)
     if beat is not None and now - beat > HEARTBEAT_LIMIT:
-        return Judgement(_by_handler(view, _silent(node, ref, beat), now))
+        return Judgement(_join(_by_handler(view, _silent(node, ref, beat), now), pressed))
     again = beat + HEARTBEAT_LIMIT + 1 if beat is not None else None
     closed = _not_schedulable(node, ref)
     if closed is not None:
-        return Judgement(_by_handler(view, closed, now), again)
-    return Judgement(_pressed(view, node, ref) or _without_kvm(node, ref), again)
+        return Judgement(_join(_by_handler(view, closed, now), pressed), again)
+    without = _without_kvm(node, ref)
+    return Judgement(_join(pressed, without) if pressed is not None else without, again)
+
+
+def _join(finding: Finding, other: Finding | None) -> Finding:
+    """What is found of a node with what else is found of it."""
+    if other is None:
+        return finding
+    cause = join_clauses(finding.cause, f"it also {other.trouble}")
+    step = "; ".join(dict.fromkeys((finding.step, other.step)))
+    return replace(finding, cause=cause, evidence=(*finding.evidence, *other.evidence), step=step)
 
 
 def _not_ready(view: View, node: Node, ref: Ref) -> Finding:
@@ -149,17 +161,32 @@ def _not_schedulable(node: Node, ref: Ref) -> Finding | None:
 
 
 def _pressed(view: View, node: Node, ref: Ref) -> Finding | None:
-    for type_, (trouble, step) in _PRESSURE.items():
-        condition = find_condition(node.status.conditions, type_)
-        if condition is not None and condition.status == "True":
-            since = parse_time(condition.last_transition_time)
-            told = Evidence(f"Node {ref.name}", f"{type_}=True {condition.reason}", condition.message, since)
-            used = tuple(_memory_used(view, node, ref)) if type_ == "MemoryPressure" else ()
-            words = condition.message or condition.reason
-            return Finding(
-                "node.state", Severity.WARN, ref, "node", trouble, words, since, (told, *used), step
-            )  # fmt: skip
-    return None
+    """All that it lacks in one."""
+    found = [
+        condition
+        for type_ in _PRESSURE
+        if (condition := find_condition(node.status.conditions, type_)) is not None and condition.status == "True"
+    ]
+    if not found:
+        return None
+    evidence: list[Evidence] = []
+    for one in found:
+        since = parse_time(one.last_transition_time)
+        said = f"{one.type}=True {one.reason}".rstrip()
+        evidence.append(Evidence(f"Node {ref.name}", said, one.message, since))
+        evidence += _memory_used(view, node, ref) if one.type == "MemoryPressure" else ()
+    words = dict.fromkeys(one.message or one.reason for one in found)
+    return Finding(
+        rule="node.state",
+        severity=Severity.WARN,
+        subject=ref,
+        label="node",
+        trouble=" and ".join(_PRESSURE[one.type][0] for one in found).replace(" and is short of", " and"),
+        cause="; ".join(word for word in words if word),
+        since=min((one.since for one in evidence if one.since is not None), default=None),
+        evidence=tuple(evidence),
+        step="; ".join(_PRESSURE[one.type][1] for one in found).replace(f"{_EVICTS}; make room", " and make room"),
+    )
 
 
 def _memory_used(view: View, node: Node, ref: Ref) -> Iterator[Evidence]:

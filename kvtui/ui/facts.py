@@ -151,11 +151,12 @@ def condition_lines(record: Record, now: float, width: int) -> Iterator[Line]:
     yield line(f"Conditions of {record.KIND} {record.metadata.name}", "title")
     if record.fault:
         yield line(f"  this object cannot be read in full: {record.fault}", Tone.BAD)
-    for condition in sorted(conditions, key=lambda item: (tone_of(item) not in (Tone.BAD, Tone.WARN), item.type)):
+    tones = {item.type: tone_of(record.KIND, item) for item in conditions}
+    for condition in sorted(conditions, key=lambda item: (tones[item.type] not in (Tone.BAD, Tone.WARN), item.type)):
         since = parse_time(condition.last_transition_time)
         yield (
             Part(f"  {condition.type:<28} "),
-            Part(f"{condition.status:<8}", str(tone_of(condition) or "")),
+            Part(f"{condition.status:<8}", str(tones[condition.type] or "")),
             Part(f"{age(now - since) if since else '-':>8}  ", "muted"),
             Part(condition.reason),
         )

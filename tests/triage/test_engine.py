@@ -6,15 +6,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvtui.model import Feed, FeedState, Finding, Ref, Severity
+from kvtui.model import Evidence, Feed, FeedState, Finding, Ref, Severity
 from kvtui.records.base import Meta, Record
 from kvtui.records.kubernetes import Node, Pod
 from kvtui.store import Delta, Drop, Put, Store, View
 from kvtui.triage import control_plane
-from kvtui.triage.base import WELL, Judgement, Rule
+from kvtui.triage.base import WELL, Complaint, Judgement, Rule
 from kvtui.triage.engine import Engine
 
 
@@ -82,15 +83,20 @@ def heard(subject: str, root: str = "") -> Rule:
     """A rule that has heard something of a node, which rests on another."""
 
     def judge(view: View, ref: Ref, now: float) -> Judgement:
-        found = Finding("test.heard", Severity.INFO, ref, "node", "warns", "an event says so")
+        told = Evidence(f"Event of Node {ref.name}", "Odd", "an event says so")
+        found = Finding("test.heard", Severity.INFO, ref, "node", "warns", "an event says so", evidence=(told,))
         found = replace(found, root=ref._replace(name=root, uid="") if root else None)
-        return Judgement(found, hearsay=True) if ref.name == subject else WELL
+        return Judgement(found, complaints=(Complaint(found, hearsay=True),)) if ref.name == subject else WELL
 
-    return Rule("test.heard", judge, {Node: Counting._itself}, fallback=True)
+    return Rule("test.heard", judge, {Node: Counting._itself})
 
 
 def test_hearsay_is_told_only_where_nothing_is_found_in_what_it_rests_on() -> None:
-    for rule, troubles in ((heard("fine", "bad"), {"is bad"}), (heard("fine"), {"is bad", "warns"})):
+    for rule, troubles in (
+        (heard("fine", "bad"), {"is bad"}),
+        (heard("fine"), {"is bad", "warns"}),
+        (heard("bad"), {"is bad", "warns"}),
+    ):
         store, engine = Store(), Engine([Counting().rule, rule])
         engine.update(store, store.apply([node("bad"), node("fine")]), 0.0)
         assert {finding.trouble for finding in engine.findings} == troubles
@@ -288,18 +294,67 @@ def test_what_began_by_a_clock_that_is_ahead_of_ours_is_told_all_the_same() -> N
     assert [finding.subject.name for finding in engine.findings] == ["bad"]
 
 
-def test_what_no_rule_knows_counts_only_where_no_rule_tells_more() -> None:
-    known, unknown, store = Counting(), Counting(), Store()
-    fallback = Rule("test.fallback", unknown._judge, {Node: unknown._itself}, fallback=True)
-    engine = Engine([known.rule, fallback])
-    engine.update(store, store.apply([node("bad")]), 1.0)
-    assert len(engine.findings) == 1
-    known.well = True
-    engine.update(store, store.apply([node("bad", version="2")]), 2.0)
-    assert len(engine.findings) == 1
-    unknown.well = True
-    engine.update(store, store.apply([node("bad", version="3")]), 3.0)
-    assert engine.findings == ()
+def complaining(*complaints: tuple[str, float | None]) -> Rule:
+    """A rule that gathers what nodes complain of: conditions, and since when they stand."""
+
+    def judge(view: View, ref: Ref, now: float) -> Judgement:
+        found = [
+            Finding(
+                "test.gathers", Severity.WARN, ref, "node", f"says {said}", f"words of {said}", since,
+                (Evidence(f"Node {ref.name}", f"{said} Why", "words"),),
+            )
+            for said, since in complaints
+        ]  # fmt: skip
+        return Judgement(found[0], complaints=tuple(map(Complaint, found)))
+
+    return Rule("test.gathers", judge, {Node: Counting._itself}, settle=10.0)
+
+
+def telling(severity: Severity, said: str) -> Rule:
+    """A rule that tells of a condition of nodes."""
+
+    def judge(view: View, ref: Ref, now: float) -> Judgement:
+        evidence = (Evidence(f"Node {ref.name}", f"{said} Because", "other words"),)
+        return Judgement(Finding("test.tells", severity, ref, "node", "is bad", "it is", evidence=evidence))
+
+    return Rule("test.tells", judge, {Node: Counting._itself})
+
+
+@pytest.mark.parametrize(
+    ("severity", "said", "left"),
+    [
+        (Severity.INFO, "Cordoned=True", ["says Short=True", "is bad"]),
+        (Severity.BAD, "Ready=False", ["is bad", "says Short=True"]),
+        (Severity.INFO, "Short=True", ["says Deadlock=True", "is bad"]),
+        (Severity.BAD, "Deadlock=True", ["is bad", "says Short=True"]),
+    ],
+)
+def test_what_an_object_complains_of_is_left_out_only_where_a_rule_tells_that_very_thing(
+    severity: Severity, said: str, left: list[str]
+) -> None:
+    complaints = complaining(("Short=True", 1.0), ("Deadlock=True", 1.0))
+    engine, store = Engine([telling(severity, said), complaints]), Store()
+    engine.update(store, store.apply([node("x")]), 100.0)
+    assert [finding.trouble for finding in engine.findings] == left
+    # Each of it once.
+    pieces = [piece.field for finding in engine.findings for piece in finding.evidence]
+    assert len(pieces) == len({piece.split()[0] for piece in pieces})
+
+
+def test_nothing_is_left_to_be_told_where_rules_tell_all_that_an_object_complains_of() -> None:
+    engine, store = Engine([telling(Severity.INFO, "Short=True"), complaining(("Short=True", 1.0))]), Store()
+    engine.update(store, store.apply([node("x")]), 100.0)
+    assert [finding.trouble for finding in engine.findings] == ["is bad"]
+
+
+def test_each_complaint_settles_for_itself() -> None:
+    engine, store = Engine([complaining(("Fresh=True", 95.0), ("Old=True", 1.0))]), Store()
+    engine.update(store, store.apply([node("x")]), 100.0)
+    assert [finding.trouble for finding in engine.findings] == ["says Old=True"]
+    engine.update(store, Delta(), 105.0)
+    (finding,) = engine.findings
+    assert finding.trouble == "says Fresh=True"
+    assert [piece.field for piece in finding.evidence] == ["Fresh=True Why", "Old=True Why"]
 
 
 def test_what_takes_long_is_judged_in_parts_and_told_when_it_is_done() -> None:

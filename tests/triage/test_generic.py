@@ -108,6 +108,7 @@ def test_a_condition_is_told_by_a_single_look_once_it_stands(status: str, after:
         ("FirmwareValid", "True"),
         ("LiveMigratable", "False"),
         ("Whatever", "False"),
+        ("Whatever", "True"),
         ("Whatever", "Unknown"),
         ("ImageDownloaded", "True"),
         ("DefaultsApplied", "True"),
@@ -115,6 +116,57 @@ def test_a_condition_is_told_by_a_single_look_once_it_stands(status: str, after:
 )
 def test_a_condition_that_says_nothing_bad_is_left_alone(type_: str, status: str) -> None:
     assert told("running", condition("VirtualMachineInstance", type_, status)) == []
+
+
+def says(kind: str, type_: str, status: str, reason: str, message: str) -> list[tuple[Severity, str]]:
+    """What is told of a condition."""
+
+    def edit(items: dict[str, Object]) -> None:
+        condition(kind, type_, status, message)(items)
+        items[kind]["status"]["conditions"][-1]["reason"] = reason
+
+    return [(severity, trouble) for severity, _, trouble, _ in told("imported", edit)]
+
+
+@pytest.mark.parametrize(
+    ("type_", "status", "reason", "message", "severity"),
+    [
+        ("DisksAttached", "False", "AttachFailed", "disk vdb could not be attached", Severity.WARN),
+        ("FilesystemFull", "True", "NoSpace", "/ is full", Severity.WARN),
+        ("OutOfMemory", "True", "OOM", "", Severity.WARN),
+        ("HotMemoryChange", "False", "Memory Hotplug Failed", "the VM configuration is not supported", Severity.WARN),
+        ("Thermals", "True", "SensorError", "", Severity.INFO),
+        ("GuestState", "True", "Seen", "its root file system could not be mounted", Severity.INFO),
+        ("Replication", "False", "Behind", "the peer is unreachable", Severity.INFO),
+        ("Scrubbed", "True", "NoErrors", "it found no errors", None),
+        ("Snapshots", "False", "NotConfigured", "nobody asked for any", None),
+    ],
+)
+def test_a_condition_whose_good_state_nobody_knows_is_read_by_its_reason_and_message(
+    type_: str, status: str, reason: str, message: str, severity: Severity | None
+) -> None:
+    expected = [(severity, f"says {type_}={status}")] if severity is not None else []
+    assert says("VirtualMachineInstance", type_, status, reason, message) == expected
+
+
+@pytest.mark.parametrize(
+    ("type_", "status", "bad"),
+    [
+        ("OOMKilling", "True", True),
+        ("CPUThermal", "True", True),
+        ("VMEventScheduled", "True", True),
+        ("CPUThermal", "False", False),
+        ("StorageReady", "True", False),
+        ("StorageReady", "False", True),
+        ("EtcdIsVoter", "True", False),
+        ("EtcdIsVoter", "False", False),
+    ],
+)
+def test_of_nodes_every_condition_is_bad_when_it_is_true_but_those_that_tell_health(
+    type_: str, status: str, *, bad: bool
+) -> None:
+    expected = [(Severity.WARN, f"says {type_}={status}")] if bad else []
+    assert says("Node", type_, status, "Seen", "words of it") == expected
 
 
 def test_a_warning_about_a_node_is_found_though_the_kubelet_gives_its_name_for_the_uid() -> None:
@@ -274,8 +326,28 @@ def test_a_warning_is_over_when_the_guest_runs_afterwards() -> None:
 
 
 def test_what_a_rule_tells_of_a_vm_is_not_told_again() -> None:
-    (problem,) = problems(make_store("too_big", condition("VirtualMachine", "FirmwareInvalid", "True")))
+    (problem,) = problems(make_store("too_big", condition("VirtualMachine", "Synchronized", "False")))
     assert problem.finding.rule == "vm.state"
+
+
+def test_what_a_rule_does_not_tell_of_a_vm_stands_beside_what_it_tells() -> None:
+    found = problems(make_store("too_big", condition("VirtualMachine", "FirmwareInvalid", "True")))
+    assert [problem.finding.trouble for problem in found] == ["does not start", "says FirmwareInvalid=True"]
+
+
+def restart_required(items: dict[str, Object]) -> None:
+    condition("VirtualMachine", "RestartRequired", "True")(items)
+
+
+def test_a_note_on_a_vm_silences_nothing_that_it_complains_of() -> None:
+    def edit(items: dict[str, Object]) -> None:
+        restart_required(items)
+        ended = {"reason": "OOMKilled", "exitCode": 137, "finishedAt": "2026-11-21T01:52:00Z"}
+        container(restartCount=7, lastState={"terminated": ended})(items)
+
+    assert {one[2] for one in told("imported", edit)} == {"crashed", "waits for a restart"}
+    warned = problems(warning(7, restart_required))
+    assert {problem.finding.trouble for problem in warned} == {"warns Odd", "waits for a restart"}
 
 
 def test_a_pod_on_a_node_that_is_not_ready_is_an_effect_of_that() -> None:

@@ -78,6 +78,42 @@ def test_a_node_short_of_memory_tells_how_much_is_in_use_and_what_to_do() -> Non
     assert told.evidence[1].value == "7.9Gi of 8Gi"
 
 
+def test_all_that_a_node_is_short_of_is_told_in_one_and_what_else_it_says_beside() -> None:
+    short = node("worker-01")
+    said = {
+        "DiskPressure": "kubelet has disk pressure",
+        "MemoryPressure": "kubelet has insufficient memory available",
+        "ReadonlyFilesystem": "the root file system is read-only",
+    }
+    short["status"]["conditions"] = [
+        {"type": type_, "status": "True", "reason": "Why", "message": words, "lastTransitionTime": _LONG_AGO}
+        for type_, words in said.items()
+    ] + [one for one in short["status"]["conditions"] if one["type"] not in said]
+    pressed, other = judge([short])
+    assert pressed.trouble == "is short of memory and disk"
+    assert pressed.cause == "kubelet has insufficient memory available; kubelet has disk pressure"
+    assert [one.field for one in pressed.evidence] == ["MemoryPressure=True Why", "DiskPressure=True Why"]
+    words = "migrate VMs away from it and make room on its disk: the kubelet evicts pods until there is enough"
+    assert pressed.step == words
+    assert (other.trouble, other.cause) == ("says ReadonlyFilesystem=True", said["ReadonlyFilesystem"])
+    assert [one.field for one in other.evidence] == ["ReadonlyFilesystem=True Why"]
+
+
+_LONG_AGO = "2026-11-20T00:00:00Z"
+
+
+def test_a_node_that_is_not_ready_tells_what_else_keeps_it_down() -> None:
+    lost = node("worker-01")
+    for one in lost["status"]["conditions"]:
+        if one["type"] == "Ready":
+            one |= {"status": "False", "reason": "KubeletNotReady", "message": "PLEG is not healthy"}
+        if one["type"] == "DiskPressure":
+            one |= {"status": "True", "reason": "KubeletHasDiskPressure", "message": "kubelet has disk pressure"}
+    (told,) = judge([lost])
+    assert (told.trouble, told.cause) == ("is not ready", "PLEG is not healthy; it also is short of disk")
+    assert [one.field for one in told.evidence] == ["Ready=False", "DiskPressure=True KubeletHasDiskPressure"]
+
+
 def test_who_looks_but_once_does_not_call_new_what_has_no_date() -> None:
     problems = play("no-kvm").look_once()
     (told,) = [one for problem in problems for one in problem.findings if one.rule == "node.state"]
