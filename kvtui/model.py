@@ -69,6 +69,8 @@ class Health:
     tone: Tone
     word: str
     reason: str = ""
+    wanted: bool = False
+    """Whether somebody wants it so: its word tells no trouble, and what is found is told beside it."""
 
 
 class Severity(IntEnum):

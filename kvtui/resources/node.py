@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from kvtui.joins.conditions import list_troubles
 from kvtui.joins.footing import nodes_of_domain, nodes_of_host
 from kvtui.joins.node import NodeRow, join_node
 from kvtui.model import Cell, Health, Ref, Tone
@@ -23,7 +24,6 @@ HEARTBEAT_LIMIT = 300.0
 
 _ROLE = "node-role.kubernetes.io/"
 _ZONE = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
-_PRESSURE = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 
 
 def _requested(row: NodeRow, what: str) -> float | None:
@@ -54,12 +54,11 @@ def _health(row: NodeRow, now: float) -> Health:
         tone = Tone.BAD
     else:
         words.append("Ready" if tone is Tone.OK else "Ready,host trouble")
-    for type_ in _PRESSURE:
-        condition = find_condition(node.status.conditions, type_)
-        if condition is not None and condition.status == "True":
-            words.append(type_)
-            reasons.append(condition.message or condition.reason)
-            tone = _worse(tone, Tone.WARN)
+    for condition in list_troubles(node.KIND, node.status.conditions):
+        words.append(condition.type if condition.status == "True" else f"{condition.type}={condition.status}")
+        reasons.append(condition.message or condition.reason or f"{condition.type} is {condition.status}")
+        tone = _worse(tone, Tone.WARN)
+    wanted = node.spec.unschedulable and tone is Tone.OK
     if node.spec.unschedulable:
         words.append("cordoned")
         tone = _worse(tone, Tone.WARN)
@@ -68,7 +67,7 @@ def _health(row: NodeRow, now: float) -> Health:
         words.append(virt)
         reasons.append(virt_reason)
         tone = _worse(tone, Tone.WARN)
-    return Health(tone, ",".join(words), "; ".join(reason for reason in reasons if reason))
+    return Health(tone, ",".join(words), "; ".join(reason for reason in reasons if reason), wanted and not virt)
 
 
 def _virt(node: Node, now: float) -> tuple[str, str]:

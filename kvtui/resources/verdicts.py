@@ -81,7 +81,7 @@ def worsen(health: Health, finding: Finding | None, ref: Ref) -> Health:
         return health
     tone = Tone.BAD if Tone.BAD in (health.tone, finding.severity.tone) else Tone.WARN
     own = finding.subject[:4] == ref[:4]
-    if health.tone in _TROUBLED or (health.tone is Tone.BUSY and own):
+    if (health.tone in _TROUBLED and not health.wanted) or (health.tone is Tone.BUSY and own):
         return replace(health, tone=tone, reason=health.reason or finding.cause)
     trouble = finding.trouble.removeprefix("is ").removeprefix("has ")
     more = trouble if own else f"{finding.label} {trouble}"

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from kvtui.model import Tone, Usage
+from kvtui.model import Finding, Health, Severity, Tone, Usage
 from kvtui.resources import datavolume, migration, node, pvc
 from kvtui.resources.base import AnyResource
+from kvtui.resources.verdicts import worsen
 from kvtui.store import SetUsage, Store
 from tests.machines import RECORDED, Object, machine_store, read_machine, store_of
 
@@ -186,6 +187,31 @@ def test_a_node_says_all_that_keeps_vms_off_it() -> None:
 
     health = node.RESOURCE.health(only_row(node.RESOURCE, machine_store("running", edit)), RECORDED)
     assert (health.tone, health.word) == (Tone.WARN, "Ready,cordoned,virt off")
+
+
+def test_a_node_says_what_is_wrong_with_it_be_it_cordoned_or_not() -> None:
+    def break_kernel(items: dict[str, Object]) -> None:
+        items["Node"]["status"]["conditions"].append(
+            {"type": "KernelDeadlock", "status": "True", "reason": "DockerHung", "message": "task docker:1 hangs"}
+        )
+
+    def cordon(items: dict[str, Object]) -> None:
+        break_kernel(items)
+        items["Node"]["spec"]["unschedulable"] = True
+
+    for edit, word in ((break_kernel, "Ready,KernelDeadlock"), (cordon, "Ready,KernelDeadlock,cordoned")):
+        health = node.RESOURCE.health(only_row(node.RESOURCE, machine_store("running", edit)), RECORDED)
+        assert (health.tone, health.word, health.reason) == (Tone.WARN, word, "task docker:1 hangs")
+
+
+def test_what_is_found_of_a_cordoned_node_stands_beside_that_it_is_cordoned() -> None:
+    def cordon(items: dict[str, Object]) -> None:
+        items["Node"]["spec"]["unschedulable"] = True
+
+    row = only_row(node.RESOURCE, machine_store("running", cordon))
+    ref, own = node.RESOURCE.ref(row), node.RESOURCE.health(row, RECORDED)
+    found = Finding("node.state", Severity.WARN, ref, "node", "offers no KVM", "devices.kubevirt.io/kvm is 0")
+    assert worsen(own, found, ref) == Health(Tone.WARN, "Ready,cordoned,offers no KVM", found.cause)
 
 
 def test_a_heartbeat_that_is_old_is_told() -> None:
