@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from kvtui.actions import reversals
+from kvtui.actions.alarms import Alarms
 from kvtui.actions.care import why_undeletable
 from kvtui.actions.items import AGAIN, Batch, Item, State, Task
 from kvtui.actions.reversals import Reversals
@@ -57,6 +58,7 @@ class Batches:
         self._end_listeners: list[Callable[[Batch], None]] = []
         self._news = asyncio.Event()
         """Set whenever an item comes into another state."""
+        self._alarms = Alarms(self._settle)
         self._unlisten = fleet.listen(self._follow)
 
     def listen(self, changed: Callable[[Collection[Ref]], None]) -> None:
@@ -286,6 +288,7 @@ class Batches:
         """Follow the fleet no more."""
         self._unlisten()
         self._reversals.close()
+        self._alarms.close()
 
     async def _work(self, lane: deque[Item], faults: list[Exception]) -> None:
         while lane:
@@ -381,7 +384,10 @@ class Batches:
         if item.action.follow is not None and item.answers is not None:
             progress = item.action.follow(self._fleet.view, before, item.answers, item.asked or item.batch.begun)
             item.shown = item.shown or (now is not None and item.action.shown(before, now))
-            self._take(item, progress, progress.words)
+            if item.state is State.UNKNOWN and progress.untold:
+                self._end(item, State.UNKNOWN, item.words)
+            else:
+                self._take(item, self._alarms.weigh(item, progress, self._fleet.clock()), progress.words)
             return
         if item.made is not None and item.action.makes is not None:
             self._look_at(item, item.made, item.action.makes)

@@ -46,6 +46,13 @@ class OperatingSystem:
     agent_id: str = ""
 
     @property
+    def users(self) -> frozenset[str]:
+        """Who has an account in it."""
+        if self.key == "windows":
+            return frozenset({"Administrator"})
+        return frozenset({"root", CLOUD_USERS.get(self.key, "root")})
+
+    @property
     def info(self) -> Object:
         """``guestOSInfo`` of an instance that runs it."""
         return {
@@ -60,6 +67,8 @@ class OperatingSystem:
         }
 
 
+CLOUD_USERS = {"ubuntu": "ubuntu", "debian": "debian", "fedora": "fedora", "rhel": "cloud-user", "centos": "cloud-user"}
+"""By operating system, the user that its cloud image makes."""
 _DISKS = "quay.io/containerdisks"
 _MIRROR = "https://images.example.org"
 SYSTEMS: dict[str, OperatingSystem] = {

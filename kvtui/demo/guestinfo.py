@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 
+from kvtui.demo.behaviour import CLOUD_USERS
 from kvtui.demo.machines import running_since
 from kvtui.demo.objects import GI, amount, has_condition
 from kvtui.demo.storage import Object
@@ -28,7 +29,6 @@ _COMMANDS = [
     "guest-get-host-name",
     "guest-exec",
 ]
-_USERS = {"ubuntu": "ubuntu", "debian": "debian", "fedora": "fedora", "rhel": "cloud-user", "centos": "cloud-user"}
 
 
 class NoAgentError(Exception):
@@ -87,7 +87,7 @@ def _users(world: World, vmi: Object) -> list[Object]:
     login = since.timestamp() + 90 + seed % 600
     if login > world.clock.now.timestamp():
         return []
-    return [{"loginTime": login, "userName": _USERS.get(system, "root")}]
+    return [{"loginTime": login, "userName": CLOUD_USERS.get(system, "root")}]
 
 
 def guest_os_info(world: World, vmi: Object) -> Object:

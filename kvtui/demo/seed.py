@@ -21,6 +21,7 @@ from kvtui.demo.catalog.making import long_made
 from kvtui.demo.catalog.owners import declared_machine, owner_objects, seeded_machine
 from kvtui.demo.catalog.virtualmachines import default_machine
 from kvtui.demo.controllers.binder import bind_claim, volume_for
+from kvtui.demo.controllers.credentials import SYNCHRONIZED, secrets_of
 from kvtui.demo.controllers.handler import report_agent, run_guest
 from kvtui.demo.controllers.instance import new_instance
 from kvtui.demo.controllers.kubelet import UNPAUSED, container_running
@@ -329,6 +330,8 @@ def _running_instance(
     run_guest(claims, vmi, pod, started)
     set_condition(vmi, "AgentConnected", "True", started)
     report_agent(vmi)
+    if secrets_of(vmi):
+        set_condition(vmi, SYNCHRONIZED, "True", started)
     batch.add(kinds.VMI, vmi)
     batch.add(kinds.POD, pod)
     return vmi

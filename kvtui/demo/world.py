@@ -20,6 +20,7 @@ from kvtui.demo.controllers.clone import Clones
 from kvtui.demo.controllers.clustermachines import ControlPlanes, Deployments, Machines, Pauses
 from kvtui.demo.controllers.clusters import Clusters, KubeadmConfigs, KubevirtClusters, LoadBalancers
 from kvtui.demo.controllers.components import Components
+from kvtui.demo.controllers.credentials import AccessCredentials
 from kvtui.demo.controllers.customizing import CdiOperator, VirtOperator
 from kvtui.demo.controllers.daemons import Daemons
 from kvtui.demo.controllers.datavolume import DataVolumes
@@ -118,6 +119,7 @@ class World:
             self.transfers,
             Evacuation(self),
             Interfaces(self),
+            AccessCredentials(self),
             LiveUpdates(self),
             DataVolumes(self),
             self.importer,

@@ -48,8 +48,16 @@ class AccessCredential(Struct):
     @property
     def secret(self) -> str:
         """The Secret that it names; empty for none."""
-        means = self.user_password or self.ssh_public_key
-        return means.source.secret.secret_name if means is not None else ""
+        return self._means.source.secret.secret_name
+
+    @property
+    def by_agent(self) -> bool:
+        """Whether the guest's agent brings it in while it runs."""
+        return self._means.propagation_method.qemu_guest_agent is not None
+
+    @property
+    def _means(self) -> Means:
+        return self.user_password or self.ssh_public_key or Means()
 
 
 def secret_links(namespace: str, credentials: tuple[AccessCredential, ...]) -> Iterator[tuple[str, str]]:

@@ -63,6 +63,10 @@ class Progress:
     """Whether nothing more is to be waited for."""
     failure: str = ""
     """Why it came to nothing, in the object's words."""
+    due: float | None = None
+    """From when on that end counts, in seconds since the epoch, if nothing else is seen by then; None for at once."""
+    untold: bool = False
+    """Whether nothing shows that it was done: it is over because there is nothing more to be seen."""
 
 
 @dataclass(frozen=True, slots=True)

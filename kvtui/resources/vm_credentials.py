@@ -3,6 +3,10 @@
 Credentials lie in Secrets that the VM names (``spec.template.spec.accessCredentials``). kvtui writes to those, and
 makes one that is missing if that is wanted. It has the VM name no further ones, as which of them a guest heeds is set
 when it is made (virtctl credentials does the same).
+
+What is in a Secret comes into a running guest by its agent: kubelet brings it into the launcher pod, and virt-launcher,
+which looks every 15 seconds, has the condition AccessCredentialsSynchronized tell what came of it when that changed
+(pkg/virt-launcher/virtwrap/access-credentials, updateAccessCredentialConditions in pkg/virt-handler).
 """
 
 from __future__ import annotations
@@ -16,10 +20,11 @@ from typing import Final
 
 from kvtui.backends.base import Backend, Permission
 from kvtui.errors import AbsentError, ConflictError, ForbiddenError
-from kvtui.joins.machine import Machine
+from kvtui.joins.machine import Machine, join_machine
 from kvtui.model import Ref
+from kvtui.records.base import Condition, find_condition, is_true
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
-from kvtui.resources.base import Action, Danger, objects
+from kvtui.resources.base import Action, Danger, Progress, objects
 from kvtui.resources.form import Answers, AnyField, Choice, Form, Option, Text, Toggle
 from kvtui.resources.spec import Whole, find_part, items, read_whole, text_of
 from kvtui.resources.vm_changes import whom, why_no_vm
@@ -32,6 +37,9 @@ _CREDENTIALS: Final = "spec.template.spec.accessCredentials"
 _PASSWORD: Final = "userPassword"
 _PUBLIC_KEY: Final = "sshPublicKey"
 _NAMED: Final = 5
+_TAKEN: Final = 120.0
+"""Seconds after which a running guest has what is in a Secret: kubelet looks for it every 60 to 90."""
+_UNSURE: Final = "nothing tells that the guest has it"
 _PATCH_SECRETS: Final = Permission("patch", "", "secrets")
 _CREATE_SECRETS: Final = Permission("create", "", "secrets")
 
@@ -91,7 +99,7 @@ async def _read_keys(backends: Mapping[str, Backend], _view: View, machines: Seq
 
 def _secrets(vm: Whole, kind: str) -> list[tuple[str, str]]:
     """The Secrets of the credentials of a kind, each with how it comes into the guest."""
-    ways = {"qemuGuestAgent": "its agent takes it within a minute, if it is connected"}
+    ways = {"qemuGuestAgent": "its agent takes it within two minutes, if it is connected"}
     found = []
     for item in items(vm, _CREDENTIALS):
         secret = text_of(item, f"{kind}.source.secret.secretName")
@@ -207,6 +215,49 @@ async def _put_in_secret(
         raise AbsentError(f"the Secret {secret.path} does not exist", hint=_tell_making(secret)) from error
 
 
+# What comes of it --------------------------------------------------------------------------------------------------
+
+
+def _follow(view: View, before: Machine, answers: Answers, asked: float) -> Progress:
+    """Whether the guest has what was written to the Secret, as far as KubeVirt tells."""
+    secret = answers.text("secret")
+    written, now = f"written to Secret {secret}", join_machine(view, before.ref)
+    if now is None:
+        return Progress(f"{written}; the VM is gone", over=True, untold=True)
+    if when := _tell_later(now, secret):
+        return Progress(f"{written}; the guest gets it when {when}", over=True, untold=True)
+    old, new = _synchronized(before), _synchronized(now)
+    if new is None:
+        return Progress(f"{written}; KubeVirt has not told whether the guest has it")
+    failure = "" if new.status == "True" else new.message or "KubeVirt gives no reason"
+    if new != old:
+        words = f"{written}, and not in the guest" if failure else f"{written}, and in the guest"
+        return Progress(words, over=not failure, failure=failure)
+    due = asked + _TAKEN
+    if failure:
+        return Progress(f"{written}; KubeVirt says as before: {failure}", failure=_UNSURE, due=due)
+    return Progress(f"{written}; KubeVirt tells of no failure", over=True, due=due)
+
+
+def _tell_later(machine: Machine, secret: str) -> str:
+    """When the guest gets what is in a Secret, in a clause; empty where that is now."""
+    live = machine.live
+    if live is None:
+        return "the VM is started"
+    named = [one for one in live.spec.access_credentials if one.secret == secret]
+    if not named:
+        return "the VM is restarted: what runs does not name the Secret"
+    if not any(one.by_agent for one in named):
+        return "the VM is restarted"
+    connected = machine.running and is_true(live.status.conditions, "AgentConnected")
+    return "" if connected else "its agent connects"
+
+
+def _synchronized(machine: Machine) -> Condition | None:
+    live = machine.live
+    return find_condition(live.status.conditions, "AccessCredentialsSynchronized") if live is not None else None
+
+
 CREDENTIALS: tuple[Action[Machine], ...] = (
     Action(
         id="vm.set_password",
@@ -219,8 +270,10 @@ CREDENTIALS: tuple[Action[Machine], ...] = (
         form=_password_form,
         run=_set_password,
         single=True,
-        settled=lambda _before, _now: True,
+        settled=lambda _before, _now: False,
+        follow=_follow,
         awaits="changing",
+        usual=_TAKEN,
         danger=Danger.ASK,
         footer=False,
         command="set-password",
@@ -236,8 +289,10 @@ CREDENTIALS: tuple[Action[Machine], ...] = (
         form=_key_form,
         run=_add_key,
         single=True,
-        settled=lambda _before, _now: True,
+        settled=lambda _before, _now: False,
+        follow=_follow,
         awaits="changing",
+        usual=_TAKEN,
         danger=Danger.ASK,
         footer=False,
         command="add-ssh-key",
