@@ -139,7 +139,7 @@ class Manager:
 
 def find_manager(view: View, needs: Permission, ref: Ref, record: Record) -> Manager | None:
     """The first that undoes what needs that permission; None where nobody does, or only later and for other reasons."""
-    if not lasts(needs, record):
+    if not lasts(needs, record) or _is_copy(view, ref, record):
         return None
     if application := _argo_application(record):
         found = _applications(view, ref.backend, application)
@@ -163,7 +163,7 @@ def name_managers(view: View, needs: Permission, ref: Ref, record: Record) -> Se
     if not lasts(needs, record):
         return ()
     deletes = needs.verb == "delete"
-    if isinstance(record, VirtualMachine) and _is_copy(view, ref, record):
+    if _is_copy(view, ref, record):
         return tuple(_owners(record, deletes=deletes))
     application = _argo_application(record)
     if application and _leaves_be(view, ref.backend, application):
@@ -176,12 +176,12 @@ def name_managers(view: View, needs: Permission, ref: Ref, record: Record) -> Se
     return (*told, *_makers(record, deletes=deletes))
 
 
-def _is_copy(view: View, ref: Ref, vm: VirtualMachine) -> bool:
-    """Whether a restore or a clone made the VM: its labels and annotations are those of the original then, and who
-    manages by them does not know it. One that was taken back in place was there before its restore.
+def _is_copy(view: View, ref: Ref, record: Record) -> bool:
+    """Whether it is a VM that a restore or a clone made: its labels and annotations are those of the original then, and
+    who manages by them does not know it. One that was taken back in place was there before its restore.
     """
-    mark, created = vm.metadata.annotations.last_restore, vm.created
-    if not mark or created is None:
+    mark, created = record.metadata.annotations.last_restore, record.created
+    if not mark or created is None or not isinstance(record, VirtualMachine):
         return False
     restores = [one for _, one in view.linked(VmRestore, ref.backend, "vm", ref.path)]
     made: list[Record] = [one for one in restores if mark == f"{one.metadata.name}-{one.metadata.uid}"]
