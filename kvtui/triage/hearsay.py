@@ -30,7 +30,7 @@ from kvtui.records.storage import CephCluster, CsiDriver, CsiNode
 from kvtui.store import View
 from kvtui.triage.base import LINGER, LOOK_AGAIN, WELL, Complaint, Judgement, Related, Rule
 from kvtui.triage.complaints import merge_complaints
-from kvtui.triage.generic import EVENT_RECENT, REPLICA_SET, SETTLE, describe_with, list_news, read_warning
+from kvtui.triage.generic import EVENT_RECENT, REPEATED, REPLICA_SET, SETTLE, describe_with, list_news, read_warning
 
 _LISTED: Final[Mapping[type[Record], str]] = {
     NetworkAttachment: "network",
@@ -81,11 +81,18 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
         return WELL
     news = list_news(_events_about(view, ref, record), now)
     news = [event for event in news if ref.kind != Pod.KIND or event.reason not in PASSING]
-    if not news:
-        return WELL
-    complaints = tuple(Complaint(_tell(view, ref, record, event), hearsay=True) for event in news)
-    until = min(event.last_seen or 0.0 for event in news) + EVENT_RECENT
-    return Judgement(merge_complaints(complaints), until, complaints=complaints)
+    ripe = [event for event in news if _ripe_at(event) <= now]
+    times = [_ripe_at(event) for event in news if event not in ripe]
+    times += [(event.last_seen or 0.0) + EVENT_RECENT for event in ripe]
+    if not ripe:
+        return Judgement(again=min(times, default=None))
+    complaints = tuple(Complaint(_tell(view, ref, record, event), hearsay=True) for event in ripe)
+    return Judgement(merge_complaints(complaints), min(times), complaints=complaints)
+
+
+def _ripe_at(event: Event) -> float:
+    """When a warning has stood for long enough; one that repeats itself has."""
+    return 0.0 if event.times >= REPEATED else (event.first_seen or 0.0) + SETTLE
 
 
 def _tell(view: View, ref: Ref, record: Record | None, event: Event) -> Finding:

@@ -135,10 +135,13 @@ def test_a_warning_is_told_while_it_is_news() -> None:
     assert told(about, warning(about), now=last + 610.0) == []
 
 
-def test_a_warning_has_to_stand_for_a_minute() -> None:
+@pytest.mark.parametrize(("times", "waits", "told_of"), [(1, False, 0), (12, False, 1), (12, True, 0)])
+def test_a_warning_has_to_stand_for_a_minute_unless_it_repeats_itself_for_who_looks_but_once(
+    times: int, waits: bool, told_of: int
+) -> None:
     about = thing("Namespace", "", "shop")
-    fresh = {**warning(about), "firstTimestamp": "2026-11-21T01:55:40Z", "lastTimestamp": "2026-11-21T01:55:50Z"}
-    assert told(about, fresh) == []
+    recent = {"firstTimestamp": "2026-11-21T01:55:40Z", "lastTimestamp": "2026-11-21T01:55:50Z"}
+    assert len(told(about, {**warning(about, times), **recent}, waits=waits)) == told_of
 
 
 def test_a_warning_about_an_object_that_is_gone_or_was_another_is_told_no_more() -> None:
