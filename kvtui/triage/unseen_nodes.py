@@ -130,6 +130,8 @@ def _lacking(demands: Sequence[Demand]) -> Obstacle | None:
 def _step_of_demand(demand: Demand) -> str:
     """What its owner can do, and what takes somebody who may change nodes."""
     kind, name = (demand.obstacle.kind, demand.obstacle.name) if demand.obstacle is not None else ("", "")
+    if _is_usual(demand):
+        return "have somebody who may see the nodes compare their labels with what it asks for"
     if kind == "CPUModel":
         return f"choose another domain.cpu.model than {name}, such as host-model"
     if kind == "Label":

@@ -50,10 +50,10 @@ def test_an_instance_without_a_vm_is_a_note() -> None:
             "unbound",
             "its PVC shop/db-1-data is Pending",
         ),
-        ("too_big", "no node takes it: 3 Insufficient memory"),
+        ("too_big", "no node takes it: 3 nodes have too little memory: it needs 10Ti"),
         (
             "no_cpu_model",
-            "no node takes it: 3 node(s) didn't match Pod's node affinity/selector",
+            "no node takes it: 3 nodes lack CPU model EPYC-Genoa (or arch amd64 or machine type q35), which it asks",
         ),
     ],
 )
@@ -67,7 +67,7 @@ def test_a_finding_has_evidence_a_step_and_a_time() -> None:
     (finding,) = judge(machine_store("too_big"))
     assert finding.evidence[0].subject == "Pod virt-launcher-huge-1-tdxnl"
     assert finding.evidence[0].field == "PodScheduled=False Unschedulable"
-    assert finding.step == "free capacity, add a node, or make the VM smaller"
+    assert finding.step == "give the VM less memory, or have 10Ti of memory made free on a node"
     assert finding.since == parse_time("2026-11-21T01:46:43Z")
 
 
@@ -99,10 +99,10 @@ def test_of_several_reasons_the_one_that_keeps_most_nodes_off_gives_the_step() -
                 )
 
     (finding,) = judge(machine_store("too_big", edit))
-    assert finding.step == "compare its node selector and CPU model with the labels of the nodes"
+    assert finding.step == "have somebody who may see the nodes compare their labels with what it asks for"
     assert finding.cause == (
-        "no node takes it: 9 node(s) didn't match Pod's node affinity/selector, 3 node(s) had untolerated taint {a: }, "
-        "1 node(s) were unschedulable"
+        "no node takes it: 9 nodes lack one of label kubernetes.io/arch=amd64 or machine type q35, which it asks for; "
+        "3 nodes have taint a; 1 node is cordoned"
     )
 
 
