@@ -246,6 +246,11 @@ class View:
         keys = table.links.get((backend, link, value)) if table is not None else None
         return self._collect(type_, table, keys) if keys else []
 
+    def count_linked(self, type_: type[Record], backend: str, link: str, value: str) -> int:
+        """How many objects `linked` would give."""
+        table = self._tables.get(type_.KIND)
+        return len(table.links.get((backend, link, value), ())) if table is not None else 0
+
     def edition(self, type_: type[Record], backend: str, link: str, value: str) -> int:
         """Grows when one of those objects comes, changes or goes. Only of links that the type counts (`COUNTED`)."""
         assert link in type_.COUNTED

@@ -13,6 +13,8 @@ from kvtui.records.kubevirt import InstanceSpec, VirtualMachineInstance
 from kvtui.store import View
 
 _NAMED: Final = 3
+_SHARED: Final = 10
+"""What more instances than these have was given to all of them, and tells nothing of any two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,12 @@ def _tell_mac(value: str) -> str:
 
 
 def find_twins(view: View, backend: str, namespace: str, name: str, spec: InstanceSpec) -> Iterator[Twin]:
-    """The other instances that are alive and have something of what a VM of that name and spec has."""
+    """The other instances that are alive and have something of what a VM of that name and spec has, be they few."""
     found: dict[Ref, list[tuple[str, str]]] = {}
     instances: dict[Ref, VirtualMachineInstance] = {}
     for shared in spec.identity(namespace):
+        if view.count_linked(VirtualMachineInstance, backend, *shared) > _SHARED:
+            continue
         for ref, vmi in view.linked(VirtualMachineInstance, backend, *shared):
             if (ref.namespace, ref.name) != (namespace, name) and not vmi.is_final:
                 found.setdefault(ref, []).append(shared)

@@ -89,6 +89,16 @@ def test_what_has_its_own_or_does_not_run_is_no_twin(items: list[Object]) -> Non
     assert found(items) == []
 
 
+def test_what_all_of_many_have_is_told_of_none() -> None:
+    items = twins()
+    for number in range(10):
+        vm, vmi = deepcopy(items[2:4])
+        for item in (vm, vmi):
+            item["metadata"] |= {"name": f"copy-{number}", "uid": f"{item['kind']}-{number}"}
+        items += [vm, vmi]
+    assert found(items) == []
+
+
 def test_a_moment_of_both_is_not_told() -> None:
     items = twins()
     for phase in items[3]["status"]["phaseTransitionTimestamps"]:
