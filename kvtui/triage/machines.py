@@ -167,7 +167,9 @@ def _judge_recovery(machine: Machine) -> Judgement:
     words = condition.message or condition.reason or "a migration of its volumes was interrupted"
     since = parse_time(condition.last_transition_time)
     step = "let its volumes point at the source claims again"
-    return Judgement(_finding(machine, Severity.BAD, "needs recovery", words, since, (), step))
+    said = f"ManualRecoveryRequired=True {condition.reason}".rstrip()
+    evidence = Evidence(f"VM {machine.record.metadata.name}", said, words, since)
+    return Judgement(_finding(machine, Severity.BAD, "needs recovery", words, since, (evidence,), step))
 
 
 def _judge_stopping(machine: Machine, now: float) -> Judgement:

@@ -326,8 +326,9 @@ def test_a_warning_is_over_when_the_guest_runs_afterwards() -> None:
 
 
 def test_what_a_rule_tells_of_a_vm_is_not_told_again() -> None:
-    (problem,) = problems(make_store("too_big", condition("VirtualMachine", "Synchronized", "False")))
-    assert problem.finding.rule == "vm.state"
+    for name, type_, status in (("too_big", "Synchronized", "False"), ("running", "ManualRecoveryRequired", "True")):
+        (problem,) = problems(make_store(name, condition("VirtualMachine", type_, status, "it")))
+        assert problem.finding.rule == "vm.state"
 
 
 def test_what_a_rule_does_not_tell_of_a_vm_stands_beside_what_it_tells() -> None:
