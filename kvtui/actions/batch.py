@@ -20,6 +20,7 @@ from kvtui.actions.items import AGAIN, Batch, Item, State, Task
 from kvtui.actions.reversals import Reversals
 from kvtui.actions.sending import Perform, perform, tell_unknown
 from kvtui.audit import chosen
+from kvtui.backends.warned import hearing
 from kvtui.errors import KvtuiError, UnansweredError, UnconnectedError, UnreachableError
 from kvtui.fleet import Fleet
 from kvtui.joins.holdups import hold_deletion
@@ -308,7 +309,7 @@ class Batches:
         self._announce([item])
         try:
             touched = item.action.touches(item.row, item.answers or Answers({}))
-            with chosen(item.action.id, item.action.command, item.ref, *touched):
+            with chosen(item.action.id, item.action.command, item.ref, *touched), hearing(item.warnings):
                 await self._perform(self._fleet, item)
         except UnconnectedError as error:
             self._end(item, State.UNSENT, str(error))

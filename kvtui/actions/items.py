@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -11,6 +12,7 @@ from kvtui.actions.care import Manager
 from kvtui.model import Ref
 from kvtui.resources.base import AnyAction, AnyResource
 from kvtui.resources.form import Answers
+from kvtui.text import name_few
 
 
 class State(StrEnum):
@@ -89,6 +91,8 @@ class Item:
     """Whether that was there."""
     already: bool = False
     """Whether it was left out because the row is so already."""
+    warnings: list[str] = field(default_factory=list)
+    """What the server warned of when it was asked."""
     shown: bool = False
     """Whether something else shows how it goes on: its row bears no mark any more."""
 
@@ -134,6 +138,7 @@ class Item:
         self.row, self.asked, self.made, self.result = row, None, None, None
         self.seen = self.shown = False
         self.effect = None
+        self.warnings.clear()
 
     def seconds(self, now: float) -> float | None:
         """From asking to the end, or to now; None when the server was not asked."""
@@ -190,6 +195,15 @@ class Batch:
 
 _TOLD: Final = (State.DONE, State.ACCEPTED, State.ASKED, State.WAITING, State.FAILED, State.UNKNOWN, State.UNSENT,
                 State.LEFT_OUT)  # fmt: skip
+
+
+def tell_warnings(items: Iterable[Item], name: Callable[[Item], str]) -> list[str]:
+    """What the servers warned of, once each, with whom: ``shop/web-1 and 3 more: the server warns: ...``."""
+    warned: dict[str, list[str]] = {}
+    for item in items:
+        for words in item.warnings:
+            warned.setdefault(words, []).append(name(item))
+    return [f"{name_few(names, 1)}: the server warns: {words}" for words, names in warned.items()]
 
 
 def name_item(item: Item) -> str:

@@ -17,7 +17,7 @@ import msgspec
 from kvtui.actions.batch import Batches
 from kvtui.actions.commands import Deed, find_verbs, kind_of
 from kvtui.actions.confirm import Confirmer, ImpossibleError, Question, Sheet
-from kvtui.actions.items import Batch, Item, State, Task, name_item
+from kvtui.actions.items import Batch, Item, State, Task, name_item, tell_warnings
 from kvtui.actions.sending import perform
 from kvtui.backends.base import Source
 from kvtui.backends.objects import Rehearser
@@ -322,6 +322,7 @@ class _Run:
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
+            print_lines(f"! {line}" for line in tell_warnings(batch.items, self._name))
         if not work.cancelled():
             work.result()
 
@@ -403,8 +404,10 @@ class _Run:
             for item in items:
                 self._printed.add(item)
                 words = self._words(item)
-                name = self._fleet.name(Ref(item.ref.backend, "", "", name_item(item)))
-                sys.stdout.write(f"{name}: {self._state(item)}{f': {words}' if words else ''}\n")
+                sys.stdout.write(f"{self._name(item)}: {self._state(item)}{f': {words}' if words else ''}\n")
+
+    def _name(self, item: Item) -> str:
+        return self._fleet.name(Ref(item.ref.backend, "", "", name_item(item)))
 
     def _is_rehearsed(self, item: Item) -> bool:
         return self._options.dry_run and item.state in (State.ACCEPTED, State.DONE)
@@ -469,6 +472,7 @@ class _Run:
                     "uid": item.ref.uid,
                     "state": state.value,
                     "words": self._tell(item),
+                    "warnings": item.warnings,
                     "made": None if item.result is None else name_object(item.result),
                     "target": None if item.target is None else name_object(self._find_target(item.target)),
                     "seconds": None if (seconds := item.seconds(now)) is None else round(seconds, 3),

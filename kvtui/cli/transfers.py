@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
 
 from kvtui.actions.items import State
+from kvtui.backends.warned import hearing
 from kvtui.cli.confirming import print_lines
 from kvtui.cli.output import name_object, printing
 from kvtui.errors import KvtuiError
@@ -52,6 +53,18 @@ class Outcome:
         """What belongs on standard error, and in the JSON."""
         self.note(words)
         print_lines([f"kvtui: {words}"])
+
+    @contextmanager
+    def hearing(self, clear: Callable[[], None]) -> Iterator[None]:
+        """What the server warns of meanwhile is told in the end, after `clear`."""
+        heard: list[str] = []
+        try:
+            with hearing(heard):
+                yield
+        finally:
+            clear()
+            for words in heard:
+                self.warn(f"the server warns: {words}")
 
     @contextmanager
     def telling(self) -> Iterator[None]:

@@ -60,7 +60,8 @@ async def _upload(options: Namespace, settings: Settings, outcome: Outcome) -> i
         meant = backend.rehearse() if options.dry_run and isinstance(backend, Rehearser) else backend
         outcome.begin(wanted.ref)
         async with asyncio.timeout(options.timeout):
-            ref = await able(meant, Uploads).upload(wanted)  # type: ignore[type-abstract]
+            with outcome.hearing(shown.clear):
+                ref = await able(meant, Uploads).upload(wanted)  # type: ignore[type-abstract]
     except TimeoutError:
         return _tell_left(outcome, shown, f"--timeout is over after {age(options.timeout)}", UNSEEN)
     except asyncio.CancelledError:

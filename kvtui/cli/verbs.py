@@ -46,7 +46,8 @@ fields: what the screen asks in a form are options here, --FIELD VALUE or --FIEL
 
 json: one object with the keys verb, action, dry_run, waited, error (why it ended before its time; empty when it did
   not), warnings, counts (state to number) and items, each with backend, kind, namespace, name, uid, state (done,
-  accepted, failed, left out, not sent, nobody knows; of a dry run accepted), words, seconds, made: null, or kind,
+  accepted, failed, left out, not sent, nobody knows; of a dry run accepted), words, warnings (what the
+  server warned of), seconds, made: null, or kind,
   namespace, name and uid of what was made, and target: the same of the VM that this leads to, as that of a clone."""
 
 

@@ -50,6 +50,13 @@ def admit(world: World, kind: Kind, obj: Object, old: Object | None, operation: 
     return checked if admitter is None else admitter(world, copy_of(checked), old)
 
 
+def tell_warnings(kind: Kind, obj: Object) -> list[str]:
+    """What the webhooks warn of when they let an object through: KubeVirt's ``admitters/vms-admitter.go``."""
+    if kind is kinds.VM and "running" in obj.get("spec", {}):
+        return ["spec.running is deprecated, please use spec.runStrategy instead."]
+    return []
+
+
 def _reach_webhook(world: World, kind: Kind) -> None:
     """A webhook whose failurePolicy is Fail and that nobody answers (apiserver ``webhook/request``, reference 9.7)."""
     if kind in (kinds.VM, kinds.VMI) and "virt-api" in world.down:

@@ -9,6 +9,7 @@ import yaml
 from aiohttp import web
 
 from kvtui.demo import protobuf
+from kvtui.demo.directives import find_twice, keep_known
 from kvtui.demo.metadata import bad_request
 from kvtui.demo.storage import Kind, Object, StorageError
 from kvtui.demo.validation import check_fields
@@ -44,7 +45,9 @@ async def read_object(request: web.BaseRequest, kind: Kind, namespace: str, name
             "the body of the request was in an unknown format - accepted media types include: "
             "application/json, application/yaml",
         )
-    return check_object(parse(await request.read(), content_type), kind, namespace, name)
+    data = await request.read()
+    twice = find_twice(data) if content_type in ("", "application/json") else []
+    return check_object(keep_known(request, kind, parse(data, content_type), twice), kind, namespace, name)
 
 
 def check_object(obj: Any, kind: Kind, namespace: str, name: str = "") -> Object:

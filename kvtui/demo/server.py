@@ -15,6 +15,7 @@ from kvtui.demo.churn import Churn
 from kvtui.demo.console import Consoles
 from kvtui.demo.contents import Contents
 from kvtui.demo.controls import Controls
+from kvtui.demo.directives import warning_headers
 from kvtui.demo.discovery import AGGREGATED, VERSION, Discovery
 from kvtui.demo.eviction import evict
 from kvtui.demo.exports import ExportServer
@@ -126,10 +127,11 @@ class Server:
             self._runner = None
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """The answer, with the time of the cluster."""
+        """The answer, with the time of the cluster and what it warns of."""
         response = await self._respond(request)
         if not response.prepared:
             response.headers["Date"] = format_datetime(self.world.clock.now, usegmt=True)
+            response.headers.extend([("Warning", words) for words in warning_headers(request)])
         return response
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from kvtui.demo import kinds
-from kvtui.demo.admission import admit
+from kvtui.demo.admission import admit, tell_warnings
 from kvtui.demo.bodies import check_object, is_dry_run, media_type, parse, read_delete_options, read_object
+from kvtui.demo.directives import keep_known, warn
 from kvtui.demo.forms import form_of, object_body
 from kvtui.demo.lists import is_true, list_options
 from kvtui.demo.managers import name_manager, note_writer
@@ -48,14 +49,14 @@ class Writes:
         """POST to a collection."""
         obj = await read_object(request, kind, target.namespace)
         created = self._create(kind, obj, _writer(request, target), dry_run=is_dry_run(request))
-        return self._answer(request, kind, created, 201)
+        return self._written(request, kind, created, 201)
 
     async def update(self, request: web.BaseRequest, target: Target, kind: Kind) -> web.StreamResponse:
         """PUT of an object or its status."""
         obj = await read_object(request, kind, target.namespace, target.name)
         old = self._storage.get(kind, target.namespace, target.name)
         written = self._update(kind, obj, old, _writer(request, target), dry_run=is_dry_run(request))
-        return self._answer(request, kind, written, 200)
+        return self._written(request, kind, written, 200)
 
     async def patch(self, request: web.BaseRequest, target: Target, kind: Kind) -> web.StreamResponse:
         """PATCH of an object or its status; a server-side apply creates what is not there."""
@@ -76,12 +77,13 @@ class Writes:
             moment=self._world.clock.stamp(),
             subresource=target.subresource,
         )
-        checked = check_object(patched, kind, target.namespace, target.name)
+        known = keep_known(request, kind, patched, [], patched=True)
+        checked = check_object(known, kind, target.namespace, target.name)
         writer = _writer(request, target, applies=content_type == APPLY_PATCH)
         if old is None:
-            return self._answer(request, kind, self._create(kind, checked, writer, dry_run=dry_run), 201)
+            return self._written(request, kind, self._create(kind, checked, writer, dry_run=dry_run), 201)
         written = self._update(kind, checked, old, writer, dry_run=dry_run)
-        return self._answer(request, kind, written, 200)
+        return self._written(request, kind, written, 200)
 
     async def delete(self, request: web.BaseRequest, target: Target, kind: Kind) -> web.StreamResponse:
         """DELETE of one object."""
@@ -181,6 +183,10 @@ class Writes:
             propagation=options.get("propagationPolicy") or "Background",
             grace=options.get("gracePeriodSeconds"),
         )
+
+    def _written(self, request: web.BaseRequest, kind: Kind, obj: Object, code: int) -> web.Response:
+        warn(request, tell_warnings(kind, obj))
+        return self._answer(request, kind, obj, code)
 
     def _answer(self, request: web.BaseRequest, kind: Kind, obj: Object, code: int) -> web.Response:
         form = form_of(request.headers.get("Accept", ""), request.query.get("includeObject", ""))

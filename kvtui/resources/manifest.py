@@ -55,7 +55,18 @@ def parse_manifest(text: str) -> dict[str, Any]:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """Times stay texts, as the API has them."""
+        """Times stay texts, as the API has them; of a field that is given twice nobody knows which is meant."""
+
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            names = set()
+            keys = [key for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
+            for key in keys:
+                if isinstance(key, yaml.ScalarNode) and key.value in names:
+                    words = f"{key.value} is given twice"
+                    raise yaml.constructor.ConstructorError(problem=words, problem_mark=key.start_mark)
+                if isinstance(key, yaml.ScalarNode):
+                    names.add(key.value)
+            return super().construct_mapping(node, deep)
 
     Loader.yaml_implicit_resolvers = {
         first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]

@@ -8,10 +8,11 @@ from typing import Any, Final, Protocol
 
 from kvtui.actions.batch import Batches
 from kvtui.actions.confirm import Asker, Confirmer
-from kvtui.actions.items import AGAIN, Batch, Item, State, name_item
+from kvtui.actions.items import AGAIN, Batch, Item, State, name_item, tell_warnings
 from kvtui.actions.sending import perform
 from kvtui.audit import chosen
 from kvtui.backends.transfer import Transfer
+from kvtui.backends.warned import hearing
 from kvtui.errors import BackendError, KvtuiError
 from kvtui.fleet import Fleet
 from kvtui.model import Ref, Severity
@@ -177,6 +178,9 @@ class ActionRunner:
         await self.batches.carry_out(batch)
         self._answered.add(batch)
         self._tell_answers(batch)
+        warned = [f"{batch.action.label} {line}" for line in tell_warnings(batch.items, self._name)]
+        if warned:
+            self._surroundings.tell(_head(warned), Severity.WARN)
 
     def _tell_answers(self, batch: Batch) -> None:
         """Say what the servers answered."""
@@ -218,16 +222,22 @@ class ActionRunner:
 
     def _say(self, item: Item) -> str:
         """The action and what it is done to."""
-        return f"{item.action.label} {self._fleet.name(Ref(item.ref.backend, '', '', name_item(item)))}"
+        return f"{item.action.label} {self._name(item)}"
+
+    def _name(self, item: Item) -> str:
+        return self._fleet.name(Ref(item.ref.backend, "", "", name_item(item)))
 
     async def _edit(self, action: AnyAction, row: Any) -> None:
         """Have the text of one row edited until it is taken, or given up."""
         ref, action = self._confirmer.resource_of(action).ref(row), action.of(row)
         backend = self._fleet.backends[ref.backend]
         assert action.edit is not None
+        warnings: list[str] = []
 
         async def write(text: str, before: str) -> None:
-            await action.run(backend, row, text, before)
+            warnings.clear()
+            with hearing(warnings):
+                await action.run(backend, row, text, before)
 
         try:
             with chosen(action.id, action.command, ref):
@@ -236,7 +246,9 @@ class ActionRunner:
         except KvtuiError as error:
             self._surroundings.tell(f"{action.label} {ref.path}: {error}", Severity.BAD)
         else:
-            self._surroundings.tell(f"{action.label} {ref.path}: {told}", Severity.INFO)
+            warned = "".join(f"; the server warns: {words}" for words in warnings)
+            severity = Severity.WARN if warned else Severity.INFO
+            self._surroundings.tell(f"{action.label} {ref.path}: {told}{warned}", severity)
 
 
 def _head(lines: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kvtui.backends.base import ByteStream, Inbox, Permission, Source, Verdict
+from kvtui.backends.warned import hear
 from kvtui.errors import BackendError, UnreachableError
 from kvtui.fleet import Fleet
 from kvtui.model import BackendInfo, Feed, FeedState, Ref
@@ -116,6 +117,8 @@ class RecordedBackend:
         self.refusal: BackendError | None = None
         self.refusals: dict[str, BackendError] = {}
         """By the name of the object."""
+        self.warnings: list[str] = []
+        """The headers of what is accepted."""
         self.answering = asyncio.Event()
         """Verbs are answered while it is set."""
         self.answering.set()
@@ -244,6 +247,7 @@ class RecordedBackend:
         refusal = self.refusals.get(ref.name, self.refusal)
         if refusal is not None:
             raise refusal
+        hear(self.warnings)
         self.calls.append(f"{verb} {ref.path}")
 
 

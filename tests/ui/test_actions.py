@@ -221,6 +221,15 @@ async def test_a_bulk_action_tells_how_many_were_accepted_and_left_out(stage: St
     assert asker.told == [("start: accepted for 2 VMs; 1 left out", Severity.INFO)]
 
 
+async def test_what_the_server_warns_of_is_told_once_with_whom_it_is_about(stage: Stage) -> None:
+    stage.backend.warnings = ['299 - "spec.\x1b[31mrunning is \\"old\\"", 199 - "something else"']
+    asker = await invoke(stage, "vm.start", STOPPED, "batch-2")
+    assert asker.told == [
+        ("start: accepted for 2 VMs", Severity.INFO),
+        (f'start shop/{STOPPED} and 1 more: the server warns: spec.\ufffd[31mrunning is "old"', Severity.WARN),
+    ]
+
+
 async def test_a_bulk_action_tells_whom_the_server_refused(stage: Stage) -> None:
     stage.backend.refusal = BackendError("no", code=409)
     asker = await invoke(stage, "vm.start", STOPPED, "batch-2")

@@ -373,6 +373,10 @@ async def test_what_somebody_else_changed_meanwhile_comes_back_to_be_looked_at()
         (lambda text: text + "  bad: [\n", "no YAML"),
         (lambda _text: "just words", "no object"),
         (lambda text: text.replace("runStrategy: ", "runStrategy: X"), "Invalid RunStrategy"),
+        (
+            lambda text: text.replace(" domain:\n", " domain:\n        memroy: 4Gi\n"),
+            'strict decoding error: unknown field "spec.template.spec.domain.memroy"',
+        ),
     ],
 )
 async def test_what_makes_no_sense_is_refused_and_nothing_is_stored(change: Callable[[str], str], words: str) -> None:

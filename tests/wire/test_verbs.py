@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from multidict import CIMultiDict
 
 from kvtui.backends.base import Consoles, Lifecycle, Logs, Permission, Reader
 from kvtui.backends.kubernetes.client import KubernetesBackend
+from kvtui.backends.warned import hearing
 from kvtui.errors import (
     BackendError,
     ConflictError,
@@ -107,6 +109,7 @@ class Server(Fake):
         super().__init__(self.take, self.take)
         self.sent: list[tuple[str, Any]] = []
         self.refusal: web.Response | None = None
+        self.headers: list[tuple[str, str]] = []
         groups = ("kubevirt.io", "subresources.kubevirt.io")
         self.other = {f"/apis/{group}": self.versions for group in groups}
 
@@ -128,7 +131,7 @@ class Server(Fake):
             return web.json_response(machine(name))
         assert request.headers["Accept"] == ("*/*" if "subresources" in request.path else "application/json")
         self.sent.append((f"{request.method} {request.path}", await request.json()))
-        return self.refusal or web.Response(status=202)
+        return self.refusal or web.Response(status=202, headers=CIMultiDict(self.headers))
 
 
 def audited(state: Kept) -> list[dict[str, Any]]:
@@ -364,6 +367,25 @@ async def test_a_rehearsal_asks_the_server_to_change_nothing_and_says_so_in_the_
         assert [line["dry_run"] for line in audited(state)] == [True, True]
         await VERBS[verb](state.backend)
         assert server.sent[1] == WIRE[verb], "the backend itself goes on meaning it"
+
+
+async def test_what_the_server_does_not_know_of_an_edited_object_is_to_be_refused(tmp_path: Path) -> None:
+    server = Server()
+    async with serving(server), kept(write_kubeconfig(tmp_path, server.url)) as state:
+        for backend in (state.backend.rehearse(), state.backend):
+            await VERBS["replace"](backend)
+            assert server.asked[-1].query["fieldValidation"] == "Strict"
+        await VERBS["merge a patch"](state.backend)
+        assert "fieldValidation" not in server.asked[-1].query
+
+
+async def test_a_warning_is_heard_by_whoever_listens(tmp_path: Path) -> None:
+    server, heard = Server(), list[str]()
+    server.headers = [("Warning", '299 - "one"'), ("Warning", '299 - "two", 299 a "one"')]
+    async with serving(server), kept(write_kubeconfig(tmp_path, server.url)) as state:
+        with hearing(heard):
+            await VERBS["merge a patch"](state.backend)
+    assert heard == ["one", "two"]
 
 
 async def test_what_the_server_cannot_rehearse_is_not_sent(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from kvtui.backends.kubernetes.dialing import DialingConnector, unreachable
 from kvtui.backends.kubernetes.kubefile import check_proxy
 from kvtui.backends.kubernetes.serverclock import ServerClock
 from kvtui.backends.kubernetes.timings import Timings
+from kvtui.backends.warned import hear
 from kvtui.errors import BackendError, KvtuiError, UnauthorizedError, UnconnectedError, UnreachableError
 from kvtui.text import clean_line
 
@@ -76,6 +77,8 @@ class Transport:
         limit, sent = limit or self._timings.answer, time.time()
         async with self._answer(method, path, query, body, accept, limit, limit, "identity") as answer:
             self.clock.hear(answer.headers.get("Date"), sent, time.time())
+            if method != "GET":
+                hear(answer.headers.getall("Warning", ()))
             with told(self._base, way=self._way):
                 return await answer.read()
 

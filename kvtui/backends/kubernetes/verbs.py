@@ -32,6 +32,8 @@ _REHEARSED: Final = frozenset(
 """Subresources that take ``dryRun`` in their options (kubevirt-api.md 3.1 and 3.2)."""
 
 
+_PLAIN: Final[Mapping[str, str]] = {}
+_STRICT: Final = {"fieldValidation": "Strict"}
 _NO_REHEARSAL: Final = "does not support dry run"
 """``admission webhook "x" does not support dry run``: apiserver, admission/plugin/webhook/errors/statuserror.go."""
 
@@ -120,8 +122,11 @@ class Verbs:
         await self.guard.act(verb, ref, lambda: self._send("PATCH", ref, conditional), about=about)
 
     async def replace(self, ref: Ref, body: Body, *, verb: str = "edit") -> None:
-        """Put a whole object in the place of the one whose resourceVersion it bears."""
-        await self.guard.act(verb, ref, lambda: self._send("PUT", ref, body))
+        """Put a whole object in the place of the one whose resourceVersion it bears.
+
+        A field that the server does not know is refused: it would drop it, and whatever it was meant to be.
+        """
+        await self.guard.act(verb, ref, lambda: self._send("PUT", ref, body, _STRICT))
 
     async def delete(self, ref: Ref, *, verb: str = "delete", grace: int | None = None, orphan: bool = False) -> None:
         """Delete an object, and what it owns unless that is to be orphaned."""
@@ -158,9 +163,9 @@ class Verbs:
         body = {**(options or {}), **({"dryRun": ["All"]} if self.dry_run else {})}
         await self._request("PUT", ref, path, body, accept=ANY)
 
-    async def _send(self, method: str, ref: Ref, body: object) -> None:
+    async def _send(self, method: str, ref: Ref, body: object, query: Mapping[str, str] = _PLAIN) -> None:
         _, path = await self._find(ref)
-        await self._request(method, ref, path, body, self._query)
+        await self._request(method, ref, path, body, {**query, **self._query})
 
     async def _find(self, ref: Ref) -> tuple[str, str]:
         with unsent(f"not sent, for nobody said where {ref.kind} is served"):
@@ -172,7 +177,7 @@ class Verbs:
         ref: Ref,
         path: str,
         body: object,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str] = _PLAIN,
         accept: str = JSON,
     ) -> bytes:
         try:
@@ -204,8 +209,8 @@ class Verbs:
         await self._create(migration, {"spec": {"vmiName": ref.name}})
 
     @property
-    def _query(self) -> Mapping[str, str] | None:
-        return {"dryRun": "All"} if self.dry_run else None
+    def _query(self) -> Mapping[str, str]:
+        return {"dryRun": "All"} if self.dry_run else _PLAIN
 
 
 def _on_condition(patch: Body | Sequence[Body], uid: str, version: str) -> object:

@@ -15,7 +15,7 @@ from kvtui.actions.items import AGAIN, Batch, Item, State, name_item
 from kvtui.fleet import Fleet
 from kvtui.model import Cell, Ref, Tone
 from kvtui.resources.base import Column
-from kvtui.text import age, clean_line
+from kvtui.text import age, clean_line, join_clauses
 from kvtui.ui.actions import ActionRunner
 from kvtui.ui.screens.detail import DetailScreen
 from kvtui.ui.table import LiveTable
@@ -162,7 +162,8 @@ class JobsScreen(Screen[None]):
         return self._fleet.name(Ref(item.ref.backend, "", "", name_item(item)))
 
     def _words_cell(self, item: Item, _now: float) -> Cell:
-        return Cell(clean_line(self._runner.batches.explain(item)))
+        warned = [f"the server warns: {words}" for words in item.warnings]
+        return Cell(clean_line(join_clauses(self._runner.batches.explain(item), *warned)))
 
     # Keys ----------------------------------------------------------------------------------------------------------
 
