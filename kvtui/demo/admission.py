@@ -18,11 +18,12 @@ from kvtui.demo.controllers.instance import complete_instance
 from kvtui.demo.controllers.migration import FINALIZER
 from kvtui.demo.controllers.nodes import NOT_READY
 from kvtui.demo.controllers.printable import FINAL
+from kvtui.demo.controllers.protection import CLAIM_FINALIZER, VOLUME_FINALIZER
 from kvtui.demo.copy_admission import ADMITTERS as _COPY_ADMITTERS
 from kvtui.demo.copy_admission import held_causes
 from kvtui.demo.disk_admission import check_claim_change, source_fault
 from kvtui.demo.metadata import invalid
-from kvtui.demo.objects import amount, condition, copy_of
+from kvtui.demo.objects import add_finalizer, amount, condition, copy_of
 from kvtui.demo.storage import Kind, Object, StorageError
 from kvtui.demo.validation import check_fields
 
@@ -313,11 +314,15 @@ def _admit_claim(world: World, claim: Object, old: Object | None) -> Object:
                 spec["storageClassName"] = item["metadata"]["name"]
     spec.setdefault("volumeMode", "Filesystem")
     _check_claim(claim)
-    finalizers = claim["metadata"].setdefault("finalizers", [])
-    if "kubernetes.io/pvc-protection" not in finalizers:
-        finalizers.append("kubernetes.io/pvc-protection")
+    add_finalizer(claim, CLAIM_FINALIZER)
     claim["status"] = {"phase": "Pending"}
     return claim
+
+
+def _admit_volume(_world: World, volume: Object, old: Object | None) -> Object:
+    if old is None:
+        add_finalizer(volume, VOLUME_FINALIZER)
+    return volume
 
 
 def _check_claim(claim: Object) -> None:
@@ -391,6 +396,7 @@ _ADMITTERS: dict[Kind, _Admitter] = {
     kinds.VMIM: _admit_migration,
     kinds.DATA_VOLUME: _admit_data_volume,
     kinds.PVC: _admit_claim,
+    kinds.PV: _admit_volume,
     kinds.POD: _admit_pod,
     kinds.NAMESPACE: _admit_namespace,
     kinds.STORAGE_CLASS: _admit_storage_class,

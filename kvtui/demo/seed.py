@@ -27,6 +27,7 @@ from kvtui.demo.controllers.instance import new_instance
 from kvtui.demo.controllers.kubelet import UNPAUSED, container_running
 from kvtui.demo.controllers.launcher import LAUNCHER_IMAGE, OVERHEAD, claims_of, launcher_pod
 from kvtui.demo.controllers.printable import Situation
+from kvtui.demo.controllers.protection import CLAIM_FINALIZER
 from kvtui.demo.controllers.virtualmachine import FINALIZER, report_status
 from kvtui.demo.objects import binary, owner_reference, set_condition
 from kvtui.demo.storage import Kind, Object
@@ -286,7 +287,7 @@ def _imported_claim(world: World, volume: Object, created: str) -> Object:
                 "cdi.kubevirt.io/storage.usePopulator": "true",
             },
             "labels": {"app": "containerized-data-importer"},
-            "finalizers": ["kubernetes.io/pvc-protection"],
+            "finalizers": [CLAIM_FINALIZER],
             "ownerReferences": [owner_reference(volume)],
         },
         "spec": {

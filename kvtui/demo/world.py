@@ -40,6 +40,7 @@ from kvtui.demo.controllers.namespaces import Namespaces
 from kvtui.demo.controllers.nodes import Nodes
 from kvtui.demo.controllers.operator import Operator
 from kvtui.demo.controllers.pool import Pools
+from kvtui.demo.controllers.protection import Protection
 from kvtui.demo.controllers.resizer import Resizer
 from kvtui.demo.controllers.restore import Restores
 from kvtui.demo.controllers.scheduler import Scheduler
@@ -112,6 +113,7 @@ class World:
             self.scheduler,
             self.kubelet,
             VolumeBinder(self),
+            Protection(self),
             VirtualMachines(self),
             VirtualMachineInstances(self),
             self.handler,

@@ -135,7 +135,7 @@ def _of_scheduling(machine: Machine, vmi: VirtualMachineInstance) -> Iterator[Ca
         yield from (cause for cause in map(find_claim_cause, machine.claims) if cause is not None)
     since = parse_time(condition.last_transition_time)
     evidence = Evidence(subject, f"PodScheduled=False {condition.reason}", words, since)
-    yield Cause(Theme.SCHEDULING, f"no node takes it: {', '.join(list_refusals(words)) or words}", evidence)
+    yield Cause(Theme.SCHEDULING, f"no node takes it: {shorten_refusal(words)}", evidence)
 
 
 _UNBOUND = "unbound immediate PersistentVolumeClaims"
@@ -150,6 +150,14 @@ def list_refusals(words: str) -> list[str]:
     pieces = words.partition("available: ")[2].partition(". ")[0].rstrip(".").split(", ")
     counted = [found for piece in pieces if (found := _COUNTED.match(piece))]
     return [found[0] for found in sorted(counted, key=lambda found: -int(found[1]))]
+
+
+def shorten_refusal(words: str) -> str:
+    """What the scheduler says of the nodes, or of the pod itself, without what it says of preemption: of a pod that no
+    node is looked for that is ``not found``.
+    """
+    said = words.partition("available: ")[2].partition(". ")[0].rstrip(".")
+    return ", ".join(list_refusals(words)) or said or words
 
 
 _COUNTED = re.compile(r"(\d+) .+")

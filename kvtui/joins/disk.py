@@ -12,7 +12,7 @@ from kvtui.records.cdi import DataVolume, Upload
 from kvtui.records.kubernetes import Claim
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance, Volume
 from kvtui.store import View
-from kvtui.text import parse_time, quantity
+from kvtui.text import name_few, parse_time, quantity
 
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)%\Z")
 
@@ -86,6 +86,15 @@ class ClaimRow:
         """In bytes: what it has, else what it asks for."""
         asked = self.claim.spec.resources.requests.get("storage")
         return quantity(self.claim.status.capacity.get("storage")) or quantity(asked)
+
+
+def tell_end(row: ClaimRow) -> str:
+    """What keeps a claim that is deleted, and what will become of it; empty where no VM that runs has it."""
+    running = [user.name for user in row.users if user.running]
+    if not running:
+        return ""
+    verb, end = ("runs", "that ends") if len(running) == 1 else ("run", "the last of them ends")
+    return f"VM {name_few(running, 3)} {verb} on it: the claim goes, with its data, when {end}"
 
 
 def find_users(view: View, backend: str, path: str) -> tuple[User, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kvtui.joins.causes import find_cause
+from kvtui.joins.causes import find_cause, shorten_refusal
 from kvtui.joins.machine import Machine
 from kvtui.joins.move import join_move
 from kvtui.joins.queue import find_limit
@@ -111,7 +111,8 @@ def hold_migration(view: View, machine: Machine, now: float) -> str:
         return f"{head}{f', to {move.target}' if move.target else ''}"
     scheduled = find_condition(pod.status.conditions, "PodScheduled")
     if scheduled is not None and scheduled.status == "False":
-        return f"{head}: no node takes its target pod {pod.metadata.name}: {scheduled.message or scheduled.reason}"
+        words = shorten_refusal(scheduled.message) or scheduled.reason
+        return f"{head}: no node takes its target pod {pod.metadata.name}: {words}"
     return f"{head}: its target pod {pod.metadata.name} is {_tell_pod(pod)}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from kvtui.joins.causes import find_claim_cause
-from kvtui.joins.disk import ClaimRow, disks_of, find_users
+from kvtui.joins.disk import ClaimRow, disks_of, find_users, tell_end
 from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.base import is_true
 from kvtui.records.cdi import DataVolume
@@ -53,7 +53,8 @@ def _health(row: ClaimRow, _now: float) -> Health:
     if claim.fault:
         return Health(Tone.BAD, claim.status.phase or "Unreadable", f"cannot be read in full: {claim.fault}")
     if claim.metadata.deletion_timestamp:
-        return Health(Tone.BUSY, "Terminating")
+        end = tell_end(row)
+        return Health(Tone.WARN if end else Tone.BUSY, "Terminating", end)
     phase = claim.status.phase or "Pending"
     if is_true(claim.status.conditions, FILE_SYSTEM_PENDING):
         return Health(Tone.BUSY, phase, "the volume has grown; its file system grows when a pod uses it next")

@@ -7,7 +7,7 @@ from typing import Final
 
 from kvtui.backends.base import Backend, Permission
 from kvtui.errors import ConflictError
-from kvtui.joins.disk import ClaimRow
+from kvtui.joins.disk import ClaimRow, tell_end
 from kvtui.joins.holdups import hold_growth
 from kvtui.model import Ref
 from kvtui.records.base import is_true
@@ -75,6 +75,10 @@ def _warn_delete(row: ClaimRow) -> tuple[str, ...]:
     if row.volume is not None:
         said.append(f"DataVolume {row.claim.metadata.name} made it and is left without it: delete that one instead")
     return (*said, *warn_users(row.users))
+
+
+def _hold_delete(_view: View, _before: ClaimRow, now: ClaimRow, _clock: float) -> str:
+    return tell_end(now) if now.claim.metadata.deletion_timestamp else ""
 
 
 async def _delete(backend: Backend, row: ClaimRow) -> None:
@@ -166,7 +170,9 @@ ACTIONS: tuple[Action[ClaimRow], ...] = (
         needs=Permission("delete", "", "persistentvolumeclaims"),
         when=_why_gone,
         run=_delete,
-        settled=lambda _before, now: bool(now.claim.metadata.deletion_timestamp),
+        settled=lambda _before, _now: False,
+        shown=lambda _before, now: bool(now.claim.metadata.deletion_timestamp),
+        holds=_hold_delete,
         vanishes=lambda _row: True,
         awaits="deleting",
         danger=Danger.TYPE,

@@ -228,6 +228,8 @@ MESSAGES: Final = (
         "QEMU ended: {words}",
     ),
     # Scheduling: PodScheduled=False, rows 1 to 6; only where the nodes themselves cannot be read.
+    _message(r'persistentvolumeclaim "(?P<name>[^"]+)" is being deleted', "kubernetes scheduler volumebinding",
+             "copy the data of claim {name} away: it goes when the last pod that has it is gone"),
     _message(r"Insufficient devices\.kubevirt\.io/kvm", "kubernetes scheduler noderesources/fit.go",
              "check KVM on the nodes: BIOS, nested virtualization, virt-handler"),
     _message(r"Insufficient \S+", "kubernetes scheduler noderesources/fit.go",

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from kvtui.joins.causes import Cause, Theme, list_refusals
+from kvtui.joins.causes import Cause, Theme, shorten_refusal
 from kvtui.joins.landing import Wants, judge_nodes, travel_selector
 from kvtui.joins.machine import Machine, join_machine, machines_named
 from kvtui.joins.move import Move
@@ -37,7 +37,7 @@ def explain_no_node(view: View, move: Move) -> Cause | None:
     scheduled = find_condition(pod.status.conditions, "PodScheduled") if pod is not None else None
     if pod is None or scheduled is None or scheduled.status != "False":
         return None
-    words = _shorten(scheduled.message) or scheduled.reason
+    words = shorten_refusal(scheduled.message) or scheduled.reason
     evidence = Evidence(
         f"Pod {pod.metadata.name}",
         f"PodScheduled=False {scheduled.reason}",
@@ -67,7 +67,7 @@ def explain_found_no_node(view: View, move: Move) -> Cause:
         return told
     pod = _at_target(machine, machine.launcher, move)
     cause = _of_nodes(view, move, replace(machine, launcher=pod), told)
-    if cause.sentence != told.sentence:
+    if cause.sentence != told.sentence or words.startswith(_OF_CLAIMS):
         return cause
     wants = (_wants_of(pod),)
     able = [one.node.metadata.name for one in judge_nodes(view, move.backend, _here(machine), wants) if not one.reason]
@@ -154,7 +154,7 @@ def _last_words(view: View, move: Move) -> tuple[str, Evidence]:
         refused = [one for _, one in view.linked(Event, move.backend, "warns", about) if one.reason == _REFUSED]
         if pod and refused:
             last = max(refused, key=lambda one: one.last_seen or 0.0)
-            words = _shorten(last.message)
+            words = shorten_refusal(last.message)
             return words, Evidence(f"Event of Pod {pod}", last.reason, words, last.first_seen)
     last = max(events, key=lambda one: (one.reason == UNSCHEDULABLE, one.last_seen or 0.0))
     subject = f"Event of migration {move.migration.metadata.name}"
@@ -162,11 +162,8 @@ def _last_words(view: View, move: Move) -> tuple[str, Evidence]:
 
 
 _REFUSED: Final = "FailedScheduling"
-
-
-def _shorten(words: str) -> str:
-    """What the scheduler says of the nodes, without what it says of preemption."""
-    return ", ".join(list_refusals(words)) or words
+_OF_CLAIMS: Final = ("persistentvolumeclaim ", "pod has unbound ")
+"""How the scheduler begins of a pod for which it looks at no node."""
 
 
 def _here(machine: Machine) -> str:

@@ -10,7 +10,7 @@ import pytest
 from kvtui.backends.base import Backend
 from kvtui.errors import AbsentError, ConflictError, ForbiddenError, KvtuiError
 from kvtui.joins.disk import ClaimRow, Import
-from kvtui.model import Platform, Ref
+from kvtui.model import Health, Platform, Ref, Tone
 from kvtui.records.storage import StorageClass, StorageProfile
 from kvtui.resources import datavolume, pvc
 from kvtui.resources.base import Danger, Site
@@ -337,6 +337,18 @@ def test_deleting_a_claim_says_who_uses_it_and_who_made_it() -> None:
         "VM db uses it and runs: the claim goes only when nothing uses it any more",
     )
     assert CLAIMS["delete"].warn(claim_of(claim(phase="Pending"))) == ("no volume was bound to it yet",)
+
+
+def test_a_deleted_claim_tells_which_vm_keeps_it_and_is_not_gone_before_that_ends() -> None:
+    going = claim()
+    going["metadata"] |= {"deletionTimestamp": "2026-11-21T01:00:00Z", "finalizers": ["kubernetes.io/pvc-protection"]}
+    before, now = claim_of(claim(), *user("db", "web", running=True)), claim_of(going, *user("db", "web", running=True))
+    words = "VM db runs on it: the claim goes, with its data, when that ends"
+    assert not CLAIMS["delete"].settled(before, now)
+    assert CLAIMS["delete"].vanishes(before)
+    assert CLAIMS["delete"].holds(disk_store(), before, now, 0.0) == words
+    assert pvc.RESOURCE.health(now, 0.0) == Health(Tone.WARN, "Terminating", words)
+    assert pvc.RESOURCE.health(claim_of(going), 0.0) == Health(Tone.BUSY, "Terminating")
 
 
 def test_a_claim_grows_only_while_it_is_bound() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kvtui.joins.causes import shorten_refusal
 from kvtui.model import Finding
 from tests.machines import Object, read_machine
 from tests.triage.judging import judge, node, only
@@ -31,6 +32,22 @@ def small(name: str, *nodes: Object, select: dict[str, str] | None = None, **spe
     pod["spec"]["nodeSelector"] |= select or {}
     pod["spec"] |= spec
     return only(judge([*items, *nodes]), "vm")
+
+
+@pytest.mark.parametrize(
+    ("said", "short"),
+    [
+        (
+            '0/9 nodes are available: persistentvolumeclaim "a" not found. not found',
+            'persistentvolumeclaim "a" not found',
+        ),
+        ("0/9 nodes are available: 1 one, 8 two. preemption: 0/9 nodes are available: x.", "8 two, 1 one"),
+        ("it says something else", "it says something else"),
+        ("", ""),
+    ],
+)
+def test_the_schedulers_words_are_told_without_those_of_preemption(said: str, short: str) -> None:
+    assert shorten_refusal(said) == short
 
 
 def test_a_vm_that_is_larger_than_every_node_is_told_the_largest() -> None:

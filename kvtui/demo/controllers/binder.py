@@ -8,6 +8,7 @@ import msgspec
 
 from kvtui.demo import kinds
 from kvtui.demo.controllers.base import Controller, Key
+from kvtui.demo.controllers.protection import VOLUME_FINALIZER
 from kvtui.demo.objects import deleting
 from kvtui.demo.storage import Change, Object
 
@@ -53,10 +54,7 @@ class VolumeBinder(Controller):
     def reconcile(self, namespace: str, name: str) -> None:
         """Bind one claim, or say what it waits for."""
         claim = self.storage.find(kinds.PVC, namespace, name)
-        if claim is None:
-            return
-        if deleting(claim):
-            self.storage.modify(kinds.PVC, namespace, name, lambda found: found["metadata"].pop("finalizers", None))
+        if claim is None or deleting(claim):
             return
         if claim.get("status", {}).get("phase") in ("Bound", "Lost"):
             return
@@ -102,12 +100,14 @@ class VolumeBinder(Controller):
         self.enqueue((meta["namespace"], meta["name"]), _REMINDER)
 
     def _release(self, change: Change) -> None:
-        """With reclaimPolicy Delete the volume goes with its claim."""
+        """The volume of a claim that is gone is free, and goes too unless its class keeps it."""
         volume = msgspec.json.decode(change.raw)["spec"].get("volumeName")
         found = self.storage.find(kinds.PV, "", volume) if volume else None
         # A populator may have handed the volume on to another claim.
         if found and found["spec"]["claimRef"]["name"] == change.name:
-            self.storage.delete(kinds.PV, "", volume)
+            self.storage.modify(kinds.PV, "", volume, lambda obj: obj["status"].__setitem__("phase", "Released"))
+            if found["spec"].get("persistentVolumeReclaimPolicy") != "Retain":
+                self.storage.delete(kinds.PV, "", volume)
 
 
 def select_node(controller: Controller, claim: Object, node: str) -> None:
@@ -135,6 +135,7 @@ def volume_for(claim: Object, storage_class: Object) -> Object:
         "metadata": {
             "name": name,
             "annotations": {"pv.kubernetes.io/provisioned-by": storage_class["provisioner"]},
+            "finalizers": [VOLUME_FINALIZER],
         },
         "spec": {
             "accessModes": spec["accessModes"],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kvtui.demo import kinds
 from kvtui.demo.catalog.disks import SNAPSHOT_CLASSES
 from kvtui.demo.controllers.base import Controller, Key
+from kvtui.demo.controllers.protection import CLAIM_FINALIZER
 from kvtui.demo.objects import condition, owner_reference
 from kvtui.demo.storage import Kind, Object, StorageError
 
@@ -67,7 +68,7 @@ def claim_from(backup: Object, name: str, namespace: str, owner: Object | None) 
             "name": name,
             "namespace": namespace,
             "annotations": {CONTENT_TYPE: "kubevirt"},
-            "finalizers": ["kubernetes.io/pvc-protection"],
+            "finalizers": [CLAIM_FINALIZER],
         },
         "spec": {
             **spec,

@@ -8,6 +8,7 @@ from kvtui.demo import kinds
 from kvtui.demo.controllers.base import Controller, Key
 from kvtui.demo.controllers.binder import SELECTED_NODE
 from kvtui.demo.controllers.claimcopies import CLONE_PHASE, CLONE_REQUEST
+from kvtui.demo.controllers.protection import CLAIM_FINALIZER
 from kvtui.demo.controllers.uploader import UPLOAD_TARGET
 from kvtui.demo.objects import condition, deleting, owner_reference
 from kvtui.demo.storage import Change, Object
@@ -94,7 +95,7 @@ class DataVolumes(Controller):
                     "app.kubernetes.io/component": "storage",
                     "app.kubernetes.io/managed-by": "cdi-controller",
                 },
-                "finalizers": ["kubernetes.io/pvc-protection"],
+                "finalizers": [CLAIM_FINALIZER],
                 "ownerReferences": [owner_reference(volume)],
             },
             "spec": spec,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from kvtui.demo import kinds
 from kvtui.demo.controllers.base import Controller, Key
 from kvtui.demo.controllers.binder import SELECTED_NODE, bind_claim, select_node
+from kvtui.demo.controllers.protection import CLAIM_FINALIZER
 from kvtui.demo.objects import owner_reference
 from kvtui.demo.storage import Change, Object
 
@@ -151,7 +152,7 @@ def _prime(claim: Object, name: str) -> Object:
             "namespace": meta["namespace"],
             "annotations": {**notes, PREFIX + "populatedFor": meta["name"], PREFIX + "usePopulator": "false"},
             "labels": {**meta.get("labels", {}), "cdi.kubevirt.io/dataVolume": meta["name"]},
-            "finalizers": ["kubernetes.io/pvc-protection"],
+            "finalizers": [CLAIM_FINALIZER],
             "ownerReferences": [owner_reference(claim)],
         },
         "spec": {

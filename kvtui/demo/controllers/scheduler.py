@@ -205,6 +205,8 @@ class Scheduler(Controller):
             total = len(self._nodes)
             if found is None:
                 return f'0/{total} nodes are available: persistentvolumeclaim "{claim}" not found. not found'
+            if deleting(found):
+                return f'0/{total} nodes are available: persistentvolumeclaim "{claim}" is being deleted. not found'
             if found.get("status", {}).get("phase") != "Bound" and not self._waits_for_consumer(found):
                 return f"0/{total} nodes are available: pod has unbound immediate PersistentVolumeClaims. not found"
         return ""
