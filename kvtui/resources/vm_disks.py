@@ -12,7 +12,7 @@ from typing import Final
 
 from kvtui.backends.base import Backend, Permission
 from kvtui.joins.disk import User, find_users
-from kvtui.joins.machine import Machine
+from kvtui.joins.machine import Machine, migratable
 from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim
 from kvtui.records.kubevirt import Volume
@@ -28,6 +28,8 @@ _BUSES: Final = (
     Option("scsi", note="taken by all versions"),
 )
 _NAME: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
+_SHARED: Final = "ReadWriteMany"
+"""Without it virt-handler calls a VM DisksNotLiveMigratable (kubevirt-api.md 2.2)."""
 _READY: Final = "Ready"
 _FILLED: Final = frozenset({"Succeeded", "WaitForFirstConsumer", "PendingPopulation"})
 """Phases of DataVolumes that can be attached: filled, or filled as soon as somebody uses them."""
@@ -95,7 +97,7 @@ def _attach_form(view: View, machines: Sequence[Machine]) -> Form:
                    hint="only for a file system that is made for several writers"),
         ),
         about=("DataVolumes and claims of its namespace",),
-        warn=lambda answers: _warn_shared(view, machine, answers),
+        warn=lambda answers: (*_warn_shared(view, machine, answers), *_warn_fixed(view, machine, answers)),
     )  # fmt: skip
 
 
@@ -159,6 +161,21 @@ def _sharers(view: View, machine: Machine, answers: Answers) -> str:
 def _warn_shared(view: View, machine: Machine, answers: Answers) -> Sequence[str]:
     sharers = _sharers(view, machine, answers)
     return (f"{sharers} it too: two guests that write to one file system destroy it",) if sharers else ()
+
+
+def _warn_fixed(view: View, machine: Machine, answers: Answers) -> Sequence[str]:
+    """That a volume which one node alone may write to fixes a VM to its node that can be moved now."""
+    name = answers.text("volume").partition("/")[2]
+    claim = view.get(Claim, machine.backend, machine.record.metadata.namespace, name)
+    modes = (claim.status.access_modes or claim.spec.access_modes) if claim is not None else ()
+    if not modes or _SHARED in modes or machine.live is None or not migratable(machine)[0]:
+        return ()
+    lead, evicted = f"{name} is {', '.join(modes)}: the VM cannot be migrated live", machine.live.spec.eviction_strategy
+    if evicted == "LiveMigrate":
+        return (f"{lead}, nor its node drained, while it has it",)
+    if evicted == "LiveMigrateIfPossible":
+        return (f"{lead} while it has it, and a drain of its node shuts it down",)
+    return (f"{lead} while it has it",)
 
 
 def disk_name(answers: Answers) -> str:

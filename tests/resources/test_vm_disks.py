@@ -91,6 +91,36 @@ def test_a_free_disk_comes_first_and_that_of_another_vm_is_only_taken_when_that_
     assert form.refusal == ""
 
 
+@pytest.mark.parametrize(
+    ("status", "strategy", "mode", "told"),
+    [
+        ("True", "LiveMigrate", "ReadWriteOnce", "cannot be migrated live, nor its node drained, while it has it"),
+        ("True", "LiveMigrateIfPossible", "ReadWriteOnce", "while it has it, and a drain of its node shuts it down"),
+        ("True", "", "ReadOnlyMany", "plain is ReadOnlyMany: the VM cannot be migrated live while it has it"),
+        ("True", "LiveMigrate", "ReadWriteMany", ""),
+        ("True", "LiveMigrate", "", ""),
+        ("False", "LiveMigrate", "ReadWriteOnce", ""),
+    ],
+)
+def test_a_disk_that_one_node_alone_may_write_to_fixes_a_vm_that_could_be_moved(
+    status: str, strategy: str, mode: str, told: str
+) -> None:
+    plain, items = claim("plain"), user("db", "web", running=True)
+    plain["spec"]["accessModes"] = [mode] if mode else []
+    for item in items[1:]:
+        item["spec"]["evictionStrategy"] = strategy
+        item["status"]["conditions"] = [{"type": "LiveMigratable", "status": status}]
+    form = draft(disk_store(plain, *items))
+    form.put("volume", "claim/plain")
+    assert [told in words for words in form.warnings] == ([True] if told else [])
+
+
+def test_a_vm_that_is_off_is_told_nothing_of_moves() -> None:
+    form = draft(disk_store(claim("plain"), *user("db", "web")))
+    form.put("volume", "claim/plain")
+    assert form.warnings == ()
+
+
 def test_only_a_running_vm_is_asked_whether_it_is_to_last() -> None:
     store = disk_store(volume("data"), *user("db", "web", running=True))
     assert "persist" in [field.name for field in draft(store).asked]

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from kvtui.demo import kinds
 from kvtui.demo.controllers.base import Controller, Key
 from kvtui.demo.controllers.events import HANDLER, VM_CONTROLLER
-from kvtui.demo.controllers.handler import claim_info
+from kvtui.demo.controllers.handler import claim_info, judge_migratable
+from kvtui.demo.controllers.launcher import claims_of
 from kvtui.demo.hotplug import is_hotpluggable, take_off
 from kvtui.demo.objects import copy_of, deleting, is_owned_by, owner_reference
 from kvtui.demo.storage import Change, Object
@@ -81,11 +82,25 @@ class Attachments(Controller):
             if claim is None or claim.get("status", {}).get("phase") != "Bound":
                 self._wait(vmi, volume, claims.get(volume, ""), claim)
             elif status.get("phase", "Pending") == "Pending":
-                self._set(vmi, volume, {"phase": "Bound", "persistentVolumeClaimInfo": claim_info(claim)})
+                self._bind(vmi, volume, claim)
             elif status["phase"] == "Bound":
                 self._attach(vmi, volume, claims[volume])
             elif self._passed(vmi, volume, status["phase"]):
                 self._report(vmi, volume, _NEXT[status["phase"]])
+
+    def _bind(self, vmi: Object, volume: str, claim: Object) -> None:
+        def bind(found: Object) -> None:
+            status = next(item for item in found["status"]["volumeStatus"] if item["name"] == volume)
+            status |= {"phase": "Bound", "persistentVolumeClaimInfo": claim_info(claim)}
+            self._judge(found)
+
+        self._edit(vmi, bind)
+
+    def _judge(self, vmi: Object) -> None:
+        """Say anew whether an instance with other disks than before can be moved."""
+        namespace = vmi["metadata"]["namespace"]
+        found = {name: self.storage.find(kinds.PVC, namespace, name) for _, name in claims_of(vmi)}
+        judge_migratable({name: claim for name, claim in found.items() if claim}, vmi, self.clock.stamp())
 
     def _wait(self, vmi: Object, volume: str, name: str, claim: Object | None) -> None:
         if claim is None:
@@ -151,6 +166,7 @@ class Attachments(Controller):
             take_off(found["spec"], volume)
             left = [item for item in found["status"].get("volumeStatus", ()) if item["name"] != volume]
             found["status"]["volumeStatus"] = left
+            self._judge(found)
 
         self._edit(vmi, unplug)
         for phase in ("Detaching", *_NEXT):
