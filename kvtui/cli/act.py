@@ -300,11 +300,11 @@ class _Run:
             self._line.clear()
             await self._batches.abandon(_PARTING)
             self._finish(batch, "interrupted")
-            print_lines([f"interrupted: {self._summary(batch)}"])
+            print_lines([f"interrupted: {batch.summary(self._fleet.clock())}"])
             raise
         self._finish(batch)
         if len(batch.items) > 1:
-            print_lines([f"{self._deed.action.label}: {self._summary(batch)}"])
+            print_lines([f"{self._deed.action.label}: {batch.summary(self._fleet.clock())}"])
         return self._code(batch)
 
     async def _send(self, batch: Batch, begun: float) -> None:
@@ -442,9 +442,6 @@ class _Run:
         if self._is_rehearsed(item):
             return ": ".join(filter(None, (self._state(item), self._words(item))))
         return self._words(item) or ("" if self._options.dry_run else clean_line(self._batches.tell_now(item)))
-
-    def _summary(self, batch: Batch) -> str:
-        return batch.summary(self._fleet.clock())
 
     def _find_target(self, target: Ref) -> Ref:
         """The VM that something leads to, with its uid once it is there."""
