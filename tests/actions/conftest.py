@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from kvtui.audit import AuditLog
+from kvtui.backends.kubernetes.client import connect
+from kvtui.backends.objects import Body
 from kvtui.cli import main
 from kvtui.cli.demo import DemoCluster
+from kvtui.model import Ref
 
 SPEED = 20
 """Virtual seconds in a real one: what is waited for comes soon."""
@@ -44,6 +48,16 @@ def run(kubeconfig: str, capfd: pytest.CaptureFixture[str]) -> Run:
         return code, out, err
 
     return call
+
+
+async def change_object(kubeconfig: str, kind: str, path: str, change: Body) -> None:
+    """Have somebody else change an object, NAMESPACE/NAME, by a merge patch."""
+    namespace, _, name = path.partition("/")
+    backend = connect(kubeconfig, None, "", False, AuditLog(Path(kubeconfig).parent / "others.jsonl"))
+    try:
+        await backend.patch(Ref(backend.name, kind, namespace, name), change, verb="edit")
+    finally:
+        await backend.close()
 
 
 def call_main(words: Sequence[str]) -> int:

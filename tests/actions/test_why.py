@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 
 from kvtui.cli import codes
-from tests.actions.conftest import Run
+from tests.actions.conftest import Run, change_object
 
 
 def test_why_names_the_cause_how_it_is_known_and_what_to_do(run: Run) -> None:
@@ -162,13 +163,16 @@ def test_what_has_no_stack_says_so(run: Run) -> None:
     assert "application argocd/streaming has no stack" in err
 
 
-def test_trouble_of_a_part_is_told_after_how_the_vm_itself_fares(run: Run) -> None:
+def test_trouble_of_a_part_is_told_after_how_the_vm_itself_fares(run: Run, kubeconfig: str) -> None:
     troubled = {item["subject"]["name"] for item in json.loads(run("problems", "-o", "json")[1])}
     rows = json.loads(run("get", "vms", "-o", "json", "--filter", "status:running")[1])
     disks = {row["name"] for row in json.loads(run("get", "dvs", "-o", "json", "--filter", "phase:succeeded")[1])}
     names = {row["name"]: row["namespace"] for row in rows if row["name"] not in troubled}
     name, namespace = next((name, space) for name, space in names.items() if f"{name}-data" in disks)
     assert run("delete", "pvc", f"{namespace}/{name}-data", "--yes")[0] == codes.OK
+    # It is in use: only who takes its protection away loses it now.
+    free = {"metadata": {"finalizers": None}}
+    asyncio.run(change_object(kubeconfig, "PersistentVolumeClaim", f"{namespace}/{name}-data", free))
     _, out, _ = run("why", f"{namespace}/{name}")
     head, _, story, *_ = out.splitlines()
     assert head == f"vm {namespace}/{name} is Running; what is a part of it is in trouble:"
