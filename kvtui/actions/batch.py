@@ -18,15 +18,12 @@ from kvtui.actions.alarms import Alarms
 from kvtui.actions.care import why_undeletable
 from kvtui.actions.items import AGAIN, Batch, Item, State, Task
 from kvtui.actions.reversals import Reversals
-from kvtui.actions.sending import Perform, perform, tell_unknown
-from kvtui.audit import chosen
-from kvtui.backends.warned import hearing
+from kvtui.actions.sending import Perform, noted, perform, tell_unknown
 from kvtui.errors import KvtuiError, UnansweredError, UnconnectedError, UnreachableError
 from kvtui.fleet import Fleet
 from kvtui.joins.holdups import hold_deletion
 from kvtui.model import FeedState, Ref
 from kvtui.resources.base import AnyAction, AnyResource, Product, Progress, Site
-from kvtui.resources.form import Answers
 from kvtui.resources.listing import find_touched
 from kvtui.store import Delta
 from kvtui.text import age
@@ -308,8 +305,7 @@ class Batches:
         self._set(item, State.ASKED)
         self._announce([item])
         try:
-            touched = item.action.touches(item.row, item.answers or Answers({}))
-            with chosen(item.action.id, item.action.command, item.ref, *touched), hearing(item.warnings):
+            with noted(item):
                 await self._perform(self._fleet, item)
         except UnconnectedError as error:
             self._end(item, State.UNSENT, str(error))
