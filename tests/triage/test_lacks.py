@@ -33,7 +33,10 @@ def take_network(observer: Observer) -> None:
 
 
 def take_disk(observer: Observer) -> None:
-    observer.world.storage.delete(kinds.PVC, "data", "clickhouse-1-data")
+    # Somebody has taken its protection away: else it would stay while the VM runs.
+    place = (kinds.PVC, "data", "clickhouse-1-data")
+    observer.world.storage.modify(*place, lambda claim: claim["metadata"].pop("finalizers"))
+    observer.world.storage.delete(*place)
 
 
 def told(observer: Observer, action: str, namespace: str, name: str) -> list[str]:
@@ -142,6 +145,13 @@ def test_before_a_running_vm_loses_its_launcher_it_is_said_why_there_will_be_no_
     disk = "clickhouse-1-data"
     lost = f"its PVC {disk} is gone, and DataVolume {disk} is Succeeded: CDI does not make it again"
     assert told(observer, action, "data", "clickhouse-1") == [words + lost]
+
+
+def test_of_a_disk_that_is_deleted_while_its_vm_runs_it_is_said_before_the_vm_ends(observer: Observer) -> None:
+    observer.world.storage.delete(kinds.PVC, "data", "clickhouse-1-data")
+    observer.pass_time(15)
+    going = "its PVC clickhouse-1-data is being deleted, and goes once nothing uses it"
+    assert told(observer, "vm.stop", "data", "clickhouse-1") == [f"the rules say it will not start again: {going}"]
 
 
 def test_a_lost_disk_names_the_vm_that_still_runs_and_stays_the_problem_once_that_is_down(observer: Observer) -> None:
