@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from kvtui.model import Tone
 from kvtui.records.base import Condition, find_condition
@@ -129,6 +130,7 @@ def list_troubles(kind: str, conditions: Iterable[Condition]) -> Iterator[Condit
     return (one for one in known if is_trouble(kind, one) and not (silent and one.status == "Unknown"))
 
 
+@lru_cache(maxsize=1024)
 def _is_good(kind: str, type_: str) -> bool | None:
     """Whether a condition of that type is good when it is True, or when it is False; None where nobody knows."""
     if type_ in _BAD_WHEN_TRUE or _TELLS_TROUBLE.search(type_):

@@ -149,10 +149,11 @@ def _signs(view: View, backend: str, records: Sequence[Record], keepers: frozens
             yield from (replace(sign, told_by=keepers) for sign in _of_phase(record))
         if isinstance(record, Pod):
             yield from _of_pod(record, keepers, now)
-    well = max((at for record in records if (at := _well_since(record)) is not None), default=0.0)
-    for record in records:
-        if not (isinstance(record, Migration) and record.is_final):
-            yield from _of_events(view, backend, record, keepers, well, now)
+    heard = [(record, about) for record in records if (about := _warnings_about(view, backend, record))]
+    if heard:
+        well = max((at for record in records if (at := _well_since(record)) is not None), default=0.0)
+        for record, about in heard:
+            yield from _of_events(record, about, keepers, well, now)
 
 
 def _of_conditions(record: Record, keepers: frozenset[str]) -> Iterator[_Sign]:
@@ -230,12 +231,11 @@ def _of_container(pod: str, status: ContainerStatus, now: float) -> Iterator[_Si
 
 
 def _of_events(
-    view: View, backend: str, record: Record, keepers: frozenset[str], well: float, now: float
+    record: Record, about: Sequence[Event], keepers: frozenset[str], well: float, now: float
 ) -> Iterator[_Sign]:
     """The newest warning of each reason about an object, while it is news and nothing has answered it: neither has the
     object become `well` since, nor has who warned said later that it goes on.
     """
-    about = [event for _, event in _events_about(view, backend, record) if not _is_of_migration(view, backend, event)]
     for event in list_news(about, now):
         seen = event.last_seen or 0.0
         if seen < well:
@@ -254,6 +254,16 @@ def _of_events(
             hearsay=True,
             told_by=told_by,
         )
+
+
+def _warnings_about(view: View, backend: str, record: Record) -> list[Event]:
+    """What is told of an object, where some of that is a warning that is its own to answer."""
+    if isinstance(record, Migration) and record.is_final:
+        return []
+    about = [event for _, event in _events_about(view, backend, record)]
+    if not any(event.type == "Warning" for event in about):
+        return []
+    return [event for event in about if not _is_of_migration(view, backend, event)]
 
 
 def list_news(events: Sequence[Event], now: float) -> list[Event]:
