@@ -81,7 +81,7 @@ class AccessCredentials(Controller):
     def _failures(self, vmi: Object) -> Iterator[str]:
         """What virt-launcher says of users that the guest does not have."""
         system = system_of(vmi)
-        for credential in vmi["spec"].get("accessCredentials", ()):
+        for credential in vmi["spec"].get("accessCredentials") or ():
             password, key = credential.get("userPassword"), credential.get("sshPublicKey")
             if password is not None and secret_of(password):
                 secret = self.storage.find(kinds.SECRET, vmi["metadata"]["namespace"], secret_of(password)) or {}
@@ -93,7 +93,7 @@ class AccessCredentials(Controller):
                         f"{words}')"
                     )
             if key is not None and secret_of(key):
-                for user in key["propagationMethod"]["qemuGuestAgent"].get("users", ()):
+                for user in (key["propagationMethod"]["qemuGuestAgent"] or {}).get("users") or ():
                     if user not in system.users:
                         yield (
                             f"Error encountered writing ssh pub key access credentials for user [{user}]: "
@@ -121,12 +121,13 @@ class AccessCredentials(Controller):
 
 def secrets_of(vmi: Object) -> list[str]:
     """The Secrets of an instance that come into its guest by the agent."""
-    means = (means for credential in vmi["spec"].get("accessCredentials", ()) for means in credential.values())
-    return [name for name in map(secret_of, means) if name]
+    means = (means for credential in vmi["spec"].get("accessCredentials") or () for means in credential.values())
+    return [name for name in map(secret_of, filter(None, means)) if name]
 
 
 def secret_of(means: Object) -> str:
     """The Secret of a password or a key, if it comes by the agent; else empty."""
-    by_agent = "qemuGuestAgent" in means.get("propagationMethod", {})
-    name: str = means.get("source", {}).get("secret", {}).get("secretName", "")
+    by_agent = "qemuGuestAgent" in (means.get("propagationMethod") or {})
+    secret = (means.get("source") or {}).get("secret") or {}
+    name: str = secret.get("secretName") or ""
     return name if by_agent else ""
