@@ -81,7 +81,7 @@ _COMPLAINING_REASON = re.compile(
     r"|Unable|Cannot|CouldNot|Abort|Killed|Killing"
 )
 _COMPLAINING_WORDS = re.compile(
-    r"\b(?:fail(?:ed|s|ure)?|errors?|cannot|can't|could not|unable|no space|out of memory|not found|does not exist"
+    r"\b(?:fail(?:ed|s)?|failure|errors?|cannot|can't|could not|unable|no space|out of memory|not found|does not exist"
     r"|denied|refused|rejected|forbidden|invalid|timed? ?out|deadline|exceeded|corrupt(?:ed|ion)?|lost|broken|hung"
     r"|killed|panic|crash(?:ed|es)?|unreachable|unhealthy|unavailable|unresponsive|throttled|overheat(?:s|ed|ing)?)\b",
     re.IGNORECASE,

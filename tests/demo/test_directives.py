@@ -41,9 +41,9 @@ async def test_strictness_refuses_an_unknown_field_and_changes_nothing(admin: ai
     await fetch(admin, vms("shop", "one"), status=404)
     created = await create(admin, machine("one"))
     created["spec"]["template"]["spec"]["volumes"] = [{"name": "a", "emptyDisk": {"capacity": "1Gi", "size": 1}}]
-    created["metadata"]["lables"] = {}
+    created["metadata"]["labelz"] = {}
     refused = await fetch(admin, vms("shop", "one"), method="PUT", status=400, json=created, params=strict)
-    unknown = ("metadata.lables", "spec.template.spec.volumes[0].emptyDisk.size")
+    unknown = ("metadata.labelz", "spec.template.spec.volumes[0].emptyDisk.size")
     assert refused["message"] == _LEAD + ", ".join(f'unknown field "{path}"' for path in unknown)
 
 

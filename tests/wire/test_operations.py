@@ -374,8 +374,8 @@ async def test_what_somebody_else_changed_meanwhile_comes_back_to_be_looked_at()
         (lambda _text: "just words", "no object"),
         (lambda text: text.replace("runStrategy: ", "runStrategy: X"), "Invalid RunStrategy"),
         (
-            lambda text: text.replace(" domain:\n", " domain:\n        memroy: 4Gi\n"),
-            'strict decoding error: unknown field "spec.template.spec.domain.memroy"',
+            lambda text: text.replace(" domain:\n", " domain:\n        memori: 4Gi\n"),
+            'strict decoding error: unknown field "spec.template.spec.domain.memori"',
         ),
     ],
 )
