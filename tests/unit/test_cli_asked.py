@@ -45,8 +45,7 @@ def get(monkeypatch: pytest.MonkeyPatch, backend: AskedBackend, *words: str) -> 
     ("words", "kinds"),
     [
         (("events",), {"Event"}),
-        (("quotas",), {"ResourceQuota"}),
-        (("quotas", "--faults"), {"ResourceQuota"}),
+        (("quotas", "-o", "name"), {"ResourceQuota"}),
         (("nads", "-o", "name"), {"NetworkAttachmentDefinition", "VirtualMachine", "VirtualMachineInstance"}),
         (("pvs", "-o", "name"), {"PersistentVolume", "PersistentVolumeClaim", "VirtualMachine",
                                  "VirtualMachineInstance"}),
@@ -60,11 +59,12 @@ def test_rows_that_no_rule_judges_ask_for_what_they_show_alone(
     assert backend.asked == kinds
 
 
+@pytest.mark.parametrize("words", [("pvs",), ("quotas",), ("quotas", "--faults")])
 def test_rows_that_show_what_the_rules_find_ask_for_all_that_these_may_look_at(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, words: Sequence[str]
 ) -> None:
     backend = AskedBackend()
-    get(monkeypatch, backend, "pvs")
+    get(monkeypatch, backend, *words)
     assert backend.asked >= {"PersistentVolume", "StorageClass", "ResourceQuota", "Node"}
 
 

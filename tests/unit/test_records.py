@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from kvtui.records.base import Record
+from kvtui.records.base import Record, StampedMeta
 from kvtui.records.cdi import DataVolume
 from kvtui.records.decode import decode_record
 from kvtui.records.hardware import Cpu
@@ -29,6 +29,8 @@ def differences(value: object, raw: object, path: str = "$") -> list[str]:
             told = getattr(value, field.name)
             at = f"{path}.{field.encode_name}"
             written = raw.get(field.encode_name)
+            if isinstance(value, StampedMeta) and field.name == "managed_fields" and written:
+                written = [max(written, key=lambda stamp: str(stamp.get("time", "")))]
             if written is not None:
                 found += differences(told, written, at)
             elif told:
