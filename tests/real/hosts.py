@@ -27,6 +27,7 @@ from typing import Any
 
 import platformdirs
 
+from kvtui.backends.libvirt.link import load
 from tests.real.image import MissingError
 from tests.real.keeper import FOLDERS
 
@@ -147,10 +148,7 @@ class Host:
 
     def open(self) -> Any:
         """A connection to it, of libvirt-python. Its errors are raised and nothing else."""
-        import libvirt
-
-        libvirt.registerErrorHandler(lambda *_: None, None)
-        return libvirt.open(self.uri)
+        return load().open(self.uri)
 
     # Its life
 
