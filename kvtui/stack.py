@@ -129,7 +129,7 @@ def find_row(view: View, ref: Ref, resources: Iterable[AnyResource]) -> tuple[An
     if resource is None:
         return None
     if ref.kind == VirtualMachineInstance.KIND:
-        return resource, next(machines_named(view, ref.backend, ref.namespace, ref.name), ref)
+        return resource, next(iter(machines_named(view, ref.backend, ref.namespace, ref.name)), ref)
     record = view.record(ref)
     related = resource.related.get(type(record)) if record is not None else None
     if related is None or any(source.kind == ref.kind for source in resource.own):

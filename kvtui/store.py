@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from kvtui.model import Feed, FeedState, Ref, Usage
 from kvtui.records.base import Record
@@ -184,6 +184,10 @@ def _forget(index: dict[K, _Keys], at: K, key: _Key) -> None:
         index.pop(at, None)
 
 
+def _collect(type_: type[R], entries: Mapping[_Key, tuple[Ref, Any]], keys: Iterable[_Key]) -> list[tuple[Ref, R]]:
+    return [entry for key in keys if isinstance((entry := entries[key])[1], type_)]
+
+
 class View:
     """The read-only side of the store."""
 
@@ -244,7 +248,7 @@ class View:
         """The objects whose `links` hold that pair: ``linked(Pod, backend, "node", "n1")``."""
         table = self._tables.get(type_.KIND)
         keys = table.links.get((backend, link, value)) if table is not None else None
-        return self._collect(type_, table, keys) if keys else []
+        return _collect(type_, table.entries, keys) if table is not None and keys else []
 
     def count_linked(self, type_: type[Record], backend: str, link: str, value: str) -> int:
         """How many objects `linked` would give."""
@@ -266,7 +270,8 @@ class View:
     def owned(self, type_: type[R], uid: str) -> list[tuple[Ref, R]]:
         """The objects of a kind that name `uid` as an owner."""
         table = self._tables.get(type_.KIND)
-        return self._collect(type_, table, table.owned.get(uid, ()) if table and uid else ())
+        keys = table.owned.get(uid) if table is not None and uid else None
+        return _collect(type_, table.entries, keys) if table is not None and keys else []
 
     def feed(self, backend: str, kind: str) -> Feed:
         """The state of one stream; one never heard of is loading."""
@@ -291,12 +296,6 @@ class View:
     def _entries(self, type_: type[Record]) -> dict[_Key, tuple[Ref, Record]]:
         table = self._tables.get(type_.KIND)
         return table.entries if table else {}
-
-    @staticmethod
-    def _collect(type_: type[R], table: _Table | None, keys: Iterable[_Key]) -> list[tuple[Ref, R]]:
-        if table is None:
-            return []
-        return [(ref, record) for ref, record in map(table.entries.__getitem__, keys) if isinstance(record, type_)]
 
 
 class Store(View):

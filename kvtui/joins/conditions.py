@@ -122,6 +122,15 @@ def complains(kind: str, condition: Condition) -> bool:
     return _reason_complains(condition.reason) or bool(_COMPLAINING_WORDS.search(words))
 
 
+@lru_cache(maxsize=1024)
+def is_silent(kind: str, type_: str, status: str) -> bool:
+    """Whether a condition is no trouble and complains of nothing, whatever its reason and message."""
+    if type_ in _WEIGHED or type_ in _NEUTRAL:
+        return True
+    good = _is_good(kind, type_)
+    return good is not None and status not in ("False" if good else "True", "Unknown")
+
+
 def list_troubles(kind: str, conditions: Iterable[Condition]) -> Iterator[Condition]:
     """Those that say that something is wrong; of a node that does not report, Ready says so for all."""
     known = tuple(conditions)

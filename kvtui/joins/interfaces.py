@@ -11,6 +11,8 @@ from kvtui.records.networks import Network
 
 def bare_networks(vmi: VirtualMachineInstance) -> list[Network]:
     """Those on which its guest has an interface that shows no address."""
+    if all(network.multus is None for network in vmi.spec.networks):
+        return []
     told = {interface.name: interface for interface in vmi.status.interfaces}
     elsewhere = _not_plugged(vmi)
     return [

@@ -222,21 +222,26 @@ def all_machines(view: View) -> Iterator[Ref]:
             yield ref
 
 
-def machines_named(view: View, backend: str, namespace: str, name: str) -> Iterator[Ref]:
+def has_row(view: View, ref: Ref) -> bool:
+    """Whether an object is a row of its own, as all are but the instances of VMs."""
+    return (
+        ref.kind != VirtualMachineInstance.KIND
+        or view.ref_of(VirtualMachine, ref.backend, ref.namespace, ref.name) is None
+    )
+
+
+def machines_named(view: View, backend: str, namespace: str, name: str) -> tuple[Ref, ...]:
     """The VM of that name, or the instance that has none."""
     found = view.ref_of(VirtualMachine, backend, namespace, name) or view.ref_of(
         VirtualMachineInstance, backend, namespace, name
     )
-    if found is not None:
-        yield found
+    return () if found is None else (found,)
 
 
-def machines_of_vm(view: View, ref: Ref, _record: Record) -> Iterator[Ref]:
+def machines_of_vm(view: View, ref: Ref, _record: Record) -> tuple[Ref, ...]:
     """For `related`: the VM, and the instance that has or loses its own row because of it."""
-    yield ref
     instance = view.ref_of(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
-    if instance is not None:
-        yield instance
+    return (ref,) if instance is None else (ref, instance)
 
 
 def machines_of_instance(view: View, ref: Ref, _record: Record) -> tuple[Ref]:
@@ -263,12 +268,12 @@ def machines_of_node(view: View, ref: Ref, _record: Record) -> Iterator[Ref]:
         yield from machines_of_instance(view, instance, vmi)
 
 
-def machines_of_volume(view: View, ref: Ref, _record: Record) -> Iterator[Ref]:
+def machines_of_volume(view: View, ref: Ref, _record: Record) -> list[Ref]:
     """For `related`: the machines that use a DataVolume or the claim of that name."""
-    for machine, _ in view.linked(VirtualMachine, ref.backend, "disk", ref.path):
-        yield machine
-    for instance, vmi in view.linked(VirtualMachineInstance, ref.backend, "disk", ref.path):
-        yield from machines_of_instance(view, instance, vmi)
+    path = ref.path
+    vms = [machine for machine, _ in view.linked(VirtualMachine, ref.backend, "disk", path)]
+    instances = view.linked(VirtualMachineInstance, ref.backend, "disk", path)
+    return vms + [machine for instance, vmi in instances for machine in machines_of_instance(view, instance, vmi)]
 
 
 def phase_since(vmi: VirtualMachineInstance) -> float | None:

@@ -56,7 +56,7 @@ def refused_by(view: View, ref: Ref) -> list[Ref]:
     found = [
         *(at for at, vm in view.items(VirtualMachine, ref.backend) if _says(vm.status.conditions, words)),
         *(
-            next(machines_named(view, at.backend, at.namespace, at.name), at)
+            next(iter(machines_named(view, at.backend, at.namespace, at.name)), at)
             for at, vmi in view.items(VirtualMachineInstance, ref.backend)
             if _says(vmi.status.conditions, words)
         ),

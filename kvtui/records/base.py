@@ -215,7 +215,10 @@ class Record(Struct):
     @property
     def controller(self) -> Owner | None:
         """The owner that manages this object."""
-        return next((owner for owner in self.metadata.owner_references if owner.controller), None)
+        for owner in self.metadata.owner_references:
+            if owner.controller:
+                return owner
+        return None
 
     @property
     def awaited(self) -> bool:
@@ -235,7 +238,10 @@ class Record(Struct):
 
 def find_condition(conditions: Iterable[Condition], type_: str) -> Condition | None:
     """The condition of that type."""
-    return next((condition for condition in conditions if condition.type == type_), None)
+    for condition in conditions:
+        if condition.type == type_:
+            return condition
+    return None
 
 
 def is_true(conditions: Iterable[Condition], type_: str) -> bool:

@@ -5,7 +5,7 @@ Evidence: kubevirt-api.md 9.7, rows 92, 93, 96, 98, 100.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -351,11 +351,6 @@ def _is_installed(view: View, ref: Ref) -> bool:
     return bool(here) and whole and bool(view.linked(Pod, ref.backend, "components", ref.namespace))
 
 
-def _component_pod(_view: View, ref: Ref, pod: Pod) -> Iterator[Ref]:
-    if pod.component:
-        yield ref
-
-
 def _siblings(view: View, ref: Ref, pod: Pod) -> Iterator[Ref]:
     """Whether a pod has a sibling that does its work decides what its own trouble stands for."""
     if pod.component in _WITHOUT:
@@ -364,8 +359,8 @@ def _siblings(view: View, ref: Ref, pod: Pod) -> Iterator[Ref]:
                 yield found
 
 
-def _pods_touched(view: View, ref: Ref, pod: Pod) -> Iterator[Ref]:
-    yield from dict.fromkeys((*_component_pod(view, ref, pod), *_siblings(view, ref, pod)))
+def _pods_touched(view: View, ref: Ref, pod: Pod) -> Iterable[Ref]:
+    return dict.fromkeys((ref, *_siblings(view, ref, pod))) if pod.component else ()
 
 
 def _pods_on_node(view: View, ref: Ref, _node: Node) -> Iterator[Ref]:

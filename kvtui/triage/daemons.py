@@ -16,8 +16,8 @@ from kvtui.store import View
 from kvtui.text import name_few
 from kvtui.triage.base import LINGER, LOOK_AGAIN, WELL, Judgement, Rule, itself
 from kvtui.triage.components import HANDLER, UNREADY_LIMIT
-from kvtui.triage.generic import EVENT_RECENT, REPEATED, read_warning
 from kvtui.triage.hearsay import PASSING
+from kvtui.triage.warnings import EVENT_RECENT, REPEATED, read_warning
 
 _NAMED: Final = 3
 """Pods that a sentence names before it counts the rest."""

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from kvtui.joins.machine import has_row
 from kvtui.model import Finding, Ref, Severity
 from kvtui.records.base import Record
 from kvtui.store import Change, Delta, View
@@ -172,11 +173,12 @@ class Engine:
             self._todo[ref] = known | rules
 
     def _note_concerned(self, view: View, change: Change[Record]) -> None:
+        subject = change.ref
+        records = [record for record in (change.old, change.new) if record is not None]
         for related, rules in self._by_type.get(type(change.record), _NO_RULES).items():
-            for record in (change.old, change.new):
-                if record is not None:
-                    for ref in related(view, change.ref, record):
-                        self._note(ref, rules)
+            for record in records:
+                for ref in related(view, subject, record):
+                    self._note(ref, rules)
 
     def _note_due(self, now: float) -> None:
         while self._queue and self._queue[0][0] <= now:
@@ -202,6 +204,8 @@ class Engine:
         """Ask rules about a subject; whether other things are told of it than before."""
         changed = False
         cases = self._cases.get(ref, _NO_CASES)
+        if not cases and not has_row(view, ref):
+            return False
         for name in rules:
             rule = self._rules[name]
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from kvtui.joins.claims import machines_of_claim
 from kvtui.joins.conditions import list_troubles
 from kvtui.joins.machine import (
     Machine,
@@ -13,7 +14,6 @@ from kvtui.joins.machine import (
     machines_of_migration,
     machines_of_node,
     machines_of_vm,
-    machines_of_volume,
 )
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import find_condition
@@ -157,7 +157,7 @@ RULES: Final = (
             VirtualMachine: machines_of_vm,
             VirtualMachineInstance: machines_of_instance,
             Node: machines_of_node,
-            Claim: machines_of_volume,
+            Claim: machines_of_claim,
         },
         linger=LINGER,
         detects="a VM that evictionStrategy LiveMigrate wants moved and that cannot be, and the drain that it blocks",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from kvtui.joins.conditions import complains, list_troubles
+from kvtui.joins.conditions import complains, is_silent, list_troubles
 from kvtui.joins.machine import (
     join_machine,
     machines_named,
@@ -31,16 +31,23 @@ from kvtui.store import View
 from kvtui.text import parse_time
 from kvtui.triage.base import LINGER, LOOK_AGAIN, WELL, Complaint, Judgement, Related, Rule, itself
 from kvtui.triage.complaints import KEEPERS, OF_STATE, OF_WHOLE, RULES_OF_CONDITION, merge_complaints
-from kvtui.triage.messages import read_message
+from kvtui.triage.warnings import (
+    EVENT_RECENT,
+    REPEATED,
+    REPLICA_SET,
+    count_times,
+    is_warned_of,
+    list_news,
+    list_warnings,
+    name_kind,
+    read_warning,
+    read_words,
+)
 
 SETTLE: Final = 60.0
 """Seconds that a complaint must stand: controllers try again."""
 UNREADY_LIMIT: Final = 180.0
 """Seconds that a pod may run without being ready."""
-EVENT_RECENT: Final = 600.0
-"""Seconds for which a warning is news."""
-REPEATED: Final = 5
-"""From how many times on a warning is more than a note."""
 CRASHES: Final = 3
 """From how many restarts on a container that runs again is worth a word, while the last is of the last hour."""
 CRASH_RECENT: Final = 3600.0
@@ -76,6 +83,8 @@ def _judge(
     """The gravest of what the records of a subject complain of; the others are evidence. What does not come up or is
     lost is told of by the `keepers`, which are rules.
     """
+    if all(_is_quiet(view, ref.backend, record) for record in records):
+        return WELL
     found: list[_Sign] = []
     again: list[float] = []
     for sign in _signs(view, ref.backend, records, keepers, now):
@@ -149,11 +158,34 @@ def _signs(view: View, backend: str, records: Sequence[Record], keepers: frozens
             yield from (replace(sign, told_by=keepers) for sign in _of_phase(record))
         if isinstance(record, Pod):
             yield from _of_pod(record, keepers, now)
-    heard = [(record, about) for record in records if (about := _warnings_about(view, backend, record))]
+    heard = [(record, about) for record in records if (about := list_warnings(view, backend, record))]
     if heard:
         well = max((at for record in records if (at := _well_since(record)) is not None), default=0.0)
         for record, about in heard:
             yield from _of_events(record, about, keepers, well, now)
+
+
+def _is_quiet(view: View, backend: str, record: Record) -> bool:
+    """Whether nothing in a record can be a sign: so it is with most, and with a glance."""
+    status = getattr(record, "status", None)
+    for condition in getattr(status, "conditions", ()):
+        if not is_silent(record.KIND, condition.type, condition.status):
+            return False
+    if getattr(status, "phase", "") in _FAILED or (isinstance(record, Pod) and not _is_settled(record)):
+        return False
+    return not is_warned_of(view, backend, record)
+
+
+def _is_settled(pod: Pod) -> bool:
+    """Whether it is ready or was never to be, and its containers run and never ran before."""
+    ready = find_condition(pod.status.conditions, "Ready")
+    if ready is not None and ready.status != "True":
+        return False
+    for statuses in (pod.status.init_container_statuses, pod.status.container_statuses):
+        for status in statuses:
+            if status.state.waiting is not None or status.state.terminated or status.last_state.terminated:
+                return False
+    return True
 
 
 def _of_conditions(record: Record, keepers: frozenset[str]) -> Iterator[_Sign]:
@@ -170,7 +202,7 @@ def _of_condition(record: Record, condition: Condition, keepers: frozenset[str],
     words = condition.message or condition.reason or f"its condition {condition.type} is {condition.status}"
     since = parse_time(condition.last_transition_time)
     evidence = Evidence(_name(record), f"{said} {condition.reason}".rstrip(), words, since)
-    sentence, step = _read(words)
+    sentence, step = read_words(words)
     # By its own time, so that a rule which knows the cause speaks first to who looks but once, too.
     settle = SETTLE
     told_by = keepers if condition.type in OF_WHOLE else RULES_OF_CONDITION.get(condition.type, frozenset())
@@ -224,7 +256,7 @@ def _of_container(pod: str, status: ContainerStatus, now: float) -> Iterator[_Si
     elif last is not None and ended is not None and now < ended + CRASH_RECENT:
         crashed = last.exit_code and status.restart_count >= CRASHES
         if last.reason == "OOMKilled" or crashed:
-            words = f"container {status.name} was restarted {_times(status.restart_count)}; last: {how}"
+            words = f"container {status.name} was restarted {count_times(status.restart_count)}; last: {how}"
             evidence = Evidence(pod, f"container {status.name} lastState.terminated", how, ended)
             step = "give it more memory" if last.reason == "OOMKilled" else f"read the last log of {status.name}"
             yield _Sign(Severity.WARN, "crashed", words, evidence, step, ended + CRASH_RECENT)
@@ -256,43 +288,6 @@ def _of_events(
         )
 
 
-def _warnings_about(view: View, backend: str, record: Record) -> list[Event]:
-    """What is told of an object, where some of that is a warning that is its own to answer."""
-    if isinstance(record, Migration) and record.is_final:
-        return []
-    about = [event for _, event in _events_about(view, backend, record)]
-    if not any(event.type == "Warning" for event in about):
-        return []
-    return [event for event in about if not _is_of_migration(view, backend, event)]
-
-
-def list_news(events: Sequence[Event], now: float) -> list[Event]:
-    """The newest warning of each reason among what is told of an object, while it is news and nobody has told of
-    progress since; the newest first.
-    """
-    warnings = (event for event in events if event.type == "Warning")
-    newest = {event.reason: event for event in sorted(warnings, key=lambda event: event.last_seen or 0.0)}
-    news = [one for one in newest.values() if now < (one.last_seen or 0.0) + EVENT_RECENT]
-    news = [one for one in news if not _is_answered(one, events)]
-    return sorted(news, key=lambda event: -(event.last_seen or 0.0))
-
-
-def read_warning(event: Event) -> tuple[Severity, str, Evidence, str]:
-    """How grave a warning is, what it says, as evidence, and the step where its message is known."""
-    about = event.involved_object
-    sentence, step = _read(event.message or event.reason)
-    words = f"{sentence}{f' ({_times(event.times)})' if event.times > 1 else ''}"
-    subject = f"Event of {_KINDS.get(about.kind, about.kind)} {about.name}"
-    evidence = Evidence(subject, event.reason, event.message, event.first_seen)
-    return Severity.WARN if event.times >= REPEATED else Severity.INFO, words, evidence, step
-
-
-def _read(words: str) -> tuple[str, str]:
-    """What a controller says, in a sentence and with a step where its message is known."""
-    reading = read_message(words)
-    return (reading.sentence, reading.step) if reading is not None else (words, "")
-
-
 def _look_at(record: Record) -> str:
     """Where to look for what no rule knows."""
     meta = record.metadata
@@ -320,29 +315,6 @@ _LOOKS: Final[Mapping[type[Record], str]] = {
 }
 
 
-def _events_about(view: View, backend: str, record: Record) -> list[tuple[Ref, Event]]:
-    """What is told of an object, by its uid; of a node, the kubelet tells with its name for the uid. Who writes events
-    by hand leaves the uid out: what such a one says from before the object was made is of another. What is told of the
-    ReplicaSets of a Deployment is told of that.
-    """
-    meta = record.metadata
-    uids = [meta.uid, meta.name] if isinstance(record, Node) else [meta.uid]
-    by_uid = [found for uid in uids if uid for found in view.linked(Event, backend, "about", uid)]
-    by_name = view.linked(Event, backend, "about", f"{record.KIND} {meta.namespace}/{meta.name}")
-    if isinstance(record, Deployment):
-        by_name += view.linked(Event, backend, "warns of", f"{REPLICA_SET} {meta.namespace}/{meta.name}")
-    return by_uid + [(ref, event) for ref, event in by_name if (event.last_seen or 0.0) >= (record.created or 0.0)]
-
-
-REPLICA_SET: Final = "ReplicaSet"
-
-
-def _is_answered(warning: Event, events: Iterable[Event]) -> bool:
-    """Whether who warned has told of progress since; what repeats itself comes again after each new try."""
-    told = (one for one in events if one.type == "Normal" and one.reporter == warning.reporter)
-    return warning.times < REPEATED and any((one.last_seen or 0.0) > (warning.last_seen or 0.0) for one in told)
-
-
 def _well_since(record: Record) -> float | None:
     """When an object came to where it is to be: what was warned of before is over."""
     if isinstance(record, VirtualMachineInstance):
@@ -355,36 +327,8 @@ def _well_since(record: Record) -> float | None:
     return None
 
 
-def _is_of_migration(view: View, backend: str, event: Event) -> bool:
-    """Whether it repeats of an instance what a migration of it says of itself (kubevirt-api.md 5.4), or tells of one
-    that somebody cancelled: that is gone by then.
-    """
-    about = event.involved_object
-    if event.reason != "Migrated" or about.kind != VirtualMachineInstance.KIND:
-        return False
-    moves = view.linked(Migration, backend, "vmi", f"{about.namespace}/{about.name}")
-    vmi = view.get(VirtualMachineInstance, backend, about.namespace, about.name)
-    last = vmi.status.migration_state if vmi is not None else None
-    cancelled = (last.migration_uid,) if last is not None and last.abort_requested else ()
-    return any(uid and uid in event.message for uid in (*cancelled, *(move.uid for move, _ in moves)))
-
-
 def _name(record: Record) -> str:
-    return f"{_KINDS.get(record.KIND, record.KIND)} {record.metadata.name}"
-
-
-_KINDS: Final = {
-    "VirtualMachine": "VM",
-    "VirtualMachineInstance": "VMI",
-    "VirtualMachineInstanceMigration": "migration",
-    "PersistentVolumeClaim": "PVC",
-    "PersistentVolume": "PV",
-    "NetworkAttachmentDefinition": "NAD",
-}
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
+    return f"{name_kind(record.KIND)} {record.metadata.name}"
 
 
 def _judge_machine(view: View, ref: Ref, now: float) -> Judgement:

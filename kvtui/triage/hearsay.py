@@ -30,7 +30,8 @@ from kvtui.records.storage import CephCluster, CsiDriver, CsiNode
 from kvtui.store import View
 from kvtui.triage.base import LINGER, LOOK_AGAIN, WELL, Complaint, Judgement, Related, Rule
 from kvtui.triage.complaints import merge_complaints
-from kvtui.triage.generic import EVENT_RECENT, REPEATED, REPLICA_SET, SETTLE, describe_with, list_news, read_warning
+from kvtui.triage.generic import SETTLE, describe_with
+from kvtui.triage.warnings import EVENT_RECENT, REPEATED, REPLICA_SET, list_news, read_warning
 
 _LISTED: Final[Mapping[type[Record], str]] = {
     NetworkAttachment: "network",

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from kvtui.joins.causes import NOT_BEGUN, Cause, Theme, find_import_cause
+from kvtui.joins.claims import volumes_of_claim
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import find_condition
 from kvtui.records.cdi import DataSource, DataVolume
@@ -24,7 +25,7 @@ from kvtui.triage.components import find_down
 from kvtui.triage.datasources import find_missing, tell_missing
 from kvtui.triage.messages import Reading, read_message
 from kvtui.triage.pace import BEGIN_LIMIT, IMPORT, pace_of
-from kvtui.triage.storage import claim_of_event, explain_claim, explain_helper, filled_by, name_claim, root_of
+from kvtui.triage.storage import claim_of_event, explain_claim, explain_helper, name_claim, root_of
 
 _SLOW_PER_GIB: Final = 60.0
 """Seconds per GiB from which a transfer is slow: some 17 MiB/s."""
@@ -381,11 +382,6 @@ def _finding(
     return Finding("import.state", severity, ref, "import", trouble, cause, since, evidence, step)
 
 
-def _of_claim(view: View, ref: Ref, claim: Claim) -> Iterable[Ref]:
-    path = filled_by(ref, claim).path
-    return (volume for volume, _ in view.linked(DataVolume, ref.backend, "claim", path))
-
-
 def refuses(event: Event) -> bool:
     """Whether CDI says by it why it does not begin with a DataVolume."""
     return event.involved_object.kind == DataVolume.KIND and event.reason in _REFUSALS
@@ -394,7 +390,7 @@ def refuses(event: Event) -> bool:
 def _of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
     about, claim = event.involved_object, claim_of_event(view, ref, event)
     if claim is not None:
-        return _of_claim(view, claim.ref(ref.backend), claim)
+        return volumes_of_claim(view, claim.ref(ref.backend), claim)
     volume = view.get(DataVolume, ref.backend, about.namespace, about.name) if refuses(event) else None
     return (volume.ref(ref.backend),) if volume is not None else ()
 
@@ -433,7 +429,7 @@ RULES = (
         _judge,
         {
             DataVolume: itself,
-            Claim: _of_claim,
+            Claim: volumes_of_claim,
             Event: _of_event,
             Pod: _of_pod,
             Deployment: _of_deployment,

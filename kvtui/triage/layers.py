@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kvtui.joins.claims import volumes_of_claim
 from kvtui.joins.footing import (
     footing_of,
     machine_evidence,
@@ -300,11 +301,6 @@ def _machines_of_host(view: View, ref: Ref, _host: Host) -> Iterator[Ref]:
         yield from _machines_of_domain(view, at, domain)
 
 
-def _volumes_of_claim(view: View, ref: Ref, _claim: Claim) -> Iterator[Ref]:
-    for found, _ in view.linked(DataVolume, ref.backend, "claim", ref.path):
-        yield found
-
-
 def _volumes_of_refused(view: View, ref: Ref, vm: VirtualMachine) -> Iterator[Ref]:
     """Those of a VM that does not find a claim."""
     if vm.status.printable_status == _NO_CLAIM:
@@ -341,7 +337,7 @@ RULES = (
     Rule(
         "layers.disk",
         _judge_disk,
-        {DataVolume: itself, Claim: _volumes_of_claim, VirtualMachine: _volumes_of_refused},
+        {DataVolume: itself, Claim: volumes_of_claim, VirtualMachine: _volumes_of_refused},
         settle=SETTLE,
         look_again=LOOK_AGAIN,
         linger=LINGER,

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from kvtui.joins.causes import Cause, Theme, find_cause, find_fillings, is_standing
 from kvtui.joins.ceph import judge_ceph
+from kvtui.joins.claims import machines_of_claim
 from kvtui.joins.holdups import grace_of
 from kvtui.joins.layers import tell_blindness
 from kvtui.joins.machine import (
@@ -44,7 +45,6 @@ from kvtui.triage.storage import (
     explain_claim,
     explain_helper,
     explain_io_error,
-    filled_by,
     name_claim,
 )
 from kvtui.triage.targets import newest_warning
@@ -464,11 +464,7 @@ def _of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
     if refuses(event):
         return machines_of_volume(view, Ref(ref.backend, DataVolume.KIND, about.namespace, about.name), event)
     claim = claim_of_event(view, ref, event)
-    return _of_claim_change(view, claim.ref(ref.backend), claim) if claim is not None else ()
-
-
-def _of_claim_change(view: View, ref: Ref, claim: Claim) -> Iterable[Ref]:
-    return machines_of_volume(view, filled_by(ref, claim), claim)
+    return machines_of_claim(view, claim.ref(ref.backend), claim) if claim is not None else ()
 
 
 def _of_class(view: View, ref: Ref, record: StorageClass) -> Iterator[Ref]:
@@ -486,7 +482,7 @@ RULES = (
             VirtualMachineInstance: machines_of_instance,
             Pod: machines_of_pod,
             DataVolume: machines_of_volume,
-            Claim: _of_claim_change,
+            Claim: machines_of_claim,
             Event: _of_event,
             StorageClass: _of_class,
             CephCluster: _paused,

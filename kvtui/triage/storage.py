@@ -11,6 +11,7 @@ from typing import Final
 
 from kvtui.joins.causes import Cause, Theme
 from kvtui.joins.ceph import ceph_behind, judge_ceph
+from kvtui.joins.claims import filled_by
 from kvtui.joins.layers import tell_blindness
 from kvtui.joins.machine import Machine
 from kvtui.model import Evidence, FeedState, Finding, Ref, Severity, Tone
@@ -87,14 +88,6 @@ def _helped(view: View, ref: Ref, claim: Claim) -> Claim | None:
     target = filled_by(ref, claim)
     found = view.get(Claim, ref.backend, target.namespace, target.name) if target != ref else None
     return found if found is not None and _is_filled(found) and ref.name == _helper_name(found) else None
-
-
-def filled_by(ref: Ref, claim: Claim) -> Ref:
-    """The claim that a helper is made for; any other is its own."""
-    owner = claim.controller
-    if owner is None or owner.kind != Claim.KIND:
-        return ref
-    return Ref(ref.backend, Claim.KIND, ref.namespace, owner.name)
 
 
 def name_claim(claim: Claim) -> str:

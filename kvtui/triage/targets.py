@@ -177,8 +177,8 @@ def _events(view: View, move: Move) -> list[Event]:
 
 def _machine(view: View, move: Move) -> Machine | None:
     meta = move.migration.metadata
-    named: Ref | None = next(machines_named(view, move.backend, meta.namespace, move.migration.spec.vmi_name), None)
-    return join_machine(view, named) if named is not None else None
+    named = machines_named(view, move.backend, meta.namespace, move.migration.spec.vmi_name)
+    return join_machine(view, named[0]) if named else None
 
 
 def _at_target(machine: Machine, launcher: Pod, move: Move) -> Pod:

@@ -38,7 +38,15 @@ def _judge(view: View, ref: Ref, _now: float) -> Judgement:
 
 
 def _twins(view: View, backend: str, vmi: VirtualMachineInstance) -> Iterator[Twin]:
-    return find_twins(view, backend, vmi.metadata.namespace, vmi.metadata.name, vmi.spec)
+    meta = vmi.metadata
+    if view.get(VirtualMachineInstance, backend, meta.namespace, meta.name) is vmi:
+        # It is counted itself, and hardly ever another.
+        others = (
+            view.count_linked(VirtualMachineInstance, backend, *own) > 1 for own in vmi.spec.identity(meta.namespace)
+        )
+        if not any(others):
+            return iter(())
+    return find_twins(view, backend, meta.namespace, meta.name, vmi.spec)
 
 
 def _comes_before(twin: Twin, machine: Machine) -> bool:

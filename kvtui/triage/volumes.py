@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from kvtui.joins.claims import machines_of_claim
 from kvtui.joins.machine import (
     Machine,
     join_machine,
     machines_of_instance,
     machines_of_vm,
-    machines_of_volume,
 )
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.kubernetes import Claim
@@ -65,7 +65,7 @@ RULES: Final = (
         {
             VirtualMachine: machines_of_vm,
             VirtualMachineInstance: machines_of_instance,
-            Claim: machines_of_volume,
+            Claim: machines_of_claim,
         },
         settle=PLUG_LIMIT,
         linger=LINGER,
