@@ -12,7 +12,7 @@ from kvtui.cli.codes import FAILED, INTERRUPTED, OK, PARTIAL, UNCONFIRMED, UNSEE
 from kvtui.cli.output import prepare_streams, printing
 from kvtui.errors import ConfigError, KvtuiError, LateError, UnconfirmedError, UnreachableError
 
-_YOUNG = 10_000
+YOUNG = 10_000
 """Objects that come into being between two looks at what is not used any more."""
 
 
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # msgspec obeys this limit too: an object nested a thousand levels deep must not cost us the list that it is in.
     sys.setrecursionlimit(11_000)
     # What imports make stays, and records are none of the collector's: at its own pace it takes a tenth of the start.
-    gc.set_threshold(_YOUNG)
+    gc.set_threshold(YOUNG)
     try:
         prepare_streams()
         options = parse_arguments(argv)

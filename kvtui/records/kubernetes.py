@@ -194,7 +194,9 @@ class Pod(Record):
     status: PodStatus = msgspec.field(default_factory=PodStatus)
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """To its node; a launcher to the uid of its VMI, a pod of KubeVirt's or CDI's own to its component."""
+        """To its node; a launcher to the uid of its VMI, a pod of KubeVirt's or CDI's own to its component and once more
+        to its node, among the few that are such there.
+        """
         if self.spec.node_name:
             yield "node", self.spec.node_name
         if self.is_launcher:
@@ -202,6 +204,8 @@ class Pod(Record):
                 yield "vmi", vmi
         elif component := self.component:
             yield "component", component
+            if self.spec.node_name:
+                yield "component on", self.spec.node_name
             if component in _COMPONENTS:
                 yield "components", self.metadata.namespace
 

@@ -175,7 +175,7 @@ def _read_container(of: Pod, status: ContainerStatus, since: float) -> PodTroubl
 
 def handlers_of_node(view: View, backend: str, node: str) -> list[Pod]:
     """The virt-handler pods on a node, those that are being deleted among them."""
-    return [pod for _, pod in view.linked(Pod, backend, "node", node) if pod.component == HANDLER]
+    return [pod for _, pod in view.linked(Pod, backend, "component on", node) if pod.component == HANDLER]
 
 
 def find_handler_trouble(view: View, backend: str, node: str, now: float) -> tuple[Pod, PodTrouble] | None:
@@ -363,10 +363,8 @@ def _pods_touched(view: View, ref: Ref, pod: Pod) -> Iterable[Ref]:
     return dict.fromkeys((ref, *_siblings(view, ref, pod))) if pod.component else ()
 
 
-def _pods_on_node(view: View, ref: Ref, _node: Node) -> Iterator[Ref]:
-    for found, pod in view.linked(Pod, ref.backend, "node", ref.name):
-        if pod.component:
-            yield found
+def _pods_on_node(view: View, ref: Ref, _node: Node) -> Iterable[Ref]:
+    return (found for found, _ in view.linked(Pod, ref.backend, "component on", ref.name))
 
 
 def _deployments(_view: View, ref: Ref, pod: Pod) -> Iterator[Ref]:
@@ -386,7 +384,7 @@ def _deployment_itself(_view: View, ref: Ref, _record: Deployment) -> Iterator[R
 
 
 def _deployments_on_node(view: View, ref: Ref, _node: Node) -> Iterator[Ref]:
-    for _, pod in view.linked(Pod, ref.backend, "node", ref.name):
+    for _, pod in view.linked(Pod, ref.backend, "component on", ref.name):
         if pod.component in _WITHOUT:
             yield deployment_ref(ref.backend, pod.metadata.namespace, pod.component)
 

@@ -147,7 +147,12 @@ def test_only_launchers_point_at_a_vmi() -> None:
     launcher = make(Pod, metadata={"labels": labels}, spec={"nodeName": "n1"})
     assert list(launcher.links()) == [("node", "n1"), ("vmi", "u1")]
     other = make(Pod, metadata={"labels": labels | {"kubevirt.io": "virt-handler"}}, spec={"nodeName": "n1"})
-    assert list(other.links()) == [("node", "n1"), ("component", "virt-handler"), ("components", "")]
+    assert list(other.links()) == [
+        ("node", "n1"),
+        ("component", "virt-handler"),
+        ("component on", "n1"),
+        ("components", ""),
+    ]
 
 
 def test_a_migration_points_at_its_vmi_and_is_unfinished_until_it_ends() -> None:
