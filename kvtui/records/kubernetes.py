@@ -194,8 +194,8 @@ class Pod(Record):
     status: PodStatus = msgspec.field(default_factory=PodStatus)
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """To its node; a launcher to the uid of its VMI, a pod of KubeVirt's or CDI's own to its component and once more
-        to its node, among the few that are such there.
+        """To its node; a launcher to the uid of its VMI; a pod of KubeVirt's or CDI's own to its component, and once
+        more to its node, among the few such there.
         """
         if self.spec.node_name:
             yield "node", self.spec.node_name
