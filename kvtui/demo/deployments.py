@@ -87,9 +87,9 @@ def _progress(deployment: Object, status: Object, count: Count, *, moved: bool, 
     before = condition({"status": status}, "Progressing") or {}
     if count.all == count.updated == count.ready == wanted:
         return "Progressing", "True", _THROUGH, f'ReplicaSet "{name}" has successfully progressed.'
-    if before and f'"{name}"' not in before["message"]:
+    if before and f'"{name}"' not in (before.get("message") or ""):
         return "Progressing", "True", "NewReplicaSetCreated", f'Created new replica set "{name}"'
-    if before and before["reason"] == _THROUGH and count.all == count.updated:
+    if before.get("reason") == _THROUGH and count.all == count.updated:
         return None
     if moved:
         return "Progressing", "True", "ReplicaSetUpdated", f'ReplicaSet "{name}" is progressing.'
@@ -105,9 +105,10 @@ def _tell(status: Object, told: _Told, now: str) -> None:
     """Set a condition: its transition is that of its status, its update that of its reason."""
     type_, state, reason, message = told
     old = condition({"status": status}, type_)
-    if old is not None and (old["status"], old["reason"], old["message"]) == (state, reason, message):
+    # Whoever wrote it may have left out all but type and status.
+    if old is not None and (old["status"], old.get("reason"), old.get("message")) == (state, reason, message):
         return
-    since = old["lastTransitionTime"] if old is not None and old["status"] == state else now
+    since = old.get("lastTransitionTime", now) if old is not None and old["status"] == state else now
     times = {"lastTransitionTime": since, "lastUpdateTime": now}
     kept = [item for item in status["conditions"] if item["type"] != type_]
     status["conditions"] = [*kept, {**times, "message": message, "reason": reason, "status": state, "type": type_}]

@@ -60,6 +60,22 @@ def test_crashing_pods_make_it_unavailable_once_and_its_rollout_stays_through() 
     }
 
 
+def test_conditions_that_somebody_wrote_without_reason_and_message_are_written_anew(world: World) -> None:
+    def forget(workload: Object) -> None:
+        workload["status"]["conditions"] = [
+            {"type": "Available", "status": "True"},
+            {"type": "Progressing", "status": "True"},
+        ]
+
+    edit(world, kinds.DEPLOYMENT, "shop", "cart-api", forget)
+    world.advance(5.0)
+    assert told(world, "shop", "cart-api") == {
+        "Available": ("True", "MinimumReplicasAvailable"),
+        "Progressing": ("True", "NewReplicaSetAvailable"),
+    }
+    assert world.failures.told == set()
+
+
 def test_a_new_template_is_rolled_out_while_enough_pods_stay_ready(world: World) -> None:
     edit(world, kinds.DEPLOYMENT, "shop", "cart-api", give_memory)
     for _ in range(60):
