@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections import defaultdict
 from itertools import zip_longest
 from pathlib import Path
@@ -15,6 +16,11 @@ SECONDS = Path(__file__).parent / "data" / "seconds.txt"
 """How long the files of tests take. It decides which of them start first, so it need not be exact."""
 _FEW = 1.0
 """Seconds that files are not noted for, and that one which is not there is taken to need."""
+
+# Whatever the surroundings say: hundreds of short-lived programs would else compile all of kvtui, each anew, and every
+# worker all tests.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # A machine that is busy with other tests is slow, not wrong. In CI the examples are the same for every run of the same
 # tests, so that a change is judged by what it changed; at home they are new each time.
