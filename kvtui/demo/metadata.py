@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 Object = dict[str, Any]
-"""One API object as decoded JSON. The storage hands out private copies: change them freely."""
+"""One API object as decoded JSON. The storage hands out private copies, free to change, but where one only peeks."""
 
 _BUILT_IN = frozenset(
     {

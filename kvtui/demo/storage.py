@@ -10,6 +10,7 @@ import random
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from kvtui.demo.changes import Change, ChangeLog, ChangeType
 from kvtui.demo.metadata import (
@@ -61,6 +62,7 @@ class Storage:
         self._dependents: dict[str, dict[tuple[Kind, Key], None]] = {}
         self._known: set[tuple[str, str]] = set()
         self._log = ChangeLog(log_size, self.revision)
+        self._decoded = lru_cache(maxsize=512)(decode)
 
     def create(self, kind: Kind, obj: Object) -> Object:
         """Store a new object: uid, creationTimestamp, generation 1, resourceVersion and generateName are filled in.
@@ -123,6 +125,11 @@ class Storage:
         row = self._table(kind).rows.get((namespace if kind.namespaced else "", name))
         return None if row is None else decode(row.raw)
 
+    def peek(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """As `find`, for who only looks: the object is shared with all others who do, so it must never be changed."""
+        row = self._table(kind).rows.get((namespace if kind.namespaced else "", name))
+        return None if row is None else self._decoded(row.raw)
+
     def raw(self, kind: Kind, namespace: str, name: str) -> Stored:
         """One object as stored bytes with its index. Raises StorageError 404 NotFound."""
         return self._row(kind, namespace, name)
@@ -175,7 +182,7 @@ class Storage:
         """
         meta = metadata_of(kind, obj)
         row = self._row(kind, meta.namespace, meta.name)
-        present = decode(row.raw)
+        present = self._decoded(row.raw)
         if meta.uid and meta.uid != row.uid:
             why = f"Precondition failed: UID in precondition: {meta.uid}, UID in object meta: {row.uid}"
             raise conflict(kind, meta.name, why)
@@ -190,9 +197,10 @@ class Storage:
             if kind.group == "" and not isinstance(fresh.get("status"), dict):
                 # A typed kind has a status, be it empty.
                 fresh["status"] = {}
-        written = self._replace(row, present, fresh)
+        self._replace(row, fresh)
         self._log.deliver()
-        return written
+        # Much of it is the caller's own, or shared.
+        return decode(encode(fresh))
 
     def modify(self, kind: Kind, namespace: str, name: str, change: Callable[[Object], None]) -> Object | None:
         """Let `change` edit spec, metadata and status together, as controllers do; None when the object is gone.
@@ -204,9 +212,9 @@ class Storage:
             return None
         fresh = decode(row.raw)
         change(fresh)
-        written = self._replace(row, decode(row.raw), fresh)
+        self._replace(row, fresh)
         self._log.deliver()
-        return written
+        return fresh
 
     def delete(
         self,
@@ -263,8 +271,9 @@ class Storage:
             fresh["metadata"]["name"] = meta.generate_name[:_LONGEST_BASE] + suffix if meta.generate_name else ""
         return fresh
 
-    def _replace(self, row: Stored, present: Object, fresh: Object) -> Object:
-        """Write `fresh` over the stored object, keeping what the server owns."""
+    def _replace(self, row: Stored, fresh: Object) -> None:
+        """Write `fresh` over the stored object, keeping what the server owns: it is then what is stored."""
+        present = self._decoded(row.raw)
         old = present["metadata"]
         new = fresh["metadata"] = dict(fresh.get("metadata") or {})
         new |= {"name": row.name, "resourceVersion": old["resourceVersion"]}
@@ -280,18 +289,17 @@ class Storage:
             path = "metadata.finalizers"
             raise invalid(row.kind, row.name, path, "FieldValueForbidden", f"{words}[]string{{{listed}}}")
         if fresh == present:
-            return present
+            return
         if row.kind.counts_generations and _desired(row.kind, fresh) != _desired(row.kind, present):
             new["generation"] = old.get("generation", 0) + 1
         if row.deleting and not row.grace and not new.get("finalizers") and not _is_held(row.kind, fresh):
             self._remove(row)
-            return fresh
+            return
         written = self._commit("MODIFIED", row.kind, fresh, row)
         if written.owners != row.owners:
             for owner in row.owners:
                 self._release(owner.uid)
             self._collect(written)
-        return decode(written.raw)
 
     def _delete(
         self, row: Stored, *, uid: str = "", resource_version: str = "", propagation: str, grace: int | None = None
@@ -383,7 +391,7 @@ class Storage:
         meta["ownerReferences"] = [owner for owner in meta["ownerReferences"] if owner.get("uid") not in uids]
         if not meta["ownerReferences"]:
             del meta["ownerReferences"]
-        self._replace(row, decode(row.raw), fresh)
+        self._replace(row, fresh)
 
     def _release(self, uid: str) -> None:
         """Let an owner in foreground deletion go when no dependent blocks it any more."""
@@ -392,7 +400,7 @@ class Storage:
         row = self._by_uid[uid]
         fresh = decode(row.raw)
         fresh["metadata"]["finalizers"].remove(FOREGROUND)
-        self._replace(row, decode(row.raw), fresh)
+        self._replace(row, fresh)
 
     def _dependents_of(self, uid: str) -> Iterator[Stored]:
         """The dependents there are now; those that go while this is read are left out."""
@@ -446,8 +454,7 @@ class Storage:
 
 def with_status(obj: Object, source: Object) -> Object:
     """`obj`, its metadata free to change, with the status of `source`, or without one."""
-    merged = {name: value for name, value in obj.items() if name != "status"}
-    merged["metadata"] = dict(obj["metadata"])
+    merged = {name: value for name, value in obj.items() if name != "status"} | {"metadata": dict(obj["metadata"])}
     if "status" in source:
         merged["status"] = source["status"]
     return merged

@@ -71,14 +71,20 @@ def test_something_happens_every_few_seconds(world: World) -> None:
     assert len(changes) < 600 * 20
 
 
-def test_same_seed_same_world() -> None:
-    first, second = World(20, 7, START), World(20, 7, START)
-    assert first.storage.revision == second.storage.revision
-    assert first.storage.list(kinds.VMI) == second.storage.list(kinds.VMI)
+@pytest.fixture(scope="module")
+def seventh() -> World:
+    """The cluster of another seed."""
+    return World(20, 7, START)
 
 
-def test_two_clusters_of_one_seed_have_the_same_names_and_no_uid_in_common() -> None:
-    worlds = (World(20, 7, START), World(20, 7, START + timedelta(minutes=10)))
+def test_same_seed_same_world(seventh: World) -> None:
+    again = World(20, 7, START)
+    assert seventh.storage.revision == again.storage.revision
+    assert seventh.storage.list(kinds.VMI) == again.storage.list(kinds.VMI)
+
+
+def test_two_clusters_of_one_seed_have_the_same_names_and_no_uid_in_common(seventh: World) -> None:
+    worlds = (seventh, World(20, 7, START + timedelta(minutes=10)))
     metas = [[vm["metadata"] for vm in world.storage.list(kinds.VM)] for world in worlds]
     first, second = ({meta["name"] for meta in part} for part in metas)
     assert first == second

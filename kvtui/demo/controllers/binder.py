@@ -39,13 +39,13 @@ class VolumeBinder(Controller):
     def _consumed(self, change: Change) -> Iterable[Key]:
         if change.type != "MODIFIED":
             return ()
-        pod = self.storage.find(kinds.POD, change.namespace, change.name)
+        pod = self.storage.peek(kinds.POD, change.namespace, change.name)
         if pod is None or pod["status"].get("phase") != "Pending" or not pod["spec"].get("nodeName"):
             return ()
         keys = []
         for volume in pod["spec"].get("volumes", ()):
             claim = volume.get("persistentVolumeClaim", {}).get("claimName")
-            found = self.storage.find(kinds.PVC, change.namespace, claim) if claim else None
+            found = self.storage.peek(kinds.PVC, change.namespace, claim) if claim else None
             if found and found.get("status", {}).get("phase") != "Bound":
                 select_node(self, found, pod["spec"]["nodeName"])
                 keys.append((change.namespace, claim))
@@ -53,7 +53,7 @@ class VolumeBinder(Controller):
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Bind one claim, or say what it waits for."""
-        claim = self.storage.find(kinds.PVC, namespace, name)
+        claim = self.storage.peek(kinds.PVC, namespace, name)
         if claim is None or deleting(claim):
             return
         if claim.get("status", {}).get("phase") in ("Bound", "Lost"):
@@ -61,7 +61,7 @@ class VolumeBinder(Controller):
         if claim["spec"].get("dataSourceRef"):
             # A populator gives it its volume.
             return
-        storage_class = self.storage.find(kinds.STORAGE_CLASS, "", claim["spec"].get("storageClassName", ""))
+        storage_class = self.storage.peek(kinds.STORAGE_CLASS, "", claim["spec"].get("storageClassName", ""))
         if storage_class is None:
             self._remind(claim, "Warning", "ProvisioningFailed", _no_class(claim))
             return

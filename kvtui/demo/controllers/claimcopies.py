@@ -19,12 +19,12 @@ class ClaimCopies(Populator):
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Take one copy a step on."""
-        claim = self.storage.find(kinds.PVC, namespace, name)
+        claim = self.storage.peek(kinds.PVC, namespace, name)
         notes = claim["metadata"].get("annotations", {}) if claim else {}
         if claim is None or deleting(claim) or CLONE_REQUEST not in notes or notes.get(CLONE_PHASE) == "Succeeded":
             return
         space, _, source = notes[CLONE_REQUEST].partition("/")
-        found = self.storage.find(kinds.PVC, space, source)
+        found = self.storage.peek(kinds.PVC, space, source)
         if found is None or found.get("status", {}).get("phase") != "Bound":
             self._mark(claim, "")
             told = f"The source pvc {source} doesn't exist"

@@ -57,7 +57,7 @@ class AccessCredentials(Controller):
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Bring what is new in the Secrets of an instance into its guest."""
-        vmi = self.storage.find(kinds.VMI, namespace, name)
+        vmi = self.storage.peek(kinds.VMI, namespace, name)
         if vmi is None or deleting(vmi) or vmi["status"].get("phase") != "Running" or not secrets_of(vmi):
             return
         key, uid = (namespace, name), vmi["metadata"]["uid"]

@@ -35,13 +35,13 @@ class DataVolumes(Controller):
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Take one DataVolume a step on."""
-        volume = self.storage.find(kinds.DATA_VOLUME, namespace, name)
+        volume = self.storage.peek(kinds.DATA_VOLUME, namespace, name)
         if volume is None or deleting(volume):
             return
         phase = volume.get("status", {}).get("phase", "")
         if phase in ("Succeeded", "Failed"):
             return
-        claim = self.storage.find(kinds.PVC, namespace, name)
+        claim = self.storage.peek(kinds.PVC, namespace, name)
         if claim is None:
             self._make_claim(volume)
             return

@@ -30,7 +30,7 @@ class Evacuation(Controller):
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Make a migration for a marked instance that has none."""
-        vmi = self.storage.find(kinds.VMI, namespace, name)
+        vmi = self.storage.peek(kinds.VMI, namespace, name)
         if vmi is None or deleting(vmi) or vmi["status"].get("phase") != "Running":
             return
         marked = vmi["status"].get("evacuationNodeName")

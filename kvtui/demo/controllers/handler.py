@@ -40,7 +40,7 @@ class Handler(Controller):
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Start a guest that was handed over, and wait for its agent."""
-        vmi = self.storage.find(kinds.VMI, namespace, name)
+        vmi = self.storage.peek(kinds.VMI, namespace, name)
         if vmi is None or not self.world.nodes.is_handled(vmi["status"].get("nodeName", "")):
             return
         phase = vmi["status"].get("phase")

@@ -39,7 +39,7 @@ class Importer(Populator):
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Take the import into one claim a step on."""
-        claim = self.storage.find(kinds.PVC, namespace, name)
+        claim = self.storage.peek(kinds.PVC, namespace, name)
         if claim is None or deleting(claim):
             return
         notes = claim["metadata"].get("annotations", {})
@@ -53,7 +53,7 @@ class Importer(Populator):
         if worker is None or worker.get("status", {}).get("phase") != "Bound":
             return
         pod_name = f"importer-{worker['metadata']['name']}"
-        pod = self.storage.find(kinds.POD, namespace, pod_name)
+        pod = self.storage.peek(kinds.POD, namespace, pod_name)
         if pod is None:
             env = {"IMPORTER_SOURCE": source, "IMPORTER_ENDPOINT": notes.get(PREFIX + "import.endpoint", "")}
             self.storage.create(kinds.POD, worker_pod(claim, worker, pod_name, "importer", env))

@@ -42,7 +42,7 @@ class Interfaces(Controller):
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Take the interfaces of one instance a step on."""
-        vm, vmi = (self.storage.find(kind, namespace, name) for kind in (kinds.VM, kinds.VMI))
+        vm, vmi = (self.storage.peek(kind, namespace, name) for kind in (kinds.VM, kinds.VMI))
         if vm is None or vmi is None or deleting(vmi) or not is_owned_by(vmi, vm):
             return
         if vmi["status"].get("phase") != "Running":

@@ -32,7 +32,7 @@ class Kubelet(Controller):
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Take the pod one step on."""
-        pod = self.storage.find(kinds.POD, namespace, name)
+        pod = self.storage.peek(kinds.POD, namespace, name)
         if pod is None or not pod["spec"].get("nodeName"):
             return
         if not self.world.nodes.answers(pod["spec"]["nodeName"]):

@@ -70,7 +70,7 @@ class LiveUpdates(Controller):
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Mark what is to grow, migrate what is marked, and take the mark off what has moved."""
-        vm, vmi = self.storage.find(kinds.VM, namespace, name), self.storage.find(kinds.VMI, namespace, name)
+        vm, vmi = self.storage.peek(kinds.VM, namespace, name), self.storage.peek(kinds.VMI, namespace, name)
         if vm is None or vmi is None or deleting(vmi) or vmi["status"].get("phase") != "Running":
             return
         live = cluster_configuration(self.world).get("vmRolloutStrategy") == "LiveUpdate"

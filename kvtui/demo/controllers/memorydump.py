@@ -28,7 +28,7 @@ class MemoryDumps(Controller):
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Take the dump of one machine a step on."""
-        vm = self.storage.find(kinds.VM, namespace, name)
+        vm = self.storage.peek(kinds.VM, namespace, name)
         request = vm.get("status", {}).get("memoryDumpRequest") if vm is not None else None
         if vm is None or not request or deleting(vm):
             return

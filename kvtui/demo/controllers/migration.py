@@ -75,12 +75,12 @@ class Migrations(Controller):
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Take one migration a step on."""
-        job = self.storage.find(kinds.VMIM, namespace, name)
+        job = self.storage.peek(kinds.VMIM, namespace, name)
         if job is None:
             for keys in self._of_instance.values():
                 keys.discard((namespace, name))
             return
-        vmi = self.storage.find(kinds.VMI, namespace, job["spec"]["vmiName"])
+        vmi = self.storage.peek(kinds.VMI, namespace, job["spec"]["vmiName"])
         self._of_instance.setdefault((namespace, job["spec"]["vmiName"]), set()).add((namespace, name))
         phase = job.get("status", {}).get("phase", "")
         if phase in FINAL:
@@ -174,7 +174,7 @@ class Migrations(Controller):
             phase = other.get("status", {}).get("phase", "")
             if phase in _ACTIVE:
                 total += 1
-                instance = self.storage.find(kinds.VMI, other["metadata"]["namespace"], other["spec"]["vmiName"])
+                instance = self.storage.peek(kinds.VMI, other["metadata"]["namespace"], other["spec"]["vmiName"])
                 outbound[instance["status"].get("nodeName", "") if instance else ""] += 1
             elif phase == "Pending" and other["metadata"]["uid"] != job["metadata"]["uid"]:
                 waiting.append(other)
@@ -308,7 +308,7 @@ class Migrations(Controller):
 
     def _pods(self, vmi: Object) -> list[Object]:
         owned = self.storage.owned(vmi["metadata"]["uid"])
-        found = [self.storage.find(kind, space, name) for kind, space, name in owned if kind is kinds.POD]
+        found = [self.storage.peek(kind, space, name) for kind, space, name in owned if kind is kinds.POD]
         return sorted((pod for pod in found if pod), key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
     def _target(self, job: Object, vmi: Object) -> Object | None:

@@ -44,7 +44,7 @@ class Populator(Controller):
             self._choose_node(claim)
             return claim
         name = prime_name(meta["uid"])
-        found = self.storage.find(kinds.PVC, meta["namespace"], name)
+        found = self.storage.peek(kinds.PVC, meta["namespace"], name)
         if found is None:
             self.storage.create(kinds.PVC, _prime(claim, name))
         return found
@@ -64,7 +64,7 @@ class Populator(Controller):
         notes = claim["metadata"].get("annotations", {})
         if SELECTED_NODE in notes or PREFIX + "bind.immediate.requested" in notes:
             return False
-        found = self.storage.find(kinds.STORAGE_CLASS, "", claim["spec"].get("storageClassName", ""))
+        found = self.storage.peek(kinds.STORAGE_CLASS, "", claim["spec"].get("storageClassName", ""))
         return found is not None and found["volumeBindingMode"] == "WaitForFirstConsumer"
 
     def rebind(self, claim: Object, worker: Object) -> None:

@@ -36,7 +36,7 @@ class Protection(Controller):
     def reconcile(self, namespace: str, name: str) -> None:
         """Take the finalizer off one that is deleted, if nothing uses it."""
         kind, finalizer = (kinds.PVC, CLAIM_FINALIZER) if namespace else (kinds.PV, VOLUME_FINALIZER)
-        found = self.storage.find(kind, namespace, name)
+        found = self.storage.peek(kind, namespace, name)
         if found is None or not deleting(found):
             return
         used = self._is_mounted(namespace, name) if namespace else found.get("status", {}).get("phase") == "Bound"

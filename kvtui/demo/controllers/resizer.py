@@ -22,14 +22,14 @@ class Resizer(Controller):
         """Claims, and those of a pod that has begun to run: the file system of its volumes may have to grow."""
         if change.kind is kinds.PVC:
             return ((change.namespace, change.name),)
-        pod = self.storage.find(kinds.POD, change.namespace, change.name) if change.type == "MODIFIED" else None
+        pod = self.storage.peek(kinds.POD, change.namespace, change.name) if change.type == "MODIFIED" else None
         if pod is None or pod.get("status", {}).get("phase") != "Running":
             return ()
         return [(change.namespace, name) for name in claims_of_pod(pod)]
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Let one claim grow a step."""
-        claim = self.storage.find(kinds.PVC, namespace, name)
+        claim = self.storage.peek(kinds.PVC, namespace, name)
         if claim is None or deleting(claim) or claim.get("status", {}).get("phase") != "Bound":
             return
         wanted = claim["spec"].get("resources", {}).get("requests", {}).get("storage", "0")

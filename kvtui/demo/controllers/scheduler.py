@@ -163,7 +163,7 @@ class Scheduler(Controller):
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Bind the pod to the best node, or say why it cannot be."""
-        pod = self.storage.find(kinds.POD, namespace, name)
+        pod = self.storage.peek(kinds.POD, namespace, name)
         if pod is None or pod["spec"].get("nodeName") or deleting(pod):
             self._waiting.discard((namespace, name))
             return
@@ -201,7 +201,7 @@ class Scheduler(Controller):
             claim = volume.get("persistentVolumeClaim", {}).get("claimName")
             if not claim:
                 continue
-            found = self.storage.find(kinds.PVC, pod["metadata"]["namespace"], claim)
+            found = self.storage.peek(kinds.PVC, pod["metadata"]["namespace"], claim)
             total = len(self._nodes)
             if found is None:
                 return f'0/{total} nodes are available: persistentvolumeclaim "{claim}" not found. not found'

@@ -65,7 +65,7 @@ class Snapshots(CopyController):
 
     def _waiting(self, namespace: str, machine: str) -> list[Key]:
         rows = self.storage.raw_list(kinds.SNAPSHOT, namespace)
-        found = (self.storage.find(kinds.SNAPSHOT, namespace, row.name) for row in rows)
+        found = (self.storage.peek(kinds.SNAPSHOT, namespace, row.name) for row in rows)
         return [
             (namespace, snapshot["metadata"]["name"])
             for snapshot in found

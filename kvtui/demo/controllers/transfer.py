@@ -49,7 +49,7 @@ class Transfers(Controller):
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Take one migration's copy a step on."""
-        vmi = self.storage.find(kinds.VMI, namespace, name)
+        vmi = self.storage.peek(kinds.VMI, namespace, name)
         move = vmi["status"].get("migrationState", {}) if vmi else {}
         if vmi is None or not move.get("targetNode") or move.get("endTimestamp"):
             self.running.pop((namespace, name), None)

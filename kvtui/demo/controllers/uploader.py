@@ -28,7 +28,7 @@ class Uploader(Populator):
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Take the upload into one claim a step on."""
-        claim = self.storage.find(kinds.PVC, namespace, name)
+        claim = self.storage.peek(kinds.PVC, namespace, name)
         if claim is None or deleting(claim):
             return
         notes = claim["metadata"].get("annotations", {})
@@ -38,7 +38,7 @@ class Uploader(Populator):
         if worker is None or worker.get("status", {}).get("phase") != "Bound":
             return
         pod_name = f"cdi-upload-{worker['metadata']['name']}"
-        pod = self.storage.find(kinds.POD, namespace, pod_name)
+        pod = self.storage.peek(kinds.POD, namespace, pod_name)
         if pod is None:
             self.storage.create(kinds.POD, worker_pod(claim, worker, pod_name, "cdi-upload-server", {}))
             self.note(claim, {"pod.phase": "Pending", "pod.ready": "false", "uploadPodName": pod_name})

@@ -62,7 +62,7 @@ class VirtualMachines(Controller):
         vm = self.storage.find(kinds.VM, namespace, name)
         if vm is None:
             return
-        vmi = self.storage.find(kinds.VMI, namespace, name)
+        vmi = self.storage.peek(kinds.VMI, namespace, name)
         if vmi and not is_owned_by(vmi, vm):
             vmi = None
         if deleting(vm):
@@ -94,7 +94,7 @@ class VirtualMachines(Controller):
         meta = vm["metadata"]
         for template in vm["spec"].get("dataVolumeTemplates", ()):
             name = template["metadata"]["name"]
-            if self.storage.find(kinds.DATA_VOLUME, meta["namespace"], name):
+            if self.storage.peek(kinds.DATA_VOLUME, meta["namespace"], name):
                 continue
             claim = self.storage.find(kinds.PVC, meta["namespace"], name)
             if claim and POPULATED_FOR not in claim["metadata"].get("annotations", {}):
@@ -125,8 +125,8 @@ class VirtualMachines(Controller):
             self._claims.setdefault((namespace, claim), set()).add((namespace, name))
             found.append(
                 (
-                    self.storage.find(kinds.DATA_VOLUME, namespace, claim),
-                    self.storage.find(kinds.PVC, namespace, claim),
+                    self.storage.peek(kinds.DATA_VOLUME, namespace, claim),
+                    self.storage.peek(kinds.PVC, namespace, claim),
                 )
             )
         for volume, _ in found:

@@ -60,7 +60,7 @@ class VirtualMachineInstances(Controller):
 
     def reconcile(self, namespace: str, name: str) -> None:
         """Take one instance a step on."""
-        vmi = self.storage.find(kinds.VMI, namespace, name)
+        vmi = self.storage.peek(kinds.VMI, namespace, name)
         if vmi is None:
             return
         pods = self._pods(vmi)
@@ -77,7 +77,7 @@ class VirtualMachineInstances(Controller):
     def _pods(self, vmi: Object) -> list[Object]:
         """The instance's launcher pods, oldest first."""
         owned = self.storage.owned(vmi["metadata"]["uid"])
-        found = [self.storage.find(kind, space, name) for kind, space, name in owned if kind is kinds.POD]
+        found = [self.storage.peek(kind, space, name) for kind, space, name in owned if kind is kinds.POD]
         return sorted((pod for pod in found if pod), key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
     # From nothing to a pod
