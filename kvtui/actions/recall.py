@@ -8,7 +8,7 @@ from typing import Final
 
 from kvtui.audit import AuditLog, Entry, join_acts
 from kvtui.backends.base import Archive, Chronicle, Reader
-from kvtui.errors import AbsentError, ForbiddenError, KvtuiError
+from kvtui.errors import AbsentError, ForbiddenError, KvtuiError, UnservedError
 from kvtui.fleet import Fleet
 from kvtui.joins.involved import Layer, Owners, involve
 from kvtui.joins.moments import (
@@ -233,11 +233,10 @@ class Recall:
             async with limit:
                 try:
                     self._pasts[ref] = version, await archive.fetch_past(ref)
-                except AbsentError:
-                    # It went meanwhile, or is of a kind that only we know.
-                    return
                 except KvtuiError as error:
-                    self._complain(f"who wrote {ref.kind} objects", error)
+                    if not isinstance(error, AbsentError) or isinstance(error, UnservedError):
+                        self._complain(f"who wrote {ref.kind} objects", error)
+                    # Else it went meanwhile.
 
         wanted: list[Coroutine[object, object, None]] = []
         for ref in self._involved:

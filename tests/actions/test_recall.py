@@ -10,7 +10,7 @@ import pytest
 
 from kvtui.actions.recall import Recall
 from kvtui.audit import Act, AuditLog
-from kvtui.errors import ForbiddenError
+from kvtui.errors import AbsentError, ForbiddenError, UnservedError
 from kvtui.model import Feed, FeedState, Platform, Ref
 from kvtui.records.base import Record
 from kvtui.records.kubernetes import Claim, Event, Pod
@@ -93,6 +93,17 @@ async def test_layers_that_are_forbidden_and_requests_that_fail_are_one_sentence
     past.moments()
     assert f"{NAME}: Node, StorageClass forbidden to this account" in past.notes
     assert "who wrote VirtualMachine objects: forbidden to this account" in past.notes
+    assert past.troubled
+
+
+async def test_a_kind_that_cannot_be_read_is_said_and_an_object_that_went_is_not(stage: Stage, tmp_path: Path) -> None:
+    stage.backend.pasts["VirtualMachine/dv-1"] = UnservedError("kubevirt.io is not installed", code=404)
+    stage.backend.pasts["PersistentVolumeClaim/dv-1-root"] = AbsentError("there is no such claim", code=404)
+    past = recall(stage, tmp_path)
+    await past.look()
+    assert [note for note in past.notes if "who wrote" in note] == [
+        "who wrote VirtualMachine objects: kubevirt.io is not installed"
+    ]
     assert past.troubled
 
 

@@ -117,3 +117,16 @@ def test_what_kubectl_and_kvtui_change_is_told_with_who_and_which_fields(run: Ru
     assert written["metadata written by kubectl-label"] == "metadata.labels.tier"
     assert written["spec written by kubectl-edit"] == "spec.runStrategy"
     assert written["spec written by kvtui"] == "spec.template.spec.domain.memory.guest"
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+@pytest.mark.parametrize("kind", ["apiservice", "application", "cdi", "deployment", "kubevirt", "machine", "quota"])
+def test_who_wrote_an_object_of_any_kind_is_told(run: Run, kubeconfig: str, kind: str) -> None:
+    row = json.loads(run("get", f"{kind}s", "-o", "json")[1])[0]
+    plural = {"machine": "machines.cluster.x-k8s.io", "quota": "resourcequotas"}.get(kind, kind)
+    where = ("-n", row["namespace"]) if row["namespace"] else ()
+    command = ("kubectl", "--kubeconfig", kubeconfig, *where, "annotate", plural, row["name"], "ticket=4711")
+    subprocess.run(command, check=True, capture_output=True, timeout=30.0)
+    path = f"{row['namespace']}/{row['name']}" if row["namespace"] else row["name"]
+    written = {one["what"]: one["detail"] for one in moments(run, f"{kind}/{path}") if one["source"] == "write"}
+    assert written["metadata written by kubectl-annotate"] == "metadata.annotations.ticket"

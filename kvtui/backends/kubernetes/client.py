@@ -227,11 +227,8 @@ class KubernetesBackend:
 
     async def fetch(self, ref: Ref) -> dict[str, object]:
         """The whole object as the API serves it, secrets masked. Raises BackendError."""
-        group, versions, plural = self._place(ref.kind)
-        version = (await self._discovery.versions(group, versions))[0]
-        path = object_path(group, version, plural, ref.namespace, ref.name)
         # Megabytes take a while: in a thread, so that the screen goes on.
-        return await asyncio.to_thread(_shown, await self._server.request("GET", path))
+        return await asyncio.to_thread(_shown, await self._server.request("GET", await self._find_path(ref)))
 
     async def fetch_events(self, ref: Ref) -> Sequence[Record]:
         """The events about the object, whatever reported them. Raises BackendError."""
@@ -256,8 +253,7 @@ class KubernetesBackend:
 
     async def fetch_past(self, ref: Ref) -> Past:
         """Who wrote an object and when, and when its containers began and ended. Raises BackendError."""
-        _, path = await find_path(self._discovery, ref)
-        return await asyncio.to_thread(decode, await self._server.request("GET", path), Past)
+        return await asyncio.to_thread(decode, await self._server.request("GET", await self._find_path(ref)), Past)
 
     async def fetch_pods(self, namespace: str, selector: str) -> Sequence[Pod]:
         """The pods of a namespace with some labels. Raises BackendError."""
@@ -398,6 +394,11 @@ class KubernetesBackend:
     def follow_log(self, ref: Ref, *, container: str = "", tail: int = 500, follow: bool = True) -> AsyncIterator[str]:
         """Lines of a pod's log, cleaned."""
         return follow_log(self._server, ref, container=container, tail=tail, follow=follow)
+
+    async def _find_path(self, ref: Ref) -> str:
+        group, versions, plural = self._place(ref.kind)
+        version = (await self._discovery.versions(group, versions))[0]
+        return object_path(group, version, plural, ref.namespace, ref.name)
 
     def _place(self, kind: str) -> Place:
         source = self._sources.get(kind)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from kvtui.backends.kubernetes.discovery import Discovery, object_path
-from kvtui.errors import AbsentError
+from kvtui.errors import UnservedError
 from kvtui.model import Ref
 
 _SUBRESOURCES: Final = "subresources.kubevirt.io"
@@ -52,11 +52,11 @@ PLACES: Final = {
 
 
 def find_place(kind: str) -> Place:
-    """Where a kind is served. Raises AbsentError for one that kvtui does not know."""
+    """Where a kind is served. Raises UnservedError for one that kvtui does not know."""
     try:
         return PLACES[kind]
     except KeyError:
-        raise AbsentError(f"kvtui does not know where {kind} objects are served") from None
+        raise UnservedError(f"kvtui does not know where {kind} objects are served") from None
 
 
 async def find_path(discovery: Discovery, ref: Ref) -> tuple[str, str]:
