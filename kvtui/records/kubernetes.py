@@ -122,6 +122,8 @@ class Container(Struct):
     """One container of a pod."""
 
     name: str = ""
+    restart_policy: str = ""
+    """Of an init container: ``Always`` where it goes on beside the others."""
     resources: Requests = msgspec.field(default_factory=Requests)
 
 

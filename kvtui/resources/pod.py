@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kvtui.model import Cell, Health, Ref, Tone, Usage
+from kvtui.records.base import is_true
 from kvtui.records.kubernetes import ContainerStatus, Pod
 from kvtui.resources import sources
 from kvtui.resources.base import Column, Resource, itself
@@ -42,7 +43,8 @@ def _health(row: PodRow, _now: float) -> Health:
         return Health(Tone.BAD, pod.status.phase or "Unreadable", f"cannot be read in full: {pod.fault}")
     if pod.metadata.deletion_timestamp:
         return Health(Tone.BUSY, "Terminating")
-    for status in pod.status.init_container_statuses:
+    began = is_true(pod.status.conditions, "Initialized")
+    for status in pod.status.init_container_statuses if not began else ():
         word, reason = _trouble(status)
         if word:
             tone = Tone.BUSY if word in _STARTING else Tone.BAD
@@ -74,16 +76,24 @@ def _phase_health(pod: Pod) -> Health:
     return Health(tones.get(phase, Tone.BAD), pod.status.reason or words.get(phase, phase), pod.status.message)
 
 
+def _lasting(pod: Pod) -> list[ContainerStatus]:
+    """How those fare that are to run as long as the pod does: kubectl counts them alone."""
+    beside = {one.name for one in pod.spec.init_containers if one.restart_policy == "Always"}
+    return [*pod.status.container_statuses, *(one for one in pod.status.init_container_statuses if one.name in beside)]
+
+
 def _ready(row: PodRow, _now: float) -> Cell:
-    statuses = row.pod.status.container_statuses
+    spec = row.pod.spec
+    statuses = _lasting(row.pod)
     ready = sum(status.ready for status in statuses)
-    whole = len(row.pod.spec.containers) or len(statuses)
+    beside = sum(one.restart_policy == "Always" for one in spec.init_containers)
+    whole = len(spec.containers) + beside or len(statuses)
     tone = Tone.WARN if ready < whole and row.pod.status.phase == "Running" else None
     return Cell(f"{ready}/{whole}", tone, ready - whole)
 
 
 def _restarts(row: PodRow, _now: float) -> Cell:
-    count = sum(status.restart_count for status in row.pod.status.container_statuses)
+    count = sum(status.restart_count for status in _lasting(row.pod))
     return number_cell(count, str(count))
 
 

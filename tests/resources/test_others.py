@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kvtui.model import Finding, Health, Severity, Tone, Usage
-from kvtui.resources import datavolume, migration, node, pvc
+from kvtui.resources import datavolume, migration, node, pod, pvc
 from kvtui.resources.base import AnyResource
 from kvtui.resources.verdicts import worsen
 from kvtui.store import SetUsage, Store
@@ -233,3 +233,35 @@ def test_a_cordon_says_what_stays(vms: int, words: str) -> None:
 def test_a_claim_names_the_vm_that_uses_it() -> None:
     said = texts(pvc.RESOURCE, only_row(pvc.RESOURCE, machine_store("unbound")))
     assert (said["NAME"], said["STATUS"], said["VM"]) == ("db-1-data", "Pending", "db-1")
+
+
+# Pods ----------------------------------------------------------------------------------------------------------------
+
+
+def launcher(phase: str, exit_code: int, **status: Any) -> dict[str, str]:
+    """What is said of a launcher whose containers have ended; its console log is an init container that goes on."""
+
+    def ended(name: str) -> Object:
+        return {"name": name, "state": {"terminated": {"exitCode": exit_code, "reason": "Error"}}}
+
+    store = store_of([{
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "virt-launcher-db-1-abcde", "namespace": "shop", "uid": "1"},
+        "spec": {"containers": [{"name": "compute"}],
+                 "initContainers": [{"name": "guest-console-log", "restartPolicy": "Always"}, {"name": "disk-init"}]},
+        "status": {"phase": phase, "containerStatuses": [ended("compute")],
+                   "initContainerStatuses": [ended("guest-console-log")], **status},
+    }])  # fmt: skip
+    store.drain()
+    return texts(pod.RESOURCE, only_row(pod.RESOURCE, store))
+
+
+def test_a_launcher_that_failed_is_called_as_kubectl_calls_it() -> None:
+    """Its console log ended with it, long after the pod had begun."""
+    said = launcher("Failed", 1, conditions=[{"type": "Initialized", "status": "True"}])
+    assert (said["READY"], said["STATUS"]) == ("0/2", "Error")
+
+
+def test_a_pod_whose_init_container_fails_has_not_begun() -> None:
+    said = launcher("Pending", 1, conditions=[{"type": "Initialized", "status": "False"}])
+    assert (said["READY"], said["STATUS"]) == ("0/2", "Init:Error")
