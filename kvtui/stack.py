@@ -82,6 +82,8 @@ def tell_stack(
     told = []
     for depth, layer in lines_of(stack):
         finding = _find_worst(view, worst, layer.ref or layer.sought)
+        if layer.past and finding is None:
+            continue
         health = _grade(layer.health or _judge(view, layer.ref, resources, now), finding)
         told.append(ToldLayer(depth, layer, health, finding, layer is stack.base, _tell_age(view, layer.ref, now)))
     return told

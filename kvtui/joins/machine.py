@@ -152,7 +152,7 @@ def _join(view: View, ref: Ref) -> Machine | None:
         vmi,
         launcher,
         view.get(Node, backend, "", vmi.status.node_name) if vmi.status.node_name else None,
-        *_migrations(view, backend, namespace, name),
+        *newest_migrations(view, backend, namespace, name),
         volumes,
         claims,
         view.usage(backend, Pod.KIND, namespace, launcher.metadata.name)
@@ -198,7 +198,9 @@ def current_launcher(view: View, backend: str, vmi: VirtualMachineInstance) -> P
     return found
 
 
-def _migrations(view: View, backend: str, namespace: str, vmi_name: str) -> tuple[Migration | None, Migration | None]:
+def newest_migrations(
+    view: View, backend: str, namespace: str, vmi_name: str
+) -> tuple[Migration | None, Migration | None]:
     """The newest migration of an instance that has not ended, and the newest that has."""
     newest: dict[bool, Migration] = {}
     for _, migration in view.linked(Migration, backend, "vmi", f"{namespace}/{vmi_name}"):

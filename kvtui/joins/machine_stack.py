@@ -12,10 +12,12 @@ from kvtui.joins.disk_stack import disk_layer
 from kvtui.joins.domain_stack import domain_layer, host_layer
 from kvtui.joins.footing import machines_under
 from kvtui.joins.layers import Layer, Walk, missing, tell_blindness, told_once
+from kvtui.joins.machine import current_launcher, newest_migrations
+from kvtui.joins.targets import is_made_for
 from kvtui.model import Health, Ref, Tone
 from kvtui.records.base import find_condition, is_true
 from kvtui.records.kubernetes import Node, Pod
-from kvtui.records.kubevirt import InstanceSpec, Interface, VirtualMachine, VirtualMachineInstance
+from kvtui.records.kubevirt import InstanceSpec, Interface, Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import Domain, Host
 from kvtui.records.networks import Network, NetworkAttachment
 from kvtui.store import View
@@ -26,18 +28,35 @@ _ENDED: Final = frozenset({"Succeeded", "Failed"})
 def machine_layer(
     walk: Walk, backend: str, vm: VirtualMachine | None, vmi: VirtualMachineInstance | None, *, whole: bool
 ) -> Layer:
-    """A VM with its instance, and what that runs in; the `whole` one with disks and networks."""
+    """A VM with its instance, what that runs in, and how it moves; the `whole` one with disks and networks."""
     instance = [_instance_layer(walk, backend, vmi)] if vmi is not None else []
     if vm is None:
         assert vmi is not None
+        moves = _move_layers(walk, vmi.ref(backend), vmi)
         parts = _parts(walk, backend, vmi.metadata.namespace, vmi.spec, vmi) if whole else ()
-        return replace(instance[0], below=(*instance[0].below, *parts))
+        return replace(instance[0], below=(*instance[0].below, *moves, *parts))
     ref = vm.ref(backend)
     if not instance:
         instance = [_no_instance(walk, ref)]
     spec = vmi.spec if vmi is not None else vm.spec.template.spec
     parts = _parts(walk, backend, ref.namespace, spec, vmi) if whole else ()
-    return Layer("VM", ref.path, ref, None, "", (*instance, *parts))
+    return Layer("VM", ref.path, ref, None, "", (*instance, *_move_layers(walk, ref, vmi), *parts))
+
+
+def _move_layers(walk: Walk, ref: Ref, vmi: VirtualMachineInstance | None) -> Iterator[Layer]:
+    """The migration under way of a VM, and the last that failed; not the one whose own stack this is."""
+    view = walk.view
+    under_way, ended = newest_migrations(view, ref.backend, ref.namespace, ref.name)
+    if under_way is not None and walk.enter(under_way.ref(ref.backend)):
+        at = under_way.ref(ref.backend)
+        yield Layer("migration", at.path, at)
+    if ended is not None and ended.status.phase == "Failed" and walk.enter(ended.ref(ref.backend)):
+        at = ended.ref(ref.backend)
+        yield Layer("migration", at.path, at, past=True)
+    state = vmi.status.migration_state if vmi is not None else None
+    blind = tell_blindness(view, ref.backend, Migration)
+    if blind is not None and state is not None and state.in_progress and under_way is None:
+        yield Layer("migration", "", None, blind, sought=Ref(ref.backend, Migration.KIND, ref.namespace, ""))
 
 
 def _instance_layer(walk: Walk, backend: str, vmi: VirtualMachineInstance) -> Layer:
@@ -56,6 +75,8 @@ def _no_launcher(walk: Walk, backend: str, vmi: VirtualMachineInstance) -> Layer
     blind = tell_blindness(walk.view, backend, Pod)
     if blind is not None:
         return Layer("launcher", "", None, blind, sought=Ref(backend, Pod.KIND, vmi.metadata.namespace, ""))
+    if vmi.is_final:
+        return Layer("launcher", "", None, Health(Tone.MUTED, "none"), "it is deleted")
     return Layer("launcher", "", None, Health(Tone.WARN if vmi.is_running else Tone.BUSY, "none known"))
 
 
@@ -79,26 +100,39 @@ def judge_instance(vmi: VirtualMachineInstance) -> Health:
 
 
 def _below_instance(walk: Walk, backend: str, vmi: VirtualMachineInstance) -> Iterator[Layer]:
-    """Its launcher pods: of an instance that moves both, the one that it leaves first; old ones are not told."""
+    """Its launcher pods: of an instance that moves both, the one that it leaves first; of those that have ended only
+    the one that it ended in.
+    """
     view, node = walk.view, vmi.status.node_name
     pods = [
         (ref, pod)
         for ref, pod in view.linked(Pod, backend, "vmi", vmi.metadata.uid)
         if not pod.metadata.annotations.provisioning and pod.status.phase not in _ENDED
     ]
-    moving = vmi.status.migration_state
-    target = moving.target_pod if moving is not None and moving.in_progress else ""
-    pods.sort(key=lambda found: (found[0].name == target, found[1].spec.node_name != node))
+    last = current_launcher(view, backend, vmi) if not pods else None
+    if last is not None:
+        pods = [(last.ref(backend), last)]
+    under_way, _ = newest_migrations(view, backend, vmi.metadata.namespace, vmi.metadata.name)
+    targets = {ref.name for ref, pod in pods if _is_target(pod, vmi, under_way)}
+    pods.sort(key=lambda found: (found[0].name in targets, found[1].spec.node_name != node))
     for ref, pod in pods:
-        role = "launcher" if ref.name != target else "launcher, target"
+        role = "launcher, target" if ref.name in targets else "launcher"
         yield told_once(walk, Layer(role, ref.name, ref), below_pod(walk, backend, pod))
-    if not pods and not vmi.is_final:
+    if not pods:
         yield _no_launcher(walk, backend, vmi)
     if node and all(pod.spec.node_name != node for _, pod in pods):
         yield node_layer(walk, backend, node)
     uuid = vmi.spec.domain.firmware.uuid.lower()
     for ref, domain in view.everywhere(Domain, "uuid", uuid) if uuid else ():
         yield domain_layer(walk, ref, domain)
+
+
+def _is_target(pod: Pod, vmi: VirtualMachineInstance, migration: Migration | None) -> bool:
+    """Whether an instance that moves is to go on in a pod; before the copy begins only the pod tells."""
+    state = vmi.status.migration_state
+    if state is not None and state.in_progress and state.target_pod:
+        return pod.metadata.name == state.target_pod
+    return migration is not None and is_made_for(pod, migration)
 
 
 def below_pod(walk: Walk, backend: str, pod: Pod) -> Iterator[Layer]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from kvtui.joins.cluster_stack import above_node, above_vm, of_cluster, of_cluster_machine
@@ -67,17 +66,20 @@ def has_stack(kind: str) -> bool:
 # VMs of KubeVirt ---------------------------------------------------------------------------------------------------
 
 
-def _of_machine(view: View, ref: Ref) -> Stack | None:
+def _of_machine(view: View, ref: Ref, top: Ref | None = None) -> Stack | None:
+    """A VM; `top` is what stands on it alone and is told by itself."""
     vm = view.get(VirtualMachine, ref.backend, ref.namespace, ref.name)
     vmi = view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
     if vm is None and vmi is None:
         return None
     spec = vmi.spec if vmi is not None else vm.spec.template.spec if vm is not None else InstanceSpec()
     inner = view.everywhere(Node, "uuid", spec.domain.firmware.uuid.lower()) if spec.domain.firmware.uuid else []
-    node = vmi.status.node_name if vmi is not None and not vmi.is_final else ""
+    walk = Walk(view, vmi.status.node_name if vmi is not None and not vmi.is_final else "")
+    if top is not None:
+        walk.enter(top)
     return Stack(
         (*above_vm(view, ref), *(_inner_node(view, at) for at, _ in inner)),
-        machine_layer(Walk(view, node), ref.backend, vm, vmi, whole=True),
+        machine_layer(walk, ref.backend, vm, vmi, whole=True),
     )
 
 
@@ -117,14 +119,20 @@ def _of_pod(view: View, ref: Ref) -> Stack | None:
 
 
 def _of_migration(view: View, ref: Ref) -> Stack | None:
+    """A migration stands on the VM that it moves; the VM bears what it bears at all times."""
     migration = view.find(Migration, ref)
     if migration is None:
         return None
-    stack = _of_machine(view, Ref(ref.backend, VirtualMachineInstance.KIND, ref.namespace, migration.spec.vmi_name))
+    name = migration.spec.vmi_name
+    moved = _of_machine(view, Ref(ref.backend, VirtualMachineInstance.KIND, ref.namespace, name), ref)
+    below = (
+        moved.base
+        if moved is not None
+        else missing(view, VirtualMachineInstance, "VMI", ref.backend, ref.namespace, name)
+    )
     unseen = unseen_nodes(view, ref.backend, "none took its target pod") if ended_without_node(migration) else None
-    if stack is None or unseen is None:
-        return stack
-    return replace(stack, base=replace(stack.base, below=(*stack.base.below, unseen)))
+    layers = (below, unseen) if unseen is not None else (below,)
+    return Stack(moved.above if moved is not None else (), Layer("migration", ref.path, ref, below=layers))
 
 
 def _users(view: View, backend: str, namespace: str, name: str) -> tuple[Layer, ...]:

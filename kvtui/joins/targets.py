@@ -19,11 +19,16 @@ def ended_without_node(migration: Migration) -> bool:
 _PLACED: Final = frozenset({"Scheduled", "PreparingTarget", "TargetReady", "Running"})
 
 
+def is_made_for(pod: Pod, migration: Migration) -> bool:
+    """Whether virt-controller made a pod as the target of a migration (kubevirt-api.md 2.10)."""
+    return pod.metadata.labels.get("kubevirt.io/migrationJobUID") == migration.metadata.uid
+
+
 def find_target_pod(view: View, move: Move) -> Pod | None:
-    """The one that virt-controller made for it (kubevirt-api.md 2.10); None while there is none."""
+    """The one that virt-controller made for it; None while there is none."""
     if move.vmi is None:
         return None
     for _, pod in view.linked(Pod, move.backend, "vmi", move.vmi.metadata.uid):
-        if pod.metadata.labels.get("kubevirt.io/migrationJobUID") == move.migration.metadata.uid:
+        if is_made_for(pod, move.migration):
             return pod
     return None

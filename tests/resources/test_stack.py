@@ -49,7 +49,7 @@ def find(store: Store, ref: Ref) -> Ref:
 
 
 def line(store: Store, ref: Ref, role: str) -> str:
-    return next(one.strip() for one in lines(store, ref) if one.strip().startswith(f"{role} "))
+    return next(one.strip() for one in lines(store, ref) if one.strip().startswith((f"{role} ", f"{role}:")))
 
 
 def depths(store: Store, ref: Ref) -> list[tuple[int, str]]:
