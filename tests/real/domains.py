@@ -14,7 +14,9 @@ from tests.real.line import Line
 
 # Without the check for its timer, which the kernel would find too late on a busy machine.
 # What follows it is for speed.
-_COMMAND_LINE = "console=ttyS0 no_timer_check quiet loglevel=0 nokaslr mitigations=off audit=0 apparmor=0"
+_COMMAND_LINE = (
+    "console=ttyS0 no_timer_check quiet loglevel=0 nokaslr mitigations=off audit=0 apparmor=0 cryptomgr.notests"
+)
 
 
 def domain_xml(
@@ -125,3 +127,13 @@ def running_guest(host: Host, name: str, image: Image, **details: Any) -> Iterat
             # It may have migrated, or its host may have died.
             with suppress(libvirt.libvirtError):
                 end()
+
+
+@contextmanager
+def open_shell(connection: Any, name: str) -> Iterator[Line]:
+    """At the prompt of a guest where somebody is logged in; `connection` should be one of its own."""
+    with Line(connection, name) as line:
+        # The prompt came before the line was open, and none would come by itself.
+        line.type("\r")
+        line.wake()
+        yield line

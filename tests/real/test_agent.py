@@ -17,10 +17,9 @@ from kvtui.model import Ref
 from kvtui.records.libvirt import Address, Domain
 from tests.libvirt.conftest import live, make_backend, until
 from tests.real.conftest import give_up, import_libvirt
-from tests.real.domains import running_guest
+from tests.real.domains import open_shell, running_guest
 from tests.real.hosts import Host
 from tests.real.image import Image
-from tests.real.line import Line
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -78,8 +77,7 @@ async def test_addresses_are_those_that_the_agent_tells(host: Host, image: Image
 
 async def test_a_guest_whose_clock_is_off_says_by_how_much(host: Host, image: Image, tmp_path: Path) -> None:
     guest = running_guest(host, NAME, image, agent=True, network="user")
-    with guest, Line(host.open(), NAME) as line:
-        line.wake()
+    with guest, open_shell(host.open(), NAME) as line:
         line.run("date -s @$(($(date +%s) - 3600))")
         async with live(make_backend(host.uri, tmp_path, name="kvm1")) as fleet:
             await until(fleet, lambda: found(fleet).clock is not None, 60)
@@ -88,8 +86,7 @@ async def test_a_guest_whose_clock_is_off_says_by_how_much(host: Host, image: Im
 
 async def test_an_agent_that_stands_still_is_mute_until_it_goes_on(host: Host, image: Image, tmp_path: Path) -> None:
     guest = running_guest(host, NAME, image, agent=True, network="user")
-    with guest, Line(host.open(), NAME) as line:
-        line.wake()
+    with guest, open_shell(host.open(), NAME) as line:
         line.run("killall -STOP qemu-guest-agent")
         async with live(make_backend(host.uri, tmp_path, name="kvm1")) as fleet:
             await until(fleet, lambda: found(fleet).agent_mute, 60)
@@ -104,8 +101,7 @@ async def test_only_a_quiesced_snapshot_has_file_systems_at_rest(
     host: Host, image: Image, disk: tuple[str, Path], tmp_path: Path, *, quiesce: bool
 ) -> None:
     backend = make_backend(host.uri, tmp_path, name="kvm1")
-    with running_guest(host, NAME, image, disks=[disk[0]], agent=True), Line(host.open(), NAME) as line:
-        line.wake()
+    with running_guest(host, NAME, image, disks=[disk[0]], agent=True), open_shell(host.open(), NAME) as line:
         line.run("mkdir -p /mnt; mount -t ext4 /dev/vda /mnt; echo kept > /mnt/before; sync")
         async with live(backend) as fleet:
             ref = await ref_of(fleet, lambda domain: domain.agent)
@@ -121,8 +117,7 @@ async def test_an_agent_that_went_away_is_told_and_nothing_is_taken(
     host: Host, image: Image, disk: tuple[str, Path], tmp_path: Path
 ) -> None:
     backend = make_backend(host.uri, tmp_path, name="kvm1")
-    with running_guest(host, NAME, image, disks=[disk[0]], agent=True), Line(host.open(), NAME) as line:
-        line.wake()
+    with running_guest(host, NAME, image, disks=[disk[0]], agent=True), open_shell(host.open(), NAME) as line:
         async with live(backend) as fleet:
             ref = await ref_of(fleet, lambda domain: domain.agent)
             line.run("killall -9 qemu-guest-agent")

@@ -23,10 +23,9 @@ from kvtui.model import Ref
 from kvtui.records.libvirt import Domain
 from kvtui.ui.consoles.channels import Channel, make_session
 from tests.real.conftest import import_libvirt
-from tests.real.domains import Guest, define_domain, running_guest
+from tests.real.domains import Guest, define_domain, open_shell, running_guest
 from tests.real.hosts import Host
 from tests.real.image import Image
-from tests.real.line import Line
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -167,8 +166,7 @@ async def test_a_console_that_somebody_has_is_only_taken_when_the_user_says_so(
     host: Host, guest: Guest, tmp_path: Path
 ) -> None:
     async with desk_at(make_backend(host, tmp_path)) as desk:
-        with Line(host.open(), guest.name) as other:
-            other.wake()
+        with open_shell(host.open(), guest.name) as other:
             session = await desk.open(guest.name)
             await desk.until(lambda: session.state is State.HELD, "the refusal")
             other.type("echo still-$((1+1))\r")

@@ -18,10 +18,9 @@ from kvtui.errors import BackendError
 from kvtui.model import Ref
 from kvtui.records.libvirt import Domain
 from tests.real.conftest import import_libvirt
-from tests.real.domains import network_xml, running_guest
+from tests.real.domains import network_xml, open_shell, running_guest
 from tests.real.hosts import Host, wait_until
 from tests.real.image import Image
-from tests.real.line import Line
 from tests.ssh.sshd import SSHD, USER, write_server
 from tests.ssh.support import trusted
 from tests.wire.sshserver import User, write_key
@@ -79,6 +78,5 @@ def _lead_inside(host: Host, home: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def _serve(host: Host) -> None:
     """Have the guest say again what it hears on port 7."""
-    with Line(host.open(), "lodger") as line:
-        line.wake()
+    with open_shell(host.open(), "lodger") as line:
         line.run("nc -ll -p 7 -e cat & sleep 1")

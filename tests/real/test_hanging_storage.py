@@ -18,10 +18,9 @@ from kvtui.records.libvirt import Domain, DomainState, StoragePool
 from kvtui.resources import find
 from tests.libvirt.conftest import live, make_backend, until
 from tests.real.conftest import import_libvirt
-from tests.real.domains import running_guest
+from tests.real.domains import open_shell, running_guest
 from tests.real.hosts import Host, wait_until
 from tests.real.image import Image
-from tests.real.line import Line
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -87,9 +86,8 @@ async def test_storage_that_hangs_holds_up_nothing_else_and_is_told(far: Far, im
     with (
         running_guest(host, "db", image, disks=[f"{SHOWN}/db.qcow2"]),
         running_guest(host, "web", image),
-        Line(host.open(), "web") as line,
+        open_shell(host.open(), "web") as line,
     ):
-        line.wake()
         async with live(backend) as fleet:
             await until(fleet, lambda: found(fleet, "db").use and found(fleet, "web").use, 20)
             await until(fleet, lambda: fleet.view.count(StoragePool), 20)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.real.conftest import import_libvirt
-from tests.real.domains import Guest, define_domain, network_xml, running_guest
+from tests.real.domains import Guest, define_domain, network_xml, open_shell, running_guest
 from tests.real.hosts import Host, wait_until
 from tests.real.image import Image
 from tests.real.line import Line
@@ -110,8 +110,7 @@ def test_migration_of_a_busy_guest_goes_on_until_it_is_aborted(pair: tuple[Host,
     source, target = pair
     there = target.open()
     domain, observer = (source.open().lookupByName(guest.name) for _ in range(2))
-    with Line(source.open(), guest.name) as line:
-        line.wake()
+    with open_shell(source.open(), guest.name) as line:
         line.run("dirty 32 & echo $!")
         where = {"migrate_uri": "tcp://127.0.0.1", "bandwidth": 8}
         migration = Call(lambda: domain.migrate3(there, where, libvirt.VIR_MIGRATE_LIVE))
@@ -135,8 +134,7 @@ def test_guest_migrates_there_and_back_and_its_console_with_it(pair: tuple[Host,
         wait_until(lambda: line.has_ended, "the end of the line at the source")
     assert moved.isActive()
     assert not domain.isActive()
-    with Line(pair[1].open(), guest.name) as line:
-        line.wake()
+    with open_shell(pair[1].open(), guest.name) as line:
         assert line.run("uname -n") == guest.name
     moved.migrate3(here, {"migrate_uri": f"unix://{pair[0].folder}/lib/migration"}, libvirt.VIR_MIGRATE_LIVE)
     assert domain.isActive()

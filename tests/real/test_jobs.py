@@ -17,10 +17,9 @@ from kvtui.records.libvirt import BlockJob, Domain, DomainJob, DomainSnapshot, S
 from kvtui.resources import find
 from tests.libvirt.conftest import live, make_backend, until
 from tests.real.conftest import import_libvirt
-from tests.real.domains import running_guest
+from tests.real.domains import open_shell, running_guest
 from tests.real.hosts import Host
 from tests.real.image import Image
-from tests.real.line import Line
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -56,8 +55,7 @@ async def test_a_migration_is_one_row_with_real_bytes_and_its_end(
     with running_guest(pair[0], "pendler", image):
         there, moving = pair[1].open(), pair[0].open().lookupByName("pendler")
         observer = pair[0].open().lookupByName("pendler")
-        with Line(pair[0].open(), "pendler") as line:
-            line.wake()
+        with open_shell(pair[0].open(), "pendler") as line:
             line.run("dirty 32 & echo $!")
             terms: dict[str, Any] = {"migrate_uri": "tcp://127.0.0.1", "bandwidth": 4}
             errors: list[Exception] = []

@@ -15,10 +15,9 @@ from kvtui.model import Ref
 from kvtui.records.libvirt import Disk, Domain, StorageVolume
 from tests.libvirt.conftest import live, make_backend, until
 from tests.real.conftest import import_libvirt
-from tests.real.domains import running_guest
+from tests.real.domains import open_shell, running_guest
 from tests.real.hosts import Host
 from tests.real.image import Image
-from tests.real.line import Line
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -70,8 +69,7 @@ async def test_a_medium_is_ejected_and_another_inserted_for_now_and_for_later(
 ) -> None:
     backend = make_backend(host.uri, tmp_path, name="kvm1")
     first, second = f"{media}/aaaa.iso", f"{media}/bbbb.iso"
-    with running_guest(host, "drives", image, medium=first), Line(host.open(), "drives") as line:
-        line.wake()
+    with running_guest(host, "drives", image, medium=first), open_shell(host.open(), "drives") as line:
         assert "aaaa" in line.run(READ)
         async with live(backend) as fleet:
             ref = await ref_of(fleet)
@@ -97,8 +95,7 @@ async def test_a_drive_that_the_guest_has_locked_is_opened_by_force_only(
 ) -> None:
     backend = make_backend(host.uri, tmp_path, name="kvm1")
     first, second = f"{media}/aaaa.iso", f"{media}/bbbb.iso"
-    with running_guest(host, "drives", image, medium=first), Line(host.open(), "drives") as line:
-        line.wake()
+    with running_guest(host, "drives", image, medium=first), open_shell(host.open(), "drives") as line:
         line.run("exec 3</dev/sr0")
         async with live(backend) as fleet:
             ref = await ref_of(fleet)
@@ -115,8 +112,7 @@ async def test_a_drive_that_the_guest_has_locked_is_opened_by_force_only(
 
 async def test_a_disc_of_a_pool_gets_a_drive_of_its_own(host: Host, image: Image, media: Path, tmp_path: Path) -> None:
     backend = make_backend(host.uri, tmp_path, name="kvm1")
-    with running_guest(host, "drives", image, medium=""), Line(host.open(), "drives") as line:
-        line.wake()
+    with running_guest(host, "drives", image, medium=""), open_shell(host.open(), "drives") as line:
         async with live(backend) as fleet:
             ref = await ref_of(fleet)
             await until(fleet, lambda: fleet.view.get(StorageVolume, "kvm1", "", "media/aaaa.iso"), 20)

@@ -21,10 +21,9 @@ from kvtui.model import Ref
 from kvtui.records.libvirt import Domain, DomainJob, DomainState
 from tests.libvirt.conftest import live, make_backend, until
 from tests.real.conftest import import_libvirt
-from tests.real.domains import define_domain, running_guest
+from tests.real.domains import define_domain, open_shell, running_guest
 from tests.real.hosts import Host
 from tests.real.image import Image
-from tests.real.line import Line
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -93,9 +92,7 @@ async def test_a_migration_that_does_not_end_is_aborted_and_the_guest_stays(
     async with fleet_of(pair, tmp_path) as fleet:
         with running_guest(pair[0], "busy", image):
             await until(fleet, lambda: state(fleet, "kvm1", "busy") is DomainState.RUNNING, 20)
-            with Line(pair[0].open(), "busy") as line:
-                await asyncio.to_thread(line.wake)
-                await asyncio.to_thread(line.run, "dirty 32 & echo $!")
+            await asyncio.to_thread(_keep_busy, pair[0])
             ref = ref_of(fleet, "busy")
             plan = MovePlan("kvm2", Transport.DIRECT, bandwidth=4, uri="tcp://127.0.0.1")
             await source(fleet).move(ref, plan)
@@ -111,6 +108,12 @@ async def test_a_migration_that_does_not_end_is_aborted_and_the_guest_stays(
             assert state(fleet, "kvm2", "busy") is None
             assert audited(tmp_path)[:2] == [(MOVE, "asked"), (MOVE, "accepted")]
             assert (MOVE, "failed") in audited(tmp_path)
+
+
+def _keep_busy(host: Host) -> None:
+    """Have the guest write to its memory without end."""
+    with open_shell(host.open(), "busy") as line:
+        line.run("dirty 32 & echo $!")
 
 
 async def test_what_stands_in_the_way_is_told_before_anything_moves(pair: Pair, image: Image, tmp_path: Path) -> None:
