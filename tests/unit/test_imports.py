@@ -86,6 +86,12 @@ def test_get_imports_no_screen(tmp_path: Path) -> None:
     assert not loaded & {"textual", "rich", "pyte", "asyncssh", "libvirt"}
 
 
+def test_of_the_package_of_kubernetes_the_client_for_asyncio_alone_is_imported(tmp_path: Path) -> None:
+    loaded = loaded_by("import kvtui.backends.kubernetes.transport", tmp_path)
+    assert "kubernetes" in loaded
+    assert not loaded & {"requests", "requests_oauthlib", "oauthlib", "urllib3", "websocket"}
+
+
 def test_printing_imports_no_screen(tmp_path: Path) -> None:
     loaded = loaded_by("import kvtui.cli.get, kvtui.backends.kubernetes.client", tmp_path)
     assert not loaded & {"textual", "rich", "pyte"}

@@ -26,21 +26,20 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 import aiohttp
-from kubernetes.aio.client import Configuration
-from kubernetes.aio.client.rest import RESTClientObject
-from kubernetes.aio.config import incluster_config, kube_config
-from kubernetes.aio.config.config_exception import ConfigException
 from multidict import CIMultiDict
 
 from kvtui.backends.kubernetes.impersonation import Impersonation
 from kvtui.backends.kubernetes.kubeconfig import Entry, Kubeconfig
+from kvtui.backends.kubernetes.official import (
+    ConfigException,
+    Configuration,
+    RESTClientObject,
+    incluster_config,
+    kube_config,
+)
 from kvtui.backends.kubernetes.timings import Timings
 from kvtui.errors import ConfigError, KvtuiError
 from kvtui.text import clean, clean_line, parse_time
-
-# The package carries no types.
-_package: Any = kube_config
-_in_cluster: Any = incluster_config
 
 _EARLY: Final = 10.0
 """Seconds before a token's end at which it is renewed."""
@@ -68,7 +67,7 @@ class Credentials:
         async with self._lock:
             with explained(self._where):
                 if self._kubeconfig is None:
-                    _in_cluster.load_incluster_config(self._configuration)
+                    incluster_config.load_incluster_config(self._configuration)
                 else:
                     self._loader = _Loader(self._kubeconfig, self._context, self._timings)
                     await self._loader.load_and_set(self._configuration)
@@ -182,7 +181,7 @@ def explained(where: str) -> Iterator[None]:
         ) from error
 
 
-class _Loader(_package.KubeConfigLoader):  # type: ignore[misc]
+class _Loader(kube_config.KubeConfigLoader):  # type: ignore[misc]
     """kubernetes.aio's reading of one context, with our plugins, token files and renewals."""
 
     _user: Any
@@ -200,7 +199,7 @@ class _Loader(_package.KubeConfigLoader):  # type: ignore[misc]
             config_persister=self._save,
         )
         if self._user is None:
-            self._user = _package.ConfigNode("user", {}, self._cluster.path)
+            self._user = kube_config.ConfigNode("user", {}, self._cluster.path)
         if "auth-provider" in self._user and self.provider not in ("oidc", "gcp"):
             raise ConfigError(
                 f"the auth provider {self.provider!r} of context {context!r} is not supported",
@@ -240,7 +239,7 @@ class _Loader(_package.KubeConfigLoader):  # type: ignore[misc]
         return True
 
     def _as_file(self, status: dict[str, Any], key: str) -> str:
-        return str(_package.FileOrData(status, None, data_key_name=key, base64_file_content=False).as_file())
+        return str(kube_config.FileOrData(status, None, data_key_name=key, base64_file_content=False).as_file())
 
     async def _run_plugin(self, spec: dict[str, Any]) -> bytes:
         command = str(spec.get("command") or "")
@@ -286,8 +285,8 @@ class _Loader(_package.KubeConfigLoader):  # type: ignore[misc]
         # The package takes a user's relative paths from the folder of the cluster's file.
         if "cert_file" not in self.__dict__ and str(self._cluster["server"]).startswith("https"):
             base = str(Path(self._user.path).parent)
-            self.cert_file = _package.FileOrData(self._user, "client-certificate", file_base_path=base).as_file()
-            self.key_file = _package.FileOrData(self._user, "client-key", file_base_path=base).as_file()
+            self.cert_file = kube_config.FileOrData(self._user, "client-certificate", file_base_path=base).as_file()
+            self.key_file = kube_config.FileOrData(self._user, "client-key", file_base_path=base).as_file()
         super()._load_cluster_info()
 
     async def _load_oid_token(self) -> str:
@@ -314,11 +313,11 @@ class _Loader(_package.KubeConfigLoader):  # type: ignore[misc]
 def _as_nodes(kubeconfig: Kubeconfig) -> Any:
     def nodes(entries: Mapping[str, Entry], key: str) -> list[Any]:
         return [
-            _package.ConfigNode(str(entry.file), {"name": entry.name, key: entry.value}, str(entry.file.absolute()))
+            kube_config.ConfigNode(str(entry.file), {"name": entry.name, key: entry.value}, str(entry.file.absolute()))
             for entry in entries.values()
         ]
 
-    return _package.ConfigNode(
+    return kube_config.ConfigNode(
         kubeconfig.where,
         {
             "current-context": kubeconfig.current,
