@@ -79,9 +79,14 @@ def test_a_wrong_field_of_any_object_never_stops_the_world(which: int, where: in
     _write_all_ways(_world(), kind, obj, paths[where % len(paths)], value)
 
 
-def test_a_template_without_its_spec_never_stops_the_world() -> None:
-    kind, vm = next((kind, obj) for kind, obj in _samples() if kind is kinds.VM)
-    _write_all_ways(_world(), kind, vm, ("spec", "template"), {})
+@pytest.mark.parametrize(
+    ("kind", "above"),
+    [(kinds.VM, ()), (kinds.POOL, ("virtualMachineTemplate",)), (kinds.KUBEVIRT_MACHINE, ("virtualMachineTemplate",))],
+)
+def test_a_template_without_its_spec_never_stops_the_world(kind: Kind, above: Path) -> None:
+    owner = next(obj for other, obj in _samples() if other is kind)
+    path = ("spec", "template") if not above else ("spec", *above, "spec", "template")
+    _write_all_ways(_world(), kind, owner, path, {})
 
 
 def test_a_disk_of_a_machine_has_a_name() -> None:

@@ -69,6 +69,8 @@ def pool_machine(pool: Object, number: int) -> Object:
     revision = {REVISION: revision_name(pool)}
     inner = template["spec"]["template"].setdefault("metadata", {})
     inner["labels"] = {**inner.get("labels", {}), **revision}
+    # A template may be without it; an empty one is then written.
+    template["spec"]["template"].setdefault("spec", {})
     vm: Object = {
         "apiVersion": "kubevirt.io/v1",
         "kind": "VirtualMachine",

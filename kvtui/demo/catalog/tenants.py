@@ -43,7 +43,8 @@ def tenant_machine(kubevirt_machine: Object) -> Object:
     for volume in spec.get("dataVolumeTemplates", ()):
         old = volume["metadata"].get("name", "")
         volume["metadata"]["name"] = renamed[old] = f"{name}-{old}"
-    for volume in spec["template"]["spec"].get("volumes", ()):
+    # A template may be without it; CAPK then writes an empty one.
+    for volume in spec["template"].setdefault("spec", {}).get("volumes", ()):
         if "dataVolume" in volume:
             volume["dataVolume"]["name"] = renamed.get(volume["dataVolume"]["name"], volume["dataVolume"]["name"])
     inner = spec["template"].setdefault("metadata", {})

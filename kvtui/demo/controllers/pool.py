@@ -99,9 +99,10 @@ class Pools(Controller):
             self._tell(pool, "SuccessfulDelete", f"Successfully updated resource {space}/{name}")
 
     def _is_outdated(self, pool: Object, revision: str) -> bool:
-        kept = self.storage.find(kinds.CONTROLLER_REVISION, pool["metadata"]["namespace"], revision)
-        template = "virtualMachineTemplate"
-        return kept is None or kept["data"].get(template) != pool["spec"].get(template)
+        kept = self.storage.find(kinds.CONTROLLER_REVISION, pool["metadata"]["namespace"], revision) or {}
+        # Anything may be written there.
+        data, template = kept.get("data"), "virtualMachineTemplate"
+        return not isinstance(data, dict) or data.get(template) != pool["spec"].get(template)
 
     def _keep_revision(self, pool: Object) -> None:
         space = pool["metadata"]["namespace"]
@@ -127,8 +128,8 @@ def _number(vm: Object) -> int:
 
 def _rewrite(wanted: Object, vm: Object) -> None:
     """Put the template's labels and spec in; what tells this machine from all others stays."""
-    firmware = vm["spec"]["template"]["spec"]["domain"].get("firmware")
+    firmware = vm["spec"]["template"]["spec"].get("domain", {}).get("firmware")
     vm["metadata"]["labels"] = wanted["metadata"]["labels"]
     vm["spec"] = wanted["spec"]
     if firmware:
-        vm["spec"]["template"]["spec"]["domain"]["firmware"] = firmware
+        vm["spec"]["template"]["spec"].setdefault("domain", {})["firmware"] = firmware
