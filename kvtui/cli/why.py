@@ -22,6 +22,7 @@ from kvtui.cli.output import printing
 from kvtui.fleet import Fleet
 from kvtui.joins.reach import Tie
 from kvtui.model import Finding, Health, Ref, Tone
+from kvtui.resources.unlisted import judge_unlisted
 from kvtui.resources.verdicts import find_worst, worsen
 from kvtui.text import clean_line, escape_markdown, name_few
 from kvtui.triage.runbooks import runbook_line, runbook_url
@@ -45,7 +46,7 @@ class _Answer:
     subject: Subject
     name: str
     own: Health | None
-    """By its own word; None for what has no list of its own."""
+    """By its own word; None for what says nothing of it."""
     health: Health | None
     """The same, with what was found in it and its parts."""
     stories: Sequence[Story]
@@ -84,7 +85,7 @@ async def _why(options: Namespace, fleet: Fleet) -> int:
 
 def _answer(fleet: Fleet, subject: Subject, judged: Judged) -> _Answer:
     _, ref, row, resource = subject
-    own = resource.health(row, fleet.clock()) if resource is not None else None
+    own = resource.health(row, fleet.clock()) if resource is not None else judge_unlisted(row) if row else None
     health = worsen(own, find_worst(fleet.engine.worst, ref, row), ref) if own is not None else None
     reach = full_reach(fleet.view, ref, row)
     return _Answer(

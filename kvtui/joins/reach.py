@@ -12,10 +12,11 @@ from kvtui.joins.layers import lines_of
 from kvtui.joins.parts import parts_of
 from kvtui.joins.stack import stack_of
 from kvtui.model import Ref
-from kvtui.records.base import Record
+from kvtui.records.base import Record, is_true
 from kvtui.records.cdi import Cdi, DataVolume
 from kvtui.records.clusters import (
     CLUSTER_LABEL,
+    DEPLOYMENT_LABEL,
     Cluster,
     ClusterMachine,
     ControlPlane,
@@ -25,6 +26,7 @@ from kvtui.records.clusters import (
     MachineDeployment,
 )
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
+from kvtui.records.daemons import DaemonSet
 from kvtui.records.kubernetes import ApiService, Deployment, Node, Pod
 from kvtui.records.kubevirt import KubeVirt, Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import BlockJob, Domain, DomainJob, DomainSnapshot, Host, StoragePool
@@ -64,6 +66,7 @@ def reach_of(view: View, ref: Ref, row: Any) -> dict[Ref, Tie]:
     add((ref, *parts_of(row, ref.backend)), Tie.OWN)
     add(_belongings(view, ref), Tie.PART)
     add(_layers_under(view, ref), Tie.BELOW)
+    add(_own_keepers(view, ref), Tie.KEEPER)
     add(_keepers(view, tuple(found)), Tie.KEEPER)
     return found
 
@@ -101,10 +104,14 @@ def _belongings(view: View, ref: Ref) -> Iterator[Ref]:
                 yield from _cluster_parts(view, vm)
         case Cluster.KIND:
             yield from _of_cluster(view, ref)
-        case ClusterMachine.KIND:
+        case ClusterMachine.KIND | KubevirtMachine.KIND | KubeadmConfig.KIND:
             yield from _cluster_parts(view, ref)
+        case ControlPlane.KIND | MachineDeployment.KIND:
+            yield from _made_machines(view, ref)
         case Deployment.KIND:
             yield from _component_pods(view, ref)
+        case DaemonSet.KIND:
+            yield from (at for at, _ in view.owned(Pod, ref.uid))
         case KubeVirt.KIND:
             yield from _deployments(view, ref.backend, "virt-")
             yield from (at for at, _ in view.linked(Pod, ref.backend, "components", ref.namespace))
@@ -143,6 +150,20 @@ def _of_cluster(view: View, ref: Ref) -> Iterator[Ref]:
     yield from _labelled(view, ref, types)
 
 
+def _made_machines(view: View, ref: Ref) -> Iterator[Ref]:
+    """The machines that a control plane or a MachineDeployment has made, with what bears their names."""
+    maker = view.record(ref)
+    cluster = f"{ref.namespace}/{maker.metadata.labels.get(CLUSTER_LABEL, '')}" if maker is not None else ""
+    types: tuple[type[Record], ...] = (KubevirtMachine, KubeadmConfig, VirtualMachine)
+    for at, machine in view.linked(ClusterMachine, ref.backend, "cluster", cluster):
+        owner = machine.controller
+        of_set = machine.metadata.labels.get(DEPLOYMENT_LABEL) == ref.name
+        if of_set if ref.kind == MachineDeployment.KIND else owner is not None and owner.uid == ref.uid:
+            yield at
+            parts = (view.ref_of(type_, ref.backend, ref.namespace, at.name) for type_ in types)
+            yield from (part for part in parts if part is not None)
+
+
 def _infrastructure(view: View, ref: Ref) -> Iterator[Ref]:
     yield from _labelled(view, ref, (KubevirtCluster, ControlPlane, MachineDeployment))
     own = view.ref_of(KubevirtCluster, ref.backend, ref.namespace, ref.name)
@@ -170,6 +191,33 @@ def _keepers(view: View, refs: tuple[Ref, ...]) -> Iterator[Ref]:
         if ref.kind == Node.KIND and ref.name:
             handlers = view.linked(Pod, ref.backend, "component", _HANDLER)
             yield from (at for at, pod in handlers if pod.spec.node_name == ref.name)
+
+
+def _own_keepers(view: View, ref: Ref) -> Iterator[Ref]:
+    """What keeps it from what it is to make."""
+    match ref.kind:
+        case ControlPlane.KIND | KubevirtCluster.KIND | MachineDeployment.KIND:
+            yield from _cluster_above(view, ref)
+        case DaemonSet.KIND:
+            yield from _lost_nodes(view, ref)
+
+
+def _cluster_above(view: View, ref: Ref) -> Iterator[Ref]:
+    """The cluster that something is of, its address, and the control plane that its other machines join."""
+    record = view.record(ref)
+    name = record.metadata.labels.get(CLUSTER_LABEL, ref.name) if record is not None else ""
+    cluster = view.ref_of(Cluster, ref.backend, ref.namespace, name)
+    if cluster is not None:
+        yield cluster
+        yield from (at for at in _infrastructure(view, cluster) if at.kind != MachineDeployment.KIND)
+
+
+def _lost_nodes(view: View, ref: Ref) -> Iterator[Ref]:
+    """The nodes that are not ready, where a DaemonSet lacks pods: theirs are not either."""
+    record = view.find(DaemonSet, ref)
+    if record is not None and record.status.number_ready < record.status.desired_number_scheduled:
+        nodes = view.items(Node, ref.backend)
+        yield from (at for at, node in nodes if not is_true(node.status.conditions, "Ready"))
 
 
 def _is_filling(view: View, ref: Ref) -> bool:

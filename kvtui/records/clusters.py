@@ -12,6 +12,8 @@ from kvtui.records.past import Write
 
 CLUSTER_LABEL = "cluster.x-k8s.io/cluster-name"
 """On every object of a cluster, VMs among them: whose it is."""
+DEPLOYMENT_LABEL = "cluster.x-k8s.io/deployment-name"
+"""On a Machine: the MachineDeployment whose set made it."""
 ROLE_LABEL = "cluster.x-k8s.io/role"
 """On a VM of a cluster: ``control-plane`` or ``worker``."""
 

@@ -20,6 +20,7 @@ from kvtui.records.kubernetes import Node, NodeStatus, NodeSystem
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import DomainState
 from kvtui.resources import resources_for
+from kvtui.resources.unlisted import judge_unlisted
 from kvtui.triage.problems import group_problems, label_of
 from kvtui.triage.telling import Story, tell_stories
 from tests.triage.drills import CASES
@@ -143,6 +144,26 @@ def fleet_of(drill: str) -> Fleet:
     backends = {BACKEND: SimpleNamespace(info=BackendInfo(BACKEND, Platform.KUBERNETES))}
     found = SimpleNamespace(view=store, resources=RESOURCES, backends=backends, name=lambda ref: ref.path)
     return cast("Fleet", found)
+
+
+@pytest.mark.parametrize(
+    ("drill", "text", "tie"),
+    [
+        ("stuck-rollout", "daemonset/kubevirt/virt-handler", Tie.PART),
+        ("node-not-ready", "daemonset/multus/kube-multus-ds", Tie.KEEPER),
+        ("cluster-paused", "machinedeployment/tenants/tenant-a-workers", Tie.KEEPER),
+    ],
+)
+def test_what_makes_pods_or_machines_and_lacks_some_is_told_with_what_keeps_them_from_it(
+    drill: str, text: str, tie: Tie
+) -> None:
+    judged, fleet = Judged(play(drill).findings, play(drill).problems, (), frozenset()), fleet_of(drill)
+    subject = find_subject(fleet, text, None, judged)
+    health = judge_unlisted(subject.row)
+    assert health is not None
+    assert health.word == "In part"
+    stories = tell_stories(fleet.view, subject.ref, subject.row, judged.problems)
+    assert any(story.tie is tie and story.root == judged.problems[0].finding for story in stories)
 
 
 @pytest.mark.parametrize("drill", CASES)

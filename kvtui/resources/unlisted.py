@@ -1,0 +1,51 @@
+"""How objects fare that are in no list of their own, by their own word: DaemonSets, and the parts of clusters."""
+
+from __future__ import annotations
+
+from kvtui.joins.conditions import list_troubles
+from kvtui.model import Health, Tone
+from kvtui.records.base import Record
+from kvtui.records.clusters import (
+    ClusterStatus,
+    ControlPlane,
+    KubeadmConfig,
+    KubevirtCluster,
+    KubevirtMachine,
+    MachineDeployment,
+)
+from kvtui.records.daemons import DaemonSet
+
+
+def judge_unlisted(record: Record) -> Health | None:
+    """The health of an object by what it counts and by its conditions; None for a kind that tells neither."""
+    if record.fault:
+        return Health(Tone.BAD, "Unreadable", f"cannot be read in full: {record.fault}")
+    match record:
+        case DaemonSet():
+            ready, wanted = record.status.number_ready, record.status.desired_number_scheduled
+            return _count(ready, wanted, f"{ready} of {wanted} pods are ready")
+        case ControlPlane() | MachineDeployment():
+            has, wanted = record.status.replicas, record.spec.replicas
+            whole = _count(has, wanted, f"wants {wanted} machines and has {has}")
+            return whole if whole.tone is not Tone.OK else _read_status(record.KIND, record.status)
+        case KubeadmConfig() | KubevirtCluster() | KubevirtMachine():
+            return _read_status(record.KIND, record.status)
+        case _:
+            return None
+
+
+def _count(has: int, wanted: int, words: str) -> Health:
+    """By the words that Deployments have for it."""
+    if has >= wanted:
+        return Health(Tone.OK, "Ready")
+    return Health(Tone.WARN, "In part", words) if has else Health(Tone.BAD, "Not ready", words)
+
+
+def _read_status(kind: str, status: ClusterStatus) -> Health:
+    if status.failure_message:
+        return Health(Tone.BAD, "Failed", status.failure_message)
+    for condition in list_troubles(kind, (*status.v1beta2.conditions, *status.conditions)):
+        words = condition.message or condition.reason
+        said = f"{condition.type}={condition.status}"
+        return Health(Tone.WARN, "Not ready", f"{said}: {words}" if words else said)
+    return Health(Tone.OK, "Ready")
