@@ -21,7 +21,7 @@ from kvtui.model import Ref
 from kvtui.records.libvirt import Domain, DomainJob, DomainState
 from tests.libvirt.conftest import live, make_backend, until
 from tests.real.conftest import import_libvirt
-from tests.real.domains import define_domain, open_shell, running_guest
+from tests.real.domains import Guest, define_domain, open_shell, running_guest
 from tests.real.hosts import Host
 from tests.real.image import Image
 
@@ -161,7 +161,7 @@ async def test_a_disk_is_never_copied_onto_that_of_another_vm_there_be_it_off(
     try:
         with running_guest(pair[0], "commanded", image, disks=[disk]):
             for option in ("--wait", "--overwrite", "--dry-run"):
-                told = await _migrate(pair, tmp_path, option)
+                told = await _migrate(pair, tmp_path, "commanded", option)
                 assert told.code != 0, told
                 assert "db.qcow2 there is the disk of VM other" in told.words, told
             async with fleet_of(pair, tmp_path) as fleet:
@@ -198,11 +198,11 @@ async def test_a_disk_is_copied_onto_a_file_that_nobody_has_only_when_that_is_sa
     pool = there.storagePoolCreateXML(f"<pool type='dir'><name>images</name>{target}</pool>")
     try:
         with running_guest(pair[0], "commanded", image, disks=[disk]):
-            told = await _migrate(pair, tmp_path, "--wait")
+            told = await _migrate(pair, tmp_path, "commanded", "--wait")
             assert told.code != 0, told
             assert "kvm2 has files already where commanded/vda would be copied to" in told.words, told
             assert pair[0].open().lookupByName("commanded").isActive()
-            told = await _migrate(pair, tmp_path, "--wait", "--overwrite")
+            told = await _migrate(pair, tmp_path, "commanded", "--wait", "--overwrite")
             assert told.code == 0, told
             assert there.lookupByName("commanded").isActive()
     finally:
@@ -213,12 +213,11 @@ async def test_a_disk_is_copied_onto_a_file_that_nobody_has_only_when_that_is_sa
             moved.undefine()
 
 
-async def test_nothing_moves_where_only_looking_is_allowed(pair: Pair, image: Image, tmp_path: Path) -> None:
+async def test_nothing_moves_where_only_looking_is_allowed(pair: Pair, guest: Guest, tmp_path: Path) -> None:
     async with fleet_of(pair, tmp_path, read_only=True) as fleet:
-        with running_guest(pair[0], "still", image):
-            await until(fleet, lambda: state(fleet, "kvm1", "still") is DomainState.RUNNING, 20)
-            with pytest.raises(ReadOnlyError):
-                await source(fleet).move(ref_of(fleet, "still"), MovePlan("kvm2"))
+        await until(fleet, lambda: state(fleet, "kvm1", guest.name) is DomainState.RUNNING, 20)
+        with pytest.raises(ReadOnlyError):
+            await source(fleet).move(ref_of(fleet, guest.name), MovePlan("kvm2"))
 
 
 @pytest.mark.parametrize("transport", ["direct", "peer to peer"])
@@ -226,7 +225,7 @@ async def test_a_move_by_command_ends_when_the_guest_runs_on_the_other_host(
     pair: Pair, image: Image, tmp_path: Path, transport: str
 ) -> None:
     with running_guest(pair[0], "commanded", image):
-        told = await _migrate(pair, tmp_path, "--transport", transport, "--wait")
+        told = await _migrate(pair, tmp_path, "commanded", "--transport", transport, "--wait")
         assert told.code == 0, told
         assert "done" in told.words, told
         assert "it runs on kvm2" in told.words, told
@@ -238,39 +237,37 @@ async def test_a_move_by_command_ends_when_the_guest_runs_on_the_other_host(
 
 
 async def test_a_direct_move_by_command_is_waited_for_and_its_failure_told(
-    pair: Pair, image: Image, tmp_path: Path
+    pair: Pair, guest: Guest, tmp_path: Path
 ) -> None:
-    with running_guest(pair[0], "commanded", image):
-        told = await _migrate(pair, tmp_path, uri="tcp://nowhere.invalid")
-        assert told.code == 1, told
-        assert "nowhere.invalid" in told.words, told
-        assert pair[0].open().lookupByName("commanded").isActive()
+    told = await _migrate(pair, tmp_path, guest.name, uri="tcp://nowhere.invalid")
+    assert told.code == 1, told
+    assert "nowhere.invalid" in told.words, told
+    assert pair[0].open().lookupByName(guest.name).isActive()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_a_direct_move_by_command_that_is_ended_by_a_signal_is_aborted_at_once_and_told(
-    pair: Pair, image: Image, tmp_path: Path, number: signal.Signals
+    pair: Pair, guest: Guest, tmp_path: Path, number: signal.Signals
 ) -> None:
-    with running_guest(pair[0], "commanded", image):
-        handle = pair[0].open().lookupByName("commanded")
+    handle = pair[0].open().lookupByName(guest.name)
 
-        async def interrupt(process: asyncio.subprocess.Process) -> None:
-            async with asyncio.timeout(30):
-                while (await asyncio.to_thread(handle.jobInfo))[0] == libvirt.VIR_DOMAIN_JOB_NONE:  # noqa: ASYNC110
-                    await asyncio.sleep(0.05)
-            # It stands on both hosts, and the one that it runs on is meant.
-            why = await _run(tmp_path / "config.toml", "why", "commanded")
-            assert why.code == 0, why
-            process.send_signal(number)
-            async with asyncio.timeout(10):
-                await process.wait()
+    async def interrupt(process: asyncio.subprocess.Process) -> None:
+        async with asyncio.timeout(30):
+            while (await asyncio.to_thread(handle.jobInfo))[0] == libvirt.VIR_DOMAIN_JOB_NONE:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        # It stands on both hosts, and the one that it runs on is meant.
+        why = await _run(tmp_path / "config.toml", "why", guest.name)
+        assert why.code == 0, why
+        process.send_signal(number)
+        async with asyncio.timeout(10):
+            await process.wait()
 
-        told = await _migrate(pair, tmp_path, "--bandwidth", "1", meanwhile=interrupt)
-        assert told.code == 128 + number, told
-        assert "stays on kvm1" in told.words, told
-        assert handle.isActive()
-        assert handle.jobInfo()[0] == libvirt.VIR_DOMAIN_JOB_NONE
-        assert not _is_there(pair[1].open(), "commanded")
+    told = await _migrate(pair, tmp_path, guest.name, "--bandwidth", "1", meanwhile=interrupt)
+    assert told.code == 128 + number, told
+    assert "stays on kvm1" in told.words, told
+    assert handle.isActive()
+    assert handle.jobInfo()[0] == libvirt.VIR_DOMAIN_JOB_NONE
+    assert not _is_there(pair[1].open(), guest.name)
 
 
 class Told(NamedTuple):
@@ -287,15 +284,16 @@ async def _leave(_process: asyncio.subprocess.Process) -> None:
 async def _migrate(
     pair: Pair,
     folder: Path,
+    name: str,
     *options: str,
     uri: str = "tcp://127.0.0.1",
     meanwhile: Callable[[asyncio.subprocess.Process], Awaitable[None]] = _leave,
 ) -> Told:
-    """``kvtui migrate commanded`` from kvm1 to kvm2."""
+    """``kvtui migrate NAME`` from kvm1 to kvm2."""
     config = folder / "config.toml"
     hosts = (f'[[host]]\nname = "kvm{number}"\nuri = "{host.uri}"\n' for number, host in enumerate(pair, 1))
     config.write_text("".join(hosts), encoding="utf-8")
-    words = ("migrate", "commanded", "--target", "kvm2", "--uri", uri, "--yes", *options)
+    words = ("migrate", name, "--target", "kvm2", "--uri", uri, "--yes", *options)
     return await _run(config, *words, meanwhile=meanwhile)
 
 
@@ -322,24 +320,23 @@ def _is_there(connection: object, name: str) -> bool:
 
 
 async def test_a_move_that_fails_while_it_connects_is_told_with_the_reason(
-    pair: Pair, image: Image, tmp_path: Path
+    pair: Pair, guest: Guest, tmp_path: Path
 ) -> None:
     async with fleet_of(pair, tmp_path) as fleet:
-        with running_guest(pair[0], "astray", image):
-            await until(fleet, lambda: state(fleet, "kvm1", "astray") is DomainState.RUNNING, 20)
-            ref = ref_of(fleet, "astray")
+        await until(fleet, lambda: state(fleet, "kvm1", guest.name) is DomainState.RUNNING, 20)
+        ref = ref_of(fleet, guest.name)
 
-            def failed() -> list[DomainJob]:
-                return [job for _, job in fleet.view.items(DomainJob, "kvm1") if job.phase == "Failed"]
+        def failed() -> list[DomainJob]:
+            return [job for _, job in fleet.view.items(DomainJob, "kvm1") if job.phase == "Failed"]
 
-            refusal = await attempt(source(fleet).move(ref, MovePlan("kvm2", uri="tcp://nowhere.invalid")))
-            if not refusal:
-                await until(fleet, failed, 30)
-                (job,) = failed()
-                assert (job.domain, job.target) == ("astray", "kvm2")
-                refusal = job.reason
-            assert "nowhere.invalid" in refusal
-            assert state(fleet, "kvm1", "astray") is DomainState.RUNNING
+        refusal = await attempt(source(fleet).move(ref, MovePlan("kvm2", uri="tcp://nowhere.invalid")))
+        if not refusal:
+            await until(fleet, failed, 30)
+            (job,) = failed()
+            assert (job.domain, job.target) == (guest.name, "kvm2")
+            refusal = job.reason
+        assert "nowhere.invalid" in refusal
+        assert state(fleet, "kvm1", guest.name) is DomainState.RUNNING
 
 
 async def attempt(verb: Awaitable[None]) -> str:
