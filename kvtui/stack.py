@@ -10,7 +10,14 @@ from kvtui.joins.layers import Layer, lines_of
 from kvtui.joins.machine import machines_named
 from kvtui.joins.stack import stack_of
 from kvtui.model import FeedState, Finding, Health, Ref, Severity, Tone
-from kvtui.records.clusters import Cluster, ControlPlane, KubevirtCluster, KubevirtMachine
+from kvtui.records.clusters import (
+    Cluster,
+    ControlPlane,
+    KubeadmConfig,
+    KubevirtCluster,
+    KubevirtMachine,
+    MachineDeployment,
+)
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.resources.base import AnyResource
 from kvtui.store import View
@@ -119,7 +126,13 @@ def find_judge(ref: Ref, resources: Iterable[AnyResource]) -> AnyResource | None
 
 _TOLD_BY: Final = {
     "vms": (VirtualMachineInstance.KIND,),
-    "clusters": (KubevirtCluster.KIND, KubevirtMachine.KIND, ControlPlane.KIND),
+    "clusters": (
+        KubevirtCluster.KIND,
+        KubevirtMachine.KIND,
+        KubeadmConfig.KIND,
+        ControlPlane.KIND,
+        MachineDeployment.KIND,
+    ),
 }
 
 

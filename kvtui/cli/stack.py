@@ -14,12 +14,13 @@ import msgspec
 from kvtui.cli.codes import OK, PARTIAL
 from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.findings import describe_finding, describe_ref
-from kvtui.cli.judging import judge_fleet, list_missing, tell_missing
-from kvtui.cli.naming import find_named, read_name
+from kvtui.cli.judging import Judged, judge_fleet, list_missing, tell_missing
+from kvtui.cli.naming import check_kind, find_subject
 from kvtui.cli.output import printing
 from kvtui.errors import AbsentError
 from kvtui.fleet import Fleet
-from kvtui.stack import ToldLayer, tell_stack, text_lines
+from kvtui.model import Ref
+from kvtui.stack import ToldLayer, find_row, tell_stack, text_lines
 from kvtui.text import clean_line
 from kvtui.unseen import unseen_layers
 
@@ -30,18 +31,15 @@ def stack(options: Namespace) -> int:
 
 
 async def _stack(options: Namespace, fleet: Fleet) -> int:
-    kind, name = read_name(options.name, fleet)
+    check_kind(options.name, fleet)
     live = asyncio.create_task(fleet.run())
     try:
         judged = await judge_fleet(options, fleet, live)
-        resource, ref, _ = find_named(fleet, kind, name, options.namespace, judged.lacking)
+        label, ref, *_ = find_subject(fleet, options.name, options.namespace, judged)
         missing = tell_missing(judged, fleet, {one.ref.kind for one in unseen_layers(fleet.view, ref)})
-        findings = (*fleet.engine.worst.values(), *judged.findings)
-        told = tell_stack(fleet.view, ref, fleet.resources, findings, fleet.clock())
+        told = _tell(fleet, ref, judged)
         if told is None:
-            raise AbsentError(
-                f"{resource.label} {clean_line(fleet.name(ref))} has no stack", "nothing is known below it"
-            )
+            raise AbsentError(f"{label} {clean_line(fleet.name(ref))} has no stack", "nothing is known below it")
         with printing():
             if options.output == "json":
                 sys.stdout.write(_json(told, list_missing(judged, fleet)))
@@ -55,6 +53,17 @@ async def _stack(options: Namespace, fleet: Fleet) -> int:
         with suppress(asyncio.CancelledError):
             await live
         await fleet.close()
+
+
+def _tell(fleet: Fleet, ref: Ref, judged: Judged) -> list[ToldLayer] | None:
+    """The stack of an object, or that of the row which tells of it, as on the screen."""
+    row = find_row(fleet.view, ref, fleet.resources)
+    findings = (*fleet.engine.worst.values(), *judged.findings)
+    stacks = (
+        tell_stack(fleet.view, one, fleet.resources, findings, fleet.clock())
+        for one in dict.fromkeys((ref, row[1] if row is not None else ref))
+    )
+    return next((told for told in stacks if told is not None), None)
 
 
 def _scrubbed(line: str) -> str:

@@ -16,11 +16,12 @@ from kvtui.audit import AuditLog
 from kvtui.cli.codes import OK, PARTIAL
 from kvtui.cli.connecting import make_fleet, read_settings
 from kvtui.cli.findings import describe_ref, tell_time
-from kvtui.cli.lists import find_missing, wait_for_lists
-from kvtui.cli.naming import find_named, read_name
+from kvtui.cli.judging import judge_fleet
+from kvtui.cli.naming import check_kind, find_subject
 from kvtui.cli.output import printing
 from kvtui.config import state_dir
-from kvtui.fleet import Fleet, all_sources
+from kvtui.errors import AbsentError
+from kvtui.fleet import Fleet
 from kvtui.joins.moments import Moment
 from kvtui.joins.timeline import fold, lay_out
 from kvtui.joins.timeline_words import Clockface, tell_markdown, tell_text
@@ -35,18 +36,18 @@ def timeline(options: Namespace) -> int:
 
 
 async def _timeline(options: Namespace, fleet: Fleet) -> int:
-    kind, name = read_name(options.name, fleet)
-    sources = all_sources(fleet.resources)
-    live = asyncio.create_task(fleet.run(sources))
+    check_kind(options.name, fleet)
+    live = asyncio.create_task(fleet.run())
     try:
-        await wait_for_lists(options, sources, fleet, live)
-        fleet.step()
-        resource, ref, _ = find_named(fleet, kind, name, options.namespace, find_missing(sources, fleet))
+        judged = await judge_fleet(options, fleet, live)
+        label, ref, *_ = find_subject(fleet, options.name, options.namespace, judged)
+        if ref.backend not in fleet.backends:
+            raise AbsentError(f"{label} {clean_line(ref.name)} has no timeline", "nothing is kept of its past")
         recall = Recall(fleet, ref, AuditLog(state_dir() / "audit.jsonl"))
         await recall.look()
         now = fleet.clock()
         folded = fold([moment for moment in recall.moments() if _is_wanted(options, moment)])
-        title = clean_line(f"{resource.label} {fleet.name(ref)}")
+        title = clean_line(f"{label} {fleet.name(ref)}")
         with printing():
             match options.output:
                 case "json":

@@ -11,10 +11,12 @@ from kvtui.joins.domain import host_of
 from kvtui.joins.footing import footing_of, nodes_in
 from kvtui.joins.layers import lines_of
 from kvtui.joins.machine import join_machine
-from kvtui.joins.stack import stack_of
+from kvtui.joins.reach import kin_of
+from kvtui.joins.stack import has_stack, stack_of
 from kvtui.model import Ref
 from kvtui.records.cdi import DataVolume
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
+from kvtui.records.daemons import DaemonSet
 from kvtui.records.kubernetes import Claim, Event, Node, Pod
 from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import BlockJob, Domain, DomainJob, DomainSnapshot, Host
@@ -154,8 +156,11 @@ def _below(view: View, ref: Ref) -> Iterator[tuple[Ref, Layer]]:
             for domain, _ in view.everywhere(Domain, "uuid", one.domain_uid) if one is not None else ():
                 yield domain, Layer.VM
                 yield from _domain(view, domain)
-        case _:
+        case _ if has_stack(ref.kind) and ref.kind != DaemonSet.KIND:
             yield from _stack(view, ref)
+        case _:
+            # What makes pods or machines: those, the cluster that they are for, and the nodes that are away.
+            yield from ((one, layer_of(one.kind)) for one in kin_of(view, ref))
 
 
 def _stack(view: View, ref: Ref) -> Iterator[tuple[Ref, Layer]]:

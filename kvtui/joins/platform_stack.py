@@ -33,7 +33,7 @@ def of_kubevirt(view: View, ref: Ref) -> Stack | None:
     pods = view.linked(Pod, ref.backend, "components", ref.namespace)
     names = {name for name in seen if name.startswith("virt-")} | {pod.component for _, pod in pods}
     parts = [_deployment_layer(walk, ref, name) for name in sorted(names - {_HANDLER})]
-    return Stack((), Layer("KubeVirt", ref.path, ref, below=(*parts, _handlers_layer(walk, ref))))
+    return Stack((), Layer("KubeVirt", ref.path, ref, below=(*parts, _daemons_layer(walk, ref, _HANDLER))))
 
 
 def of_cdi(view: View, ref: Ref) -> Stack | None:
@@ -51,6 +51,14 @@ def of_deployment(view: View, ref: Ref) -> Stack | None:
     if view.find(Deployment, ref) is None:
         return None
     return Stack((), _deployment_layer(Walk(view), ref, ref.name))
+
+
+def of_daemon_set(view: View, ref: Ref) -> Stack | None:
+    """What runs on every node: its pods that are not ready, each on its node, and the number of the others."""
+    if view.find(DaemonSet, ref) is None:
+        return None
+    layer = _daemons_layer(Walk(view), ref, ref.name)
+    return Stack((), layer if layer.below else replace(layer, below=(_unwatched_pods(ref.path),)))
 
 
 def of_api_service(view: View, ref: Ref) -> Stack | None:
@@ -114,10 +122,10 @@ def _pod_layers(walk: Walk, deployment: Ref) -> Iterator[Layer]:
         yield told_once(walk, Layer("pod", at.path, at), below_pod(walk, at.backend, pod))
 
 
-def _handlers_layer(walk: Walk, ref: Ref) -> Layer:
-    """virt-handler: a line for each pod that is not ready, and the number of the others."""
-    record = walk.view.get(DaemonSet, ref.backend, ref.namespace, _HANDLER)
-    place = Ref(ref.backend, DaemonSet.KIND, ref.namespace, _HANDLER)
+def _daemons_layer(walk: Walk, ref: Ref, name: str) -> Layer:
+    """A DaemonSet: a line for each pod that is not ready, and the number of the others."""
+    record = walk.view.get(DaemonSet, ref.backend, ref.namespace, name)
+    place = Ref(ref.backend, DaemonSet.KIND, ref.namespace, name)
     pods = _pods_of(walk.view, place)
     ready = [at.name for at, pod in pods if is_true(pod.status.conditions, "Ready")]
     below = [
@@ -128,7 +136,7 @@ def _handlers_layer(walk: Walk, ref: Ref) -> Layer:
     if ready:
         below.append(counted("pods", ready, "ready, each on a node of its own"))
     if record is None:
-        lost = missing(walk.view, DaemonSet, "daemonset", ref.backend, ref.namespace, _HANDLER)
+        lost = missing(walk.view, DaemonSet, "daemonset", ref.backend, ref.namespace, name)
         return replace(lost, below=tuple(below))
     return Layer("daemonset", place.path, record.ref(ref.backend), judge_daemons(record), below=tuple(below))
 

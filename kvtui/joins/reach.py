@@ -71,6 +71,12 @@ def reach_of(view: View, ref: Ref, row: Any) -> dict[Ref, Tie]:
     return found
 
 
+def kin_of(view: View, ref: Ref) -> Iterator[Ref]:
+    """What belongs to an object, and what keeps it from what it is to make; one may come twice."""
+    yield from _belongings(view, ref)
+    yield from _own_keepers(view, ref)
+
+
 def _layers_under(view: View, ref: Ref) -> Iterator[Ref]:
     stack = stack_of(view, ref)
     if stack is not None:
@@ -104,7 +110,11 @@ def _belongings(view: View, ref: Ref) -> Iterator[Ref]:
                 yield from _cluster_parts(view, vm)
         case Cluster.KIND:
             yield from _of_cluster(view, ref)
-        case ClusterMachine.KIND | KubevirtMachine.KIND | KubeadmConfig.KIND:
+        case ClusterMachine.KIND:
+            yield from _cluster_parts(view, ref)
+        case KubevirtMachine.KIND | KubeadmConfig.KIND:
+            own = view.ref_of(VirtualMachine, ref.backend, ref.namespace, ref.name)
+            yield from (own,) if own is not None else ()
             yield from _cluster_parts(view, ref)
         case ControlPlane.KIND | MachineDeployment.KIND:
             yield from _made_machines(view, ref)

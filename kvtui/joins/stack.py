@@ -23,6 +23,7 @@ from kvtui.joins.machine_stack import (
 from kvtui.joins.platform_stack import (
     of_api_service,
     of_cdi,
+    of_daemon_set,
     of_deployment,
     of_kubevirt,
     of_namespace,
@@ -34,6 +35,7 @@ from kvtui.model import Ref
 from kvtui.records.cdi import Cdi, DataVolume
 from kvtui.records.clusters import Cluster, ClusterMachine
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
+from kvtui.records.daemons import DaemonSet
 from kvtui.records.kubernetes import ApiService, Claim, Deployment, Namespace, Node, Pod, ResourceQuota
 from kvtui.records.kubevirt import (
     InstanceSpec,
@@ -298,6 +300,7 @@ _MAKERS: Final[dict[str, _Maker]] = {
     VirtualMachineInstance.KIND: _of_machine,
     Migration.KIND: _of_migration,
     Pod.KIND: _of_pod,
+    DaemonSet.KIND: of_daemon_set,
     Deployment.KIND: of_deployment,
     KubeVirt.KIND: of_kubevirt,
     Cdi.KIND: of_cdi,

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.base import Record
-from kvtui.records.clusters import CLUSTER_LABEL, Cluster, ControlPlane, KubevirtCluster, KubevirtMachine
+from kvtui.records.clusters import (
+    CLUSTER_LABEL,
+    Cluster,
+    ControlPlane,
+    KubeadmConfig,
+    KubevirtCluster,
+    KubevirtMachine,
+    MachineDeployment,
+)
 from kvtui.resources import sources
 from kvtui.resources.base import Column, Resource, itself
 from kvtui.resources.cells import age_column, health_cell, number_cell
@@ -86,7 +94,10 @@ RESOURCE: Resource[ClusterRow] = Resource(
     ),
     refs=_refs,
     row=_row,
-    related={Cluster: itself, KubevirtCluster: _of_part, KubevirtMachine: _of_part, ControlPlane: _of_part},
+    related={
+        Cluster: itself,
+        **dict.fromkeys((KubevirtCluster, KubevirtMachine, KubeadmConfig, ControlPlane, MachineDeployment), _of_part),
+    },
     ref=lambda row: row.record.ref(row.backend),
     health=_health,
     columns=(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kvtui.joins.conditions import list_troubles
+from kvtui.joins.driver_stack import judge_daemons
 from kvtui.model import Health, Tone
 from kvtui.records.base import Record
 from kvtui.records.clusters import (
@@ -22,23 +23,17 @@ def judge_unlisted(record: Record) -> Health | None:
         return Health(Tone.BAD, "Unreadable", f"cannot be read in full: {record.fault}")
     match record:
         case DaemonSet():
-            ready, wanted = record.status.number_ready, record.status.desired_number_scheduled
-            return _count(ready, wanted, f"{ready} of {wanted} pods are ready")
+            return judge_daemons(record)
         case ControlPlane() | MachineDeployment():
             has, wanted = record.status.replicas, record.spec.replicas
-            whole = _count(has, wanted, f"wants {wanted} machines and has {has}")
-            return whole if whole.tone is not Tone.OK else _read_status(record.KIND, record.status)
+            if has < wanted:
+                tone, word = (Tone.WARN, "In part") if has else (Tone.BAD, "Not ready")
+                return Health(tone, word, f"wants {wanted} machines and has {has}")
+            return _read_status(record.KIND, record.status)
         case KubeadmConfig() | KubevirtCluster() | KubevirtMachine():
             return _read_status(record.KIND, record.status)
         case _:
             return None
-
-
-def _count(has: int, wanted: int, words: str) -> Health:
-    """By the words that Deployments have for it."""
-    if has >= wanted:
-        return Health(Tone.OK, "Ready")
-    return Health(Tone.WARN, "In part", words) if has else Health(Tone.BAD, "Not ready", words)
 
 
 def _read_status(kind: str, status: ClusterStatus) -> Health:

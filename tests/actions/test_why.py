@@ -157,6 +157,22 @@ def test_scripts_get_the_layers_with_health_and_findings(run: Run) -> None:
     assert (claim["subject"]["kind"], claim["health"]["word"]) == ("PersistentVolumeClaim", "Pending")
 
 
+@pytest.mark.parametrize(
+    ("text", "base"),
+    [
+        ("daemonset/kubevirt/virt-handler", "daemonset kubevirt/virt-handler: "),
+        ("KubeadmControlPlane/tenants/tenant-a-cp", "cluster tenants/tenant-a: "),
+        ("KubevirtMachine/tenants/k8s-node-1", "cluster tenants/tenant-a: "),
+        ("MachineDeployment/tenants/tenant-a-workers", "cluster tenants/tenant-a: "),
+        ("VirtualMachineInstance/tenants/k8s-node-1", "VM tenants/k8s-node-1: "),
+    ],
+)
+def test_what_is_in_no_list_has_the_stack_that_the_screen_opens(run: Run, text: str, base: str) -> None:
+    code, out, _ = run("stack", text)
+    assert code == codes.OK
+    assert any(line[2:].lstrip().startswith(base) for line in out.splitlines())
+
+
 def test_what_has_no_stack_says_so(run: Run) -> None:
     code, out, err = run("stack", "applications/streaming", "-n", "argocd")
     assert (code, out) == (codes.FAILED, "")

@@ -31,7 +31,7 @@ def workers(has: int, **status: Any) -> Object:
 @pytest.mark.parametrize(
     ("item", "tone", "word", "reason"),
     [
-        (daemons(10), Tone.OK, "Ready", ""),
+        (daemons(10), Tone.OK, "Ready", "10 of 10 pods are"),
         (daemons(9), Tone.WARN, "In part", "9 of 10 pods are ready"),
         (daemons(0), Tone.BAD, "Not ready", "0 of 10 pods are ready"),
         (workers(4), Tone.OK, "Ready", ""),

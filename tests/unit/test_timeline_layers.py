@@ -64,6 +64,9 @@ def layers(drill: str, kind: str, path: str) -> dict[str, Layer]:
         ("APIService", "v1.subresources.kubevirt.io", {"APIService", "Deployment", "Pod", "Node"}),
         ("Cluster", "tenants/tenant-a", {"Cluster", "KubeadmControlPlane", "Machine", "VirtualMachine",
                                          "VirtualMachineInstance", "Pod", "Node"}),
+        ("DaemonSet", "kubevirt/virt-handler", {"DaemonSet", "Pod"}),
+        ("KubevirtMachine", "tenants/k8s-node-1", {"KubevirtMachine", "Machine", "VirtualMachine", "Cluster",
+                                                   "KubeadmControlPlane", "MachineDeployment"}),
         ("StorageClass", "ceph-rbd", {"StorageClass", "CSIDriver", "DaemonSet", "CephCluster"}),
     ],
 )  # fmt: skip
