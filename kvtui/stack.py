@@ -20,6 +20,7 @@ from kvtui.records.clusters import (
 )
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.resources.base import AnyResource
+from kvtui.resources.unlisted import judge_unlisted
 from kvtui.store import View
 from kvtui.text import age, join_clauses
 
@@ -33,7 +34,7 @@ class ToldLayer:
     health: Health | None
     """In its own words, and as bad as what was found in it."""
     finding: Finding | None
-    """The worst that was found in it; of a cluster also in its control plane."""
+    """The worst that was found in it, or that tells of it; of a cluster also in its control plane."""
     own: bool
     """Whether it is the object that the stack is of."""
     heard: str = ""
@@ -42,16 +43,13 @@ class ToldLayer:
     @property
     def words(self) -> str:
         """Why it fares so; of one that is well, what else there is to say of it."""
-        if self.finding is not None:
-            return join_clauses(self._tell_finding(self.finding), self.heard)
-        reason = self.health.reason if self.health is not None else ""
-        return join_clauses(reason, self.layer.note, self.heard)
-
-    def _tell_finding(self, finding: Finding) -> str:
-        """What is told of another object stands there with its cause."""
+        reason, finding = self.health.reason if self.health is not None else "", self.finding
+        if finding is None:
+            return join_clauses(reason, self.layer.note, self.heard)
         if self.layer.ref is not None and finding.subject[:4] != self.layer.ref[:4]:
-            return f"{finding.label} {finding.subject.name} {finding.trouble}"
-        return f"{finding.trouble}: {finding.cause}"
+            # What is found in another object stands there with its cause.
+            return join_clauses(reason, f"{finding.label} {finding.subject.name} {finding.trouble}", self.heard)
+        return join_clauses(f"{finding.trouble}: {finding.cause}", self.heard)
 
     @property
     def sentence(self) -> str:
@@ -86,10 +84,13 @@ def tell_stack(
     worst: dict[tuple[str, ...], Finding] = {}
     for one in findings:
         worst.setdefault(one.subject[:4], one)
+    for one in findings:
+        for other in one.about:
+            worst.setdefault(other[:4], one)
     told = []
     for depth, layer in lines_of(stack):
         finding = _find_worst(view, worst, layer.ref or layer.sought)
-        if layer.past and finding is None:
+        if layer.quiet and finding is None:
             continue
         health = _grade(layer.health or _judge(view, layer.ref, resources, now), finding)
         told.append(ToldLayer(depth, layer, health, finding, layer is stack.base, _tell_age(view, layer.ref, now)))
@@ -153,9 +154,14 @@ def find_row(view: View, ref: Ref, resources: Iterable[AnyResource]) -> tuple[An
 
 
 def _judge(view: View, ref: Ref | None, resources: Iterable[AnyResource], now: float) -> Health | None:
-    resource = find_judge(ref, resources) if ref is not None else None
-    row = resource.row(view, ref) if resource is not None and ref is not None else None
-    return resource.health(row, now) if resource is not None and row is not None else None
+    if ref is None:
+        return None
+    resource = find_judge(ref, resources)
+    row = resource.row(view, ref) if resource is not None else None
+    if resource is not None and row is not None:
+        return resource.health(row, now)
+    record = view.record(ref)
+    return judge_unlisted(record) if record is not None else None
 
 
 def text_lines(told: Iterable[ToldLayer]) -> Iterator[str]:

@@ -8,14 +8,23 @@ from kvtui.joins.footing import machines_under
 from kvtui.joins.layers import Layer, Stack, Walk, missing
 from kvtui.joins.machine_stack import machine_layer
 from kvtui.model import Ref
-from kvtui.records.clusters import CLUSTER_LABEL, Cluster, ClusterMachine, ControlPlane, KubevirtCluster
+from kvtui.records.clusters import (
+    CLUSTER_LABEL,
+    DEPLOYMENT_LABEL,
+    Cluster,
+    ClusterMachine,
+    ControlPlane,
+    KubevirtCluster,
+    KubevirtMachine,
+    MachineDeployment,
+)
 from kvtui.records.kubernetes import Node
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.store import View
 
 
 def of_cluster(view: View, ref: Ref) -> Stack | None:
-    """A cluster: its address, its control plane, and its machines with their VMs."""
+    """A cluster: its address, what makes its machines, and those with their VMs."""
     if view.find(Cluster, ref) is None:
         return None
     walk = Walk(view)
@@ -28,7 +37,7 @@ def of_cluster_machine(view: View, ref: Ref) -> Stack | None:
     machine = view.find(ClusterMachine, ref)
     if machine is None:
         return None
-    above = (*_cluster_above(view, ref, machine.spec.cluster_name), *_control_plane_above(view, ref, machine))
+    above = (*_cluster_above(view, ref, machine.spec.cluster_name), *_maker_above(view, ref, machine))
     return Stack(above, _machine_layer(Walk(view), ref))
 
 
@@ -37,7 +46,7 @@ def above_vm(view: View, ref: Ref) -> Iterator[Layer]:
     machine = view.get(ClusterMachine, ref.backend, ref.namespace, ref.name)
     if machine is not None:
         yield from _cluster_above(view, ref, machine.spec.cluster_name)
-        yield from _control_plane_above(view, ref, machine)
+        yield from _maker_above(view, ref, machine)
         yield Layer("machine", ref.path, machine.ref(ref.backend))
         return
     vm = view.get(VirtualMachine, ref.backend, ref.namespace, ref.name)
@@ -63,11 +72,15 @@ def _infrastructure(view: View, ref: Ref) -> Iterator[Layer]:
             yield Layer("KubevirtCluster", at.path, at)
     for at, _ in view.linked(ControlPlane, ref.backend, "cluster", ref.path):
         yield Layer("control plane", at.path, at)
+    for at in sorted(at for at, _ in view.linked(MachineDeployment, ref.backend, "cluster", ref.path)):
+        yield Layer("MachineDeployment", at.path, at)
 
 
 def _machine_layer(walk: Walk, ref: Ref) -> Layer:
-    """A machine and the VM of its name; before that is made there is none."""
+    """A machine and the VM of its name; before that is made there is none, and its KubevirtMachine says why."""
     view = walk.view
+    made = view.ref_of(KubevirtMachine, ref.backend, ref.namespace, ref.name)
+    between = (Layer("KubevirtMachine", made.path, made, quiet=True),) if made is not None else ()
     vm = view.get(VirtualMachine, ref.backend, ref.namespace, ref.name)
     vmi = view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
     below = (
@@ -75,7 +88,7 @@ def _machine_layer(walk: Walk, ref: Ref) -> Layer:
         if vm is not None or vmi is not None
         else missing(view, VirtualMachine, "VM", ref.backend, ref.namespace, ref.name)
     )
-    return Layer("machine", ref.path, ref, below=(below,))
+    return Layer("machine", ref.path, ref, below=(*between, below))
 
 
 def _cluster_above(view: View, ref: Ref, name: str) -> Iterator[Layer]:
@@ -84,9 +97,13 @@ def _cluster_above(view: View, ref: Ref, name: str) -> Iterator[Layer]:
         yield Layer("cluster", f"{ref.namespace}/{name}", cluster.ref(ref.backend))
 
 
-def _control_plane_above(view: View, ref: Ref, machine: ClusterMachine) -> Iterator[Layer]:
-    """The control plane that a machine is of: whether its etcd is whole stands there."""
+def _maker_above(view: View, ref: Ref, machine: ClusterMachine) -> Iterator[Layer]:
+    """What made a machine: the control plane, where stands whether its etcd is whole, or a MachineDeployment."""
     owner = machine.controller
     plane = view.get(ControlPlane, ref.backend, ref.namespace, owner.name) if owner is not None else None
     if plane is not None and owner is not None and plane.metadata.uid == owner.uid:
         yield Layer("control plane", f"{ref.namespace}/{owner.name}", plane.ref(ref.backend))
+    name = machine.metadata.labels.get(DEPLOYMENT_LABEL, "")
+    deployment = view.ref_of(MachineDeployment, ref.backend, ref.namespace, name) if name else None
+    if deployment is not None:
+        yield Layer("MachineDeployment", deployment.path, deployment)

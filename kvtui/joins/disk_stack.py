@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Final
 
 from kvtui.joins.driver_stack import driver_layer
 from kvtui.joins.layers import Layer, Walk, missing, told_once
 from kvtui.model import Health, Ref, Tone
 from kvtui.records.cdi import DataVolume
-from kvtui.records.kubernetes import Claim
+from kvtui.records.kubernetes import Claim, Deployment, Pod
 from kvtui.records.kubevirt import Volume, VolumeStatus
 from kvtui.records.storage import PersistentVolume, StorageClass
 
@@ -45,13 +46,29 @@ def _of_status(status: VolumeStatus | None) -> Health | None:
 
 
 def data_volume_layer(walk: Walk, backend: str, record: DataVolume) -> Layer:
-    """A DataVolume and its claim."""
+    """A DataVolume, its claim, and who fills it while it is not full."""
     ref = record.ref(backend)
     return told_once(walk, Layer("DataVolume", ref.path, ref), _below_data_volume(walk, ref, record))
 
 
 def _below_data_volume(walk: Walk, ref: Ref, record: DataVolume) -> Iterator[Layer]:
     yield claim_layer(walk, ref.backend, ref.namespace, record.status.claim_name or ref.name)
+    if record.status.phase != "Succeeded":
+        yield from _filler_layers(walk, ref.backend)
+
+
+def _filler_layers(walk: Walk, backend: str) -> Iterator[Layer]:
+    """CDI's controller, which may be seen by its pods alone."""
+    view = walk.view
+    found = [at for at, _ in view.items(Deployment, backend) if at.name == _FILLER]
+    for at in found:
+        yield told_once(walk, Layer("deployment", at.path, at), iter(()))
+    if not found:
+        for namespace in dict.fromkeys(at.namespace for at, _ in view.linked(Pod, backend, "component", _FILLER)):
+            yield missing(view, Deployment, "deployment", backend, namespace, _FILLER)
+
+
+_FILLER: Final = "cdi-deployment"
 
 
 def claim_layer(walk: Walk, backend: str, namespace: str, name: str) -> Layer:

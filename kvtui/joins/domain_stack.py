@@ -9,17 +9,18 @@ from kvtui.joins.domain import host_of
 from kvtui.joins.layers import SHOWN_ABOVE, Layer, Walk, missing, told_once
 from kvtui.joins.storage import pool_of_file
 from kvtui.model import Health, Ref, Tone
-from kvtui.records.libvirt import Disk, Domain, Host, Nic, StoragePool, StorageVolume
+from kvtui.records.libvirt import BlockJob, Disk, Domain, DomainJob, Host, Nic, StoragePool, StorageVolume
 from kvtui.records.virtual_networks import VirtualNetwork
 
 
 def domain_layer(walk: Walk, ref: Ref, domain: Domain, *, whole: bool = False, role: str = "domain") -> Layer:
-    """A domain and its host; the `whole` one with disks and networks."""
+    """A domain, its host, and what goes on with it; the `whole` one with disks and networks."""
     return told_once(walk, Layer(role, f"{ref.backend}/{ref.name}", ref), _below(walk, ref, domain, whole=whole))
 
 
 def _below(walk: Walk, ref: Ref, domain: Domain, *, whole: bool) -> Iterator[Layer]:
     yield host_layer(walk, ref.backend)
+    yield from _job_layers(walk, ref)
     if whole:
         for disk in domain.disks:
             if disk.source:
@@ -28,19 +29,33 @@ def _below(walk: Walk, ref: Ref, domain: Domain, *, whole: bool) -> Iterator[Lay
             yield _nic(walk, ref.backend, domain, nic)
 
 
-def host_layer(walk: Walk, backend: str) -> Layer:
-    """A host; one that is itself a VM of another host stands on that."""
+def _job_layers(walk: Walk, ref: Ref) -> Iterator[Layer]:
+    """Jobs under way and those that failed; not the one whose own stack this is."""
+    types: tuple[type[DomainJob | BlockJob], ...] = (DomainJob, BlockJob)
+    for type_ in types:
+        for at, job in walk.view.linked(type_, ref.backend, "domain", ref.uid):
+            if (job.phase == "Failed" or not job.is_final) and walk.enter(at):
+                yield Layer(job.operation or "job", at.path, at, quiet=job.is_final)
+
+
+def host_layer(walk: Walk, backend: str, *, whole: bool = False) -> Layer:
+    """A host, and what it is a VM of itself; the `whole` one with all its pools and networks."""
     host = host_of(walk.view, backend)
     if host is None:
         return missing(walk.view, Host, "host", backend, "", backend)
-    return told_once(walk, Layer("host", backend, host.ref(backend)), _below_host(walk, backend, host))
+    return told_once(walk, Layer("host", backend, host.ref(backend)), _below_host(walk, backend, host, whole=whole))
 
 
-def _below_host(walk: Walk, backend: str, host: Host) -> Iterator[Layer]:
+def _below_host(walk: Walk, backend: str, host: Host, *, whole: bool) -> Iterator[Layer]:
     found = walk.view.everywhere(Domain, "uuid", host.system_uuid.lower()) if host.system_uuid else ()
     for ref, domain in found:
         if ref.backend != backend:
             yield domain_layer(walk, ref, domain)
+    if whole:
+        for ref, pool in sorted(walk.view.items(StoragePool, backend), key=lambda found: found[0]):
+            yield _pool(walk, backend, ref.name, pool)
+        for ref, network in sorted(walk.view.items(VirtualNetwork, backend), key=lambda found: found[0]):
+            yield told_once(walk, Layer("network", ref.name, ref), _below_network(network))
 
 
 def _disk(walk: Walk, backend: str, disk: Disk) -> Layer:

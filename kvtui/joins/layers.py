@@ -29,8 +29,8 @@ class Layer:
     below: tuple[Layer, ...] = ()
     sought: Ref | None = None
     """Of an object that the view does not have: which that would be."""
-    past: bool = False
-    """Whether it is over: it is told where something was found in it."""
+    quiet: bool = False
+    """Whether it is worth a line only where something was found in it, as what is over is."""
 
 
 @dataclass(frozen=True, slots=True)

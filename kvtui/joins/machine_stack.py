@@ -52,7 +52,7 @@ def _move_layers(walk: Walk, ref: Ref, vmi: VirtualMachineInstance | None) -> It
         yield Layer("migration", at.path, at)
     if ended is not None and ended.status.phase == "Failed" and walk.enter(ended.ref(ref.backend)):
         at = ended.ref(ref.backend)
-        yield Layer("migration", at.path, at, past=True)
+        yield Layer("migration", at.path, at, quiet=True)
     state = vmi.status.migration_state if vmi is not None else None
     blind = tell_blindness(view, ref.backend, Migration)
     if blind is not None and state is not None and state.in_progress and under_way is None:

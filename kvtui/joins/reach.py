@@ -30,6 +30,7 @@ from kvtui.records.daemons import DaemonSet
 from kvtui.records.kubernetes import ApiService, Deployment, Node, Pod
 from kvtui.records.kubevirt import KubeVirt, Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import BlockJob, Domain, DomainJob, DomainSnapshot, Host, StoragePool
+from kvtui.records.virtual_networks import VirtualNetwork
 from kvtui.store import View
 
 
@@ -104,6 +105,7 @@ def _belongings(view: View, ref: Ref) -> Iterator[Ref]:
             yield from (at for at, _ in view.linked(DomainSnapshot, ref.backend, "domain", ref.uid))
         case Host.KIND:
             yield from (at for at, _ in view.items(StoragePool, ref.backend))
+            yield from (at for at, _ in view.items(VirtualNetwork, ref.backend))
         case Node.KIND:
             node = view.find(Node, ref)
             for vm in machines_under(view, ref.backend, node) if node is not None else ():

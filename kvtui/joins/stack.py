@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
+from kvtui.joins.claims import filled_by, volumes_of_claim
 from kvtui.joins.cluster_stack import above_node, above_vm, of_cluster, of_cluster_machine
 from kvtui.joins.copy_stack import of_clone, of_export, of_restore, of_snapshot
 from kvtui.joins.disk import find_users
@@ -161,10 +162,21 @@ def _of_data_volume(view: View, ref: Ref) -> Stack | None:
 
 
 def _of_claim(view: View, ref: Ref) -> Stack | None:
-    if view.find(Claim, ref) is None:
+    claim = view.find(Claim, ref)
+    if claim is None:
         return None
-    above = _users(view, ref.backend, ref.namespace, ref.name)
+    above = tuple(_above_claim(view, ref, claim))
     return Stack(above, claim_layer(Walk(view), ref.backend, ref.namespace, ref.name))
+
+
+def _above_claim(view: View, ref: Ref, claim: Claim) -> Iterator[Layer]:
+    """VMs, and the DataVolume that a claim is of; over one that CDI fills on the way to another also that."""
+    whole = filled_by(ref, claim)
+    yield from _users(view, ref.backend, ref.namespace, whole.name)
+    for made in volumes_of_claim(view, ref, claim):
+        yield Layer("DataVolume", made.path, made)
+    if whole.name != ref.name:
+        yield Layer("PVC", whole.path, view.ref_of(Claim, ref.backend, ref.namespace, whole.name))
 
 
 def _of_volume(view: View, ref: Ref) -> Stack | None:
@@ -175,12 +187,12 @@ def _of_volume(view: View, ref: Ref) -> Stack | None:
     bound = record.spec.claim_ref
     if bound is not None:
         claim = view.get(Claim, ref.backend, bound.namespace, bound.name)
-        layer = (
-            Layer("PVC", bound.path, claim.ref(ref.backend))
-            if claim is not None
-            else missing(view, Claim, "PVC", ref.backend, bound.namespace, bound.name)
-        )
-        above = (*_users(view, ref.backend, bound.namespace, bound.name), layer)
+        if claim is not None:
+            at = claim.ref(ref.backend)
+            above = (*_above_claim(view, at, claim), Layer("PVC", bound.path, at))
+        else:
+            lost = missing(view, Claim, "PVC", ref.backend, bound.namespace, bound.name)
+            above = (*_users(view, ref.backend, bound.namespace, bound.name), lost)
     return Stack(above, volume_layer(Walk(view), ref.backend, ref.name))
 
 
@@ -222,12 +234,16 @@ def _of_attachment(view: View, ref: Ref) -> Stack | None:
 # Libvirt -----------------------------------------------------------------------------------------------------------
 
 
-def _of_domain(view: View, ref: Ref) -> Stack | None:
+def _of_domain(view: View, ref: Ref, top: Ref | None = None) -> Stack | None:
+    """A domain; `top` is the job that stands on it and is told by itself."""
     domain = view.find(Domain, ref)
     if domain is None:
         return None
     above = tuple(_inner_node(view, node) for node, _ in nodes_in(view, domain))
-    return Stack(above, domain_layer(Walk(view), ref, domain, whole=True))
+    walk = Walk(view)
+    if top is not None:
+        walk.enter(top)
+    return Stack(above, domain_layer(walk, ref, domain, whole=True))
 
 
 def _of_job(view: View, ref: Ref) -> Stack | None:
@@ -236,7 +252,8 @@ def _of_job(view: View, ref: Ref) -> Stack | None:
         return None
     found = (at for at, _ in view.linked(Domain, ref.backend, "uuid", job.domain_uid) if job.domain_uid)
     domain = next(found, None)
-    return _of_domain(view, domain) if domain is not None else None
+    stack = _of_domain(view, domain, ref) if domain is not None else None
+    return Stack(stack.above, Layer(job.operation or "job", ref.path, ref, below=(stack.base,))) if stack else None
 
 
 def _of_host(view: View, ref: Ref) -> Stack | None:
@@ -244,8 +261,10 @@ def _of_host(view: View, ref: Ref) -> Stack | None:
         return None
     domains = sorted(name.name for name, domain in view.items(Domain, ref.backend) if domain.active)
     above = [counted("VMs", domains)] if domains else []
-    return Stack((*(_inner_node(view, node) for node, _ in nodes_on(view, ref.backend)), *above),
-                 host_layer(Walk(view), ref.backend))  # fmt: skip
+    return Stack(
+        (*(_inner_node(view, node) for node, _ in nodes_on(view, ref.backend)), *above),
+        host_layer(Walk(view), ref.backend, whole=True),
+    )
 
 
 def _of_pool(view: View, ref: Ref) -> Stack | None:

@@ -140,9 +140,20 @@ class ClusterMachine(Part):
     status: MachineStatus = msgspec.field(default_factory=MachineStatus)
 
     @property
+    def ailing(self) -> list[Condition]:
+        """Which parts of a control plane do not run on it as they should."""
+        found = (self.status.find(type_) for type_ in _PARTS)
+        return [one for one in found if one is not None and one.status == "False"]
+
+    @property
     def node(self) -> str:
         """The name of its node in its own cluster; empty before it has joined."""
         return self.status.node_ref.name if self.status.node_ref is not None else ""
+
+
+_PARTS = ("EtcdMemberHealthy", "EtcdPodHealthy", "APIServerPodHealthy", "ControllerManagerPodHealthy",
+          "SchedulerPodHealthy")  # fmt: skip
+"""Conditions of the machines of a control plane (kubevirt-api.md 8.4), the gravest first."""
 
 
 class KubevirtCluster(Part):

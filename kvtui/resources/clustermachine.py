@@ -42,6 +42,9 @@ def _health(row: MachineRow, _now: float) -> Health:
     ready = record.status.find("NodeReady")
     if phase == "Running" and ready is not None and ready.status != "True":
         return Health(Tone.WARN, "NodeNotReady", ready.message or ready.reason)
+    if phase == "Running" and record.ailing:
+        worst = record.ailing[0]
+        return Health(Tone.WARN, phase, f"{worst.type}: {worst.message or worst.reason}")
     words = record.status.failure_message or (ready.message if ready is not None and phase != "Running" else "")
     return Health(_TONES.get(phase, Tone.BUSY), phase, words)
 

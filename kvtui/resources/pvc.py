@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from kvtui.joins.causes import find_claim_cause
 from kvtui.joins.disk import ClaimRow, disks_of, find_users, tell_end
 from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.base import is_true
@@ -19,6 +18,7 @@ from kvtui.resources.pvc_export import ACTIONS as EXPORTS
 from kvtui.store import View
 from kvtui.text import size
 
+_WORDS = {"Pending": "no volume is bound to it yet", "Lost": "the volume that was bound to it does not exist any more"}
 _TONES = {"Bound": Tone.OK, "Pending": Tone.BUSY, "Lost": Tone.BAD}
 
 
@@ -60,8 +60,7 @@ def _health(row: ClaimRow, _now: float) -> Health:
         return Health(Tone.BUSY, phase, "the volume has grown; its file system grows when a pod uses it next")
     if is_true(claim.status.conditions, RESIZING):
         return Health(Tone.BUSY, RESIZING)
-    cause = find_claim_cause(claim)
-    return Health(_TONES.get(phase, Tone.WARN), phase, cause.sentence if cause is not None else "")
+    return Health(_TONES.get(phase, Tone.WARN), phase, _WORDS.get(phase, ""))
 
 
 def _capacity(row: ClaimRow, _now: float) -> Cell:

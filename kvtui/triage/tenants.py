@@ -196,16 +196,19 @@ def _judge_control_plane(view: View, ref: Ref, now: float) -> Judgement:
             again.append(since + limit)
             continue
         members = dict(_members(view, ref, record))
+        about = tuple(members)
         cause = _flat(condition.message).replace("EtcdMemberHealthy: ", "") or condition.reason
         cause += _tell_left(record, members) if part == _ETCD else ""
         evidence = (_evidence(f"KubeadmControlPlane {ref.name}", condition), *members.values())
         step = f"see {part} in cluster {_name_of(record)}"
         if len(members) == 1:
-            (name,) = members
-            step = f"see {part} on the node of Machine {name}, or delete that Machine: another takes its place"
+            step = f"see {part} on the node of Machine {about[0].name}, or delete that Machine: another takes its place"
         return Judgement(
-            Finding("cluster.control-plane", Severity.WARN, ref, "control plane", trouble, cause, since, evidence, step)
-        )
+            Finding(
+                "cluster.control-plane", Severity.WARN, ref, "control plane", trouble, cause, since, evidence, step,
+                about=about,
+            )
+        )  # fmt: skip
     return Judgement(again=min(again, default=None))
 
 
@@ -216,7 +219,7 @@ _HEALTH: Final = (
 )
 
 
-def _tell_left(record: ControlPlane, members: Mapping[str, Evidence]) -> str:
+def _tell_left(record: ControlPlane, members: Mapping[Ref, Evidence]) -> str:
     """How near its etcd is to its end: it works while more than half of its members do."""
     total = record.status.replicas
     lost = sum(said.field.startswith("Etcd") for said in members.values())
@@ -228,24 +231,12 @@ def _tell_left(record: ControlPlane, members: Mapping[str, Evidence]) -> str:
     return f"; {left} of {total} members are left: {then}"
 
 
-def _members(view: View, ref: Ref, record: ControlPlane) -> Iterator[tuple[str, Evidence]]:
+def _members(view: View, ref: Ref, record: ControlPlane) -> Iterator[tuple[Ref, Evidence]]:
     """Its machines that are not whole, and what they say of themselves."""
     for at, machine in view.linked(ClusterMachine, ref.backend, "cluster", f"{ref.namespace}/{_name_of(record)}"):
         if machine.controller and machine.controller.uid == record.metadata.uid:
-            for condition in machine.status.conditions:
-                if condition.type in _OF_MEMBERS and condition.status == "False":
-                    yield at.name, _evidence(f"Machine {at.name}", condition)
-
-
-_OF_MEMBERS: Final = frozenset(
-    {
-        "APIServerPodHealthy",
-        "ControllerManagerPodHealthy",
-        "EtcdMemberHealthy",
-        "EtcdPodHealthy",
-        "SchedulerPodHealthy",
-    }
-)
+            for condition in machine.ailing[:1]:
+                yield at, _evidence(f"Machine {at.name}", condition)
 
 
 def _judge_pause(view: View, ref: Ref, _now: float) -> Judgement:

@@ -10,12 +10,13 @@ from msgspec.structs import replace
 from kvtui.joins.layers import lines_of
 from kvtui.joins.stack import has_stack, stack_of
 from kvtui.model import Feed, FeedState, Finding, Platform, Ref, Severity, Tone
-from kvtui.records.base import Condition, Meta, Record
-from kvtui.records.kubernetes import Node, NodeStatus, NodeSystem, Pod, PodSpec
+from kvtui.records.base import Condition, Meta, Owner, Record
+from kvtui.records.kubernetes import Claim, Node, NodeStatus, NodeSystem, Pod, PodSpec
 from kvtui.records.libvirt import (
     Address,
     Disk,
     Domain,
+    DomainJob,
     DomainState,
     Host,
     Nic,
@@ -179,6 +180,27 @@ def test_a_claim_without_a_volume_tells_the_class_that_it_waits_for() -> None:
     assert told[at + 1].strip().startswith("class rig-rwx")
 
 
+@pytest.mark.parametrize("kind", ["PersistentVolumeClaim", "PersistentVolume"])
+def test_a_claim_and_its_volume_have_the_data_volume_and_the_vm_on_top(kind: str) -> None:
+    store = cluster()
+    claim = next(record for ref, record in store.items(Claim) if ref.name.startswith("postgres-1-"))
+    name = claim.metadata.name if kind == Claim.KIND else claim.spec.volume_name
+    told = [one.strip().partition(":")[0] for one in lines(store, Ref("c", kind, "shop" * (kind == Claim.KIND), name))]
+    path = f"shop/{claim.metadata.name}"
+    assert told[:4] == ["VM shop/postgres-1", f"DataVolume {path}", f"PVC {path}", f"PV {claim.spec.volume_name}"]
+
+
+def test_a_claim_that_is_filled_for_another_has_that_on_top() -> None:
+    store = cluster()
+    whole = next(record for ref, record in store.items(Claim) if ref.name.startswith("postgres-1-"))
+    owner = Owner(kind=Claim.KIND, name=whole.metadata.name, uid=whole.metadata.uid, controller=True)
+    prime = Meta(name="prime-1", namespace="shop", uid="p", owner_references=(owner,))
+    told = [one.strip().partition(":")[0] for one in lines(put(store, "c", Claim(metadata=prime)), Ref(
+        "c", Claim.KIND, "shop", "prime-1"))]  # fmt: skip
+    path = f"shop/{whole.metadata.name}"
+    assert told[:4] == ["VM shop/postgres-1", f"DataVolume {path}", f"PVC {path}", "PVC shop/prime-1"]
+
+
 def test_a_vm_that_is_off_has_no_instance_and_still_its_disks() -> None:
     store = machine_store("stopped")
     vm = next(ref for ref in RESOURCES[1].refs(store))
@@ -290,6 +312,22 @@ def test_a_domain_stands_on_its_host_its_volumes_with_all_layers_and_its_network
         (1, "interface"), (2, "network"), (3, "bridge"),
         (1, "interface"), (2, "bridge"),
     ]  # fmt: skip
+
+
+def test_a_host_stands_on_its_pools_and_networks() -> None:
+    assert depths(hypervisor(), Ref("kvm1", "Host", "", "kvm1")) == [
+        (0, "VMs"), (1, "host"), (2, "pool"), (3, "dir"), (2, "network"), (3, "bridge"),
+    ]  # fmt: skip
+
+
+def test_a_job_stands_on_its_vm_and_is_a_layer_of_it_until_it_ends_well() -> None:
+    store = hypervisor()
+    job = DomainJob(metadata=Meta(name="db", uid="j"), domain="db", domain_uid=OUTER, operation="outgoing migration")
+    put(store, "kvm1", job)
+    assert depths(store, job.ref("kvm1"))[:3] == [(0, "outgoing migration"), (1, "domain"), (2, "host")]
+    assert depths(store, DOMAIN)[:3] == [(0, "domain"), (1, "host"), (1, "outgoing migration")]
+    put(store, "kvm1", replace(job, phase="Completed"))
+    assert "outgoing migration" not in [role for _, role in depths(store, DOMAIN)]
 
 
 def test_a_disk_that_fails_says_so() -> None:

@@ -27,7 +27,7 @@ def told(drill: str, kind: str, path: str) -> list[str]:
     assert record is not None
     stack = stack_of(store, record.ref(BACKEND))
     assert stack is not None
-    return [f"{'  ' * depth}{layer.role} {layer.name}".rstrip() for depth, layer in lines_of(stack)]
+    return [f"{'  ' * depth}{layer.role} {layer.name}".rstrip() for depth, layer in lines_of(stack) if not layer.quiet]
 
 
 def test_a_snapshot_stands_on_its_vm_and_its_disks() -> None:
@@ -62,23 +62,56 @@ def test_the_cluster_stands_on_the_machine_and_that_on_its_vm(kind: str) -> None
     assert lines[:4] == [*above, "machine tenants/k8s-node-1", "VM tenants/k8s-node-1"]
 
 
-def test_a_cluster_stands_on_its_control_plane_and_its_machines() -> None:
+def test_a_cluster_stands_on_what_makes_its_machines_and_on_those() -> None:
     lines = told("cluster-etcd-member-lost", "Cluster", "tenants/tenant-a")
     below = [line.split()[0] for line in lines if line.startswith("  ") and not line.startswith("    ")]
-    assert below[0] == "control"
-    assert set(below[1:]) == {"machine"}
+    assert below[:2] == ["control", "MachineDeployment"]
+    assert set(below[2:]) == {"machine"}
+
+
+def test_a_worker_has_its_machine_deployment_on_top() -> None:
+    lines = [line.strip() for line in told("cluster-etcd-member-lost", "Machine", "tenants/k8s-node-4")]
+    assert lines[:3] == [
+        "cluster tenants/tenant-a",
+        "MachineDeployment tenants/tenant-a-workers",
+        "machine tenants/k8s-node-4",
+    ]
+
+
+def printed(drill: str, kind: str, name: str) -> list[str]:
+    observer = play(drill)
+    record = observer.store.record(Ref(BACKEND, kind, "tenants", name))
+    assert record is not None
+    now = observer.world.clock.now.timestamp()
+    lines = tell_stack(observer.store, record.ref(BACKEND), RESOURCES, observer.findings, now)
+    assert lines is not None
+    return list(text_lines(lines))
+
+
+def test_what_waits_for_the_end_of_a_pause_says_what_it_lacks() -> None:
+    assert printed("cluster-paused", "Cluster", "tenant-a")[1:3] == [
+        "    control plane tenants/tenant-a-cp: Ready",
+        "    MachineDeployment tenants/tenant-a-workers: In part (wants 4 machines and has 2)",
+    ]
+
+
+def test_a_machine_that_gets_no_vm_has_its_kubevirt_machine_that_says_why() -> None:
+    lines = [line.strip() for line in printed("cluster-without-bootstrap", "Machine", "tenant-a-workers-1")]
+    assert any(line.startswith("! ") and "KubevirtMachine tenants/tenant-a-workers-1: " in line for line in lines)
+
+
+def test_the_machine_that_lost_its_member_of_etcd_is_marked_among_the_others() -> None:
+    lines = printed("cluster-etcd-member-lost", "Cluster", "tenant-a")
+    assert [line for line in lines if line.startswith("!   machine ")] == [
+        "!   machine tenants/k8s-node-2: Running (EtcdMemberHealthy: Etcd doesn't have an etcd member for Node "
+        "k8s-node-2; control plane tenant-a-cp is not whole)"
+    ]
 
 
 @pytest.mark.parametrize("kind", ["VirtualMachine", "Cluster"])
 def test_a_cluster_is_no_better_than_its_control_plane(kind: str) -> None:
-    observer = play("cluster-etcd-member-lost")
-    name = "tenant-a" if kind == "Cluster" else "k8s-node-1"
-    record = observer.store.record(Ref(BACKEND, kind, "tenants", name))
-    assert record is not None
-    now = observer.world.clock.now.timestamp()
-    told = tell_stack(observer.store, record.ref(BACKEND), RESOURCES, observer.findings, now)
-    assert told is not None
-    assert next(text_lines(told)) == "! cluster tenants/tenant-a: Provisioned (control plane tenant-a-cp is not whole)"
+    lines = printed("cluster-etcd-member-lost", kind, "tenant-a" if kind == "Cluster" else "k8s-node-1")
+    assert lines[0] == "! cluster tenants/tenant-a: Provisioned (control plane tenant-a-cp is not whole)"
 
 
 def test_a_part_of_kubevirt_stands_on_its_pods_and_their_nodes() -> None:

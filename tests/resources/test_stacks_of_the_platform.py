@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from kvtui.model import Ref
+from kvtui.joins.layers import lines_of
+from kvtui.joins.stack import stack_of
+from kvtui.model import Feed, FeedState, Ref
+from kvtui.records.cdi import DataVolume
+from kvtui.records.kubernetes import Deployment, Pod
 from kvtui.resources import RESOURCES
 from kvtui.stack import tell_stack, text_lines
+from kvtui.store import Put, Store
 from tests.triage.test_drills import play
 from tests.triage.worlds import BACKEND
 
@@ -46,6 +51,26 @@ def test_of_virt_handler_only_pods_that_are_not_ready_have_a_line() -> None:
     below = [line[2:].strip().partition(" ")[0] for line in lines[at + 1 :]]
     assert below == ["pod", "node", "pods"]
     assert lines[at].endswith(": In part")
+
+
+def test_a_disk_that_is_to_be_filled_stands_on_who_fills_it() -> None:
+    lines = told("cdi-crash-loop", "DataVolume", "lab/golden-next")
+    assert starts(lines, 1) == ["PVC lab/golden-next", "deployment cdi/cdi-deployment"]
+    assert "!   deployment cdi/cdi-deployment: Not ready" in lines
+
+
+def test_who_fills_a_disk_is_told_where_only_its_pods_are_seen() -> None:
+    seen = play("cdi-crash-loop")
+    store = Store()
+    for ref, record in (*seen.store.items(DataVolume), *seen.store.items(Pod)):
+        store.post(Put(ref.backend, record))
+    store.post(Feed(BACKEND, Deployment.KIND, FeedState.FORBIDDEN))
+    store.drain()
+    ref = next(ref for ref, _ in store.items(DataVolume) if ref.name == "golden-next")
+    stack = stack_of(store, ref)
+    assert stack is not None
+    (filler,) = (layer for _, layer in lines_of(stack) if layer.role == "deployment")
+    assert filler.sought == Ref(BACKEND, Deployment.KIND, "cdi", "cdi-deployment")
 
 
 def test_cdi_stands_on_its_deployments() -> None:
