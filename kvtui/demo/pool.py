@@ -84,7 +84,7 @@ def _domain(name: str, about: str, cpus: int, memory: int, state: int, uuid: str
 
 
 def _volume(name: str) -> str:
-    # All of them have to fit into the 100 GiB that a pool of the driver has.
+    # All of them have to fit into the 100 GiB that a pool of the driver has, also when they have grown.
     return f"""
-    <volume type='file'><name>{escape(name)}.qcow2</name><capacity unit='GiB'>40</capacity>
+    <volume type='file'><name>{escape(name)}.qcow2</name><capacity unit='GiB'>10</capacity>
       <allocation unit='GiB'>6</allocation><target><format type='qcow2'/></target></volume>"""

@@ -8,7 +8,7 @@ from kvtui.demo import kinds
 from kvtui.demo.behaviour import Download
 from kvtui.demo.catalog.disks import LOCAL
 from kvtui.demo.drills.base import drill
-from kvtui.demo.drills.making import add_claim_disk, claim, create, import_of, small_machine
+from kvtui.demo.drills.making import add_claim_disk, claim, create, import_of, let_stop, small_machine
 from kvtui.demo.objects import GI, MI
 from kvtui.demo.storage import Object
 
@@ -154,6 +154,7 @@ def clone_source_in_use(world: World) -> None:
     create(world, kinds.PVC, claim("lab", "reports-1-data", LOCAL, "50Gi"))
     vm = small_machine("lab", "reports-1", system="debian", memory="4Gi")
     add_claim_disk(vm, "reports-1-data")
+    let_stop(vm)
     create(world, kinds.VM, vm)
     copy = import_of("lab", "reports-copy", "", size="50Gi", storage_class=LOCAL)
     copy["spec"]["source"] = {"pvc": {"namespace": "lab", "name": "reports-1-data"}}

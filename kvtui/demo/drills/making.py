@@ -44,8 +44,14 @@ def add_claim_disk(vm: Object, claim: str) -> None:
     spec["domain"]["devices"]["disks"].append({"disk": {"bus": "virtio"}, "name": "data"})
 
 
-def claim(namespace: str, name: str, storage_class: str, size: str) -> Object:
-    """A PersistentVolumeClaim as a user writes it."""
+def let_stop(vm: Object) -> None:
+    """Let a drain stop a machine that cannot be moved, as its owner agreed to."""
+    vm["spec"]["template"]["spec"]["evictionStrategy"] = "LiveMigrateIfPossible"
+
+
+def claim(namespace: str, name: str, storage_class: str, size: str, *, shared: bool = False) -> Object:
+    """A PersistentVolumeClaim as a user writes it; `shared` by all nodes, so that a machine on it can be moved."""
+    modes: Object = {"accessModes": ["ReadWriteMany"], "volumeMode": "Block"} if shared else {}
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -54,6 +60,7 @@ def claim(namespace: str, name: str, storage_class: str, size: str) -> Object:
             "accessModes": ["ReadWriteOnce"],
             "resources": {"requests": {"storage": size}},
             "storageClassName": storage_class,
+            **modes,
         },
     }
 

@@ -38,7 +38,7 @@ def ceph_full(world: World) -> None:
     """Ceph takes no more writes; guests that write are paused."""
     names = (("shop", "billing-db-1"), ("erp", "ledger-db-1"), ("data", "metrics-db-1"))
     for namespace, name in names:
-        create(world, kinds.PVC, claim(namespace, f"{name}-data", SHARED, "200Gi"))
+        create(world, kinds.PVC, claim(namespace, f"{name}-data", SHARED, "200Gi", shared=True))
         vm = small_machine(namespace, name, system="rhel", memory="8Gi", cores=4)
         add_claim_disk(vm, f"{name}-data")
         create(world, kinds.VM, vm)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kvtui.demo import hotplug, kinds
 from kvtui.demo.catalog.disks import BROKEN, LOCAL, SHARED
 from kvtui.demo.drills.base import drill
-from kvtui.demo.drills.making import add_claim_disk, claim, create, small_machine
+from kvtui.demo.drills.making import add_claim_disk, claim, create, let_stop, small_machine
 from kvtui.demo.storage import Kind, Object
 
 if TYPE_CHECKING:
@@ -20,9 +20,12 @@ _TIMEOUT = (
 
 
 def _with_disk(world: World, namespace: str, name: str, storage_class: str) -> None:
-    create(world, kinds.PVC, claim(namespace, f"{name}-data", storage_class, "20Gi"))
+    shared = storage_class == SHARED
+    create(world, kinds.PVC, claim(namespace, f"{name}-data", storage_class, "20Gi", shared=shared))
     vm = small_machine(namespace, name, system="debian", memory="4Gi")
     add_claim_disk(vm, f"{name}-data")
+    if not shared:
+        let_stop(vm)
     create(world, kinds.VM, vm)
 
 
