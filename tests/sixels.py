@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 
 from PIL import Image
 
@@ -15,8 +16,8 @@ Pixels = dict[tuple[int, int], Colour]
 """By column and line; what a picture does not draw is not in it."""
 
 
-def read_sixels(text: str) -> tuple[tuple[int, int], Pixels]:
-    """Size and pixels of a picture, one by one, as DEC's manual has it."""
+def read_lines(text: str) -> list[list[Colour | None]]:
+    """The pixels of a picture, line by line, as DEC's manual has it; None where it draws nothing."""
     found = SIXELS.fullmatch(text)
     assert found, text[:80]
     width, height, palette, body = int(found[1]), int(found[2]), found[3], found[4]
@@ -24,7 +25,7 @@ def read_sixels(text: str) -> tuple[tuple[int, int], Pixels]:
         int(number): (int(red), int(green), int(blue))
         for number, red, green, blue in re.findall(r"#(\d+);2;(\d+);(\d+);(\d+)", palette)
     }
-    pixels: Pixels = {}
+    lines: list[list[Colour | None]] = [[None] * width for _ in range(height)]
     x = top = colour = 0
     for token, count, repeated in re.findall(r"(#\d+|!(\d+)(.)|[$\-?-~])", body):
         if token[0] == "#":
@@ -32,13 +33,19 @@ def read_sixels(text: str) -> tuple[tuple[int, int], Pixels]:
         elif token in "$-":
             x, top = 0, top + 6 * (token == "-")
         else:
-            bits = ord(repeated or token) - 63
-            end = x + int(count or 1)
-            for at in [(column, top + line) for column in range(x, end) for line in range(6) if bits >> line & 1]:
-                assert at not in pixels, "drawn twice"
-                pixels[at] = colours[colour]
-            x = end
-    return (width, height), pixels
+            bits, length = ord(repeated or token) - 63, int(count or 1)
+            for line in (lines[top + down] for down in range(6) if bits >> down & 1):
+                assert line[x : x + length] == [None] * length, "drawn twice, or beyond the edge"
+                line[x : x + length] = [colours[colour]] * length
+            x += length
+    return lines
+
+
+def read_sixels(text: str) -> tuple[tuple[int, int], Pixels]:
+    """Size and pixels of a picture."""
+    lines = read_lines(text)
+    pixels = {(x, y): colour for y, line in enumerate(lines) for x, colour in enumerate(line) if colour is not None}
+    return (len(lines[0]), len(lines)), pixels
 
 
 def percent(image: Image.Image) -> Pixels:
@@ -57,7 +64,7 @@ class Terminal:
 
     def __init__(self, size: tuple[int, int]) -> None:
         self.columns, self.lines = size
-        self.cells: dict[tuple[int, int], str | frozenset[tuple[int, int, Colour]]] = {}
+        self.cells: dict[tuple[int, int], str | tuple[Colour, ...]] = {}
         self.pictures = 0
 
     def feed(self, text: str) -> None:
@@ -73,15 +80,17 @@ class Terminal:
 
     def _draw(self, token: str, left: int, top: int) -> None:
         self.pictures += 1
-        (width, height), pixels = read_sixels(token)
-        assert (width % CELL[0], height % CELL[1]) == (0, 0), "whole cells"
-        assert top + height // CELL[1] < self.lines, "it would scroll"
-        drawn: dict[tuple[int, int], set[tuple[int, int, Colour]]] = {}
-        for (x, y), colour in pixels.items():
-            cell = left + x // CELL[0], top + y // CELL[1]
-            drawn.setdefault(cell, set()).add((x % CELL[0], y % CELL[1], colour))
-        assert all(len(found) == CELL[0] * CELL[1] for found in drawn.values()), "nothing shines through"
-        self.cells |= {cell: frozenset(found) for cell, found in drawn.items()}
+        lines = read_lines(token)
+        (across, odd), (down, uneven) = divmod(len(lines[0]), CELL[0]), divmod(len(lines), CELL[1])
+        assert (odd, uneven) == (0, 0), "whole cells"
+        assert top + down < self.lines, "it would scroll"
+        for x, y in product(range(across), range(down)):
+            part = slice(x * CELL[0], (x + 1) * CELL[0])
+            found = [colour for line in lines[y * CELL[1] : (y + 1) * CELL[1]] for colour in line[part]]
+            drawn = tuple(colour for colour in found if colour is not None)
+            if drawn:
+                assert len(drawn) == len(found), "nothing shines through"
+                self.cells[left + x, top + y] = drawn
 
     @property
     def drawn(self) -> set[tuple[int, int]]:
