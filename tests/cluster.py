@@ -114,10 +114,9 @@ class ClusterProcess:
 
 
 @contextlib.asynccontextmanager
-async def cluster_process(size: int = SIZE, speed: float = 1.0, **options: str | int) -> AsyncIterator[ClusterProcess]:
-    """``python -m kvtui.demo`` with these options; it is ended with the block."""
-    arguments = [f"--size={size}", f"--speed={speed}", "--with-parent"]
-    arguments += [f"--{name}={value}" for name, value in options.items()]
+async def cluster_process(size: int = SIZE, speed: float = 1.0) -> AsyncIterator[ClusterProcess]:
+    """``python -m kvtui.demo`` of such a size and speed, without troubles; it is ended with the block."""
+    arguments = [f"--size={size}", f"--speed={speed}", "--quiet", "--with-parent"]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
