@@ -10,6 +10,7 @@ import pytest
 
 from kvtui.demo import kinds
 from kvtui.demo.drills import DRILLS
+from kvtui.demo.storage import Kind
 from kvtui.demo.world import World
 from kvtui.joins.moments import list_fields
 from kvtui.model import Feed, FeedState
@@ -115,7 +116,30 @@ def test_instances_that_are_listed_before_their_vms_are_no_problem_of_their_own(
     assert [finding.subject.path for finding in engine.findings] == ["data/ingest-1"]
 
 
-def test_who_edits_an_object_in_a_drill_leaves_the_name_on_the_fields() -> None:
-    written = find(play("restart-required").world, kinds.VM, "shop", "search-1")["metadata"]["managedFields"][-1]
-    assert (written["manager"], written["operation"]) == ("kubectl-edit", "Update")
-    assert list_fields(written["fieldsV1"]) == ["spec.template.spec.domain.cpu.cores"]
+@pytest.mark.parametrize(
+    ("drill", "kind", "path", "manager", "field"),
+    [
+        ("restart-required", kinds.VM, "shop/search-1", "kubectl-edit", "spec.template.spec.domain.cpu.cores"),
+        ("ignores-shutdown", kinds.VM, "shop/till-sync-1", "kubectl-edit", "spec.runStrategy"),
+        ("cordoned-node", kinds.NODE, "worker-04", "kubectl", "spec.unschedulable"),
+        ("tainted-nodes", kinds.NODE, "worker-01", "kubectl-taint", "spec.taints"),
+        ("pod-security", kinds.NAMESPACE, "lab", "kubectl-label",
+         "metadata.labels[pod-security.kubernetes.io/enforce]"),
+        ("stuck-rollout", kinds.KUBEVIRT, "kubevirt/kubevirt", "kubectl-edit", "spec.imageTag"),
+        ("cluster-paused", kinds.CLUSTER, "tenants/tenant-a", "kubectl-edit", "spec.paused"),
+        ("cluster-paused", kinds.MACHINE_DEPLOYMENT, "tenants/tenant-a-workers", "kubectl-edit", "spec.replicas"),
+    ],
+)  # fmt: skip
+def test_who_changes_an_object_in_a_drill_leaves_the_name_on_the_fields(
+    drill: str, kind: Kind, path: str, manager: str, field: str
+) -> None:
+    namespace, _, name = path.rpartition("/")
+    written = find(play(drill).world, kind, namespace, name)["metadata"]["managedFields"][-1]
+    assert (written["manager"], written["operation"]) == (manager, "Update")
+    assert list_fields(written["fieldsV1"]) == [field]
+
+
+def test_a_node_of_a_blocked_drain_tells_who_cordoned_it() -> None:
+    world = play("blocked-drain").world
+    (node,) = (one for one in world.storage.list(kinds.NODE) if one["spec"].get("unschedulable"))
+    assert [one["manager"] for one in node["metadata"]["managedFields"]] == ["kubectl"]

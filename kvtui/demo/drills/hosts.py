@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.demo import kinds
 from kvtui.demo.drills.base import drill
-from kvtui.demo.drills.making import cordon, create, named_taint, small_machine, workers
+from kvtui.demo.drills.making import add_taint, cordon, create, small_machine, workers
 
 if TYPE_CHECKING:
     from kvtui.demo.world import World
@@ -35,7 +35,7 @@ def cordoned(world: World) -> None:
 def not_ready(world: World) -> None:
     """A node lost its power; the machine that is tied to it cannot run elsewhere."""
     name = workers(world)[-1]
-    world.storage.modify(kinds.NODE, "", name, named_taint("dedicated", "edge"))
+    add_taint(world, name, "dedicated", "edge")
     vm = small_machine("erp", "label-printer-1", system="windows", memory="4Gi")
     vm["spec"]["template"]["spec"] |= {
         "nodeSelector": {"kubernetes.io/hostname": name},

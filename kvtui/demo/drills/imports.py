@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @drill(
     "import-not-found",
     "an image is not where it should be",
-    briefing="The new golden image of Rocky 10 has been importing since this morning.",
+    briefing="The new golden image of Rocky 10 has been importing for a quarter of an hour.",
     debrief="The web server answers 404 for the address of DataVolume ci/rocky-10-golden: the release was moved. The "
     "importer is started again and again for ever. Correct spec.source.http.url: delete the DataVolume and "
     "make it anew.",
@@ -34,7 +34,7 @@ def not_found(world: World) -> None:
 @drill(
     "waits-for-consumer",
     "a disk waits, and that is well",
-    briefing="Somebody asks whether lab/scratch-disk-1 is broken: it has been waiting for half an hour.",
+    briefing="Somebody asks whether lab/scratch-disk-1 is broken: it has been waiting for a quarter of an hour.",
     debrief="Nothing is wrong. Its class local-lvm binds when the first VM uses the disk (WaitForFirstConsumer), so "
     "that the volume is made on that VM's node. Start a VM with it, or annotate the DataVolume with "
     "cdi.kubevirt.io/storage.bind.immediate.requested.",
@@ -108,7 +108,7 @@ def too_large(world: World) -> None:
 @drill(
     "import-out-of-memory",
     "an import begins again and again",
-    briefing="data/lake-snapshot has been at a few percent all night, and again, and again.",
+    briefing="data/lake-snapshot has been at a few percent for a quarter of an hour, again and again.",
     debrief="The importer needs more memory than its limit of 600M for this image: it is OOMKilled, and CDI starts it "
     "anew. Raise spec.config.podResourceRequirements in the CDI CR.",
 )
@@ -144,7 +144,7 @@ def _unmark(storage_class: Object) -> None:
 @drill(
     "clone-source-in-use",
     "a copy of a disk does not begin",
-    briefing="The copy of the reporting disk for the auditors stands at N/A since an hour.",
+    briefing="The copy of the reporting disk for the auditors has stood at N/A for ten minutes.",
     debrief="DataVolume lab/reports-copy copies claim reports-1-data, whose class local-lvm cannot clone by itself: "
     "CDI copies with a pod, and waits because VM lab/reports-1 uses the disk. Stop the VM for the time of the "
     "copy.",

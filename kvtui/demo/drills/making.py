@@ -25,9 +25,17 @@ def create(world: World, kind: Kind, obj: Object) -> Object:
     return world.storage.create(kind, admit(world, kind, obj, None, "CREATE"))
 
 
-def edit(world: World, kind: Kind, namespace: str, name: str, change: Callable[[Object], None]) -> None:
-    """Change an object as somebody does with ``kubectl edit``: the server notes who wrote which fields, and when."""
-    write = written_by(kind, "kubectl-edit", world.clock.stamp(), change)
+def edit(
+    world: World,
+    kind: Kind,
+    namespace: str,
+    name: str,
+    change: Callable[[Object], object],
+    *,
+    manager: str = "kubectl-edit",
+) -> None:
+    """Change an object as somebody does with kubectl: the server notes who wrote which fields, and when."""
+    write = written_by(kind, manager, world.clock.stamp(), change)
     world.storage.modify(kind, namespace, name, write)
 
 
@@ -102,19 +110,24 @@ def workers(world: World) -> list[str]:
 def cordon(world: World, ago: float = 0.0) -> Callable[[Object], None]:
     """What ``kubectl cordon`` did to a node `ago` seconds ago, and the node lifecycle controller after it."""
     now = world.clock.stamp(ago)
+    mark = written_by(kinds.NODE, "kubectl", now, lambda node: node["spec"].update(unschedulable=True))
 
-    def edit(node: Object) -> None:
-        node["spec"]["unschedulable"] = True
+    def change(node: Object) -> None:
+        mark(node)
         taint = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule", "timeAdded": now}
         node["spec"].setdefault("taints", []).append(taint)
 
-    return edit
+    return change
 
 
-def named_taint(key: str, value: str) -> Callable[[Object], None]:
+def add_taint(world: World, node: str, key: str, value: str) -> None:
     """What ``kubectl taint`` does to a node."""
     taint = {"key": key, "value": value, "effect": "NoSchedule"}
-    return lambda node: node["spec"].setdefault("taints", []).append(taint)
+
+    def change(found: Object) -> None:
+        found["spec"].setdefault("taints", []).append(taint)
+
+    edit(world, kinds.NODE, "", node, change, manager="kubectl-taint")
 
 
 def try_to_evict(world: World, pod: Object) -> bool:

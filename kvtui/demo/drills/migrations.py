@@ -13,6 +13,7 @@ from kvtui.demo.drills.making import (
     claim,
     cordon,
     create,
+    edit,
     migration_of,
     small_machine,
     try_to_evict,
@@ -171,7 +172,7 @@ def migration_queue(world: World) -> None:
             "completionTimeoutPerGiB": 800,
         }
 
-    world.storage.modify(kinds.KUBEVIRT, "kubevirt", "kubevirt", limit)
+    edit(world, kinds.KUBEVIRT, "kubevirt", "kubevirt", limit)
     world.guests["data", "hot-cache-1"] = Guest(dirty_rate=412.0 * MI, transfer_rate=380.0 * MI)
     create(world, kinds.VM, small_machine("data", "hot-cache-1", system="debian", memory="4Gi", cores=8))
     for number in range(1, 4):
@@ -188,7 +189,7 @@ def migration_queue(world: World) -> None:
 @drill(
     "blocked-drain",
     "a node does not get empty",
-    briefing="kubectl drain has been running on one worker for twenty minutes and says the same sentence every five "
+    briefing="kubectl drain has been running on one worker for twelve minutes and says the same sentence every five "
     "seconds.",
     debrief="web/legacy-cms-1 must be moved rather than stopped (evictionStrategy LiveMigrate) and cannot be: its "
     "claim is ReadWriteOnce. The eviction is refused for ever. Stop the VM in agreement with its owner, or "

@@ -103,7 +103,7 @@ def cdi_crash_loop(world: World) -> None:
 @drill(
     "stuck-rollout",
     "an update of KubeVirt does not come to its end",
-    briefing="The update of KubeVirt began after midnight and should have been through in ten minutes.",
+    briefing="The update of KubeVirt began a quarter of an hour ago and should have been through in ten minutes.",
     debrief="The first new virt-handler pod cannot pull quay.io/kubevirt/virt-handler:v1.9.1: the mirror lacks it. "
     "The rollout waits for that pod, and its node has no virt-handler meanwhile. Mirror the image, or set "
     "spec.imageTag of the KubeVirt CR back to v1.9.0.",
@@ -116,7 +116,7 @@ def stuck_rollout(world: World) -> None:
         kubevirt["spec"]["imageTag"] = _NEXT
 
     def ask() -> None:
-        world.storage.modify(kinds.KUBEVIRT, "kubevirt", "kubevirt", update)
+        edit(world, kinds.KUBEVIRT, "kubevirt", "kubevirt", update)
 
     world.clock.call_later(120.0, ask)
 

@@ -46,7 +46,7 @@ def no_agent(world: World) -> None:
 @drill(
     "restart-required",
     "a change does not reach the guest",
-    briefing="shop/search-1 got four cores yesterday. Its owner still sees two.",
+    briefing="shop/search-1 got four cores ten minutes ago. Its owner still sees two.",
     debrief="The number of cores in the VM's template cannot be changed while the guest runs: the VM has the "
     "condition RestartRequired. Restart it when its owner agrees.",
 )
@@ -125,6 +125,6 @@ def ignores_shutdown(world: World) -> None:
         found["spec"]["runStrategy"] = "Halted"
 
     def ask() -> None:
-        world.storage.modify(kinds.VM, "shop", "till-sync-1", halt)
+        edit(world, kinds.VM, "shop", "till-sync-1", halt)
 
     world.clock.call_later(_SOON, ask)

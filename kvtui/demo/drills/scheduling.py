@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kvtui.demo import kinds
 from kvtui.demo.catalog.disks import LOCAL
 from kvtui.demo.drills.base import drill
-from kvtui.demo.drills.making import add_claim_disk, claim, cordon, create, named_taint, small_machine, workers
+from kvtui.demo.drills.making import add_claim_disk, add_taint, claim, cordon, create, edit, small_machine, workers
 from kvtui.demo.storage import Object
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @drill(
     "too-much-memory",
     "a VM finds no node that is large enough",
-    briefing="The data team cannot get data/warehouse-1 to start. They resized it this evening.",
+    briefing="The data team cannot get its new data/warehouse-1 to start.",
     debrief="The VM asks for 2Ti of memory; the largest node can allocate 753Gi. Give it less memory "
     "(spec.template.spec.domain.memory.guest), or add a node of that size.",
 )
@@ -69,7 +69,7 @@ def quota(namespace: str, name: str, memory: str) -> Object:
 @drill(
     "tainted-nodes",
     "all nodes turn a VM away",
-    briefing="web/status-page-1 should have come up an hour ago. The others run, and no node is full.",
+    briefing="web/status-page-1 should have come up a quarter of an hour ago. The others run, and no node is full.",
     debrief="Somebody tainted all workers with firmware=pending:NoSchedule. What runs stays, nothing new is "
     "scheduled. Take the taint off when the firmware is done: kubectl taint nodes -l "
     "node-role.kubernetes.io/worker firmware-. A toleration in the VM would do for this one alone.",
@@ -77,7 +77,7 @@ def quota(namespace: str, name: str, memory: str) -> Object:
 def tainted_nodes(world: World) -> None:
     """An administrator keeps everything new off the workers."""
     for name in workers(world):
-        world.storage.modify(kinds.NODE, "", name, named_taint("firmware", "pending"))
+        add_taint(world, name, "firmware", "pending")
     create(world, kinds.VM, small_machine("web", "status-page-1", system="debian"))
 
 
@@ -140,5 +140,5 @@ def pod_security(world: World) -> None:
     def harden(namespace: Object) -> None:
         namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
 
-    world.storage.modify(kinds.NAMESPACE, "", "lab", harden)
+    edit(world, kinds.NAMESPACE, "", "lab", harden, manager="kubectl-label")
     create(world, kinds.VM, small_machine("lab", "sensor-1", system="debian"))

@@ -66,7 +66,7 @@ def class_without_driver(world: World) -> None:
 @drill(
     "missing-claim",
     "a VM names a disk that is not there",
-    briefing="shop/orders-db-2 was set up by hand this afternoon and has not run once.",
+    briefing="shop/orders-db-2 was set up by hand and has not run once.",
     debrief="The VM's volume names claim orders-db2-data, and there is none of that name in namespace shop: a typing "
     "error for orders-db-2-data. Correct claimName in the VM, or create the claim.",
 )

@@ -47,7 +47,7 @@ def _add_machine(
 @drill(
     "cluster-without-address",
     "a new cluster has no address for its API",
-    briefing="The team of tenant-b has been waiting for its cluster since the afternoon. There is not even a VM.",
+    briefing="The team of tenant-b has been waiting for its cluster for a quarter of an hour. There is not even a VM.",
     debrief="Service tenants/tenant-b-lb is of type LoadBalancer, and MetalLB has no address left (no available IPs). "
     "So KubevirtCluster tenant-b has no endpoint, and its machines wait for the cluster's infrastructure. "
     "Give MetalLB more addresses, or use ClusterIP in controlPlaneServiceTemplate.",
@@ -65,7 +65,7 @@ def without_address(world: World) -> None:
 @drill(
     "cluster-without-bootstrap",
     "a new node of a cluster is not even made",
-    briefing="tenant-a was scaled up by one worker an hour ago. The worker does not come.",
+    briefing="tenant-a was scaled up by one worker a quarter of an hour ago. The worker does not come.",
     debrief="KubeadmConfig tenants/tenant-a-workers-1 writes a file from Secret registry-ca, which does not exist in "
     "namespace tenants. Without bootstrap data the KubevirtMachine makes no VM (WaitingForBootstrapData). "
     "Create the secret; the rest follows by itself.",
@@ -140,7 +140,8 @@ def etcd_member_lost(world: World) -> None:
 @drill(
     "cluster-paused",
     "a cluster was scaled up, and nothing comes",
-    briefing="tenant-a wants two workers more, and asked for them an hour ago. There is no sign of them, nor an error.",
+    briefing="tenant-a wants two workers more, and asked for them a quarter of an hour ago. There is no sign of them, "
+    "nor an error.",
     debrief="Cluster tenants/tenant-a is paused: somebody set spec.paused for a backup of the management cluster and "
     "forgot it. Cluster API does nothing for it meanwhile, neither scale nor replace. Set spec.paused to false.",
 )
