@@ -395,6 +395,8 @@ POOL_NEARLY_FULL = 0.90
 """Share of a pool in use from which it is worth a word."""
 POOL_FULL = 0.97
 """From which the next write may pause a VM."""
+_OVERDRAWN = 0.01
+"""Share of a pool that files may take beyond what was free, for file systems round up and keep some for themselves."""
 _HANDED_OUT = frozenset({"logical", "disk", "iscsi", "iscsi-direct", "scsi", "mpath"})
 """Types of pools whose volumes have all of their space from the start: when it is all given away, nobody starves."""
 
@@ -429,7 +431,7 @@ class StoragePool(Record):
     @property
     def used(self) -> float | None:
         """Share that is in use, 0 to 1; None where its size is not known."""
-        return 1 - self.left / self.capacity if self.capacity else None
+        return 1 - self.left / self.capacity if self.capacity and not self.outgrown else None
 
     @property
     def strain(self) -> float:
@@ -437,8 +439,15 @@ class StoragePool(Record):
         return 0.0 if self.type in _HANDED_OUT else self.used or 0.0
 
     @property
+    def outgrown(self) -> bool:
+        """Whether its volumes took clearly more than libvirt saw free: it is larger now, or others made room, and no
+        size that is known holds any more.
+        """
+        return self.capacity > 0 and self.grown > self.free + _OVERDRAWN * self.capacity
+
+    @property
     def left(self) -> int:
-        """Bytes that are free, at most: what libvirt saw, without what its volumes took since."""
+        """Bytes that are free, at most: what libvirt saw, without what its volumes took since; 0 if it was outgrown."""
         return max(0, self.free - self.grown)
 
 

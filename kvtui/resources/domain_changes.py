@@ -150,7 +150,7 @@ def users_of(view: View, backend: str, source: str) -> list[str]:
 
 def _pools(view: View, backend: str) -> list[Option]:
     return [
-        Option(pool.metadata.name, note=f"{size(pool.left)} free",
+        Option(pool.metadata.name, note="" if pool.outgrown else f"{size(pool.left)} free",
                reason="" if pool.state == "running" else f"the pool is {pool.state}")
         for _, pool in view.items(StoragePool, backend)
     ]  # fmt: skip

@@ -96,6 +96,10 @@ def _known_health(row: PoolRow) -> Health:
         names = ", ".join(domain.metadata.name for domain in row.hanging)
         hang = f"VMs {names} hang" if len(row.hanging) > 1 else f"VM {names} hangs"
         return Health(Tone.WARN, f"{word}?", f"nobody knows whether it answers: {hang}")
+    if pool.outgrown:
+        return Health(
+            Tone.OK, word, f"its volumes took {size(pool.grown)} since libvirt looked: refresh it for its sizes"
+        )
     if used >= POOL_FULL:
         return Health(Tone.BAD, "Full", f"{size(pool.left)} left: the next write may pause a VM")
     if used >= POOL_NEARLY_FULL:
@@ -115,6 +119,10 @@ def _used(row: PoolRow, _now: float) -> Cell:
 def _amount(row: PoolRow, amount: int, doubt: str = "") -> Cell:
     """Of a pool that is not active, libvirt keeps the sizes of long ago or none."""
     return number_cell(amount, size(amount) + doubt) if row.pool.capacity and row.pool.state != "inactive" else NOTHING
+
+
+def _free(row: PoolRow, _now: float) -> Cell:
+    return NOTHING if row.pool.outgrown else _amount(row, row.pool.left, row.doubt)
 
 
 def _as_of(row: PoolRow, now: float) -> Cell:
@@ -247,7 +255,7 @@ RESOURCE: Resource[PoolRow] = Resource(
         Column("STATUS", lambda row, now: health_cell(_health(row, now)), 12, rank=0),
         Column("TYPE", lambda row, _now: text_cell(row.pool.type), 8, rank=2),
         Column("CAPACITY", lambda row, _now: _amount(row, row.pool.capacity), 8, rank=2, right=True),
-        Column("FREE", lambda row, _now: _amount(row, row.pool.left, row.doubt), 6, rank=1, right=True),
+        Column("FREE", _free, 6, rank=1, right=True),
         Column("USED", _used, 5, rank=1, right=True),
         Column("AS OF", _as_of, 8, rank=2, right=True, ticks=True),
         Column("AUTOSTART", lambda row, _now: yes_no(row.pool.autostart), 9, rank=4),

@@ -47,7 +47,7 @@ def upload_form(view: View, backend: str, pool: StoragePool) -> Form:
         if image is None:
             return ()
         said = []
-        if pool.capacity and image.size > pool.left:
+        if pool.capacity and not pool.outgrown and image.size > pool.left:
             said.append(f"the file has {size(image.size)}B, and libvirt knows of {size(pool.left)}B that are free")
         if image.backed:
             said.append("it only holds what differs from another image, which has to be on the host as well")

@@ -89,6 +89,19 @@ def _judge_promise(view: View, ref: Ref, _now: float) -> Judgement:
     return Judgement(replace(finding, rule="pool.promise"))
 
 
+def _judge_sizes(view: View, ref: Ref, _now: float) -> Judgement:
+    pool = view.find(StoragePool, ref)
+    if pool is None or pool.state != "running" or not pool.outgrown or starved_by(view, ref.backend, pool):
+        return WELL
+    if not host_answers(view, ref.backend):
+        return HIDDEN
+    words = f"its volumes took {size(pool.grown)} since libvirt last looked into it, when {size(pool.free)} were free: "
+    words += "it is larger now, or others made room"
+    step = "refresh the pool to see how much is free"
+    finding = _of_pool(ref, pool, Severity.INFO, "has other sizes by now", words, step)
+    return Judgement(replace(finding, rule="pool.sizes"))
+
+
 def _tell_room(pool: StoragePool, promised: int) -> str:
     words = f"{percent(pool.strain, 1.0)} of {size(pool.capacity)} taken, {size(pool.left)} left"
     if pool.grown >= _WORTH * pool.capacity:
@@ -126,13 +139,14 @@ def _evidence(ref: Ref, pool: StoragePool) -> tuple[Evidence, ...]:
     looked = Evidence(name, "allocation at libvirt's last look", sizes, pool.looked)
     if pool.grown < _WORTH * pool.capacity:
         return (state, looked)
-    return (state, looked, Evidence(name, "its volumes since then", f"{size(pool.grown)} more, {size(pool.left)} left"))
+    left = "" if pool.outgrown else f", {size(pool.left)} left"
+    return (state, looked, Evidence(name, "its volumes since then", f"{size(pool.grown)} more{left}"))
 
 
 def _of_volume(view: View, ref: Ref, volume: StorageVolume) -> Iterator[Ref]:
     """Its pool, where its volumes take their space as they are written to."""
     pool = view.get(StoragePool, ref.backend, "", volume.pool)
-    if pool is not None and pool.strain:
+    if pool is not None and (pool.strain or pool.outgrown):
         yield pool.ref(ref.backend)
 
 
@@ -150,6 +164,13 @@ RULES = (
         _judge_promise,
         {StoragePool: itself, Domain: pools_in_trouble, StorageVolume: _of_volume, Host: pools_of_host},
         detects="a pool that is promised beyond its size, while less than 85 % of it are taken",
+        severities="info",
+    ),
+    Rule(
+        "pool.sizes",
+        _judge_sizes,
+        {StoragePool: itself, Domain: pools_in_trouble, Host: pools_of_host},
+        detects="a pool whose volumes took more than libvirt last saw free, so that its sizes are out of date",
         severities="info",
     ),
 )

@@ -121,3 +121,9 @@ async def test_a_pool_that_a_vm_has_filled_is_full_though_libvirt_has_not_looked
 
             await until(fleet, is_well, 20)
             assert "VM db" not in row(fleet)["REASON"]
+
+            # The guest goes on, and takes more than libvirt knew to be there.
+            await until(fleet, lambda: getattr(found(fleet, "pool"), "rule", "") == "pool.sizes", 60)
+            assert (row(fleet)["STATUS"], row(fleet)["FREE"], row(fleet)["USED"]) == ("Running", "-", "-")
+            await backend.refresh_pool(ref)
+            await until(fleet, lambda: found(fleet, "pool") is None and 40 < used(fleet) < 80, 10)

@@ -366,6 +366,22 @@ def test_a_pool_is_as_full_as_its_volumes_grew_since_libvirt_looked() -> None:
     assert [one.value for one in finding.evidence][-1] == "39Gi more, 1Gi left"
 
 
+def test_a_pool_whose_volumes_took_more_than_was_free_is_not_called_full_by_sizes_that_are_out_of_date() -> None:
+    pool = StoragePool(metadata=Meta(name="small"), type="dir", state="running", capacity=8 << 20, free=7 << 20)
+    pool.grown = 23 << 20
+    store = fill(kvm1=[host(), pool])
+    (finding,) = judge(store)
+    assert (finding.severity, finding.trouble) == (Severity.INFO, "has other sizes by now")
+    assert finding.cause.startswith("its volumes took 23Mi since libvirt last looked into it, when 7Mi were free")
+    assert [one.value for one in finding.evidence][-1] == "23Mi more"
+    pools = find("pools", resources_for({Platform.LIBVIRT}))
+    assert pools is not None
+    row = pools.row(store, pool.ref("kvm1"))
+    told = {column.title: column.cell(row, NOW).text for column in pools.columns}
+    assert (told["STATUS"], told["FREE"], told["USED"]) == ("Running", "-", "-")
+    assert "refresh it" in told["REASON"]
+
+
 def test_vms_that_write_the_same_disk_are_a_problem_as_soon_as_one_of_them_runs() -> None:
     def sharers(one: DomainState, other: DomainState, second: Disk, *more: Record) -> Sequence[Finding]:
         disk = Disk(target="vda", source="/fast/db.qcow2", kind="file")
