@@ -12,6 +12,7 @@ import pytest
 
 from kvtui.audit import AuditLog
 from kvtui.backends.kubernetes.client import connect
+from kvtui.demo.world import World
 from kvtui.fleet import Fleet, all_sources
 from kvtui.model import FeedState, Ref
 from kvtui.ui.dialogs.confirm import ConfirmDialog
@@ -19,7 +20,7 @@ from kvtui.ui.dialogs.form import FormDialog
 from tests.actions.bench import TIMINGS
 from tests.actions.cases import deed_of, find_rows
 from tests.actions.faults import CONTEXT, Faults
-from tests.cluster import running_cluster
+from tests.cluster import SIZE, running_cluster
 from tests.ui.conftest import Screen, Show
 from tests.ui.test_consoles import until
 from tests.wire.fake import status
@@ -39,9 +40,15 @@ class Place:
         return self.fleet
 
 
+@pytest.fixture(scope="module")
+def world() -> World:
+    """Machines in all kinds of states, for all tests: its clock stands still, and nothing is ever done to them."""
+    return World(SIZE, seed=1)
+
+
 @asynccontextmanager
-async def refusing(folder: Path) -> AsyncIterator[Place]:
-    async with running_cluster(seed=1, troubles=True) as cluster, Faults(cluster).serving(folder) as faults:
+async def refusing(world: World, folder: Path) -> AsyncIterator[Place]:
+    async with running_cluster(world=world) as cluster, Faults(cluster).serving(folder) as faults:
         yield Place(faults, folder)
 
 
@@ -102,10 +109,10 @@ JOURNEYS: Final = {
 
 @pytest.mark.parametrize("verb", JOURNEYS)
 async def test_a_verb_is_asked_about_marked_while_it_is_asked_for_and_its_refusal_told(
-    show: Show, tmp_path: Path, verb: str
+    show: Show, world: World, tmp_path: Path, verb: str
 ) -> None:
     journey = JOURNEYS[verb]
-    async with refusing(tmp_path) as place, show(place, (160, 50)) as screen:
+    async with refusing(world, tmp_path) as place, show(place, (160, 50)) as screen:
         ref = await choose(screen, place, journey.action_id, journey.state)
         with place.faults.faring(lambda: status(409, WORDS, "Conflict"), hangs=True):
             await screen.press(*journey.keys)
