@@ -218,6 +218,14 @@ class Domain(Record):
     cpu_mode: str = ""
     cpu_model: str = ""
     firmware: str = ""
+    features: tuple[str, ...] = ()
+    """Of the hypervisor, that are on: ``acpi``, ``hyperv`` ..."""
+    kernel: str = ""
+    """The file of its host that it boots from, with the initial disk; empty where its own disk has one."""
+    command_line: str = ""
+    """Of that kernel."""
+    video: tuple[str, ...] = ()
+    """Models of its video cards."""
     boot: tuple[str, ...] = ()
     """What it boots from, in turn: ``hd``, or the disks and interfaces themselves."""
     vcpus: int = 0

@@ -282,7 +282,8 @@ RULES = (
         {Domain: itself, Host: guests_of_host},
         settle=DIFFERS,
         linger=LINGER,
-        detects="a VM of a host that runs with other memory, CPUs, disks or interfaces than it is stored with",
+        detects="a VM of a host that runs with another machine type, CPU, memory, features, boot order, kernel, video, "
+        "disks, interfaces, title or `on_crash` than it is stored with",
         severities="info",
     ),
     Rule(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,6 +90,32 @@ def test_a_cpu_that_is_left_to_libvirt_is_no_difference() -> None:
     passed = describe_domain(XML.replace(chosen, "<cpu mode='host-passthrough'/>"))
     assert tell_differences(live, passed) == ("CPU host-passthrough (now custom qemu64)",)
     assert tell_differences(passed, live) == ("CPU custom qemu64 (now host-passthrough)",)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "told"),
+    [
+        ("pc-q35-7.2", "pc-q35-5.2", ("machine pc-q35-5.2 (now pc-q35-7.2)",)),
+        ("pc-q35-7.2", "pc-i440fx-7.2", ("machine pc-i440fx-7.2 (now pc-q35-7.2)",)),
+        # The newest one of its kind, whichever that is.
+        ("pc-q35-7.2", "q35", ()),
+        ("pc-q35-7.2", "pc", ("machine pc (now pc-q35-7.2)",)),
+        ("<acpi/>", "", ("no feature acpi",)),
+        ("<apic/>", "<apic/><hyperv mode='custom'/>", ("new feature hyperv",)),
+        # libvirt adds it to what runs, where the firmware needs it.
+        ("<apic/>", "<apic/><smm state='on'/>", ()),
+        ("<apic/>", "<apic/><vmport state='off'/>", ()),
+        ("preserve</on_crash>", "restart</on_crash>", ("on_crash restart (now preserve)",)),
+        ("<kernel>/boot/vmlinuz</kernel>", "", ("kernel nothing (now /boot/vmlinuz)",)),
+        ("quiet", "debug", ("kernel command line",)),
+        ("<video><model type='virtio'/>", "<video><model type='cirrus'/>", ("video cirrus (now virtio)",)),
+    ],
+)
+def test_a_machine_that_will_be_another_for_its_guest_is_named(was: str, becomes: str, told: tuple[str, ...]) -> None:
+    full = XML.replace("</type></os>", "</type><kernel>/boot/vmlinuz</kernel><cmdline>quiet</cmdline></os>")
+    full = full.replace("<on_crash>", "<features><acpi/><apic/></features><on_crash>")
+    assert was in full
+    assert tell_differences(describe_domain(full), describe_domain(full.replace(was, becomes))) == told
 
 
 def test_huge_pages_are_what_a_host_sets_aside_beside_its_smallest_pages() -> None:

@@ -87,3 +87,36 @@ async def test_a_vm_that_runs_is_told_what_its_next_start_changes_and_one_that_i
         runs.destroy()
         runs.undefine()
         off.undefine()
+
+
+async def test_a_vm_that_will_be_another_machine_at_its_next_start_says_so(
+    host: Host, image: Image, tmp_path: Path
+) -> None:
+    runs = define_domain(host.open(), host, "web", image, machine="pc-i440fx-7.2")
+    runs.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    try:
+        async with live(make_backend(host.uri, tmp_path, name="kvm1")) as fleet:
+
+            def differs() -> tuple[str, ...] | None:
+                return next((domain.differs for ref, domain in fleet.view.items(Domain) if ref.name == "web"), None)
+
+            await until(fleet, lambda: differs() is not None, 30)
+            assert differs() == ()
+            stored = runs.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE).replace("pc-i440fx-7.2", "pc-i440fx-5.2")
+            stored = stored.replace("<acpi/>", "").replace("<on_crash>destroy", "<on_crash>restart")
+            host.open().defineXML(stored.replace("quiet", "debug").replace("type='vga'", "type='cirrus'"))
+            await until(fleet, lambda: bool(differs()), 60)
+            told = differs() or ()
+            assert told == (
+                "video cirrus (now vga)",
+                "on_crash restart (now destroy)",
+                "machine pc-i440fx-5.2 (now pc-i440fx-7.2)",
+                "no feature acpi",
+                "kernel command line",
+            )
+            await until(
+                fleet, lambda: [one.trouble for one in found(fleet, "web")] == ["changes at its next start"], 40
+            )
+    finally:
+        runs.destroy()
+        runs.undefine()

@@ -14,6 +14,10 @@ _UNITS: Final = {
     "g": 2**30, "gib": 2**30, "tb": 10**12, "t": 2**40, "tib": 2**40,
 }  # fmt: skip
 _LIBOSINFO: Final = "{http://libosinfo.org/xmlns/libvirt/domain/1.0}"
+_NEWEST: Final = {"pc": "pc-i440fx", "q35": "pc-q35"}
+"""Names of machine types without a version, where they do not begin those with one."""
+_FILLED_IN: Final = frozenset({"smm"})
+"""Features that libvirt adds to the running machine where its firmware needs them."""
 _AGENT: Final = "org.qemu.guest_agent.0"
 
 
@@ -36,6 +40,10 @@ def describe_domain(xml: str) -> Domain:
         cpu_mode=_attribute(root.find("cpu"), "mode"),
         cpu_model=_text(root, "cpu/model"),
         firmware=_attribute(root.find("os"), "firmware") or ("efi" if root.find("os/loader") is not None else ""),
+        features=_features(root),
+        kernel=" ".join(filter(None, (_text(root, "os/kernel"), _text(root, "os/initrd")))),
+        command_line=_text(root, "os/cmdline"),
+        video=tuple(_attribute(model, "type") for model in root.iterfind("devices/video/model")),
         boot=_boot(root),
         vcpus=_number(vcpu.get("current")) or most if vcpu is not None else 0,
         vcpus_most=most,
@@ -60,16 +68,22 @@ def tell_differences(live: Domain, stored: Domain) -> tuple[str, ...]:
         ("CPUs", _cpus(stored), _cpus(live)),
         ("memory", size(stored.memory_most), size(live.memory_most)),
         ("boot from", ", ".join(stored.boot), ", ".join(live.boot)),
+        ("kernel", stored.kernel, live.kernel),
+        ("video", ", ".join(stored.video), ", ".join(live.video)),
+        ("on_crash", stored.on_crash, live.on_crash),
     ]
     if not _leaves_cpu_to_libvirt(stored, live):
         pairs.append(("CPU", _cpu(stored), _cpu(live)))
-    if (live.machine and stored.machine) and live.machine.split("-")[0] != stored.machine.split("-")[0]:
+    if not _is_called(live.machine, stored.machine):
         pairs.append(("machine", stored.machine, live.machine))
     found = [_tell_change(noun, then, now) for noun, then, now in pairs if then != now]
+    found += _changed("feature", dict.fromkeys(live.features, ""), dict.fromkeys(stored.features, ""))
     disks = ({disk.target: disk.source for disk in live.disks}, {disk.target: disk.source for disk in stored.disks})
     found += _changed("disk", *disks)
     nics = ({nic.mac: nic.source for nic in live.nics}, {nic.mac: nic.source for nic in stored.nics})
     found += _changed("interface", *nics)
+    if live.command_line != stored.command_line:
+        found.append("kernel command line")
     if live.title != stored.title:
         found.append("title")
     return tuple(found)
@@ -132,6 +146,16 @@ def _cpu(domain: Domain) -> str:
 def _leaves_cpu_to_libvirt(stored: Domain, live: Domain) -> bool:
     """Whether nobody chose the CPU: libvirt writes what it made of that into the running machine."""
     return stored.cpu_mode in ("", "host-model", "maximum") and live.cpu_mode != "host-passthrough"
+
+
+def _is_called(machine: str, name: str) -> bool:
+    """Whether a name of a machine type may mean this one: without a version it means the newest, ``q35`` pc-q35-9.0."""
+    return not machine or not name or machine == name or machine.startswith(f"{_NEWEST.get(name, name)}-")
+
+
+def _features(root: ET.Element) -> tuple[str, ...]:
+    found = {feature.tag for feature in root.iterfind("features/*") if feature.get("state") != "off"}
+    return tuple(sorted(map(clean_line, found - _FILLED_IN)))
 
 
 def _boot(root: ET.Element) -> tuple[str, ...]:
