@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from kvtui.joins.conditions import list_troubles
+from typing import Final
+
+from kvtui.joins.conditions import tone_of
 from kvtui.joins.driver_stack import judge_daemons
 from kvtui.model import Health, Tone
 from kvtui.records.base import Record
@@ -15,6 +17,9 @@ from kvtui.records.clusters import (
     MachineDeployment,
 )
 from kvtui.records.daemons import DaemonSet
+
+_PAUSED: Final = "Paused"
+"""The type of a condition: what else is wrong says more."""
 
 
 def judge_unlisted(record: Record) -> Health | None:
@@ -39,8 +44,13 @@ def judge_unlisted(record: Record) -> Health | None:
 def _read_status(kind: str, status: ClusterStatus) -> Health:
     if status.failure_message:
         return Health(Tone.BAD, "Failed", status.failure_message)
-    for condition in list_troubles(kind, (*status.v1beta2.conditions, *status.conditions)):
-        words = condition.message or condition.reason
-        said = f"{condition.type}={condition.status}"
-        return Health(Tone.WARN, "Not ready", f"{said}: {words}" if words else said)
+    wrong = [one for one in (*status.v1beta2.conditions, *status.conditions) if tone_of(kind, one) is Tone.WARN]
+    for condition in wrong:
+        if condition.type != _PAUSED:
+            words = f"{condition.type}={condition.status}"
+            return Health(
+                Tone.WARN, "Not ready", ": ".join(filter(None, (words, condition.message or condition.reason)))
+            )
+    if wrong:
+        return Health(Tone.WARN, _PAUSED, wrong[0].message)
     return Health(Tone.OK, "Ready")

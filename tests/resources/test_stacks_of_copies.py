@@ -90,7 +90,7 @@ def printed(drill: str, kind: str, name: str) -> list[str]:
 
 def test_what_waits_for_the_end_of_a_pause_says_what_it_lacks() -> None:
     assert printed("cluster-paused", "Cluster", "tenant-a")[1:3] == [
-        "    control plane tenants/tenant-a-cp: Ready",
+        "    control plane tenants/tenant-a-cp: Paused (Cluster spec.paused is set to true)",
         "    MachineDeployment tenants/tenant-a-workers: In part (wants 4 machines and has 2)",
     ]
 

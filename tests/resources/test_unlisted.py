@@ -13,6 +13,8 @@ from tests.machines import Object, record_of
 CORE = "cluster.x-k8s.io/v1beta2"
 FROM_KUBEVIRT = "infrastructure.cluster.x-k8s.io/v1alpha1"
 LB = {"type": "LoadBalancerAvailable", "status": "False", "reason": "LoadBalancerCreating"}
+NO_VM = {"type": "VMProvisioned", "status": "False", "reason": "WaitingForBootstrapData"}
+PAUSED = {"type": "Paused", "status": "True", "message": "Cluster spec.paused is set to true"}
 NO_SECRET = {"type": "DataSecretAvailable", "status": "False", "reason": "Failed", "message": "no token"}
 
 
@@ -41,6 +43,9 @@ def workers(has: int, **status: Any) -> Object:
         (made("KubevirtCluster", FROM_KUBEVIRT), Tone.OK, "Ready", ""),
         (made("KubevirtCluster", FROM_KUBEVIRT, status={"conditions": [LB]}), Tone.WARN, "Not ready",
          "LoadBalancerAvailable=False: LoadBalancerCreating"),
+        (made("KubevirtMachine", FROM_KUBEVIRT, status={"conditions": [PAUSED, NO_VM]}), Tone.WARN, "Not ready",
+         "VMProvisioned=False: WaitingForBootstrapData"),
+        (workers(4, conditions=[PAUSED]), Tone.WARN, "Paused", "Cluster spec.paused is set to true"),
         (made("KubeadmConfig", f"bootstrap.{CORE}", status={"v1beta2": {"conditions": [NO_SECRET]}}), Tone.WARN,
          "Not ready", "DataSecretAvailable=False: no token"),
     ],
