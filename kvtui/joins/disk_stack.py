@@ -52,14 +52,20 @@ def data_volume_layer(walk: Walk, backend: str, record: DataVolume) -> Layer:
 
 
 def _below_data_volume(walk: Walk, ref: Ref, record: DataVolume) -> Iterator[Layer]:
-    yield claim_layer(walk, ref.backend, ref.namespace, record.status.claim_name or ref.name)
+    name = record.status.claim_name or ref.name
+    asks = record.spec.storage or record.spec.pvc
+    yield claim_layer(walk, ref.backend, ref.namespace, name, (asks.storage_class_name if asks else "") or "")
     if record.status.phase != "Succeeded":
-        yield from _filler_layers(walk, ref.backend)
+        yield from _filler_layers(walk, ref.backend, walk.view.get(Claim, ref.backend, ref.namespace, name))
 
 
-def _filler_layers(walk: Walk, backend: str) -> Iterator[Layer]:
-    """CDI's controller, which may be seen by its pods alone."""
+def _filler_layers(walk: Walk, backend: str, claim: Claim | None) -> Iterator[Layer]:
+    """The pods that fill a claim or one on the way to it, and CDI's controller, which may be seen by its pods alone."""
     view = walk.view
+    uid = claim.metadata.uid if claim is not None else ""
+    for owner in (uid, *(prime.uid for prime, _ in view.owned(Claim, uid))) if uid else ():
+        for at, pod in view.owned(Pod, owner):
+            yield Layer("pod", at.path, at, note=f"on node {pod.spec.node_name}" if pod.spec.node_name else "")
     found = [at for at, _ in view.items(Deployment, backend) if at.name == _FILLER]
     for at in found:
         yield told_once(walk, Layer("deployment", at.path, at), iter(()))
@@ -71,11 +77,14 @@ def _filler_layers(walk: Walk, backend: str) -> Iterator[Layer]:
 _FILLER: Final = "cdi-deployment"
 
 
-def claim_layer(walk: Walk, backend: str, namespace: str, name: str) -> Layer:
-    """A claim and its volume; the class where it has none yet."""
+def claim_layer(walk: Walk, backend: str, namespace: str, name: str, class_: str = "") -> Layer:
+    """A claim and its volume; the class where it has none yet. `class_` is that of its DataVolume, for a claim that is
+    not made yet.
+    """
     record = walk.view.get(Claim, backend, namespace, name)
     if record is None:
-        return missing(walk.view, Claim, "PVC", backend, namespace, name)
+        lost = missing(walk.view, Claim, "PVC", backend, namespace, name)
+        return replace(lost, below=(class_layer(walk, backend, class_),)) if class_ else lost
     ref = record.ref(backend)
     return told_once(walk, Layer("PVC", ref.path, ref), _below_claim(walk, backend, record))
 

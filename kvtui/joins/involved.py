@@ -167,7 +167,7 @@ def _stack(view: View, ref: Ref) -> Iterator[tuple[Ref, Layer]]:
     """Whatever any other object stands on: a snapshot on its VM, a cluster on its machines, KubeVirt on its pods."""
     stack = stack_of(view, ref)
     if stack is not None:
-        below = (layer.ref for _, layer in lines_of(stack) if layer not in stack.above)
+        below = (layer.ref for _, layer in lines_of(stack) if layer not in stack.above and not layer.quiet)
         yield from ((one, layer_of(one.kind)) for one in below if one is not None)
 
 

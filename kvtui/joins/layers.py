@@ -56,6 +56,10 @@ class Walk:
         self._seen.add(ref[:4])
         return not known
 
+    def knows(self, ref: Ref) -> bool:
+        """Whether somebody was here before."""
+        return ref[:4] in self._seen
+
 
 def missing(view: View, type_: type[Record], role: str, backend: str, namespace: str, name: str) -> Layer:
     """The layer of an object that the view does not have: it does not exist, or why nobody can tell."""

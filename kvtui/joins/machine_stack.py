@@ -13,10 +13,11 @@ from kvtui.joins.domain_stack import domain_layer, host_layer
 from kvtui.joins.footing import machines_under
 from kvtui.joins.layers import Layer, Walk, missing, tell_blindness, told_once
 from kvtui.joins.machine import current_launcher, newest_migrations
+from kvtui.joins.quota import quotas_refusing
 from kvtui.joins.targets import is_made_for
 from kvtui.model import Health, Ref, Tone
 from kvtui.records.base import find_condition, is_true
-from kvtui.records.kubernetes import Node, Pod
+from kvtui.records.kubernetes import Deployment, Node, Pod
 from kvtui.records.kubevirt import InstanceSpec, Interface, Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import Domain, Host
 from kvtui.records.networks import Network, NetworkAttachment
@@ -40,7 +41,18 @@ def machine_layer(
         instance = [_no_instance(walk, ref)]
     spec = vmi.spec if vmi is not None else vm.spec.template.spec
     parts = _parts(walk, backend, ref.namespace, spec, vmi) if whole else ()
-    return Layer("VM", ref.path, ref, None, "", (*instance, *_move_layers(walk, ref, vmi), *parts))
+    keepers = _keeper_layers(walk.view, ref, vm, vmi) if whole else ()
+    return Layer("VM", ref.path, ref, None, "", (*instance, *_move_layers(walk, ref, vmi), *parts, *keepers))
+
+
+def _keeper_layers(view: View, ref: Ref, vm: VirtualMachine, vmi: VirtualMachineInstance | None) -> Iterator[Layer]:
+    """The quotas that refuse it, and the parts of KubeVirt without which nothing that is asked for happens to it."""
+    conditions = (*vm.status.conditions, *(vmi.status.conditions if vmi is not None else ()))
+    for at in quotas_refusing(view, ref, conditions):
+        yield Layer("quota", at.path, at)
+    for at, _ in view.items(Deployment, ref.backend):
+        if at.name in ("virt-api", "virt-controller"):
+            yield Layer("deployment", at.path, at, quiet=True)
 
 
 def _move_layers(walk: Walk, ref: Ref, vmi: VirtualMachineInstance | None) -> Iterator[Layer]:
@@ -163,6 +175,9 @@ def node_layer(walk: Walk, backend: str, name: str) -> Layer:
 
 def _below_node(walk: Walk, backend: str, node: Node) -> Iterator[Layer]:
     view = walk.view
+    for ref, pod in view.linked(Pod, backend, "component on", node.metadata.name):
+        if pod.component == "virt-handler" and not walk.knows(ref):
+            yield Layer("pod", ref.path, ref, quiet=True)
     for uuid in node.system_uuids:
         for ref, domain in view.everywhere(Domain, "uuid", uuid):
             yield domain_layer(walk, ref, domain)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from kvtui.joins.machine import machines_named
 from kvtui.model import Ref
@@ -48,11 +49,18 @@ def taken_of(quota: ResourceQuota) -> Iterator[Taken]:
             yield Taken(name, used, allowed)
 
 
+def quotas_refusing(view: View, ref: Ref, conditions: Iterable[Condition]) -> list[Ref]:
+    """The quotas of its namespace that refuse what an object with these conditions needs."""
+    known = tuple(conditions)
+    found = (at for at, _ in view.items(ResourceQuota, ref.backend) if at.namespace == ref.namespace)
+    return sorted(at for at in found if _says(known, _REFUSAL.format(at.name)))
+
+
 def refused_by(view: View, ref: Ref) -> list[Ref]:
     """The VMs and DataVolumes that wait as a quota refuses what they need, told by their conditions; a VM stands for
     its instance.
     """
-    words = f"exceeded quota: {ref.name},"
+    words = _REFUSAL.format(ref.name)
     found = [
         *(at for at, vm in view.items(VirtualMachine, ref.backend) if _says(vm.status.conditions, words)),
         *(
@@ -63,6 +71,9 @@ def refused_by(view: View, ref: Ref) -> list[Ref]:
         *(at for at, volume in view.items(DataVolume, ref.backend) if _says(volume.status.conditions, words)),
     ]
     return sorted({at for at in found if at.namespace == ref.namespace})
+
+
+_REFUSAL: Final = "exceeded quota: {},"
 
 
 def _says(conditions: Iterable[Condition], words: str) -> bool:

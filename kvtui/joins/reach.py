@@ -81,7 +81,7 @@ def kin_of(view: View, ref: Ref) -> Iterator[Ref]:
 def _layers_under(view: View, ref: Ref) -> Iterator[Ref]:
     stack = stack_of(view, ref)
     if stack is not None:
-        layers = (layer for _, layer in lines_of(stack) if layer not in stack.above)
+        layers = (layer for _, layer in lines_of(stack) if layer not in stack.above and not layer.quiet)
         # Of a node that may not be seen, the pods of KubeVirt on it may.
         yield from (found for layer in layers if (found := layer.ref or layer.sought) is not None)
     migration = view.find(Migration, ref) if ref.kind == Migration.KIND else None

@@ -30,6 +30,7 @@ from kvtui.joins.platform_stack import (
     of_namespace,
     of_quota,
 )
+from kvtui.joins.quota import quotas_refusing
 from kvtui.joins.storage import users_of
 from kvtui.joins.targets import ended_without_node
 from kvtui.model import Ref
@@ -113,12 +114,27 @@ def _of_pod(view: View, ref: Ref) -> Stack | None:
     pod = view.find(Pod, ref)
     if pod is None:
         return None
-    owner = pod.controller
-    vmi = view.get(VirtualMachineInstance, ref.backend, ref.namespace, owner.name) if owner is not None else None
-    above = () if vmi is None else (Layer("VMI", ref.namespace + "/" + vmi.metadata.name, vmi.ref(ref.backend),
-                                          judge_instance(vmi)),)  # fmt: skip
     walk = Walk(view)
+    above = tuple(_above_pod(view, ref, pod))
     return Stack(above, told_once(walk, Layer("pod", ref.path, ref), below_pod(walk, ref.backend, pod)))
+
+
+def _above_pod(view: View, ref: Ref, pod: Pod) -> Iterator[Layer]:
+    """The instance that it carries, the claim that it fills, or the part of KubeVirt or CDI that it is of."""
+    owner = pod.controller
+    name = owner.name if owner is not None else ""
+    claim = view.get(Claim, ref.backend, ref.namespace, name) if owner and owner.kind == Claim.KIND else None
+    vmi = view.get(VirtualMachineInstance, ref.backend, ref.namespace, name) if pod.is_launcher else None
+    part = view.ref_of(Deployment, ref.backend, ref.namespace, pod.component) if pod.component else None
+    if vmi is not None:
+        at = vmi.ref(ref.backend)
+        yield Layer("VMI", at.path, at, judge_instance(vmi))
+    elif claim is not None:
+        at = claim.ref(ref.backend)
+        yield from _above_claim(view, at, claim)
+        yield Layer("PVC", at.path, at)
+    elif part is not None:
+        yield Layer("deployment", part.path, part)
 
 
 def _of_migration(view: View, ref: Ref) -> Stack | None:
@@ -134,7 +150,8 @@ def _of_migration(view: View, ref: Ref) -> Stack | None:
         else missing(view, VirtualMachineInstance, "VMI", ref.backend, ref.namespace, name)
     )
     unseen = unseen_nodes(view, ref.backend, "none took its target pod") if ended_without_node(migration) else None
-    layers = (below, unseen) if unseen is not None else (below,)
+    refusing = (Layer("quota", at.path, at) for at in quotas_refusing(view, ref, migration.status.conditions))
+    layers = (below, *((unseen,) if unseen is not None else ()), *refusing)
     return Stack(moved.above if moved is not None else (), Layer("migration", ref.path, ref, below=layers))
 
 

@@ -57,7 +57,7 @@ def depths(store: Store, ref: Ref) -> list[tuple[int, str]]:
     store.drain()
     stack = stack_of(store, find(store, ref))
     assert stack is not None
-    return [(depth, layer.role) for depth, layer in lines_of(stack)]
+    return [(depth, layer.role) for depth, layer in lines_of(stack) if not layer.quiet]
 
 
 def put(store: Store, backend: str, *records: Record) -> Store:

@@ -73,6 +73,45 @@ def test_who_fills_a_disk_is_told_where_only_its_pods_are_seen() -> None:
     assert filler.sought == Ref(BACKEND, Deployment.KIND, "cdi", "cdi-deployment")
 
 
+def test_a_disk_that_fills_stands_on_the_pod_that_fills_it_and_the_pod_has_the_disk_on_top() -> None:
+    lines = told("import-not-found", "DataVolume", "ci/rocky-10-golden")
+    (pod,) = (one.split()[-1] for one in starts(lines, 1) if one.startswith("pod "))
+    above = [one.partition(":")[0].strip() for one in told("import-not-found", "Pod", pod)]
+    assert above[:2] == ["x DataVolume ci/rocky-10-golden", "PVC ci/rocky-10-golden"]
+    assert above[2].startswith("PVC ci/prime-")
+
+
+def test_a_disk_without_a_claim_stands_on_the_class_that_it_asks_for() -> None:
+    lines = [one[1:].strip() for one in told("misspelt-class", "DataVolume", "lab/mesh-1-root")]
+    at = lines.index("PVC lab/mesh-1-root: does not exist")
+    assert lines[at + 1] == "class ceph-rdb: does not exist"
+
+
+def test_a_vm_stands_on_the_quota_that_refuses_it() -> None:
+    assert "quota tight/small" in starts(told("over-quota", "VirtualMachine", "tight/analytics-1"), 1)
+
+
+@pytest.mark.parametrize(
+    ("drill", "shown"), [("virt-controller-down", ["deployment kubevirt/virt-controller"]), ("over-quota", [])]
+)
+def test_who_has_to_act_for_a_vm_is_told_while_something_is_wrong_with_it(drill: str, shown: list[str]) -> None:
+    vm = {"virt-controller-down": "web/banner-1", "over-quota": "tight/analytics-1"}[drill]
+    found = starts(told(drill, "VirtualMachine", vm), 1)
+    assert [one for one in found if one.startswith("deployment ")] == shown
+
+
+def test_a_node_has_its_virt_handler_while_something_is_wrong_with_it() -> None:
+    lines = told("virt-handler-silent", "Node", "worker-02")
+    assert any(one.strip("x! ").startswith("pod kubevirt/virt-handler-") for one in lines)
+    assert not any(" pod " in one for one in told("virt-handler-silent", "Node", "worker-03"))
+
+
+def test_a_pod_of_kubevirt_has_its_deployment_on_top() -> None:
+    lines = told("virt-controller-down", "Deployment", "kubevirt/virt-controller")
+    pod = starts(lines, 1)[0].split()[-1]
+    assert told("virt-controller-down", "Pod", pod)[0].strip("x! ").startswith("deployment kubevirt/virt-controller")
+
+
 def test_cdi_stands_on_its_deployments() -> None:
     lines = told("cdi-crash-loop", "CDI", "cdi")
     assert starts(lines, 1) == [f"deployment cdi/cdi-{name}" for name in ("apiserver", "deployment", "uploadproxy")]

@@ -40,7 +40,7 @@ def test_what_does_not_exist_is_not_said_to_be_unseen() -> None:
 
 
 def test_the_nearest_layer_comes_first_and_those_of_one_state_together() -> None:
-    store = dark("StorageClass", "Node", "NetworkAttachmentDefinition", "PersistentVolumeClaim")
+    store = dark("Node", "NetworkAttachmentDefinition", "PersistentVolumeClaim")
     layers = unseen_layers(store, find(store, POSTGRES))
     assert [one.role for one in layers] == ["NAD", "node", "PVC", "PVC"]
     claims = ", ".join(f"PVC {one.ref.path}" for one in layers[2:])

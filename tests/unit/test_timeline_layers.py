@@ -63,7 +63,7 @@ def layers(drill: str, kind: str, path: str) -> dict[str, Layer]:
         ("KubeVirt", "kubevirt/kubevirt", {"KubeVirt", "Deployment", "DaemonSet", "Pod", "Node"}),
         ("APIService", "v1.subresources.kubevirt.io", {"APIService", "Deployment", "Pod", "Node"}),
         ("Cluster", "tenants/tenant-a", {"Cluster", "KubeadmControlPlane", "MachineDeployment", "Machine",
-                                         "KubevirtMachine", "VirtualMachine", "VirtualMachineInstance", "Pod", "Node"}),
+                                         "VirtualMachine", "VirtualMachineInstance", "Pod", "Node"}),
         ("DaemonSet", "kubevirt/virt-handler", {"DaemonSet", "Pod"}),
         ("KubevirtMachine", "tenants/k8s-node-1", {"KubevirtMachine", "Machine", "VirtualMachine", "Cluster",
                                                    "KubeadmControlPlane", "MachineDeployment"}),
