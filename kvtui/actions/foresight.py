@@ -12,21 +12,24 @@ from typing import Any, Final
 
 from msgspec.structs import replace as alter
 
+from kvtui.joins.admission import tell_refusal
 from kvtui.joins.causes import Cause, Theme
 from kvtui.joins.ceph import is_full, judge_ceph, tell_taken
 from kvtui.joins.footing import nodes_in, nodes_of_machine
 from kvtui.joins.machine import Machine, join_machine
 from kvtui.joins.room import requests_of, used_on
 from kvtui.model import Evidence, Finding, Ref, Severity
-from kvtui.records.base import Record, find_condition
+from kvtui.records.base import Meta, Record, find_condition
 from kvtui.records.cdi import DataVolume
 from kvtui.records.clusters import CLUSTER_LABEL, Cluster, KubevirtCluster, KubevirtMachine
-from kvtui.records.kubernetes import Node, Pod
+from kvtui.records.kubernetes import Node, Pod, PodSpec
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import Domain
+from kvtui.records.placement import Toleration
 from kvtui.store import View
 from kvtui.text import quantity, size
 from kvtui.triage.capacity import takes_vms
+from kvtui.triage.demands import SCHEDULABLE
 from kvtui.triage.lacks import list_lacks
 from kvtui.triage.scheduling import explain_scheduling
 from kvtui.triage.storage import find_broken_ceph
@@ -76,14 +79,16 @@ def comes_to_nothing(view: View, action: str, row: Any) -> bool:
 
 def _tell_no_start(view: View, machine: Machine) -> Iterator[str]:
     """Why the VM would not run with what its next instance is made of."""
-    lack = _next_lack(view, machine)
+    lack = _next_lack(view, machine) or tell_refusal(view, machine, second=False)
     if cause := lack or _why_no_node(view, machine):
         yield _will_not_start(machine, cause)
 
 
 def _tell_no_return(view: View, machine: Machine) -> Iterator[str]:
     """Why a VM that is to end could not be started again."""
-    if machine.live is not None and (lack := _next_lack(view, machine)):
+    if machine.live is None:
+        return
+    if lack := _next_lack(view, machine) or tell_refusal(view, machine, second=False):
         yield _will_not_start(machine, lack)
 
 
@@ -109,21 +114,31 @@ def _next_lack(view: View, machine: Machine) -> str:
 
 def _tell_no_move(view: View, machine: Machine) -> Iterator[str]:
     """Why no second launcher pod would be made for what runs."""
-    lack = next(list_lacks(view, machine, machine.live.spec), "") if machine.live is not None else ""
-    if lack:
+    if machine.live is None:
+        return
+    if lack := next(list_lacks(view, machine, machine.live.spec), "") or tell_refusal(view, machine, second=True):
         yield f"the rules say it will not move: {lack}"
 
 
 def _why_no_node(view: View, machine: Machine) -> str:
-    """Judged as its next launcher pod would be: with the node selector of now, and as much room as it has."""
-    pod = machine.launcher
-    if pod is None or machine.vm is None or machine.vmi is None:
+    """Judged as its next launcher pod would be: with the node selector of now, and as much room as it has. Of a VM that
+    is off nobody knows which taints it would bear: it is judged as one that bears all.
+    """
+    if machine.vm is None:
         return ""
-    kept = {key: value for key, value in pod.spec.node_selector.items() if key not in machine.vmi.spec.node_selector}
-    wanted = {**kept, **machine.vm.spec.template.spec.node_selector}
-    next_pod = alter(pod, spec=alter(pod.spec, node_selector=wanted, containers=()))
+    wanted, pod = machine.vm.spec.template.spec.node_selector, machine.launcher
+    if pod is None or machine.vmi is None:
+        bears_all = PodSpec(node_selector={**wanted, SCHEDULABLE: "true"}, tolerations=(Toleration(operator="Exists"),))
+        next_pod = Pod(metadata=Meta(name=f"of {machine.ref.name}", labels=_OF_LAUNCHER), spec=bears_all)
+    else:
+        own = machine.vmi.spec.node_selector
+        kept = {key: value for key, value in pod.spec.node_selector.items() if key not in own}
+        next_pod = alter(pod, spec=alter(pod.spec, node_selector={**kept, **wanted}, containers=()))
     unknown = Cause(Theme.SCHEDULING, "", Evidence("", "", ""))
     return explain_scheduling(view, replace(machine, launcher=next_pod), unknown).sentence
+
+
+_OF_LAUNCHER: Final = {"kubevirt.io": "virt-launcher"}
 
 
 def _tell_full(view: View, machine: Machine) -> Iterator[str]:

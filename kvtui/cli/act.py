@@ -51,6 +51,7 @@ from kvtui.resources.sources import (
     INSTANCES,
     NAMESPACES,
     NODES,
+    QUOTAS,
     VM_CLONES,
     VM_RESTORES,
     VOLUMES,
@@ -59,11 +60,11 @@ from kvtui.resources.sources import (
 from kvtui.text import age, clean_line
 
 _OF_VMS: Final = (
-    CLUSTERS, CLUSTER_MACHINES, CAPI_MACHINES, APPLICATIONS, VOLUMES, CEPHS, ATTACHMENTS, CLASSES, VM_CLONES,
-    VM_RESTORES
+    CLUSTERS, CLUSTER_MACHINES, CAPI_MACHINES, APPLICATIONS, VOLUMES, CEPHS, ATTACHMENTS, CLASSES, QUOTAS,
+    VM_CLONES, VM_RESTORES
 )  # fmt: skip
 """A VM may be a machine of a cluster that is in trouble, be put back as git has it, stand on a Ceph that is full, want
-a network or class that is gone, or be a copy, which nobody puts back.
+a network or class that is gone, be refused by a quota, or be a copy, which nobody puts back.
 """
 _KEEPERS: Final = (DEPLOYMENTS, CDI_DEPLOYMENTS)
 """Who is to do what is asked may be down."""

@@ -41,6 +41,7 @@ from kvtui.demo.controllers.nodes import Nodes
 from kvtui.demo.controllers.operator import Operator
 from kvtui.demo.controllers.pool import Pools
 from kvtui.demo.controllers.protection import Protection
+from kvtui.demo.controllers.quota import QuotaUsage
 from kvtui.demo.controllers.resizer import Resizer
 from kvtui.demo.controllers.restore import Restores
 from kvtui.demo.controllers.scheduler import Scheduler
@@ -114,6 +115,7 @@ class World:
             self.kubelet,
             VolumeBinder(self),
             Protection(self),
+            QuotaUsage(self),
             VirtualMachines(self),
             VirtualMachineInstances(self),
             self.handler,

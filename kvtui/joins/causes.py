@@ -131,14 +131,14 @@ def _of_scheduling(machine: Machine, vmi: VirtualMachineInstance) -> Iterator[Ca
     if pod is not None and of_pod is not None and of_pod.status == "False":
         subject, condition = f"Pod {pod.metadata.name}", of_pod
     words = condition.message or condition.reason
-    if _UNBOUND in words:
+    if UNBOUND in words:
         yield from (cause for cause in map(find_claim_cause, machine.claims) if cause is not None)
     since = parse_time(condition.last_transition_time)
     evidence = Evidence(subject, f"PodScheduled=False {condition.reason}", words, since)
     yield Cause(Theme.SCHEDULING, f"no node takes it: {shorten_refusal(words)}", evidence)
 
 
-_UNBOUND = "unbound immediate PersistentVolumeClaims"
+UNBOUND = "unbound immediate PersistentVolumeClaims"
 """The scheduler's words for a pod whose claims are not bound yet."""
 
 

@@ -352,6 +352,13 @@ class QuotaSpec(Struct):
     """``spec`` of a ResourceQuota: what it allows, by resource."""
 
     hard: dict[str, str] = {}
+    scopes: tuple[str, ...] = ()
+    scope_selector: dict[str, object] | None = None
+
+    @property
+    def is_scoped(self) -> bool:
+        """Whether it counts some of the pods alone."""
+        return bool(self.scopes or self.scope_selector)
 
 
 class QuotaStatus(Struct):

@@ -57,8 +57,10 @@ def list_demands(view: View, machine: Machine, pod: Pod, nodes: Nodes) -> Iterat
     yield from _of_volumes(view, machine, nodes)
 
 
-def list_selections(machine: Machine, pod: Pod, nodes: Nodes) -> Iterator[Demand]:
-    """One for each label that it selects by, but for that of all VMs, and its node affinity."""
+def list_selections(machine: Machine | None, pod: Pod, nodes: Nodes) -> Iterator[Demand]:
+    """One for each label that a pod selects by, but for that of all VMs, and its node affinity; a launcher has a
+    machine.
+    """
     subject = f"Pod {pod.metadata.name}"
     for key, value in pod.spec.node_selector.items():
         if key != SCHEDULABLE:
@@ -99,13 +101,15 @@ def _of_no_node(name: str, sentence: str) -> Obstacle:
     return Obstacle(Node.KIND, name, "node", "does not exist", sentence)
 
 
-def _of_label(machine: Machine, subject: str, key: str, value: str, having: frozenset[str], nodes: Nodes) -> Demand:
+def _of_label(
+    machine: Machine | None, subject: str, key: str, value: str, having: frozenset[str], nodes: Nodes
+) -> Demand:
     """A label in plain words: those of CPUs, machine types and clocks are kubevirt-api.md 2.9."""
     evidence = Evidence(subject, "spec.nodeSelector", f"{key}={value}")
     prefix, _, name = key.partition("/")
     if prefix.startswith("cpu-model."):
-        words, wanted = f"CPU model {name}", machine.spec.domain.cpu.model
-        if wanted == name:
+        words = f"CPU model {name}"
+        if machine is not None and machine.spec.domain.cpu.model == name:
             evidence = Evidence(f"VM {machine.record.metadata.name}", "domain.cpu.model", name)
         offered = _offered(nodes, prefix)
         step = f"choose a CPU model that the nodes offer ({', '.join(offered)}), or host-model" if offered else ""
@@ -149,3 +153,16 @@ def _offered(nodes: Nodes, prefix: str) -> list[str]:
         key.partition("/")[2] for node in nodes.values() for key in node.metadata.labels if key.startswith(f"{prefix}/")
     )
     return sorted(counts, key=lambda name: (-counts[name], name))[:_NAMED]
+
+
+def bear(pod: Pod, taint: str = "") -> str:
+    """How a pod comes to bear a taint: CDI gives its workers what its own object says (``spec.workload``)."""
+    it = f" for {taint}" if taint else ""
+    if pod.is_launcher:
+        return f"give the VM a toleration{it}"
+    return f"give CDI's workers a toleration{it} (spec.workload.tolerations of the CDI object)"
+
+
+def lessen(pod: Pod, noun: str) -> str:
+    """That a VM may do with less, before what else there is to do; what CDI's workers ask for is little."""
+    return f"give the VM less {noun}, or " if pod.is_launcher else ""

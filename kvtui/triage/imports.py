@@ -5,7 +5,7 @@ Waiting for a first consumer, a restart for scratch space and a progress of N/A 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -25,6 +25,8 @@ from kvtui.triage.components import find_down
 from kvtui.triage.datasources import find_missing, tell_missing
 from kvtui.triage.messages import Reading, read_message
 from kvtui.triage.pace import BEGIN_LIMIT, IMPORT, pace_of
+from kvtui.triage.roots import rest_on
+from kvtui.triage.scheduling import explain_worker
 from kvtui.triage.storage import claim_of_event, explain_claim, explain_helper, name_claim, root_of
 
 _SLOW_PER_GIB: Final = 60.0
@@ -57,7 +59,8 @@ _REFUSALS: Final = frozenset(
 def explain_import(view: View, backend: str, volume: DataVolume, now: float) -> Cause | None:
     """Why a DataVolume does not fill, in a sentence of its own; None while it fares as it should."""
     told = find_import_cause(volume) or _last_failure(view, backend, volume, now)
-    if told is None:
+    # The words for a worker that no node takes; the worker itself tells more.
+    if told is None or (told.evidence.field.endswith(_UNSCHEDULABLE) and _of_worker(view, backend, volume) is not None):
         return None
     meta = volume.metadata
     words = told.evidence.value or told.sentence
@@ -70,6 +73,7 @@ def explain_import(view: View, backend: str, volume: DataVolume, now: float) -> 
 
 
 _LOG: Final = "read the log of its importer pod"
+_UNSCHEDULABLE: Final = "Running=False Unschedulable"
 
 
 def _last_failure(view: View, backend: str, volume: DataVolume, now: float) -> Cause | None:
@@ -106,18 +110,25 @@ _LONGER: Final = 1.5
 
 
 def _last_end(view: View, backend: str, volume: DataVolume) -> tuple[Pod | None, Terminated | None]:
-    """The worker pod of a DataVolume and how its container failed the last time (names: kubevirt-api.md 2.6)."""
+    """The worker pod of a DataVolume and how its container failed the last time."""
+    for pod in _workers(view, backend, volume):
+        statuses = pod.status.container_statuses
+        ended = next((found for status in statuses if (found := status.last_state.terminated)), None)
+        if ended is not None and ended.exit_code:
+            return pod, ended
+    return None, None
+
+
+def _workers(view: View, backend: str, volume: DataVolume) -> Iterator[Pod]:
+    """The pods that fill it (names: kubevirt-api.md 2.6)."""
     namespace, name = volume.metadata.namespace, volume.status.claim_name or volume.metadata.name
     claim = view.get(Claim, backend, namespace, name)
     claims = (f"prime-{claim.metadata.uid}", name) if claim is not None else (name,)
     for worker in ("importer", "cdi-upload"):
         for one in claims:
             pod = view.get(Pod, backend, namespace, f"{worker}-{one}")
-            statuses = pod.status.container_statuses if pod is not None else ()
-            ended = next((found for status in statuses if (found := status.last_state.terminated)), None)
-            if ended is not None and ended.exit_code:
-                return pod, ended
-    return None, None
+            if pod is not None:
+                yield pod
 
 
 def _tell(view: View, backend: str, volume: DataVolume, reading: Reading) -> tuple[str, str, tuple[Evidence, ...]]:
@@ -264,7 +275,9 @@ def _judge_waiting(view: View, volume: DataVolume, ref: Ref, now: float) -> Judg
     evidence = (cause.evidence, *cause.more)
     since = volume.created or now
     finding = _finding(ref, Severity.WARN, "does not begin", cause.sentence, since, evidence, cause.step)
-    return Judgement(replace(finding, root=root_of(ref, cause)))
+    return Judgement(
+        rest_on(finding, cause) if cause.obstacle is not None else replace(finding, root=root_of(ref, cause))
+    )
 
 
 def tell_wait(view: View, backend: str, volume: DataVolume, now: float) -> tuple[Cause | None, float | None]:
@@ -288,6 +301,7 @@ def _explain_wait(view: View, ref: Ref, volume: DataVolume, now: float) -> tuple
     since = volume.created or now
     cause = (
         _of_claims(view, volume, ref)
+        or _of_worker(view, ref.backend, volume)
         or _of_source(view, volume, ref)
         or _of_refusal(view, volume, ref)
         or _of_controller(view, volume, ref, now)
@@ -295,6 +309,16 @@ def _explain_wait(view: View, ref: Ref, volume: DataVolume, now: float) -> tuple
     if cause is not None:
         return cause, since + REFUSED_LIMIT
     return _of_silence(volume), since + BEGIN_LIMIT
+
+
+def _of_worker(view: View, backend: str, volume: DataVolume) -> Cause | None:
+    """Why no node takes the pod that is to fill it."""
+    for pod in _workers(view, backend, volume):
+        cause = explain_worker(view, backend, pod)
+        if cause is not None:
+            worker = "upload" if pod.metadata.name.startswith("cdi-upload-") else "importer"
+            return replace(cause, sentence=f"no node takes its {worker} pod: {cause.sentence}")
+    return None
 
 
 def _of_controller(view: View, volume: DataVolume, ref: Ref, now: float) -> Cause | None:

@@ -11,6 +11,8 @@ from kvtui.model import Finding, Ref
 def rest_on(finding: Finding, cause: Cause) -> Finding:
     """A finding with its root: the culprit, or what stops others just as well and speaks through those alone."""
     backend, obstacle = finding.subject.backend, cause.obstacle
+    if cause.culprit == finding.subject[1:4]:
+        return finding
     if cause.culprit is not None:
         return replace(finding, root=Ref(backend, *cause.culprit))
     if obstacle is None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from kvtui.joins.causes import Cause, Obstacle, list_refusals
+from kvtui.joins.causes import UNBOUND, Cause, Obstacle, Theme, list_refusals, shorten_refusal
 from kvtui.joins.machine import Machine
 from kvtui.joins.room import requests_of, used_on
 from kvtui.model import Evidence
@@ -20,9 +20,9 @@ from kvtui.store import View
 from kvtui.text import parse_time, quantity, size
 from kvtui.triage.base import BACKEND
 from kvtui.triage.capacity import takes_vms
-from kvtui.triage.demands import SCHEDULABLE, Demand, list_demands
+from kvtui.triage.demands import SCHEDULABLE, Demand, bear, lessen, list_demands, list_selections
 from kvtui.triage.messages import step_for
-from kvtui.triage.unseen_nodes import explain_unseen, find_obstacle
+from kvtui.triage.unseen_nodes import NO_NODE, explain_unseen, find_obstacle
 
 _NAMED: Final = 3
 """Nodes that a sentence names before it counts them."""
@@ -75,6 +75,36 @@ def explain_scheduling(view: View, machine: Machine, told: Cause, leaving: str =
         return explain_unseen(machine, pod, told)
     fallback = replace(told, step=_step_of(told.evidence.value), obstacle=find_obstacle(machine, pod, told))
     demands = list(list_demands(view, machine, pod, nodes))
+    return _explain(view, machine.backend, pod, nodes, demands, told, fallback, leaving)
+
+
+def explain_worker(view: View, backend: str, pod: Pod) -> Cause | None:
+    """Why no node takes a pod that fills a disk; None where one has, or where it is the disk that keeps it off."""
+    scheduled = find_condition(pod.status.conditions, "PodScheduled")
+    if scheduled is None or scheduled.status != "False" or UNBOUND in scheduled.message:
+        return None
+    words = scheduled.message or scheduled.reason
+    since = parse_time(scheduled.last_transition_time)
+    evidence = Evidence(f"Pod {pod.metadata.name}", f"PodScheduled=False {scheduled.reason}", words, since)
+    told = Cause(Theme.IMPORT, shorten_refusal(words), evidence)
+    nodes = {ref.name: node for ref, node in view.items(Node, backend)}
+    if not nodes:
+        cause = explain_unseen(None, pod, told)
+        return replace(cause, sentence=cause.sentence.removeprefix(NO_NODE))
+    fallback = replace(told, step=_step_of(words), obstacle=find_obstacle(None, pod, told))
+    return _explain(view, backend, pod, nodes, list(list_selections(None, pod, nodes)), told, fallback, "")
+
+
+def _explain(
+    view: View,
+    backend: str,
+    pod: Pod,
+    nodes: Mapping[str, Node],
+    demands: Sequence[Demand],
+    told: Cause,
+    fallback: Cause,
+    leaving: str,
+) -> Cause:
     for demand in demands:
         cause = replace(told, step=demand.step, more=(demand.evidence,))
         if not demand.nodes:
@@ -88,12 +118,12 @@ def explain_scheduling(view: View, machine: Machine, told: Cause, leaving: str =
     if not left:
         return _nowhere(told, narrow, leaving) if narrow else fallback
     asked = _devices_first(requests_of(pod.spec.containers))
-    blocks = {name: _block(view, machine.backend, pod, asked, nodes[name]) for name in sorted(left)}
+    blocks = {name: _block(view, backend, pod, asked, nodes[name]) for name in sorted(left)}
     found = {name: block for name, block in blocks.items() if block is not None}
     if len(found) < len(blocks):
         return _open(told, sorted(blocks.keys() - found.keys()), fallback)
     blocked = {name: (nodes[name], block) for name, block in found.items()}
-    return _blocked(view, machine, pod, told, narrow, blocked, leaving)
+    return _blocked(view, backend, pod, told, narrow, blocked, leaving)
 
 
 def _step_of(words: str) -> str:
@@ -185,7 +215,7 @@ def _shut(pod: Pod, node: Node) -> _Block | None:
     if node.spec.unschedulable:
         evidence = Evidence(subject, "spec.unschedulable", "true")
         return _Block("is cordoned", "are cordoned", "uncordon {}", evidence, obstacle=_CORDON)
-    if node.metadata.labels.get(SCHEDULABLE) != "true":
+    if pod.is_launcher and node.metadata.labels.get(SCHEDULABLE) != "true":
         said = f"{SCHEDULABLE}={node.metadata.labels.get(SCHEDULABLE, '')}"
         evidence = Evidence(subject, "metadata.labels", said)
         words = f"no VMs ({said})"
@@ -200,7 +230,7 @@ def _shut(pod: Pod, node: Node) -> _Block | None:
                 step = "uncordon {} when it is done"
                 obstacle = Obstacle("Drain", "", "drain", "keeps VMs off", "")
                 return _Block("is being drained", "are being drained", step, evidence, empties=True, obstacle=obstacle)
-            step = f"take the taint away (kubectl taint node {{}} {taint.key}-), or give the VM a toleration"
+            step = f"take the taint away (kubectl taint node {{}} {taint.key}-), or {bear(pod)}"
             obstacle = Obstacle("Taint", taint.words, "taint", "keeps VMs off", "")
             return _Block(f"has taint {taint.words}", f"have taint {taint.words}", step, evidence, obstacle=obstacle)
     return None
@@ -257,7 +287,7 @@ _KINDS: Final = {"memory": "Memory", "cpu": "CPU"}
 
 def _blocked(
     view: View,
-    machine: Machine,
+    backend: str,
     pod: Pod,
     told: Cause,
     narrow: Sequence[Demand],
@@ -271,7 +301,7 @@ def _blocked(
     ordered = sorted(groups.values(), key=lambda names: (blocks[names[0]][1].full, -len(names), names))
     pieces, shared, steps, more = [], [], [], [demand.evidence for demand in narrow]
     shortages = {
-        names[0]: _tell_amount(view, machine, pod, block.amount, [blocks[one][0] for one in names])
+        names[0]: _tell_amount(view, backend, pod, block.amount, [blocks[one][0] for one in names])
         for names in ordered
         if (block := blocks[names[0]][1]).amount
     }
@@ -307,7 +337,7 @@ def _blocked(
         and block.obstacle is _CORDON
         and not any(takes_vms(node) for node, _ in blocks.values())
     ):
-        return replace(cause, obstacle=_shut_cluster(machine.backend, said))
+        return replace(cause, obstacle=_shut_cluster(backend, said))
     return replace(cause, obstacle=_place(block.obstacle, shortages.get(lead), narrow, list(blocks), said))
 
 
@@ -371,13 +401,13 @@ class _Shortage:
     """What it needs, where that is more than the largest node has."""
 
 
-def _tell_amount(view: View, machine: Machine, pod: Pod, resource: str, nodes: Sequence[Node]) -> _Shortage:
+def _tell_amount(view: View, backend: str, pod: Pod, resource: str, nodes: Sequence[Node]) -> _Shortage:
     asked = requests_of(pod.spec.containers)[resource]
     wanted, noun = _amount(resource, asked), _NAMES[resource]
     rooms = []
     for node in nodes:
         name, has = node.metadata.name, quantity(node.status.allocatable.get(resource)) or 0.0
-        rooms.append((has, max(0.0, has - used_on(view, machine.backend, name).get(resource, 0.0)), name))
+        rooms.append((has, max(0.0, has - used_on(view, backend, name).get(resource, 0.0)), name))
     largest, _, name = max(rooms, key=lambda room: room[:2])
     needs = Evidence(f"Pod {pod.metadata.name}", f"requests.{resource}", wanted)
     if asked > largest:
@@ -385,9 +415,7 @@ def _tell_amount(view: View, machine: Machine, pod: Pod, resource: str, nodes: S
         room = f"the largest node, {name}, has {has_most}"
         words = f"it needs {wanted} of {noun}, and {room}"
         evidence = Evidence(f"Node {name}", f"allocatable {resource}", has_most)
-        return _Shortage(
-            words, room, f"give the VM less {noun}, or add a node that has {wanted}", (needs, evidence), wanted
-        )
+        return _Shortage(words, room, f"{lessen(pod, noun)}add a node that has {wanted}", (needs, evidence), wanted)
     large_enough = [room for room in rooms if room[0] >= asked]
     has, free, name = max(large_enough, key=lambda room: (room[1], room[0]))
     left = f"{_amount(resource, free)} of {_amount(resource, has)}"
@@ -395,7 +423,12 @@ def _tell_amount(view: View, machine: Machine, pod: Pod, resource: str, nodes: S
     room = f"{where} has at most {left} left"
     words = f"it needs {wanted} of {noun}, and {room}"
     evidence = Evidence(f"Node {name}", f"allocatable {resource} left", f"{left} beside the pods of KubeVirt and CDI")
-    return _Shortage(words, room, f"free {noun} on a node, give the VM less, or add a node", (needs, evidence))
+    return _Shortage(
+        words,
+        room,
+        f"free {noun} on a node, {'give the VM less, ' if pod.is_launcher else ''}or add a node",
+        (needs, evidence),
+    )
 
 
 def _amount(resource: str, value: float) -> str:

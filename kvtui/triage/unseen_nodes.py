@@ -16,9 +16,10 @@ from kvtui.joins.room import requests_of
 from kvtui.model import Evidence
 from kvtui.records.kubernetes import Node, Pod
 from kvtui.text import size
-from kvtui.triage.demands import Demand, list_selections
+from kvtui.triage.demands import Demand, bear, lessen, list_selections
 from kvtui.triage.messages import step_for
 
+NO_NODE: Final = "no node takes it: "
 _COUNTED: Final = re.compile(r"(\d+) (?:node\(s\) )?(.+)")
 _TAINT: Final = re.compile(r"untolerated taint \{(?P<key>[^:}]+): ?(?P<value>[^}]*)\}")
 _SHORT: Final = re.compile(r"Insufficient (\S+)")
@@ -40,7 +41,7 @@ class _Refusal:
     """The words without what only this VM asks for, where that is said in them."""
 
 
-def explain_unseen(machine: Machine, pod: Pod, told: Cause) -> Cause:
+def explain_unseen(machine: Machine | None, pod: Pod, told: Cause) -> Cause:
     """The cause as far as it can be told without the nodes; `told`, with a step, where nothing more is known."""
     words = told.evidence.value
     refusals = [_read(machine, pod, count, refusal) for count, refusal in _list_refusals(words)]
@@ -53,14 +54,14 @@ def explain_unseen(machine: Machine, pod: Pod, told: Cause) -> Cause:
         obstacle = replace(obstacle, sentence=sentence)
     return replace(
         told,
-        sentence=f"no node takes it: {'; '.join(one.words for one in refusals)}",
+        sentence=f"{NO_NODE}{'; '.join(one.words for one in refusals)}",
         step=_step_of_volume(words) or first.step,
         more=tuple(evidence for one in refusals for evidence in one.evidence),
         obstacle=obstacle,
     )
 
 
-def find_obstacle(machine: Machine, pod: Pod, told: Cause) -> Obstacle | None:
+def find_obstacle(machine: Machine | None, pod: Pod, told: Cause) -> Obstacle | None:
     """What others meet just as well, by the scheduler's words alone."""
     return explain_unseen(machine, pod, told).obstacle
 
@@ -80,7 +81,7 @@ def _step_of_volume(words: str) -> str:
     return ""
 
 
-def _read(machine: Machine, pod: Pod, count: int, words: str) -> _Refusal:
+def _read(machine: Machine | None, pod: Pod, count: int, words: str) -> _Refusal:
     who, verb = ("1 node", _SINGULAR) if count == 1 else (f"{count} nodes", _PLURAL)
     for pattern, read in _READERS.items():
         if pattern in words:
@@ -95,7 +96,7 @@ _PLURAL: Final[_Verbs] = {"have": "have", "lack": "lack", "are": "are"}
 _SINGULAR: Final[_Verbs] = {"have": "has", "lack": "lacks", "are": "is"}
 
 
-def _of_selection(machine: Machine, pod: Pod, who: str, verb: _Verbs, _words: str) -> _Refusal | None:
+def _of_selection(machine: Machine | None, pod: Pod, who: str, verb: _Verbs, _words: str) -> _Refusal | None:
     """Labels and node affinity that they do not have. Which of them is not told: what all VMs ask for comes last."""
     demands = list(list_selections(machine, pod, {}))
     own = [demand for demand in demands if not _is_usual(demand)] or demands
@@ -141,7 +142,7 @@ def _step_of_demand(demand: Demand) -> str:
     return demand.step
 
 
-def _of_shortage(_machine: Machine, pod: Pod, who: str, verb: _Verbs, words: str) -> _Refusal | None:
+def _of_shortage(_machine: Machine | None, pod: Pod, who: str, verb: _Verbs, words: str) -> _Refusal | None:
     found = _SHORT.search(words)
     resource = found[1] if found is not None else ""
     asked = requests_of(pod.spec.containers).get(resource)
@@ -156,7 +157,7 @@ def _of_shortage(_machine: Machine, pod: Pod, who: str, verb: _Verbs, words: str
     short = f"{who}{verb['have']} too little {noun}"
     return _Refusal(
         f"{short}: it needs {wanted}",
-        f"give the VM less {noun}, or have {wanted} of {noun} made free on a node",
+        f"{lessen(pod, noun)}have {wanted} of {noun} made free on a node",
         (Evidence(f"Pod {pod.metadata.name}", f"requests.{resource}", wanted),),
         Obstacle(kind, "of the nodes", noun, "does not suffice", ""),
         short,
@@ -166,22 +167,22 @@ def _of_shortage(_machine: Machine, pod: Pod, who: str, verb: _Verbs, words: str
 _NOUNS: Final = {"memory": ("memory", "Memory"), "cpu": ("CPU", "CPU")}
 
 
-def _of_taint(_machine: Machine, _pod: Pod, who: str, verb: _Verbs, words: str) -> _Refusal | None:
+def _of_taint(_machine: Machine | None, pod: Pod, who: str, verb: _Verbs, words: str) -> _Refusal | None:
     found = _TAINT.search(words)
     if found is None:
         return None
     taint = "=".join(filter(None, (found["key"], found["value"])))
-    step = f"give the VM a toleration for {taint}, or have the taint taken away"
+    step = f"{bear(pod, taint)}, or have the taint taken away"
     obstacle = Obstacle("Taint", taint, "taint", "keeps VMs off", "")
     return _Refusal(f"{who}{verb['have']} taint {taint}", step, (), obstacle)
 
 
-def _of_cordon(_machine: Machine, _pod: Pod, who: str, verb: _Verbs, _words: str) -> _Refusal:
+def _of_cordon(_machine: Machine | None, _pod: Pod, who: str, verb: _Verbs, _words: str) -> _Refusal:
     obstacle = Obstacle("Cordon", "of the nodes", "cordon", "keeps VMs off", "")
     return _Refusal(f"{who}{verb['are']} cordoned", "have one that is cordoned uncordoned", (), obstacle)
 
 
-_READERS: Final[Mapping[str, Callable[[Machine, Pod, str, _Verbs, str], _Refusal | None]]] = {
+_READERS: Final[Mapping[str, Callable[[Machine | None, Pod, str, _Verbs, str], _Refusal | None]]] = {
     "Pod's node affinity": _of_selection,
     "node selector": _of_selection,
     "Insufficient": _of_shortage,

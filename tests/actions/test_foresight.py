@@ -11,11 +11,24 @@ from kvtui.actions.foresight import Found, foresee
 from kvtui.demo.world import World
 from kvtui.joins.machine import join_machine
 from kvtui.model import Finding, Ref, Severity
-from kvtui.records.base import Condition, Meta
+from kvtui.records.base import Condition, Meta, StampedMeta
 from kvtui.records.cdi import DataSources, DataVolume, DataVolumeSpec, DataVolumeStatus, SourceAddress
 from kvtui.records.clusters import CLUSTER_LABEL
-from kvtui.records.kubernetes import Claim, Container, Node, NodeSpec, NodeStatus, Pod, PodSpec, Requests
-from kvtui.records.kubevirt import VirtualMachine
+from kvtui.records.kubernetes import (
+    Claim,
+    Container,
+    Namespace,
+    Node,
+    NodeSpec,
+    NodeStatus,
+    Pod,
+    PodSpec,
+    QuotaSpec,
+    QuotaStatus,
+    Requests,
+    ResourceQuota,
+)
+from kvtui.records.kubevirt import InstanceStatus, VirtualMachine, VirtualMachineInstance
 from kvtui.store import Put, Store
 from tests.machines import Object, machine_store
 from tests.triage.worlds import Observer
@@ -54,6 +67,66 @@ def test_a_restart_that_no_node_would_take_is_said_not_to_start_again() -> None:
     words = "the rules say it will not start again: no node has the label disk=ssd"
     assert told(store, "vm.restart", first_vm(store)) == [words]
     assert told(store, "vm.stop", first_vm(store)) == [], "a stop is meant to end it"
+
+
+def with_quota(hard: str, used: str, **spec: Any) -> tuple[Store, Ref]:
+    store = machine_store("running", _on_a_good_node)
+    ref = first_vm(store)
+    quota = ResourceQuota(
+        metadata=Meta(name="small", namespace=ref.namespace, uid="q"),
+        spec=QuotaSpec(hard={"requests.memory": hard}, **spec),
+        status=QuotaStatus(used={"requests.memory": used}),
+    )
+    store.apply([Put(ref.backend, quota)])
+    return store, ref
+
+
+def test_a_quota_that_is_exceeded_is_named_before_a_vm_ends_or_moves() -> None:
+    store, ref = with_quota("1Gi", "2Gi")
+    for action, cannot in (("vm.restart", "start again"), ("vm.stop", "start again"), ("vm.migrate", "move")):
+        (words,) = told(store, action, ref)
+        refused = f"the rules say it will not {cannot}: quota small refuses its launcher pod: "
+        assert words.startswith(f"{refused}requests.memory 2Gi of 1Gi are taken, and it asks for ")
+
+
+def test_a_quota_that_is_all_taken_refuses_a_second_launcher_pod_alone() -> None:
+    store, ref = with_quota("64Gi", "64Gi")
+    assert told(store, "vm.restart", ref) == []
+    (words,) = told(store, "vm.migrate", ref)
+    assert "will not move: quota small refuses" in words
+
+
+@pytest.mark.parametrize("spec", [{"scopes": ("BestEffort",)}, {"scope_selector": {"matchExpressions": []}}])
+def test_a_quota_of_some_pods_alone_is_not_guessed_about(spec: dict[str, Any]) -> None:
+    store, ref = with_quota("1Gi", "2Gi", **spec)
+    assert told(store, "vm.restart", ref) == []
+
+
+def test_a_namespace_that_refuses_launcher_pods_is_named_before_another_vm_of_it_ends() -> None:
+    store = machine_store("running", _on_a_good_node)
+    ref = first_vm(store)
+    said = (
+        "Synchronized",
+        "False",
+        "FailedCreate",
+        'pods "virt-launcher-b" is forbidden: violates PodSecurity "restricted"',
+    )
+    status = InstanceStatus(conditions=(Condition(*said),))
+    refused = VirtualMachineInstance(metadata=StampedMeta(name="b", namespace=ref.namespace, uid="b"), status=status)
+    store.apply([Put(ref.backend, refused), Put(ref.backend, Namespace(metadata=Meta(name=ref.namespace, uid="n")))])
+    (words,) = told(store, "vm.restart", ref)
+    assert words.endswith(f"namespace {ref.namespace} refuses launcher pods for its pod security, as it does that of b")
+
+
+def test_a_vm_that_is_off_does_not_start_where_all_nodes_are_cordoned() -> None:
+    store = machine_store("stopped")
+    ref = first_vm(store)
+    meta = Meta(name="n1", labels={"kubevirt.io/schedulable": "true"})
+    ready = NodeStatus(conditions=(Condition("Ready", "True"),))
+    store.apply([Put(ref.backend, Node(metadata=meta, spec=NodeSpec(unschedulable=True), status=ready))])
+    assert told(store, "vm.start", ref) == ["the rules say it will not start: n1 is cordoned"]
+    store.apply([Put(ref.backend, Node(metadata=meta, status=ready))])
+    assert told(store, "vm.start", ref) == []
 
 
 @pytest.mark.parametrize(

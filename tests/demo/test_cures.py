@@ -64,9 +64,12 @@ def remove(kind: Kind, namespace: str, beginning: str, image: str) -> Callable[[
     return do
 
 
+_OF_WORK = ("firmware", "storage-upgrade")
+
+
 def untaint(world: World) -> None:
     def take_off(node: Object) -> None:
-        node["spec"]["taints"] = [taint for taint in node["spec"].get("taints", ()) if taint["key"] != "firmware"]
+        node["spec"]["taints"] = [taint for taint in node["spec"].get("taints", ()) if taint["key"] not in _OF_WORK]
 
     for node in world.storage.list(kinds.NODE):
         world.storage.modify(kinds.NODE, "", node["metadata"]["name"], take_off)
@@ -159,6 +162,7 @@ def respell_class(world: World) -> None:
 
 CURES = (
     Cure("tainted-nodes", untaint, runs("web", "status-page-1")),
+    Cure("importer-without-node", untaint, runs("erp", "ledger-2")),
     Cure("local-disk", uncordon_all, runs("lab", "build-cache-1")),
     Cure(
         "pod-security",

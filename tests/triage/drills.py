@@ -115,6 +115,15 @@ CASES: dict[str, Case] = {
         ("lab/mesh-1-root", 'there is no StorageClass "ceph-rdb"'),
         rule="import.state",
     ),
+    "importer-without-node": Case(
+        (
+            _vm("erp/ledger-1", '"printableStatus":"Provisioning"'),
+            _volume("erp/ledger-1-root", '"reason":"Unschedulable"', "Importer pod cannot be scheduled"),
+            _event("erp", "FailedScheduling", "10 node(s) had untolerated taint {storage-upgrade: running}"),
+        ),
+        ("storage-upgrade=running:NoSchedule", "all 10 nodes"),
+        rule="import.state",
+    ),
     "class-without-driver": Case(
         (
             _vm("shop/picking-1", '"printableStatus":"Provisioning"'),

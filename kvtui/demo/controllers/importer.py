@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kvtui.demo import kinds
 from kvtui.demo.behaviour import Download
 from kvtui.demo.controllers.populator import PREFIX, Populator, worker_pod
-from kvtui.demo.objects import amount, deleting
+from kvtui.demo.objects import amount, deleting, has_condition
 from kvtui.demo.storage import Object
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ _TICK = 2.0
 """CDI scrapes an importer's progress every two seconds."""
 _LONGEST_BACKOFF = 300.0
 _SOURCE = "import-controller"
+_UNSCHEDULABLE = "Importer pod cannot be scheduled"
 
 
 @dataclass(slots=True)
@@ -61,6 +62,9 @@ class Importer(Populator):
             self.note(claim, {"pod.phase": "Pending", "pod.restarts": "0", "import.importPodName": pod_name, **begun})
         elif pod["status"]["phase"] == "Running":
             self._transfer(claim, pod)
+        elif has_condition(pod, "PodScheduled", "False", "Unschedulable"):
+            refused = {"condition.running.reason": "Unschedulable", "condition.running.message": _UNSCHEDULABLE}
+            self.note(claim, refused)
 
     def _prepare_blank(self, claim: Object) -> None:
         """A blank disk needs no worker that anyone would see: the volume is there at once."""

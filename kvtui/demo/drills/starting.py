@@ -10,7 +10,7 @@ from kvtui.demo.catalog.applications import Application
 from kvtui.demo.catalog.disks import BROKEN
 from kvtui.demo.catalog.virtualmachines import machine
 from kvtui.demo.drills.base import drill
-from kvtui.demo.drills.making import add_claim_disk, claim, create, small_machine
+from kvtui.demo.drills.making import add_claim_disk, claim, create, named_taint, small_machine, workers
 
 if TYPE_CHECKING:
     from kvtui.demo.world import World
@@ -45,6 +45,24 @@ def misspelt_class(world: World) -> None:
     create(
         world, kinds.VM, machine(Application("lab", "mesh", "debian", 1, 2, "2Gi", storage_class="ceph-rdb"), "mesh-1")
     )
+
+
+@drill(
+    "importer-without-node",
+    "new VMs stay without disks",
+    briefing="erp/ledger-1 and erp/ledger-2 are new and still being provisioned. What runs already runs well.",
+    debrief="Somebody tainted all workers with storage-upgrade=running:NoSchedule. No node takes CDI's importer pods, "
+    "so the disks of the new VMs never begin to fill. Take the taint off when the upgrade is done: kubectl taint "
+    "nodes -l node-role.kubernetes.io/worker storage-upgrade-. A toleration in the VMs would not help: CDI's "
+    "workers have theirs from spec.workload of the CDI object.",
+)
+def importer_without_node(world: World) -> None:
+    """No node takes the pods that import the disks of new machines."""
+    for name in workers(world):
+        world.storage.modify(kinds.NODE, "", name, named_taint("storage-upgrade", "running"))
+    for number in (1, 2):
+        application = Application("erp", "ledger", "debian", 1, 2, "2Gi", storage_class="ceph-rbd")
+        create(world, kinds.VM, machine(application, f"ledger-{number}"))
 
 
 @drill(
