@@ -10,7 +10,7 @@ from kvtui.demo.catalog.applications import Application
 from kvtui.demo.catalog.disks import BROKEN
 from kvtui.demo.catalog.virtualmachines import machine
 from kvtui.demo.drills.base import drill
-from kvtui.demo.drills.making import add_claim_disk, claim, create, named_taint, small_machine, workers
+from kvtui.demo.drills.making import add_claim_disk, add_taint, claim, create, small_machine, workers
 
 if TYPE_CHECKING:
     from kvtui.demo.world import World
@@ -59,7 +59,7 @@ def misspelt_class(world: World) -> None:
 def importer_without_node(world: World) -> None:
     """No node takes the pods that import the disks of new machines."""
     for name in workers(world):
-        world.storage.modify(kinds.NODE, "", name, named_taint("storage-upgrade", "running"))
+        add_taint(world, name, "storage-upgrade", "running")
     for number in (1, 2):
         application = Application("erp", "ledger", "debian", 1, 2, "2Gi", storage_class="ceph-rbd")
         create(world, kinds.VM, machine(application, f"ledger-{number}"))
