@@ -17,9 +17,10 @@ from kvtui.model import Ref
 from kvtui.records.cdi import DataVolume
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
 from kvtui.records.daemons import DaemonSet
+from kvtui.records.domain_snapshots import DomainSnapshot
 from kvtui.records.kubernetes import Claim, Event, Node, Pod
 from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
-from kvtui.records.libvirt import BlockJob, Domain, DomainJob, DomainSnapshot, Host
+from kvtui.records.libvirt import BlockJob, Domain, DomainJob, Host
 from kvtui.records.storage import CephCluster, PersistentVolume
 from kvtui.store import View
 

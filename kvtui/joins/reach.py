@@ -27,9 +27,10 @@ from kvtui.records.clusters import (
 )
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
 from kvtui.records.daemons import DaemonSet
+from kvtui.records.domain_snapshots import DomainSnapshot
 from kvtui.records.kubernetes import ApiService, Deployment, Node, Pod
 from kvtui.records.kubevirt import KubeVirt, Migration, VirtualMachine, VirtualMachineInstance
-from kvtui.records.libvirt import BlockJob, Domain, DomainJob, DomainSnapshot, Host, StoragePool
+from kvtui.records.libvirt import BlockJob, Domain, DomainJob, Host, StoragePool
 from kvtui.records.virtual_networks import VirtualNetwork
 from kvtui.store import View
 

@@ -8,7 +8,8 @@ from kvtui.backends.base import Backend
 from kvtui.backends.domains import Clones, Definitions, NewSnapshot, Removal, Snapshots
 from kvtui.joins.domain import Guest
 from kvtui.joins.storage import name_broken, needed_by
-from kvtui.records.libvirt import Disk, Domain, DomainSnapshot, StoragePool
+from kvtui.records.domain_snapshots import DomainSnapshot
+from kvtui.records.libvirt import Disk, Domain, StoragePool
 from kvtui.resources.base import Action, Danger, able
 from kvtui.resources.domain_changes import NEEDS, subject, why_not
 from kvtui.resources.form import Answers, Choice, Form, Option, Taken, Text, Toggle

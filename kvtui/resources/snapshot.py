@@ -9,7 +9,8 @@ from kvtui.backends.base import Backend
 from kvtui.backends.domains import Snapshots
 from kvtui.joins.storage import name_broken
 from kvtui.model import Cell, Health, Ref, Tone
-from kvtui.records.libvirt import Domain, DomainSnapshot
+from kvtui.records.domain_snapshots import DomainSnapshot
+from kvtui.records.libvirt import Domain
 from kvtui.resources import sources
 from kvtui.resources.base import Action, Column, Danger, Resource, able
 from kvtui.resources.cells import age_cell, health_cell, text_cell

@@ -24,18 +24,11 @@ from kvtui.records.clusters import (
 )
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
 from kvtui.records.daemons import DaemonSet
+from kvtui.records.domain_snapshots import DomainSnapshot
 from kvtui.records.gitops import Application
 from kvtui.records.kubernetes import ApiService, Claim, Deployment, Event, Namespace, Node, Pod, ResourceQuota
 from kvtui.records.kubevirt import KubeVirt, Migration, VirtualMachine, VirtualMachineInstance
-from kvtui.records.libvirt import (
-    BlockJob,
-    Domain,
-    DomainJob,
-    DomainSnapshot,
-    Host,
-    StoragePool,
-    StorageVolume,
-)
+from kvtui.records.libvirt import BlockJob, Domain, DomainJob, Host, StoragePool, StorageVolume
 from kvtui.records.networks import NetworkAttachment
 from kvtui.records.storage import CephCluster, CsiDriver, CsiNode, PersistentVolume, StorageClass
 from kvtui.records.virtual_networks import VirtualNetwork

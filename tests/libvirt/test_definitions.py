@@ -18,7 +18,8 @@ from kvtui.backends.libvirt.volumes import Image
 from kvtui.errors import BackendError, ChangedError, ConflictError, ReadOnlyError
 from kvtui.fleet import Fleet
 from kvtui.model import Ref
-from kvtui.records.libvirt import Domain, DomainSnapshot
+from kvtui.records.domain_snapshots import DomainSnapshot
+from kvtui.records.libvirt import Domain
 from kvtui.resources import find
 from kvtui.resources.form import Answers
 from tests.libvirt.conftest import live, make_backend, until

@@ -9,16 +9,8 @@ from typing import TYPE_CHECKING, Any
 from kvtui.backends.libvirt.client import LibvirtBackend
 from kvtui.fleet import Fleet
 from kvtui.model import FeedState
-from kvtui.records.libvirt import (
-    Address,
-    BlockJob,
-    Domain,
-    DomainJob,
-    DomainSnapshot,
-    Host,
-    StoragePool,
-    StorageVolume,
-)
+from kvtui.records.domain_snapshots import DomainSnapshot
+from kvtui.records.libvirt import Address, BlockJob, Domain, DomainJob, Host, StoragePool, StorageVolume
 from kvtui.records.virtual_networks import VirtualNetwork
 from kvtui.resources import find
 from kvtui.resources.listing import Listing

@@ -13,7 +13,8 @@ import pytest
 from kvtui.fleet import Fleet
 from kvtui.joins.transit import Transit
 from kvtui.model import FeedState
-from kvtui.records.libvirt import BlockJob, Domain, DomainJob, DomainSnapshot, StorageVolume
+from kvtui.records.domain_snapshots import DomainSnapshot
+from kvtui.records.libvirt import BlockJob, Domain, DomainJob, StorageVolume
 from kvtui.resources import find
 from tests.libvirt.conftest import live, make_backend, until
 from tests.real.conftest import import_libvirt

@@ -10,17 +10,8 @@ import pytest
 
 from kvtui.joins.domain import Guest
 from kvtui.records.base import Meta
-from kvtui.records.libvirt import (
-    Disk,
-    Domain,
-    DomainJob,
-    DomainSnapshot,
-    DomainState,
-    Host,
-    Nic,
-    StoragePool,
-    StorageVolume,
-)
+from kvtui.records.domain_snapshots import DomainSnapshot
+from kvtui.records.libvirt import Disk, Domain, DomainJob, DomainState, Host, Nic, StoragePool, StorageVolume
 from kvtui.resources.base import Action, Danger
 from kvtui.resources.domain_actions import ACTIONS
 from kvtui.resources.form import Choice, Draft

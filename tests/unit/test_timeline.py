@@ -31,9 +31,10 @@ from kvtui.joins.timeline import Gap, Now, compare_clocks, fold, lay_out, merge
 from kvtui.joins.timeline_words import Clockface, tell_count
 from kvtui.model import Ref, Tone
 from kvtui.records.base import Meta
+from kvtui.records.domain_snapshots import DomainSnapshot
 from kvtui.records.kubernetes import Event
 from kvtui.records.kubevirt import VirtualMachine
-from kvtui.records.libvirt import BlockJob, Domain, DomainJob, DomainSnapshot, DomainState, Host
+from kvtui.records.libvirt import BlockJob, Domain, DomainJob, DomainState, Host
 from kvtui.records.past import Past
 from kvtui.store import Put, Store
 from kvtui.text import parse_time

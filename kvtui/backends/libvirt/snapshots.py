@@ -14,7 +14,7 @@ from kvtui.backends.libvirt.events import Events
 from kvtui.backends.libvirt.link import Lane, load
 from kvtui.backends.libvirt.survey import Survey
 from kvtui.records.base import Meta, Record
-from kvtui.records.libvirt import DomainSnapshot
+from kvtui.records.domain_snapshots import DomainSnapshot
 from kvtui.text import clean_line
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from kvtui.backends.libvirt.streams import read_screenshot
 from kvtui.backends.libvirt.words import is_unsupported, reason_of, state_of
 from kvtui.errors import AbsentError, BackendError, BusyError, UnreachableError
 from kvtui.model import Ref
-from kvtui.records.libvirt import Domain, DomainSnapshot, Guest, Host, StoragePool, StorageVolume
+from kvtui.records.domain_snapshots import DomainSnapshot
+from kvtui.records.libvirt import Domain, Guest, Host, StoragePool, StorageVolume
 from kvtui.records.virtual_networks import VirtualNetwork
 from kvtui.text import clean_line
 
