@@ -115,6 +115,7 @@ class Finding:
     cause: str
     """Because of what, in one sentence that names the culprit and its value."""
     since: float | None = None
+    """When it began, as an object tells or as was seen; None where nobody knows."""
     evidence: tuple[Evidence, ...] = ()
     step: str = ""
     """The next thing to do."""
@@ -124,6 +125,8 @@ class Finding:
     """What is said of the root where several rest on it and its rule finds nothing: it is of the root's own voice."""
     about: tuple[Ref, ...] = ()
     """Others that it tells of, as of itself: they have no finding of their own for it."""
+    seen: float | None = field(default=None, compare=False)
+    """When it was seen first, where nobody knows since when it is so: no part of what is found."""
 
 
 class FeedState(StrEnum):

@@ -405,8 +405,11 @@ def moments_of_audit(entry: Entry, ref: Ref) -> Iterator[Moment]:
 
 
 def moments_of_finding(finding: Finding) -> Iterator[Moment]:
-    """Since when a rule finds something wrong."""
-    if finding.since is not None:
+    """Since when a rule finds something wrong; where nobody knows, when it was seen first."""
+    at = finding.since if finding.since is not None else finding.seen
+    if at is not None:
         what = f"{finding.label} {finding.subject.name} {finding.trouble}"
-        yield Moment(finding.since, Layer.OURS, finding.subject, "finding", what, finding.cause, finding.severity.tone,
+        if finding.since is None:
+            what += " (seen then; when it began is not known)"
+        yield Moment(at, Layer.OURS, finding.subject, "finding", what, finding.cause, finding.severity.tone,
                      key=finding.rule)  # fmt: skip

@@ -8,14 +8,18 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from kvtui.joins.machine import has_row
-from kvtui.model import Finding, Ref, Severity
+from kvtui.model import FeedState, Finding, Ref, Severity
 from kvtui.records.base import Record
 from kvtui.store import Change, Delta, View
 from kvtui.triage.base import WELL, Complaint, Judgement, Related, Rule, backend_ref
 from kvtui.triage.complaints import merge_complaints, tell_untold
 from kvtui.triage.problems import Problem, group_problems, worst_first
+
+_ALL_THERE: Final = 30.0
+"""Seconds after the last list of a backend in which figures come: what is found until then may have begun before."""
 
 _Rules = frozenset[str]
 """Rules by their ids."""
@@ -30,6 +34,8 @@ class _Case:
     """What was told before nobody could tell any more."""
     first: float | None = None
     """Since when there is something to find, told already or not yet."""
+    witnessed: bool = False
+    """Whether that was seen to begin, and not only seen first."""
     leaving: float | None = None
     """When what is told and no longer so will go."""
     due: float | None = None
@@ -63,6 +69,10 @@ class Engine:
         """What changed, and nobody has asked yet whom it concerns."""
         self._stirred: set[str] = set()
         """Backends of which a feed changed, and nothing was made of it yet."""
+        self._told: set[str] = set()
+        """Backends of which something is known for the first time or again, and it was not noted yet since when."""
+        self._known_from: dict[str, float] = {}
+        """When each backend last told a list."""
         self._todo: dict[Ref, _Rules] = {}
         """What is still to be judged: by subject, for its rules look at the same records."""
         self._changed = False
@@ -70,8 +80,8 @@ class Engine:
         self._telling: Iterator[None] | None = None
         """The rest of what is being told, in parts."""
         self.waits = True
-        """Whether what is found must stand for a while before it is told, and is as old as it was seen: who looks but
-        once can neither wait nor know.
+        """Whether what is found must stand for a while before it is told, and what is seen to begin is as old as that:
+        who looks but once can neither wait nor see.
         """
         self.holds = False
         """Whether changes are only gathered: who looks but once judges when all is there, and half a view misleads."""
@@ -110,6 +120,8 @@ class Engine:
         """
         end = time.perf_counter() + patience
         self.put_off(delta)
+        self._known_from |= dict.fromkeys(self._told, now)
+        self._told.clear()
         if self.holds:
             return False
         if not self._rules:
@@ -158,6 +170,8 @@ class Engine:
         """Leave a delta to be judged with the next one."""
         self._changes.extend(delta.changes)
         self._stirred.update(feed.backend for feed in delta.feeds)
+        self._told.update(feed.backend for feed in delta.feeds if feed.state is FeedState.LIVE)
+        self._told.update({change.ref.backend for change in delta.changes} - self._known_from.keys())
 
     def _learn(self, rules: Sequence[Rule]) -> None:
         self._rules = {rule.id: rule for rule in rules}
@@ -227,8 +241,10 @@ class Engine:
             due = _miss(case, judgement, linger, now)
         else:
             finding, settle = judgement.finding, rule.settle if self.waits and not judgement.confirmed else 0.0
-            if finding.since is None and self.waits:
-                finding = replace(finding, since=_known_since(case, finding, now))
+            if finding.since is None:
+                if case.first is None:
+                    case.witnessed = self.waits and self._looks_on(view, ref, now)
+                finding = _date(case, finding, now)
             due = _find(case, judgement, finding, settle, now)
             if rule.look_again:
                 due = _earliest(due, now + rule.look_again)
@@ -239,6 +255,13 @@ class Engine:
         if case.closed:
             self._close(ref, rule.id)
         return case.told is not before
+
+    def _looks_on(self, view: View, ref: Ref, now: float) -> bool:
+        """Whether all of its backend was there before, so that what is found now has begun since."""
+        if now < self._known_from.get(ref.backend, now) + _ALL_THERE:
+            return False
+        unsure = (FeedState.LOADING, FeedState.STALE)
+        return not any(feed.state in unsure and (feed.backend, feed.kind) == ref[:2] for feed in view.feeds())
 
     def _close(self, ref: Ref, rule: str) -> None:
         cases = self._cases[ref]
@@ -295,7 +318,7 @@ def _miss(case: _Case, judgement: Judgement, linger: float, now: float) -> float
 def _find(case: _Case, judgement: Judgement, finding: Finding, settle: float, now: float) -> float | None:
     """Something is found. It is told once it has settled; when to ask again."""
     case.leaving = case.hidden = None
-    complaints, due = _ripen(judgement.complaints, finding.since, settle, now)
+    complaints, due = _ripen(judgement.complaints, finding, settle, now)
     finding = merge_complaints(complaints) if complaints else finding
     if case.first is None:
         # The clock of a server that is ahead of ours makes nothing wait.
@@ -308,11 +331,12 @@ def _find(case: _Case, judgement: Judgement, finding: Finding, settle: float, no
 
 
 def _ripen(
-    complaints: Iterable[Complaint], since: float | None, settle: float, now: float
+    complaints: Iterable[Complaint], finding: Finding, settle: float, now: float
 ) -> tuple[tuple[Complaint, ...], float | None]:
-    """Those that have settled, all where none has, dated `since` where they have no time; when the next will have."""
+    """Those that have settled, all where none has, dated as `finding` where they have no time; when the next will."""
+    since, seen = finding.since, finding.seen
     dated = [
-        one if one.finding.since is not None else replace(one, finding=replace(one.finding, since=since))
+        one if one.finding.since is not None else replace(one, finding=replace(one.finding, since=since, seen=seen))
         for one in complaints
     ]
     due = [at + settle for one in dated if (at := one.finding.since) is not None and at <= now < at + settle]
@@ -320,13 +344,15 @@ def _ripen(
     return ripe or tuple(dated), min(due, default=None)
 
 
-def _known_since(case: _Case, finding: Finding, now: float) -> float | None:
-    """Since when a finding stands that does not say so itself."""
-    if case.told is not None:
-        return case.told.since
-    if case.hidden is not None and case.hidden.trouble == finding.trouble:
-        return case.hidden.since
-    return case.first if case.first is not None else now
+def _date(case: _Case, finding: Finding, now: float) -> Finding:
+    """The finding, which does not say itself since when it stands, with when it was seen to begin, or only seen."""
+    before = case.told
+    if before is None and case.hidden is not None and case.hidden.trouble == finding.trouble:
+        before = case.hidden
+    if before is not None:
+        return replace(finding, since=before.since, seen=before.seen)
+    first = case.first if case.first is not None else now
+    return replace(finding, since=first) if case.witnessed else replace(finding, seen=first)
 
 
 def _earliest(one: float | None, other: float | None) -> float | None:

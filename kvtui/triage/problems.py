@@ -98,10 +98,11 @@ def _make_problem(name: _Name, members: Sequence[Finding]) -> Problem:
     root = nearest[0].root
     assert root is not None
     oldest = min((one.since for one in members if one.since is not None), default=None)
+    seen = min((one.seen for one in members if one.seen is not None), default=None)
     spoken = next((one.at_root for one in nearest if one.at_root is not None), None)
     if spoken is not None:
-        return Problem(replace(spoken, since=oldest), tuple(members), spoken=True)
-    finding = replace(nearest[0], subject=root, label=label_of(root), trouble="is at fault", since=oldest)
+        return Problem(replace(spoken, since=oldest, seen=seen), tuple(members), spoken=True)
+    finding = replace(nearest[0], subject=root, label=label_of(root), trouble="is at fault", since=oldest, seen=seen)
     return Problem(finding, tuple(members))
 
 

@@ -132,19 +132,52 @@ def test_a_rule_is_asked_again_when_the_time_has_come_and_not_before() -> None:
     assert counting.asked == ["bad", "bad"]
 
 
-def test_a_finding_without_a_time_keeps_the_time_when_it_was_first_seen() -> None:
+def looking_on(store: Store, *rules: Rule) -> Engine:
+    """An engine that has looked on for long."""
+    engine = Engine(rules)
+    engine.update(store, store.apply([node("fine")]), -3600.0)
+    return engine
+
+
+def ages(engine: Engine) -> list[tuple[float | None, float | None]]:
+    return [(finding.since, finding.seen) for finding in engine.findings]
+
+
+def test_a_finding_without_a_time_is_as_old_as_it_was_seen_to_be() -> None:
     counting, store = Counting(), Store()
-    engine = Engine([counting.rule])
+    engine = looking_on(store, counting.rule)
     engine.update(store, store.apply([node("bad")]), 5.0)
     assert not engine.update(store, store.apply([node("bad")]), 50.0)
-    assert [finding.since for finding in engine.findings] == [5.0]
+    assert ages(engine) == [(5.0, None)]
+
+
+def test_of_what_was_there_when_one_came_only_is_known_when_it_was_seen() -> None:
+    counting, store = Counting(), Store()
+    engine = Engine([counting.rule])
+    engine.update(store, store.apply([node("fine")]), 0.0)
+    # The first lists come one after the other, and figures after them.
+    engine.update(store, store.apply([node("bad")]), 5.0)
+    assert not engine.update(store, store.apply([node("bad", version="2")]), 500.0)
+    assert ages(engine) == [(None, 5.0)]
+
+
+@pytest.mark.parametrize("state", [FeedState.STALE, FeedState.LOADING])
+def test_what_began_while_nothing_was_heard_has_no_age(state: FeedState) -> None:
+    counting, store = Counting(), Store()
+    engine = looking_on(store, counting.rule)
+    engine.update(store, store.apply([Feed("c", "Node", state, since=0.0)]), 0.0)
+    engine.update(store, store.apply([node("bad")]), 100.0)
+    engine.update(store, store.apply([Feed("c", "Node", FeedState.LIVE, since=101.0)]), 101.0)
+    engine.update(store, store.apply([node("bad-too")]), 102.0)
+    engine.update(store, store.apply([node("bad-later")]), 200.0)
+    assert sorted(ages(engine), key=str) == [(200.0, None), (None, 100.0), (None, 102.0)]
 
 
 def test_the_worst_come_first_and_of_those_the_oldest() -> None:
     warn, bad = Counting(Severity.WARN), Counting(Severity.BAD)
     second = Rule("test.worse", bad._judge, {Node: bad._itself})
     store = Store()
-    engine = Engine([warn.rule, second])
+    engine = looking_on(store, warn.rule, second)
     engine.update(store, store.apply([node("bad-b")]), 1.0)
     engine.update(store, store.apply([node("bad-a")]), 2.0)
     told = [(finding.severity, finding.subject.name) for finding in engine.findings]
@@ -245,7 +278,7 @@ def _born(name: str, now: float) -> Put:
 
 def test_what_comes_and_goes_stays_in_sight_and_keeps_its_age() -> None:
     counting, store = Counting(), Store()
-    engine = Engine([replace(counting.rule, linger=5.0)])
+    engine = looking_on(store, replace(counting.rule, linger=5.0))
     engine.update(store, store.apply([node("bad")]), 10.0)
     well = Put("c", Node(metadata=Meta(name="bad", uid="uid-bad", resource_version="2")))
     counting.well = True
@@ -263,7 +296,7 @@ def test_what_comes_and_goes_stays_in_sight_and_keeps_its_age() -> None:
 
 def test_what_is_to_settle_is_told_when_it_has_stood_and_not_when_it_passes() -> None:
     counting, store = Counting(), Store()
-    engine = Engine([replace(counting.rule, settle=10.0)])
+    engine = looking_on(store, replace(counting.rule, settle=10.0))
     assert not engine.update(store, store.apply([node("bad")]), 100.0)
     counting.well = True
     engine.update(store, store.apply([node("bad", version="2")]), 105.0)

@@ -99,7 +99,7 @@ def test_a_pool_that_fills_up_is_so_for_as_long_as_it_is_and_not_since_it_was_pr
     store = fill(kvm1=[host(), pool, thin])
     engine = Engine()
     engine.update(store, store.drain(), NOW)
-    assert [(one.trouble, one.since) for one in engine.findings] == [("is promised beyond its size", NOW)]
+    assert [(one.trouble, one.since) for one in engine.findings] == [("is promised beyond its size", None)]
     store.post(Put("kvm1", replace(pool, free=1 * GIB)))
     engine.update(store, store.drain(), NOW + 900)
     assert [(one.trouble, one.since) for one in engine.findings] == [("is full", NOW + 900)]

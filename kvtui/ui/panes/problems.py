@@ -43,7 +43,7 @@ _BACKEND: Column[Problem] = Column("BACKEND", lambda problem, _now: Cell(problem
 
 
 def _age(finding: Finding, now: float) -> str:
-    return age(now - finding.since) if finding.since is not None else ""
+    return age(now - finding.since) if finding.since is not None else "-"
 
 
 class ProblemsPane(Vertical):

@@ -341,5 +341,7 @@ def _trouble(entry: _Entry, _now: float) -> Cell:
 
 
 def _age(entry: _Entry, now: float) -> Cell:
-    since = entry.finding.since if entry.finding is not None else None
-    return Cell(age(now - since) if since is not None else "", Tone.MUTED)
+    if entry.finding is None:
+        return Cell("")
+    since = entry.finding.since
+    return Cell(age(now - since) if since is not None else "-", Tone.MUTED)
