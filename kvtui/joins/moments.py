@@ -409,7 +409,8 @@ def moments_of_finding(finding: Finding) -> Iterator[Moment]:
     at = finding.since if finding.since is not None else finding.seen
     if at is not None:
         what = f"{finding.label} {finding.subject.name} {finding.trouble}"
+        clock = CLUSTER_CLOCK
         if finding.since is None:
-            what += " (seen then; when it began is not known)"
+            what, clock = f"{what} (seen then; when it began is not known)", OUR_CLOCK
         yield Moment(at, Layer.OURS, finding.subject, "finding", what, finding.cause, finding.severity.tone,
-                     key=finding.rule)  # fmt: skip
+                     key=finding.rule, clock=clock)  # fmt: skip

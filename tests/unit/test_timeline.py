@@ -23,13 +23,14 @@ from kvtui.joins.moments import (
     moments_of,
     moments_of_audit,
     moments_of_event,
+    moments_of_finding,
     moments_of_happenings,
     moments_of_past,
     name_migrations,
 )
 from kvtui.joins.timeline import Gap, Now, compare_clocks, fold, lay_out, merge
 from kvtui.joins.timeline_words import Clockface, tell_count
-from kvtui.model import Ref, Tone
+from kvtui.model import Finding, Ref, Severity, Tone
 from kvtui.records.base import Meta
 from kvtui.records.domain_snapshots import DomainSnapshot
 from kvtui.records.kubernetes import Event
@@ -47,6 +48,14 @@ BEGIN = parse_time("2026-11-21T01:50:00Z") or 0.0
 
 def moment(at: float, what: str = "x", *, layer: Layer = Layer.VM, **more: Any) -> Moment:
     return Moment(at, layer, more.pop("subject", VM), more.pop("source", "event"), what, **more)
+
+
+def test_what_is_wrong_stands_where_it_was_seen_and_says_so_where_nobody_knows_when_it_began() -> None:
+    found = Finding("pool.state", Severity.BAD, VM, "pool", "is full", "no room", since=BEGIN)
+    (known,) = moments_of_finding(found)
+    assert (known.at, known.what, known.tone) == (BEGIN, "pool web-1 is full", Tone.BAD)
+    (seen,) = moments_of_finding(replace(found, since=None, seen=BEGIN))
+    assert (seen.at, seen.what) == (BEGIN, "pool web-1 is full (seen then; when it began is not known)")
 
 
 def told(store: Store, name: str, kind: str = "VirtualMachine") -> list[Moment]:
