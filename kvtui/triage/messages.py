@@ -284,6 +284,37 @@ MESSAGES: Final = (
         "the server answers {code} {status}",
     ),
     _message(
+        r"handshake failed: .*x509: certificate has expired or is not yet valid",
+        "Go crypto/x509, as gRPC passes it on between virt-handler and launcher; row 102",
+        "look at the clock of its node; if that is right, delete the secrets kubevirt-virt-handler-certs and "
+        "kubevirt-virt-handler-server-certs in KubeVirt's namespace: they are made anew",
+        "virt-handler and launcher do not trust each other: a certificate has expired or is not valid yet",
+    ),
+    _message(
+        r"x509: certificate has expired or is not yet valid",
+        "Go crypto/x509",
+        "renew the server's certificate, or correct the clock of whoever reads it",
+        "the server's certificate has expired or is not valid yet",
+    ),
+    _message(
+        r"virt-handler is not present, there are orphaned vmis on this node",
+        "kv node.go:351; row 93",
+        "let virt-handler onto the node: its taints against tolerations and nodeSelector of spec.workloads in KubeVirt",
+        "virt-handler does not run here, and VMs do: nobody follows, stops or moves them",
+    ),
+    _message(
+        r"no node is suitable to run the required CPU model / required features: ?(?P<features>.*)",
+        "kv migration.go:2513 NoSuitableNodesForHostModelMigration; row 61",
+        "set a domain.cpu.model that several nodes offer instead of host-model, or add a node with that CPU",
+        "no other node has the CPU model and features of its host (host-model)",
+    ),
+    _message(
+        r"EvictionStrategy is set but vmi is not migratable",
+        "kv virt-handler/vm.go:661; row 127",
+        "mend what keeps it from being moved, or give it another evictionStrategy: a drain of its node stands still",
+        "its evictionStrategy wants it moved at a drain, and it cannot be",
+    ),
+    _message(
         r"x509: (?P<authority>[^\"\n]+)",
         "Go crypto/x509, as the importer passes it on",
         "put the server's CA into a ConfigMap and name it in spec.source.http.certConfigMap",

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kvtui.model import Finding, Severity
+from kvtui.triage.messages import read_message
 from tests.machines import RECORDED, Object, read_machine
 from tests.triage.judging import event, judge, node, only
 from tests.triage.test_storage import running
@@ -95,6 +96,46 @@ def test_what_refuses_a_launcher_is_named(message: str, cause: str, step: str) -
     found = refused(message)
     assert cause in found.cause
     assert step in found.step
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence", "step"),
+    [
+        (
+            "rpc error: code = Unavailable desc = connection error: transport: authentication handshake failed: tls: "
+            "failed to verify certificate: x509: certificate has expired or is not yet valid: current time is after",
+            "virt-handler and launcher do not trust each other",
+            "kubevirt-virt-handler-certs",
+        ),
+        (
+            'Get "https://images.example.org/a.img": tls: failed to verify certificate: x509: certificate has expired '
+            "or is not yet valid: current time is after",
+            "the server's certificate has expired",
+            "renew",
+        ),
+        (
+            "virt-handler is not present, there are orphaned vmis on this node. Run virt-handler on this node.",
+            "virt-handler does not run here",
+            "tolerations",
+        ),
+        (
+            "Migration cannot proceed since no node is suitable to run the required CPU model / required features: vmx",
+            "no other node has the CPU model",
+            "domain.cpu.model",
+        ),
+        (
+            "EvictionStrategy is set but vmi is not migratable; cannot migrate VMI: PVC a is not shared",
+            "its evictionStrategy wants it moved",
+            "evictionStrategy",
+        ),
+    ],
+    ids=["row 102", "an expired server", "row 93", "row 61", "row 127"],
+)
+def test_what_only_a_message_tells_is_read(message: str, sentence: str, step: str) -> None:
+    reading = read_message(message)
+    assert reading is not None
+    assert sentence in reading.sentence
+    assert step in reading.step
 
 
 @pytest.mark.parametrize(
