@@ -72,6 +72,14 @@ def absent_images(view: View, backend: str, domain: Domain) -> tuple[tuple[Disk,
     return tuple(found)
 
 
+def images_outside(view: View, backend: str, domain: Domain) -> tuple[str, ...]:
+    """The images of a domain that are files in no pool: of these libvirt cannot tell whether they are there."""
+    if view.feed(backend, StoragePool.KIND).state is not FeedState.LIVE:
+        return ()
+    files = (disk for disk in domain.disks if disk.kind == "file" and disk.source)
+    return tuple(disk.source for disk in files if _pool_of(view, backend, disk)[1] is None)
+
+
 def _pool_of(view: View, backend: str, disk: Disk) -> tuple[str, StoragePool | None]:
     """The pool in which the image of a disk is."""
     if disk.kind not in ("file", "volume") or not disk.source:

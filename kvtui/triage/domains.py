@@ -12,6 +12,7 @@ from kvtui.joins.storage import (
     absent_images,
     fellow_writers,
     guests_starved_in,
+    images_outside,
     pool_of_disk,
     starving_pool,
     writers_of,
@@ -105,6 +106,9 @@ def _stopped(view: View, guest: Guest, ref: Ref, reason: str) -> Finding:
         words, step = too_large, "give it less memory, or start it on a larger host"
     else:
         words = f"libvirt says {domain.state.value}, {reason}"
+        outside = images_outside(view, ref.backend, domain) if reason == "failed" else ()
+        if outside:
+            step = f"see on the host whether {', '.join(outside)} is there: it is in no pool; {step}"
     carried = f"; node {', '.join(guest.nodes)} runs in it" if guest.nodes else ""
     finding = _finding(guest, ref, Severity.BAD, _TROUBLES.get(reason, "has crashed"), words + carried, step)
     evidence = (*finding.evidence, *(_of_disk(view, ref, disk) for disk in broken))
@@ -216,7 +220,8 @@ def _judge_job(view: View, ref: Ref, now: float) -> Judgement:
         if now >= ended + JOB_RECENT:
             return WELL
         words = job.reason or "libvirt gives no reason"
-        finding = _of_job(ref, job, Severity.BAD, f"{job.operation} failed", words, "")
+        step = "see the log of the VM on the host, in /var/log/libvirt/qemu, and try it again"
+        finding = _of_job(ref, job, Severity.BAD, f"{job.operation} failed", words, step)
         return Judgement(finding, ended + JOB_RECENT)
     if job.is_stuck or job.iteration >= ROUNDS:
         step = "give it more bandwidth, switch to post-copy, let auto-converge slow the guest, or abort it"

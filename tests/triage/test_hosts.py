@@ -366,6 +366,14 @@ def test_a_pool_is_as_full_as_its_volumes_grew_since_libvirt_looked() -> None:
     assert [one.value for one in finding.evidence][-1] == "39Gi more, 1Gi left"
 
 
+def test_a_vm_that_failed_to_start_is_told_to_look_for_its_image_where_no_pool_tells_of_it() -> None:
+    disk = Disk(target="vda", kind="file", source="/nowhere/w1.qcow2")
+    store = fill(kvm1=[host(), domain(DomainState.SHUTOFF, "failed", disks=(disk,))])
+    store.post(Feed("kvm1", StoragePool.KIND, FeedState.LIVE))
+    (finding,) = judge(store)
+    assert finding.step.startswith("see on the host whether /nowhere/w1.qcow2 is there: it is in no pool; see its log")
+
+
 def test_a_pool_whose_volumes_took_more_than_was_free_is_not_called_full_by_sizes_that_are_out_of_date() -> None:
     pool = StoragePool(metadata=Meta(name="small"), type="dir", state="running", capacity=8 << 20, free=7 << 20)
     pool.grown = 23 << 20
