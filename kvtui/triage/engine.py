@@ -70,9 +70,9 @@ class Engine:
         self._stirred: set[str] = set()
         """Backends of which a feed changed, and nothing was made of it yet."""
         self._told: set[str] = set()
-        """Backends of which something is known for the first time or again, and it was not noted yet since when."""
+        """Backends that told a list, and it was not noted yet when."""
         self._known_from: dict[str, float] = {}
-        """When each backend last told a list."""
+        """When each backend last told a list; of one that told none, when something of it was known first."""
         self._todo: dict[Ref, _Rules] = {}
         """What is still to be judged: by subject, for its rules look at the same records."""
         self._changed = False
@@ -133,7 +133,9 @@ class Engine:
         self._note_due(now)
         while self._changes or self._todo:
             if self._changes:
-                self._note_concerned(view, self._changes.popleft())
+                change = self._changes.popleft()
+                self._known_from.setdefault(change.ref.backend, now)
+                self._note_concerned(view, change)
             else:
                 # The newest first: taking the oldest out of a large dict is slow.
                 ref, rules = self._todo.popitem()
@@ -171,7 +173,6 @@ class Engine:
         self._changes.extend(delta.changes)
         self._stirred.update(feed.backend for feed in delta.feeds)
         self._told.update(feed.backend for feed in delta.feeds if feed.state is FeedState.LIVE)
-        self._told.update({change.ref.backend for change in delta.changes} - self._known_from.keys())
 
     def _learn(self, rules: Sequence[Rule]) -> None:
         self._rules = {rule.id: rule for rule in rules}
