@@ -18,6 +18,8 @@ _LEAST = 8
 """To this width a column of rank 0 or 1 is cut before one of rank 1 gives way."""
 _WORDS = 12
 """To this width a column that can grow is cut where it would not stand else."""
+_FAIR = 32
+"""Up to this width each column gets what it wants before any gets more."""
 _CALM = 5.0
 """Seconds after which the widths are judged anew; a column shrinks when its texts were shorter for two such spans."""
 
@@ -155,12 +157,20 @@ def _squeeze(columns: Sequence[Column[Any]], asked: Mapping[int, int], room: int
 
 
 def _widen(columns: Sequence[Column[Any]], widths: dict[int, int], wanted: Mapping[int, int], spare: int) -> None:
-    """Hand out what is left to columns that want more, the lowest ranks first."""
-    for index in sorted(widths, key=lambda index: (columns[index].rank, -columns[index].grow, index)):
-        more = min(spare, wanted.get(index, 0) - widths[index])
-        if more > 0:
-            widths[index] += more
-            spare -= more
+    """Hand out what is left to columns that want more: the lowest ranks first up to a fair width, and beyond that those
+    that grow most, so that one long name takes nothing away from the sentence beside it.
+    """
+    for fair in (True, False):
+        for index in sorted(widths, key=lambda index: _turn(columns[index], index, fair=fair)):
+            want = min(wanted.get(index, 0), _FAIR) if fair else wanted.get(index, 0)
+            more = min(spare, want - widths[index])
+            if more > 0:
+                widths[index] += more
+                spare -= more
+
+
+def _turn(column: Column[Any], index: int, *, fair: bool) -> tuple[int, int, int]:
+    return (column.rank, -column.grow, index) if fair else (-column.grow, column.rank, index)
 
 
 def _place(kept: Sequence[int], widths: Mapping[int, int], room: int, gap: int) -> tuple[Slot, ...]:

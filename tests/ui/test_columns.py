@@ -68,6 +68,19 @@ def test_a_long_text_takes_the_room_that_is_left() -> None:
     assert widths(25, {1: 30}) == {0: 10, 1: 14}
 
 
+def test_a_long_name_leaves_the_room_to_a_sentence_that_grows() -> None:
+    columns: tuple[Column[Any], ...] = (
+        column("SUBJECT", 22, 0),
+        column("TROUBLE", 20, 0),
+        Column("CAUSE", lambda _row, _now: Cell(""), 20, rank=1, grow=4),
+        column("AGE", 5, 2),
+    )
+    widths = [slot.width for slot in lay_out(columns, 120, widest={0: 51, 1: 11, 2: 90, 3: 5})]
+    assert widths == [32, 11, 69, 5]
+    widths = [slot.width for slot in lay_out(columns, 200, widest={0: 51, 1: 11, 2: 90, 3: 5})]
+    assert widths == [51, 11, 90, 5]
+
+
 def test_what_a_row_is_is_shown_whole_before_other_columns_stand() -> None:
     assert widths(40, {1: 18}) == {0: 10, 1: 18, 2: 8}
 

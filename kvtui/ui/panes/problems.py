@@ -27,7 +27,7 @@ _COLUMNS: tuple[Column[Problem], ...] = (
     Column("KIND", lambda problem, _now: Cell(problem.finding.label, Tone.MUTED), 9, rank=3),
     Column("SUBJECT", lambda problem, _now: Cell(problem.finding.subject.path), 22, rank=0),
     Column("TROUBLE", lambda problem, _now: Cell(problem.finding.trouble, problem.severity.tone), 20, rank=0),
-    Column("CAUSE", lambda problem, _now: Cell(problem.cause), 20, rank=1),
+    Column("CAUSE", lambda problem, _now: Cell(problem.cause), 20, rank=1, grow=4),
     Column(
         "AGE",
         lambda problem, now: Cell(_age(problem.finding, now), Tone.MUTED),
