@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
+from typing import Final
 
 from kvtui.model import Finding, Ref, Severity
 from kvtui.records.bastion import Bastion
@@ -102,8 +103,13 @@ def _make_problem(name: _Name, members: Sequence[Finding]) -> Problem:
     spoken = next((one.at_root for one in nearest if one.at_root is not None), None)
     if spoken is not None:
         return Problem(replace(spoken, since=oldest, seen=seen), tuple(members), spoken=True)
-    finding = replace(nearest[0], subject=root, label=label_of(root), trouble="is at fault", since=oldest, seen=seen)
+    trouble = _FAULTS.get(root.kind, "is at fault")
+    finding = replace(nearest[0], subject=root, label=label_of(root), trouble=trouble, since=oldest, seen=seen)
     return Problem(finding, tuple(members))
+
+
+_FAULTS: Final = {"Namespace": "refuses pods", "ResourceQuota": "is exceeded"}
+"""What is wrong with an object of that kind when others rest on it."""
 
 
 def split_problem(problem: Problem, place_of: Callable[[Ref], str]) -> dict[str, Problem]:

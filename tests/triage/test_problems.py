@@ -89,7 +89,7 @@ def test_what_stands_above_is_not_told_again_of_a_root_in_which_nothing_is_found
     first, second = (replace(found("vm", ref("VM", name), quota), cause="quota small is used up") for name in "ab")
     (problem,) = group_problems([first, second])
     story = Story(first, (problem.finding,), (second,))
-    assert [(one.label, one.trouble, one.cause) for one in story.told_chain] == [("quota", "is at fault", "")]
+    assert [(one.label, one.trouble, one.cause) for one in story.told_chain] == [("quota", "is exceeded", "")]
 
 
 @pytest.mark.parametrize(

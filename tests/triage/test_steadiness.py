@@ -93,5 +93,5 @@ def test_a_vm_over_its_quota_is_told_by_the_quota_from_the_first_look_on() -> No
         told.append([(one.finding.label, one.finding.trouble, len(one.effects)) for one in observer.look_once()])
     assert [look for index, look in enumerate(told) if look != told[index - 1]] == [
         [("vm", "does not start", 0)],
-        [("quota", "is at fault", 2)],
+        [("quota", "is exceeded", 2)],
     ]
