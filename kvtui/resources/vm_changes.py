@@ -216,12 +216,10 @@ def _hold_size(_view: View, before: Machine, now: Machine, _clock: float) -> str
 def _strategy_form(view: View, machines: Sequence[Machine]) -> Form:
     present = {machine.run_strategy for machine in machines}
     first = machines[0].run_strategy
+    running = sum(1 for machine in machines if machine.live is not None)
 
     def warn(answers: Answers) -> Sequence[str]:
         wanted = answers.text("strategy")
-        running = sum(1 for machine in machines if machine.live is not None)
-        if wanted == "Halted" and running:
-            return (f"{running} running VMs are shut down" if len(machines) > 1 else "the running VM is shut down",)
         off = [machine for machine in machines if machine.live is None]
         if wanted in ("Always", "RerunOnFailure", "Once") and off:
             if len(machines) == 1:
@@ -231,7 +229,7 @@ def _strategy_form(view: View, machines: Sequence[Machine]) -> Form:
         return ()
 
     options = [
-        Option(name, note=note, reason="it is so already" if present == {name} else "")
+        Option(name, note=note, reason="it is so already" if present == {name} else _why_not(name, running, machines))
         for name, note in _STRATEGIES.items()
     ]
     about = [f"it is {first} now"] if len(present) == 1 else []
@@ -240,6 +238,15 @@ def _strategy_form(view: View, machines: Sequence[Machine]) -> Form:
         options.insert(0, Option("", "differs", reason="choose one"))
     choice = Choice("strategy", "run strategy", options=options, default=first if len(present) == 1 else "", named=True)
     return Form(f"run strategy of {whom(machines)}", (choice,), about=about, warn=warn)
+
+
+def _why_not(strategy: str, running: int, machines: Sequence[Machine]) -> str:
+    """Why it cannot be chosen: what shuts guests down is a stop, which says what ends with them."""
+    if strategy != "Halted" or not running:
+        return ""
+    if len(machines) == 1:
+        return "it runs: stop it first, which says what ends with it"
+    return f"{running} of them run: stop them first, which says what ends with them"
 
 
 async def _set_strategy(backend: Backend, machine: Machine, answers: Answers) -> None:

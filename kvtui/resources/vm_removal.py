@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from kvtui.backends.base import Backend, Permission
 from kvtui.backends.objects import Rehearser
-from kvtui.errors import AbsentError, KvtuiError, PartlyError
+from kvtui.errors import AbsentError, ForbiddenError, KvtuiError, PartlyError
 from kvtui.joins.disk import tell_lost
 from kvtui.joins.holdups import grace_left, grace_of, hold_machine_deletion
 from kvtui.joins.machine import Machine
@@ -216,7 +216,7 @@ def _is_plain(machine: Machine, kept: Sequence[DataVolume | Claim]) -> bool:
 
 
 async def _delete(backend: Backend, machine: Machine, answers: Answers) -> None:
-    """The VM first: should the server refuse that, nothing has happened.
+    """The VM first: should the server refuse that, nothing has happened. What is deleted after it must be allowed too.
 
     What the VM owns would go with it. Where a disk shall stay that it owns, all of it is orphaned, as
     ``kubectl delete --cascade=orphan`` has it, and the instance is deleted by itself.
@@ -224,13 +224,14 @@ async def _delete(backend: Backend, machine: Machine, answers: Answers) -> None:
     gone = [disk for disk in disks_of(machine) if _is_ticked(machine, disk, answers)]
     kept = [disk for disk in disks_of(machine) if disk not in gone]
     plain = _is_plain(machine, kept)
-    await objects(backend).delete(
-        machine.ref, verb="delete" if plain else "delete, orphan what it owns", orphan=not plain
-    )
     left: list[Ref] = []
     if not plain and machine.live is not None:
         left.append(machine.live.ref(machine.backend))
     left += [disk.ref(machine.backend) for disk in gone if not (plain and _is_owned(machine, disk))]
+    await _ask_for(backend, machine, {ref.kind for ref in left})
+    await objects(backend).delete(
+        machine.ref, verb="delete" if plain else "delete, orphan what it owns", orphan=not plain
+    )
     for number, ref in enumerate(left):
         try:
             await objects(backend).delete(ref)
@@ -243,6 +244,27 @@ async def _delete(backend: Backend, machine: Machine, answers: Answers) -> None:
                 raise
             rest = ", ".join(f"{other.kind} {other.name}" for other in left[number:])
             raise PartlyError(f"{machine.ref.path} is deleted, but not {rest}", str(error)) from error
+
+
+async def _ask_for(backend: Backend, machine: Machine, kinds: Collection[str]) -> None:
+    """Raise ForbiddenError where the account may delete the VM and not what goes after it; where nobody can say, the
+    server will.
+    """
+    namespace = machine.ref.namespace
+    if not kinds or not (await backend.may(DELETE, namespace)).allowed:
+        return
+    for needs in (_DELETES[kind] for kind in sorted(kinds)):
+        verdict = await backend.may(needs, namespace)
+        if verdict.asked and not verdict.allowed:
+            title = f"{machine.ref.path} was not deleted: what is deleted with it needs {needs}"
+            raise ForbiddenError(title, verdict.reason or "the account does not have it")
+
+
+_DELETES: Final = {
+    VirtualMachineInstance.KIND: Permission("delete", "kubevirt.io", "virtualmachineinstances"),
+    DataVolume.KIND: Permission("delete", "cdi.kubevirt.io", "datavolumes"),
+    Claim.KIND: Permission("delete", "", "persistentvolumeclaims"),
+}
 
 
 def _follow(view: View, before: Machine, _answers: Answers, _asked: float) -> Progress:

@@ -410,6 +410,19 @@ def test_cancelling_a_migration_that_empties_a_node_says_that_the_next_one_begin
     assert migration.RESOURCE.actions[0].warn(row) == (warning,)
 
 
+def test_a_vm_that_runs_is_stopped_and_not_halted_by_its_strategy() -> None:
+    running, off = machine("running"), machine("stopped")
+    form = ACTIONS["run_strategy"].form
+    assert form is not None
+    for rows, reason in (
+        ([running], "it runs: stop it first, which says what ends with it"),
+        ([running, off], "1 of them run: stop them first, which says what ends with them"),
+    ):
+        draft = Draft(form(Store(), rows))
+        draft.put("strategy", "Halted")
+        assert draft.refusal == f"run strategy: {reason}"
+
+
 def test_no_run_strategy_is_chosen_for_the_user() -> None:
     always = machine("running")
     halted = machine("stopped", lambda items: items["VirtualMachine"]["spec"].update(runStrategy="Halted"))

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from unittest.mock import AsyncMock
 
 import pytest
 
+from kvtui.backends.base import Verdict
+from kvtui.errors import ForbiddenError
 from kvtui.joins.machine import Machine
 from kvtui.model import Feed, FeedState
+from kvtui.records.base import Meta, Owner
+from kvtui.records.cdi import DataVolume
 from kvtui.resources import vm
 from kvtui.resources.base import Progress
 from kvtui.resources.form import Answers, Draft
@@ -86,6 +91,27 @@ def test_all_disks_are_not_meant_where_nobody_knows_which_there_are() -> None:
     draft = draft_of(row)
     draft.put("disks", True)
     assert not draft.refusal
+
+
+async def test_a_vm_whose_instance_may_not_be_deleted_stays_where_a_disk_is_kept() -> None:
+    row = machine("running")
+    assert row.vm is not None
+    meta = row.vm.metadata
+    owner = Owner(kind="VirtualMachine", name=meta.name, uid=meta.uid)
+    disk = DataVolume(metadata=Meta(name="root", namespace=meta.namespace, owner_references=(owner,)))
+    row = replace(row, volumes=(disk,))
+    backend = AsyncMock()
+    backend.may.side_effect = lambda needs, _namespace: Verdict(needs.resource == "virtualmachines", "RBAC says no")
+    assert DELETE.run is not None
+    with pytest.raises(ForbiddenError, match=r"was not deleted: .*needs delete on virtualmachineinstances"):
+        await DELETE.run(backend, row, Answers({}))
+    backend.delete.assert_not_awaited()
+    backend.may.side_effect = lambda _needs, _namespace: Verdict(True)
+    await DELETE.run(backend, row, Answers({}))
+    assert [call.args[0].kind for call in backend.delete.await_args_list] == [
+        "VirtualMachine",
+        "VirtualMachineInstance",
+    ]
 
 
 def test_it_is_not_gone_while_it_is_there() -> None:

@@ -151,7 +151,7 @@ def node_of(row: Machine) -> str:
 async def test_a_start_that_is_paused_a_thaw_and_a_forced_restart() -> None:
     async with site() as there:
         row = await some_running(there)
-        await there.do(VMS["run_strategy"], row, strategy="Halted")
+        await there.do(VMS["stop"], row)
         await eventually(lambda: (now := there.again(row)) is not None and now.live is None and now.status == "Stopped")
         off = there.again(row)
         assert off is not None
