@@ -8,6 +8,7 @@ from typing import Final
 
 from kvtui.backends.base import Backend, Permission
 from kvtui.backends.objects import Body
+from kvtui.errors import BackendError
 from kvtui.joins.machine import Machine
 from kvtui.joins.rollout import tell_memory, tell_sockets
 from kvtui.joins.twins import tell_twins
@@ -17,7 +18,7 @@ from kvtui.resources import sources
 from kvtui.resources.base import Action, Danger, objects
 from kvtui.resources.form import Answers, Choice, Form, Number, Option
 from kvtui.resources.labelling import describe_labels, label_form, label_patch, tell_labels
-from kvtui.resources.manifest import read_manifest, write_manifest
+from kvtui.resources.manifest import parse_manifest, read_manifest, write_manifest
 from kvtui.store import View
 from kvtui.text import quantity, size
 
@@ -280,7 +281,16 @@ async def _read(backend: Backend, machine: Machine) -> str:
 
 
 async def _write(backend: Backend, machine: Machine, text: str, before: str) -> None:
+    if machine.live is not None and _halts(text) and not _halts(before):
+        why = f"{machine.ref.path} runs: stop it first, which says what ends with it"
+        raise BackendError("this would shut the guest down without a question", why)
     await write_manifest(backend, machine.ref, text, before)
+
+
+def _halts(text: str) -> bool:
+    """Whether a VM that is declared so does not run."""
+    spec = parse_manifest(text).get("spec")
+    return isinstance(spec, dict) and (spec.get("runStrategy") == "Halted" or spec.get("running") is False)
 
 
 def _change(

@@ -410,6 +410,14 @@ def test_cancelling_a_migration_that_empties_a_node_says_that_the_next_one_begin
     assert migration.RESOURCE.actions[0].warn(row) == (warning,)
 
 
+def test_what_keeps_a_guest_from_shutting_down_is_said_before_a_stop_and_a_restart() -> None:
+    frozen = machine("running", lambda items: items["VirtualMachineInstance"]["status"].update(fsFreezeStatus="frozen"))
+    for action in ("stop", "restart"):
+        words = "its file systems are frozen: before they thaw it may not shut down by itself"
+        assert words in ACTIONS[action].warn(frozen)
+        assert words not in ACTIONS[action].warn(machine("running"))
+
+
 def test_a_vm_that_runs_is_stopped_and_not_halted_by_its_strategy() -> None:
     running, off = machine("running"), machine("stopped")
     form = ACTIONS["run_strategy"].form

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
+from kvtui.errors import BackendError
 from kvtui.joins.machine import Machine
 from kvtui.resources import vm
 from kvtui.resources.base import Action
 from tests.machines import Object, machine_store
 
 ACTIONS = {action.id: action for action in vm.RESOURCE.actions}
-MEMORY, CPUS, KILL, LABELS = (ACTIONS[f"vm.{name}"] for name in ("memory", "cpus", "kill", "labels"))
+MEMORY, CPUS, KILL, LABELS, EDIT = (ACTIONS[f"vm.{name}"] for name in ("memory", "cpus", "kill", "labels", "edit"))
 Edit = Callable[[dict[str, Object]], None]
 
 
@@ -109,3 +111,13 @@ def test_a_forced_stop_of_what_starts_again_by_itself_names_the_stop() -> None:
         items["VirtualMachine"]["spec"].pop("running", None)
 
     assert KILL.when(machine("stopped", always)) == "not running; stop keeps run strategy Always from starting it again"
+
+
+@pytest.mark.parametrize("end", ["runStrategy: Halted", "running: false"])
+async def test_an_edit_that_would_shut_a_guest_down_is_refused(end: str) -> None:
+    row = machine("running")
+    backend, meta = AsyncMock(), "metadata:\n  name: web\n"
+    assert EDIT.run is not None
+    with pytest.raises(BackendError, match="stop it first"):
+        await EDIT.run(backend, row, f"{meta}spec:\n  {end}\n", f"{meta}spec:\n  runStrategy: Always\n")
+    backend.replace.assert_not_awaited()
