@@ -82,11 +82,12 @@ def test_a_vm_that_does_not_start_is_as_old_as_its_start_not_as_the_last_try() -
     assert judge(store)[0].since == instance.created
 
 
-def test_instances_that_fail_one_after_the_other_are_in_trouble_since_that_was_first_seen() -> None:
+def test_since_when_instances_fail_one_after_the_other_nobody_tells_but_when_that_was_first_seen() -> None:
     def fail(items: dict[str, Object]) -> None:
         items["VirtualMachine"]["status"]["startFailure"] = {"consecutiveFailCount": 6}
 
-    assert judge(machine_store("missing_claim", fail))[0].since == RECORDED
+    found = judge(machine_store("missing_claim", fail))[0]
+    assert (found.since, found.seen) == (None, RECORDED)
 
 
 def test_of_several_reasons_the_one_that_keeps_most_nodes_off_gives_the_step() -> None:
