@@ -36,6 +36,9 @@ RESTARTS: Final = 3
 REFUSED_LIMIT: Final = 60.0
 """Seconds after which a warning that CDI repeats counts though nothing else shows it."""
 
+UNPLACED_LIMIT: Final = 15.0
+"""Seconds for which the scheduler may find no node for a worker: one may be about to get room."""
+
 _WAITS: Final = frozenset({"WaitForFirstConsumer", "PendingPopulation", "UploadReady", "Paused", "Succeeded"})
 _REFUSALS: Final = frozenset(
     {
@@ -299,9 +302,12 @@ def tell_wait(view: View, backend: str, volume: DataVolume, now: float) -> tuple
 def _explain_wait(view: View, ref: Ref, volume: DataVolume, now: float) -> tuple[Cause, float]:
     """What one waits for that has not begun, and from when on that is trouble: what is known counts before silence."""
     since = volume.created or now
+    cause = _of_claims(view, volume, ref)
+    unplaced = _of_worker(view, ref.backend, volume) if cause is None else None
+    if unplaced is not None:
+        return unplaced, (unplaced.evidence.since or since) + UNPLACED_LIMIT
     cause = (
-        _of_claims(view, volume, ref)
-        or _of_worker(view, ref.backend, volume)
+        cause
         or _of_source(view, volume, ref)
         or _of_refusal(view, volume, ref)
         or _of_controller(view, volume, ref, now)

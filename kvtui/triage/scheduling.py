@@ -113,6 +113,9 @@ def _explain(
             sentence = f"only {leaving}, where it runs, {_verb(demand.has, 1)}"
             return replace(cause, sentence=sentence, obstacle=_on_one_node(demand, leaving))
     for_vms = frozenset(name for name, node in nodes.items() if SCHEDULABLE in node.metadata.labels) - {leaving}
+    if not pod.is_launcher and not all(demand.nodes >= for_vms for demand in demands):
+        # CDI's workers may be placed on nodes that take no VMs.
+        for_vms = frozenset(nodes)
     narrow = [demand for demand in demands if not demand.nodes >= for_vms]
     left = for_vms.intersection(*(demand.nodes for demand in narrow))
     if not left:
@@ -121,7 +124,8 @@ def _explain(
     blocks = {name: _block(view, backend, pod, asked, nodes[name]) for name in sorted(left)}
     found = {name: block for name, block in blocks.items() if block is not None}
     if len(found) < len(blocks):
-        return _open(told, sorted(blocks.keys() - found.keys()), fallback)
+        # What volumes keep a worker off is known of launchers alone.
+        return fallback if not pod.is_launcher else _open(told, sorted(blocks.keys() - found.keys()), fallback)
     blocked = {name: (nodes[name], block) for name, block in found.items()}
     return _blocked(view, backend, pod, told, narrow, blocked, leaving)
 

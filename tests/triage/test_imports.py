@@ -9,7 +9,7 @@ import pytest
 from kvtui.model import Finding, Severity
 from kvtui.text import parse_time
 from tests.machines import RECORDED, Object, read_machine
-from tests.triage.judging import event, judge, storage_class
+from tests.triage.judging import event, judge, node, storage_class
 from tests.triage.test_scheduling import running_pod
 
 URL = "https://images.example.org/fedora.qcow2"
@@ -340,3 +340,46 @@ def test_a_new_try_is_in_trouble_until_it_gets_further_than_the_last(
     (finding,) = of(*retried(began), now=parse_time("2026-11-21T01:56:00Z") or 0.0)
     assert (finding.severity, finding.trouble) == (severity, trouble)
     assert severity is Severity.WARN or "404 Not Found" in finding.cause
+
+
+def unplaced(words: str, **spec: Any) -> list[Object]:
+    """A DataVolume whose importer pod no node takes."""
+    found = volume(phase="ImportScheduled", progress="N/A")
+    meta = {"namespace": found["metadata"]["namespace"], "name": f"importer-{found['metadata']['name']}", "uid": "w"}
+    refused = {
+        "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": words,
+        "lastTransitionTime": "2026-11-21T01:50:00Z",
+    }  # fmt: skip
+    pod = {
+        "kind": "Pod", "metadata": {**meta, "labels": {"cdi.kubevirt.io": "importer"}}, "spec": spec,
+        "status": {"phase": "Pending", "conditions": [refused]},
+    }  # fmt: skip
+    return [found, pod]
+
+
+TAINTED = [{"key": "maint", "value": "yes", "effect": "NoSchedule"}]
+
+
+def test_an_importer_that_no_node_takes_is_told_by_the_nodes() -> None:
+    items = unplaced("0/2 nodes are available: 2 node(s) had untolerated taint {maint: yes}.")
+    (found,) = of(*items, node("a", taints=TAINTED), node("b", taints=TAINTED))
+    assert found.cause == "no node takes its importer pod: a and b have taint maint=yes:NoSchedule"
+    assert "spec.workload.tolerations of the CDI object" in found.step
+    assert "the VM" not in found.step
+    assert found.root is not None
+    assert (found.root.kind, found.root.name) == ("Taint", "maint=yes:NoSchedule")
+
+
+def test_an_importer_that_is_placed_on_nodes_without_vms_is_told_by_those() -> None:
+    infra = node("infra-1", taints=TAINTED, labels={"role": "infra"})
+    del infra["metadata"]["labels"]["kubevirt.io/schedulable"]
+    words = "0/2 nodes are available: 1 node(s) had untolerated taint {maint: yes}, 1 node(s) didn't match selector."
+    (found,) = of(*unplaced(words, nodeSelector={"role": "infra"}), infra, node("a"))
+    assert "infra-1" in found.cause
+    assert "taint maint=yes:NoSchedule" in found.cause
+
+
+def test_what_no_node_says_of_an_importer_is_told_in_the_words_of_the_scheduler() -> None:
+    (found,) = of(*unplaced("0/1 nodes are available: 1 node(s) had volume node affinity conflict."), node("a"))
+    assert found.cause == "no node takes its importer pod: 1 node(s) had volume node affinity conflict"
+    assert "wait" not in found.step
