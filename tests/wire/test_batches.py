@@ -66,16 +66,19 @@ async def recreate(cluster: RunningCluster, ref: Ref) -> str:
     return str(made["metadata"]["uid"])
 
 
-def stand_still(patience: float = 0.0) -> Delta:
-    return Delta()
-
-
 async def test_an_object_that_was_made_anew_is_never_hit_even_before_the_watch_shows_it(tmp_path: Path) -> None:
     async with running_cluster() as cluster, live_fleet(cluster.kubeconfig, tmp_path) as fleet:
         batches = Batches(fleet)
         rows = running(fleet)[:3]
         # Nothing more is applied: the batch sees the world as it was when it was confirmed.
+        stands = asyncio.Event()
+
+        def stand_still(patience: float = 0.0) -> Delta:
+            stands.set()
+            return Delta()
+
         fleet.step = stand_still  # type: ignore[method-assign]
+        await stands.wait()
         uid = await recreate(cluster, rows[1].ref)
         batch = batches.begin(STOP, VMS, [Task(row) for row in rows])
         await batches.carry_out(batch)
