@@ -18,9 +18,13 @@ from kvtui.records.kubernetes import Node, Requests
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.records.placement import Toleration
 from kvtui.store import View
-from kvtui.text import quantity, size
+from kvtui.text import name_few, quantity, size
 
 HOSTNAME = "kubernetes.io/hostname"
+_SCHEDULABLE = "kubevirt.io/schedulable"
+"""A label that virt-handler gives to each node that it is on, whatever its value."""
+_NAMED = 3
+"""Nodes that are named, and reasons that are told, before they are counted."""
 _KEEPS_OUT = frozenset({"NoSchedule", "NoExecute"})
 _AMOUNTS = ("cpu", "memory")
 
@@ -89,12 +93,28 @@ def judge_nodes(view: View, backend: str, here: str, wants: Sequence[Wants]) -> 
     return sorted(found, key=lambda landing: (bool(landing.reason), landing.node.metadata.name))
 
 
+def tell_refusals(landings: Sequence[Landing]) -> str:
+    """Why none of these nodes takes it, each reason with its nodes and that of most nodes first. Nodes on which no VM
+    ever runs, as those of the control plane, are no reason to wait.
+    """
+    groups: dict[str, list[str]] = {}
+    for landing in landings:
+        if _SCHEDULABLE in landing.node.metadata.labels:
+            groups.setdefault(landing.reason, []).append(landing.node.metadata.name)
+    if not groups:
+        return "there is none for VMs"
+    ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
+    told = [f"{name_few(names, _NAMED)}: {reason}" for reason, names in ordered[:_NAMED]]
+    rest = sum(len(names) for _, names in ordered[_NAMED:])
+    return "; ".join((*told, f"and {rest} more") if rest else told)
+
+
 def _why_not(view: View, ref: Ref, node: Node, wants: Sequence[Wants]) -> str:
     if not is_true(node.status.conditions, "Ready"):
         return "not ready"
     if node.spec.unschedulable:
         return "cordoned"
-    if node.metadata.labels.get("kubevirt.io/schedulable") == "false":
+    if node.metadata.labels.get(_SCHEDULABLE) == "false":
         return "virt-handler is not ready there"
     for one in wants:
         reason = _why_labels(node, one) or _why_taints(node, one)
@@ -109,8 +129,8 @@ def _why_labels(node: Node, wants: Wants) -> str:
     for key, value in wants.node_selector.items():
         if labels.get(key) == value or key == HOSTNAME:
             continue
-        if key == "kubevirt.io/schedulable":
-            return "no VMs are scheduled there (kubevirt.io/schedulable)"
+        if key == _SCHEDULABLE:
+            return f"no VMs are scheduled there ({_SCHEDULABLE})"
         prefix, _, name = key.partition("/")
         if prefix.startswith("cpu-model"):
             return f"has no CPU model {name}"

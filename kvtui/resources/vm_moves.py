@@ -9,7 +9,7 @@ from typing import Final
 from kvtui.backends.base import Backend, Permission, Reader
 from kvtui.errors import BackendError, KvtuiError
 from kvtui.joins.holdups import hold_migration
-from kvtui.joins.landing import HOSTNAME, Landing, Wants, judge_nodes, read_wants, travel_selector
+from kvtui.joins.landing import HOSTNAME, Landing, Wants, judge_nodes, read_wants, tell_refusals, travel_selector
 from kvtui.joins.machine import Machine, migratable
 from kvtui.joins.move import tell_next_move
 from kvtui.resources.base import Action, Danger, able, migrations, objects
@@ -18,8 +18,6 @@ from kvtui.store import View
 
 _ASKED: Final = 20
 """Launchers that are looked at before many VMs move; more of them go where the scheduler wants."""
-_NAMED: Final = 3
-"""Nodes that a warning names before it counts them."""
 _UPDATE: Final = "update"
 _SUBRESOURCES: Final = "subresources.kubevirt.io"
 _OFF = "it does not run any more"
@@ -87,11 +85,7 @@ def _migrate_form(view: View, machines: Sequence[Machine], wants: Sequence[Wants
 
 
 def _warn_nowhere(landings: Sequence[Landing]) -> tuple[str, ...]:
-    """Why no node takes it: the first few of them with their reasons."""
-    named = "; ".join(f"{landing.node.metadata.name}: {landing.reason}" for landing in landings[:_NAMED])
-    more = f"; and {len(landings) - _NAMED} more" if len(landings) > _NAMED else ""
-    told = f"{named}{more}" if landings else "there is none"
-    return (f"no other node takes it now, so it would wait for one ({told})",)
+    return (f"no other node takes it now, so it would wait for one ({tell_refusals(landings)})",)
 
 
 def _option(landing: Landing) -> Option:

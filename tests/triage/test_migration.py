@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kvtui.joins.landing import Wants, judge_nodes, travel_selector
+from kvtui.joins.landing import Wants, judge_nodes, tell_refusals, travel_selector
 from kvtui.model import Finding, Severity
 from kvtui.records.kubernetes import Node
 from kvtui.records.kubevirt import Migration, VirtualMachineInstance
@@ -252,6 +252,17 @@ def test_a_node_of_another_cpu_is_no_choice_for_a_guest_with_the_cpu_of_its_host
     wants = Wants(node_selector=travel_selector(vmi, store.get(Node, "c", "", SOURCE)))
     reasons = {one.node.metadata.name: one.reason for one in judge_nodes(store, "c", SOURCE, [wants])}
     assert reasons == {"w1": "", "w2": "has no CPU model SapphireRapids"}
+
+
+def test_why_no_node_takes_a_guest_is_told_of_nodes_for_vms_and_by_reason() -> None:
+    control = node("cp-1")
+    del control["metadata"]["labels"]["kubevirt.io/schedulable"]
+    shut = [node(f"w{number}", unschedulable=True) for number in range(2, 7)]
+    store = store_of([control, node("w1", lost=True), *shut])
+    store.drain()
+    wants = [Wants(node_selector={"kubevirt.io/schedulable": "true"})]
+    assert tell_refusals(judge_nodes(store, "c", SOURCE, wants)) == "w2, w3, w4 and 2 more: cordoned; w1: not ready"
+    assert tell_refusals(judge_nodes(store_of([control]), "c", SOURCE, wants)) == "there is none for VMs"
 
 
 def test_a_target_that_would_be_found_by_now_says_so() -> None:
