@@ -25,7 +25,6 @@ from kvtui.records.clusters import CLUSTER_LABEL, Cluster, KubevirtCluster, Kube
 from kvtui.records.kubernetes import Node, Pod, PodSpec
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.records.libvirt import Domain
-from kvtui.records.placement import Toleration
 from kvtui.store import View
 from kvtui.text import quantity, size
 from kvtui.triage.capacity import takes_vms
@@ -122,14 +121,15 @@ def _tell_no_move(view: View, machine: Machine) -> Iterator[str]:
 
 def _why_no_node(view: View, machine: Machine) -> str:
     """Judged as its next launcher pod would be: with the node selector of now, and as much room as it has. Of a VM that
-    is off nobody knows which taints it would bear: it is judged as one that bears all.
+    is off nobody knows how much room it would want: it is judged as one that fits anywhere.
     """
     if machine.vm is None:
         return ""
-    wanted, pod = machine.vm.spec.template.spec.node_selector, machine.launcher
+    spec, pod = machine.vm.spec.template.spec, machine.launcher
+    wanted = spec.node_selector
     if pod is None or machine.vmi is None:
-        bears_all = PodSpec(node_selector={**wanted, SCHEDULABLE: "true"}, tolerations=(Toleration(operator="Exists"),))
-        next_pod = Pod(metadata=Meta(name=f"of {machine.ref.name}", labels=_OF_LAUNCHER), spec=bears_all)
+        placed = PodSpec(node_selector={**wanted, SCHEDULABLE: "true"}, tolerations=spec.tolerations)
+        next_pod = Pod(metadata=Meta(name=f"of {machine.ref.name}", labels=_OF_LAUNCHER), spec=placed)
     else:
         own = machine.vmi.spec.node_selector
         kept = {key: value for key, value in pod.spec.node_selector.items() if key not in own}

@@ -19,6 +19,7 @@ from kvtui.store import View
 from kvtui.text import quantity
 
 _REFUSED: Final = "violates PodSecurity"
+_ENFORCE: Final = "pod-security.kubernetes.io/enforce"
 _LIMITED: Final = ("cpu", "memory", "ephemeral-storage")
 """Resources of which a quota without a prefix means the requests."""
 
@@ -75,7 +76,9 @@ def _of_level(view: View, machine: Machine) -> str:
     """That launcher pods are refused in its namespace now: what one of them lacks there all of them lack."""
     namespace = machine.record.metadata.namespace
     who = _refused_in(view, machine.backend).get(namespace)
-    if who is None or view.get(Namespace, machine.backend, "", namespace) is None:
+    found = view.get(Namespace, machine.backend, "", namespace) if who is not None else None
+    # Whoever was refused says so until it has tried again.
+    if found is None or found.metadata.labels.get(_ENFORCE) == "privileged":
         return ""
     return f"namespace {namespace} refuses launcher pods for its pod security, as it does that of {who}"
 

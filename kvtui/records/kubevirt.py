@@ -13,6 +13,7 @@ from kvtui.records.clusters import cluster_links
 from kvtui.records.credentials import AccessCredential, secret_links
 from kvtui.records.hardware import Cpu, Domain
 from kvtui.records.networks import Network, network_links, share_networks
+from kvtui.records.placement import Toleration, share_tolerations
 
 
 class VolumeName(Struct):
@@ -74,6 +75,7 @@ class InstanceSpec(Struct):
     eviction_strategy: str = ""
     termination_grace_period_seconds: int | None = None
     node_selector: dict[str, str] = {}
+    tolerations: tuple[Toleration, ...] = ()
     access_credentials: tuple[AccessCredential, ...] = ()
 
     def __post_init__(self) -> None:
@@ -81,6 +83,7 @@ class InstanceSpec(Struct):
         self.access_credentials = share_part(self.access_credentials)
         self.eviction_strategy = intern(self.eviction_strategy)
         self.node_selector = share(self.node_selector)
+        self.tolerations = share_tolerations(self.tolerations)
 
     def identity(self, namespace: str) -> Iterator[tuple[str, str]]:
         """What only one of those that run should have: the UUID of its firmware, and each MAC address that is declared

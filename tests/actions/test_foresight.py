@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +30,7 @@ from kvtui.records.kubernetes import (
     ResourceQuota,
 )
 from kvtui.records.kubevirt import InstanceStatus, VirtualMachine, VirtualMachineInstance
+from kvtui.records.placement import Taint
 from kvtui.store import Put, Store
 from tests.machines import Object, machine_store
 from tests.triage.worlds import Observer
@@ -116,6 +118,9 @@ def test_a_namespace_that_refuses_launcher_pods_is_named_before_another_vm_of_it
     store.apply([Put(ref.backend, refused), Put(ref.backend, Namespace(metadata=Meta(name=ref.namespace, uid="n")))])
     (words,) = told(store, "vm.restart", ref)
     assert words.endswith(f"namespace {ref.namespace} refuses launcher pods for its pod security, as it does that of b")
+    labels = {"pod-security.kubernetes.io/enforce": "privileged"}
+    store.apply([Put(ref.backend, Namespace(metadata=Meta(name=ref.namespace, uid="n", labels=labels)))])
+    assert told(store, "vm.restart", ref) == [], "it allows them by now"
 
 
 def test_a_vm_that_is_off_does_not_start_where_all_nodes_are_cordoned() -> None:
@@ -127,6 +132,27 @@ def test_a_vm_that_is_off_does_not_start_where_all_nodes_are_cordoned() -> None:
     assert told(store, "vm.start", ref) == ["the rules say it will not start: n1 is cordoned"]
     store.apply([Put(ref.backend, Node(metadata=meta, status=ready))])
     assert told(store, "vm.start", ref) == []
+
+
+def test_a_vm_that_is_off_bears_the_taints_that_its_template_says() -> None:
+    taint = Taint("maint", "yes", "NoSchedule")
+    for tolerations, words in (
+        ([], ["the rules say it will not start: n1 has taint maint=yes:NoSchedule"]),
+        ([{"key": "maint", "operator": "Exists"}], []),
+    ):
+        store = machine_store("stopped", _tolerating(tolerations))
+        ref = first_vm(store)
+        meta = Meta(name="n1", labels={"kubevirt.io/schedulable": "true"})
+        ready = NodeStatus(conditions=(Condition("Ready", "True"),))
+        store.apply([Put(ref.backend, Node(metadata=meta, spec=NodeSpec(taints=(taint,)), status=ready))])
+        assert told(store, "vm.start", ref) == words
+
+
+def _tolerating(tolerations: list[Object]) -> Callable[[dict[str, Object]], None]:
+    def edit(items: dict[str, Object]) -> None:
+        items["VirtualMachine"]["spec"]["template"]["spec"]["tolerations"] = tolerations
+
+    return edit
 
 
 @pytest.mark.parametrize(
