@@ -23,6 +23,7 @@ from kvtui.triage.base import LINGER, LOOK_AGAIN, WELL, Judgement, Rule, itself
 from kvtui.triage.choices import explain_choice
 from kvtui.triage.components import find_down
 from kvtui.triage.datasources import find_missing, tell_missing
+from kvtui.triage.lacks import RESTORE, is_of_lost_claim
 from kvtui.triage.messages import Reading, read_message
 from kvtui.triage.pace import BEGIN_LIMIT, IMPORT, pace_of
 from kvtui.triage.roots import rest_on
@@ -70,6 +71,8 @@ def explain_import(view: View, backend: str, volume: DataVolume, now: float) -> 
     reading = read_message(words) or read_message(told.evidence.field)
     if reading is None:
         step = "read its events; delete it and make it anew" if volume.status.phase == "Failed" else _LOG
+        if is_of_lost_claim(view, backend, volume):
+            step = RESTORE
         return replace(told, sentence=f"DataVolume {meta.namespace}/{meta.name}: {words}", step=step)
     sentence, step, more = _tell(view, backend, volume, reading)
     return replace(told, sentence=f"DataVolume {meta.namespace}/{meta.name}: {sentence}", step=step, more=more)
@@ -202,6 +205,9 @@ def _since(volume: DataVolume, told: float | None) -> float | None:
 def _judge(view: View, ref: Ref, now: float) -> Judgement:
     volume = view.find(DataVolume, ref)
     if volume is None or volume.metadata.deletion_timestamp or volume.status.phase == "Succeeded":
+        return WELL
+    if is_of_lost_claim(view, ref.backend, volume):
+        # The rule of layers tells it, with the claim at fault.
         return WELL
     cause = explain_import(view, ref.backend, volume, now)
     restarts = volume.status.restart_count

@@ -56,6 +56,13 @@ def find_lost(view: View, backend: str, namespace: str, claim: str) -> DataVolum
     return volume if filled and view.get(Claim, backend, namespace, claim) is None else None
 
 
+def is_of_lost_claim(view: View, backend: str, volume: DataVolume) -> bool:
+    """Whether a DataVolume has Failed as its claim is Lost, which no import mends (kubevirt-api.md 9.3, row 56)."""
+    name = volume.status.claim_name or volume.metadata.name
+    claim = view.get(Claim, backend, volume.metadata.namespace, name) if volume.status.phase == "Failed" else None
+    return claim is not None and claim.status.phase == "Lost"
+
+
 def _makes(machine: Machine, claim: str) -> bool:
     """Whether the VM makes that disk by itself."""
     templates = machine.vm.spec.data_volume_templates if machine.vm is not None else ()

@@ -33,9 +33,10 @@ from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInst
 from kvtui.records.libvirt import Domain, DomainState, Host
 from kvtui.records.storage import PersistentVolume
 from kvtui.store import View
-from kvtui.text import name_few, parse_time
+from kvtui.text import parse_time
 from kvtui.triage.base import LINGER, LOADING, LOOK_AGAIN, WELL, Judgement, Rule, itself
-from kvtui.triage.lacks import RESTORE
+from kvtui.triage.lacks import RESTORE, is_of_lost_claim
+from kvtui.triage.storage import tell_running
 
 SETTLE = 20.0
 """Seconds for which layers may disagree: each learns of the other a moment later."""
@@ -115,9 +116,14 @@ def _carries(pod: Pod) -> bool:
 
 
 def _judge_disk(view: View, ref: Ref, now: float) -> Judgement:
-    """A DataVolume that is Succeeded, and whose claim is lost or not there."""
+    """A DataVolume that is Succeeded and whose claim is not there, or whose claim is lost, by which CDI calls it Failed
+    (kubevirt-api.md 9.3, row 56).
+    """
     record = view.find(DataVolume, ref)
-    if record is None or record.status.phase != "Succeeded" or record.metadata.deletion_timestamp:
+    if record is None or record.metadata.deletion_timestamp:
+        return WELL
+    phase = record.status.phase
+    if phase != "Succeeded" and not is_of_lost_claim(view, ref.backend, record):
         return WELL
     name = record.status.claim_name or ref.name
     claim = view.get(Claim, ref.backend, ref.namespace, name)
@@ -129,7 +135,8 @@ def _judge_disk(view: View, ref: Ref, now: float) -> Judgement:
         state = "is Lost"
     else:
         return WELL
-    running = _tell_running(view, ref, record)
+    # A claim that is lost tells itself who runs with it.
+    running = tell_running(view, machines_of_volume(view, ref, record)) if claim is None else ""
     root = Ref(ref.backend, Claim.KIND, ref.namespace, name) if claim is None else claim.ref(ref.backend)
     return Judgement(
         _finding(
@@ -137,10 +144,10 @@ def _judge_disk(view: View, ref: Ref, now: float) -> Judgement:
             ref,
             "import",
             "has lost its disk",
-            f"DataVolume {ref.path} is Succeeded, and PVC {ref.namespace}/{name} {state}{running}",
+            f"DataVolume {ref.path} is {phase}, and PVC {ref.namespace}/{name} {state}{running}",
             root,
             (
-                Evidence(f"DataVolume {ref.name}", "status.phase", "Succeeded"),
+                Evidence(f"DataVolume {ref.name}", "status.phase", phase),
                 Evidence(f"PVC {name}", "status.phase", "Lost" if claim is not None else "does not exist"),
             ),
             RESTORE,
@@ -148,18 +155,6 @@ def _judge_disk(view: View, ref: Ref, now: float) -> Judgement:
         ),
         confirmed=any(map(_misses_claim, _machines_on(view, ref, record))),
     )
-
-
-def _tell_running(view: View, ref: Ref, record: DataVolume) -> str:
-    """Who has the disk open all the same, and loses it for good with the next stop."""
-    names = [one.ref.path for one in _machines_on(view, ref, record) if one.running]
-    if not names:
-        return ""
-    who, run = ("VMs", "run") if len(names) > 1 else ("VM", "runs")
-    return f"; {who} {name_few(names, _NAMED)} still {run} with it, and will not start again"
-
-
-_NAMED = 3
 
 
 def _machines_on(view: View, ref: Ref, record: DataVolume) -> list[Machine]:
@@ -341,7 +336,7 @@ RULES = (
         settle=SETTLE,
         look_again=LOOK_AGAIN,
         linger=LINGER,
-        detects="a DataVolume that is Succeeded while its PVC is lost or gone",
+        detects="a DataVolume whose PVC is lost, or is gone after it Succeeded",
         severities="bad",
     ),
     Rule(

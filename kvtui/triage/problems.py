@@ -153,12 +153,15 @@ _HARMS = (
     ("kubevirt", "holds up", "rollout"),
 )
 """What a cause does to subjects of a label, and what those are called."""
+_DONE = frozenset({"layers.disk"})
+"""Rules that tell of imports which are over: these hold nothing up."""
 _PARTS = frozenset({"API service", "claim", "pod"})
 """Labels of what others are made of: it counts only where nothing else does."""
 
 
 def _harm(root: Finding, effects: Sequence[Finding]) -> str:
     """What a cause does to others, counted: ``stops 14 VMs, holds up 2 imports``; a single VM is named."""
+    effects = [one for one in effects if one.rule not in _DONE]
     between = {one.root[:4] for one in effects if one.root is not None}
     counted = [one for one in effects if one.label not in _PARTS and not _is_link(one, between)]
     if not counted and root.label not in {"class", "deployment", "import", "node", "vm"}:

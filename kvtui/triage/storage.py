@@ -11,15 +11,16 @@ from typing import Final
 
 from kvtui.joins.causes import Cause, Theme
 from kvtui.joins.ceph import ceph_behind, judge_ceph
-from kvtui.joins.claims import filled_by
+from kvtui.joins.claims import filled_by, machines_of_claim
 from kvtui.joins.layers import tell_blindness
-from kvtui.joins.machine import Machine
+from kvtui.joins.machine import Machine, join_machine
 from kvtui.model import Evidence, FeedState, Finding, Ref, Severity, Tone
 from kvtui.records.cdi import DataVolume
 from kvtui.records.kubernetes import Claim, Event
 from kvtui.records.kubevirt import Volume
 from kvtui.records.storage import CephCluster, CsiDriver, PersistentVolume, StorageClass
 from kvtui.store import View
+from kvtui.text import name_few
 from kvtui.triage.base import LINGER, LOOK_AGAIN, WELL, Judgement, Rule, itself
 from kvtui.triage.messages import Reading, read_message
 
@@ -217,6 +218,7 @@ def _judge_claim(view: View, ref: Ref, now: float) -> Judgement:
     if cause is None:
         return WELL
     lost = claim.status.phase == "Lost"
+    running = tell_running(view, machines_of_claim(view, ref, claim)) if lost else ""
     limit = (claim.created or now) + BIND_LIMIT
     if not lost and now < limit:
         return Judgement(again=limit)
@@ -227,13 +229,28 @@ def _judge_claim(view: View, ref: Ref, now: float) -> Judgement:
             ref,
             "claim",
             "has lost its volume" if lost else "gets no volume",
-            cause.sentence,
+            cause.sentence + running,
             None if lost else claim.created,
             (cause.evidence, *cause.more),
             cause.step,
             root_of(ref, cause),
         )
     )
+
+
+def tell_running(view: View, users: Iterable[Ref]) -> str:
+    """Which of the machines that use a disk have it open though it is lost, and lose it for good with the next stop: a
+    clause, empty for none.
+    """
+    found = (join_machine(view, one) for one in dict.fromkeys(users))
+    names = [one.ref.path for one in found if one is not None and one.running]
+    if not names:
+        return ""
+    who, run = ("VMs", "run") if len(names) > 1 else ("VM", "runs")
+    return f"; {who} {name_few(names, _NAMED)} still {run} with it, and will not start again"
+
+
+_NAMED: Final = 3
 
 
 def root_of(ref: Ref, cause: Cause) -> Ref | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -165,6 +166,31 @@ def test_a_lost_disk_names_the_vm_that_still_runs_and_stays_the_problem_once_tha
     assert (after.finding.subject, after.finding.trouble) == (problem.finding.subject, "has lost its disk")
     assert after.cause.startswith("stops VM data/clickhouse-1: DataVolume data/clickhouse-1-data is Succeeded")
     assert {one.step for one in after.findings} == {"bring back its volume, or restore it from a backup"}
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_lost_claim_tells_which_vm_runs_with_it_and_holds_up_no_import_that_is_long_done(
+    observer: Observer, phase: str
+) -> None:
+    place = ("data", "clickhouse-1-data")
+    observer.world.storage.modify(kinds.PVC, *place, lambda claim: claim["status"].update(phase="Lost"))
+    if phase == "Failed":
+        observer.world.storage.modify(kinds.DATA_VOLUME, *place, _fail)
+    observer.pass_time(60)
+    for problems in (observer.problems, observer.look_once()):
+        (problem,) = problems
+        assert (problem.finding.label, problem.finding.trouble) == ("claim", "has lost its volume")
+        assert problem.cause.endswith(" is gone; VM data/clickhouse-1 still runs with it, and will not start again")
+        (effect,) = problem.effects
+        assert effect.cause == f"DataVolume data/clickhouse-1-data is {phase}, and PVC data/clickhouse-1-data is Lost"
+        assert effect.step == "bring back its volume, or restore it from a backup"
+
+
+def _fail(volume: dict[str, Any]) -> None:
+    """As CDI does it for a claim that is lost."""
+    volume["status"]["phase"] = "Failed"
+    bound = next(one for one in volume["status"]["conditions"] if one["type"] == "Bound")
+    bound.update(status="False", reason="ClaimLost", message="Claim Lost")
 
 
 def test_a_disk_that_a_vm_misses_is_told_as_soon_as_the_vm_that_does_not_start(observer: Observer) -> None:
