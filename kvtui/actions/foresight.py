@@ -16,6 +16,7 @@ from kvtui.joins.admission import tell_refusal
 from kvtui.joins.causes import Cause, Theme
 from kvtui.joins.ceph import is_full, judge_ceph, tell_taken
 from kvtui.joins.footing import nodes_in, nodes_of_machine
+from kvtui.joins.landing import SCHEDULABLE
 from kvtui.joins.machine import Machine, join_machine
 from kvtui.joins.room import requests_of, used_on
 from kvtui.model import Evidence, Finding, Ref, Severity
@@ -28,7 +29,6 @@ from kvtui.records.libvirt import Domain
 from kvtui.store import View
 from kvtui.text import quantity, size
 from kvtui.triage.capacity import takes_vms
-from kvtui.triage.demands import SCHEDULABLE
 from kvtui.triage.lacks import list_lacks
 from kvtui.triage.scheduling import explain_scheduling
 from kvtui.triage.storage import find_broken_ceph

@@ -11,6 +11,7 @@ from typing import Final
 
 from kvtui.joins.machine import Machine
 from kvtui.joins.quota import Taken, taken_of
+from kvtui.joins.room import limits_of, requests_of
 from kvtui.model import Ref
 from kvtui.records.base import find_condition
 from kvtui.records.kubernetes import Namespace, Pod, ResourceQuota
@@ -19,7 +20,7 @@ from kvtui.store import View
 from kvtui.text import quantity
 
 _REFUSED: Final = "violates PodSecurity"
-_ENFORCE: Final = "pod-security.kubernetes.io/enforce"
+ENFORCE: Final = "pod-security.kubernetes.io/enforce"
 _LIMITED: Final = ("cpu", "memory", "ephemeral-storage")
 """Resources of which a quota without a prefix means the requests."""
 
@@ -62,14 +63,12 @@ def _asked(machine: Machine) -> Mapping[str, float]:
 
 
 def _asked_by(pod: Pod) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for container in pod.spec.containers:
-        for prefix, amounts in (("requests", container.resources.requests), ("limits", container.resources.limits)):
-            for name, amount in amounts.items():
-                value = quantity(amount) or 0.0
-                for key in (f"{prefix}.{name}", *((name,) if prefix == "requests" and name in _LIMITED else ())):
-                    found[key] = found.get(key, 0.0) + value
-    return found
+    requests, limits = requests_of(pod.spec.containers), limits_of(pod.spec.containers)
+    return {
+        **{f"requests.{name}": amount for name, amount in requests.items()},
+        **{f"limits.{name}": amount for name, amount in limits.items()},
+        **{name: amount for name, amount in requests.items() if name in _LIMITED},
+    }
 
 
 def _of_level(view: View, machine: Machine) -> str:
@@ -78,7 +77,7 @@ def _of_level(view: View, machine: Machine) -> str:
     who = _refused_in(view, machine.backend).get(namespace)
     found = view.get(Namespace, machine.backend, "", namespace) if who is not None else None
     # Whoever was refused says so until it has tried again.
-    if found is None or found.metadata.labels.get(_ENFORCE) == "privileged":
+    if found is None or found.metadata.labels.get(ENFORCE) == "privileged":
         return ""
     return f"namespace {namespace} refuses launcher pods for its pod security, as it does that of {who}"
 

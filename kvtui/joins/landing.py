@@ -21,7 +21,7 @@ from kvtui.store import View
 from kvtui.text import name_few, quantity, size
 
 HOSTNAME = "kubernetes.io/hostname"
-_SCHEDULABLE = "kubevirt.io/schedulable"
+SCHEDULABLE = "kubevirt.io/schedulable"
 """A label that virt-handler gives to each node that it is on, whatever its value."""
 _NAMED = 3
 """Nodes that are named, and reasons that are told, before they are counted."""
@@ -99,7 +99,7 @@ def tell_refusals(landings: Sequence[Landing]) -> str:
     """
     groups: dict[str, list[str]] = {}
     for landing in landings:
-        if _SCHEDULABLE in landing.node.metadata.labels:
+        if SCHEDULABLE in landing.node.metadata.labels:
             groups.setdefault(landing.reason, []).append(landing.node.metadata.name)
     if not groups:
         return "there is none for VMs"
@@ -114,7 +114,7 @@ def _why_not(view: View, ref: Ref, node: Node, wants: Sequence[Wants]) -> str:
         return "not ready"
     if node.spec.unschedulable:
         return "cordoned"
-    if node.metadata.labels.get(_SCHEDULABLE) == "false":
+    if node.metadata.labels.get(SCHEDULABLE) == "false":
         return "virt-handler is not ready there"
     for one in wants:
         reason = _why_labels(node, one) or _why_taints(node, one)
@@ -129,8 +129,8 @@ def _why_labels(node: Node, wants: Wants) -> str:
     for key, value in wants.node_selector.items():
         if labels.get(key) == value or key == HOSTNAME:
             continue
-        if key == _SCHEDULABLE:
-            return f"no VMs are scheduled there ({_SCHEDULABLE})"
+        if key == SCHEDULABLE:
+            return f"no VMs are scheduled there ({SCHEDULABLE})"
         prefix, _, name = key.partition("/")
         if prefix.startswith("cpu-model"):
             return f"has no CPU model {name}"

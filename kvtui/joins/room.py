@@ -16,9 +16,18 @@ _known: WeakKeyDictionary[View, _Loads] = WeakKeyDictionary()
 
 def requests_of(containers: Iterable[Container]) -> dict[str, float]:
     """Of each resource, what containers ask for together."""
+    return _sum(container.resources.requests for container in containers)
+
+
+def limits_of(containers: Iterable[Container]) -> dict[str, float]:
+    """Of each resource that is limited, what containers may take together."""
+    return _sum(container.resources.limits for container in containers)
+
+
+def _sum(amounts: Iterable[Mapping[str, str]]) -> dict[str, float]:
     found: dict[str, float] = {}
-    for container in containers:
-        for name, amount in container.resources.requests.items():
+    for one in amounts:
+        for name, amount in one.items():
             found[name] = found.get(name, 0.0) + (quantity(amount) or 0.0)
     return found
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from kvtui.joins.conditions import list_troubles
 from kvtui.joins.footing import nodes_of_domain, nodes_of_host
+from kvtui.joins.landing import SCHEDULABLE
 from kvtui.joins.node import NodeRow, join_node
 from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.base import find_condition
@@ -72,7 +73,7 @@ def _health(row: NodeRow, now: float) -> Health:
 
 def _virt(node: Node, now: float) -> tuple[str, str]:
     """What keeps VMs off the node as far as KubeVirt is concerned."""
-    if node.metadata.labels.get("kubevirt.io/schedulable") == "false":
+    if node.metadata.labels.get(SCHEDULABLE) == "false":
         return "virt off", "KubeVirt takes no new VMs here (label kubevirt.io/schedulable=false)"
     beat = parse_time(node.metadata.annotations.heartbeat)
     if beat is not None and now - beat > HEARTBEAT_LIMIT:

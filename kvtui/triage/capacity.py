@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from kvtui.joins.landing import SCHEDULABLE
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import is_true
 from kvtui.records.kubernetes import Node
@@ -13,7 +14,6 @@ from kvtui.triage.base import LINGER, WELL, Judgement, Rule, backend_ref
 
 SETTLE: Final = 30.0
 """Seconds that no node may take VMs: one may be given back as another is drained."""
-_SCHEDULABLE: Final = "kubevirt.io/schedulable"
 
 
 def takes_vms(node: Node) -> bool:
@@ -21,7 +21,7 @@ def takes_vms(node: Node) -> bool:
     return (
         is_true(node.status.conditions, "Ready")
         and not node.spec.unschedulable
-        and node.metadata.labels.get(_SCHEDULABLE) == "true"
+        and node.metadata.labels.get(SCHEDULABLE) == "true"
     )
 
 
@@ -30,7 +30,7 @@ def _judge(view: View, ref: Ref, _now: float) -> Judgement:
     # Nodes change all the time, and one of the first that are looked at mostly takes VMs.
     if any(takes_vms(node) for _, node in view.items(Node, ref.backend)):
         return WELL
-    workers = {at.name: node for at, node in view.items(Node, ref.backend) if _SCHEDULABLE in node.metadata.labels}
+    workers = {at.name: node for at, node in view.items(Node, ref.backend) if SCHEDULABLE in node.metadata.labels}
     cordoned = sorted(name for name, node in workers.items() if node.spec.unschedulable)
     if not cordoned:
         return WELL

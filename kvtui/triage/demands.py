@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kvtui.joins.causes import Obstacle
-from kvtui.joins.landing import HOSTNAME
+from kvtui.joins.landing import HOSTNAME, SCHEDULABLE
 from kvtui.joins.machine import Machine
 from kvtui.model import Evidence
 from kvtui.records.kubernetes import Node, Pod
@@ -16,7 +16,6 @@ from kvtui.records.placement import fits
 from kvtui.records.storage import PersistentVolume
 from kvtui.store import View
 
-SCHEDULABLE: Final = "kubevirt.io/schedulable"
 _NAMED: Final = 3
 """CPU models that a sentence names."""
 

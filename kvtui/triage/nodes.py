@@ -15,6 +15,7 @@ from kvtui.joins.footing import (
     nodes_of_host,
     nodes_of_machine,
 )
+from kvtui.joins.landing import SCHEDULABLE
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import find_condition
 from kvtui.records.kubernetes import Node, Pod
@@ -146,7 +147,7 @@ def _nodes_of_handler(view: View, ref: Ref, pod: Pod) -> Iterator[Ref]:
 
 
 def _not_schedulable(node: Node, ref: Ref) -> Finding | None:
-    if node.metadata.labels.get("kubevirt.io/schedulable") != "false":
+    if node.metadata.labels.get(SCHEDULABLE) != "false":
         return None
     return Finding(
         rule="node.state",
@@ -155,7 +156,7 @@ def _not_schedulable(node: Node, ref: Ref) -> Finding | None:
         label="node",
         trouble="takes no VMs",
         cause="label kubevirt.io/schedulable is false: virt-handler is not ready or its device plugins are down",
-        evidence=(Evidence(f"Node {ref.name}", "kubevirt.io/schedulable", "false"),),
+        evidence=(Evidence(f"Node {ref.name}", SCHEDULABLE, "false"),),
         step="see the virt-handler pod of the node and its log",
     )
 

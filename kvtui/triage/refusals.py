@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from kvtui.joins.admission import ENFORCE
 from kvtui.joins.causes import Cause
 from kvtui.joins.machine import Machine
 from kvtui.model import Evidence, FeedState
@@ -62,21 +63,20 @@ def _of_security(view: View, machine: Machine, told: Cause, reading: Reading) ->
     """The Pod Security Standard of its namespace, as the namespace says it now."""
     namespace = machine.record.metadata.namespace
     found = view.get(Namespace, machine.backend, "", namespace)
-    label = found.metadata.labels.get(_ENFORCE, "") if found is not None else ""
-    evidence = Evidence(f"Namespace {namespace}", _ENFORCE, label)
+    label = found.metadata.labels.get(ENFORCE, "") if found is not None else ""
+    evidence = Evidence(f"Namespace {namespace}", ENFORCE, label)
     if label == _NEEDED:
         return _over(told, f'namespace {namespace} allows "{_NEEDED}" pods now', evidence)
     level = label or reading.parts["level"]
     return replace(
         told,
         sentence=f'namespace {namespace} allows "{level}" pods only; the launcher pod of a VM needs "{_NEEDED}"',
-        step=f"kubectl label --overwrite namespace {namespace} {_ENFORCE}={_NEEDED}",
+        step=f"kubectl label --overwrite namespace {namespace} {ENFORCE}={_NEEDED}",
         culprit=(Namespace.KIND, "", namespace),
         more=(evidence,) if label else told.more,
     )
 
 
-_ENFORCE: Final = "pod-security.kubernetes.io/enforce"
 _NEEDED: Final = "privileged"
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from kvtui.joins.causes import UNBOUND, Cause, Obstacle, Theme, list_refusals, shorten_refusal
+from kvtui.joins.landing import SCHEDULABLE
 from kvtui.joins.machine import Machine
 from kvtui.joins.room import requests_of, used_on
 from kvtui.model import Evidence
@@ -20,7 +21,7 @@ from kvtui.store import View
 from kvtui.text import parse_time, quantity, size
 from kvtui.triage.base import BACKEND
 from kvtui.triage.capacity import takes_vms
-from kvtui.triage.demands import SCHEDULABLE, Demand, bear, lessen, list_demands, list_selections
+from kvtui.triage.demands import Demand, bear, lessen, list_demands, list_selections
 from kvtui.triage.messages import step_for
 from kvtui.triage.unseen_nodes import NO_NODE, explain_unseen, find_obstacle
 
