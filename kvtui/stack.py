@@ -11,12 +11,9 @@ from kvtui.joins.machine import machines_named
 from kvtui.joins.stack import stack_of
 from kvtui.model import FeedState, Finding, Health, Ref, Severity, Tone
 from kvtui.records.clusters import (
+    PARTS,
     Cluster,
     ControlPlane,
-    KubeadmConfig,
-    KubevirtCluster,
-    KubevirtMachine,
-    MachineDeployment,
 )
 from kvtui.records.kubevirt import VirtualMachineInstance
 from kvtui.resources.base import AnyResource
@@ -127,13 +124,7 @@ def find_judge(ref: Ref, resources: Iterable[AnyResource]) -> AnyResource | None
 
 _TOLD_BY: Final = {
     "vms": (VirtualMachineInstance.KIND,),
-    "clusters": (
-        KubevirtCluster.KIND,
-        KubevirtMachine.KIND,
-        KubeadmConfig.KIND,
-        ControlPlane.KIND,
-        MachineDeployment.KIND,
-    ),
+    "clusters": tuple(type_.KIND for type_ in PARTS),
 }
 
 

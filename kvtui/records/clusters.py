@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -178,3 +178,13 @@ class KubeadmConfig(Part):
     KIND: ClassVar[str] = "KubeadmConfig"
 
     status: ClusterStatus = msgspec.field(default_factory=ClusterStatus)
+
+
+PARTS: Final[tuple[type[Record], ...]] = (
+    KubevirtCluster,
+    KubevirtMachine,
+    KubeadmConfig,
+    ControlPlane,
+    MachineDeployment,
+)
+"""What a cluster is made of and has no list of its own."""

@@ -9,12 +9,10 @@ from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.base import Record
 from kvtui.records.clusters import (
     CLUSTER_LABEL,
+    PARTS,
     Cluster,
     ControlPlane,
-    KubeadmConfig,
-    KubevirtCluster,
     KubevirtMachine,
-    MachineDeployment,
 )
 from kvtui.resources import sources
 from kvtui.resources.base import Column, Resource, itself
@@ -96,7 +94,7 @@ RESOURCE: Resource[ClusterRow] = Resource(
     row=_row,
     related={
         Cluster: itself,
-        **dict.fromkeys((KubevirtCluster, KubevirtMachine, KubeadmConfig, ControlPlane, MachineDeployment), _of_part),
+        **dict.fromkeys(PARTS, _of_part),
     },
     ref=lambda row: row.record.ref(row.backend),
     health=_health,
