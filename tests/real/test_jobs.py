@@ -149,10 +149,12 @@ async def test_a_frozen_qemu_is_named_and_the_figures_of_the_others_go_on(
                 await until(fleet, lambda: domain(fleet, "frozen").hung, 40)
                 assert not domain(fleet, "well").hung
                 used = domain(fleet, "well").use
-                await until(fleet, lambda: domain(fleet, "well").use not in (None, used), 20)
+                # One that idles may use the same all the time; it boots, and then it idles again.
+                pair[0].open().lookupByName("well").reset(0)
+                await until(fleet, lambda: domain(fleet, "well").use not in (None, used), 60)
                 begun = domain(fleet, "well")
                 pair[0].open().lookupByName("well").suspend()
-                await until(fleet, lambda: domain(fleet, "well").state != begun.state, 5)
+                await until(fleet, lambda: domain(fleet, "well").state != begun.state, 15)
             finally:
                 pair[0].thaw_guest("frozen")
             await until(fleet, lambda: not domain(fleet, "frozen").hung, 40)
@@ -198,10 +200,10 @@ async def test_a_frozen_qemu_holds_up_no_jobs_and_snapshots_of_others(
                 await until(fleet, lambda: domain(fleet, "frozen").hung, 40)
                 target = f"<disk type='file'><source file='{disks[1][0]}.copy'/><driver type='qcow2'/></disk>"
                 handle.blockCopy("vda", target, {}, libvirt.VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB)
-                await until(fleet, lambda: fleet.view.get(BlockJob, "kvm1", "", "busy/vda"), 5)
+                await until(fleet, lambda: fleet.view.get(BlockJob, "kvm1", "", "busy/vda"), 15)
                 handle.blockJobAbort("vda", 0)
                 handle.snapshotCreateXML("<domainsnapshot><name>then</name></domainsnapshot>")
-                await until(fleet, lambda: fleet.view.count(DomainSnapshot, "kvm1") == 1, 5)
+                await until(fleet, lambda: fleet.view.count(DomainSnapshot, "kvm1") == 1, 15)
                 handle.snapshotLookupByName("then").delete()
             finally:
                 pair[0].thaw_guest("frozen")
