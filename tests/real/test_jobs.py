@@ -116,8 +116,8 @@ async def test_copies_of_disks_and_snapshots_and_saves_are_told(
                 handle = own.lookupByName("holder")
                 handle.snapshotCreateXML("<domainsnapshot><name>before</name></domainsnapshot>")
                 # It paused the guest, which is an event.
-                await until(fleet, lambda: fleet.view.count(DomainSnapshot, "kvm1") == 1, 10)
-                await until(fleet, lambda: domain(fleet, "holder").snapshots == 1, 10)
+                await until(fleet, lambda: fleet.view.count(DomainSnapshot, "kvm1") == 1, 30)
+                await until(fleet, lambda: domain(fleet, "holder").snapshots == 1, 30)
                 target = f"<disk type='file'><source file='{disk}.copy'/><driver type='qcow2'/></disk>"
                 handle.blockCopy("vda", target, {}, libvirt.VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB)
 
@@ -127,7 +127,7 @@ async def test_copies_of_disks_and_snapshots_and_saves_are_told(
                 await until(fleet, lambda: copy().phase == "Ready", 30)
                 assert (copy().operation, copy().source) == ("copy", disk)
                 handle.blockJobAbort("vda", 0)
-                await until(fleet, lambda: copy().phase == "Cancelled", 10)
+                await until(fleet, lambda: copy().phase == "Cancelled", 30)
                 handle.snapshotLookupByName("before").delete()
                 handle.managedSave()
                 await until(fleet, lambda: job(fleet, "holder").operation == "save", 20)
