@@ -75,6 +75,8 @@ class ClaimRow:
     users: tuple[User, ...]
     volume: DataVolume | None = None
     """The DataVolume that made it."""
+    dumps: tuple[str, ...] = ()
+    """The VMs whose memory is dumped to it."""
 
     @property
     def ref(self) -> Ref:
@@ -94,7 +96,8 @@ def tell_end(row: ClaimRow) -> str:
     if not running:
         return ""
     verb, end = ("runs", "that ends") if len(running) == 1 else ("run", "the last of them ends")
-    return f"VM {name_few(running, 3)} {verb} on it: the claim goes, with its data, when {end}"
+    goes = f"the claim goes when {end}, and its data unless the class keeps volumes"
+    return f"VM {name_few(running, 3)} {verb} on it: {goes}"
 
 
 def find_users(view: View, backend: str, path: str) -> tuple[User, ...]:

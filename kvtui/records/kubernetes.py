@@ -424,10 +424,19 @@ class Claim(Record):
             yield "pending", "true"
 
 
+class NamespaceStatus(Struct):
+    """``status`` of a namespace."""
+
+    conditions: tuple[Condition, ...] = ()
+    """While it is deleted: what keeps it."""
+
+
 class Namespace(Record):
     """A namespace."""
 
     KIND: ClassVar[str] = "Namespace"
+
+    status: NamespaceStatus = msgspec.field(default_factory=NamespaceStatus)
 
 
 class ServedBy(Struct):

@@ -216,10 +216,12 @@ class VirtualMachine(Record):
         return "Always" if self.spec.running else "Halted"
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """To its disks, networks, Secrets and cluster, as ``namespace/name``, its application, and the UUID of its
-        firmware.
+        """To its disks, networks, Secrets, cluster, and the claim that its memory is dumped to, as ``namespace/name``;
+        its application, and the UUID of its firmware.
         """
-        spec = self.spec.template.spec
+        spec, dump = self.spec.template.spec, self.status.memory_dump_request
+        if dump is not None and dump.claim_name:
+            yield "dump", f"{self.metadata.namespace}/{dump.claim_name}"
         yield from _disk_links(self.metadata.namespace, spec.volumes)
         yield from network_links(self.metadata.namespace, spec.networks)
         yield from secret_links(self.metadata.namespace, spec.access_credentials)
@@ -354,6 +356,11 @@ class InstanceStatus(Struct):
     volume_status: tuple[VolumeStatus, ...] = ()
     current_cpu_topology: Cpu | None = msgspec.field(default=None, name="currentCPUTopology")
     memory: InstanceMemory | None = None
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the agent holds the file systems of the guest still."""
+        return self.fs_freeze_status == "frozen"
 
     def __post_init__(self) -> None:
         self.phase = intern(self.phase)

@@ -27,12 +27,16 @@ def _row(view: View, ref: Ref) -> ClaimRow | None:
     if claim is None:
         return None
     volume = view.get(DataVolume, ref.backend, ref.namespace, ref.name)
-    return ClaimRow(ref.backend, claim, find_users(view, ref.backend, ref.path), volume)
+    dumps = tuple(vm.name for vm, _ in view.linked(VirtualMachine, ref.backend, "dump", ref.path))
+    return ClaimRow(ref.backend, claim, find_users(view, ref.backend, ref.path), volume, dumps)
 
 
 def _of_vm(view: View, ref: Ref, machine: VirtualMachine | VirtualMachineInstance) -> Iterable[Ref]:
     for name in disks_of(machine):
         yield from _claims_named(view, ref.backend, ref.namespace, name)
+    dump = machine.status.memory_dump_request if isinstance(machine, VirtualMachine) else None
+    if dump is not None:
+        yield from _claims_named(view, ref.backend, ref.namespace, dump.claim_name)
 
 
 def _of_volume(view: View, ref: Ref, _record: DataVolume) -> Iterable[Ref]:

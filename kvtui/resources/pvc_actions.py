@@ -18,12 +18,14 @@ from kvtui.resources.disk_users import warn_users
 from kvtui.resources.form import Answers, Choice, Form, Number, Option
 from kvtui.resources.storage import Facts
 from kvtui.store import View
-from kvtui.text import quantity, size
+from kvtui.text import name_few, quantity, size
 
 FILE_SYSTEM_PENDING: Final = "FileSystemResizePending"
 """The volume has grown, the file system on it grows when a pod uses it next."""
 RESIZING: Final = "Resizing"
 _GIB: Final = 2**30
+_MUCH: Final = 4
+"""From how many times its size on a new one may be a slip."""
 
 
 # Create ------------------------------------------------------------------------------------------------------------
@@ -74,6 +76,8 @@ def _warn_delete(row: ClaimRow) -> tuple[str, ...]:
         said = ["no volume was bound to it yet"]
     if row.volume is not None:
         said.append(f"DataVolume {row.claim.metadata.name} made it and is left without it: delete that one instead")
+    if row.dumps:
+        said.append(f"the memory of VM {name_few(row.dumps, 3)} is dumped to it: take the memory dump off that first")
     return (*said, *warn_users(row.users))
 
 
@@ -110,11 +114,14 @@ def _resize_form(_view: View, rows: Sequence[ClaimRow], _facts: Facts) -> Form:
     asked = quantity(row.claim.spec.resources.requests.get("storage")) or row.size or 0
     least = int(asked // _GIB) + 1
 
-    def warn(_answers: Answers) -> Sequence[str]:
-        said = ["it cannot be made smaller again"]
-        if any(user.running for user in row.users):
-            return [*said, "the guest sees a larger disk soon; the file system on it is grown in the guest"]
-        return [*said, "the file system on it is grown in the guest"]
+    def warn(answers: Answers) -> Sequence[str]:
+        times = (answers.number("size") or 0) * _GIB / asked if asked else 0.0
+        much = f": {times:.0f} times of what it has" if times >= _MUCH else ""
+        said = [f"it cannot be made smaller again{much}"]
+        if row.claim.spec.volume_mode != "Block":
+            said.append("the file system that holds the image grows when a pod uses it, and then the image")
+        sees = "the guest sees a larger disk soon, and" if any(user.running for user in row.users) else "the guest"
+        return [*said, f"{sees} has to grow the file system on it itself"]
 
     return Form(
         f"resize {row.ref.path}",

@@ -96,6 +96,8 @@ def _running_health(machine: Machine, word: str, tone: Tone) -> Health:
     restart = find_condition(machine.vm.status.conditions, "RestartRequired") if machine.vm is not None else None
     if restart is not None and restart.status == "True" and word == "Running":
         return Health(Tone.WARN, "Running,restart due", restart.message)
+    if machine.vmi.status.is_frozen and word == "Running":
+        return Health(Tone.BUSY, "Running,frozen", "its file systems are frozen: what the guest writes waits")
     return Health(tone, word)
 
 

@@ -41,11 +41,18 @@ def _freeze_when(machine: Machine) -> str:
         return "the VM is not running"
     if not is_true(machine.live.status.conditions, "AgentConnected"):
         return "no guest agent is connected, and only that can do it"
-    return "its file systems are frozen already" if machine.live.status.fs_freeze_status == "frozen" else ""
+    if machine.paused:
+        return _MUTE
+    return "its file systems are frozen already" if machine.live.status.is_frozen else ""
 
 
 def _thaw_when(machine: Machine) -> str:
-    return "" if machine.running else "the VM is not running"
+    if not machine.running:
+        return "the VM is not running"
+    return _MUTE if machine.paused else ""
+
+
+_MUTE: Final = "it is paused, and its agent with it: unpause it first"
 
 
 def _pause_when(machine: Machine) -> str:
@@ -67,6 +74,11 @@ def _unpause_when(machine: Machine) -> str:
 
 def _warn_reset(_machine: Machine) -> tuple[str, ...]:
     return ("the guest gets no chance to write its data",)
+
+
+def _warn_reboot(machine: Machine) -> tuple[str, ...]:
+    frozen = machine.live is not None and machine.live.status.is_frozen
+    return ("its file systems are frozen: before they thaw it may not go down by itself",) if frozen else ()
 
 
 def _warn_freeze(_machine: Machine) -> tuple[str, ...]:
@@ -110,11 +122,11 @@ async def _thaw(backend: Backend, machine: Machine) -> None:
 
 
 def _frozen(_before: Machine, now: Machine) -> bool:
-    return now.live is None or now.live.status.fs_freeze_status == "frozen"
+    return now.live is None or now.live.status.is_frozen
 
 
 def _thawed(_before: Machine, now: Machine) -> bool:
-    return now.live is None or now.live.status.fs_freeze_status != "frozen"
+    return now.live is None or not now.live.status.is_frozen
 
 
 def _paused(_before: Machine, now: Machine) -> bool:
@@ -138,6 +150,7 @@ GUEST: tuple[Action[Machine], ...] = (
         help="Have the guest reboot itself, by its agent or the power button; instance and node stay.",
         needs=_may_instance("softreboot"),
         when=_reboot_when,
+        warn=_warn_reboot,
         run=_soft_reboot,
         settled=lambda _before, _now: True,
         awaits="rebooting",

@@ -143,7 +143,7 @@ def _warn_still(machine: Machine) -> tuple[str, ...]:
     """What keeps a guest from shutting down by itself."""
     if machine.paused:
         return ("it is paused and cannot shut down by itself",)
-    if machine.live is not None and machine.live.status.fs_freeze_status == "frozen":
+    if machine.live is not None and machine.live.status.is_frozen:
         return ("its file systems are frozen: before they thaw it may not shut down by itself",)
     return ()
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
+from kvtui.joins.holdups import hold_deletion
 from kvtui.joins.interfaces import bare_networks, name_interfaces
 from kvtui.joins.machine import (
     Machine,
@@ -21,11 +22,12 @@ from kvtui.joins.machine import (
 )
 from kvtui.model import Evidence, Finding, Ref, Severity
 from kvtui.records.base import Condition, Record, find_condition
-from kvtui.records.kubernetes import Event
+from kvtui.records.kubernetes import Event, Pod
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.store import View
 from kvtui.text import age, parse_time, quantity
-from kvtui.triage.base import LINGER, WELL, Judgement, Related, Rule
+from kvtui.triage.base import LINGER, LOOK_AGAIN, WELL, Judgement, Related, Rule
+from kvtui.triage.generic import describe_with
 
 BOOT_LIMIT: Final = 300.0
 """Seconds that a guest may take until its agent answers and its interfaces have addresses."""
@@ -33,6 +35,8 @@ READY_LIMIT: Final = 180.0
 """Seconds that a running guest may be not ready: its readiness probe begins late."""
 OBEY_LIMIT: Final = 300.0
 """Seconds after which a guest that was asked to shut down seems not to heed, however long its grace period is."""
+FREEZE_LIMIT: Final = 60.0
+"""Seconds for which a copy from outside may hold the file systems of a guest."""
 PAUSE_LIMIT: Final = 3600.0
 """Seconds after which a pause that somebody asked for may be forgotten."""
 
@@ -96,7 +100,14 @@ def _judge_ready(view: View, ref: Ref, now: float) -> Judgement:
     words = ready.message or ready.reason or "its readiness probe fails"
     evidence = Evidence(f"VMI {machine.vmi.metadata.name}", f"Ready=False {ready.reason}".rstrip(), words, began)
     step = "look at the service in the guest that the probe asks"
-    return Judgement(_finding("vm.ready", machine, Severity.WARN, "is not ready", words, evidence, step))
+    pod = machine.launcher
+    if pod is None or pod.deleted is None:
+        return Judgement(_finding("vm.ready", machine, Severity.WARN, "is not ready", words, evidence, step))
+    meta = pod.metadata
+    words = f"its launcher pod {meta.name} is being deleted under the running guest: {hold_deletion(pod)}"
+    step = f"find out who deletes it: {describe_with(Pod.KIND, meta.namespace, meta.name)}"
+    finding = _finding("vm.ready", machine, Severity.WARN, "is not ready", words, evidence, step)
+    return Judgement(replace(finding, root=pod.ref(ref.backend)))
 
 
 def _judge_crash(view: View, ref: Ref, _now: float) -> Judgement:
@@ -199,6 +210,20 @@ def _is_wanted(condition: Condition | None) -> bool:
     return condition is not None and condition.status == "True" and condition.reason == "PausedByUser"
 
 
+def _judge_frozen(view: View, ref: Ref, now: float) -> Judgement:
+    """File systems that are held still, and not by a snapshot of KubeVirt, which thaws them itself."""
+    machine = join_machine(view, ref)
+    vmi = machine.vmi if machine is not None and machine.running else None
+    if machine is None or vmi is None or not vmi.status.is_frozen:
+        return WELL
+    if machine.vm is not None and machine.vm.status.snapshot_in_progress:
+        return Judgement(again=now + LOOK_AGAIN)
+    words = "what the guest writes waits until they thaw: databases and logs stand still"
+    evidence = Evidence(f"VMI {vmi.metadata.name}", "status.fsFreezeStatus", vmi.status.fs_freeze_status)
+    step = "unfreeze it once whoever copies its disks is done"
+    return Judgement(_finding("vm.frozen", machine, Severity.WARN, "has frozen file systems", words, evidence, step))
+
+
 def _judge_owner(view: View, ref: Ref, _now: float) -> Judgement:
     """An instance that was made by itself."""
     machine = join_machine(view, ref)
@@ -226,6 +251,17 @@ def _of_event(view: View, ref: Ref, event: Event) -> Iterable[Ref]:
     return machines_named(view, ref.backend, about.namespace, about.name)
 
 
+def _if_frozen(view: View, ref: Ref, vmi: VirtualMachineInstance) -> Iterable[Ref]:
+    """The machine of an instance whose file systems are frozen: that they thaw is seen at the next look."""
+    return machines_of_instance(view, ref, vmi) if vmi.status.is_frozen else ()
+
+
+def _with_frozen(view: View, ref: Ref, vm: VirtualMachine) -> Iterable[Ref]:
+    """The same for its VM."""
+    vmi = view.get(VirtualMachineInstance, ref.backend, ref.namespace, ref.name)
+    return machines_of_vm(view, ref, vm) if vmi is not None and vmi.status.is_frozen else ()
+
+
 def _rules() -> Iterator[Rule]:
     judges: tuple[tuple[str, Callable[[View, Ref, float], Judgement], str, str], ...] = (
         ("vm.agent", _judge_agent, "a running VM whose guest agent never came, is gone or too old", "warn, info"),
@@ -241,7 +277,21 @@ def _rules() -> Iterator[Rule]:
     }
     for name, judge, detects, grave in judges:
         settle = BOOT_LIMIT if name == "vm.agent" else 0.0
-        yield Rule(name, judge, machines, settle=settle, linger=LINGER, detects=detects, severities=grave)
+        # That a launcher is deleted is not followed.
+        again = LOOK_AGAIN if name == "vm.ready" else 0.0
+        yield Rule(
+            name, judge, machines, settle=settle, look_again=again, linger=LINGER, detects=detects, severities=grave
+        )
+    yield Rule(
+        "vm.frozen",
+        _judge_frozen,
+        {VirtualMachine: _with_frozen, VirtualMachineInstance: _if_frozen},
+        settle=FREEZE_LIMIT,
+        look_again=LOOK_AGAIN,
+        linger=LINGER,
+        detects="a VM whose file systems stay frozen outside of a snapshot of KubeVirt",
+        severities="warn",
+    )
     detects = "a guest that crashed and that its run strategy does not start again"
     yield Rule(
         "vm.crashed", _judge_crash, {**machines, Event: _of_event}, linger=LINGER, detects=detects, severities="bad"

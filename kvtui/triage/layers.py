@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from kvtui.joins.claims import volumes_of_claim
 from kvtui.joins.footing import (
@@ -21,6 +22,7 @@ from kvtui.joins.machine import (
     machines_named,
     machines_of_instance,
     machines_of_migration,
+    machines_of_node,
     machines_of_pod,
     machines_of_vm,
     machines_of_volume,
@@ -44,18 +46,22 @@ SETTLE = 20.0
 _RUNS = frozenset({DomainState.RUNNING, DomainState.BLOCKED})
 
 
-def _judge_machine(view: View, ref: Ref, _now: float) -> Judgement:
+def _judge_machine(view: View, ref: Ref, now: float) -> Judgement:
     """A VM that is Running, and whose domain or pod says otherwise. One that moves is in two places rightly."""
     machine = join_machine(view, ref)
     vmi = machine.vmi if machine is not None else None
     if machine is None or vmi is None or not vmi.is_running:
         return WELL
-    finding = (_stopped_below(view, ref, vmi) if view.count(Domain) else None) or _elsewhere(
-        view, ref, vmi, machine.launcher
+    finding = (
+        (_stopped_below(view, ref, vmi) if view.count(Domain) else None)
+        or _elsewhere(view, ref, vmi, machine.launcher)
+        or _nowhere(view, ref, vmi)
     )
-    if finding is None or machine.paused or machine.migration is not None or machine.moving:
+    if machine.paused or machine.migration is not None or machine.moving:
         return WELL
-    return Judgement(finding)
+    if finding is None and machine.node is None and vmi.status.node_name:
+        return _unless_loading(view, ref.backend, Node, now)
+    return Judgement(finding) if finding is not None else WELL
 
 
 def _stopped_below(view: View, ref: Ref, vmi: VirtualMachineInstance) -> Finding | None:
@@ -107,6 +113,28 @@ def _elsewhere(view: View, ref: Ref, vmi: VirtualMachineInstance, launcher: Pod 
         ),
         "see the log of virt-controller and of virt-handler on both nodes before you start or stop it",
     )
+
+
+def _nowhere(view: View, ref: Ref, vmi: VirtualMachineInstance) -> Finding | None:
+    """Its node does not exist."""
+    name = vmi.status.node_name
+    if not name or view.get(Node, ref.backend, "", name) is not None or not _is_whole(view, ref.backend, Node):
+        return None
+    root = Ref(ref.backend, Node.KIND, "", name)
+    finding = _finding(
+        "layers.machine",
+        ref,
+        "vm",
+        "has lost its node",
+        f"VMI {vmi.metadata.name} is Running on node {name}, and there is no node {name}",
+        root,
+        (Evidence(f"VMI {vmi.metadata.name}", "status.nodeName", name),),
+        "restart the kubelet if that machine is up: it registers the node anew; if it is down for good, force the VM to"
+        " stop and start it elsewhere",
+    )
+    words = "VMIs say that they are Running there"
+    told = replace(finding, severity=Severity.WARN, subject=root, label="node", trouble="does not exist", cause=words)
+    return replace(finding, severity=Severity.WARN, at_root=told)
 
 
 def _carries(pod: Pod) -> bool:
@@ -321,13 +349,14 @@ RULES = (
             VirtualMachineInstance: machines_of_instance,
             Pod: machines_of_pod,
             Migration: machines_of_migration,
+            Node: machines_of_node,
             Domain: _machines_of_domain,
             Host: _machines_of_host,
         },
         settle=SETTLE,
         linger=LINGER,
-        detects="a VM that is Running while its domain is not, or while its pod is on another node",
-        severities="bad",
+        detects="a VM that is Running while its domain is not, its pod is on another node, or its node does not exist",
+        severities="bad, warn",
     ),
     Rule(
         "layers.disk",

@@ -51,7 +51,7 @@ def _judge(view: View, ref: Ref, now: float) -> Judgement:
     if beat is not None and now - beat > HEARTBEAT_LIMIT:
         return Judgement(_join(_by_handler(view, _silent(node, ref, beat), now), pressed))
     again = beat + HEARTBEAT_LIMIT + 1 if beat is not None else None
-    closed = _not_schedulable(node, ref)
+    closed = _not_schedulable(view, node, ref)
     if closed is not None:
         return Judgement(_join(_by_handler(view, closed, now), pressed), again)
     without = _without_kvm(node, ref)
@@ -146,17 +146,22 @@ def _nodes_of_handler(view: View, ref: Ref, pod: Pod) -> Iterator[Ref]:
         yield node.ref(ref.backend)
 
 
-def _not_schedulable(node: Node, ref: Ref) -> Finding | None:
-    if node.metadata.labels.get(SCHEDULABLE) != "false":
+def _not_schedulable(view: View, node: Node, ref: Ref) -> Finding | None:
+    label = node.metadata.labels.get(SCHEDULABLE)
+    # A node where no virt-handler is to run has none.
+    if label == "true" or (label is None and not handlers_of_node(view, ref.backend, ref.name)):
         return None
+    cause = f"label {SCHEDULABLE} is {label}: virt-handler is not ready or its device plugins are down"
+    if label is None:
+        cause = f"it has no label {SCHEDULABLE}, which virt-handler sets with each heartbeat"
     return Finding(
         rule="node.state",
         severity=Severity.WARN,
         subject=ref,
         label="node",
         trouble="takes no VMs",
-        cause="label kubevirt.io/schedulable is false: virt-handler is not ready or its device plugins are down",
-        evidence=(Evidence(f"Node {ref.name}", SCHEDULABLE, "false"),),
+        cause=cause,
+        evidence=(Evidence(f"Node {ref.name}", SCHEDULABLE, label if label is not None else "missing"),),
         step="see the virt-handler pod of the node and its log",
     )
 

@@ -343,7 +343,7 @@ def test_a_deleted_claim_tells_which_vm_keeps_it_and_is_not_gone_before_that_end
     going = claim()
     going["metadata"] |= {"deletionTimestamp": "2026-11-21T01:00:00Z", "finalizers": ["kubernetes.io/pvc-protection"]}
     before, now = claim_of(claim(), *user("db", "web", running=True)), claim_of(going, *user("db", "web", running=True))
-    words = "VM db runs on it: the claim goes, with its data, when that ends"
+    words = "VM db runs on it: the claim goes when that ends, and its data unless the class keeps volumes"
     assert not CLAIMS["delete"].settled(before, now)
     assert CLAIMS["delete"].vanishes(before)
     assert CLAIMS["delete"].holds(disk_store(), before, now, 0.0) == words
@@ -362,7 +362,12 @@ def test_a_claim_is_asked_for_more_than_it_has() -> None:
     draft = Draft(form(disk_store(), [claim_of(claim())], FACTS))
     assert draft.answers.number("size") == 11
     assert "not less than 11 GiB" in fill(draft, size="10").refusal
-    assert "cannot be made smaller again" in draft.warnings[0]
+    assert list(draft.warnings) == [
+        "it cannot be made smaller again",
+        "the file system that holds the image grows when a pod uses it, and then the image",
+        "the guest has to grow the file system on it itself",
+    ]
+    assert fill(draft, size="40960").warnings[0] == "it cannot be made smaller again: 4096 times of what it has"
 
 
 async def test_a_class_that_lets_no_claim_grow_is_told_before_anything_is_asked() -> None:

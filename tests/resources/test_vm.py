@@ -353,6 +353,8 @@ def test_a_migration_that_failed_before_it_began_is_settled_and_told() -> None:
     failed = machine("running", move("new", "Failed", failureReason="Target pod is down"))
     assert ACTIONS["migrate"].settled(before, failed)
     assert ACTIONS["migrate"].outcome(before, failed) == "Target pod is down"
+    cancelled = machine("running", move("new", "Failed", abortRequested=True))
+    assert ACTIONS["migrate"].outcome(before, cancelled) == "the migration was cancelled"
     silent = machine("running", move("new", "Failed"))
     assert "no reason" in ACTIONS["migrate"].outcome(before, silent)
     done = machine("running", move("new", "Succeeded"))
@@ -378,6 +380,26 @@ def test_what_ends_a_vm_that_somebody_deletes_says_that_it_goes(verb: str) -> No
     words = "somebody is deleting it: once it has ended, the VM is gone"
     assert words in ACTIONS[verb].warn(machine("running", deleted))
     assert words not in ACTIONS[verb].warn(machine("running"))
+
+
+def frozen(items: dict[str, Object]) -> None:
+    items["VirtualMachineInstance"]["status"]["fsFreezeStatus"] = "frozen"
+
+
+def test_a_guest_whose_file_systems_are_frozen_says_so_and_is_not_rebooted_without_a_word() -> None:
+    row = machine("running", frozen)
+    assert vm.RESOURCE.health(row, 0.0).word == "Running,frozen"
+    assert "its file systems are frozen" in " ".join(ACTIONS["soft_reboot"].warn(row))
+    assert ACTIONS["soft_reboot"].warn(machine("running")) == ()
+
+
+def test_the_agent_of_a_paused_guest_freezes_and_thaws_nothing() -> None:
+    def paused(items: dict[str, Object]) -> None:
+        conditions = items["VirtualMachineInstance"]["status"]["conditions"]
+        conditions += [{"type": "AgentConnected", "status": "True"}, {"type": "Paused", "status": "True"}]
+
+    for name in ("freeze", "thaw"):
+        assert "it is paused" in ACTIONS[name].when(machine("running", paused))
 
 
 def test_a_cancelled_migration_is_settled_when_the_vm_no_longer_says_migrating() -> None:
@@ -407,7 +429,7 @@ def test_cancelling_a_migration_that_empties_a_node_says_that_the_next_one_begin
     (ref,) = migration.RESOURCE.refs(store)
     row = migration.RESOURCE.row(store, ref)
     assert row is not None
-    assert migration.RESOURCE.actions[0].warn(row) == (warning,)
+    assert migration.RESOURCE.actions[0].warn(row) == ("VM shop/web-1 stays on node01", warning)
 
 
 def test_what_keeps_a_guest_from_shutting_down_is_said_before_a_stop_and_a_restart() -> None:

@@ -277,6 +277,16 @@ def test_row_84_a_guest_that_is_shut_down_needs_no_agent() -> None:
     assert [one.rule for one in judge(items, waits=False) if one.rule == "vm.agent"] == []
 
 
+def test_file_systems_that_stay_frozen_are_told_but_not_those_of_a_snapshot() -> None:
+    items = read_machine("running")
+    part(items, "VirtualMachineInstance")["status"]["fsFreezeStatus"] = "frozen"
+    found = [one for one in judge(items, waits=False) if one.rule == "vm.frozen"]
+    assert [(one.severity, one.trouble) for one in found] == [(Severity.WARN, "has frozen file systems")]
+    assert [one for one in judge(items) if one.rule == "vm.frozen"] == []
+    part(items, "VirtualMachine")["status"]["snapshotInProgress"] = "nightly"
+    assert [one for one in judge(items, waits=False) if one.rule == "vm.frozen"] == []
+
+
 def test_row_85_an_agent_that_is_too_old_says_its_version() -> None:
     items = read_machine("running")
     words = "Guest agent version 2.3.0 is not supported"

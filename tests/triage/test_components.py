@@ -101,6 +101,17 @@ def node(ready: str = "True", schedulable: str = "true") -> Node:
     )
 
 
+def test_a_node_that_has_lost_the_label_of_virt_handler_takes_no_vms() -> None:
+    worker = node()
+    worker.metadata.labels = {}
+    assert judge(worker) == {}
+    (found,) = judge(worker, pod("virt-handler")).values()
+    assert (found.trouble, found.cause) == (
+        "takes no VMs",
+        "it has no label kubevirt.io/schedulable, which virt-handler sets with each heartbeat",
+    )
+
+
 def kubevirt(**metadata: Any) -> KubeVirt:
     conditions = [{"type": "Available", "status": "True"}, {"type": "Progressing", "status": "False"}]
     return _read(

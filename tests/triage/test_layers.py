@@ -11,11 +11,12 @@ from kvtui.model import Feed, FeedState, Finding, Severity
 from kvtui.records.base import Condition, Meta, Record
 from kvtui.records.kubernetes import Node, NodeStatus, NodeSystem
 from kvtui.records.libvirt import Domain, DomainState, Host
-from kvtui.store import Put, Store
-from kvtui.triage.base import LOOK_AGAIN
+from kvtui.store import Drop, Put, Store
+from kvtui.triage.base import LINGER, LOOK_AGAIN
 from kvtui.triage.engine import Engine
 from kvtui.triage.layers import RULES, SETTLE
 from tests.machines import RECORDED, Object, read_machine, record_of, store_of
+from tests.triage import judging
 
 UUID = "6695eb01-f6a4-8304-79aa-97f2502e193f"
 Edit = Callable[[dict[str, Object]], None]
@@ -92,6 +93,26 @@ def test_a_pod_on_another_node_than_the_instance_says() -> None:
     assert found.cause.startswith("VMI web-1 is on node node09, and its pod virt-launcher-web-1-")
     assert found.root is not None
     assert found.root.kind == "Pod"
+
+
+def test_a_vm_whose_node_does_not_exist_is_told_with_it_until_the_node_is_back() -> None:
+    items = read_machine("running")
+    store = store_of([*items, judging.node("node02")])
+    engine = Engine(RULES)
+    engine.update(store, store.drain(), RECORDED)
+    assert not engine.findings
+    gone = record_of(next(item for item in items if item["kind"] == "Node"))
+    store.post(Drop("c", Node, "", "node01"))
+    engine.update(store, store.drain(), RECORDED)
+    engine.update(store, store.drain(), RECORDED + SETTLE + 1)
+    (found,) = engine.findings
+    assert found.cause == "VMI web-1 is Running on node node01, and there is no node node01"
+    assert found.root is not None
+    assert (found.root.kind, found.root.name) == ("Node", "node01")
+    store.post(Put("c", gone))
+    engine.update(store, store.drain(), RECORDED + SETTLE + 2)
+    engine.update(store, store.drain(), RECORDED + SETTLE + 3 + LINGER)
+    assert engine.findings == ()
 
 
 def test_a_vm_that_moves_is_in_two_places_rightly() -> None:

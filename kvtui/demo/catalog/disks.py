@@ -21,6 +21,7 @@ _CLASSES: tuple[tuple[str, str, str, dict[str, str]], ...] = (
     (LOCAL, "topolvm.io", "WaitForFirstConsumer", {}),
     (BROKEN, "nfs.csi.k8s.io", "Immediate", {}),
 )  # fmt: skip
+_DRIVERS = tuple(provisioner for name, provisioner, _, _ in _CLASSES if name != BROKEN)
 _PROPERTIES: dict[str, list[Object]] = {
     SHARED: [
         {"accessModes": ["ReadWriteMany"], "volumeMode": "Block"},
@@ -51,7 +52,6 @@ def storage_classes(created: str) -> list[Object]:
 
 def csi_drivers(created: str) -> list[Object]:
     """The CSIDrivers, as the installation of each driver makes them: that of one class is missing."""
-    drivers = dict.fromkeys(provisioner for name, provisioner, _, _ in _CLASSES if name != BROKEN)
     return [
         {
             "apiVersion": "storage.k8s.io/v1",
@@ -59,7 +59,7 @@ def csi_drivers(created: str) -> list[Object]:
             "metadata": {"name": driver, "creationTimestamp": created},
             "spec": {"attachRequired": True, "podInfoOnMount": False},
         }
-        for driver in drivers
+        for driver in _DRIVERS
     ]
 
 
@@ -83,8 +83,7 @@ def csi_nodes(nodes: list[Object], created: str) -> list[Object]:
             },
             "spec": {
                 "drivers": [
-                    {"name": driver, "nodeID": node["metadata"]["name"], "topologyKeys": None}
-                    for driver in SNAPSHOT_CLASSES
+                    {"name": driver, "nodeID": node["metadata"]["name"], "topologyKeys": None} for driver in _DRIVERS
                 ]
             },
         }
