@@ -21,11 +21,15 @@ def _judge(view: View, ref: Ref, _now: float) -> Judgement:
         return WELL
     complaints = list(record.complaints())
     words = "; ".join(detail.message or code for code, detail in complaints) or health.reason or health.word
-    since = parse_time(record.status.ceph.last_changed)
-    evidence = tuple(
-        Evidence(f"CephCluster {ref.name}", f"status.ceph.details.{code}", detail.message, since)
-        for code, detail in complaints
-    )
+    by_rook = health.word == record.status.phase
+    since = None if by_rook else parse_time(record.status.ceph.last_changed)
+    field = "status.phase" if by_rook else "status.ceph.health"
+    evidence: tuple[Evidence, ...] = (Evidence(f"CephCluster {ref.name}", field, health.word, since),)
+    if complaints:
+        evidence = tuple(
+            Evidence(f"CephCluster {ref.name}", f"status.ceph.details.{code}", detail.message, since)
+            for code, detail in complaints
+        )
     severity = Severity.BAD if health.tone is Tone.BAD else Severity.WARN
     step = "run ceph health detail in its toolbox"
     if any("FULL" in code for code, _ in complaints):

@@ -8,19 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
-from kvtui.model import Evidence, Finding, Ref, Severity
+from kvtui.model import Evidence, FeedState, Finding, Ref, Severity
 from kvtui.records.base import Condition, Record, find_condition
 from kvtui.records.copies import VmClone, VmExport, VmRestore, VmSnapshot
 from kvtui.records.kubevirt import VirtualMachine
 from kvtui.store import View
 from kvtui.text import join_clauses, parse_time
-from kvtui.triage.base import LINGER, WELL, Judgement, Related, Rule, itself
+from kvtui.triage.base import LINGER, LOOK_AGAIN, WELL, Judgement, Related, Rule, itself
 from kvtui.triage.messages import read_message
 
 NEWS: Final = 86400.0
 """Seconds for which it is an alarm that one failed."""
 DEADLINE: Final = 360.0
 """Seconds that a snapshot may take: KubeVirt's own deadline of five minutes and one more."""
+SOURCE_LIMIT: Final = 60.0
+"""Seconds that the VM of a snapshot may come later than that."""
 WAIT_LIMIT: Final = 300.0
 """Seconds that a restore or an export may wait: KubeVirt's own patience with a VM that is to be stopped."""
 
@@ -75,13 +77,21 @@ def _judge_snapshot(view: View, ref: Ref, now: float) -> Judgement:
         later = _later(view, snapshot, ref.backend, lambda other: other.status.ready_to_use)
         severity = Severity.INFO if later else Severity.WARN
         cause = f"{vm}: {told or 'the server gives no reason'}"
+        if _has_no_source(snapshot) or (not error and _found_no_source(view, ref, snapshot)):
+            cause, step = f"there is no {vm}", _OF_ANOTHER
         if later:
             cause, step = join_clauses(cause, "a later one is ready"), "delete it"
         return Judgement(_finding(ref, "snapshot", severity, "has failed", cause, since, evidence, step))
     if status.phase in ("", "InProgress"):
-        limit = (snapshot.created or now) + DEADLINE
+        limit = (snapshot.created or now) + (SOURCE_LIMIT if _has_no_source(snapshot) else DEADLINE)
         if now < limit:
             return Judgement(again=limit)
+        if _has_no_source(snapshot):
+            evidence = [Evidence(name, "Progressing=False", _NO_SOURCE, snapshot.created)]
+            cause, since = f"there is no {vm}", snapshot.created
+            return Judgement(
+                _finding(ref, "snapshot", Severity.WARN, "does not begin", cause, since, evidence, _OF_ANOTHER)
+            )
         words, _ = _said(status.conditions, "Progressing")
         meanwhile = f"meanwhile {vm} cannot be started, stopped or changed"
         cause = join_clauses(words or "its phase is InProgress", meanwhile)
@@ -91,6 +101,23 @@ def _judge_snapshot(view: View, ref: Ref, now: float) -> Judgement:
             _finding(ref, "snapshot", Severity.WARN, "does not end", cause, snapshot.created, evidence, step)
         )
     return Judgement(_of_indications(view, ref, snapshot, vm))
+
+
+def _has_no_source(snapshot: VmSnapshot) -> bool:
+    """Whether KubeVirt says that it is of a VM that does not exist (kubevirt-api.md 2.8)."""
+    words, _ = _said(snapshot.status.conditions, "Progressing")
+    return words == _NO_SOURCE
+
+
+def _found_no_source(view: View, ref: Ref, snapshot: VmSnapshot) -> bool:
+    """Whether the VM of one that has failed never existed: its uid is kept once it was seen."""
+    vm = view.get(VirtualMachine, ref.backend, ref.namespace, snapshot.spec.source.name)
+    listed = view.feed(ref.backend, VirtualMachine.KIND).state is FeedState.LIVE
+    return vm is None and listed and not snapshot.status.source_uid
+
+
+_NO_SOURCE: Final = "Source does not exist"
+_OF_ANOTHER: Final = "delete it, or take one of a VM that exists"
 
 
 def _of_indications(view: View, ref: Ref, snapshot: VmSnapshot, vm: str) -> Finding | None:
@@ -244,7 +271,7 @@ def _rule(
     detects: str,
     severities: str = "warn",
 ) -> Rule:
-    return Rule(id_, judge, related, linger=LINGER, detects=detects, severities=severities)
+    return Rule(id_, judge, related, look_again=LOOK_AGAIN, linger=LINGER, detects=detects, severities=severities)
 
 
 RULES: Final = (

@@ -276,7 +276,7 @@ def _of_events(
         told_by = keepers if event.reason in OF_STATE else frozenset()
         yield _Sign(
             severity,
-            f"warns {event.reason}",
+            f"warns {event.reason}".rstrip(),
             words,
             evidence,
             step or _look_at(record),

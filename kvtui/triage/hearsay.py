@@ -103,7 +103,7 @@ def _tell(view: View, ref: Ref, record: Record | None, event: Event) -> Finding:
         Severity.INFO if record is not None and _is_foreign(view, ref, record) else severity,
         record.ref(ref.backend) if record is not None else ref,
         _LABELS[ref.kind],
-        f"warns {event.reason}",
+        f"warns {event.reason}".rstrip(),
         words,
         evidence.since,
         (evidence,),

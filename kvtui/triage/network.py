@@ -54,7 +54,7 @@ def _judge_attachment(view: View, ref: Ref, now: float) -> Judgement:
         return WELL
     names = sorted(at.path for at in users)
     who, run, again = ("VMs", "run", "start nor move") if len(names) > 1 else ("VM", "runs", "starts nor moves")
-    cause = f"{who} {name_few(names, _NAMED)} {run} on, and neither {again} again without it"
+    cause = f"{who} {name_few(names, _NAMED)} still {run}, and neither {again} again without it"
     wants = Evidence(f"VMI {min(users).name}", "spec.networks.multus.networkName", ref.path)
     step = "create it again before any of them is restarted, moved or drained"
     return Judgement(

@@ -33,7 +33,7 @@ def explain_claim(view: View, backend: str, claim: Claim) -> Cause | None:
     should.
     """
     if claim.status.phase == "Lost":
-        return _of_lost(claim)
+        return _of_lost(view, backend, claim)
     if claim.status.phase != "Pending":
         return None
     name, class_ = claim.metadata.name, claim.spec.storage_class_name
@@ -99,11 +99,18 @@ def name_claim(claim: Claim) -> str:
 _EXTERNAL: Final = "ExternalProvisioning"
 
 
-def _of_lost(claim: Claim) -> Cause:
+def _of_lost(view: View, backend: str, claim: Claim) -> Cause:
     meta, volume = claim.metadata, claim.spec.volume_name
+    found = view.get(PersistentVolume, backend, "", volume) if volume else None
+    holder = found.spec.claim_ref if found is not None else None
+    sentence = f"its volume {volume} is gone" if volume else "its volume is gone"
+    if holder is not None and holder.path != f"{meta.namespace}/{meta.name}":
+        sentence = f"its volume {volume} belongs to PVC {holder.path}"
+    elif found is not None:
+        sentence = f"its volume {volume} is not bound to it any more"
     return Cause(
         Theme.CLAIM,
-        f"its volume {volume} is gone" if volume else "its volume is gone",
+        sentence,
         Evidence(f"PVC {meta.name}", "status.phase", "Lost"),
         (Claim.KIND, meta.namespace, meta.name),
         "bring its volume back, or restore the disk from a backup",

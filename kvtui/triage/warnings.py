@@ -10,6 +10,7 @@ from kvtui.records.base import Record
 from kvtui.records.kubernetes import Deployment, Event, Node
 from kvtui.records.kubevirt import Migration, VirtualMachineInstance
 from kvtui.store import View
+from kvtui.text import shorten
 from kvtui.triage.messages import read_message
 
 EVENT_RECENT: Final = 600.0
@@ -56,7 +57,7 @@ def list_news(events: Sequence[Event], now: float) -> list[Event]:
 def read_warning(event: Event) -> tuple[Severity, str, Evidence, str]:
     """How grave a warning is, what it says, as evidence, and the step where its message is known."""
     about = event.involved_object
-    sentence, step = read_words(event.message or event.reason)
+    sentence, step = read_words(event.message or event.reason or "it gives neither a reason nor words")
     words = f"{sentence}{f' ({count_times(event.times)})' if event.times > 1 else ''}"
     subject = f"Event of {name_kind(about.kind)} {about.name}"
     evidence = Evidence(subject, event.reason, event.message, event.first_seen)
@@ -66,7 +67,11 @@ def read_warning(event: Event) -> tuple[Severity, str, Evidence, str]:
 def read_words(words: str) -> tuple[str, str]:
     """What a controller says, in a sentence and with a step where its message is known."""
     reading = read_message(words)
-    return (reading.sentence, reading.step) if reading is not None else (words, "")
+    return (reading.sentence, reading.step) if reading is not None else (shorten(words, _LONGEST), "")
+
+
+_LONGEST: Final = 400
+"""Columns of a message that a sentence may have: all of it is in the evidence."""
 
 
 def _events_about(view: View, backend: str, record: Record) -> list[tuple[Ref, Event]]:

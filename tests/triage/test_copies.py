@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kvtui.model import Finding, Severity
+from kvtui.text import parse_time
 from tests.machines import RECORDED, Object, read_machine
 from tests.triage.judging import judge, only
 
@@ -71,6 +72,17 @@ def test_a_snapshot_that_does_not_end_says_what_it_holds_up() -> None:
     assert only(judge([under_way]), "snapshot").cause == (
         "Source locked and operation in progress; meanwhile VM shop/web-1 cannot be started, stopped or changed"
     )
+
+
+def test_a_snapshot_of_a_vm_that_does_not_exist_says_so_long_before_it_fails() -> None:
+    told = [condition("Progressing", "False", "Source does not exist"), condition("Ready", "False", "Not ready")]
+    waits = snapshot(phase="InProgress", conditions=told, readyToUse=False)
+    found = only(judge([waits], (parse_time(_MADE) or 0.0) + 70), "snapshot")
+    assert (found.trouble, found.cause) == ("does not begin", "there is no VM shop/web-1")
+    late = condition("Failure", "True", "snapshot deadline exceeded")
+    for conditions in ([*told, late], [late, condition("Progressing", "False", "In error state")]):
+        found = only(judge([snapshot(phase="Failed", conditions=conditions)]), "snapshot")
+        assert (found.trouble, found.cause) == ("has failed", "there is no VM shop/web-1")
 
 
 @pytest.mark.parametrize("indication", ["NoGuestAgent", "QuiesceTimeout"])

@@ -267,10 +267,10 @@ def test_a_container_that_ended_once_by_itself_is_no_news() -> None:
     assert crashed[0][2:] == ("crashed", "container compute was restarted 4 times; last: Error, exit code 1")
 
 
-def warning(count: int, edit: Edit | None = None) -> Store:
+def warning(count: int, edit: Edit | None = None, of_event: Callable[[Object], None] = lambda _event: None) -> Store:
     store = make_store("running", edit)
     (vmi,) = (record for ref, record in _everything(store) if ref.kind == "VirtualMachineInstance")
-    event = {
+    event: Object = {
         "kind": "Event", "type": "Warning", "reason": "Odd", "message": "something odd", "count": count,
         "metadata": {"name": "e", "namespace": "shop", "uid": "e"},
         "firstTimestamp": "2026-11-21T01:54:00Z", "lastTimestamp": "2026-11-21T01:55:00Z",
@@ -278,6 +278,7 @@ def warning(count: int, edit: Edit | None = None) -> Store:
             "kind": "VirtualMachineInstance", "namespace": "shop", "name": vmi.metadata.name, "uid": vmi.metadata.uid,
         },
     }  # fmt: skip
+    of_event(event)
     store.apply([Put("c", record_of(event))])
     return store
 
@@ -288,6 +289,14 @@ def test_a_warning_is_a_note_and_one_that_repeats_itself_a_problem() -> None:
     (often,) = problems(warning(7))
     assert (often.severity, often.cause) == (Severity.WARN, "something odd (7 times)")
     assert not problems(warning(7), RECORDED + 900)
+
+
+def test_a_warning_without_any_words_says_so() -> None:
+    def silence(event: Object) -> None:
+        event.update(reason="", message="")
+
+    (found,) = problems(warning(7, of_event=silence))
+    assert (found.finding.trouble, found.cause) == ("warns", "it gives neither a reason nor words (7 times)")
 
 
 def told_by(reporter: str, at: str) -> Object:

@@ -53,7 +53,7 @@ def test_a_network_that_is_removed_under_running_vms_is_one_problem_that_names_t
         (problem,) = problems
         assert (problem.finding.subject, problem.severity) == (NETWORK, Severity.WARN)
         names = "shop/postgres-1, shop/postgres-2, shop/postgres-3"
-        assert problem.cause == f"VMs {names} run on, and neither start nor move again without it"
+        assert problem.cause == f"VMs {names} still run, and neither start nor move again without it"
 
 
 def test_the_stack_of_a_vm_marks_the_network_that_is_gone(observer: Observer) -> None:
@@ -74,7 +74,7 @@ def test_a_vm_that_was_restarted_without_its_network_hangs_on_the_same_problem(o
     observer.pass_time(180)
     (problem,) = observer.problems
     assert problem.finding.subject == NETWORK
-    assert problem.cause.startswith("stops VM shop/postgres-1: VMs shop/postgres-2, shop/postgres-3 run on")
+    assert problem.cause.startswith("stops VM shop/postgres-1: VMs shop/postgres-2, shop/postgres-3 still run")
 
 
 def test_a_refusal_that_nobody_lifts_by_waiting_is_told_at_once_and_by_its_cause(observer: Observer) -> None:
@@ -172,8 +172,11 @@ def test_a_lost_disk_names_the_vm_that_still_runs_and_stays_the_problem_once_tha
 def test_a_lost_claim_tells_which_vm_runs_with_it_and_holds_up_no_import_that_is_long_done(
     observer: Observer, phase: str
 ) -> None:
-    place = ("data", "clickhouse-1-data")
-    observer.world.storage.modify(kinds.PVC, *place, lambda claim: claim["status"].update(phase="Lost"))
+    place, storage = ("data", "clickhouse-1-data"), observer.world.storage
+    volume = storage.get(kinds.PVC, *place)["spec"]["volumeName"]
+    storage.modify(kinds.PV, "", volume, lambda found: found["metadata"].update(finalizers=[]))
+    storage.delete(kinds.PV, "", volume)
+    storage.modify(kinds.PVC, *place, lambda claim: claim["status"].update(phase="Lost"))
     if phase == "Failed":
         observer.world.storage.modify(kinds.DATA_VOLUME, *place, _fail)
     observer.pass_time(60)

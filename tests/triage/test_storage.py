@@ -147,6 +147,25 @@ def test_a_lost_claim_is_bad_at_once() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("holder", "cause"),
+    [
+        ("other", "its volume pv-7 belongs to PVC shop/other"),
+        ("db-1-data", "its volume pv-7 is not bound to it any more"),
+    ],
+)
+def test_a_lost_claim_whose_volume_exists_does_not_call_it_gone(holder: str, cause: str) -> None:
+    items, claim = unbound(volumeName="pv-7")
+    claim["status"]["phase"] = "Lost"
+    volume = {
+        "kind": "PersistentVolume",
+        "metadata": {"name": "pv-7", "uid": "uid-pv-7"},
+        "spec": {"claimRef": {"namespace": "shop", "name": holder}},
+        "status": {"phase": "Bound"},
+    }
+    assert only(judge([*items, storage_class("rig-rwx"), volume]), "claim").cause == cause
+
+
 def running(*status: Object) -> list[Object]:
     """A recorded VM that runs, with volumes that were added since."""
     items = read_machine("running")
