@@ -229,8 +229,12 @@ def _makers(record: Record, *, deletes: bool) -> Iterator[str]:
             yield f"your change will be undone by Cluster API when it replaces this machine of cluster {cluster}"
     yield from _owners(record, deletes=deletes)
     manager = labels.get("app.kubernetes.io/managed-by", "")
-    if manager and manager != "Helm":
+    if manager and manager not in _LEAVE_BE:
         yield f"{manager} manages it, and may undo your change"
+
+
+_LEAVE_BE: Final = frozenset({"Helm", "cdi-controller"})
+"""Who is told above, and who marks what it made and puts nothing back (CDI, pkg/common)."""
 
 
 def _owners(record: Record, *, deletes: bool) -> Iterator[str]:

@@ -13,6 +13,15 @@ from kvtui.store import View
 from kvtui.text import parse_time
 
 
+def was_cancelled(migration: Migration, state: MigrationState | None) -> bool:
+    """Whether somebody asked to end a migration of this state: who does so deletes it (kubevirt-api.md 5.4)."""
+    return (
+        migration.metadata.deletion_timestamp is not None
+        or (state is not None and state.abort_requested)
+        or is_true(migration.status.conditions, "migrationAbortRequested")
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """A migration with the instance that it moves."""
@@ -54,14 +63,7 @@ class Move:
     @property
     def aborting(self) -> bool:
         """Whether somebody asked to end it."""
-        if self.migration.is_final:
-            return False
-        state = self.state
-        return (
-            self.migration.metadata.deletion_timestamp is not None
-            or (state is not None and state.abort_requested)
-            or is_true(self.migration.status.conditions, "migrationAbortRequested")
-        )
+        return not self.migration.is_final and was_cancelled(self.migration, self.state)
 
     @property
     def began(self) -> float | None:

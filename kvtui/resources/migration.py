@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from kvtui.backends.base import Backend, Permission
-from kvtui.joins.move import Move, join_move, moves_of_instance, moves_of_migration, tell_next_move
+from kvtui.joins.move import Move, join_move, moves_of_instance, moves_of_migration, tell_next_move, was_cancelled
 from kvtui.model import Cell, Health, Ref, Tone
 from kvtui.records.kubevirt import Migration, VirtualMachine, VirtualMachineInstance
 from kvtui.records.progress import MigrationProgress
@@ -39,6 +39,8 @@ def _health(row: Move, _now: float) -> Health:
 
 def _silent_end(row: Move) -> str:
     """How far one came that ended without a reason: before it moves memory, only events tell."""
+    if was_cancelled(row.migration, row.state):
+        return "it was cancelled"
     entered = {step.phase for step in row.migration.status.phase_transition_timestamps}
     never_ran = "Scheduling" in entered and "Scheduled" not in entered
     return "its target pod never ran" if never_ran else "the server gives no reason"
@@ -124,7 +126,10 @@ def _cancel_when(row: Move) -> str:
 def _cancel_warn(row: Move) -> tuple[str, ...]:
     if row.state is not None and row.state.mode == "PostCopy":
         return ("in post-copy it cannot be taken back",)
-    return tuple(filter(None, (tell_next_move(row.vmi),)))
+    stays = f"VM {row.migration.metadata.namespace}/{row.migration.spec.vmi_name} stays"
+    where = f" on {row.source}" if row.source else ""
+    to = f", and does not go to {row.target}" if row.target else ""
+    return tuple(filter(None, (f"{stays}{where}{to}", tell_next_move(row.vmi))))
 
 
 def _machine_of(row: Move) -> Ref:

@@ -23,6 +23,7 @@ from kvtui.errors import AbsentError, ConflictError, ForbiddenError
 from kvtui.joins.machine import Machine, join_machine
 from kvtui.model import Ref
 from kvtui.records.base import Condition, find_condition, is_true
+from kvtui.records.credentials import AccessCredential
 from kvtui.records.kubevirt import VirtualMachine, VirtualMachineInstance
 from kvtui.resources.base import Action, Danger, Progress, objects
 from kvtui.resources.form import Answers, AnyField, Choice, Form, Option, Text, Toggle
@@ -258,6 +259,21 @@ def _synchronized(machine: Machine) -> Condition | None:
     return find_condition(live.status.conditions, "AccessCredentialsSynchronized") if live is not None else None
 
 
+def _password_when(machine: Machine) -> str:
+    return why_no_vm(machine) or ("" if any(one.user_password for one in _credentials(machine)) else _NONE)
+
+
+def _key_when(machine: Machine) -> str:
+    return why_no_vm(machine) or ("" if any(one.ssh_public_key for one in _credentials(machine)) else _NONE)
+
+
+def _credentials(machine: Machine) -> tuple[AccessCredential, ...]:
+    return machine.vm.spec.template.spec.access_credentials if machine.vm is not None else ()
+
+
+_NONE: Final = "it has no access credentials for that: add accessCredentials to its spec (e edits it), then restart it"
+
+
 CREDENTIALS: tuple[Action[Machine], ...] = (
     Action(
         id="vm.set_password",
@@ -265,7 +281,7 @@ CREDENTIALS: tuple[Action[Machine], ...] = (
         label="set password",
         help="Set the password of a user of the guest, in the Secret that the VM's access credentials name.",
         needs=_PATCH_SECRETS,
-        when=why_no_vm,
+        when=_password_when,
         prepare=_read_passwords,
         form=_password_form,
         run=_set_password,
@@ -284,7 +300,7 @@ CREDENTIALS: tuple[Action[Machine], ...] = (
         label="add ssh key",
         help="Let an ssh key into the guest, by the Secret that the VM's access credentials name.",
         needs=_PATCH_SECRETS,
-        when=why_no_vm,
+        when=_key_when,
         prepare=_read_keys,
         form=_key_form,
         run=_add_key,

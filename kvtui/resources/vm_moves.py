@@ -11,7 +11,7 @@ from kvtui.errors import BackendError, KvtuiError
 from kvtui.joins.holdups import hold_migration
 from kvtui.joins.landing import HOSTNAME, Landing, Wants, judge_nodes, read_wants, tell_refusals, travel_selector
 from kvtui.joins.machine import Machine, migratable
-from kvtui.joins.move import tell_next_move
+from kvtui.joins.move import tell_next_move, was_cancelled
 from kvtui.resources.base import Action, Danger, able, migrations, objects
 from kvtui.resources.form import Answers, Choice, Form, Option
 from kvtui.store import View
@@ -162,6 +162,8 @@ def _migration_failure(before: Machine, now: Machine) -> str:
     if moved is None or not _has_ended(before, now) or moved.status.phase != "Failed":
         return ""
     state = moved.status.migration_state
+    if was_cancelled(moved, state):
+        return "the migration was cancelled"
     return (state.failure_reason if state is not None else "") or "the migration failed; the server gives no reason"
 
 

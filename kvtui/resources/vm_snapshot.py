@@ -35,7 +35,7 @@ from kvtui.resources.copying import (
 )
 from kvtui.resources.form import Answers, Choice, Form, Number, Option, Text, Toggle
 from kvtui.store import View
-from kvtui.text import parse_time
+from kvtui.text import name_few, parse_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class SnapshotOfVm:
     vmi: VirtualMachineInstance | None = None
     restore: VmRestore | None = None
     """Of this snapshot, and not at its end."""
+    exports: tuple[str, ...] = ()
+    """The exports that offer its disks."""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -78,12 +80,14 @@ def _row(view: View, ref: Ref) -> SnapshotOfVm | None:
     if vm is not None and snapshot.status.source_uid not in ("", vm.metadata.uid):
         vm = None
     restores = view.linked(VmRestore, ref.backend, "snapshot", f"{ref.namespace}/{snapshot.metadata.name}")
+    exports = view.linked(VmExport, ref.backend, "source", f"{VmSnapshot.KIND} {ref.namespace}/{ref.name}")
     return SnapshotOfVm(
         ref.backend,
         snapshot,
         vm,
         view.get(VirtualMachineInstance, ref.backend, ref.namespace, name),
         next((one for _, one in restores if not one.status.complete and not _failed(one)), None),
+        tuple(sorted(export.name for export, _ in exports)),
     )
 
 
@@ -100,6 +104,13 @@ def _of_restore(view: View, ref: Ref, restore: VmRestore) -> Iterator[Ref]:
     snapshot = view.get(VmSnapshot, ref.backend, ref.namespace, restore.spec.virtual_machine_snapshot_name)
     if snapshot is not None:
         yield snapshot.ref(ref.backend)
+
+
+def _of_export(view: View, ref: Ref, export: VmExport) -> Iterator[Ref]:
+    if export.spec.source.kind == VmSnapshot.KIND:
+        snapshot = view.get(VmSnapshot, ref.backend, ref.namespace, export.spec.source.name)
+        if snapshot is not None:
+            yield snapshot.ref(ref.backend)
 
 
 def _refs(view: View) -> Iterable[Ref]:
@@ -307,9 +318,11 @@ async def _delete(backend: Backend, row: SnapshotOfVm, _answers: Answers) -> Non
 
 
 def _delete_warn(row: SnapshotOfVm) -> tuple[str, ...]:
-    if row.restore is not None:
-        return (f"restore {row.restore.metadata.name} needs it and will fail",)
-    return ()
+    said = [f"restore {row.restore.metadata.name} needs it and will fail"] if row.restore is not None else []
+    if row.exports:
+        verb = "offers its disks and ends" if len(row.exports) == 1 else "offer its disks and end"
+        said.append(f"export {name_few(row.exports, 3)} {verb} with it: a download breaks off")
+    return tuple(said)
 
 
 def _clone_form(view: View, rows: Sequence[SnapshotOfVm]) -> Form:
@@ -452,12 +465,13 @@ RESOURCE: Resource[SnapshotOfVm] = Resource(
     title="Snapshots",
     label="snapshot",
     row_type=SnapshotOfVm,
-    sources=(sources.VM_SNAPSHOTS, sources.VM_RESTORES, sources.MACHINES, sources.INSTANCES),
+    sources=(sources.VM_SNAPSHOTS, sources.VM_RESTORES, sources.VM_EXPORTS, sources.MACHINES, sources.INSTANCES),
     refs=_refs,
     row=_row,
     related={
         VmSnapshot: lambda _view, ref, _record: (ref,),
         VmRestore: _of_restore,
+        VmExport: _of_export,
         VirtualMachine: _of_vm,
         VirtualMachineInstance: _of_vm,
     },

@@ -164,6 +164,11 @@ async def test_who_manages_a_vm_is_named_before_it_is_changed_by_hand(
     assert said == [words]
 
 
+async def test_who_marks_what_it_made_and_puts_nothing_back_is_not_named(stage: Stage) -> None:
+    stage.put(alter(vm(), labels={"app.kubernetes.io/managed-by": "cdi-controller"}, annotations={}))
+    assert [line for line in await warn(stage, "vm.stop", RUNNING) if "undo" in line] == []
+
+
 @pytest.mark.parametrize(
     ("meta", "words"),
     [

@@ -18,7 +18,7 @@ from kvtui.demo.world import World
 from kvtui.errors import ConfigError
 from kvtui.joins.machine import Machine
 from kvtui.model import Cell, Platform, Ref, Tone
-from kvtui.records.copies import VmRestore
+from kvtui.records.copies import Reference, VmExport, VmRestore
 from kvtui.records.kubevirt import InstanceStatus, VirtualMachineInstance
 from kvtui.resources import pvc_export, resources_for, vm_clone, vm_copies, vm_export, vm_restore, vm_snapshot
 from kvtui.resources.base import AnyAction, AnyResource
@@ -317,6 +317,22 @@ def test_a_second_restore_waits_for_the_first() -> None:
     row = row_of(vm_snapshot.RESOURCE, "postgres-1-before-upgrade", copies())
     assert "postgres-1-rollback is under way" in SNAPSHOT_ACTIONS["snapshot.restore"].when(row)
     assert SNAPSHOT_ACTIONS["snapshot.delete"].warn(row) == ("restore postgres-1-rollback needs it and will fail",)
+
+
+def test_deleting_a_snapshot_names_the_exports_that_end_with_it() -> None:
+    store = copies()
+    row = row_of(vm_snapshot.RESOURCE, "checkout-2-nightly", store)
+    assert SNAPSHOT_ACTIONS["snapshot.delete"].warn(row) == ()
+    export = next(one for _, one in store.items(VmExport))
+    source = Reference(kind="VirtualMachineSnapshot", name=row.snapshot.metadata.name)
+    other = msgspec.structs.replace(export, spec=msgspec.structs.replace(export.spec, source=source))
+    other.metadata = msgspec.structs.replace(
+        export.metadata, name="nightly", namespace=row.snapshot.metadata.namespace, uid="nightly"
+    )
+    store.apply([Put(row.backend, other)])
+    row = row_of(vm_snapshot.RESOURCE, "checkout-2-nightly", store)
+    words = "export nightly offers its disks and ends with it: a download breaks off"
+    assert SNAPSHOT_ACTIONS["snapshot.delete"].warn(row) == (words,)
 
 
 def test_a_restore_in_place_waits_for_that_of_another_snapshot() -> None:

@@ -46,6 +46,8 @@ def test_while_it_runs_the_instance_tells_where_it_goes() -> None:
     said = texts(migration.RESOURCE, row, (row.began or 0) + 42)
     assert (said["FROM > TO"], said["PHASE"], said["ELAPSED"]) == ("node02 > node01", "Running", "42s")
     assert migration.RESOURCE.actions[0].when(row) == ""
+    (stays,) = migration.RESOURCE.actions[0].warn(row)
+    assert stays == f"VM shop/web-1 stays on {row.source}, and does not go to {row.target}"
 
 
 def test_the_state_of_another_migration_of_the_instance_is_not_taken_for_its_own() -> None:

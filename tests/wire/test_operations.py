@@ -218,6 +218,20 @@ async def name_secret(there: Site, row: Machine, credential: str, name: str) -> 
     return Ref(there.name, "Secret", row.ref.namespace, name)
 
 
+async def with_credentials(there: Site, row: Machine) -> Machine:
+    """The VM once it is seen to have credentials."""
+
+    def seen() -> Machine | None:
+        again = there.again(row)
+        vm = again.vm if again is not None else None
+        return again if vm is not None and vm.spec.template.spec.access_credentials else None
+
+    await eventually(lambda: seen() is not None)
+    found = seen()
+    assert found is not None
+    return found
+
+
 async def prepare(there: Site, action: AnyAction, row: Machine) -> Draft:
     """The form of an action, as it comes."""
     assert action.prepare is not None
@@ -234,7 +248,7 @@ async def test_a_password_goes_into_the_secret_that_the_vm_names() -> None:
             await prepare(there, VMS["set_password"], row)
         secret = await name_secret(there, row, "userPassword", "passwords")
         await backend.create(secret, {"data": {}})
-        await there.do(VMS["set_password"], row, user="ada", password="s3cret")
+        await there.do(VMS["set_password"], await with_credentials(there, row), user="ada", password="s3cret")
         found = there.object("Secret", row, "passwords")
         assert found is not None
         assert base64.b64decode(found["data"]["ada"]) == b"s3cret"
@@ -248,7 +262,7 @@ async def test_a_secret_that_does_not_exist_is_told_of_and_made_only_if_that_is_
         draft.put("key", KEY)
         command = f"kubectl create secret generic cat-keys -n {secret.namespace}"
         assert draft.refusal == f"make the Secret: cat-keys does not exist: say yes, or {command}"
-        await there.do(VMS["add_key"], row, make=True, key=KEY)
+        await there.do(VMS["add_key"], await with_credentials(there, row), make=True, key=KEY)
         made = there.object("Secret", row, "cat-keys")
         assert made is not None
         assert [base64.b64decode(value).decode() for value in made["data"].values()] == [KEY]
