@@ -180,10 +180,10 @@ async def _kept(opening: Coroutine[Any, Any, Far]) -> Far:
     task = asyncio.create_task(opening, name="ssh channel, opened")
     try:
         return await asyncio.shield(task)
-    finally:
-        if not task.done():
-            # asyncssh would leave it open for as long as the connection lasts.
-            task.add_done_callback(_close)
+    except asyncio.CancelledError:
+        # asyncssh would leave it open for as long as the connection lasts. It may have come just now.
+        task.add_done_callback(_close)
+        raise
 
 
 def _close(task: asyncio.Task[Far]) -> None:

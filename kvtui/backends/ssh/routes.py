@@ -218,6 +218,8 @@ class RouteDialer:
         here, there = socket.socketpair()
         here.setblocking(False)
         with ExitStack() as on_failure:
+            on_failure.callback(far[1].close)
+            on_failure.callback(there.close)
             on_failure.callback(here.close)
             await links.carry(there, far)
             on_failure.pop_all()
