@@ -247,7 +247,7 @@ def _stopped(before: Machine, now: Machine) -> bool:
     if before.live is None:
         return now.run_strategy == "Halted"
     if now.live is None:
-        return now.status not in _GUEST_IS_THERE
+        return now.status not in _GUEST_IS_THERE | {"Stopping"}
     return _instance(now) != _instance(before)
 
 

@@ -308,11 +308,12 @@ def backs_off(uid: str) -> Any:
     return edit
 
 
-def test_a_stop_is_settled_when_the_vm_no_longer_says_that_it_runs() -> None:
+def test_a_stop_is_settled_when_the_vm_no_longer_says_that_it_runs_or_stops() -> None:
     before = machine("running")
     assert not ACTIONS["stop"].settled(before, before)
     assert not ACTIONS["stop"].settled(before, machine("running", ended))
-    assert ACTIONS["stop"].settled(before, machine("running", says("Stopping", ended)))
+    assert not ACTIONS["stop"].settled(before, machine("running", says("Stopping", ended)))
+    assert ACTIONS["stop"].settled(before, machine("running", says("Stopped", ended)))
     assert ACTIONS["stop"].settled(before, machine("stopped"))
 
 
