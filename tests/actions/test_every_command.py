@@ -20,9 +20,7 @@ from tests.actions.cases import CASES, KUBERNETES, VERBLESS, deed_of, find_rows
 from tests.actions.conftest import Run
 from tests.actions.test_audited import accepted
 
-pytestmark = pytest.mark.timeout(240)
-
-WAIT: Final = ("--wait", "--timeout", "60")
+WAIT: Final = ("--wait", "--timeout", "20")
 
 TRIES: Final = {True: 10, False: 3}
 """How often it is tried, by whether it is fleeting: machines and claims come and go in the cluster by themselves."""

@@ -105,7 +105,7 @@ async def test_the_server_ends_a_watch_in_time(admin: aiohttp.ClientSession) -> 
     started = time.monotonic()
     watch = await open_watch(admin, VMS, resourceVersion=await _now(admin), timeoutSeconds="1")
     assert await watch.ended()
-    assert 0.9 < time.monotonic() - started < 10
+    assert 0.9 < time.monotonic() - started < 3
 
 
 async def test_bookmarks_carry_the_version_forward() -> None:
@@ -186,5 +186,5 @@ async def test_watches_end_with_the_server(cluster: RunningCluster, admin: aioht
     watch = await open_watch(admin, VMS, resourceVersion=await _now(admin))
     started = time.monotonic()
     await cluster.server.stop()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 0.3
     assert await watch.ended()

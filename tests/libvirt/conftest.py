@@ -15,7 +15,7 @@ from kvtui.fleet import Fleet
 
 pytest.importorskip("libvirt", reason="libvirt-python is not installed")
 
-PATIENCE = 30.0
+PATIENCE = 10.0
 
 
 def make_backend(uri: str, folder: Path, *, name: str = "kvm", read_only: bool = False) -> LibvirtBackend:

@@ -33,7 +33,7 @@ from tests.real.keeper import FOLDERS
 
 NAMES = ("kvm-a", "kvm-b", "kvm-c", "kvm-d", "kvm-e", "kvm-f", "kvm-g", "kvm-h")
 """Hosts with namespaces know each other by these names, all of them this machine: `migrate` needs no address."""
-PATIENCE = 40.0
+PATIENCE = 20.0
 _KEEPER = Path(__file__).parent / "keeper.py"
 _NOBODY = 65534
 _PORTS = 16

@@ -13,7 +13,7 @@ from kvtui.console.keys import KeyOptions, encode
 from kvtui.console.session import Session
 from tests.real.image import PASSWORD
 
-PATIENCE = 40.0
+PATIENCE = 20.0
 _STILL = 0.1
 """Seconds without a byte after which a program has drawn all that it wanted to."""
 _PROMPT = rb"guest:\S+# \x1b\[6n\Z"

@@ -69,13 +69,13 @@ async def test_a_daemon_that_dies_is_one_lost_host_until_it_is_back(
     async with live(*backends) as fleet:
         await until(fleet, lambda: link_of(fleet.view, "dying") == link_of(fleet.view, "other") == "connected", 30)
         dying.kill_daemon()
-        await until(fleet, lambda: link_of(fleet.view, "dying") == "lost", 30)
+        await until(fleet, lambda: link_of(fleet.view, "dying") == "lost", 10)
         assert fleet.view.feed("dying", Domain.KIND).state is FeedState.STALE
         assert link_of(fleet.view, "other") == "connected"
-        await until(fleet, lambda: [finding.rule for finding in fleet.engine.findings] == ["host.lost"], 15)
+        await until(fleet, lambda: [finding.rule for finding in fleet.engine.findings] == ["host.lost"], 5)
         dying.start_daemon()
         await until(fleet, lambda: link_of(fleet.view, "dying") == "connected", 30)
-        await until(fleet, lambda: fleet.view.feed("dying", Domain.KIND).state is FeedState.LIVE, 30)
+        await until(fleet, lambda: fleet.view.feed("dying", Domain.KIND).state is FeedState.LIVE, 10)
         assert "host.lost" not in [finding.rule for finding in fleet.engine.findings]
 
 
@@ -86,12 +86,12 @@ async def test_a_daemon_that_hangs_is_called_stale_and_then_lost_and_others_go_o
     backends = [make_backend(hanging.uri, tmp_path, name="hanging"), make_backend(other.uri, tmp_path, name="other")]
     async with live(*backends) as fleet:
         await until(fleet, lambda: link_of(fleet.view, "hanging") == link_of(fleet.view, "other") == "connected", 30)
-        await until(fleet, lambda: fleet.view.feed("hanging", Domain.KIND).state is FeedState.LIVE, 30)
+        await until(fleet, lambda: fleet.view.feed("hanging", Domain.KIND).state is FeedState.LIVE, 10)
         hanging.freeze()
         try:
             frozen = time.time()
-            await until(fleet, lambda: link_of(fleet.view, "hanging") == "silent", 15)
-            await until(fleet, lambda: [one.trouble for one in fleet.engine.findings] == ["does not answer"], 15)
+            await until(fleet, lambda: link_of(fleet.view, "hanging") == "silent", 8)
+            await until(fleet, lambda: [one.trouble for one in fleet.engine.findings] == ["does not answer"], 5)
             answered = host_of(fleet.view, "hanging").link_since or 0.0
             # The look before it was frozen, not the one that was missed.
             assert frozen - 4 < answered < frozen + 1
@@ -118,7 +118,7 @@ async def test_a_hung_qemu_stops_the_look_at_nobody_else(host: Host, image: Imag
                     domain = find_domain(fleet.view, "kvm1", "well")
                     return domain is not None and domain.state is DomainState.PAUSED
 
-                await until(fleet, is_paused, 30)
+                await until(fleet, is_paused, 10)
                 assert fleet.view.feed("kvm1", Domain.KIND).state is FeedState.LIVE
             finally:
                 host.signal(host.qemu("ill"), signal.SIGCONT)
@@ -165,7 +165,7 @@ async def test_a_killed_qemu_is_a_crash_with_its_finding(host: Host, image: Imag
             assert word() == ("Crashed", Tone.BAD)
             # A daemon that was started anew does not know why a domain is off.
             host.restart_daemon()
-            await until(fleet, lambda: link_of(fleet.view, "kvm1") == "lost", 30)
+            await until(fleet, lambda: link_of(fleet.view, "kvm1") == "lost", 10)
             await until(fleet, lambda: fleet.view.feed("kvm1", Domain.KIND).state is FeedState.LIVE, 20)
             assert word() == ("Crashed", Tone.BAD)
             await backend.call(lambda one: one.lookupByName("web").create() and None, "start")

@@ -134,7 +134,7 @@ async def test_a_flood_slows_no_other_call_and_nothing_of_it_is_lost(host: Host,
             waits.append(time.perf_counter() - begin)
             await asyncio.sleep(0.05)
         assert numbers_in(heard) == list(range(1, 250_001))
-        assert statistics.median(waits) < 0.15, f"{len(waits)} calls, at most {max(waits):.2f} s"
+        assert statistics.median(waits) < 0.05, f"{len(waits)} calls, at most {max(waits):.2f} s"
 
 
 async def test_a_console_that_is_not_read_stops_to_receive_and_loses_nothing(
@@ -311,5 +311,5 @@ async def test_a_host_that_freezes_stops_no_other_console(
             await desk.until(lambda: stuck.state is State.LOST, "the loss")
             begin = time.perf_counter()
             await stuck.stop()
-            assert time.perf_counter() - begin < 3
+            assert time.perf_counter() - begin < 1
             frozen.thaw()

@@ -60,7 +60,7 @@ async def test_a_guest_that_hangs_is_a_sentence_and_keeps_nobody_else_waiting(
                 assert (await backend.take_screenshot(refs["well"])).startswith(b"\x89PNG")
                 (document,) = await backend.fetch_documents(refs["hung"])
                 assert "<name>hung</name>" in document.text
-                assert time.monotonic() - begin < 10
+                assert time.monotonic() - begin < 2
             finally:
                 host.thaw_guest(hung.name)
 

@@ -103,7 +103,7 @@ async def test_a_pool_that_a_vm_has_filled_is_full_though_libvirt_has_not_looked
 
             ref, _ = next(iter(fleet.view.items(StoragePool)))
             await backend.refresh_pool(ref)
-            await until(fleet, lambda: used(fleet) > 80 and row(fleet)["AS OF"].endswith("s ago"), 30)
+            await until(fleet, lambda: used(fleet) > 80 and row(fleet)["AS OF"].endswith("s ago"), 10)
             assert row(fleet)["STATUS"] == "Full"
             assert not row(fleet)["FREE"].endswith("?")
 
@@ -126,4 +126,4 @@ async def test_a_pool_that_a_vm_has_filled_is_full_though_libvirt_has_not_looked
             await until(fleet, lambda: getattr(found(fleet, "pool"), "rule", "") == "pool.sizes", 60)
             assert (row(fleet)["STATUS"], row(fleet)["FREE"], row(fleet)["USED"]) == ("Running", "-", "-")
             await backend.refresh_pool(ref)
-            await until(fleet, lambda: found(fleet, "pool") is None and 40 < used(fleet) < 80, 30)
+            await until(fleet, lambda: found(fleet, "pool") is None and 40 < used(fleet) < 80, 10)

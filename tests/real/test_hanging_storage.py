@@ -111,7 +111,7 @@ async def test_storage_that_hangs_holds_up_nothing_else_and_is_told(far: Far, im
             await asyncio.to_thread(line.wait_for, r"\^C[^#]*# ")
             assert "alive" in await asyncio.to_thread(line.run, "echo alive")
             await backend.pause(web)
-            await until(fleet, lambda: found(fleet, "web").state is DomainState.PAUSED, 15)
+            await until(fleet, lambda: found(fleet, "web").state is DomainState.PAUSED, 5)
             assert state(fleet, Domain.KIND) is FeedState.LIVE
             assert not looking.done()
 

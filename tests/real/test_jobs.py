@@ -116,8 +116,8 @@ async def test_copies_of_disks_and_snapshots_and_saves_are_told(
                 handle = own.lookupByName("holder")
                 handle.snapshotCreateXML("<domainsnapshot><name>before</name></domainsnapshot>")
                 # It paused the guest, which is an event.
-                await until(fleet, lambda: fleet.view.count(DomainSnapshot, "kvm1") == 1, 30)
-                await until(fleet, lambda: domain(fleet, "holder").snapshots == 1, 30)
+                await until(fleet, lambda: fleet.view.count(DomainSnapshot, "kvm1") == 1, 10)
+                await until(fleet, lambda: domain(fleet, "holder").snapshots == 1, 10)
                 target = f"<disk type='file'><source file='{disk}.copy'/><driver type='qcow2'/></disk>"
                 handle.blockCopy("vda", target, {}, libvirt.VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB)
 
@@ -127,7 +127,7 @@ async def test_copies_of_disks_and_snapshots_and_saves_are_told(
                 await until(fleet, lambda: copy().phase == "Ready", 30)
                 assert (copy().operation, copy().source) == ("copy", disk)
                 handle.blockJobAbort("vda", 0)
-                await until(fleet, lambda: copy().phase == "Cancelled", 30)
+                await until(fleet, lambda: copy().phase == "Cancelled", 10)
                 handle.snapshotLookupByName("before").delete()
                 handle.managedSave()
                 await until(fleet, lambda: job(fleet, "holder").operation == "save", 20)
@@ -151,10 +151,10 @@ async def test_a_frozen_qemu_is_named_and_the_figures_of_the_others_go_on(
                 used = domain(fleet, "well").use
                 # One that idles may use the same all the time; it boots, and then it idles again.
                 pair[0].open().lookupByName("well").reset(0)
-                await until(fleet, lambda: domain(fleet, "well").use not in (None, used), 60)
+                await until(fleet, lambda: domain(fleet, "well").use not in (None, used), 20)
                 begun = domain(fleet, "well")
                 pair[0].open().lookupByName("well").suspend()
-                await until(fleet, lambda: domain(fleet, "well").state != begun.state, 15)
+                await until(fleet, lambda: domain(fleet, "well").state != begun.state, 5)
             finally:
                 pair[0].thaw_guest("frozen")
             await until(fleet, lambda: not domain(fleet, "frozen").hung, 40)
@@ -200,10 +200,10 @@ async def test_a_frozen_qemu_holds_up_no_jobs_and_snapshots_of_others(
                 await until(fleet, lambda: domain(fleet, "frozen").hung, 40)
                 target = f"<disk type='file'><source file='{disks[1][0]}.copy'/><driver type='qcow2'/></disk>"
                 handle.blockCopy("vda", target, {}, libvirt.VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB)
-                await until(fleet, lambda: fleet.view.get(BlockJob, "kvm1", "", "busy/vda"), 15)
+                await until(fleet, lambda: fleet.view.get(BlockJob, "kvm1", "", "busy/vda"), 5)
                 handle.blockJobAbort("vda", 0)
                 handle.snapshotCreateXML("<domainsnapshot><name>then</name></domainsnapshot>")
-                await until(fleet, lambda: fleet.view.count(DomainSnapshot, "kvm1") == 1, 15)
+                await until(fleet, lambda: fleet.view.count(DomainSnapshot, "kvm1") == 1, 5)
                 handle.snapshotLookupByName("then").delete()
             finally:
                 pair[0].thaw_guest("frozen")

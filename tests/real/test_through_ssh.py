@@ -118,9 +118,9 @@ async def test_a_guest_is_seen_paused_and_moved_through_the_hops_with_one_login_
             assert len(there.user.asked) == 2
             ref = next(ref for ref, _ in there.fleet.view.items(Domain, "kvm1") if ref.name == "far")
             await there.backend("kvm1").pause(ref)
-            await until(there.fleet, lambda: there.state("kvm1", "far") is DomainState.PAUSED, 30)
+            await until(there.fleet, lambda: there.state("kvm1", "far") is DomainState.PAUSED, 10)
             await there.backend("kvm1").unpause(ref)
-            await until(there.fleet, lambda: there.state("kvm1", "far") is DomainState.RUNNING, 30)
+            await until(there.fleet, lambda: there.state("kvm1", "far") is DomainState.RUNNING, 10)
             await there.backend("kvm1").move(ref, MovePlan("kvm2", Transport.DIRECT, uri="tcp://127.0.0.1"))
             await until(there.fleet, lambda: there.state("kvm2", "far") is DomainState.RUNNING, 60)
     moved = pair[1].open().lookupByName("far")
@@ -137,7 +137,7 @@ async def test_a_cut_of_the_way_is_told_and_heals(
         await until(there.fleet, lambda: there.link("kvm1") == "lost", 20)
         assert there.fleet.view.feed("kvm1", Domain.KIND).state is FeedState.STALE
         await until(there.fleet, lambda: there.link("kvm1") == there.link("kvm2") == "connected", 30)
-        await until(there.fleet, lambda: there.fleet.view.feed("kvm1", Domain.KIND).state is FeedState.LIVE, 30)
+        await until(there.fleet, lambda: there.fleet.view.feed("kvm1", Domain.KIND).state is FeedState.LIVE, 10)
 
 
 async def test_hosts_behind_a_bastion_that_is_down_are_not_lost(

@@ -123,7 +123,7 @@ def test_view_account_is_told_what_it_may_not_do(tmp_path: Path) -> None:
         screen.wait_for(r"VMs \d+(.*\n)*.*Running", 60)
         choose(screen)
         screen.press("m")
-        screen.wait_for("needs update on virtualmachines/migrate", 40)
+        screen.wait_for("needs update on virtualmachines/migrate", 15)
         assert not (tmp_path / "kvtui" / "audit.jsonl").exists()
         screen.press("q")
         screen.wait_exit()
