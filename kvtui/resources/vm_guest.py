@@ -12,6 +12,7 @@ from kvtui.joins.machine import Machine
 from kvtui.records.base import is_true
 from kvtui.resources.base import Action, Danger, lifecycle, objects
 from kvtui.resources.form import Answers, Form, Number
+from kvtui.resources.vm_lifecycle import warn_still
 from kvtui.store import View
 
 _SUBRESOURCES = "subresources.kubevirt.io"
@@ -74,11 +75,6 @@ def _unpause_when(machine: Machine) -> str:
 
 def _warn_reset(_machine: Machine) -> tuple[str, ...]:
     return ("the guest gets no chance to write its data",)
-
-
-def _warn_reboot(machine: Machine) -> tuple[str, ...]:
-    frozen = machine.live is not None and machine.live.status.is_frozen
-    return ("its file systems are frozen: before they thaw it may not go down by itself",) if frozen else ()
 
 
 def _warn_freeze(_machine: Machine) -> tuple[str, ...]:
@@ -150,7 +146,7 @@ GUEST: tuple[Action[Machine], ...] = (
         help="Have the guest reboot itself, by its agent or the power button; instance and node stay.",
         needs=_may_instance("softreboot"),
         when=_reboot_when,
-        warn=_warn_reboot,
+        warn=warn_still,
         run=_soft_reboot,
         settled=lambda _before, _now: True,
         awaits="rebooting",

@@ -133,13 +133,13 @@ def _warn_stop(machine: Machine) -> tuple[str, ...]:
     if live is not None and machine.running and not is_true(live.status.conditions, "AgentConnected"):
         wait = f"its grace period of {grace_of(machine)}s"
         said.append(f"no guest agent is connected: if the guest ignores the power button, stop takes {wait}")
-    said += _warn_still(machine)
+    said += warn_still(machine)
     if machine.run_strategy in _OFF_AFTER_STOP:
         said.append(f"its run strategy changes from {machine.run_strategy} to Halted")
     return (*said, *_warn_end(machine))
 
 
-def _warn_still(machine: Machine) -> tuple[str, ...]:
+def warn_still(machine: Machine) -> tuple[str, ...]:
     """What keeps a guest from shutting down by itself."""
     if machine.paused:
         return ("it is paused and cannot shut down by itself",)
@@ -156,7 +156,7 @@ def _warn_kill(machine: Machine) -> tuple[str, ...]:
 
 
 def _warn_restart(machine: Machine) -> tuple[str, ...]:
-    return (*_warn_still(machine), *_warn_end(machine))
+    return (*warn_still(machine), *_warn_end(machine))
 
 
 def _warn_force_restart(machine: Machine) -> tuple[str, ...]:

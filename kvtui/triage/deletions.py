@@ -118,22 +118,32 @@ _HOLDS_NAMESPACE: Final = (
 """Conditions that say what keeps a namespace, the one that explains the others first (kubernetes, core/v1 types.go)."""
 
 
-def _judge_kubevirt(view: View, ref: Ref, _now: float) -> Judgement:
-    record = view.find(KubeVirt, ref)
-    if record is None or record.deleted is None:
-        return WELL
-    cause = "virt-operator takes KubeVirt away, and with its CRDs all VMs"
-    step = "save the VMs: kubectl get vm -A -o yaml; nothing takes a deletion back"
-    return Judgement(replace(_tell(ref, record, "kubevirt", "is being deleted", cause, step), severity=Severity.BAD))
+def _uninstalled(type_: type[Record], label: str, severity: Severity, cause: str, step: str) -> Judge:
+    """The judge of an installation, which is told as soon as it is deleted."""
+
+    def judge(view: View, ref: Ref, _now: float) -> Judgement:
+        record = view.find(type_, ref)
+        if record is None or record.deleted is None:
+            return WELL
+        return Judgement(replace(_tell(ref, record, label, "is being deleted", cause, step), severity=severity))
+
+    return judge
 
 
-def _judge_cdi(view: View, ref: Ref, _now: float) -> Judgement:
-    record = view.find(Cdi, ref)
-    if record is None or record.deleted is None:
-        return WELL
-    cause = "cdi-operator takes CDI away: no disk is imported, cloned or uploaded any more"
-    step = "wait until it is gone, then install CDI anew; nothing takes a deletion back"
-    return Judgement(_tell(ref, record, "cdi", "is being deleted", cause, step))
+_judge_kubevirt: Final = _uninstalled(
+    KubeVirt,
+    "kubevirt",
+    Severity.BAD,
+    "virt-operator takes KubeVirt away, and with its CRDs all VMs",
+    "save the VMs: kubectl get vm -A -o yaml; nothing takes a deletion back",
+)
+_judge_cdi: Final = _uninstalled(
+    Cdi,
+    "cdi",
+    Severity.WARN,
+    "cdi-operator takes CDI away: no disk is imported, cloned or uploaded any more",
+    "wait until it is gone, then install CDI anew; nothing takes a deletion back",
+)
 
 
 def _judge_pod(view: View, ref: Ref, now: float) -> Judgement:
